@@ -1,0 +1,1 @@
+"""One file a config; base.py holds every knob, the others what differs."""

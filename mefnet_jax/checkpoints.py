@@ -1,0 +1,112 @@
+"""Orbax checkpoints with a SHA-256 manifest: Orbax restores damage silently.
+
+A checkpoint is written aside and renamed, so that `checkpoints/<epoch>` is
+whole whenever it exists; a process may be killed at any moment. What the
+manifest does not match is left aside, and the one before it is taken.
+"""
+
+import hashlib
+import json
+import os
+import pathlib
+import shutil
+
+import jax
+import orbax.checkpoint as ocp
+
+from mefnet_jax import errors
+
+_MANIFEST = 'manifest.json'
+_ASIDE = '.aside'
+
+
+def save(folder: pathlib.Path, epoch: int, tree, note: dict, *, keep: int = 2):
+  """Writes the tree as folder/<epoch> and removes all but the newest.
+
+  Args:
+    folder: of this training's checkpoints.
+    epoch: epochs done.
+    tree: of arrays.
+    note: plain values to keep beside it, given back by `latest`.
+    keep: checkpoints that stay.
+
+  Raises:
+    UserError: the disk is full or cannot be written; older ones are kept.
+  """
+  aside = folder / _ASIDE
+  try:
+    shutil.rmtree(aside, ignore_errors=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    with ocp.StandardCheckpointer() as checkpointer:
+      checkpointer.save(aside.absolute(), jax.device_get(tree))
+    manifest = {'files': _digests(aside), 'note': note}
+    (aside / _MANIFEST).write_text(json.dumps(manifest, indent=1))
+    shutil.rmtree(_path(folder, epoch), ignore_errors=True)
+    os.replace(aside, _path(folder, epoch))
+  except (OSError, ValueError) as error:
+    shutil.rmtree(aside, ignore_errors=True)
+    raise errors.UserError(
+      f'{folder}: the checkpoint cannot be written ({error}): free some '
+      'space or choose another --workdir, and run the command again'
+    ) from error
+  for old in epochs(folder)[:-keep]:
+    shutil.rmtree(_path(folder, old), ignore_errors=True)
+
+
+def latest(folder: pathlib.Path, warn) -> tuple[int, dict]:
+  """Epochs done and the note of the newest whole checkpoint; (0, {}) if none.
+
+  `warn` is called with one line for each damaged one that is passed by.
+  """
+  for epoch in reversed(epochs(folder)):
+    path = _path(folder, epoch)
+    damage = verify(path)
+    if not damage:
+      return epoch, json.loads((path / _MANIFEST).read_text())['note']
+    warn(f'{path}: {damage}; the one before it is taken')
+  return 0, {}
+
+
+def load(folder: pathlib.Path, epoch: int, like):
+  """The tree of a checkpoint; `like` gives its shapes and dtypes."""
+  abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, like)
+  with ocp.StandardCheckpointer() as checkpointer:
+    return checkpointer.restore(_path(folder, epoch).absolute(), abstract)
+
+
+def epochs(folder: pathlib.Path) -> list[int]:
+  """Epochs of the checkpoints in a folder, ascending."""
+  if not folder.is_dir():
+    return []
+  names = [p.name for p in folder.iterdir() if p.is_dir()]
+  return sorted(int(name) for name in names if name.isdecimal())
+
+
+def verify(path: pathlib.Path) -> str:
+  """What is wrong with a checkpoint, in words; '' if nothing is."""
+  try:
+    files = json.loads((path / _MANIFEST).read_text())['files']
+  except (OSError, ValueError, KeyError):
+    return f'its {_MANIFEST} is missing or damaged'
+  found = _digests(path)
+  for name, digest in files.items():
+    if name not in found:
+      return f'its file {name} is missing'
+    if found[name] != digest:
+      return f'its file {name} is damaged (SHA-256 differs)'
+  return ''
+
+
+def _path(folder, epoch):
+  return folder / f'{epoch:06d}'
+
+
+def _digests(path):
+  """SHA-256 of each file below a checkpoint, by its relative name."""
+  digests = {}
+  for file in sorted(path.rglob('*')):
+    if file.is_file() and file.name != _MANIFEST:
+      with open(file, 'rb') as stream:
+        digest = hashlib.file_digest(stream, 'sha256').hexdigest()
+      digests[str(file.relative_to(path))] = digest
+  return digests

@@ -1,0 +1,83 @@
+"""What all commands share: flags, one-line errors, exit statuses, signals."""
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+
+from absl import flags, logging
+
+from mefnet_jax import errors
+
+STOPPED = 143  # exit status after SIGTERM or Ctrl-C, the checkpoint saved
+
+
+def run(main: Callable[[], None]):
+  """Parses the flags, runs `main` and leaves with its exit status.
+
+  0 done, 1 a mistake the user can mend (one line on stderr says it),
+  143 stopped by a signal with the checkpoint saved.
+  """
+  logging.use_absl_handler()
+  logging.set_verbosity(logging.ERROR)
+  try:
+    _parse(sys.argv)
+    main()
+  except errors.UserError as error:
+    _leave(f'error: {" ".join(str(error).split())}', 1)
+  except errors.Stopped as stopped:
+    _leave(str(stopped), STOPPED)
+  except KeyboardInterrupt:
+    _leave('interrupted; run the same command to go on', 130)
+  except BrokenPipeError:
+    os._exit(1)
+
+
+@contextlib.contextmanager
+def stop_signals():
+  """An event that SIGTERM or Ctrl-C sets; the old handlers come back."""
+  stop = threading.Event()
+
+  def ask(signum, frame):
+    if stop.is_set() and signum == signal.SIGINT:
+      raise KeyboardInterrupt
+    stop.set()
+
+  old = {s: signal.signal(s, ask) for s in (signal.SIGTERM, signal.SIGINT)}
+  try:
+    yield stop
+  finally:
+    for signum, handler in old.items():
+      signal.signal(signum, handler)
+
+
+def _parse(argv):
+  """Flags and config, or the parser's own words in one line."""
+  try:
+    rest = flags.FLAGS(argv)
+  except (
+    flags.Error,
+    AttributeError,
+    KeyError,
+    TypeError,
+    ValueError,
+    OSError,
+    SyntaxError,
+  ) as error:
+    raise errors.UserError(_config_error(error)) from error
+  if len(rest) > 1:
+    raise errors.UserError(f'{rest[1]!r} is not a flag: see --help')
+
+
+def _config_error(error):
+  """The first sentence of what ml_collections or absl says."""
+  text = ' '.join(str(error).strip('\'"').split())
+  return text or type(error).__name__
+
+
+def _leave(text, status):
+  print(text, file=sys.stderr)
+  sys.stdout.flush()
+  sys.exit(status)

@@ -1,0 +1,181 @@
+"""What the TFDS builders of all releases share: one split a subject.
+
+The records are ArrayRecord files and need no TensorFlow. A dataset, once made,
+is read without the images it was made from:
+
+    builder = tfds.builder('smic/hs', data_dir=...)
+    builder.download_and_prepare(
+        download_config=tfds.download.DownloadConfig(manual_dir=RELEASE))
+    source = builder.as_data_source('s01+s02')
+"""
+
+import collections
+import contextlib
+import dataclasses
+import io
+import shutil
+import typing
+
+import numpy as np
+import tensorflow_datasets as tfds
+
+from mefnet_jax import errors
+from mefnet_jax.datasets import cache, releases
+from mefnet_jax.preprocess import clips, parallel
+
+if typing.TYPE_CHECKING:
+  import rich.progress
+
+  from mefnet_jax.datasets import rows
+
+# Raise it whenever the same images would give other clips.
+VERSION = '1.0.0'
+LOCK = '.lock'
+
+
+@dataclasses.dataclass(eq=False, kw_only=True)
+class Config(tfds.core.BuilderConfig):
+  """Which clips of a release, and how they are prepared.
+
+  `options` are those of the preparation, the rest those of `releases.read`.
+  """
+
+  subset: str = 'hs'
+  labels: str = 'emotion3'
+  expressions: str = 'micro'
+  images: str = 'auto'
+  options: clips.Options = clips.Options()
+
+  def reading(self) -> dict[str, str]:
+    """Returns the keyword arguments of `releases.read`."""
+    fields = ('subset', 'labels', 'expressions', 'images')
+    return {field: getattr(self, field) for field in fields}
+
+
+class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
+  """Prepares the clips of one release; a subclass names it.
+
+  Safe for several processes at once: one prepares, the others wait and find
+  it done. What a killed one left is removed.
+  """
+
+  VERSION = tfds.core.Version(VERSION)
+  RELEASE = ''
+  CLASSES: typing.ClassVar = {}  # label set -> names
+
+  def __init__(self, *, file_format='array_record', **kwargs):
+    self.release: rows.Release | None = None
+    self.workers = 0
+    self.progress: rich.progress.Progress | None = None
+    super().__init__(file_format=file_format, **kwargs)
+
+  def prepare(self, release: 'rows.Release') -> None:
+    """Prepares the clips of a release that was read, unless they are there.
+
+    Raises:
+      errors.UserError: not one clip could be prepared; `findings` say why.
+    """
+    self.release = release
+    manual = tfds.download.DownloadConfig(manual_dir=release.root)
+    self.download_and_prepare(download_config=manual)
+
+  def download_and_prepare(self, **kwargs) -> None:
+    """Prepares the clips unless they are there; as in any TFDS builder.
+
+    Raises:
+      errors.UserError: the release is missing or of another layout, or not
+        one clip could be prepared.
+    """
+    with cache.lock(self.data_path.parent / LOCK):
+      for stray in self.data_path.parent.glob('incomplete.*'):
+        shutil.rmtree(stray, ignore_errors=True)
+      if not self.data_path.exists():
+        with _quiet():
+          super().download_and_prepare(**kwargs)
+
+  def _info(self):
+    options = self.builder_config.options
+    features = {
+      stream: _pixels(options.frames, getattr(options, stream))
+      for stream in clips.STREAMS
+    }
+    for number in ('onset', 'apex', 'offset'):
+      features[number] = np.int64
+    names = self.CLASSES[self.builder_config.labels]
+    return tfds.core.DatasetInfo(
+      builder=self,
+      description=self.__doc__,
+      features=tfds.features.FeaturesDict(
+        {
+          **features,
+          'frame_numbers': tfds.features.Tensor(shape=(None,), dtype=np.int64),
+          'label': tfds.features.ClassLabel(names=list(names)),
+          'subject': tfds.features.Text(),
+          'clip': tfds.features.Text(),
+        }
+      ),
+      metadata=tfds.core.MetadataDict(),
+      disable_shuffling=True,
+    )
+
+  def _split_generators(self, dl_manager):
+    config = self.builder_config
+    release = self.release or releases.read(
+      self.RELEASE, dl_manager.manual_dir, **config.reading()
+    )
+    prepared = parallel.prepare(
+      release.rows,
+      config.options,
+      workers=self.workers,
+      progress=self.progress,
+    )
+    found = [finding for made in prepared for finding in made.findings]
+    self.info.metadata['findings'] = [
+      list(dataclasses.astuple(f)) for f in found
+    ]
+    self.info.metadata['synthetic'] = release.synthetic
+    by_subject = collections.defaultdict(list)
+    for row, made in zip(release.rows, prepared, strict=True):
+      if made.streams is not None:
+        by_subject[row.subject].append((row, made.streams))
+    if not by_subject:
+      error = errors.UserError(f'{release.root}: no clip could be prepared')
+      error.findings = (*release.findings, *found)
+      raise error
+    return {
+      subject: self._generate_examples(by_subject[subject])
+      for subject in sorted(by_subject)
+    }
+
+  def _generate_examples(self, pairs):
+    for key, (row, streams) in enumerate(pairs):
+      yield key, _example(row, streams)
+
+
+def _pixels(frames, size):
+  return tfds.features.Tensor(
+    shape=(frames, size, size, 1),
+    dtype=np.uint8,
+    encoding=tfds.features.Encoding.BYTES,
+  )
+
+
+def _example(row: 'rows.Row', streams):
+  return {
+    **streams,
+    'onset': row.onset,
+    'apex': row.apex,
+    'offset': row.offset,
+    'frame_numbers': np.array(row.numbers, np.int64),
+    'label': row.label,
+    'subject': row.subject,
+    'clip': row.clip,
+  }
+
+
+@contextlib.contextmanager
+def _quiet():
+  """Keeps TFDS's announcements and bars off the terminal."""
+  tfds.disable_progress_bar()
+  with contextlib.redirect_stdout(io.StringIO()):
+    yield

@@ -1,0 +1,96 @@
+"""Where the images of an expression of CAS(ME)^2 lie.
+
+    selectedpic/s15/anger1_1/img557.jpg            cut out, full frame
+    cropped/15/anger1_1/img557.jpg                 cut out, face
+    rawpic/s15/15_0101disgustingteeth/img001.jpg   long videos, 1-based
+    longVideoFaceCropped/s27/27_0505funny.../img_1.jpg      the same, face
+
+Re-uploads double a level (rawpic/rawpic/s15); videos are matched by the
+four-digit code, and by the subject in their own name: one is misfiled.
+"""
+
+import dataclasses
+import pathlib
+import re
+import typing
+
+from mefnet_jax import findings
+from mefnet_jax.datasets import cas_me2_workbook, folders
+
+if typing.TYPE_CHECKING:
+  from collections.abc import Sequence
+
+# In the order of preference: full frames show more than the face crops.
+CUT = ('selectedpic', 'cropped')
+LONG = ('rawpic', 'longVideoFaceCropped')
+TREES = CUT + LONG
+_SUBJECT = re.compile(r's?0*(\d+)', re.IGNORECASE)
+_VIDEO = re.compile(r'(\d+)_(\d{4})')
+
+
+@dataclasses.dataclass
+class Tree:
+  """One of the four trees that a release may hold.
+
+  `clips` maps (subject, clip name or video code) to the folder.
+  """
+
+  name: str
+  root: pathlib.Path
+  clips: dict[tuple[int, str], pathlib.Path]
+  listed: list[findings.Finding]
+  read: dict[pathlib.Path, tuple] = dataclasses.field(default_factory=dict)
+
+  def frames(
+    self, expression: 'cas_me2_workbook.Expression'
+  ) -> tuple[list[pathlib.Path], pathlib.Path | None]:
+    """Returns all images of the folder, and the folder (None: not there)."""
+    key = expression.video if self.name in LONG else expression.name
+    folder = self.clips.get((expression.subject, key))
+    if folder is None:
+      return [], None
+    if folder not in self.read:
+      self.read[folder] = folders.frames(folder)
+    return self.read[folder][0], folder
+
+
+def find(root: pathlib.Path, wanted: 'Sequence[str]') -> list[Tree]:
+  """Returns the trees found in `root`, in the order of `wanted`."""
+  found = {}
+  for folder in folders.walk(root):
+    name = {tree.lower(): tree for tree in wanted}.get(folder.name.lower())
+    if name and _subjects(folder):  # of a doubled level the inner one
+      found.setdefault(name, folder)
+  return [_tree(name, found[name], root) for name in wanted if name in found]
+
+
+def _subjects(folder):
+  return [f for f in folders.subfolders(folder) if _SUBJECT.fullmatch(f.name)]
+
+
+def _tree(name, folder, root):
+  tree = Tree(name, folder, {}, [])
+  misfiled = {}
+  for subject in _subjects(folder):
+    number = int(_SUBJECT.fullmatch(subject.name)[1])
+    for clip in folders.subfolders(subject):
+      if name in CUT:
+        tree.clips.setdefault((number, clip.name.lower()), clip)
+      elif video := _VIDEO.match(clip.name):
+        own = int(video[1])
+        place = tree.clips if own == number else misfiled
+        place.setdefault((own, video[2]), clip)
+  for key, clip in misfiled.items():
+    _refile(tree, key, clip, folders.shown(clip, root))
+  return tree
+
+
+def _refile(tree, key, clip, shown):
+  """Gives a misfiled video to the subject in its name if that one lacks it."""
+  what = f"subject {key[0]}'s video under {clip.parent.name}"
+  if key in tree.clips:
+    what, kind = f'{what}: a copy, not used', findings.LEFT_OUT
+  else:
+    tree.clips[key] = clip
+    what, kind = f'{what}: used for subject {key[0]}', findings.REPAIRED
+  tree.listed.append(findings.Finding(kind, '', shown, what))

@@ -1,0 +1,203 @@
+"""Reads CAS(ME)^2 as it lies on disk: its workbook, and images of one kind."""
+
+import pathlib
+import re
+
+from mefnet_jax import errors, findings
+from mefnet_jax.datasets import (
+  cas_me2_images,
+  cas_me2_labels,
+  cas_me2_workbook,
+  folders,
+  rows,
+)
+
+EXPRESSIONS = ('micro', 'macro', 'both')
+LABELS = cas_me2_labels.SETS
+IMAGES = ('auto', *cas_me2_images.TREES)
+TREE = (
+  'CAS(ME)^2/CAS(ME)^2code_final.xlsx and '
+  'CAS(ME)^2/selectedpic/s15/anger1_1/img557.jpg (or cropped/15/anger1_1/..., '
+  'or rawpic/s15/15_0101disgustingteeth/img001.jpg)'
+)
+_BOOK = re.compile(r'(?!~\$|\.).*code.*final.*\.xlsx?', re.IGNORECASE)
+
+
+def read(
+  root: pathlib.Path,
+  *,
+  labels: str,
+  expressions: str,
+  images: str = 'auto',
+  **_,
+) -> rows.Release:
+  """Reads the expressions of the label set and finds their images.
+
+  Args:
+    root: the release, its parent, or one of its image folders.
+    labels: a key of `cas_me2_labels.SETS`.
+    expressions: 'micro', 'macro' or 'both'.
+    images: one of `cas_me2_images.TREES`; 'auto' takes, clip by clip, the
+      first of them that has the clip.
+
+  Raises:
+    errors.UserError: no workbook, no image tree, or an unreadable workbook.
+  """
+  listed: list[findings.Finding] = []
+  book = _workbook(root, listed)
+  trees = _trees(root, book, images)
+  coded = cas_me2_workbook.read(book, listed)
+  asked = [e for e in coded if expressions in ('both', e.kind)]
+  labelled = [(e, cas_me2_labels.label(e, labels)) for e in asked]
+  labelled = [(e, label) for e, label in labelled if label is not None]
+  ids = {e.clip for e, _ in labelled}
+  listed = [f for f in listed if f.clip in ids or f.clip not in _ids(coded)]
+  listed += [f for tree in trees for f in tree.listed]
+  made = [_row(e, label, trees, root, listed) for e, label in labelled]
+  clips = tuple(sorted(filter(None, made), key=lambda row: row.clip))
+  listed += _overlaps(clips, coded)
+  head = findings.summary(clips, LABELS[labels])
+  where = f'workbook; images in {", ".join(tree.name for tree in trees)}'
+  head.append(findings.Finding(findings.FOUND, '', str(book), where))
+  if len(labelled) < len(asked):
+    head.append(_unlabelled(len(asked) - len(labelled), labels))
+  return rows.Release(
+    name='cas_me2',
+    root=root,
+    rows=clips,
+    classes=LABELS[labels],
+    findings=tuple(head + listed),
+    synthetic=folders.is_synthetic(root, trees[0].root),
+    published=cas_me2_labels.published(labels, expressions),
+  )
+
+
+def looks_like(root: pathlib.Path) -> bool:
+  """Whether a workbook or a tree with a name of CAS(ME)^2 lies in `root`."""
+  return bool(
+    any(_books(folder) for folder in folders.walk(root, depth=2))
+    or cas_me2_images.find(root, ('selectedpic', 'rawpic'))
+  )
+
+
+def _workbook(root, listed):
+  places = [*folders.walk(root, depth=2), *list(root.parents)[:2]]
+  found = [book for folder in places for book in _books(folder)]
+  if not found:
+    raise errors.UserError(
+      f'{root}: no workbook of CAS(ME)^2 here; expected {TREE}; looked for '
+      f'*code*final*.xlsx or .xls in it, its folders and its parent; it holds '
+      f'{folders.names(root)}'
+    )
+  found.sort(key=lambda book: 'updated' not in book.name.lower())
+  for other in found[1:]:
+    what = f'another workbook, not used; {found[0].name} is'
+    shown = folders.shown(other, root)
+    listed.append(findings.Finding(findings.LEFT_OUT, '', shown, what))
+  return found[0]
+
+
+def _books(folder):
+  try:
+    return sorted(f for f in folder.iterdir() if _BOOK.fullmatch(f.name))
+  except OSError:
+    return []
+
+
+def _trees(root, book, images):
+  wanted = cas_me2_images.TREES if images == 'auto' else (images,)
+  trees = cas_me2_images.find(root, wanted)
+  if not trees:
+    raise errors.UserError(
+      f'{root}: {book.name} is here, but no images: expected {TREE}; looked '
+      f'for the folders {", ".join(wanted)} with subjects (s15) in them; it '
+      f'holds {folders.names(root)}'
+    )
+  return trees
+
+
+def _ids(expressions):
+  return {e.clip for e in expressions}
+
+
+def _unlabelled(count, labels):
+  what = f'{count} more expressions carry none of the labels of {labels}'
+  return findings.Finding(findings.FOUND, '', '', what)
+
+
+def _row(expression, label, trees, root, listed):
+  """The clip with its frames from the first tree that has them, or None."""
+  missed = []
+  for tree in trees:
+    frames, folder = tree.frames(expression)
+    row = _cut(expression, label, frames, tree, listed) if frames else None
+    if row:
+      if missed:
+        what = f'{"; ".join(missed)}: taken from {tree.name}'
+        _note(listed, findings.REPAIRED, row.clip, folder, root, what)
+      return row
+    missed.append(_miss(expression, tree, folder, frames))
+  what = '; '.join(missed)
+  _note(listed, findings.LEFT_OUT, expression.clip, trees[0].root, root, what)
+  return None
+
+
+def _miss(expression, tree, folder, frames):
+  """Why a tree has nothing for an expression."""
+  if folder is None:
+    wanted = tree.name in cas_me2_images.LONG
+    wanted = expression.video if wanted else expression.name
+    return f'{tree.name} lacks {wanted} of subject {expression.subject}'
+  if not frames:
+    return f'no frames in {tree.name}'
+  return f'{tree.name} ends before frame {expression.onset}'
+
+
+def _cut(expression, label, frames, tree, listed):
+  """The frames onset..offset; None if the folder has none of them."""
+  onset, apex, offset = expression.onset, expression.apex, expression.offset
+  chosen = [f for f in frames if onset <= folders.number(f.stem) <= offset]
+  if not chosen and tree.name in cas_me2_images.CUT:
+    shift = folders.number(frames[0].stem) - onset
+    onset, apex, offset = onset + shift, apex + shift, offset + shift
+    chosen = frames
+    what = 'frames numbered otherwise than in the workbook: all taken'
+    listed.append(
+      findings.Finding(findings.REPAIRED, expression.clip, tree.name, what)
+    )
+  if not chosen:
+    return None
+  numbers = tuple(folders.number(f.stem) for f in chosen)
+  return rows.Row(
+    clip=expression.clip,
+    subject=f's{expression.subject:02d}',
+    label=label,
+    onset=numbers[0],
+    apex=min(max(apex, numbers[0]), numbers[-1]),
+    offset=numbers[-1],
+    frames=tuple(chosen),
+    numbers=numbers,
+  )
+
+
+def _note(listed, kind, clip, folder, root, what):
+  shown = folders.shown(folder, root)
+  listed.append(findings.Finding(kind, clip, shown, what))
+
+
+def _overlaps(clips, expressions):
+  """Findings on clips that share frames with an earlier one of their video."""
+  kept = {row.clip for row in clips}
+  ordered = sorted(
+    (e for e in expressions if e.clip in kept),
+    key=lambda e: (e.subject, e.video, e.onset, e.clip),
+  )
+  found = []
+  for i, later in enumerate(ordered):
+    for earlier in ordered[:i]:
+      same = (earlier.subject, earlier.video) == (later.subject, later.video)
+      if same and later.onset <= earlier.offset:
+        what = 'shares frames with an earlier clip of its video; both kept'
+        found.append(findings.Finding(findings.FOUND, later.clip, '', what))
+        break
+  return found

@@ -1,0 +1,221 @@
+"""From a config to clips in memory: read, prepare once, check what is left."""
+
+import dataclasses
+import shutil
+import typing
+from importlib import metadata
+
+import numpy as np
+from absl import logging
+
+from mefnet_jax import errors, findings
+from mefnet_jax.datasets import (
+  builder,
+  cache,
+  cas_me2,
+  default_release,
+  fingerprint,
+  releases,
+  smic,
+)
+from mefnet_jax.preprocess import clips, faces
+
+if typing.TYPE_CHECKING:
+  import rich.progress
+
+BUILDERS = {'smic': smic.Smic, 'cas_me2': cas_me2.CasMe2}
+_READING = ('subset', 'labels', 'expressions', 'images')
+
+
+@dataclasses.dataclass(frozen=True)
+class Clips:
+  """All clips of a release, in memory, sorted by id.
+
+  Attributes:
+    streams: 'face', 'eyes', 'mouth': (N, T, S, S, 1) uint8.
+    label: (N,) int32, indices into `classes`.
+    classes: names of the classes that have a clip.
+    clip: N unique ids.
+    subject: N subjects.
+    synthetic: whether no real person is in it.
+    findings: what was found, repaired and left out.
+    fingerprint: equal for equal clips.
+  """
+
+  streams: dict[str, np.ndarray]
+  label: np.ndarray
+  classes: tuple[str, ...]
+  clip: tuple[str, ...]
+  subject: tuple[str, ...]
+  synthetic: bool
+  findings: tuple[findings.Finding, ...]
+  fingerprint: str
+
+
+def load(dataset, *, progress: 'rich.progress.Progress | None' = None) -> Clips:
+  """Loads the clips of a release, prepared now or in an earlier run.
+
+  Args:
+    dataset: `config.dataset` of configs/base.py; is not changed.
+    progress: a bar to add a task to; by default one on the terminal.
+
+  Raises:
+    errors.UserError: a release that is missing or of another layout, or of
+      which too little is left. Its attribute `findings` tells what was met.
+  """
+  options = _options(dataset)
+  options.check()
+  release = _release(dataset)
+  _check(release.rows, release.findings, dataset.allow_lost, release.root)
+  loaded = _prepared(release, dataset, options, progress)
+  lost = findings.lost(loaded.findings)
+  rows = [row for row in release.rows if row.clip not in lost]
+  _check(rows, loaded.findings, dataset.allow_lost, release.root)
+  return _without_empty_classes(loaded)
+
+
+def _options(dataset):
+  fields = [f.name for f in dataclasses.fields(clips.Options)]
+  return clips.Options(**{field: dataset[field] for field in fields})
+
+
+def _release(dataset):
+  reading = {f: dataset[f] for f in _READING if f in dataset}
+  root = dataset.release
+  if not root:
+    releases.check(dataset.name, **reading)
+    root = default_release.find(dataset.name, reading, workers=dataset.workers)
+  return releases.read(dataset.name, root, **reading)
+
+
+def _check(rows, found, allow_lost, root):
+  """Raises UserError if what is left cannot be used."""
+  lost = findings.lost(found)
+  share = len(lost) / max(1, len(lost) + len(rows))
+  subjects = {row.subject for row in rows}
+  classes = {row.label for row in rows}
+  message = ''
+  if len(subjects) < 2 or len(classes) < 2:
+    message = (
+      f'{len(rows)} usable clips of {len(subjects)} subjects and '
+      f'{len(classes)} classes are left; at least two of each are needed'
+    )
+  elif share > allow_lost:
+    message = (
+      f'{len(lost)} of {len(lost) + len(rows)} clips were left out, '
+      f'more than {allow_lost:.0%}; mend them, or allow it with '
+      f'--config.dataset.allow_lost={np.ceil(share * 20) / 20:.2g}'
+    )
+  if message:
+    error = errors.UserError(f'{root}: {message}')
+    error.findings = tuple(found)
+    raise error
+
+
+def _prepared(release, dataset, options, progress):
+  """The prepared clips; damaged ones are prepared once more."""
+  config = _config(release, dataset, options)
+  for _ in range(2):
+    try:
+      made = _builder(release.name, config)
+      made.workers, made.progress = dataset.workers, progress
+    except Exception as error:  # the folder's own description is damaged
+      _discard(release.name, config, error)
+      continue
+    try:
+      made.prepare(release)
+    except OSError as error:
+      raise errors.UserError(
+        f'{made.data_path}: cannot be written ({error.strerror}); name another '
+        'folder in the environment variable MEFNET_CACHE'
+      ) from None
+    try:
+      return _read(_builder(release.name, config), release)
+    except Exception as error:  # ArrayRecord's and TFDS's are of many types
+      _discard(release.name, config, error)
+  raise errors.UserError(
+    f'{_folder(release.name, config)}: prepared clips are damaged each time '
+    'they are written; look after the disk, or set MEFNET_CACHE to another'
+  )
+
+
+def _config(release, dataset, options):
+  """The TFDS config of these very clips; its name is their fingerprint."""
+  mark = fingerprint.of(
+    release,
+    builder.VERSION,
+    dataclasses.asdict(options),
+    faces.weights(options.detector),
+    metadata.version('opencv-python'),
+  )
+  reading = {field: dataset[field] for field in _READING if field in dataset}
+  return builder.Config(name=mark, options=options, **reading)
+
+
+def _builder(name, config):
+  verbosity = logging.get_verbosity()
+  logging.set_verbosity(logging.ERROR)  # TFDS warns of configs not in its list
+  try:
+    return BUILDERS[name](data_dir=_clips_folder(), config=config)
+  finally:
+    logging.set_verbosity(verbosity)
+
+
+def _clips_folder():
+  return cache.made(cache.root() / 'clips')
+
+
+def _folder(name, config):
+  return _clips_folder() / name / config.name
+
+
+def _discard(name, config, error):
+  folder = _folder(name, config)
+  logging.warning('%s is damaged (%s): prepared again', folder, error)
+  with cache.lock(folder / builder.LOCK):
+    shutil.rmtree(folder / builder.VERSION, ignore_errors=True)
+
+
+def _read(made, release):
+  """All splits of a builder as `Clips`."""
+  examples = []
+  for subject, split in sorted(made.info.splits.items()):
+    source = made.as_data_source(subject)
+    if len(source) != split.num_examples:
+      raise ValueError(f'{len(source)} clips of {subject}, not as written')
+    examples += [source[i] for i in range(len(source))]
+  if not examples:
+    raise ValueError('no split')
+  examples.sort(key=lambda example: example['clip'])
+  prepared = [findings.Finding(*f) for f in made.info.metadata['findings']]
+  return Clips(
+    streams={
+      stream: np.stack([example[stream] for example in examples])
+      for stream in clips.STREAMS
+    },
+    label=np.array([example['label'] for example in examples], np.int32),
+    classes=release.classes,
+    clip=tuple(example['clip'].decode() for example in examples),
+    subject=tuple(example['subject'].decode() for example in examples),
+    synthetic=release.synthetic,
+    findings=(*release.findings, *prepared),
+    fingerprint=made.builder_config.name,
+  )
+
+
+def _without_empty_classes(loaded):
+  """Drops names of classes without a clip: no network should learn them."""
+  present = np.unique(loaded.label)
+  if len(present) == len(loaded.classes):
+    return loaded
+  absent = [n for i, n in enumerate(loaded.classes) if i not in present]
+  what = f'classes without a clip: {", ".join(absent)}'
+  return dataclasses.replace(
+    loaded,
+    label=np.searchsorted(present, loaded.label).astype(np.int32),
+    classes=tuple(loaded.classes[i] for i in present),
+    findings=(
+      *loaded.findings,
+      findings.Finding(findings.LEFT_OUT, '', '', what),
+    ),
+  )

@@ -1,0 +1,93 @@
+"""Reads what lies on disk of a release: rows, and what was amiss."""
+
+import os
+import pathlib
+
+from mefnet_jax import errors
+from mefnet_jax.datasets import cas_me2_release, folders, rows, smic_release
+
+LAYOUTS = {'smic': smic_release, 'cas_me2': cas_me2_release}
+_TITLES = {'smic': 'SMIC', 'cas_me2': 'CAS(ME)^2'}
+
+
+def read(
+  name: str,
+  root: str | os.PathLike,
+  *,
+  subset: str = 'hs',
+  labels: str = 'emotion3',
+  expressions: str = 'micro',
+  images: str = 'auto',
+) -> rows.Release:
+  """Reads a release; opens no image.
+
+  Args:
+    name: 'smic' or 'cas_me2'.
+    root: the release, its parent, or a folder in it.
+    subset: SMIC's camera: 'hs', 'vis' or 'nir'.
+    labels: label set of CAS(ME)^2 (`cas_me2_labels.SETS`).
+    expressions: of CAS(ME)^2: 'micro', 'macro' or 'both'.
+    images: which images where a release has several: 'auto', or
+      'cropped' | 'raw' (SMIC), 'selectedpic' | 'cropped' | 'rawpic' |
+      'longVideoFaceCropped' (CAS(ME)^2).
+
+  Raises:
+    errors.UserError: an unknown option; a folder that is missing, empty, or
+      not such a release. The line says what tree was expected.
+  """
+  options = dict(
+    subset=subset, labels=labels, expressions=expressions, images=images
+  )
+  check(name, **options)
+  root = _folder(root)
+  try:
+    return LAYOUTS[name].read(root, **options)
+  except errors.UserError as error:
+    raise errors.UserError(f'{error}{_other(name, root)}') from None
+
+
+def check(name: str, **options: str) -> None:
+  """Raises errors.UserError for an option that `read` does not know."""
+  layout = LAYOUTS[_one_of('dataset.name', name, LAYOUTS)]
+  allowed = {
+    'subset': smic_release.SUBSETS,
+    'labels': tuple(cas_me2_release.LABELS),
+    'expressions': cas_me2_release.EXPRESSIONS,
+    'images': layout.IMAGES,
+  }
+  for field, value in options.items():
+    _one_of(f'dataset.{field}', value, allowed[field])
+
+
+def _one_of(field, value, allowed):
+  if value not in allowed:
+    known = ', '.join(allowed)
+    raise errors.UserError(f'config.{field}={value!r}: must be one of {known}')
+  return value
+
+
+def _folder(root):
+  root = pathlib.Path(os.path.abspath(pathlib.Path(root).expanduser()))
+  if not root.exists():
+    raise errors.UserError(
+      f'{root}: no such folder; give the release with --config.dataset.release'
+    )
+  if not root.is_dir():
+    raise errors.UserError(
+      f'{root} is a file; give the folder of the unpacked release'
+    )
+  if folders.names(root) in ('nothing', 'unreadable'):
+    raise errors.UserError(
+      f'{root}: the folder is empty or cannot be read; unpack the release there'
+    )
+  return root
+
+
+def _other(name, root):
+  """A hint when the folder is the other dataset's."""
+  for other, layout in LAYOUTS.items():
+    if other != name and layout.looks_like(root):
+      return (
+        f'. It looks like {_TITLES[other]}: use --config.dataset.name={other}'
+      )
+  return ''

@@ -1,0 +1,54 @@
+"""What the reader of a release hands on: one row a clip, and its findings."""
+
+import dataclasses
+import pathlib
+import typing
+
+if typing.TYPE_CHECKING:
+  from mefnet_jax import findings
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+  """One clip of a release.
+
+  Attributes:
+    clip: unique id: 's01_sur_02' (SMIC), 's15_anger1_1' (CAS(ME)^2).
+    subject: 's01', 's15'.
+    label: index into the release's classes.
+    onset, apex, offset: frame numbers as in the release's file names.
+    frames: the images, in the order of the last integer of their names.
+    numbers: those integers, the frame numbers; increasing.
+  """
+
+  clip: str
+  subject: str
+  label: int
+  onset: int
+  apex: int
+  offset: int
+  frames: tuple[pathlib.Path, ...]
+  numbers: tuple[int, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Release:
+  """A release as it lies on disk, defects listed.
+
+  Attributes:
+    name: 'smic' or 'cas_me2'.
+    root: the folder the user gave.
+    rows: usable clips, sorted by id.
+    classes: names of the labels, all of the label set.
+    findings: what was found, repaired and left out.
+    synthetic: whether SYNTHETIC.txt marks it.
+    published: the counts its authors published for what was asked for.
+  """
+
+  name: str
+  root: pathlib.Path
+  rows: tuple[Row, ...]
+  classes: tuple[str, ...]
+  findings: 'tuple[findings.Finding, ...]'
+  synthetic: bool
+  published: dict[str, int]

@@ -1,0 +1,22 @@
+"""The TFDS builder of SMIC."""
+
+from mefnet_jax.datasets import builder, smic_release
+
+
+class Smic(builder.Builder):
+  """SMIC: spontaneous micro-expressions, prepared as clips of face crops."""
+
+  MANUAL_DOWNLOAD_INSTRUCTIONS = """
+  SMIC is given to researchers who sign its licence: ask the Center for Machine
+  Vision and Signal Analysis, University of Oulu
+  (https://www.oulu.fi/en/university/faculties-and-units/faculty-information-technology-and-electrical-engineering/center-machine-vision-and-signal-analysis).
+  Unpack it so that the folder given as manual_dir holds
+  SMIC_all_cropped/HS/s2/micro/surprise/s2_sur_02/reg_image036237.bmp
+  (or SMIC_all_raw, or VIS, NIR).
+  """
+  RELEASE = 'smic'
+  CLASSES = dict.fromkeys(('emotion3',), smic_release.CLASSES)
+  BUILDER_CONFIGS = [
+    builder.Config(name=subset, subset=subset)
+    for subset in smic_release.SUBSETS
+  ]

@@ -1,0 +1,49 @@
+"""Trains and evaluates a config: all folds, then the report.
+
+python -m mefnet_jax.main --config=configs/mfcnn.py --workdir=runs/mfcnn
+"""
+
+import pathlib
+import sys
+
+from absl import flags
+from ml_collections import config_flags
+
+from mefnet_jax import commands, errors
+
+_CONFIG = config_flags.DEFINE_config_file(
+  'config', None, 'A file of configs/, with its variant after a colon.'
+)
+_WORKDIR = flags.DEFINE_string(
+  'workdir', None, 'Folder of the run; runs/<config> if not given.'
+)
+
+
+def main():
+  """Runs what the flags say; what the workdir holds is resumed."""
+  config = _CONFIG.value
+  if config is None:
+    raise errors.UserError('say what to run: --config=configs/mfcnn.py')
+  import rich.console  # imports that take their time stay out of --help
+
+  from mefnet_jax import compilation, protocol, settings, workdirs
+
+  settings.check(config)
+  compilation.prepare()
+  workdir = pathlib.Path(_WORKDIR.value or _default_workdir())
+  console = rich.console.Console(soft_wrap=not sys.stdout.isatty())
+  with workdirs.locked(workdir), commands.stop_signals() as stop:
+    workdirs.claim(config, workdir)
+    protocol.run(config, workdir, console=console, stop=stop)
+  console.print(f'report: {workdir / "report.html"}')
+
+
+def _default_workdir():
+  """configs/mfcnn.py:intermediate runs in runs/mfcnn-intermediate."""
+  file, _, variant = flags.FLAGS['config'].config_filename.partition(':')
+  words = [pathlib.Path(file).stem, *variant.split(',')]
+  return pathlib.Path('runs') / '-'.join(word for word in words if word)
+
+
+if __name__ == '__main__':
+  commands.run(main)

@@ -1,0 +1,87 @@
+"""Micro-attention: what matters (eq. 1), where and when (eq. 2), both (eq. 3).
+
+Axes: B batch, T frames, H rows, W columns, C channels.
+"""
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+
+from mefnet_jax.models import layers
+
+
+class ChannelAttention(nn.Module):
+  """CAM, eq. 1: N_C = A_C(N) (x) N, with A_C in (0, 1) for each channel.
+
+  The mean and the maximum of each channel over time and space go through one
+  two-layer perceptron; the sigmoid of the sum of its answers is A_C.
+  """
+
+  reduction: int = 8
+
+  @nn.compact
+  def __call__(self, x_BTHWC: jax.Array) -> tuple[jax.Array, jax.Array]:
+    channels = x_BTHWC.shape[-1]
+    squeeze = nn.Dense(max(1, channels // self.reduction), name='squeeze')
+    excite = nn.Dense(channels, name='excite')
+    means_BC, maxima_BC = x_BTHWC.mean((1, 2, 3)), x_BTHWC.max((1, 2, 3))
+    scores_BC = sum(excite(nn.relu(squeeze(v))) for v in (means_BC, maxima_BC))
+    gate_BC = nn.sigmoid(scores_BC)
+    return x_BTHWC * gate_BC[:, None, None, None, :], gate_BC
+
+
+class SpatialTemporalAttention(nn.Module):
+  """STAM, eq. 2: N_S = A_S(N) (x) N, with A_S in (0, 1) for each position.
+
+  The channels are pooled into one map, lam * maximum + (1 - lam) * mean with
+  a learnt lam; a (2+1)D convolution and a sigmoid make the highlight map of
+  it. In training, with probability `drop_rate`, a clip's highlight map gives
+  way to its drop mask, which hides the positions above `threshold` times the
+  map's maximum (Choe & Shim, CVPR 2019), so that the network must look
+  elsewhere too.
+  """
+
+  kernel: tuple[int, int, int] = (3, 7, 7)
+  drop_rate: float = 0.25
+  threshold: float = 0.9
+
+  @nn.compact
+  def __call__(
+    self, x_BTHWC: jax.Array, key_B: jax.Array | None = None
+  ) -> tuple[jax.Array, jax.Array]:
+    mixing = self.param('mixing', nn.initializers.zeros, ())
+    share = nn.sigmoid(mixing)
+    pooled = share * x_BTHWC.max(-1) + (1.0 - share) * x_BTHWC.mean(-1)
+    convolve = layers.Conv2Plus1D(1, self.kernel, 'SAME', name='convolution')
+    highlight = nn.sigmoid(convolve(pooled[..., None]))
+    if key_B is None:
+      return x_BTHWC * highlight, highlight
+    return x_BTHWC * self._drop_some(highlight, key_B), highlight
+
+  def _drop_some(self, map_BTHW1, key_B):
+    """The map, or for some clips the mask that hides what it highlights."""
+    drawn = jax.vmap(lambda key: jax.random.bernoulli(key, self.drop_rate))
+    dropped_B = drawn(key_B).reshape(-1, 1, 1, 1, 1)
+    peak = map_BTHW1.max((1, 2, 3, 4), keepdims=True)
+    kept = (map_BTHW1 <= self.threshold * peak).astype(map_BTHW1.dtype)
+    return jnp.where(dropped_B, kept, map_BTHW1)
+
+
+class ParallelAttention(nn.Module):
+  """Eq. 3: X = concat(N_C, N_S) along the channels; 2C channels go on."""
+
+  channel: bool = True
+  spatial: bool = True
+
+  @nn.compact
+  def __call__(self, x_BTHWC: jax.Array, key_B: jax.Array | None = None):
+    parts, out = [], {}
+    if self.channel:
+      part, out['channel_attention'] = ChannelAttention(name='channel')(x_BTHWC)
+      parts.append(part)
+    if self.spatial:
+      part, out['spatial_attention'] = SpatialTemporalAttention(name='spatial')(
+        x_BTHWC, key_B
+      )
+      parts.append(part)
+    return jnp.concatenate(parts or [x_BTHWC], axis=-1), out

@@ -1,0 +1,1 @@
+"""Exact, fast forms of the operators the networks are made of."""

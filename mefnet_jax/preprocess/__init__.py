@@ -1,0 +1,1 @@
+"""From frames on disk to registered, interpolated clips; imports no jax."""

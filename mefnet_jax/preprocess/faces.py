@@ -1,0 +1,172 @@
+"""Finds the face in an image, and 68 points on it.
+
+The points are numbered as by iBUG: 17-26 brows, 36-47 eyes, 48-67 mouth, each
+from the left of the image to its right. dlib's weights come with the package
+face-recognition-models; their training data exclude commercial use.
+"""
+
+import dataclasses
+import functools
+import importlib.util
+import pathlib
+import typing
+
+import cv2
+import numpy as np
+
+from mefnet_jax import errors
+from mefnet_jax.preprocess import insight
+
+if typing.TYPE_CHECKING:
+  from collections.abc import Callable
+
+PACK = 'buffalo_l'
+# (border as a share of the image, enlargement) of each attempt: a release's
+# face crops are often too tight and too small for a detector.
+_ATTEMPTS = ((0.0, 1.0), (0.0, 2.0), (0.3, 1.0), (0.3, 2.0))
+# Small images are enlarged at once, large ones never: that would take seconds.
+_SMALL, _LARGE = 240, 1200
+# dlib's points are whole pixels; on an enlarged crop they are quarters.
+_ENLARGED = 4.0
+_POINTS = 'shape_predictor_68_face_landmarks.dat'
+
+
+@dataclasses.dataclass(frozen=True)
+class Landmarks:
+  """A face: 68 points (68, 2) as x, y in pixels of the image, float64.
+
+  `how` is empty, or says what it took to find it.
+  """
+
+  points: np.ndarray
+  how: str = ''
+
+  @property
+  def box(self) -> tuple[float, float, float, float]:
+    """Left, top, right, bottom of the points: brows to chin, ear to ear."""
+    return (*self.points.min(0).tolist(), *self.points.max(0).tolist())
+
+
+def find(image: np.ndarray, detector: str = 'dlib') -> Landmarks | None:
+  """Finds the largest face in a grey image (H, W) uint8; None without one.
+
+  Args:
+    detector: 'dlib', 'insightface' (its pack buffalo_l), or
+      'insightface:NAME' with the name of another pack or a folder.
+
+  Raises:
+    errors.UserError: the detector or its weights are not there.
+  """
+  points_of = finder(detector)
+  for border, enlarged in _attempts(image):
+    padded, matrix = _padded(image, border, enlarged)
+    points = points_of(padded)
+    if points is not None:
+      points = (points - matrix[:, 2]) / matrix[0, 0]
+      how = f'found with a border of {border:.0%}' if border else ''
+      return Landmarks(points, how)
+  return None
+
+
+@functools.cache
+def finder(detector: str) -> 'Callable[[np.ndarray], np.ndarray | None]':
+  """Returns a function from a grey image to the points of its largest face.
+
+  Raises:
+    errors.UserError: as `find`.
+  """
+  name, _, pack = detector.partition(':')
+  if name == 'dlib' and not pack:
+    return _dlib()
+  if name == 'insightface':
+    return insight.finder(pack or PACK)
+  raise errors.UserError(
+    f'config.dataset.detector={detector!r}: must be dlib, insightface, or '
+    'insightface:NAME (a pack or a folder with its models)'
+  )
+
+
+def weights(detector: str) -> str:
+  """Returns a text that changes with the detector's weights."""
+  name, _, pack = detector.partition(':')
+  if name == 'insightface':
+    return insight.weights(pack or PACK)
+  return _POINTS
+
+
+def _attempts(image):
+  longer = max(image.shape)
+  attempts = _ATTEMPTS if longer < _LARGE else _ATTEMPTS[::2]
+  return attempts[1:] if longer < _SMALL else attempts
+
+
+def _padded(image, border, enlarged):
+  """The image with its edge repeated outwards, enlarged; and how (2, 3)."""
+  height, width = image.shape
+  x, y = round(border * width), round(border * height)
+  padded = cv2.copyMakeBorder(image, y, y, x, x, cv2.BORDER_REPLICATE)
+  if enlarged != 1:
+    padded = cv2.resize(
+      padded, None, fx=enlarged, fy=enlarged, interpolation=cv2.INTER_LINEAR
+    )
+  centre = (enlarged - 1) / 2
+  shift = [enlarged * x + centre, enlarged * y + centre]
+  return padded, np.column_stack([np.eye(2) * enlarged, shift])
+
+
+def _dlib():
+  try:
+    import dlib
+  except ImportError as error:
+    raise errors.UserError(
+      f'dlib cannot be imported ({error}): pip install dlib-bin'
+    ) from None
+  detect = dlib.get_frontal_face_detector()
+  predict = dlib.shape_predictor(str(_weights()))
+
+  def points_of(image):
+    found = detect(image, 0)
+    if not found:
+      return None
+    face = max(found, key=lambda box: box.area())
+    crop, box, matrix = _enlarged_face(image, face)
+    shape = predict(crop, dlib.rectangle(*box))
+    points = np.array([(p.x, p.y) for p in shape.parts()], np.float64)
+    return (points - matrix[:, 2]) / matrix[0, 0]
+
+  return points_of
+
+
+def _weights():
+  """The file in face_recognition_models, which itself cannot be imported."""
+  spec = importlib.util.find_spec('face_recognition_models')
+  if spec and spec.submodule_search_locations:
+    folder = pathlib.Path(next(iter(spec.submodule_search_locations)))
+    if (folder / 'models' / _POINTS).is_file():
+      return folder / 'models' / _POINTS
+  raise errors.UserError(
+    f'{_POINTS} is not installed: pip install face-recognition-models==0.3.0'
+  )
+
+
+def _enlarged_face(image, face):
+  """The face with a margin at 4 times its size, its box there, and how."""
+  size = max(face.width(), face.height())
+  scale = min(_ENLARGED, max(1.0, 1024 / size))
+  margin = 0.2 * size
+  left, top = face.left() - margin, face.top() - margin
+  # OpenCV's matrix for centres of pixels: x' = scale (x - left + .5) - .5
+  centre = (scale - 1) / 2
+  shift = [centre - scale * left, centre - scale * top]
+  matrix = np.column_stack([np.eye(2) * scale, shift])
+  side = round((size + 2 * margin) * scale)
+  crop = cv2.warpAffine(
+    image,
+    matrix,
+    (side, side),
+    flags=cv2.INTER_LINEAR,
+    borderMode=cv2.BORDER_REPLICATE,
+  )
+  corners = [[face.left(), face.top()], [face.right(), face.bottom()]]
+  box = np.rint(np.array(corners) * scale + shift).astype(int).ravel()
+  return crop, box.tolist(), matrix

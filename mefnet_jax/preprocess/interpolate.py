@@ -1,0 +1,102 @@
+"""Brings a clip of n frames to T frames; a linear map, the same each pixel."""
+
+import functools
+
+import numpy as np
+
+METHODS = ('tim', 'linear')
+# A clip with so many times more numbers than frames has no frame clock.
+_SPARSE = 4
+
+
+def clip(frames: np.ndarray, operator: np.ndarray) -> np.ndarray:
+  """Applies an operator (T, n) to frames (n, ...); float32 (T, ...)."""
+  flat = frames.reshape(len(frames), -1).astype(np.float32)
+  made = operator.astype(np.float32) @ flat
+  return made.reshape(len(operator), *frames.shape[1:])
+
+
+def to_uint8(values: np.ndarray) -> np.ndarray:
+  """Rounds grey values to uint8; what lies outside 0..255 is clipped."""
+  return np.clip(np.rint(values), 0, 255).astype(np.uint8)
+
+
+def operator(method: str, numbers: tuple[int, ...], frames: int) -> np.ndarray:
+  """Returns the matrix (T, n) that maps n frames to T = `frames`.
+
+  The first and last frames stay; constant clips and clips linear in time come
+  back exactly; T = n without gaps is the identity.
+
+  Args:
+    method: 'tim' (`tim`) or 'linear'.
+    numbers: n increasing frame numbers. A frame missing between two others is
+      first filled in linearly, so that time keeps its pace.
+    frames: T, at least 1. One frame is repeated; T = 1 takes the first.
+  """
+  fill = _fill(np.asarray(numbers, np.float64))
+  make = {'tim': tim, 'linear': linear}[method]
+  return make(len(fill), frames) @ fill
+
+
+@functools.cache
+def tim(n: int, frames: int) -> np.ndarray:
+  """Temporal interpolation model as a matrix (T, n).
+
+  Source: Zhou, Zhao, Pietikainen, CVPR 2011: frames are the nodes of a path
+  graph; the eigenvectors of its Laplacian, cos(pi k (t + 1/2) / n), continue
+  the clip as a curve between the frames. Here the line from the first to the
+  last frame is taken off before and added after: cosines are flat at the ends
+  and would bend a steady motion.
+  """
+  if n == 1:
+    return np.ones((frames, 1))
+  position = _positions(n, frames)
+  grid = _cosines(np.arange(n), n)
+  inverse = grid.T * np.where(np.arange(n)[:, None] == 0, 1, 2) / n
+  curve = _cosines(position, n) @ inverse
+  trend_at = _trend(position, n)
+  made = curve @ (np.eye(n) - _trend(np.arange(n), n)) + trend_at
+  made[np.abs(made) < 1e-12] = 0
+  made.setflags(write=False)  # it is shared by all callers
+  return made
+
+
+@functools.cache
+def linear(n: int, frames: int) -> np.ndarray:
+  """Linear interpolation as a matrix (T, n)."""
+  position = _positions(n, frames)
+  grid = np.arange(n)
+  made = np.stack([np.interp(position, grid, row) for row in np.eye(n)], 1)
+  made.setflags(write=False)
+  return made
+
+
+def _positions(n, frames):
+  """T positions from the first frame to the last, in frames."""
+  return np.arange(frames) * (n - 1) / max(frames - 1, 1)
+
+
+def _cosines(position, n):
+  return np.cos(np.pi * np.outer(position + 0.5, np.arange(n)) / n)
+
+
+def _trend(position, n):
+  """Matrix that gives the line through the first and the last frame."""
+  trend = np.zeros((len(position), n))
+  trend[:, -1] = position / (n - 1)
+  trend[:, 0] += 1 - position / (n - 1)
+  return trend
+
+
+def _fill(numbers):
+  """Matrix that fills in the frames missing between the numbered ones."""
+  n = len(numbers)
+  if n < 3:
+    return np.eye(n)
+  step = np.median(np.diff(numbers))
+  position = np.rint((numbers - numbers[0]) / step)
+  steps = np.diff(position)
+  if (steps < 1).any() or position[-1] > _SPARSE * n or (steps == 1).all():
+    return np.eye(n)
+  whole = np.arange(position[-1] + 1)
+  return np.stack([np.interp(whole, position, row) for row in np.eye(n)], 1)

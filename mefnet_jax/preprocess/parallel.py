@@ -1,0 +1,107 @@
+"""Prepares all clips of a release, over processes."""
+
+import concurrent.futures
+import functools
+import multiprocessing
+import os
+import typing
+
+import rich.console
+import rich.progress
+
+from mefnet_jax import errors
+from mefnet_jax.preprocess import clips
+
+if typing.TYPE_CHECKING:
+  from collections.abc import Iterator, Sequence
+
+  from mefnet_jax.datasets import rows
+
+# A process starts in about a second; fewer clips than this do not repay it.
+_CLIPS_A_PROCESS = 8
+
+
+def prepare(
+  clip_rows: 'Sequence[rows.Row]',
+  options: clips.Options,
+  *,
+  workers: int = 0,
+  progress: rich.progress.Progress | None = None,
+) -> list[clips.Prepared]:
+  """Prepares clips; the result does not depend on the number of processes.
+
+  Args:
+    clip_rows: what to prepare.
+    options: how.
+    workers: processes; 0 takes one a core, 1 stays in this one.
+    progress: a bar to add a task to; by default one on the terminal, if
+      stderr is one.
+
+  Returns:
+    One `clips.Prepared` a row, in the order of the rows.
+
+  Raises:
+    errors.UserError: an option that no preparation has, or a process died.
+  """
+  options.check()
+  if workers < 0:
+    raise errors.UserError(
+      f'config.dataset.workers={workers}: must be 0 (one a core) or more'
+    )
+  if progress is not None:
+    return _with_bar(clip_rows, options, workers, progress)
+  with _own_bar() as progress:
+    return _with_bar(clip_rows, options, workers, progress)
+
+
+def cores() -> int:
+  """Returns the number of cores this process may use."""
+  if hasattr(os, 'sched_getaffinity'):
+    return len(os.sched_getaffinity(0))
+  return os.cpu_count() or 1
+
+
+def _with_bar(clip_rows, options, workers, progress):
+  task = progress.add_task('Preparing clips', total=len(clip_rows))
+  made = []
+  for prepared in _prepared(clip_rows, options, workers):
+    made.append(prepared)
+    progress.advance(task)
+  return made
+
+
+def _prepared(clip_rows, options, workers) -> 'Iterator[clips.Prepared]':
+  most = -(-len(clip_rows) // _CLIPS_A_PROCESS)
+  workers = min(workers or cores(), most)
+  one = functools.partial(clips.prepare, options=options)
+  if workers <= 1:
+    yield from map(one, clip_rows)
+    return
+  # spawn: a fork of a process with threads (JAX has some) may hang.
+  pool = concurrent.futures.ProcessPoolExecutor(
+    workers,
+    mp_context=multiprocessing.get_context('spawn'),
+    initializer=clips.use_one_thread,
+  )
+  try:
+    yield from pool.map(one, clip_rows, chunksize=2)
+  except concurrent.futures.BrokenExecutor:
+    raise errors.UserError(
+      'a process of the preparation died (out of memory? or a script without '
+      "`if __name__ == '__main__':`); try --config.dataset.workers=1"
+    ) from None
+  finally:
+    pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _own_bar():
+  console = rich.console.Console(stderr=True)
+  return rich.progress.Progress(
+    rich.progress.TextColumn('{task.description}'),
+    rich.progress.BarColumn(),
+    rich.progress.MofNCompleteColumn(),
+    rich.progress.TimeRemainingColumn(),
+    console=console,
+    disable=not console.is_terminal,
+    transient=True,
+  )

@@ -1,0 +1,115 @@
+"""Where face, eyes and mouth lie, and how they are cut out of a frame.
+
+A region is a 2 x 3 matrix that takes the centres of the pixels of the crop to
+points of the frame in which the landmarks were found. All crops stand upright:
+the line between the eyes is horizontal.
+"""
+
+import typing
+
+import cv2
+import numpy as np
+
+if typing.TYPE_CHECKING:
+  from mefnet_jax.preprocess import faces
+
+# Face crop: distance of the eyes, and height of their line, in its sides.
+_EYES_APART, _EYE_LINE = 0.38, 0.33
+# Boxes around points: margins in widths of the box, and least height.
+_EYES_POINTS = (*range(17, 27), *range(36, 48))
+_MOUTH_POINTS = tuple(range(48, 68))
+_EYES_MARGIN, _EYES_HEIGHT = 0.08, 0.4
+_MOUTH_MARGIN, _MOUTH_HEIGHT = 0.25, 0.75
+
+
+def face(landmarks: 'faces.Landmarks', size: int) -> np.ndarray:
+  """Returns the region of the whole face, `size` pixels a side."""
+  centre, turn, apart = _eye_line(landmarks)
+  side = apart / _EYES_APART
+  top_left = np.array([-0.5, -_EYE_LINE]) * side
+  return _region(centre, turn, top_left, (side, side), size)
+
+
+def eyes(landmarks: 'faces.Landmarks', size: int) -> np.ndarray:
+  """Returns the region of both eyes and brows, squeezed into a square."""
+  return _around(landmarks, _EYES_POINTS, _EYES_MARGIN, _EYES_HEIGHT, size)
+
+
+def mouth(landmarks: 'faces.Landmarks', size: int) -> np.ndarray:
+  """Returns the region of the mouth, squeezed into a square."""
+  return _around(landmarks, _MOUTH_POINTS, _MOUTH_MARGIN, _MOUTH_HEIGHT, size)
+
+
+def chain(registration: np.ndarray, region: np.ndarray) -> np.ndarray:
+  """Returns the region as it lies in a frame registered to the landmarks'."""
+  made = registration[:, :2] @ region
+  made[:, 2] += registration[:, 2]
+  return made
+
+
+def cut(frame: np.ndarray, region: np.ndarray, size: int) -> np.ndarray:
+  """Cuts a region out of a frame with one interpolation.
+
+  Where a pixel of the crop covers several of the frame, as many points as it
+  covers are read and averaged, so that fine texture does not alias.
+
+  Args:
+    frame: (H, W) uint8 or float32; beyond its edge the edge is repeated.
+    region: (2, 3), crop to frame.
+    size: pixels a side.
+
+  Returns:
+    (size, size) float32.
+  """
+  steps = np.linalg.norm(region[:, :2], axis=0)
+  across, down = np.maximum(1, np.ceil(steps - 1e-3)).astype(int)
+  x, y = _centres(size, across), _centres(size, down)
+  at = region @ np.stack(
+    [np.tile(x, len(y)), np.repeat(y, len(x)), np.ones(len(x) * len(y))]
+  )
+  at = at.astype(np.float32).reshape(2, len(y), len(x))
+  # remap, not warpAffine: that rounds to 1/32 pixel, more than ECC's noise.
+  fine = cv2.remap(
+    frame.astype(np.float32),
+    at[0],
+    at[1],
+    cv2.INTER_CUBIC,
+    borderMode=cv2.BORDER_REPLICATE,
+  )
+  return fine.reshape(size, down, size, across).mean(axis=(1, 3))
+
+
+def _eye_line(landmarks):
+  """Middle between the eyes, rotation of their line (2, 2), their distance."""
+  left = landmarks.points[36:42].mean(0)
+  right = landmarks.points[42:48].mean(0)
+  apart = np.linalg.norm(right - left)
+  cosine, sine = (right - left) / max(apart, 1e-6)
+  turn = np.array([[cosine, -sine], [sine, cosine]])
+  return (left + right) / 2, turn, apart
+
+
+def _around(landmarks, points, margin, least_height, size):
+  """The upright box around some points, with a margin."""
+  centre, turn, _ = _eye_line(landmarks)
+  upright = (landmarks.points[list(points)] - centre) @ turn
+  low, high = upright.min(0), upright.max(0)
+  width = (high[0] - low[0]) * (1 + 2 * margin)
+  height = high[1] - low[1] + 2 * margin * (high[0] - low[0])
+  height = max(height, least_height * width)
+  extent = np.array([width, height])
+  return _region(centre, turn, (low + high) / 2 - extent / 2, extent, size)
+
+
+def _region(centre, turn, top_left, extent, size):
+  """Matrix of an upright box given in coordinates of the eye line."""
+  step = np.asarray(extent) / size
+  matrix = np.zeros((2, 3))
+  matrix[:, :2] = turn * step
+  matrix[:, 2] = centre + turn @ (top_left + step / 2)
+  return matrix
+
+
+def _centres(size, per_pixel):
+  """Centres of the points read, in pixels of the crop."""
+  return (np.arange(size * per_pixel) + 0.5) / per_pixel - 0.5

@@ -1,0 +1,204 @@
+"""All folds of a config: prepare, train, evaluate, pool, report."""
+
+import hashlib
+import pathlib
+import platform
+import shlex
+import sys
+import threading
+import time
+from importlib import metadata
+
+import jax
+import numpy as np
+import rich.console
+
+from mefnet_jax import (
+  datasets,
+  errors,
+  fit,
+  folds,
+  logs,
+  models,
+  report,
+  results,
+  settings,
+)
+
+_VERSIONS = (
+  'jax',
+  'jaxlib',
+  'flax',
+  'optax',
+  'orbax-checkpoint',
+  'tensorflow-datasets',
+  'numpy',
+  'opencv-python',
+  'dlib-bin',
+)
+
+
+def run(
+  config,
+  workdir: pathlib.Path,
+  *,
+  console: rich.console.Console,
+  stop: threading.Event,
+) -> dict:
+  """Runs a config from release to report, or what is left of it.
+
+  Args:
+    config: as in configs/base.py, already checked (`settings.check`).
+    workdir: where the run leaves its files; what it holds is resumed.
+    console: for tables and progress.
+    stop: set when the process is asked to leave.
+
+  Returns:
+    The content of report.json.
+
+  Raises:
+    UserError: a release or workdir that cannot be used.
+    errors.Stopped: `stop` was set; the checkpoint is saved.
+  """
+  started = time.monotonic()
+  clips = _load(config, workdir, console)
+  prepared = time.monotonic()
+  label = _labels(config, clips)
+  splits = folds.make(config.protocol, label, clips.subject, seed=config.seed)
+  job = fit.Job(
+    model=_network(config, clips),
+    clips=_inputs(config, clips, label),
+    splits=splits,
+    config=config,
+    workdir=workdir,
+    fingerprint=_fingerprint(clips, label, splits),
+    console=console,
+    stop=stop,
+  )
+  _announce(config, clips, splits, console)
+  seeds = tuple(range(config.seed, config.seed + config.seeds))
+  fitted = [fit.fit(job, seed) for seed in seeds]
+  order = np.concatenate([fold.test for fold in splits])
+  by_seed = np.stack([np.concatenate(held_out) for held_out, _, _ in fitted])
+  result = results.Result(
+    dataset=config.dataset.name,
+    synthetic=clips.synthetic,
+    release=config.dataset.release or 'synthetic, made by this package',
+    protocol=config.protocol.name,
+    leaky=folds.is_leaky(config.protocol.name),
+    selection=config.train.selection,
+    seeds=seeds,
+    config=config.to_dict(),
+    model=_model_name(config),
+    parameters=fitted[0][1],
+    classes=clips.classes,
+    clip=tuple(clips.clip[i] for i in order),
+    subject=tuple(clips.subject[i] for i in order),
+    fold=tuple(fold.name for fold in splits for _ in fold.test),
+    label=label[order],
+    probabilities=by_seed.mean(0),
+    seed_probabilities=by_seed if len(seeds) > 1 else None,
+    history=logs.read(workdir),
+    findings=clips.findings,
+    seconds={
+      'prepare': prepared - started,
+      'train': sum(seconds for _, _, seconds in fitted),
+      'total': time.monotonic() - started,
+    },
+    versions=_versions(),
+    device=_device(),
+    command=shlex.join(['python', '-m', 'mefnet_jax.main', *sys.argv[1:]]),
+  )
+  summary = report.write(workdir, result)
+  console.print(report.table(result))
+  return summary
+
+
+def _load(config, workdir, console):
+  """The clips, with the table of what preparation met, on error too."""
+  try:
+    clips = datasets.load(config.dataset)
+  except errors.UserError as error:
+    _show(getattr(error, 'findings', ()), workdir, console)
+    raise
+  _show(clips.findings, workdir, console)
+  return clips
+
+
+def _show(findings, workdir, console):
+  if findings:
+    console.print(datasets.table(findings))
+    datasets.write_findings(workdir / 'findings.csv', findings)
+
+
+def _labels(config, clips):
+  """(N,) labels; permuted over the clips where the control asks for it."""
+  label = np.asarray(clips.label, np.int32)
+  if config.protocol.shuffle_labels:
+    label = np.random.default_rng(config.seed).permutation(label)
+  return label
+
+
+def _network(config, clips):
+  return settings.network(config, len(clips.classes))
+
+
+def _inputs(config, clips, label):
+  """What goes to the device: the streams the network looks at, and labels."""
+  wanted = models.streams(config.model.name)
+  return {name: clips.streams[name] for name in wanted} | {'label': label}
+
+
+def _fingerprint(clips, label, splits):
+  """A digest of all that the training reads but the config."""
+  digest = hashlib.blake2b(clips.fingerprint.encode(), digest_size=16)
+  for array in (label, *(fold.test for fold in splits)):
+    digest.update(np.ascontiguousarray(array, np.int64).tobytes())
+  return digest.hexdigest()
+
+
+def _model_name(config):
+  fusion = config.model.get('fusion')
+  return f'{config.model.name}-{fusion}' if fusion else config.model.name
+
+
+def _announce(config, clips, splits, console):
+  """One line on what is trained; reservations at once, not at the end."""
+  if clips.synthetic:
+    console.print('SYNTHETIC: the clips show rendered faces, not people.')
+  reason = folds.is_leaky(config.protocol.name)
+  if reason:
+    console.print(f'LEAKY protocol {config.protocol.name}: {reason}.')
+  if config.protocol.shuffle_labels:
+    console.print('SHUFFLED LABELS: a control; scores must fall to chance.')
+  console.print(
+    f'{_model_name(config)}: {len(splits)} folds of '
+    f'{config.protocol.name}, {len(clips.clip)} clips of '
+    f'{len(set(clips.subject))} subjects, on {_device()}'
+  )
+
+
+def _versions():
+  versions = {'python': platform.python_version()}
+  for name in ('mefnet_jax', *_VERSIONS):
+    try:
+      versions[name] = metadata.version(name)
+    except metadata.PackageNotFoundError:
+      continue
+  return versions
+
+
+def _device():
+  """The accelerators, or the processor's name and cores."""
+  devices = jax.local_devices()
+  if devices[0].platform != 'cpu':
+    return f'{len(devices)} x {devices[0].device_kind}'
+  name = platform.processor() or platform.machine()
+  try:
+    for line in pathlib.Path('/proc/cpuinfo').read_text().splitlines():
+      if line.startswith('model name'):
+        name = line.split(':', 1)[1].strip()
+        break
+  except OSError:
+    pass
+  return f'CPU {name}, {len(devices)} device(s)'

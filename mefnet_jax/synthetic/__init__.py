@@ -1,0 +1,1 @@
+"""Synthetic releases with the real layout and an exact truth."""

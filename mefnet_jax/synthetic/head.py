@@ -1,0 +1,100 @@
+"""The CC0 head: a mesh, its face units and its shapes, read from head.npz."""
+
+import dataclasses
+import functools
+import pathlib
+
+import numpy as np
+
+SKIN, LEFT_EYE, RIGHT_EYE, TEETH, TONGUE = range(5)
+# The texture: a cylinder around the head, its front stretched, and beside it
+# a strip with an eye, teeth and tongue. In texels.
+AXIS = -0.8  # z of the cylinder's axis, dm
+TOP, BOTTOM = 1.45, -2.75  # y, dm
+WIDTH, HEIGHT, STRIP = 640, 840, 128
+EYE = (WIDTH + 64, 64, 56)  # centre and radius of the painted eye
+TEETH_AT, TONGUE_AT = (WIDTH + 64, 200), (WIDTH + 64, 320)
+
+
+@dataclasses.dataclass(frozen=True)
+class Head:
+  """V vertices, M triangles; lengths in dm, the eyes' middle at the origin.
+
+  Attributes:
+    rest: (V, 3) the middle head; x to its left, y up, z to the front.
+    triangles: (M, 3) vertex numbers, counter-clockwise from outside.
+    part: (V,) SKIN, LEFT_EYE, RIGHT_EYE, TEETH or TONGUE.
+    texture: (V, 2) texel coordinates.
+    lips: (V, 2) how much upper and lower lip a vertex is, 0..1.
+    lids: (V, 2) distance to the edge of upper and lower lid, dm, at most .5.
+    occlusion: (V,) share of the sky a vertex sees.
+    units: face unit -> (V, 3) displacement at full strength.
+    shapes: shape -> (V, 3) displacement at full strength.
+  """
+
+  rest: np.ndarray
+  triangles: np.ndarray
+  part: np.ndarray
+  texture: np.ndarray
+  lips: np.ndarray
+  lids: np.ndarray
+  occlusion: np.ndarray
+  units: dict[str, np.ndarray]
+  shapes: dict[str, np.ndarray]
+
+
+@functools.lru_cache(maxsize=1)
+def load() -> Head:
+  """Reads the head that comes with the package."""
+  path = pathlib.Path(__file__).with_name('head.npz')
+  with np.load(path, allow_pickle=False) as stored:
+    arrays = dict(stored)
+  rest, part = arrays['rest'], arrays['part']
+  return Head(
+    rest=rest,
+    triangles=arrays['triangles'].astype(np.int64),
+    part=part,
+    texture=_texture(rest, part),
+    lips=arrays['lips'].astype(np.float32) / 255,
+    lids=arrays['lids'].astype(np.float32) / 500,
+    occlusion=arrays['occlusion'].astype(np.float32) / 255,
+    units=_unpacked(arrays, 'unit', len(rest)),
+    shapes=_unpacked(arrays, 'shape', len(rest)),
+  )
+
+
+def cylinder(x, y, z):
+  """Texel coordinates of skin at (x, y, z); see `angle` for the inverse."""
+  theta = np.arctan2(x, z - AXIS)
+  limit = np.pi / (1 + 0.4 * np.pi)
+  across = theta / (1 + 0.4 * np.abs(theta)) / limit
+  down = (TOP - y) / (TOP - BOTTOM)
+  return np.stack([(across + 1) / 2 * (WIDTH - 1), down * (HEIGHT - 1)], -1)
+
+
+def _texture(rest, part):
+  texel = cylinder(*rest.T).astype(np.float32)
+  for eye in (LEFT_EYE, RIGHT_EYE):
+    ball = rest[part == eye]
+    middle = (ball.min(axis=0) + ball.max(axis=0)) / 2
+    radius = (ball[:, 0].max() - ball[:, 0].min()) / 2
+    across, down = (ball[:, 0] - middle[0], middle[1] - ball[:, 1]) / radius
+    texel[part == eye, 0] = EYE[0] + EYE[2] * across
+    texel[part == eye, 1] = EYE[1] + EYE[2] * down
+  texel[part == TEETH] = TEETH_AT
+  texel[part == TONGUE] = TONGUE_AT
+  return texel
+
+
+def _unpacked(arrays, kind, count):
+  """Dense displacements of the sparse 16-bit ones in the file."""
+  dense = {}
+  start = arrays[f'{kind}_start']
+  for k, name in enumerate(arrays[f'{kind}_names']):
+    own = slice(start[k], start[k + 1])
+    moved = np.zeros((count, 3), np.float32)
+    moved[arrays[f'{kind}_index'][own]] = (
+      arrays[f'{kind}_delta'][own] * arrays[f'{kind}_scale'][k]
+    )
+    dense[str(name)] = moved
+  return dense
