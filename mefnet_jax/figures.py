@@ -111,7 +111,7 @@ def _confusion(figure, summary):
   image = axes.imshow(share_CC, cmap='Blues', vmin=0, vmax=1)
   figure.colorbar(image, label='share of the true class')
   for (row, column), count in np.ndenumerate(counts_CC):
-    dark = share_CC[row, column] > 0.5
+    dark = share_CC[row, column] > 0.65
     axes.text(
       column,
       row,

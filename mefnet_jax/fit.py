@@ -81,7 +81,7 @@ class _Engine:
     self.job, self.seed = job, seed
     self.plan = parallel.plan(len(job.splits), config.train.parallel)
     self.tx = optimizers.adam(config.train.learning_rate, config.train.decay)
-    self.clips = jax.tree.map(jax.numpy.asarray, job.clips)
+    self.clips = self.plan.share(job.clips)
     bound = dict(model=job.model, how=config.input)
     step = functools.partial(
       train.train_step,
@@ -104,7 +104,7 @@ class _Engine:
         for fold in job.splits
       ]
     )
-    self.weight_FN = self.plan.split(weight_FN)
+    self.weight_FN = self.plan.place(self.plan.split(weight_FN))
 
   def initial(self) -> train.TrainState:
     """States of all folds (folds, ...), all from the same weights."""
@@ -121,7 +121,7 @@ class _Engine:
     job, config = self.job, self.job.config.train
     parameters = sum(x[0].size for x in jax.tree.leaves(state.params))
     facts = {'fingerprint': job.fingerprint, 'parameters': parameters}
-    state = self.plan.split(state)
+    state = self.plan.place(self.plan.split(state))
     started = time.monotonic() - seconds
     with logs.progress(job.console) as bar:
       task = bar.add_task(f'seed {self.seed}', total=config.epochs, say='')

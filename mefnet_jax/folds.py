@@ -149,14 +149,9 @@ def _greedy(counts_SC, folds: int, order):
   """Puts each subject where the imbalance grows least: (cost, fold)."""
   table_KC = np.zeros((folds, counts_SC.shape[1]), np.int64)
   fold_S = np.full(len(order), -1)
-  for done, s in enumerate(order):
+  for s in order:
     after_KKC = table_KC + np.eye(folds, dtype=int)[:, :, None] * counts_SC[s]
-    cost_K = _imbalance(after_KKC, counts_SC)
-    # As many subjects as empty folds are left: fill those.
-    empty_K = table_KC.sum(1) == 0
-    if len(order) - done <= empty_K.sum():
-      cost_K = np.where(empty_K, cost_K, np.inf)
-    fold_S[s] = cost_K.argmin()
+    fold_S[s] = _imbalance(after_KKC, counts_SC).argmin()
     table_KC = after_KKC[fold_S[s]]
   return _imbalance(table_KC, counts_SC), fold_S
 
@@ -166,6 +161,7 @@ def _imbalance(table_KC, counts_SC):
 
   A class is lost when one fold holds all of its clips: that fold trains
   without it. A class that one subject alone has is lost whatever one does.
+  The squared size makes an empty fold the cheapest, so none stays empty.
   """
   total_C = counts_SC.sum(0)
   lost = (table_KC == total_C).sum((-2, -1))

@@ -13,12 +13,15 @@ def table(caption: str, head: dict[str, str], rows) -> str:
 
   Args:
     caption: HTML.
-    head: name of each column to the CSS classes of its cells.
+    head: name of each column to the CSS classes of its cells; a column of
+      bars, whose numbers stand in another one, has no name.
     rows: of as many HTML cells as head has.
   """
   styles = list(head.values())
   columns = ''.join(
     f'<th scope="col" class="{style}">{name}</th>'
+    if name
+    else f'<td class="{style}"></td>'
     for name, style in head.items()
   )
   body = ''

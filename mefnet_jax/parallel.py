@@ -41,6 +41,25 @@ class Plan:
     pick = pick.reshape(self.devices, -1)
     return jax.tree.map(lambda x: x[pick], tree)
 
+  def place(self, tree):
+    """Puts what `split` gave where the step leaves it: one compilation."""
+    axes = 0 if self.mode == 'folds' else None
+    return self._identity(tree, axes)
+
+  def share(self, tree):
+    """Puts a copy of a tree on every device."""
+    return self._identity(tree, None)
+
+  def _identity(self, tree, axes):
+    """A pmap that does nothing but lay the tree out; one axis must be split."""
+    lay = jax.pmap(
+        lambda _, tree: tree,
+        in_axes=(0, axes),
+        out_axes=axes,
+        devices=jax.local_devices()[: self.devices],
+    )
+    return lay(np.zeros(self.devices), tree)
+
   def join(self, tree):
     """Undoes split: leaves (folds, ...)."""
     if self.mode == 'batch':
@@ -68,7 +87,12 @@ def train_step(step: Callable, how: Plan) -> Callable:
   over_folds = (0, 0, None, None, None, None)
   if how.mode == 'folds':
     step = jax.vmap(step, over_folds)
-    return jax.pmap(step, in_axes=over_folds, donate_argnums=0)
+    return jax.pmap(
+        step,
+        in_axes=over_folds,
+        donate_argnums=0,
+        devices=jax.local_devices()[: how.devices],
+    )
   step = jax.vmap(functools.partial(step, axis_name=_AXIS), over_folds)
   mapped = jax.pmap(
     step,

@@ -56,10 +56,12 @@ def table(result: results.Result):
   commonest class would get and, for the paper's releases, the paper's claim.
   """
   from rich import table as tables
+  from rich import text
 
   summary = results.summary(result)
+  title, verdict = map(text.Text, (_title(summary), summary['verdict']))
   closing = tables.Table(
-    title=_title(summary), caption=summary['verdict'], title_justify='left'
+    title=title, caption=verdict, title_justify='left', caption_justify='left'
   )
   closing.add_column('score')
   columns = ['measured', '95 % interval', 'majority class']

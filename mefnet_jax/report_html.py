@@ -51,7 +51,7 @@ def _title(summary) -> str:
 
 def _header(summary, title: str) -> str:
   notices = ''.join(
-    f'<p class="notice"><strong>{word}</strong> {markup.text(why)}.</p>'
+    f'<p class="notice"><strong>{word}:</strong> {markup.text(why)}.</p>'
     for word, why in summary['notices'].items()
   )
   verdict = f'<p class="verdict">{markup.text(summary["verdict"])}</p>'

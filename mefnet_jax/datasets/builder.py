@@ -28,7 +28,7 @@ if typing.TYPE_CHECKING:
 
   from mefnet_jax.datasets import rows
 
-# Raise it whenever the same images would give other clips.
+# Of the form of the records; what is in them is said by the config's name.
 VERSION = '1.0.0'
 LOCK = '.lock'
 
@@ -60,6 +60,9 @@ class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
   """
 
   VERSION = tfds.core.Version(VERSION)
+  # TFDS looks for checksums beside the code, with a package it does not
+  # require (importlib_resources); nothing is downloaded here.
+  code_path = None
   RELEASE = ''
   CLASSES: typing.ClassVar = {}  # label set -> names
 

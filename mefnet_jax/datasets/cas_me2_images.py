@@ -45,13 +45,22 @@ class Tree:
     self, expression: 'cas_me2_workbook.Expression'
   ) -> tuple[list[pathlib.Path], pathlib.Path | None]:
     """Returns all images of the folder, and the folder (None: not there)."""
-    key = expression.video if self.name in LONG else expression.name
-    folder = self.clips.get((expression.subject, key))
+    folder = self.clips.get((expression.subject, self._key(expression)))
     if folder is None:
       return [], None
     if folder not in self.read:
       self.read[folder] = folders.frames(folder)
     return self.read[folder][0], folder
+
+  def place(self, expression: 'cas_me2_workbook.Expression') -> pathlib.Path:
+    """Returns where the folder of an expression should be."""
+    number, key = expression.subject, self._key(expression)
+    if self.name in LONG:
+      return self.root / f's{number}' / f'{number}_{key}*'
+    return self.root / f'{"s" * (self.name == CUT[0])}{number}' / key
+
+  def _key(self, expression):
+    return expression.video if self.name in LONG else expression.name
 
 
 def find(root: pathlib.Path, wanted: 'Sequence[str]') -> list[Tree]:

@@ -136,21 +136,20 @@ def _row(expression, label, trees, root, listed):
         what = f'{"; ".join(missed)}: taken from {tree.name}'
         _note(listed, findings.REPAIRED, row.clip, folder, root, what)
       return row
-    missed.append(_miss(expression, tree, folder, frames))
+    missed.append(_miss(tree, folder, frames))
   what = '; '.join(missed)
-  _note(listed, findings.LEFT_OUT, expression.clip, trees[0].root, root, what)
+  place = trees[0].place(expression)
+  _note(listed, findings.LEFT_OUT, expression.clip, place, root, what)
   return None
 
 
-def _miss(expression, tree, folder, frames):
+def _miss(tree, folder, frames):
   """Why a tree has nothing for an expression."""
   if folder is None:
-    wanted = tree.name in cas_me2_images.LONG
-    wanted = expression.video if wanted else expression.name
-    return f'{tree.name} lacks {wanted} of subject {expression.subject}'
-  if not frames:
-    return f'no frames in {tree.name}'
-  return f'{tree.name} ends before frame {expression.onset}'
+    return f'not in {tree.name}'
+  return (
+    f'{tree.name} ends before it' if frames else f'no frames in {tree.name}'
+  )
 
 
 def _cut(expression, label, frames, tree, listed):

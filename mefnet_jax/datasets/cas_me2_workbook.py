@@ -68,8 +68,13 @@ def read(
     errors.UserError: the file is no workbook, or not this one.
   """
   sheets = _sheets(path)
-  subjects = _subjects(sheets[1:2], path, listed)
-  videos = _videos(sheets[2:3], path, listed)
+  texts = [_texts(cells, 2) for cells in sheets[0]]
+  subjects = _subjects(sheets[1:2])
+  used = {int(text[0]) for text in texts if text[0].isdigit()}
+  _complete(subjects, dict(enumerate(_SUBJECTS, start=1)), used, path, listed)
+  videos = _videos(sheets[2:3])
+  used = {text[1].split('_')[0] for text in texts}
+  _complete(videos, _VIDEOS, used, path, listed)
   read_rows = {}
   for number, cells in enumerate(sheets[0], start=1):
     place = f'{path.name} row {number}'
@@ -111,33 +116,35 @@ def _sheets(path):
     ) from None
 
 
-def _subjects(sheet: 'Iterable', path, listed) -> dict[int, int]:
+def _subjects(sheet: 'Iterable') -> dict[int, int]:
   """Participant -> number of the subject's folder, from sheet 1."""
   found = {}
   for cells in (cells for rows in sheet for cells in rows):
     texts = _texts(cells, 2)
     if texts[0].isdigit() and re.fullmatch(r's?\d+', texts[1]):
       found.setdefault(int(texts[0]), int(texts[1].lstrip('s')))
-  published = dict(enumerate(_SUBJECTS, start=1))
-  return _completed(found, published, path, 'subject folders', listed)
+  return found
 
 
-def _videos(sheet: 'Iterable', path, listed) -> dict[str, str]:
+def _videos(sheet: 'Iterable') -> dict[str, str]:
   """Clip prefix -> four-digit code of the video, from sheet 2."""
   found = {}
   for cells in (cells for rows in sheet for cells in rows):
     texts = _texts(cells, 2)
     if texts[0] in _VIDEOS and texts[1].isdigit():
       found[texts[0]] = f'{int(texts[1]):04d}'
-  return _completed(found, _VIDEOS, path, 'video codes', listed)
+  return found
 
 
-def _completed(found, published, path, what, listed):
-  missing = sorted(set(published) - set(found))
+def _complete(found, published, used, path, listed):
+  """Adds what sheet 1 or 2 lacks of what sheet 0 uses."""
+  missing = sorted(used & set(published) - set(found))
+  for key in missing:
+    found[key] = published[key]
   if missing:
-    text = f'no {what} for {", ".join(map(str, missing))}: the published ones'
-    listed.append(findings.Finding(findings.REPAIRED, '', path.name, text))
-  return published | found
+    keys = ', '.join(map(str, missing))
+    what = f'its sheets do not explain {keys}: read as published'
+    listed.append(findings.Finding(findings.REPAIRED, '', path.name, what))
 
 
 def _expression(cells, subjects, videos, place, listed):
@@ -181,16 +188,17 @@ def _ordered(texts, clip, place, listed):
   what = ''
   if offset == 0 and apex > onset:
     offset = 2 * apex - onset
-    what = f'offset 0: 2 apex - onset taken ({coded})'
+    what = 'offset 0: 2 apex - onset taken'
   elif apex == 0 and offset > onset:
     apex = (onset + offset) // 2
-    what = f'apex 0: the midpoint taken ({coded})'
+    what = 'apex 0: the midpoint taken'
   elif 0 < onset <= offset < apex:
     apex, offset = offset, apex
-    what = f'offset before apex: the two exchanged ({coded})'
+    what = 'offset before apex: the two exchanged'
   if not 0 < onset <= apex <= offset:
     raise ValueError(f'{clip}: onset, apex, offset are {coded}')
   if what:
+    place = f'{place}: {coded}'
     listed.append(findings.Finding(findings.REPAIRED, clip, place, what))
   return onset, apex, offset
 

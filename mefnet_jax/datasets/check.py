@@ -2,8 +2,8 @@ r"""Says what lies in a release folder, what is missing and what is repaired.
 
 python -m mefnet_jax.datasets.check --dataset=smic --release=DIR [--json]
 
-Opens no image. Leaves with 0 if clips of two subjects and two classes are
-there, with 1 if not.
+Opens no image. Leaves with 0 if a run could use what is there, with 1 if not:
+fewer than two subjects or classes, or more clips lost than --allow_lost.
 """
 
 import argparse
@@ -35,11 +35,12 @@ def main(argv: list[str] | None = None) -> int:
       print(json.dumps({'usable': False, 'error': str(error)}))
     print(f'error: {error}', file=sys.stderr)
     return 1
+  problem = releases.shortfall(release.rows, release.findings, args.allow_lost)
   if args.json:
-    print(json.dumps(_report(release), indent=1))
+    print(json.dumps(_report(release, problem), indent=1))
   else:
-    _show(release)
-  return 0 if _usable(release) else 1
+    _show(release, problem)
+  return 1 if problem else 0
 
 
 def counts(release: rows.Release) -> dict[str, int]:
@@ -64,21 +65,18 @@ def _arguments(argv):
   add('--labels', default='emotion3', help='label set of CAS(ME)^2')
   add('--expressions', default='micro', help='micro, macro or both')
   add('--images', default='auto', help='kind of images, where several are')
+  add('--allow_lost', type=float, default=0.1, help='share of clips')
   add('--json', action='store_true', help='JSON on stdout, no table')
   return parser.parse_args(argv)
 
 
-def _usable(release):
-  subjects = {row.subject for row in release.rows}
-  return len(subjects) > 1 and len({row.label for row in release.rows}) > 1
-
-
-def _report(release):
+def _report(release, problem):
   return {
     'dataset': release.name,
     'release': str(release.root),
     'synthetic': release.synthetic,
-    'usable': _usable(release),
+    'usable': not problem,
+    'problem': problem,
     'found': counts(release),
     'published': release.published,
     'lost': sorted(findings.lost(release.findings)),
@@ -86,7 +84,7 @@ def _report(release):
   }
 
 
-def _show(release):
+def _show(release, problem):
   console = rich.console.Console()
   stamp = 'SYNTHETIC ' if release.synthetic else ''
   console.print(findings.table(release.findings, f'{stamp}{release.root}'))
@@ -96,8 +94,8 @@ def _show(release):
   for name, count in counts(release).items():
     made.add_row(name, str(count), str(release.published.get(name, '')))
   console.print(made)
-  verdict = 'usable' if _usable(release) else 'not usable: too little is left'
-  console.print(f'{release.root}: {verdict}', soft_wrap=True)
+  verdict = f'not usable: {problem}' if problem else 'usable'
+  console.print(f'{release.root}: {verdict}', soft_wrap=True, markup=False)
 
 
 if __name__ == '__main__':

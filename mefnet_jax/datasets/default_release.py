@@ -1,18 +1,24 @@
 """The release used when none is given: a synthetic one, made once."""
 
-import importlib.util
 import pathlib
 import shutil
 import typing
 
 from mefnet_jax.datasets import cache, fingerprint
+from mefnet_jax.preprocess import parallel
 
 if typing.TYPE_CHECKING:
   from collections.abc import Mapping
 
+  import rich.progress
+
 
 def find(
-  name: str, reading: 'Mapping[str, str]', *, workers: int = 0
+  name: str,
+  reading: 'Mapping[str, str]',
+  *,
+  workers: int = 0,
+  progress: 'rich.progress.Progress | None' = None,
 ) -> pathlib.Path:
   """Returns the root of the synthetic release, which is made if needed.
 
@@ -24,6 +30,7 @@ def find(
     reading: options of `releases.read`; those that ask for other images ask
       for another release.
     workers: processes; 0 takes one a core.
+    progress: a bar to add a task to; by default one on the terminal.
   """
   options = _options(name, reading)
   folder = cache.root() / 'synthetic'
@@ -33,17 +40,23 @@ def find(
     return done / name
   with cache.lock(folder / f'.{kind}.lock'):
     if not (done / name / 'SYNTHETIC.txt').is_file():
-      _make(name, folder / f'.{kind}.incomplete', done, options, workers)
+      with parallel.bar(progress) as shown:
+        task = shown.add_task('Making a SYNTHETIC release', total=None)
+        options |= {
+          'processes': workers or None,
+          'progress': lambda n, of: shown.update(task, completed=n, total=of),
+        }
+        _make(name, folder / f'.{kind}.incomplete', done, options)
   return done / name
 
 
-def _make(name, aside, done, options, workers):
+def _make(name, aside, done, options):
   from mefnet_jax.synthetic import release
 
   for stray in (aside, done):
     shutil.rmtree(stray, ignore_errors=True)
   aside.mkdir()
-  release.write(name, aside / name, seed=0, workers=workers, **options)
+  release.write(name, aside / name, seed=0, **options)
   aside.rename(done)
 
 
@@ -55,7 +68,4 @@ def _options(name, reading):
 
 def _generator():
   """Hash of what makes synthetic releases."""
-  spec = importlib.util.find_spec('mefnet_jax.synthetic')
-  folder = pathlib.Path(next(iter(spec.submodule_search_locations)))
-  files = sorted(f for f in folder.iterdir() if f.suffix in ('.py', '.npz'))
-  return fingerprint.of_files(files)
+  return fingerprint.of_package('mefnet_jax.synthetic', '.py', '.npz')

@@ -6,6 +6,7 @@ size and time of change, so that the next run only asks for those.
 
 import concurrent.futures
 import hashlib
+import importlib.util
 import os
 import pathlib
 import typing
@@ -38,9 +39,15 @@ def of(release: 'rows.Release', *options: object) -> str:
   return cache.digest(release.name, release.classes, content, options)
 
 
-def of_files(paths: 'Sequence[pathlib.Path]') -> str:
-  """Returns 32 hexadecimal digits of the names and bytes of some files."""
-  return cache.digest([(path.name, _hash(path)) for path in paths])
+def of_package(name: str, *suffixes: str) -> str:
+  """Returns 32 hexadecimal digits of a package's files with these suffixes.
+
+  Whoever changes the code need not remember to raise a version.
+  """
+  spec = importlib.util.find_spec(name)
+  folder = pathlib.Path(next(iter(spec.submodule_search_locations)))
+  files = sorted(f for f in folder.iterdir() if f.suffix in suffixes)
+  return cache.digest([(file.name, _hash(file)) for file in files])
 
 
 def _hashes(root: pathlib.Path, paths: 'Sequence[pathlib.Path]') -> list[str]:

@@ -65,7 +65,7 @@ def load(dataset, *, progress: 'rich.progress.Progress | None' = None) -> Clips:
   """
   options = _options(dataset)
   options.check()
-  release = _release(dataset)
+  release = _release(dataset, progress)
   _check(release.rows, release.findings, dataset.allow_lost, release.root)
   loaded = _prepared(release, dataset, options, progress)
   lost = findings.lost(loaded.findings)
@@ -79,33 +79,20 @@ def _options(dataset):
   return clips.Options(**{field: dataset[field] for field in fields})
 
 
-def _release(dataset):
+def _release(dataset, progress):
   reading = {f: dataset[f] for f in _READING if f in dataset}
   root = dataset.release
   if not root:
     releases.check(dataset.name, **reading)
-    root = default_release.find(dataset.name, reading, workers=dataset.workers)
+    root = default_release.find(
+      dataset.name, reading, workers=dataset.workers, progress=progress
+    )
   return releases.read(dataset.name, root, **reading)
 
 
 def _check(rows, found, allow_lost, root):
-  """Raises UserError if what is left cannot be used."""
-  lost = findings.lost(found)
-  share = len(lost) / max(1, len(lost) + len(rows))
-  subjects = {row.subject for row in rows}
-  classes = {row.label for row in rows}
-  message = ''
-  if len(subjects) < 2 or len(classes) < 2:
-    message = (
-      f'{len(rows)} usable clips of {len(subjects)} subjects and '
-      f'{len(classes)} classes are left; at least two of each are needed'
-    )
-  elif share > allow_lost:
-    message = (
-      f'{len(lost)} of {len(lost) + len(rows)} clips were left out, '
-      f'more than {allow_lost:.0%}; mend them, or allow it with '
-      f'--config.dataset.allow_lost={np.ceil(share * 20) / 20:.2g}'
-    )
+  """Raises UserError if too little is left."""
+  message = releases.shortfall(rows, found, allow_lost)
   if message:
     error = errors.UserError(f'{root}: {message}')
     error.findings = tuple(found)
@@ -124,10 +111,11 @@ def _prepared(release, dataset, options, progress):
       continue
     try:
       made.prepare(release)
-    except OSError as error:
+    except (OSError, RuntimeError) as error:  # ArrayRecord raises the latter
+      why = ' '.join(str(error).split())[-200:]
       raise errors.UserError(
-        f'{made.data_path}: cannot be written ({error.strerror}); name another '
-        'folder in the environment variable MEFNET_CACHE'
+        f'{made.data_path}: cannot be written ({why}); name another folder in '
+        'the environment variable MEFNET_CACHE'
       ) from None
     try:
       return _read(_builder(release.name, config), release)
@@ -143,7 +131,7 @@ def _config(release, dataset, options):
   """The TFDS config of these very clips; its name is their fingerprint."""
   mark = fingerprint.of(
     release,
-    builder.VERSION,
+    fingerprint.of_package('mefnet_jax.preprocess', '.py'),
     dataclasses.asdict(options),
     faces.weights(options.detector),
     metadata.version('opencv-python'),
@@ -177,30 +165,36 @@ def _discard(name, config, error):
 
 
 def _read(made, release):
-  """All splits of a builder as `Clips`."""
+  """All splits of a builder as `Clips`; ValueError if they are not whole."""
   examples = []
-  for subject, split in sorted(made.info.splits.items()):
+  for subject in sorted(made.info.splits):
     source = made.as_data_source(subject)
-    if len(source) != split.num_examples:
-      raise ValueError(f'{len(source)} clips of {subject}, not as written')
     examples += [source[i] for i in range(len(source))]
-  if not examples:
-    raise ValueError('no split')
   examples.sort(key=lambda example: example['clip'])
   prepared = [findings.Finding(*f) for f in made.info.metadata['findings']]
+  lost = findings.lost(prepared)
+  rows = [row for row in release.rows if row.clip not in lost]
+  if [_identity(e) for e in examples] != [
+    (row.clip.encode(), row.subject.encode(), row.label) for row in rows
+  ]:
+    raise ValueError('its clips are not those of the release')
   return Clips(
     streams={
       stream: np.stack([example[stream] for example in examples])
       for stream in clips.STREAMS
     },
-    label=np.array([example['label'] for example in examples], np.int32),
+    label=np.array([row.label for row in rows], np.int32),
     classes=release.classes,
-    clip=tuple(example['clip'].decode() for example in examples),
-    subject=tuple(example['subject'].decode() for example in examples),
+    clip=tuple(row.clip for row in rows),
+    subject=tuple(row.subject for row in rows),
     synthetic=release.synthetic,
     findings=(*release.findings, *prepared),
     fingerprint=made.builder_config.name,
   )
+
+
+def _identity(example):
+  return example['clip'], example['subject'], int(example['label'])
 
 
 def _without_empty_classes(loaded):

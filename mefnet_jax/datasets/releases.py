@@ -1,10 +1,15 @@
 """Reads what lies on disk of a release: rows, and what was amiss."""
 
+import math
 import os
 import pathlib
+import typing
 
-from mefnet_jax import errors
+from mefnet_jax import errors, findings
 from mefnet_jax.datasets import cas_me2_release, folders, rows, smic_release
+
+if typing.TYPE_CHECKING:
+  from collections.abc import Iterable, Sequence
 
 LAYOUTS = {'smic': smic_release, 'cas_me2': cas_me2_release}
 _TITLES = {'smic': 'SMIC', 'cas_me2': 'CAS(ME)^2'}
@@ -57,6 +62,37 @@ def check(name: str, **options: str) -> None:
   }
   for field, value in options.items():
     _one_of(f'dataset.{field}', value, allowed[field])
+
+
+def shortfall(
+  clip_rows: 'Sequence[rows.Row]',
+  found: 'Iterable[findings.Finding]',
+  allow_lost: float,
+) -> str:
+  """Returns why too little is left to train on; empty if enough is.
+
+  Args:
+    clip_rows: the clips that are left.
+    found: findings; clips left out count as lost.
+    allow_lost: the share of clips that may be lost.
+  """
+  lost = findings.lost(found)
+  whole = len(lost) + len(clip_rows)
+  subjects = {row.subject for row in clip_rows}
+  classes = {row.label for row in clip_rows}
+  if len(subjects) < 2 or len(classes) < 2:
+    return (
+      f'{len(clip_rows)} usable clips of {len(subjects)} subjects and '
+      f'{len(classes)} classes are left; at least two of each are needed'
+    )
+  if len(lost) > allow_lost * whole:
+    enough = math.ceil(len(lost) / whole * 20) / 20
+    return (
+      f'{len(lost)} of {whole} clips were left out, more than '
+      f'{allow_lost:.0%}; mend them, or allow it with '
+      f'--config.dataset.allow_lost={enough:.2g}'
+    )
+  return ''
 
 
 def _one_of(field, value, allowed):

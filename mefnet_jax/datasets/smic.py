@@ -8,8 +8,7 @@ class Smic(builder.Builder):
 
   MANUAL_DOWNLOAD_INSTRUCTIONS = """
   SMIC is given to researchers who sign its licence: ask the Center for Machine
-  Vision and Signal Analysis, University of Oulu
-  (https://www.oulu.fi/en/university/faculties-and-units/faculty-information-technology-and-electrical-engineering/center-machine-vision-and-signal-analysis).
+  Vision and Signal Analysis of the University of Oulu (https://www.oulu.fi).
   Unpack it so that the folder given as manual_dir holds
   SMIC_all_cropped/HS/s2/micro/surprise/s2_sur_02/reg_image036237.bmp
   (or SMIC_all_raw, or VIS, NIR).

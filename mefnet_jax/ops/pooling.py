@@ -5,8 +5,6 @@ window (in order of frames, rows, columns) takes the whole gradient. After a
 ReLU zeros tie often, so the rule shows in the numbers.
 """
 
-import functools
-
 import jax
 import jax.numpy as jnp
 
@@ -24,33 +22,33 @@ def max_pool3d(x_BTHWC: jax.Array, window: tuple[int, int, int]) -> jax.Array:
       f'a pooling window of {tuple(window)} does not fit in maps of '
       f'{x_BTHWC.shape[1:4]}'
     )
-  for axis in (3, 2, 1):
-    x_BTHWC = _largest_of(x_BTHWC, axis, window[axis - 1])
-  return x_BTHWC
+  return _first_max(_split(x_BTHWC, window))
 
 
-def _largest_of(x, axis, window):
-  """The largest of each `window` steps along `axis`, without the rest.
+_WITHIN = (2, 4, 6)  # axes of the steps inside a window, see _split
 
-  Innermost axis first: the winner of each stage is its first largest value,
-  and so is the last winner in the order of frames, rows, columns.
-  """
-  count = x.shape[axis] // window
-  x = jax.lax.slice_in_dim(x, 0, count * window, axis=axis)
-  x = x.reshape(*x.shape[:axis], count, window, *x.shape[axis + 1 :])
-  steps = [
-      jax.lax.index_in_dim(x, i, axis + 1, keepdims=False)
-      for i in range(window)
-  ]
-  return functools.reduce(_larger, steps)
+
+def _split(x_BTHWC, window):
+  """(B, t, wt, h, wh, w, ww, C), without what no window reads."""
+  batch, *sizes, channels = x_BTHWC.shape
+  counts = [n // w for n, w in zip(sizes, window, strict=True)]
+  t, h, w = (c * n for c, n in zip(counts, window, strict=True))
+  axes = [n for pair in zip(counts, window, strict=True) for n in pair]
+  return x_BTHWC[:, :t, :h, :w].reshape(batch, *axes, channels)
 
 
 @jax.custom_jvp
-def _larger(a, b):
-  return jnp.maximum(a, b)
+def _first_max(x):
+  return x.max(_WITHIN)
 
 
-@_larger.defjvp
-def _larger_jvp(primals, tangents):
-  (a, b), (a_dot, b_dot) = primals, tangents
-  return jnp.maximum(a, b), jnp.where(a >= b, a_dot, b_dot)
+@_first_max.defjvp
+def _first_max_jvp(primals, tangents):
+  (x,), (x_dot,) = primals, tangents
+  # The barriers keep XLA from computing the maxima again for each position.
+  y = jax.lax.optimization_barrier(x.max(_WITHIN, keepdims=True))
+  order = jnp.arange(x.shape[2] * x.shape[4] * x.shape[6], dtype=jnp.int32)
+  order = order.reshape(1, 1, x.shape[2], 1, x.shape[4], 1, x.shape[6], 1)
+  first = jnp.where(x == y, order, order.size).min(_WITHIN, keepdims=True)
+  chosen = order == jax.lax.optimization_barrier(first)
+  return y.squeeze(_WITHIN), jnp.where(chosen, x_dot, 0).sum(_WITHIN)

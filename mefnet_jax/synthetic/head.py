@@ -25,7 +25,6 @@ class Head:
     triangles: (M, 3) vertex numbers, counter-clockwise from outside.
     part: (V,) SKIN, LEFT_EYE, RIGHT_EYE, TEETH or TONGUE.
     texture: (V, 2) texel coordinates.
-    lips: (V, 2) how much upper and lower lip a vertex is, 0..1.
     lids: (V, 2) distance to the edge of upper and lower lid, dm, at most .5.
     occlusion: (V,) share of the sky a vertex sees.
     units: face unit -> (V, 3) displacement at full strength.
@@ -36,7 +35,6 @@ class Head:
   triangles: np.ndarray
   part: np.ndarray
   texture: np.ndarray
-  lips: np.ndarray
   lids: np.ndarray
   occlusion: np.ndarray
   units: dict[str, np.ndarray]
@@ -55,7 +53,6 @@ def load() -> Head:
     triangles=arrays['triangles'].astype(np.int64),
     part=part,
     texture=_texture(rest, part),
-    lips=arrays['lips'].astype(np.float32) / 255,
     lids=arrays['lids'].astype(np.float32) / 500,
     occlusion=arrays['occlusion'].astype(np.float32) / 255,
     units=_unpacked(arrays, 'unit', len(rest)),

@@ -10,8 +10,8 @@ from mefnet_jax.synthetic import paint
 LIGHT_SKIN, DARK_SKIN = (0.62, 0.385, 0.275), (0.115, 0.058, 0.037)
 HAIR = ((0.012, 0.010, 0.009), (0.035, 0.022, 0.014), (0.085, 0.05, 0.028),
         (0.2, 0.13, 0.07), (0.24, 0.23, 0.22))
-IRIS = ((0.045, 0.024, 0.012), (0.09, 0.05, 0.022), (0.11, 0.1, 0.05),
-        (0.10, 0.15, 0.2), (0.14, 0.19, 0.16))
+IRIS = ((0.03, 0.016, 0.008), (0.055, 0.03, 0.014), (0.07, 0.06, 0.03),
+        (0.06, 0.09, 0.13), (0.08, 0.11, 0.09))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,6 +30,8 @@ class Looks:
   freckles: int
   moles: int
   lip_edge: float
+  lip_height: float
+  collar: float
   lashes: float
   shadow: float
   beard: float
@@ -40,9 +42,12 @@ class Looks:
   brow_strength: float
   hairline: float
   temple: float
+  parting: float
+  sweep: float
   sideburn: float
   hair_cover: float
   hair_volume: float
+  hair_length: float
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,8 +88,8 @@ def person(rng: np.random.Generator) -> Person:
     points=points.astype(np.float32),
     looks=looks,
     light=light / np.linalg.norm(light),
-    key=rng.uniform(0.6, 0.95),
-    ambient=rng.uniform(0.4, 0.6),
+    key=rng.uniform(0.95, 1.25),
+    ambient=rng.uniform(0.2, 0.34),
     background=rng.uniform(0.12, 0.5),
     noise=rng.uniform(1.0, 2.0),
     strength=float(np.exp(rng.normal(0, 0.22))),
@@ -98,7 +103,7 @@ def _looks(rng, female, origin, old):
   skin = np.exp((1 - melanin) * np.log(LIGHT_SKIN) + melanin * np.log(DARK_SKIN))
   dark = origin[0] + origin[1]
   hair = HAIR[rng.choice(3) if rng.random() < dark else rng.choice(4)]
-  if old > 0.4:
+  if old > 0.5:
     hair = HAIR[4]
   iris = IRIS[rng.choice(2) if rng.random() < dark else rng.choice(5)]
   lips = skin * np.array([0.9, 0.58, 0.6]) * rng.uniform(0.8, 1.0)
@@ -106,23 +111,27 @@ def _looks(rng, female, origin, old):
   return Looks(
     skin=tuple(skin), lips=tuple(lips), hair=hair, iris=iris,
     cloth=tuple(rng.uniform(0.04, 0.5) * rng.uniform(0.6, 1.0, 3)),
-    pupil=rng.uniform(0.15, 0.2), glint=rng.uniform(-0.14, 0.14),
+    pupil=rng.uniform(0.19, 0.25), glint=rng.uniform(-0.14, 0.14),
     flush=rng.uniform(0.4, 1.2), tired=rng.uniform(0.02, 0.2),
     freckles=int(rng.integers(0, 60) * (rng.random() < 0.4)),
     moles=int(rng.integers(0, 4)),
     lip_edge=rng.uniform(0.65, 0.95),
+    lip_height=rng.uniform(0.85, 1.05),
+    collar=rng.uniform(-1.6, -1.45),
     lashes=rng.uniform(0.7, 0.85) if man else rng.uniform(0.85, 1.0),
     shadow=rng.uniform(0.05, 0.2),
     beard=rng.uniform(0.0, 0.5) * man,
-    brow_height=rng.uniform(0.225, 0.27), brow_arch=rng.uniform(0.4, 1.3),
+    brow_height=rng.uniform(0.16, 0.2), brow_arch=rng.uniform(0.4, 1.3),
     brow_length=rng.uniform(0.46, 0.54),
-    brow_width=rng.uniform(0.04, 0.058) if man else rng.uniform(0.025, 0.042),
-    brow_strength=rng.uniform(0.6, 0.95),
-    hairline=rng.uniform(0.68, 0.84) + 0.08 * old,
-    temple=rng.uniform(-0.05, 0.08),
+    brow_width=rng.uniform(0.05, 0.066) if man else rng.uniform(0.034, 0.05),
+    brow_strength=rng.uniform(0.7, 0.95),
+    hairline=rng.uniform(0.55, 0.7) + 0.1 * old * man,
+    temple=rng.uniform(-0.06, 0.06) + 0.05 * man,
+    parting=rng.uniform(-1, 1), sweep=rng.uniform(0.1, 0.8),
     sideburn=rng.uniform(-0.25, 0.1),
     hair_cover=rng.uniform(0.93, 0.99),
-    hair_volume=rng.uniform(0.06, 0.24),
+    hair_volume=rng.uniform(0.06, 0.22),
+    hair_length=rng.uniform(0.7, 2.2) * (rng.random() < 0.75 * (1 - man)),
   )
 
 
@@ -138,7 +147,7 @@ def _shape(rng, female, origin, old):
       share *= old if rest[1] == 'old' else 1 - old
       points += share * head.shapes[name]
   for pair in _pairs(head.shapes):
-    amount = np.clip(rng.normal(0, 0.32), -0.9, 0.9)
+    amount = np.clip(rng.normal(0, 0.2), -0.5, 0.5)
     points += abs(amount) * sum(head.shapes[n] for n in pair[int(amount > 0)])
   eyes = np.isin(head.part, (heads.LEFT_EYE, heads.RIGHT_EYE))
   return points - points[eyes].mean(axis=0)

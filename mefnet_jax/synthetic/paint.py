@@ -7,9 +7,12 @@ import functools
 
 import cv2
 import numpy as np
+import scipy.interpolate
 
 from mefnet_jax.synthetic import head as heads
 from mefnet_jax.synthetic import raster
+
+LIP_LINE = -0.668  # y of the closed mouth, dm
 
 
 def texture(looks, rng) -> np.ndarray:
@@ -35,16 +38,18 @@ def texture(looks, rng) -> np.ndarray:
 def hairline(x, y, z, looks):
   """How far inside the hair a point of the skin lies, dm; negative outside."""
   theta = np.abs(np.arctan2(x, z - heads.AXIS))
-  angles = np.array([0, 0.35, 0.62, 0.85, 1.0, 1.12, 1.28, 1.45, 1.6, 1.95, 2.1, 3.2])
   top, burn = looks.hairline, looks.sideburn
-  edge = [top, top, top - 0.05 + looks.temple, top - 0.22 + looks.temple,
-          top - 0.42, 0.12, burn, burn + 0.1, 0.32, 0.3, -0.75, -0.95]
-  return y - np.interp(theta, angles, edge)
+  corner = top + looks.temple
+  curve = scipy.interpolate.PchipInterpolator(
+    [0, 0.3, 0.58, 0.82, 0.98, 1.12, 1.25, 1.4, 1.55, 1.85, 2.05, 3.2],
+    [top, top + 0.02, corner, corner - 0.14, 0.22, 0.1, burn, burn + 0.08,
+     0.3, 0.28, -0.75, -0.95])
+  return y - curve(np.minimum(theta, 3.2))
 
 
 @functools.lru_cache(maxsize=1)
 def _places():
-  """What lies under each texel: rest x, y, z, lips, lids, openness."""
+  """What lies under each texel: rest x, y, z and the lids' distance."""
   head = heads.load()
   skin = head.triangles[(head.part[head.triangles] == heads.SKIN).all(axis=1)]
   back = np.abs(head.texture[skin, 0].min(1) - head.texture[skin, 0].max(1))
@@ -62,10 +67,8 @@ def _places():
   source = nearest[label].ravel()
   corners = skin[ids.ravel()[source]]
   weights = weights.reshape(-1, 3)[source]
-  names = ('x', 'y', 'z', 'upper', 'lower', 'lid_up', 'lid_low', 'open')
-  values = np.concatenate(
-    [head.rest, head.lips, head.lids, head.occlusion[:, None]], axis=1
-  )
+  names = ('x', 'y', 'z', 'lid_up', 'lid_low')
+  values = np.concatenate([head.rest, head.lids], axis=1)
   maps = (values[corners] * weights[..., None]).sum(axis=1)
   maps = maps.reshape(heads.HEIGHT, heads.WIDTH, -1)
   return {name: maps[..., k].copy() for k, name in enumerate(names)}
@@ -102,8 +105,8 @@ def _skin(looks, place, size, rng):
   skin = skin * (1 - flush[..., None] * np.array([0.02, 0.22, 0.2], np.float32))
   under = np.exp(-(((x - 0.27) / 0.2) ** 2) - ((y + 0.24) / 0.09) ** 2)
   skin = skin * (1 - looks.tired * under)[..., None]
-  nostril = np.exp(-(((x - 0.085) / 0.06) ** 2) - ((y + 0.565) / 0.035) ** 2)
-  skin = skin * (1 - 0.75 * nostril)[..., None]
+  nostril = np.exp(-(((x - 0.085) / 0.05) ** 2) - ((y + 0.46) / 0.026) ** 2)
+  skin = skin * (1 - 0.7 * nostril)[..., None]
   return _mix(skin, tone * (0.62, 0.45, 0.38), _freckles(looks, place, size, rng))
 
 
@@ -123,12 +126,18 @@ def _freckles(looks, place, size, rng):
 
 
 def _lips(skin, looks, place, size, rng):
-  lips = np.maximum(_smooth(0.16, 0.42, place['upper']),
-                    _smooth(0.16, 0.42, place['lower']))
-  lips *= _smooth(0.33, 0.28, np.abs(place['x']))
+  x, y = np.abs(place['x']) / 0.245, place['y']
+  bow = np.clip(1 - x**2, 0, 1)
+  dip = 1 - 0.14 * np.exp(-((x / 0.11) ** 2))
+  top = LIP_LINE + 0.083 * looks.lip_height * bow**0.75 * dip
+  bottom = LIP_LINE - 0.132 * looks.lip_height * bow**0.6
+  lips = _smooth(0.012, -0.012, y - top) * _smooth(-0.014, 0.014, y - bottom)
+  lips *= _smooth(1.0, 0.9, x) * (place['z'] > 0)
+  line = np.exp(-(((y - LIP_LINE) / 0.012) ** 2)) * _smooth(1.08, 0.95, x)
   streaks = 1 + 0.06 * _noise(size, (9, 2.5), rng)
   colour = np.array(looks.lips, np.float32) * streaks[..., None]
-  return _mix(skin, colour, looks.lip_edge * lips)
+  skin = _mix(skin, colour, looks.lip_edge * lips)
+  return skin * (1 - 0.45 * line * (place['z'] > 0))[..., None]
 
 
 def _lids(skin, looks, place):
@@ -145,9 +154,9 @@ def _beard(skin, looks, place, size, rng):
   x, y = np.abs(place['x']), place['y']
   area = _smooth(-0.42, -0.62, y - 0.55 * _smooth(0.35, 0.7, x))
   area *= _smooth(-1.75, -1.25, y) * _smooth(-0.9, -0.5, place['z'])
-  lips = np.maximum(place['upper'], place['lower'])
-  area *= 1 - _smooth(0.1, 0.3, lips)
-  stubble = np.clip(0.75 + 0.45 * _noise(size, 2, rng), 0, 1.6)
+  lips = (x / 0.24) ** 2 + ((y - LIP_LINE + 0.025) / 0.11) ** 2
+  area *= _smooth(0.8, 1.25, lips)
+  stubble = np.clip(0.8 + 0.25 * _noise(size, 1.5, rng), 0, 1.6)
   tint = np.array(looks.hair, np.float32) * 0.7 + 0.03
   return _mix(skin, tint, np.clip(looks.beard * area * stubble, 0, 0.95))
 
@@ -155,16 +164,18 @@ def _beard(skin, looks, place, size, rng):
 def _brows(skin, looks, place, size, rng):
   x, y = np.abs(place['x']), place['y']
   along = (x - 0.085) / looks.brow_length
-  arch = np.interp(along, [0, 0.3, 0.65, 1.0], [0, 0.045, 0.075, 0.0])
+  arch = np.interp(along, [0, 0.3, 0.65, 1.0], [0, 0.03, 0.052, 0.012])
   middle = looks.brow_height + arch * looks.brow_arch
   half = looks.brow_width * np.interp(along, [0, 0.2, 0.6, 1], [0.8, 1, 0.8, 0.25])
   across = (y - middle) / half
-  body = np.exp(-(across**2) * 1.3)
+  body = np.exp(-np.abs(across) ** 2.5)
   body *= _smooth(-0.12, 0.1, along) * _smooth(1.08, 0.8, along)
   hairs = _slanted(size, rng)
-  body = np.clip(body * (0.8 + 0.3 * hairs), 0, 1)
+  body = np.clip(body * (0.85 + 0.22 * hairs), 0, 1)
   body[place['z'] < -0.5] = 0
-  return _mix(skin, np.array(looks.hair) * 0.8, looks.brow_strength * body)
+  colour = np.array(looks.hair, np.float32)
+  colour *= min(0.6, 0.06 / colour.max())
+  return _mix(skin, colour, looks.brow_strength * body)
 
 
 def _slanted(size, rng):
@@ -178,19 +189,30 @@ def _slanted(size, rng):
 
 def _hair(skin, looks, place, size, rng):
   inside = hairline(place['x'], place['y'], place['z'], looks)
-  inside = inside + 0.02 * _noise(size, (30, 12), rng)
-  inside = inside + 0.022 * _noise(size, (24, 2.5), rng)
-  cover = looks.hair_cover * _smooth(-0.03, 0.07, inside)
-  strands = 1 + 0.22 * _noise(size, (80, 2.2), rng) + 0.16 * _noise(
-    size, (120, 9), rng)
-  colour = np.array(looks.hair, np.float32) * np.clip(strands, 0.3, 2)[..., None]
-  return _mix(skin, 1, 0 * cover) * (1 - cover[..., None]) + colour * cover[..., None]
+  inside = inside + 0.025 * _noise(size, (40, 25), rng)
+  fine, broad = (
+    _combed(_noise(size, grain, rng), looks) for grain in ((60, 1.8), (120, 8)))
+  cover = looks.hair_cover * _smooth(-0.06, 0.09, inside + 0.035 * fine)
+  strands = np.clip(1 + 0.2 * fine + 0.16 * broad, 0.3, 2)
+  roots = 0.55 + 0.45 * _smooth(0, 0.25, inside)
+  colour = np.array(looks.hair, np.float32) * (strands * roots)[..., None]
+  return skin * (1 - cover[..., None]) + colour * cover[..., None]
+
+
+def _combed(field, looks):
+  """Slants vertical strands away from the parting."""
+  rows, columns = np.mgrid[0:field.shape[0], 0:field.shape[1]]
+  part = field.shape[1] / 2 + looks.parting * 60
+  side = np.where(columns < part, -1, 1)
+  slant = looks.sweep * side * np.maximum(300 - rows, 0)
+  return cv2.remap(
+    field, (columns - slant).astype(np.float32), rows.astype(np.float32),
+    cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
 
 
 def _clothes(skin, looks, place, size, rng):
-  x, y = place['x'], place['y']
-  collar = -1.92 + 0.33 * np.clip(np.abs(x) / 0.75, 0, 1) ** 2
-  collar = np.where(place['z'] < -0.9, -1.5, collar)
+  y = place['y']
+  collar = looks.collar - 0.32 * (place['z'] + 0.9)
   cloth = _smooth(0.02, -0.02, y - collar)
   rim = _smooth(-0.12, -0.08, y - collar)
   weave = 1 + 0.05 * _noise(size, 2, rng) + 0.05 * _noise(size, 40, rng)
@@ -206,7 +228,7 @@ def _strip(looks, rng):
   u = (columns - (EYE_AT := heads.EYE[0] - heads.WIDTH)) / heads.EYE[2]
   v = (rows - heads.EYE[1]) / heads.EYE[2]
   radius, angle = np.hypot(u, v), np.arctan2(v, u)
-  white = np.array([0.62, 0.585, 0.56], np.float32)
+  white = np.array([0.5, 0.47, 0.45], np.float32)
   eye = white * (1 - 0.25 * _smooth(0.45, 1.0, radius))[..., None]
   rays = np.interp(angle, np.linspace(-np.pi, np.pi, 90),
                    1 + 0.3 * rng.standard_normal(90)).astype(np.float32)
@@ -216,6 +238,6 @@ def _strip(looks, rng):
   pupil = _smooth(looks.pupil + 0.03, looks.pupil - 0.03, radius)
   eye = _mix(eye, (0.004, 0.004, 0.004), pupil)
   eye = eye * (1 - 0.55 * _smooth(-0.05, -0.5, v))[..., None]
-  glint = np.exp(-(((u - looks.glint) / 0.09) ** 2) - ((v + 0.16) / 0.08) ** 2)
-  strip[:128] = _mix(eye, (1.6, 1.6, 1.6), np.clip(glint, 0, 1))
+  glint = np.exp(-(((u - looks.glint) / 0.06) ** 2) - ((v + 0.17) / 0.055) ** 2)
+  strip[:128] = _mix(eye, (1.0, 1.0, 1.0), 0.75 * glint)
   return strip

@@ -1,26 +1,31 @@
 r"""Writes a synthetic release in the layout of a real one.
 
 python -m mefnet_jax.synthetic.release --layout=smic --out=DIR --seed=0
+python -m mefnet_jax.synthetic.release --layout=cas_me2 --out=DIR --macro \
+    --rawpic=2 --defects=offset0,misfiled
 """
 
 import argparse
 import concurrent.futures
 import functools
+import inspect
 import multiprocessing
 import os
 import pathlib
 import sys
 
-import numpy as np
-
 from mefnet_jax import errors
-from mefnet_jax.synthetic import files, smic, studio
+from mefnet_jax.synthetic import cas_me2, files, smic, studio, video
 
+LAYOUTS = {'smic': smic, 'cas_me2': cas_me2}
 MARKER = 'SYNTHETIC.txt'
+BATCH = 10  # clips a process takes at a time
 
 
-def write(layout, out, *, seed=0, clips=None, subjects=None, processes=None,
-          progress=None, **options) -> pathlib.Path:
+def write(
+  layout, out, *, seed=0, clips=None, subjects=None, processes=None,
+  progress=None, **options,
+) -> pathlib.Path:
   """Writes a release and returns its folder.
 
   Args:
@@ -30,66 +35,138 @@ def write(layout, out, *, seed=0, clips=None, subjects=None, processes=None,
     seed: the same seed gives the same bytes.
     clips: at most so many clips a subject (None: all).
     subjects: at most so many subjects (None: all).
-    processes: how many work at it; 0 for this one (None: one a core).
+    processes: how many work at it (None: one a core); the bytes are the same.
     progress: called with (clips done, clips in all).
-    **options: of the layout: smic has subset and form.
+    **options: of the layout, see `smic.plan` and `cas_me2.plan`.
 
   Raises:
     UserError: `out` holds something, or an option is wrong.
   """
-  out = pathlib.Path(out)
+  out = pathlib.Path(out).absolute()
   truth = out.with_name(f'{out.name}_truth')
   for folder in (out, truth):
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-      raise errors.UserError(f'{folder} is not an empty folder: name another.')
-  shots = smic.plan(np.random.default_rng([seed, 7]), clips=clips,
-                    subjects=subjects, **options)
+      raise errors.UserError(
+        f'{folder} is not an empty folder: name another with --out.')
+  plan = _plan(layout, seed, clips, subjects, options)
   out.parent.mkdir(parents=True, exist_ok=True)
   with files.aside(truth) as new_truth, files.aside(out) as new:
-    new.mkdir(), new_truth.mkdir()
-    (new / MARKER).write_text(_marker(layout, seed))
-    (new_truth / MARKER).write_text(_marker(layout, seed))
-    work = functools.partial(studio.film, root=new, truth=new_truth, seed=seed)
-    for done, _ in enumerate(_each(work, shots, processes)):
-      if progress:
-        progress(done + 1, len(shots))
-    for folder in (out, truth):
-      if folder.exists():
-        folder.rmdir()
+    for folder in (new, new_truth):
+      folder.mkdir()
+      (folder / MARKER).write_text(_marker(layout, seed))
+    _film(plan, new, new_truth, seed, processes, progress)
+    plan.finish(new, new_truth)
   return out
 
 
-def _each(work, shots, processes):
-  """Yields once a shot is done."""
-  processes = os.cpu_count() if processes is None else processes
-  if processes < 2 or len(shots) < 2:
-    yield from map(work, shots)
+def _plan(layout, seed, clips, subjects, options):
+  if layout not in LAYOUTS:
+    raise errors.UserError(
+      f'--layout={layout}: known are {", ".join(LAYOUTS)}.')
+  known = inspect.signature(LAYOUTS[layout].plan).parameters
+  for name in options:
+    if name not in known:
+      raise errors.UserError(f'The layout {layout} has no option --{name}.')
+  for name, limit in (('clips', clips), ('subjects', subjects)):
+    if limit is not None and limit < 1:
+      raise errors.UserError(f'--{name}={limit}: it must be at least 1.')
+  return LAYOUTS[layout].plan(
+    seed, clips=clips, subjects=subjects, **options)
+
+
+def _film(plan, root, truth, seed, processes, progress):
+  """Films shots, then videos; reports the shots done."""
+  film = functools.partial(_film_shots, root=root, truth=truth, seed=seed)
+  done = 0
+  for count in _each(film, _batches(plan.shots), processes):
+    done += count
+    if progress:
+      progress(done, len(plan.shots))
+  film = functools.partial(video.film, root=root, seed=seed)
+  for _ in _each(film, plan.videos, processes):
+    pass
+
+
+def _batches(shots):
+  """Shots in lists of one person each, the longest first."""
+  batches = []
+  for subject in dict.fromkeys(s.subject for s in shots):
+    own = [s for s in shots if s.subject == subject]
+    batches += [own[k : k + BATCH] for k in range(0, len(own), BATCH)]
+  return sorted(batches, key=lambda b: -sum(len(s.numbers) for s in b))
+
+
+def _film_shots(shots, root, truth, seed):
+  for shot in shots:
+    studio.film(shot, root, truth, seed)
+  return len(shots)
+
+
+def _each(work, items, processes):
+  """Yields what `work` returns for each item, as they are done."""
+  processes = min(processes or os.cpu_count(), len(items))
+  if processes < 2:
+    yield from map(work, items)
     return
   context = multiprocessing.get_context('spawn')
   with concurrent.futures.ProcessPoolExecutor(processes, context) as pool:
-    yield from pool.map(work, shots, chunksize=4)
+    futures = [pool.submit(work, item) for item in items]
+    try:
+      for future in concurrent.futures.as_completed(futures):
+        yield future.result()
+    finally:
+      for future in futures:
+        future.cancel()
 
 
 def _marker(layout, seed):
-  return (f'SYNTHETIC {layout} release, seed {seed}, written by '
-          'mefnet_jax.synthetic.release.\nNo real person is in it.\n')
+  return (
+    f'SYNTHETIC release in the layout of {layout}, seed {seed}, written by '
+    'mefnet_jax.synthetic.release.\nNo real person is in it, and no score '
+    'reached on it says anything about real faces.\n'
+  )
 
 
 def main(argv=None) -> int:
-  parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-  parser.add_argument('--layout', choices=('smic', 'cas_me2'), required=True)
-  parser.add_argument('--out', type=pathlib.Path, required=True)
-  parser.add_argument('--seed', type=int, default=0)
-  parser.add_argument('--clips', type=int)
-  parser.add_argument('--subjects', type=int)
-  parser.add_argument('--processes', type=int)
-  args = parser.parse_args(argv)
+  args = vars(_arguments().parse_args(argv))
+  args = {name: value for name, value in args.items() if value is not None}
+  if args.get('defects'):
+    args['defects'] = tuple(args['defects'].split(','))
+  import rich.progress
+
   try:
-    write(**vars(args))
+    with rich.progress.Progress(
+      *rich.progress.Progress.get_default_columns(),
+      rich.progress.MofNCompleteColumn(),
+    ) as bar:
+      task = bar.add_task('SYNTHETIC clips', total=None)
+      out = write(**args, progress=lambda n, of: bar.update(
+        task, completed=n, total=of))
   except errors.UserError as error:
     print(f'error: {error}', file=sys.stderr)
     return 1
+  print(f'SYNTHETIC release in {out}, its truth in {out}_truth.')
   return 0
+
+
+def _arguments():
+  parser = argparse.ArgumentParser(
+    prog='python -m mefnet_jax.synthetic.release',
+    description=__doc__.splitlines()[0])
+  add = parser.add_argument
+  add('--layout', choices=tuple(LAYOUTS), required=True)
+  add('--out', type=pathlib.Path, required=True, help='a new or empty folder')
+  add('--seed', type=int, default=0)
+  add('--clips', type=int, help='at most so many clips a subject')
+  add('--subjects', type=int, help='at most so many subjects')
+  add('--processes', type=int, help='by default one a core')
+  add('--subset', help='SMIC: hs (default), vis or nir')
+  add('--form', help='SMIC: cropped (default) or raw')
+  add('--macro', action='store_const', const=True,
+      help='CAS(ME)^2: add the 300 macro-expressions')
+  add('--rawpic', type=int, help='CAS(ME)^2: write so many long videos')
+  add('--defects', help='CAS(ME)^2: all, or names with commas between')
+  return parser
 
 
 if __name__ == '__main__':

@@ -7,7 +7,8 @@ the table here is one that meets both sums.
 
 import numpy as np
 
-from mefnet_jax.synthetic import render, studio
+from mefnet_jax import errors
+from mefnet_jax.synthetic import camera, studio
 
 CLASSES = ('negative', 'positive', 'surprise')
 SHORT = {'negative': 'ne', 'positive': 'po', 'surprise': 'sur'}
@@ -21,21 +22,30 @@ SLOW_COUNTS = {  # VIS and NIR: 71 clips of 8 people, 28/23/20
   11: (3, 2, 2), 12: (4, 3, 2), 13: (4, 3, 3), 14: (4, 3, 3), 15: (2, 2, 1),
   18: (3, 3, 2), 19: (1, 1, 2), 20: (7, 6, 5),
 }
-CROPPED = render.Camera(size=(168, 136), scale=66.0, eyes=(67.5, 74.0))
-RAW = render.Camera(size=(240, 320), scale=66.0, eyes=(159.5, 104.0))
+FAR = {3: 10, 13: 10, 18: 100}  # how much further their cameras had run
+CROPPED = camera.Camera(size=(168, 136), scale=66.0, eyes=(67.5, 74.0))
+RAW = camera.Camera(size=(240, 320), scale=66.0, eyes=(159.5, 104.0))
 
 
-def plan(rng, *, subset='hs', form='cropped', clips=None, subjects=None):
-  """The clips of a release, as `studio.Shot`s.
+def plan(seed, *, clips=None, subjects=None, subset='hs', form='cropped'):
+  """The clips of a release, a `studio.Plan`.
 
   Args:
-    rng: numpy Generator.
+    seed: of all that is drawn.
+    clips, subjects: at most so many clips a subject and subjects.
     subset: hs, vis or nir.
     form: cropped or raw.
-    clips, subjects: at most so many clips a subject and subjects.
+
+  Raises:
+    UserError: no such subset or form.
   """
+  if subset not in ('hs', 'vis', 'nir') or form not in ('cropped', 'raw'):
+    raise errors.UserError(
+      f'SMIC has no {subset} in form {form}: --subset is hs, vis or nir, '
+      '--form is cropped or raw.')
   counts = COUNTS if subset == 'hs' else SLOW_COUNTS
   fps = 100 if subset == 'hs' else 25
+  rng = np.random.default_rng([seed, *b'smic plan'])
   total = sum(map(sum, counts.values()))
   lengths = rng.permutation(_lengths(total, fps))
   shots = []
@@ -43,35 +53,39 @@ def plan(rng, *, subset='hs', form='cropped', clips=None, subjects=None):
     names = [(emotion, k + 1) for emotion, count in zip(CLASSES, classes)
              for k in range(count)]
     lengths, own = lengths[len(names):], lengths[:len(names)]
-    starts = _starts(subject, own, rng)
+    starts = _starts(subject, own, subset != 'hs', rng)
     for (emotion, k), length, start in zip(names, own, starts):
       shots.append(_shot(subject, emotion, k, range(start, start + length),
                          subset, form, fps))
-  return studio.limited(shots, clips, subjects)
+  return studio.Plan(studio.limited(shots, clips, subjects))
 
 
-def _lengths(total, fps):
-  """11 to 58 frames, mean 34, four below 18 (at 100 frames a second)."""
-  short = [11, 14, 15, 17]
-  share = (np.arange(total - 4) + 0.5) / (total - 4)
-  low, mode, high = 18, 27.5, 58.5
-  turn = (mode - low) / (high - low)
+def _lengths(count, fps):
+  """So many clips' lengths in frames.
+
+  At 100 frames a second: 11 to 58, mean 34, four below 18 (published).
+  """
+  low, mode, high = 18, 27.5, 58.9  # of a triangular distribution
+  share = (np.arange(count - 4) + 0.5) / (count - 4)
   rising = low + np.sqrt(share * (high - low) * (mode - low))
   falling = high - np.sqrt((1 - share) * (high - low) * (high - mode))
+  turn = (mode - low) / (high - low)
   lengths = np.where(share < turn, rising, falling).astype(int)
-  lengths = np.concatenate([short, lengths])
-  return lengths if fps == 100 else np.maximum(np.round(lengths * 0.3), 4).astype(int)
+  lengths[-1] = 58
+  lengths = np.concatenate([[11, 14, 15, 17], lengths])
+  return np.maximum(np.round(lengths * fps / 100), 4).astype(int)
 
 
-def _starts(subject, lengths, rng):
+def _starts(subject, lengths, slow, rng):
   """First frame numbers of a person's clips, in any order of class.
 
-  Numbers have six to eight digits; one clip of subject 8 passes 999999, where
-  sorting names as text goes wrong.
+  HS numbers have six to eight digits; those of subject 8 pass 999999 within a
+  clip, where sorting names as text goes wrong. The others' have five.
   """
-  gaps = rng.integers(300, 4000, len(lengths))
+  gaps = rng.integers(300, 4000, len(lengths)) // (10 if slow else 1)
   order = rng.permutation(len(lengths))
-  first = int(rng.integers(20_000, 400_000)) * (10 if subject % 5 == 3 else 1)
+  first = int(rng.integers(20_000, 400_000))
+  first = first // 10 if slow else first * FAR.get(subject, 1)
   starts = np.empty(len(lengths), int)
   for k in order:
     starts[k] = first
@@ -87,8 +101,8 @@ def _shot(subject, emotion, number, numbers, subset, form, fps):
             f'{emotion}/{name}')
   prefix = 'reg_' if form == 'cropped' else ''
   pattern = 'image{:06d}.bmp' if subset == 'hs' else '{:05d}.bmp'
-  camera = CROPPED if form == 'cropped' else RAW
+  view = CROPPED if form == 'cropped' else RAW
   return studio.Shot(
-    subject=subject, name=name, emotion=emotion, macro=False, fps=fps,
-    numbers=tuple(int(n) for n in numbers), camera=camera, colour=False,
-    folders=(folder,), pattern=prefix + pattern, infrared=subset == 'nir')
+    dataset='smic', subject=subject, name=name, emotion=emotion, macro=False,
+    fps=fps, numbers=tuple(int(n) for n in numbers), camera=view,
+    folder=folder, pattern=prefix + pattern, infrared=subset == 'nir')

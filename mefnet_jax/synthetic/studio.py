@@ -7,12 +7,14 @@ import pathlib
 import cv2
 import numpy as np
 
+from mefnet_jax.synthetic import camera as cameras
 from mefnet_jax.synthetic import emotions, identity, paint, render
 
 GREY = np.array([0.299, 0.587, 0.114], np.float32)
-MOTION = (0.3, 0.8, 1.5)  # least, median, most motion at the apex, pixels
+MOTION = (0.3, 1.1, 1.5)  # least, median, most motion at the apex, pixels
 MOTION_SCALE = 80.0  # ... of a face 130 pixels wide: pixels a dm
 MACRO = (3.0, 5.0)  # times as strong
+JPEG_QUALITY = 95
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,33 +22,51 @@ class Shot:
   """One clip to render.
 
   Attributes:
+    dataset: smic or cas_me2.
     subject: number of the person in the data set.
-    name: unique in the release, the truth's file name.
+    name: unique in the release; the truth's file name.
     emotion: a key of `emotions.PROTOTYPES`.
     macro: whether it is a macro-expression.
     fps: frames a second.
     numbers: the frames' numbers, onset first, offset last.
-    camera: a `render.Camera`.
-    colour: three channels, or one.
-    folders: where frames go, relative to the release; the second and later
-      ones get the part `crop` of each frame.
+    camera: a `camera.Camera`.
+    folder: where frames go, relative to the release.
     pattern: of the frames' file names.
-    crop: (top, bottom, left, right) of the face, or None.
+    colour: three channels, or one.
     infrared: a near-infrared camera: skin and hair look brighter.
+    crop_folder: where face crops go besides, if not empty.
+    crop: (top, bottom, left, right) of the face crop.
   """
 
+  dataset: str
   subject: int
   name: str
   emotion: str
   macro: bool
   fps: int
   numbers: tuple[int, ...]
-  camera: render.Camera
-  colour: bool
-  folders: tuple[str, ...]
+  camera: cameras.Camera
+  folder: str
   pattern: str
-  crop: tuple[int, int, int, int] | None = None
+  colour: bool = False
   infrared: bool = False
+  crop_folder: str = ''
+  crop: tuple[int, int, int, int] = (0, 0, 0, 0)
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+  """What a release holds.
+
+  Attributes:
+    shots: filmed first.
+    videos: of type `video.Video`, filmed when all shots are.
+    finish: called last with the folders of the release and of its truth.
+  """
+
+  shots: list[Shot]
+  videos: list = dataclasses.field(default_factory=list)
+  finish: object = lambda root, truth: None
 
 
 def limited(shots, clips, subjects):
@@ -67,72 +87,83 @@ def limited(shots, clips, subjects):
 def film(shot, root, truth, seed) -> None:
   """Renders one shot below `root` and writes its truth below `truth`."""
   cv2.setNumThreads(1)
-  scene = _scene(seed, shot.subject, shot.camera, shot.colour, shot.infrared)
-  played, generators = perform(shot, seed)
+  played = perform(shot, seed)
+  scene = set_scene(shot, seed)
   units = emotions.face_units(played)
-  folders = [pathlib.Path(root) / f for f in shot.folders]
-  for folder in folders:
-    folder.mkdir(parents=True, exist_ok=True)
+  moments = render.surfaces(scene, units, played.pose)
   frames = render.clip(
-    scene, units, played.pose, played.gain, generators['sensor'])
-  for number, frame in zip(shot.numbers, frames):
+    scene, moments, played.gain, generator(seed, shot, 'sensor'))
+  for number, frame in zip(shot.numbers, frames, strict=True):
     name = shot.pattern.format(number)
-    _write(folders[0] / name, frame)
-    for folder in folders[1:]:
+    write(pathlib.Path(root, shot.folder, name), frame)
+    if shot.crop_folder:
       top, bottom, left, right = shot.crop
-      _write(folder / name, frame[top:bottom, left:right])
-  _truth(shot, played, units, scene, pathlib.Path(truth) / f'{shot.name}.npz')
+      crop = frame[top:bottom, left:right]
+      write(pathlib.Path(root, shot.crop_folder, name), crop)
+  moved, person = cameras.flow(moments[0], moments[played.apex], shot.camera)
+  path = pathlib.Path(truth, f'{shot.name}.npz')
+  _write_truth(path, shot, played, units, moved, person)
 
 
-def perform(shot, seed):
-  """The shot's performance, and its generators of random numbers by name."""
-  names = ('expression', 'nuisance', 'sensor')
-  key = [int(b) for b in shot.name.encode()]
-  generators = {
-    name: np.random.default_rng([seed, shot.subject, k, *key])
-    for k, name in enumerate(names)
-  }
-  rng = generators['expression']
+def perform(shot, seed) -> emotions.Performance:
+  """The shot's performance; the same for the same shot and seed."""
+  expression = generator(seed, shot, 'expression')
   low, middle, high = MOTION
-  person = _person(seed, shot.subject)[0]
-  motion = middle * person.strength * np.exp(rng.normal(0, 0.3))
+  person = _person(seed, shot.dataset, shot.subject)
+  motion = middle * person.strength * np.exp(expression.normal(0, 0.3))
   motion = np.clip(motion, low, high) / MOTION_SCALE
   if shot.macro:
-    motion *= rng.uniform(*MACRO)
-  played = emotions.perform(
+    motion *= expression.uniform(*MACRO)
+  return emotions.perform(
     shot.emotion, len(shot.numbers), shot.fps, motion,
-    expression=rng, nuisance=generators['nuisance'])
-  return played, generators
+    expression=expression, nuisance=generator(seed, shot, 'nuisance'))
+
+
+def set_scene(shot, seed):
+  """The `stage.Scene` of the shot's person and camera."""
+  return _scene(seed, shot.dataset, shot.subject, shot.camera, shot.colour,
+                shot.infrared)
+
+
+def generator(seed, shot, purpose) -> np.random.Generator:
+  """Random numbers for one purpose in one shot."""
+  words = f'{shot.dataset} {shot.name} {purpose}'
+  return np.random.default_rng([seed, *words.encode()])
+
+
+def write(path, frame) -> None:
+  """Writes one image (rows, columns, 1 or 3 channels) and its folder."""
+  path.parent.mkdir(parents=True, exist_ok=True)
+  if frame.shape[-1] == 3:
+    frame = frame[..., ::-1]
+  options = []
+  if path.suffix == '.jpg':
+    options = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
+  if not cv2.imwrite(str(path), np.ascontiguousarray(frame), options):
+    raise OSError(f'{path} cannot be written.')
+
+
+@functools.lru_cache(maxsize=32)
+def _person(seed, dataset, subject):
+  words = f'{dataset} person {subject}'
+  return identity.person(np.random.default_rng([seed, *words.encode()]))
 
 
 @functools.lru_cache(maxsize=2)
-def _person(seed, subject):
-  rng = np.random.default_rng([seed, 1_000_003, subject])
-  person = identity.person(rng)
-  return person, paint.texture(person.looks, rng)
-
-
-@functools.lru_cache(maxsize=2)
-def _scene(seed, subject, camera, colour, infrared):
-  person, texture = _person(seed, subject)
+def _scene(seed, dataset, subject, camera, colour, infrared):
+  person = _person(seed, dataset, subject)
+  words = f'{dataset} paint {subject}'
+  rng = np.random.default_rng([seed, *words.encode()])
+  texture = paint.texture(person.looks, rng)
   if infrared:
-    texture = np.sqrt(texture[..., :1] * 0.6)
+    texture = np.sqrt(0.6 * texture[..., :1])
   elif not colour:
     texture = texture @ GREY
   return render.scene(person, texture, camera)
 
 
-def _write(path, frame):
-  if frame.shape[-1] == 3:
-    frame = frame[..., ::-1]
-  options = [cv2.IMWRITE_JPEG_QUALITY, 95] if path.suffix == '.jpg' else []
-  if not cv2.imwrite(str(path), np.ascontiguousarray(frame), options):
-    raise OSError(f'{path} cannot be written.')
-
-
-def _truth(shot, played, units, scene, path):
-  moved, person = render.flow(scene, units, played.pose, 0, played.apex)
-  path.parent.mkdir(parents=True, exist_ok=True)
+def _write_truth(path, shot, played, units, moved, person):
+  names = sorted(units)
   np.savez_compressed(
     path,
     clip=shot.name,
@@ -143,6 +174,9 @@ def _truth(shot, played, units, scene, path):
     expressed=np.array(played.expressed, np.int16),
     intensity=played.intensity.astype(np.float16),
     right=played.right.astype(np.float16),
+    face_unit_names=np.array(names),
+    face_units=np.stack([units[n] for n in names], 1).astype(np.float16),
+    pose=played.pose.astype(np.float32),
     onset=shot.numbers[0],
     apex=shot.numbers[played.apex],
     offset=shot.numbers[-1],

@@ -1,0 +1,45 @@
+# make demo | make test | make bench-step: each sets up what it needs, once.
+
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+BENCH := .venv-bench
+CONFIG ?= configs/mfcnn.py
+WORKDIR ?= runs/demo
+
+.PHONY: demo test lint bench-step clean
+
+demo: $(VENV)/.installed
+	$(PY) -m mefnet_jax.main --config=$(CONFIG) --workdir=$(WORKDIR)
+
+test: $(VENV)/.installed-test
+	$(PY) -m pytest
+
+lint: $(VENV)/.installed-test
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+
+bench-step: $(VENV)/.installed $(BENCH)/.installed
+	$(PY) -m benchmarks.step --peers=$(BENCH)/bin/python
+
+$(VENV)/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and \
+	  "error: Python 3.11 or newer is needed: make PYTHON=python3.11 ...")'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: requirements.txt pyproject.toml | $(VENV)/bin/python
+	$(PY) -m pip install --quiet --disable-pip-version-check -e .
+	touch $@
+
+$(VENV)/.installed-test: $(VENV)/.installed
+	$(PY) -m pip install --quiet --disable-pip-version-check -e '.[test]'
+	touch $@
+
+$(BENCH)/.installed: benchmarks/requirements-peers.txt
+	$(PYTHON) -m venv $(BENCH)
+	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check \
+	  -r benchmarks/requirements-peers.txt
+	touch $@
+
+clean:
+	rm -rf $(VENV) $(BENCH)

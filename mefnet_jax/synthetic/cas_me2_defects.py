@@ -1,0 +1,141 @@
+"""Plants the known defects of CAS(ME)^2 into a synthetic release.
+
+Each kind strikes as many rows as in the real workbook, in proportion to the
+rows there are; macro-expressions first, as in the real one.
+"""
+
+import dataclasses
+import json
+
+from mefnet_jax import errors
+
+KINDS = {  # name: rows it concerns in the real release (0: folders)
+  'offset0': 44,
+  'apex0': 1,
+  'offset_before_apex': 3,
+  'overlap': 17,
+  'typo': 1,
+  'misfiled': 0,
+  'incomplete_cropped': 0,
+  'doubled': 0,
+  'workbook_name': 0,
+}
+WORKBOOK = 'CAS(ME)^2code_final.xlsx'
+OTHER_NAMES = (
+  'CAS(ME)2code_final.xlsx', 'code_final.xlsx',
+  'CAS(ME)^2code_final(Updated).xlsx')
+MISFILED = ('/s23/23_0502', '/s19/23_0502')
+NOT_CROPPED = ('15/happy5_*', '24/happy4_*', '23/happy2_*', '23/happy4_*')
+
+
+class Defects:
+  """The defects wanted, and where each was planted."""
+
+  def __init__(self, names, rng):
+    """names: of KINDS, or 'all'; rng: numpy Generator that picks the rows."""
+    unknown = set(names) - {*KINDS, 'all'}
+    if unknown:
+      raise errors.UserError(
+        f'--defects={",".join(sorted(unknown))}: known are all, '
+        f'{", ".join(KINDS)}.')
+    self.wanted = set(KINDS) if 'all' in names else set(names)
+    self.explicit = 'all' not in names
+    self.rng = rng
+    self.planted = {}
+    self.workbook = WORKBOOK
+    if 'workbook_name' in self.wanted:
+      self.workbook = str(rng.choice(OTHER_NAMES))
+      self.planted['workbook_name'] = [self.workbook]
+
+  def overlap(self, shots):
+    """Lets clips begin before the one before them in their video ends."""
+    shots = list(shots)
+    if 'overlap' not in self.wanted:
+      return shots
+    pairs = [
+      k for k in range(1, len(shots))
+      if _video(shots[k]) == _video(shots[k - 1])
+      and shots[k].numbers[0] > shots[k - 1].numbers[-1]]
+    for k in sorted(self._pick('overlap', pairs, len(shots))):
+      into = min(len(shots[k].numbers), len(shots[k - 1].numbers)) // 3
+      onset = shots[k - 1].numbers[-1] - max(into, 1)
+      numbers = tuple(range(onset, onset + len(shots[k].numbers)))
+      shots[k] = dataclasses.replace(shots[k], numbers=numbers)
+      self._record('overlap', shots[k].name)
+    return shots
+
+  def rows(self, rows):
+    """Changes rows of the workbook; the frames stay as they are."""
+    free = list(range(len(rows)))
+    for kind in ('apex0', 'offset_before_apex', 'offset0'):
+      fit = [k for k in free if rows[k].apex - rows[k].onset > 1]
+      for k in self._pick(kind, _macro_first(fit, rows), len(rows)):
+        free.remove(k)
+        if kind == 'apex0':
+          rows[k].apex = 0
+        elif kind == 'offset0':
+          rows[k].offset = 0
+        else:
+          rows[k].offset = rows[k].apex - 1
+        self._record(kind, f'{rows[k].participant} {rows[k].clip}')
+    happy = [k for k, row in enumerate(rows) if row.report == 'happiness']
+    for k in self._pick('typo', happy, len(rows)):
+      rows[k].report = 'happyiness'
+      self._record('typo', f'{rows[k].participant} {rows[k].clip}')
+
+  def folder(self, path):
+    """Where a long video goes: one of subject 23's lands under 19."""
+    if 'misfiled' in self.wanted and MISFILED[0] in path:
+      path = path.replace(*MISFILED)
+      self._record('misfiled', path)
+    return path
+
+  def is_misfiled(self, path):
+    return MISFILED[1] in path
+
+  def rearrange(self, folder):
+    """Doubles levels and takes face crops away."""
+    if 'incomplete_cropped' in self.wanted:
+      for pattern in NOT_CROPPED:
+        for clip in sorted((folder / 'cropped').glob(pattern)):
+          for image in clip.iterdir():
+            image.unlink()
+          clip.rmdir()
+          self._record('incomplete_cropped', str(clip.relative_to(folder)))
+    if 'doubled' in self.wanted:
+      for tree in sorted(p for p in folder.iterdir() if p.is_dir()):
+        inner = folder / f'.{tree.name}'
+        tree.rename(inner)
+        tree.mkdir()
+        inner.rename(tree / tree.name)
+        self._record('doubled', f'{tree.name}/{tree.name}')
+
+  def write(self, path):
+    """Writes what was planted; complains of what was asked for and was not."""
+    missing = sorted(self.wanted - set(self.planted))
+    if missing and self.explicit:
+      raise errors.UserError(
+        f'--defects={",".join(missing)}: no clip of this release fits; add '
+        '--macro, or more --clips and --subjects.')
+    path.write_text(json.dumps(self.planted, indent=1, sort_keys=True))
+
+  def _pick(self, kind, fit, rows):
+    """Some of the fitting rows, the first ones as good as any."""
+    if kind not in self.wanted or not fit:
+      return []
+    share = max(1, round(KINDS[kind] * rows / 357))
+    fit = fit[:max(share, sum(1 for _ in fit) // 2)]
+    return [int(k) for k in self.rng.permutation(fit)[:share]]
+
+  def _record(self, kind, what):
+    self.planted.setdefault(kind, []).append(what)
+
+
+def _video(shot):
+  return shot.subject, shot.name.split('_')[1]
+
+
+def _macro_first(chosen, rows):
+  """Macro-expressions alone where there are any."""
+  macro = [k for k in chosen if rows[k].kind.startswith('macro')]
+  return macro or chosen

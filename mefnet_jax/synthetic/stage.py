@@ -1,0 +1,214 @@
+"""A person before a camera, drawn once and then moved.
+
+The first moment is rasterised finely. Every other moment moves those pixels by
+the exact displacement of the surface, in the new light, and draws anew what
+covers or uncovers something: eyes and mouth.
+"""
+
+import dataclasses
+import functools
+
+import cv2
+import numpy as np
+import scipy.sparse
+
+from mefnet_jax.synthetic import camera as cameras
+from mefnet_jax.synthetic import head as heads
+from mefnet_jax.synthetic import raster
+
+FINE = 3  # samples a pixel and axis
+BOXES = {  # drawn anew: least and most x and y in the middle head, dm
+  'left eye': ((0.06, -0.17), (0.52, 0.17)),
+  'right eye': ((-0.52, -0.17), (-0.06, 0.17)),
+  'mouth': ((-0.4, -1.05), (0.4, -0.5)),
+}
+# The outline of long hair: half its width over that of the skull, by height.
+MANE_HEIGHT = (-2.4, -1.3, -0.5, 0.1, 0.35, 0.6)
+MANE_HALF = (0.98, 1.1, 1.08, 1.0, 0.94, 0.6)
+
+
+@dataclasses.dataclass(frozen=True)
+class Scene:
+  """A person before a camera: what all the person's clips share.
+
+  Attributes:
+    person: an `identity.Person`.
+    texture: (rows, columns, channels) linear reflectances.
+    camera: a `camera.Camera`.
+    shadow: (V,) share of the key light that reaches each vertex.
+    exposure: factor from light to what the sensor counts.
+  """
+
+  person: object
+  texture: np.ndarray
+  camera: cameras.Camera
+  shadow: np.ndarray
+  exposure: float
+
+
+class Stage:
+  """A scene at the first of its moments, ready to be moved."""
+
+  def __init__(self, scene: Scene, moments):
+    """moments: the surfaces (V, 3) that `frame` will be asked for."""
+    self.scene = scene
+    self.triangles = heads.load().triangles
+    self.points = moments[0]
+    places = np.stack([scene.camera.project(points) for points in moments])
+    self.xy = places[0]
+    self.low, self.high = places.min(axis=0), places.max(axis=0)
+    rows, columns = scene.camera.size
+    self.grid = np.stack(np.meshgrid(
+      np.arange(columns, dtype=np.float32),
+      np.arange(rows, dtype=np.float32)), axis=-1)
+    self.spread, self.falloff = self._spread()
+    self.light = self._light(self.points)
+    self.fine = self._fine()
+    self.boxes = [self._box(name) for name in BOXES]
+
+  def frame(self, points):
+    """The linear image of another moment."""
+    xy = self.scene.camera.project(points)
+    light = self._light(points)
+    image = self._moved(xy, light)
+    for box in self.boxes:
+      self._redraw(image, box, xy, points[:, 2], light)
+    return image
+
+  def _spread(self):
+    """Sparse (pixels, V): from vertices to the pixels that show them.
+
+    Pixels beside the person take what the nearest one shows, less and less.
+    """
+    ids, weights = raster.draw(
+      self.xy, self.points[:, 2], self.triangles, self.scene.camera.size)
+    empty = (ids < 0).astype(np.uint8)
+    gap, label = cv2.distanceTransformWithLabels(
+      empty, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
+    source = np.zeros(label.max() + 1, np.int64)
+    source[label[empty == 0]] = np.flatnonzero(empty.ravel() == 0)
+    source = source[label.ravel()]
+    corners = self.triangles[ids.ravel()[source]]
+    falloff = np.exp(-((gap / 12) ** 2)).astype(np.float32)
+    values = weights.reshape(-1, 3)[source]
+    start = np.arange(0, 3 * len(source) + 1, 3)
+    return scipy.sparse.csr_matrix(
+      (values.ravel(), corners.ravel(), start),
+      shape=(len(source), len(self.points))), falloff
+
+  def _light(self, points):
+    """Diffuse and specular light of each vertex, (V, 2)."""
+    person, head = self.scene.person, heads.load()
+    normal = raster.normals(points, self.triangles)
+    wrap = 0.3
+    facing = np.clip((normal @ person.light + wrap) / (1 + wrap), 0, 1)
+    key = person.key * facing * (0.15 + 0.85 * self.scene.shadow)
+    key *= 0.6 + 0.4 * head.occlusion
+    sky = person.ambient * head.occlusion**1.5 * (0.8 + 0.2 * normal[:, 1])
+    half = person.light + np.array([0, 0, 1])
+    half /= np.linalg.norm(half)
+    shine = 0.06 * np.clip(normal @ half, 0, 1) ** 18 * self.scene.shadow
+    shine *= head.part == heads.SKIN
+    return np.stack([key + sky, shine], axis=1).astype(np.float32)
+
+  def _shade(self, ids, weights, light):
+    """Linear colour of rasterised samples; ids must all be >= 0."""
+    head = heads.load()
+    corners = self.triangles[ids]
+    values = np.concatenate([head.texture, light], axis=1)
+    at = sum(values[corners[..., k]] * weights[..., k, None]
+             for k in range(3))
+    colour = cv2.remap(
+      self.scene.texture, at[..., :2], None, cv2.INTER_LINEAR,
+      borderMode=cv2.BORDER_REPLICATE)
+    colour = colour.reshape(*ids.shape, -1)
+    return colour * at[..., 2:3] + at[..., 3:4]
+
+  def _fine(self):
+    """The first pose, FINE samples a pixel, averaged over a pixel's width."""
+    rows, columns = self.scene.camera.size
+    xy = (self.xy + 0.5) * FINE - 0.5
+    ids, weights = raster.draw(
+      xy, self.points[:, 2], self.triangles, (FINE * rows, FINE * columns))
+    image = self._shade(ids, weights, self.light)
+    image[ids < 0] = self._background(ids.shape, image.shape[-1])[ids < 0]
+    return cv2.blur(image, (FINE, FINE), borderType=cv2.BORDER_REPLICATE)
+
+  def _background(self, size, channels):
+    """A plain wall and, of long hair, what falls behind the neck."""
+    rows, columns = size
+    camera, looks = self.scene.camera, self.scene.person.looks
+    eyes = self.xy[np.isin(heads.load().part, (1, 2))].mean(axis=0)
+    v, u = np.mgrid[0:rows, 0:columns].astype(np.float32) / FINE
+    x, y = (u - eyes[0]) / camera.scale, (eyes[1] - v) / camera.scale
+    wall = self.scene.person.background / self.scene.exposure
+    wall = wall * (1.1 - 0.03 * (x * x + y * y))
+    image = np.repeat(wall[..., None], channels, axis=-1)
+    if looks.hair_length:
+      rest = heads.load().rest
+      beside = (rest[:, 1] > 0.3) & (rest[:, 1] < 0.5)
+      skull = np.abs(self.scene.person.points[beside, 0]).max()
+      half = skull * np.interp(y, MANE_HEIGHT, MANE_HALF)
+      end = looks.hair_length * (1 - 0.1 * (x / skull) ** 2)
+      inside = np.minimum(half - np.abs(x), 0.5 * (y + end))
+      inside = np.minimum(inside, 0.6 - y)
+      mane = self.scene.texture[2:60, :heads.WIDTH]
+      mane = cv2.resize(mane, (columns, rows)).reshape(image.shape)
+      share = np.clip(inside / 0.06, 0, 1)[..., None]
+      image += share * (0.55 * mane - image)
+    return image
+
+  def _box(self, name):
+    """Where eyes or mouth are drawn anew: slices, triangles, soft mask."""
+    low, high = BOXES[name]
+    rest = heads.load().rest
+    inside = ((rest[:, :2] > low) & (rest[:, :2] < high)).all(axis=1)
+    inside &= rest[:, 2] > -0.35
+    rows, columns = self.scene.camera.size
+    corner = self.low[inside].min(axis=0) - 1
+    x0, y0 = np.floor(np.clip(corner, 0, None)).astype(int)
+    x1, y1 = np.ceil(self.high[inside].max(axis=0) + 2).astype(int)
+    x1, y1 = min(x1, columns), min(y1, rows)
+    mask = np.ones((y1 - y0, x1 - x0), np.float32)
+    for axis in (0, 1):
+      n = mask.shape[axis]
+      edge = np.minimum(np.arange(n), np.arange(n)[::-1])
+      ramp = np.clip((edge + 0.5) / 4, 0, 1).astype(np.float32)
+      mask *= ramp[:, None] if axis == 0 else ramp
+    low = self.low[self.triangles].min(axis=1)
+    high = self.high[self.triangles].max(axis=1)
+    hit = ((high > (x0 - 1, y0 - 1)) & (low < (x1, y1))).all(axis=1)
+    return (y0, y1, x0, x1), np.flatnonzero(hit), mask
+
+  def _moved(self, xy, light):
+    """The first pose's pixels at their new place, in the new light."""
+    rows, columns = self.scene.camera.size
+    ratio = light[:, :1] / np.maximum(self.light[:, :1], 1e-3)
+    values = np.concatenate([xy - self.xy, ratio - 1], axis=1)
+    field = (self.spread @ values).reshape(rows, columns, 3)
+    field = field * self.falloff[..., None]
+    field = field.astype(np.float32)
+    source = self.grid - field[..., :2]
+    for _ in range(3):
+      moved = cv2.remap(field, source, None, cv2.INTER_LINEAR,
+                        borderMode=cv2.BORDER_REPLICATE)
+      source = self.grid - moved[..., :2]
+    image = cv2.remap(self.fine, (source + 0.5) * FINE - 0.5, None,
+                      cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return image.reshape(rows, columns, -1) * (1 + moved[..., 2:])
+
+  def _redraw(self, image, box, xy, depth, light):
+    """Draws one box anew, finely, and blends it over the moved image."""
+    (y0, y1, x0, x1), chosen, mask = box
+    rows, columns = y1 - y0, x1 - x0
+    at = (xy - (x0, y0) + 0.5) * FINE - 0.5
+    ids, weights = raster.draw(
+      at, depth, self.triangles[chosen], (FINE * rows, FINE * columns))
+    seen = (ids >= 0).astype(np.float32)
+    colour = self._shade(chosen[ids], weights, light) * seen[..., None]
+    small = functools.partial(
+      cv2.resize, dsize=(columns, rows), interpolation=cv2.INTER_AREA)
+    mask = mask * (small(seen) > 0.99)
+    part = image[y0:y1, x0:x1]
+    colour = small(colour).reshape(part.shape)
+    part += mask[..., None] * (colour - part)

@@ -1,0 +1,43 @@
+"""Four devices, no silent rank promotion, and a cache of its own."""
+
+import os
+import tempfile
+
+os.environ['MEFNET_CACHE'] = tempfile.mkdtemp(prefix='mefnet-tests-')
+
+import jax  # noqa: E402
+import numpy as np  # noqa: E402
+import pytest  # noqa: E402
+
+from configs import base  # noqa: E402
+from tests.release_fixtures import rendered, tiny_smic  # noqa: E402, F401
+
+jax.config.update('jax_num_cpu_devices', 4)
+jax.config.update('jax_numpy_rank_promotion', 'raise')
+
+
+@pytest.fixture
+def small():
+  """A config whose training takes a second: 9 frames, 12 pixels, 2 epochs."""
+  config = base.get_config()
+  config.dataset.update(frames=9, face=16, eyes=12, mouth=12)
+  config.model.update(filters=4, kernel=(5, 3, 3), hidden=(8,))
+  config.train.update(epochs=2, batch_size=8, evaluate_every=1)
+  config.protocol.folds = 3
+  return config
+
+
+@pytest.fixture
+def clips():
+  """Random clips of the small config: 14 of 5 subjects, 3 classes."""
+  random = np.random.default_rng(0)
+
+  def stream(size):
+    return random.integers(0, 256, (14, 9, size, size, 1), np.uint8)
+
+  return {
+      'face': stream(16),
+      'eyes': stream(12),
+      'mouth': stream(12),
+      'label': np.arange(14, dtype=np.int32) % 3,
+  }

@@ -1,0 +1,69 @@
+"""A checkpoint is whole or it is not taken."""
+
+import numpy as np
+import pytest
+
+from mefnet_jax import checkpoints, errors
+
+TREE = {'a': np.arange(100, dtype=np.float32), 'b': {'c': np.int32(3)}}
+
+
+def saved(folder):
+  for epoch in (1, 2, 3):
+    tree = {'a': TREE['a'] + epoch, 'b': TREE['b']}
+    checkpoints.save(folder, epoch, tree, {'epoch': epoch})
+
+
+def test_round_trip_keeps_the_newest_two(tmp_path):
+  saved(tmp_path)
+  assert checkpoints.epochs(tmp_path) == [2, 3]
+  warned = []
+  assert checkpoints.latest(tmp_path, warned.append) == (3, {'epoch': 3})
+  tree = checkpoints.load(tmp_path, 3, TREE)
+  np.testing.assert_array_equal(tree['a'], TREE['a'] + 3)
+  assert not warned
+
+
+def flip(file):
+  data = bytearray(file.read_bytes())
+  data[len(data) // 2] ^= 1
+  file.write_bytes(data)
+
+
+@pytest.mark.parametrize(
+    'harm',
+    [
+        flip,
+        lambda file: file.write_bytes(file.read_bytes()[:-1]),
+        lambda file: file.write_bytes(b''),
+        lambda file: file.unlink(),
+    ],
+)
+def test_damage_of_any_file_is_named_and_passed_by(tmp_path, harm):
+  saved(tmp_path)
+  files = [p for p in sorted((tmp_path / '000003').rglob('*')) if p.is_file()]
+  originals = [p.read_bytes() for p in files]
+  for file, original in zip(files, originals, strict=True):
+    harm(file)
+    warned = []
+    if file.name == 'manifest.json' and harm is flip:
+      continue  # a flipped bit may fall on a blank of the JSON
+    assert checkpoints.latest(tmp_path, warned.append)[0] == 2
+    assert len(warned) == 1
+    assert '000003' in warned[0]
+    file.write_bytes(original)
+
+
+def test_an_unfinished_one_is_not_seen(tmp_path):
+  saved(tmp_path)
+  (tmp_path / '.aside').mkdir()
+  (tmp_path / '.aside' / 'half').write_text('x')
+  assert checkpoints.latest(tmp_path, print)[0] == 3
+  checkpoints.save(tmp_path, 4, TREE, {})
+  assert checkpoints.latest(tmp_path, print)[0] == 4
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(tmp_path):
+  (tmp_path / 'file').write_text('not a folder')
+  with pytest.raises(errors.UserError, match='--workdir'):
+    checkpoints.save(tmp_path / 'file' / 'x', 1, TREE, {})

@@ -1,0 +1,136 @@
+"""What a run leaves behind says what was measured, and how far to trust it."""
+
+import csv
+import json
+import subprocess
+import sys
+import xml.etree.ElementTree
+
+import numpy as np
+import pytest
+import report_fixtures
+
+from mefnet_jax import metrics, report
+
+_DESIGNED = (
+  'dataset release protocol selection model parameters clips subjects folds '
+  'metrics intervals baseline confusion per_subject audit seconds versions'
+)
+
+
+@pytest.fixture(scope='module')
+def workdir(tmp_path_factory):
+  folder = tmp_path_factory.mktemp('run')
+  report.write(folder, report_fixtures.result())
+  return folder
+
+
+def test_files_are_there_and_nothing_half_written(workdir):
+  names = {path.name for path in workdir.iterdir()}
+  assert names == {'predictions.csv', 'report.json', 'report.html', 'figures'}
+  drawn = {path.name for path in (workdir / 'figures').iterdir()}
+  page = (workdir / 'report.html').read_text()
+  for name in names - {'report.html'}:
+    assert f'<a href="{name}">' in page
+  assert drawn == {
+    f'{name}.{suffix}'
+    for name in ('scores', 'confusion', 'subjects', 'curves')
+    for suffix in ('png', 'svg')
+  }
+
+
+def test_predictions_give_the_reported_scores(workdir):
+  with open(workdir / 'predictions.csv', newline='') as file:
+    rows = list(csv.DictReader(file))
+  header = 'clip subject fold label predicted'.split()
+  assert list(rows[0]) == header + [
+    f'prob_{name}' for name in report_fixtures.CLASSES
+  ]
+  assert len(rows) == 24
+  label, predicted = (
+    [report_fixtures.CLASSES.index(row[key]) for row in rows]
+    for key in ('label', 'predicted')
+  )
+  summary = json.loads((workdir / 'report.json').read_text())
+  assert metrics.scores(label, predicted, 3) == summary['metrics']
+  for row, said in zip(rows, predicted, strict=True):
+    shares = [float(row[f'prob_{name}']) for name in report_fixtures.CLASSES]
+    assert np.argmax(shares) == said and sum(shares) == pytest.approx(1)
+
+
+def test_report_json_keeps_the_designed_names(workdir):
+  summary = json.loads((workdir / 'report.json').read_text())
+  assert set(_DESIGNED.split()) <= summary.keys()
+  assert summary['release'] == 'synthetic'
+  scores = 'accuracy precision recall sensitivity specificity f1 uf1 war uar'
+  assert set(summary['metrics']) == set(scores.split())
+  assert summary['intervals'].keys() == summary['metrics'].keys()
+  assert all(len(bounds) == 2 for bounds in summary['intervals'].values())
+  assert set(summary['baseline']) == {'majority_accuracy', 'chance_uar'}
+  assert summary['audit'] == {'leaks': []}
+  assert np.sum(summary['confusion']) == summary['clips'] == 24
+  assert sum(person['clips'] for person in summary['per_subject']) == 24
+  assert [summary[key] for key in ('subjects', 'folds')] == [6, 3]
+  assert [seed['seed'] for seed in summary['per_seed']] == [0, 1]
+
+
+def test_the_same_result_gives_the_same_bytes(workdir, tmp_path):
+  report.write(tmp_path, report_fixtures.result())
+  for path in workdir.rglob('*.*'):
+    other = tmp_path / path.relative_to(workdir)
+    assert other.read_bytes() == path.read_bytes(), path
+
+
+def test_a_failed_write_leaves_the_old_file(workdir, monkeypatch):
+  before = (workdir / 'predictions.csv').read_bytes()
+
+  def full(path, content):
+    path.touch()
+    raise OSError('disk full')
+
+  monkeypatch.setattr('pathlib.Path.write_bytes', full)
+  with pytest.raises(OSError, match='disk full'):
+    report.write(workdir, report_fixtures.result(clip=('other',) * 24))
+  monkeypatch.undo()
+  assert (workdir / 'predictions.csv').read_bytes() == before
+  assert not list(workdir.glob('.*'))
+
+
+def test_reservations_are_in_figures_and_log(tmp_path, caplog):
+  result = report_fixtures.result(leaky='same people', history=[])
+  report.write(tmp_path, result)
+  assert 'SYNTHETIC: ' in caplog.text and 'LEAKY: same people' in caplog.text
+  figures = sorted((tmp_path / 'figures').iterdir())
+  assert len(figures) == 6
+  for path in figures:
+    if path.suffix == '.svg':
+      root = xml.etree.ElementTree.parse(path).getroot()
+      text = ' '.join(t.strip() for t in root.itertext())
+      assert 'SYNTHETIC · LEAKY' in text and 'same people' in text
+    else:
+      content = path.read_bytes()
+      assert b'SYNTHETIC; LEAKY' in content and content.endswith(b'\xaeB`\x82')
+
+
+def test_terminal_shows_scores_beside_the_baseline():
+  shown = report_fixtures.terminal(report_fixtures.result())
+  for content in ('uar', '95 % interval', 'majority class', '0.333', '24'):
+    assert content in shown
+
+
+def test_one_subject_and_one_epoch_are_reported(tmp_path):
+  result = report_fixtures.result(
+    subject=('s1',) * 24, history=report_fixtures.history()[:1]
+  )
+  summary = report.write(tmp_path, result)
+  assert summary['intervals']['uar'] is None
+  assert json.loads((tmp_path / 'report.json').read_text())['verdict']
+  assert 'one subject' in report_fixtures.terminal(result)
+
+
+def test_importing_is_cheap():
+  code = (
+    'import sys; from mefnet_jax import folds, report, report_html, figures; '
+    "assert not {'jax', 'matplotlib', 'sklearn', 'scipy'} & set(sys.modules)"
+  )
+  subprocess.run([sys.executable, '-c', code], check=True)

@@ -1,0 +1,91 @@
+"""The order of clips, weights, the optimizer, the loss, the input."""
+
+import jax
+import numpy as np
+import pytest
+
+from mefnet_jax import inputs, losses, models, optimizers, train
+
+
+@pytest.mark.parametrize(('clips', 'size'), [(164, 64), (14, 64), (9, 4)])
+def test_an_epoch_holds_every_clip_once(clips, size):
+  index_SB, valid_SB = train.epoch_batches(clips, size, 4, seed=1, epoch=2)
+  used = index_SB[valid_SB == 1]
+  assert sorted(used) == list(range(clips))
+  assert index_SB.shape[1] <= -(-size // 4) * 4
+  again, _ = train.epoch_batches(clips, size, 4, seed=1, epoch=2)
+  np.testing.assert_array_equal(index_SB, again)
+  other, _ = train.epoch_batches(clips, size, 4, seed=1, epoch=3)
+  assert (index_SB != other).any()
+
+
+def test_class_weights_count_training_clips_only():
+  label = np.array([0, 0, 0, 1, 1, 1, 1, 1])
+  weight = losses.clip_weights(label, np.arange(4), 2, balanced=True)
+  np.testing.assert_allclose(weight[:4], [2 / 3, 2 / 3, 2 / 3, 2])
+  assert not weight[4:].any()
+  plain = losses.clip_weights(label, np.arange(4), 2, balanced=False)
+  np.testing.assert_allclose(plain, [1, 1, 1, 1, 0, 0, 0, 0])
+
+
+def test_decay_is_keras_own():
+  """Adam's first update is the rate itself: 1e-3 / (1 + decay * step)."""
+  tx = optimizers.adam(1e-3, 0.5)
+  state, gradient = tx.init(np.float32(0)), np.float32(1)
+  for step in range(3):
+    update, state = tx.update(gradient, state)
+    np.testing.assert_allclose(update, -1e-3 / (1 + 0.5 * step), rtol=1e-4)
+
+
+def test_attenuation_leaves_biases_alone():
+  params = {'a': {'kernel': np.full((2, 2), 3.0), 'bias': np.full(2, 9.0)}}
+  assert losses.attenuation(params) == 18.0
+
+
+def test_difference_removes_the_person_and_keeps_the_motion():
+  random = np.random.default_rng(0)
+  person = random.integers(0, 100, (2, 1, 6, 6, 1))
+  motion = random.integers(0, 20, (2, 5, 6, 6, 1)) * (np.arange(5) > 0)[
+      None, :, None, None, None
+  ]
+  clip = (person + motion).astype(np.uint8)
+  seen = np.asarray(inputs.standardise(clip, 'difference'))
+  only_motion = inputs.standardise(motion.astype(np.uint8), 'difference')
+  np.testing.assert_allclose(seen, only_motion, atol=1e-6)
+  np.testing.assert_allclose((seen**2).mean((1, 2, 3, 4)), 1, rtol=1e-5)
+  assert not seen[:, 0].any()
+
+
+def test_frames_are_standardised_clip_by_clip():
+  clip = np.random.default_rng(0).integers(0, 256, (3, 4, 5, 5, 1), np.uint8)
+  seen = np.asarray(inputs.standardise(clip, 'frames'))
+  np.testing.assert_allclose(seen.mean((1, 2, 3, 4)), 0, atol=1e-5)
+  np.testing.assert_allclose(seen.std((1, 2, 3, 4)), 1, rtol=1e-5)
+  alone = np.asarray(inputs.standardise(clip[1:2], 'frames'))
+  np.testing.assert_allclose(seen[1:2], alone, atol=1e-6)
+
+
+def test_a_still_clip_is_no_division_by_zero():
+  clip = np.full((1, 4, 5, 5, 1), 7, np.uint8)
+  for how in inputs.CHOICES:
+    assert not np.asarray(inputs.standardise(clip, how)).any()
+
+
+def test_dropout_of_a_clip_hangs_on_the_clip_alone(clips):
+  """The same clip in another batch, at another place: the same logits."""
+  model = models.build(
+      'mecnn', num_classes=3, filters=4, kernel=(5, 3, 3), hidden=(8,)
+  )
+  key = jax.random.key(3)
+
+  def logits(index_B):
+    batch = inputs.batch(clips, index_B, how='frames')
+    batch['key'] = jax.vmap(lambda i: jax.random.fold_in(key, i))(index_B)
+    params = model.init(jax.random.key(0), batch)['params']
+    params['classes']['kernel'] = np.ones((8, 3), np.float32)
+    return model.apply({'params': params}, batch, train=True)[0]
+
+  a = logits(np.array([4, 2, 7]))
+  b = logits(np.array([7, 4]))
+  np.testing.assert_allclose(a[0], b[1], rtol=1e-5)
+  np.testing.assert_allclose(a[2], b[0], rtol=1e-5)
