@@ -17,9 +17,13 @@ def get_config() -> ml_collections.ConfigDict:
   # Folder of the release. Empty: a synthetic one is made (once, cached).
   config.dataset.release = ''
   config.dataset.subset = 'hs'  # SMIC's cameras: hs | vis | nir
-  config.dataset.labels = 'emotion3'  # cas_me2: emotion3 | emotion4
+  # cas_me2: emotion3 | emotion4 (with others) | self_report | elicitation
+  config.dataset.labels = 'emotion3'
+  # cas_me2: auto | selectedpic | cropped | rawpic (cut out by onset, offset)
+  config.dataset.images = 'auto'
   config.dataset.expressions = 'micro'  # cas_me2: micro | macro | both
-  config.dataset.detector = 'dlib'  # dlib | insightface (name of a pack)
+  # dlib | insightface | insightface:PACK_OR_FOLDER
+  config.dataset.detector = 'dlib'
   config.dataset.registration = 'ecc'  # ecc | landmarks (per frame) | none
   config.dataset.interpolation = 'tim'  # tim | linear
   config.dataset.frames = 18  # T, after interpolation
@@ -56,7 +60,7 @@ def get_config() -> ml_collections.ConfigDict:
   config.model.dropout = 0.5
 
   config.train = ml_collections.ConfigDict()
-  config.train.epochs = 40
+  config.train.epochs = 30
   config.train.batch_size = 64
   config.train.learning_rate = 1e-3
   config.train.decay = 1e-5  # Keras's meaning: rate / (1 + decay * step)

@@ -165,7 +165,9 @@ class _Engine:
     )
     key = jax.random.fold_in(jax.random.key(self.seed), epoch)
     sums = []
-    for i, (index_B, valid_B) in enumerate(zip(index_SB, valid_SB)):
+    for i, (index_B, valid_B) in enumerate(
+      zip(index_SB, valid_SB, strict=True)
+    ):
       state, step_sums = self.train_step(
         state,
         self.weight_FN,
@@ -179,7 +181,9 @@ class _Engine:
     total = self.plan.join(total)
     loss_F = total['loss'] / total['weight']
     accuracy_F = total['correct'] / total['clips']
-    for fold, loss, accuracy in zip(self.job.splits, loss_F, accuracy_F):
+    for fold, loss, accuracy in zip(
+      self.job.splits, loss_F, accuracy_F, strict=True
+    ):
       history.add(epoch, fold.name, 'train', loss=loss, accuracy=accuracy)
     said = f'loss {loss_F.mean():.3f}, accuracy {accuracy_F.mean():.3f}'
     return state, f'{said} (mean of {len(loss_F)} folds, training clips)'
@@ -195,7 +199,7 @@ class _Engine:
       self.plan,
       job.config.train.batch_size,
     )
-    for fold, probabilities_MC in zip(job.splits, held_out):
+    for fold, probabilities_MC in zip(job.splits, held_out, strict=True):
       scores = evaluate.scores(probabilities_MC, job.clips['label'][fold.test])
       history.add(epoch, fold.name, 'held-out', **scores)
     return held_out

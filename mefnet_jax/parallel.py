@@ -53,10 +53,10 @@ class Plan:
   def _identity(self, tree, axes):
     """A pmap that does nothing but lay the tree out; one axis must be split."""
     lay = jax.pmap(
-        lambda _, tree: tree,
-        in_axes=(0, axes),
-        out_axes=axes,
-        devices=jax.local_devices()[: self.devices],
+      lambda _, tree: tree,
+      in_axes=(0, axes),
+      out_axes=axes,
+      devices=jax.local_devices()[: self.devices],
     )
     return lay(np.zeros(self.devices), tree)
 
@@ -88,10 +88,10 @@ def train_step(step: Callable, how: Plan) -> Callable:
   if how.mode == 'folds':
     step = jax.vmap(step, over_folds)
     return jax.pmap(
-        step,
-        in_axes=over_folds,
-        donate_argnums=0,
-        devices=jax.local_devices()[: how.devices],
+      step,
+      in_axes=over_folds,
+      donate_argnums=0,
+      devices=jax.local_devices()[: how.devices],
     )
   step = jax.vmap(functools.partial(step, axis_name=_AXIS), over_folds)
   mapped = jax.pmap(

@@ -12,6 +12,7 @@ import pytest  # noqa: E402
 from configs import base  # noqa: E402
 from tests.release_fixtures import rendered, tiny_smic  # noqa: E402, F401
 
+jax.config.update('jax_disable_most_optimizations', True)
 jax.config.update('jax_num_cpu_devices', 4)
 jax.config.update('jax_numpy_rank_promotion', 'raise')
 
@@ -36,8 +37,8 @@ def clips():
     return random.integers(0, 256, (14, 9, size, size, 1), np.uint8)
 
   return {
-      'face': stream(16),
-      'eyes': stream(12),
-      'mouth': stream(12),
-      'label': np.arange(14, dtype=np.int32) % 3,
+    'face': stream(16),
+    'eyes': stream(12),
+    'mouth': stream(12),
+    'label': np.arange(14, dtype=np.int32) % 3,
   }

@@ -14,6 +14,8 @@ from mefnet_jax import datasets, errors
 from mefnet_jax.datasets import cache, default_release
 from mefnet_jax.synthetic import release as synthetic_release
 
+cached, first_load = made.cached, made.first_load  # fixtures
+
 REPOSITORY = pathlib.Path(__file__).parents[1]
 # What a process of its own runs: argv is the release; prints the fingerprint.
 LOAD = """

@@ -5,7 +5,7 @@ import pytest
 
 from mefnet_jax import checkpoints, errors
 
-TREE = {'a': np.arange(100, dtype=np.float32), 'b': {'c': np.int32(3)}}
+TREE = {'a': np.arange(100, dtype=np.float32), 'b': {'c': np.ones(1, np.int32)}}
 
 
 def saved(folder):
@@ -31,13 +31,13 @@ def flip(file):
 
 
 @pytest.mark.parametrize(
-    'harm',
-    [
-        flip,
-        lambda file: file.write_bytes(file.read_bytes()[:-1]),
-        lambda file: file.write_bytes(b''),
-        lambda file: file.unlink(),
-    ],
+  'harm',
+  [
+    flip,
+    lambda file: file.write_bytes(file.read_bytes()[:-1]),
+    lambda file: file.write_bytes(b''),
+    lambda file: file.unlink(),
+  ],
 )
 def test_damage_of_any_file_is_named_and_passed_by(tmp_path, harm):
   saved(tmp_path)

@@ -16,6 +16,9 @@ from mefnet_jax import datasets, errors, findings
 from mefnet_jax.datasets import builder, loading, smic
 from mefnet_jax.preprocess import clips
 
+# Fixtures.
+cached, copied, first_load = made.cached, made.copied, made.first_load
+
 
 def test_load_gives_clips_in_the_order_of_their_ids(first_load, tiny_smic):
   loaded = first_load[1]
@@ -192,7 +195,9 @@ def test_cas_me2_from_workbook_to_clips(tiny_smic, tmp_path, monkeypatch):
   root = tmp_path / 'CAS(ME)^2'
   release_fixtures.workbook(root / 'CAS(ME)^2code_final.xlsx')
   sources = made.clip_folders(tiny_smic)
-  for coded, source in zip(release_fixtures.CODED, sources, strict=False):
+  for coded, source in zip(
+    release_fixtures.CODED, sources[: len(release_fixtures.CODED)], strict=True
+  ):
     participant, clip, onset, _, offset, *_ = coded
     folder = (
       root

@@ -45,9 +45,10 @@ def test_attenuation_leaves_biases_alone():
 def test_difference_removes_the_person_and_keeps_the_motion():
   random = np.random.default_rng(0)
   person = random.integers(0, 100, (2, 1, 6, 6, 1))
-  motion = random.integers(0, 20, (2, 5, 6, 6, 1)) * (np.arange(5) > 0)[
-      None, :, None, None, None
-  ]
+  motion = (
+    random.integers(0, 20, (2, 5, 6, 6, 1))
+    * (np.arange(5) > 0)[None, :, None, None, None]
+  )
   clip = (person + motion).astype(np.uint8)
   seen = np.asarray(inputs.standardise(clip, 'difference'))
   only_motion = inputs.standardise(motion.astype(np.uint8), 'difference')
@@ -74,7 +75,7 @@ def test_a_still_clip_is_no_division_by_zero():
 def test_dropout_of_a_clip_hangs_on_the_clip_alone(clips):
   """The same clip in another batch, at another place: the same logits."""
   model = models.build(
-      'mecnn', num_classes=3, filters=4, kernel=(5, 3, 3), hidden=(8,)
+    'mecnn', num_classes=3, filters=4, kernel=(5, 3, 3), hidden=(8,)
   )
   key = jax.random.key(3)
 

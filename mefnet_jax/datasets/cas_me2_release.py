@@ -50,23 +50,19 @@ def read(
   asked = [e for e in coded if expressions in ('both', e.kind)]
   labelled = [(e, cas_me2_labels.label(e, labels)) for e in asked]
   labelled = [(e, label) for e, label in labelled if label is not None]
-  ids = {e.clip for e, _ in labelled}
-  listed = [f for f in listed if f.clip in ids or f.clip not in _ids(coded)]
+  others = {e.clip for e in coded} - {e.clip for e, _ in labelled}
+  listed = [f for f in listed if f.clip not in others]
   listed += [f for tree in trees for f in tree.listed]
   made = [_row(e, label, trees, root, listed) for e, label in labelled]
   clips = tuple(sorted(filter(None, made), key=lambda row: row.clip))
-  listed += _overlaps(clips, coded)
   head = findings.summary(clips, LABELS[labels])
-  where = f'workbook; images in {", ".join(tree.name for tree in trees)}'
-  head.append(findings.Finding(findings.FOUND, '', str(book), where))
-  if len(labelled) < len(asked):
-    head.append(_unlabelled(len(asked) - len(labelled), labels))
+  head += _sources(book, trees, len(asked) - len(labelled), labels)
   return rows.Release(
     name='cas_me2',
     root=root,
     rows=clips,
     classes=LABELS[labels],
-    findings=tuple(head + listed),
+    findings=(*head, *listed, *_overlaps(clips, coded)),
     synthetic=folders.is_synthetic(root, trees[0].root),
     published=cas_me2_labels.published(labels, expressions),
   )
@@ -116,13 +112,14 @@ def _trees(root, book, images):
   return trees
 
 
-def _ids(expressions):
-  return {e.clip for e in expressions}
-
-
-def _unlabelled(count, labels):
-  what = f'{count} more expressions carry none of the labels of {labels}'
-  return findings.Finding(findings.FOUND, '', '', what)
+def _sources(book, trees, unlabelled, labels):
+  """Findings on where clips come from, and how many there are besides."""
+  where = f'workbook; images in {", ".join(tree.name for tree in trees)}'
+  found = [findings.Finding(findings.FOUND, '', str(book), where)]
+  if unlabelled:
+    what = f'{unlabelled} more expressions carry none of the labels of {labels}'
+    found.append(findings.Finding(findings.FOUND, '', '', what))
+  return found
 
 
 def _row(expression, label, trees, root, listed):

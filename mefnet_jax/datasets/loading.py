@@ -3,8 +3,8 @@
 import dataclasses
 import shutil
 import typing
-from importlib import metadata
 
+import cv2
 import numpy as np
 from absl import logging
 
@@ -134,7 +134,7 @@ def _config(release, dataset, options):
     fingerprint.of_package('mefnet_jax.preprocess', '.py'),
     dataclasses.asdict(options),
     faces.weights(options.detector),
-    metadata.version('opencv-python'),
+    cv2.__version__,
   )
   reading = {field: dataset[field] for field in _READING if field in dataset}
   return builder.Config(name=mark, options=options, **reading)

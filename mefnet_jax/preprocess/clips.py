@@ -60,7 +60,7 @@ class Options:
         raise errors.UserError(
           f'config.dataset.{field}={value}: must be 1 to 1024'
         )
-    faces.finder(self.detector)
+    faces.weights(self.detector)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -75,23 +75,28 @@ def finder(detector: str) -> 'Callable[[np.ndarray], np.ndarray | None]':
   Raises:
     errors.UserError: as `find`.
   """
-  name, _, pack = detector.partition(':')
-  if name == 'dlib' and not pack:
-    return _dlib()
-  if name == 'insightface':
-    return insight.finder(pack or PACK)
-  raise errors.UserError(
-    f'config.dataset.detector={detector!r}: must be dlib, insightface, or '
-    'insightface:NAME (a pack or a folder with its models)'
-  )
+  name, pack = _name_and_pack(detector)
+  return _dlib() if name == 'dlib' else insight.finder(pack)
 
 
 def weights(detector: str) -> str:
-  """Returns a text that changes with the detector's weights."""
+  """Returns a text that changes with the detector's weights; loads none.
+
+  Raises:
+    errors.UserError: the detector is unknown, or its weights are not there.
+  """
+  name, pack = _name_and_pack(detector)
+  return _weights().name if name == 'dlib' else insight.weights(pack)
+
+
+def _name_and_pack(detector):
   name, _, pack = detector.partition(':')
-  if name == 'insightface':
-    return insight.weights(pack or PACK)
-  return _POINTS
+  if (name, pack) != ('dlib', '') and name != 'insightface':
+    raise errors.UserError(
+      f'config.dataset.detector={detector!r}: must be dlib, insightface, or '
+      'insightface:NAME (a pack or a folder with its models)'
+    )
+  return name, pack or PACK
 
 
 def _attempts(image):

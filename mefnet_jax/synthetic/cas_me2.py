@@ -25,31 +25,62 @@ SUBJECTS = (
 )
 CLASSES = ('negative', 'positive', 'surprise', 'others')
 MICRO = {  # subject: micro-expressions of each class
-  15: (0, 0, 0, 2), 16: (1, 1, 3, 3), 19: (0, 0, 0, 1), 23: (0, 0, 0, 3),
-  24: (4, 2, 1, 1), 25: (4, 0, 0, 0), 27: (7, 2, 0, 2), 29: (0, 0, 0, 1),
-  30: (0, 0, 0, 2), 31: (0, 0, 2, 4), 32: (3, 1, 2, 0), 35: (1, 0, 1, 0),
-  37: (1, 1, 0, 0), 38: (0, 1, 0, 0),
+  15: (0, 0, 0, 2),
+  16: (1, 1, 3, 3),
+  19: (0, 0, 0, 1),
+  23: (0, 0, 0, 3),
+  24: (4, 2, 1, 1),
+  25: (4, 0, 0, 0),
+  27: (7, 2, 0, 2),
+  29: (0, 0, 0, 1),
+  30: (0, 0, 0, 2),
+  31: (0, 0, 2, 4),
+  32: (3, 1, 2, 0),
+  35: (1, 0, 1, 0),
+  37: (1, 1, 0, 0),
+  38: (0, 1, 0, 0),
 }
 MACRO = (105, 116, 16, 63)  # of each class
 FAMILIES = {  # what was watched, by class: happy, anger, disgust
-  'negative': (0, 64, 62), 'positive': (124, 0, 0), 'surprise': (13, 6, 6),
+  'negative': (0, 64, 62),
+  'positive': (124, 0, 0),
+  'surprise': (13, 6, 6),
   'others': (30, 32, 20),
 }
 REPORTS = {  # self-reports, by class
-  'negative': {'disgust': 60, 'anger': 45, 'fear': 10, 'sadness': 6,
-               'helpless': 3, 'pain': 2},
+  'negative': {
+    'disgust': 60,
+    'anger': 45,
+    'fear': 10,
+    'sadness': 6,
+    'helpless': 3,
+    'pain': 2,
+  },
   'positive': {'happiness': 124},
   'surprise': {'surprise': 23, 'fear': 2},
-  'others': {'happiness': 23, 'disgust': 14, 'surprise': 13, 'anger': 10,
-             'fear': 9, 'sadness': 3, 'pain': 3, 'confused': 3, 'helpless': 2,
-             'sympathy': 2},
+  'others': {
+    'happiness': 23,
+    'disgust': 14,
+    'surprise': 13,
+    'anger': 10,
+    'fear': 9,
+    'sadness': 3,
+    'pain': 3,
+    'confused': 3,
+    'helpless': 2,
+    'sympathy': 2,
+  },
 }
 CODES = {'happy': (1, 2, 3, 4, 5), 'anger': (1, 2), 'disgust': (1, 2)}
 VIDEOS = {  # clip prefix: code and name of the video
-  'disgust1': '0101disgustingteeth', 'disgust2': '0102eatingworms',
-  'anger1': '0401girlcrashing', 'anger2': '0402beating',
-  'happy1': '0502funnyerrors', 'happy2': '0503farting',
-  'happy3': '0505funnyinnovations', 'happy4': '0507climbingthewall',
+  'disgust1': '0101disgustingteeth',
+  'disgust2': '0102eatingworms',
+  'anger1': '0401girlcrashing',
+  'anger2': '0402beating',
+  'happy1': '0502funnyerrors',
+  'happy2': '0503farting',
+  'happy3': '0505funnyinnovations',
+  'happy4': '0507climbingthewall',
   'happy5': '0508funnydonkey',
 }
 # Micro-expressions that known defects concern: subject -> prefixes.
@@ -73,8 +104,9 @@ class Expression:
   onset: int = 0
 
 
-def plan(seed, *, clips=None, subjects=None, macro=False, rawpic=0,
-         defects=()) -> studio.Plan:
+def plan(
+  seed, *, clips=None, subjects=None, macro=False, rawpic=0, defects=()
+) -> studio.Plan:
   """What a release holds.
 
   Args:
@@ -91,15 +123,17 @@ def plan(seed, *, clips=None, subjects=None, macro=False, rawpic=0,
   expressions = _expressions(rng)
   if not macro:
     expressions = [e for e in expressions if not e.macro]
-  shots = studio.limited(
-    [_shot(e, rng) for e in expressions], clips, subjects)
+  shots = studio.limited([_shot(e, rng) for e in expressions], clips, subjects)
   kept = {shot.name for shot in shots}
   expressions = [e for e in expressions if f's{e.subject}_{e.name}' in kept]
   planted = cas_me2_defects.Defects(defects, rng)
   shots = planted.overlap(shots)
-  rows = [cas_me2_workbook.row(SUBJECTS.index(e.subject) + 1, e, shot,
-                               studio.perform(shot, seed))
-          for e, shot in zip(expressions, shots, strict=True)]
+  rows = [
+    cas_me2_workbook.row(
+      SUBJECTS.index(e.subject) + 1, e, shot, studio.perform(shot, seed)
+    )
+    for e, shot in zip(expressions, shots, strict=True)
+  ]
   planted.rows(rows)
   videos = _videos(shots, rawpic, planted)
   finish = functools.partial(_finish, rows=rows, planted=planted)
@@ -139,17 +173,24 @@ def _set_lengths(found, rng):
 def _set_families(found, rng):
   for emotion in CLASSES:
     own = [e for e in found if e.emotion == emotion]
-    fixed = [e for e in own if not e.macro and e.subject in FIXED
-             and emotion in ('others', 'positive')]
-    fixed = [e for k, e in enumerate(fixed) if
-             sum(f.subject == e.subject for f in fixed[:k])
-             < len(FIXED[e.subject])
-             and (emotion == 'positive') == (e.subject == 24)]
+    fixed = [
+      e
+      for e in own
+      if not e.macro
+      and e.subject in FIXED
+      and emotion in ('others', 'positive')
+    ]
+    fixed = [
+      e
+      for k, e in enumerate(fixed)
+      if sum(f.subject == e.subject for f in fixed[:k]) < len(FIXED[e.subject])
+      and (emotion == 'positive') == (e.subject == 24)
+    ]
     for k, expression in enumerate(fixed):
       rank = sum(f.subject == expression.subject for f in fixed[:k])
       expression.prefix = FIXED[expression.subject][rank]
       expression.family = 'happy'
-    families = np.repeat(list(CODES), FAMILIES[emotion])[len(fixed):]
+    families = np.repeat(list(CODES), FAMILIES[emotion])[len(fixed) :]
     free = [e for e in own if not e.prefix]
     for expression, family in zip(free, rng.permutation(families), strict=True):
       expression.family = str(family)
@@ -176,13 +217,20 @@ def _shot(expression, rng):
   subject, name = expression.subject, expression.name
   onset = expression.onset
   return studio.Shot(
-    dataset='cas_me2', subject=subject, name=f's{subject}_{name}',
-    emotion=expression.emotion, macro=expression.macro, fps=FPS,
-    numbers=tuple(range(onset, onset + expression.length)), camera=VIEW,
+    dataset='cas_me2',
+    subject=subject,
+    name=f's{subject}_{name}',
+    emotion=expression.emotion,
+    macro=expression.macro,
+    fps=FPS,
+    numbers=tuple(range(onset, onset + expression.length)),
+    camera=VIEW,
     folder=f'CAS(ME)^2/selectedpic/s{subject}/{name}',
-    pattern='img{:03d}.jpg', colour=True,
+    pattern='img{:03d}.jpg',
+    colour=True,
     crop_folder=f'CAS(ME)^2/cropped/{subject}/{name}',
-    crop=(int(top), int(top) + 168, int(left), int(left) + 136))
+    crop=(int(top), int(top) + 168, int(left), int(left) + 136),
+  )
 
 
 def _videos(shots, count, planted):
@@ -198,8 +246,7 @@ def _videos(shots, count, planted):
     found.append(video.Video(tuple(own), folder))
   found.sort(key=lambda v: (v.last, v.folder))
   chosen = found[:count]
-  return chosen + [
-    v for v in found[count:] if planted.is_misfiled(v.folder)]
+  return chosen + [v for v in found[count:] if planted.is_misfiled(v.folder)]
 
 
 def _finish(root, truth, rows, planted):

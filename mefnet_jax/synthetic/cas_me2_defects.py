@@ -22,8 +22,10 @@ KINDS = {  # name: rows it concerns in the real release (0: folders)
 }
 WORKBOOK = 'CAS(ME)^2code_final.xlsx'
 OTHER_NAMES = (
-  'CAS(ME)2code_final.xlsx', 'code_final.xlsx',
-  'CAS(ME)^2code_final(Updated).xlsx')
+  'CAS(ME)2code_final.xlsx',
+  'code_final.xlsx',
+  'CAS(ME)^2code_final(Updated).xlsx',
+)
 MISFILED = ('/s23/23_0502', '/s19/23_0502')
 NOT_CROPPED = ('15/happy5_*', '24/happy4_*', '23/happy2_*', '23/happy4_*')
 
@@ -37,7 +39,8 @@ class Defects:
     if unknown:
       raise errors.UserError(
         f'--defects={",".join(sorted(unknown))}: known are all, '
-        f'{", ".join(KINDS)}.')
+        f'{", ".join(KINDS)}.'
+      )
     self.wanted = set(KINDS) if 'all' in names else set(names)
     self.explicit = 'all' not in names
     self.rng = rng
@@ -53,9 +56,11 @@ class Defects:
     if 'overlap' not in self.wanted:
       return shots
     pairs = [
-      k for k in range(1, len(shots))
+      k
+      for k in range(1, len(shots))
       if _video(shots[k]) == _video(shots[k - 1])
-      and shots[k].numbers[0] > shots[k - 1].numbers[-1]]
+      and shots[k].numbers[0] > shots[k - 1].numbers[-1]
+    ]
     for k in sorted(self._pick('overlap', pairs, len(shots))):
       into = min(len(shots[k].numbers), len(shots[k - 1].numbers)) // 3
       onset = shots[k - 1].numbers[-1] - max(into, 1)
@@ -116,7 +121,8 @@ class Defects:
     if missing and self.explicit:
       raise errors.UserError(
         f'--defects={",".join(missing)}: no clip of this release fits; add '
-        '--macro, or more --clips and --subjects.')
+        '--macro, or more --clips and --subjects.'
+      )
     path.write_text(json.dumps(self.planted, indent=1, sort_keys=True))
 
   def _pick(self, kind, fit, rows):
@@ -124,7 +130,7 @@ class Defects:
     if kind not in self.wanted or not fit:
       return []
     share = max(1, round(KINDS[kind] * rows / 357))
-    fit = fit[:max(share, sum(1 for _ in fit) // 2)]
+    fit = fit[: max(share, sum(1 for _ in fit) // 2)]
     return [int(k) for k in self.rng.permutation(fit)[:share]]
 
   def _record(self, kind, what):

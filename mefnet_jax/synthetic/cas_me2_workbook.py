@@ -31,9 +31,16 @@ def row(participant, expression, shot, played) -> Row:
   """
   kind = 'macro' if expression.macro else 'micro'
   return Row(
-    participant, expression.name, shot.numbers[0],
-    shot.numbers[played.apex], shot.numbers[-1], _units(shot, played),
-    expression.emotion, f'{kind}-expression', expression.report)
+    participant,
+    expression.name,
+    shot.numbers[0],
+    shot.numbers[played.apex],
+    shot.numbers[-1],
+    _units(shot, played),
+    expression.emotion,
+    f'{kind}-expression',
+    expression.report,
+  )
 
 
 def write(path, rows, subjects, videos) -> None:

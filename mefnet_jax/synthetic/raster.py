@@ -4,8 +4,7 @@ Pixel (x, y) samples the point (x, y); triangles face the camera when they turn
 counter-clockwise with y up, that is clockwise in image coordinates.
 """
 
-import functools
-
+import cv2
 import numpy as np
 
 SLACK = 1e-3  # pixels by which a triangle's rows are widened: no cracks
@@ -24,43 +23,54 @@ def draw(xy, depth, triangles, size):
     ids (rows, columns): the triangle seen, -1 for none; and
     weights (rows, columns, 3) float32: barycentric coordinates within it.
   """
-  rows, columns = size
-  corners = xy[triangles].astype(np.float32)
-  first, e1 = corners[:, 0], corners[:, 1] - corners[:, 0]
-  e2 = corners[:, 2] - corners[:, 0]
-  area = e1[:, 0] * e2[:, 1] - e1[:, 1] * e2[:, 0]
-  top = np.maximum(np.ceil(corners[..., 1].min(axis=1)), 0).astype(np.int32)
-  end = np.minimum(np.floor(corners[..., 1].max(axis=1)), rows - 1)
-  high = np.maximum(end.astype(np.int32) - top + 1, 0) * (area < 0)
-  used = np.flatnonzero(high)
-  line, y = _expand(used, high[used], top[used])  # one entry a triangle's row
-
-  # Second and third weight at (x, y): slope * (x - x of the first) + rest.
-  v = y.astype(np.float32) - first[line, 1]
-  slope_a, rest_a = (e2[:, 1] / area)[line], -v * (e2[:, 0] / area)[line]
-  slope_b, rest_b = (-e1[:, 1] / area)[line], v * (e1[:, 0] / area)[line]
-  spans = (
-    _positive(slope_a, rest_a),
-    _positive(slope_b, rest_b),
-    _positive(-slope_a - slope_b, 1 - rest_a - rest_b),
+  columns = size[1]
+  front, line, y, first, planes = _rows(xy, triangles, size)
+  (slope_a, rest_a), (slope_b, rest_b) = planes
+  start, stop = _span(
+    (slope_a, slope_b, -slope_a - slope_b), (rest_a, rest_b, 1 - rest_a - rest_b)
   )
-  origin = first[line, 0]
-  start = functools.reduce(np.maximum, [s for s, _ in spans]) + origin
-  stop = functools.reduce(np.minimum, [s for _, s in spans]) + origin
-  start = np.clip(np.ceil(start - SLACK), 0, columns)
-  stop = np.clip(np.floor(stop + SLACK), -1, columns - 1)
+  start = np.clip(np.ceil(start + first - SLACK), 0, columns)
+  stop = np.clip(np.floor(stop + first + SLACK), -1, columns - 1)
   wide = np.maximum(stop - start + 1, 0).astype(np.int32)
   some = np.flatnonzero(wide)
   row, x = _expand(some, wide[some], start[some].astype(np.int32))
 
-  u = x.astype(np.float32) - origin[row]
+  u = x.astype(np.float32) - first[row]
   a = rest_a[row] + slope_a[row] * u
   b = rest_b[row] + slope_b[row] * u
   c = 1 - a - b
   which, pixel = line[row], y[row] * columns + x
-  z = depth[triangles].astype(np.float32)
+  z = depth[triangles[front]].astype(np.float32)
   z = c * z[which, 0] + a * z[which, 1] + b * z[which, 2]
-  return _nearest(size, pixel, z, which, (c, a, b))
+  return _nearest(size, pixel, z, front[which], (c, a, b))
+
+
+def _rows(xy, triangles, size):
+  """Each row of each triangle that faces the camera.
+
+  Returns the numbers of these triangles (F,); of each row (R,) which of them
+  it belongs to, its y, the x of the triangle's first corner; and of the second
+  and third barycentric weight (slope, rest) such that the weight at x is
+  slope * (x - first x) + rest.
+  """
+  corners = xy[triangles].astype(np.float32)
+  area = _cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+  top = np.maximum(np.ceil(corners[..., 1].min(axis=1)), 0).astype(np.int32)
+  end = np.minimum(np.floor(corners[..., 1].max(axis=1)), size[0] - 1)
+  high = np.maximum(end.astype(np.int32) - top + 1, 0)
+  front = np.flatnonzero(high * (area < -1e-9))
+  first, area = corners[front, 0], area[front]
+  e1 = (corners[front, 1] - first) / area[:, None]
+  e2 = (corners[front, 2] - first) / area[:, None]
+  line, y = _expand(np.arange(len(front)), high[front], top[front])
+  v = y.astype(np.float32) - first[line, 1]
+  second = e2[line, 1], -v * e2[line, 0]
+  third = -e1[line, 1], v * e1[line, 0]
+  return front, line, y, first[line, 0], (second, third)
+
+
+def _cross(one, two):
+  return one[:, 0] * two[:, 1] - one[:, 1] * two[:, 0]
 
 
 def _expand(items, count, start):
@@ -70,13 +80,16 @@ def _expand(items, count, start):
   return items, np.arange(len(items)) + np.repeat(start - before, count)
 
 
-def _positive(slope, rest):
-  """Where slope * u + rest >= 0: from, to."""
-  flat = np.abs(slope) < 1e-12
-  zero = -rest / np.where(flat, 1, slope)
-  infinite = np.float32(np.inf)
-  start = np.where((slope > 0) & ~flat, zero, -infinite)
-  return start, np.where((slope < 0) & ~flat, zero, infinite)
+def _span(slopes, rests):
+  """Where slope * u + rest >= 0 for all pairs: from, to."""
+  start, stop = np.float32(-np.inf), np.float32(np.inf)
+  for slope, rest in zip(slopes, rests, strict=True):
+    flat = np.abs(slope) < 1e-9
+    zero = -rest / np.where(flat, 1, slope)
+    rising = (slope > 0) & ~flat
+    start = np.maximum(start, np.where(rising, zero, np.float32(-np.inf)))
+    stop = np.minimum(stop, np.where(rising | flat, np.float32(np.inf), zero))
+  return start, stop
 
 
 def _nearest(size, pixel, z, which, weights):
@@ -91,6 +104,25 @@ def _nearest(size, pixel, z, which, weights):
   for k in range(3):
     kept[pixel[seen], k] = weights[k][seen]
   return ids.reshape(size), kept.reshape(*size, 3)
+
+
+def nearest(ids):
+  """For each pixel the nearest one with a triangle, and how far it is.
+
+  Args:
+    ids: (rows, columns) as from `draw`.
+
+  Returns:
+    source (rows * columns,): flat pixel numbers; and
+    distance (rows, columns) in pixels.
+  """
+  empty = (ids < 0).astype(np.uint8)
+  distance, label = cv2.distanceTransformWithLabels(
+    empty, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
+  )
+  source = np.zeros(label.max() + 1, np.int64)
+  source[label[empty == 0]] = np.flatnonzero(empty.ravel() == 0)
+  return source[label.ravel()], distance
 
 
 def normals(points, triangles):

@@ -23,8 +23,15 @@ BATCH = 10  # clips a process takes at a time
 
 
 def write(
-  layout, out, *, seed=0, clips=None, subjects=None, processes=None,
-  progress=None, **options,
+  layout,
+  out,
+  *,
+  seed=0,
+  clips=None,
+  subjects=None,
+  processes=None,
+  progress=None,
+  **options,
 ) -> pathlib.Path:
   """Writes a release and returns its folder.
 
@@ -47,7 +54,8 @@ def write(
   for folder in (out, truth):
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
       raise errors.UserError(
-        f'{folder} is not an empty folder: name another with --out.')
+        f'{folder} is not an empty folder: name another with --out.'
+      )
   plan = _plan(layout, seed, clips, subjects, options)
   out.parent.mkdir(parents=True, exist_ok=True)
   with files.aside(truth) as new_truth, files.aside(out) as new:
@@ -62,7 +70,8 @@ def write(
 def _plan(layout, seed, clips, subjects, options):
   if layout not in LAYOUTS:
     raise errors.UserError(
-      f'--layout={layout}: known are {", ".join(LAYOUTS)}.')
+      f'--layout={layout}: known are {", ".join(LAYOUTS)}.'
+    )
   known = inspect.signature(LAYOUTS[layout].plan).parameters
   for name in options:
     if name not in known:
@@ -70,8 +79,7 @@ def _plan(layout, seed, clips, subjects, options):
   for name, limit in (('clips', clips), ('subjects', subjects)):
     if limit is not None and limit < 1:
       raise errors.UserError(f'--{name}={limit}: it must be at least 1.')
-  return LAYOUTS[layout].plan(
-    seed, clips=clips, subjects=subjects, **options)
+  return LAYOUTS[layout].plan(seed, clips=clips, subjects=subjects, **options)
 
 
 def _film(plan, root, truth, seed, processes, progress):
@@ -140,8 +148,9 @@ def main(argv=None) -> int:
       rich.progress.MofNCompleteColumn(),
     ) as bar:
       task = bar.add_task('SYNTHETIC clips', total=None)
-      out = write(**args, progress=lambda n, of: bar.update(
-        task, completed=n, total=of))
+      out = write(
+        **args, progress=lambda n, of: bar.update(task, completed=n, total=of)
+      )
   except errors.UserError as error:
     print(f'error: {error}', file=sys.stderr)
     return 1
@@ -152,7 +161,8 @@ def main(argv=None) -> int:
 def _arguments():
   parser = argparse.ArgumentParser(
     prog='python -m mefnet_jax.synthetic.release',
-    description=__doc__.splitlines()[0])
+    description=__doc__.splitlines()[0],
+  )
   add = parser.add_argument
   add('--layout', choices=tuple(LAYOUTS), required=True)
   add('--out', type=pathlib.Path, required=True, help='a new or empty folder')
@@ -162,8 +172,12 @@ def _arguments():
   add('--processes', type=int, help='by default one a core')
   add('--subset', help='SMIC: hs (default), vis or nir')
   add('--form', help='SMIC: cropped (default) or raw')
-  add('--macro', action='store_const', const=True,
-      help='CAS(ME)^2: add the 300 macro-expressions')
+  add(
+    '--macro',
+    action='store_const',
+    const=True,
+    help='CAS(ME)^2: add the 300 macro-expressions',
+  )
   add('--rawpic', type=int, help='CAS(ME)^2: write so many long videos')
   add('--defects', help='CAS(ME)^2: all, or names with commas between')
   return parser

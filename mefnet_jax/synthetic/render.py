@@ -16,23 +16,34 @@ def scene(person, texture, camera) -> stage.Scene:
   head = heads.load()
   jitter = 0.12 * np.random.default_rng(0).standard_normal((8, 3))
   shadow = np.mean(
-    [raster.lit(person.points, head.triangles, person.light + d)
-     for d in jitter], axis=0)
+    [
+      raster.lit(person.points, head.triangles, person.light + d)
+      for d in jitter
+    ],
+    axis=0,
+  )
   # A camera half makes up for dark skin and dim light.
   skin = float(np.dot(person.looks.skin, (0.3, 0.6, 0.1)))
   light = 0.75 * person.key + person.ambient
   exposure = 0.42 * (skin / 0.42) ** 0.6 / (skin * light)
   return stage.Scene(
-    person, np.ascontiguousarray(texture, np.float32), camera,
-    shadow.astype(np.float32), exposure)
+    person,
+    np.ascontiguousarray(texture, np.float32),
+    camera,
+    shadow.astype(np.float32),
+    exposure,
+  )
 
 
 def surfaces(scene, units, pose) -> list[np.ndarray]:
   """The surface (V, 3) of each frame; units and pose as `emotions` gives."""
   return [
     cameras.surface(
-      scene.person.points, {name: w[t] for name, w in units.items()},
-      pose[t], scene.camera)
+      scene.person.points,
+      {name: w[t] for name, w in units.items()},
+      pose[t],
+      scene.camera,
+    )
     for t in range(len(pose))
   ]
 
@@ -61,5 +72,6 @@ def _develop(linear, noise, rng):
   image = np.clip(image, 0, 1) ** np.float32(1 / GAMMA)
   image += np.float32(CONTRAST) * (image * image * (3 - 2 * image) - image)
   image = 255 * image + np.float32(noise) * rng.standard_normal(
-    image.shape, np.float32)
+    image.shape, np.float32
+  )
   return np.clip(np.rint(image), 0, 255).astype(np.uint8)

@@ -13,14 +13,32 @@ from mefnet_jax.synthetic import camera, studio
 CLASSES = ('negative', 'positive', 'surprise')
 SHORT = {'negative': 'ne', 'positive': 'po', 'surprise': 'sur'}
 COUNTS = {  # subject: clips of each class
-  1: (3, 2, 1), 2: (2, 2, 2), 3: (17, 12, 10), 4: (8, 6, 5), 5: (1, 1, 0),
-  6: (2, 1, 1), 8: (5, 4, 4), 9: (1, 2, 1), 11: (3, 2, 2), 12: (4, 3, 2),
-  13: (4, 3, 3), 14: (4, 3, 3), 15: (2, 1, 1), 18: (3, 2, 2), 19: (1, 0, 1),
+  1: (3, 2, 1),
+  2: (2, 2, 2),
+  3: (17, 12, 10),
+  4: (8, 6, 5),
+  5: (1, 1, 0),
+  6: (2, 1, 1),
+  8: (5, 4, 4),
+  9: (1, 2, 1),
+  11: (3, 2, 2),
+  12: (4, 3, 2),
+  13: (4, 3, 3),
+  14: (4, 3, 3),
+  15: (2, 1, 1),
+  18: (3, 2, 2),
+  19: (1, 0, 1),
   20: (10, 7, 5),
 }
 SLOW_COUNTS = {  # VIS and NIR: 71 clips of 8 people, 28/23/20
-  11: (3, 2, 2), 12: (4, 3, 2), 13: (4, 3, 3), 14: (4, 3, 3), 15: (2, 2, 1),
-  18: (3, 3, 2), 19: (1, 1, 2), 20: (7, 6, 5),
+  11: (3, 2, 2),
+  12: (4, 3, 2),
+  13: (4, 3, 3),
+  14: (4, 3, 3),
+  15: (2, 2, 1),
+  18: (3, 3, 2),
+  19: (1, 1, 2),
+  20: (7, 6, 5),
 }
 FAR = {3: 10, 13: 10, 18: 100}  # how much further their cameras had run
 CROPPED = camera.Camera(size=(168, 136), scale=66.0, eyes=(67.5, 74.0))
@@ -42,7 +60,8 @@ def plan(seed, *, clips=None, subjects=None, subset='hs', form='cropped'):
   if subset not in ('hs', 'vis', 'nir') or form not in ('cropped', 'raw'):
     raise errors.UserError(
       f'SMIC has no {subset} in form {form}: --subset is hs, vis or nir, '
-      '--form is cropped or raw.')
+      '--form is cropped or raw.'
+    )
   counts = COUNTS if subset == 'hs' else SLOW_COUNTS
   fps = 100 if subset == 'hs' else 25
   rng = np.random.default_rng([seed, *b'smic plan'])
@@ -50,13 +69,19 @@ def plan(seed, *, clips=None, subjects=None, subset='hs', form='cropped'):
   lengths = rng.permutation(_lengths(total, fps))
   shots = []
   for subject, classes in counts.items():
-    names = [(emotion, k + 1) for emotion, count in zip(CLASSES, classes)
-             for k in range(count)]
-    lengths, own = lengths[len(names):], lengths[:len(names)]
+    names = [
+      (emotion, k + 1)
+      for emotion, count in zip(CLASSES, classes)
+      for k in range(count)
+    ]
+    lengths, own = lengths[len(names) :], lengths[: len(names)]
     starts = _starts(subject, own, subset != 'hs', rng)
     for (emotion, k), length, start in zip(names, own, starts):
-      shots.append(_shot(subject, emotion, k, range(start, start + length),
-                         subset, form, fps))
+      shots.append(
+        _shot(
+          subject, emotion, k, range(start, start + length), subset, form, fps
+        )
+      )
   return studio.Plan(studio.limited(shots, clips, subjects))
 
 
@@ -97,12 +122,20 @@ def _starts(subject, lengths, slow, rng):
 
 def _shot(subject, emotion, number, numbers, subset, form, fps):
   name = f's{subject}_{SHORT[emotion]}_{number:02d}'
-  folder = (f'SMIC_all_{form}/{subset.upper()}/s{subject}/micro/'
-            f'{emotion}/{name}')
+  folder = f'SMIC_all_{form}/{subset.upper()}/s{subject}/micro/{emotion}/{name}'
   prefix = 'reg_' if form == 'cropped' else ''
   pattern = 'image{:06d}.bmp' if subset == 'hs' else '{:05d}.bmp'
   view = CROPPED if form == 'cropped' else RAW
   return studio.Shot(
-    dataset='smic', subject=subject, name=name, emotion=emotion, macro=False,
-    fps=fps, numbers=tuple(int(n) for n in numbers), camera=view,
-    folder=folder, pattern=prefix + pattern, infrared=subset == 'nir')
+    dataset='smic',
+    subject=subject,
+    name=name,
+    emotion=emotion,
+    macro=False,
+    fps=fps,
+    numbers=tuple(int(n) for n in numbers),
+    camera=view,
+    folder=folder,
+    pattern=prefix + pattern,
+    infrared=subset == 'nir',
+  )

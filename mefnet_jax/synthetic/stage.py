@@ -58,9 +58,12 @@ class Stage:
     self.xy = places[0]
     self.low, self.high = places.min(axis=0), places.max(axis=0)
     rows, columns = scene.camera.size
-    self.grid = np.stack(np.meshgrid(
-      np.arange(columns, dtype=np.float32),
-      np.arange(rows, dtype=np.float32)), axis=-1)
+    self.grid = np.stack(
+      np.meshgrid(
+        np.arange(columns, dtype=np.float32), np.arange(rows, dtype=np.float32)
+      ),
+      axis=-1,
+    )
     self.spread, self.falloff = self._spread()
     self.light = self._light(self.points)
     self.fine = self._fine()
@@ -81,20 +84,17 @@ class Stage:
     Pixels beside the person take what the nearest one shows, less and less.
     """
     ids, weights = raster.draw(
-      self.xy, self.points[:, 2], self.triangles, self.scene.camera.size)
-    empty = (ids < 0).astype(np.uint8)
-    gap, label = cv2.distanceTransformWithLabels(
-      empty, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
-    source = np.zeros(label.max() + 1, np.int64)
-    source[label[empty == 0]] = np.flatnonzero(empty.ravel() == 0)
-    source = source[label.ravel()]
+      self.xy, self.points[:, 2], self.triangles, self.scene.camera.size
+    )
+    source, gap = raster.nearest(ids)
     corners = self.triangles[ids.ravel()[source]]
     falloff = np.exp(-((gap / 12) ** 2)).astype(np.float32)
     values = weights.reshape(-1, 3)[source]
     start = np.arange(0, 3 * len(source) + 1, 3)
     return scipy.sparse.csr_matrix(
       (values.ravel(), corners.ravel(), start),
-      shape=(len(source), len(self.points))), falloff
+      shape=(len(source), len(self.points)),
+    ), falloff
 
   def _light(self, points):
     """Diffuse and specular light of each vertex, (V, 2)."""
@@ -116,11 +116,14 @@ class Stage:
     head = heads.load()
     corners = self.triangles[ids]
     values = np.concatenate([head.texture, light], axis=1)
-    at = sum(values[corners[..., k]] * weights[..., k, None]
-             for k in range(3))
+    at = sum(values[corners[..., k]] * weights[..., k, None] for k in range(3))
     colour = cv2.remap(
-      self.scene.texture, at[..., :2], None, cv2.INTER_LINEAR,
-      borderMode=cv2.BORDER_REPLICATE)
+      self.scene.texture,
+      at[..., :2],
+      None,
+      cv2.INTER_LINEAR,
+      borderMode=cv2.BORDER_REPLICATE,
+    )
     colour = colour.reshape(*ids.shape, -1)
     return colour * at[..., 2:3] + at[..., 3:4]
 
@@ -129,7 +132,8 @@ class Stage:
     rows, columns = self.scene.camera.size
     xy = (self.xy + 0.5) * FINE - 0.5
     ids, weights = raster.draw(
-      xy, self.points[:, 2], self.triangles, (FINE * rows, FINE * columns))
+      xy, self.points[:, 2], self.triangles, (FINE * rows, FINE * columns)
+    )
     image = self._shade(ids, weights, self.light)
     image[ids < 0] = self._background(ids.shape, image.shape[-1])[ids < 0]
     return cv2.blur(image, (FINE, FINE), borderType=cv2.BORDER_REPLICATE)
@@ -152,7 +156,7 @@ class Stage:
       end = looks.hair_length * (1 - 0.1 * (x / skull) ** 2)
       inside = np.minimum(half - np.abs(x), 0.5 * (y + end))
       inside = np.minimum(inside, 0.6 - y)
-      mane = self.scene.texture[2:60, :heads.WIDTH]
+      mane = self.scene.texture[2:60, : heads.WIDTH]
       mane = cv2.resize(mane, (columns, rows)).reshape(image.shape)
       share = np.clip(inside / 0.06, 0, 1)[..., None]
       image += share * (0.55 * mane - image)
@@ -190,11 +194,17 @@ class Stage:
     field = field.astype(np.float32)
     source = self.grid - field[..., :2]
     for _ in range(3):
-      moved = cv2.remap(field, source, None, cv2.INTER_LINEAR,
-                        borderMode=cv2.BORDER_REPLICATE)
+      moved = cv2.remap(
+        field, source, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+      )
       source = self.grid - moved[..., :2]
-    image = cv2.remap(self.fine, (source + 0.5) * FINE - 0.5, None,
-                      cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    image = cv2.remap(
+      self.fine,
+      (source + 0.5) * FINE - 0.5,
+      None,
+      cv2.INTER_LINEAR,
+      borderMode=cv2.BORDER_REPLICATE,
+    )
     return image.reshape(rows, columns, -1) * (1 + moved[..., 2:])
 
   def _redraw(self, image, box, xy, depth, light):
@@ -203,11 +213,13 @@ class Stage:
     rows, columns = y1 - y0, x1 - x0
     at = (xy - (x0, y0) + 0.5) * FINE - 0.5
     ids, weights = raster.draw(
-      at, depth, self.triangles[chosen], (FINE * rows, FINE * columns))
+      at, depth, self.triangles[chosen], (FINE * rows, FINE * columns)
+    )
     seen = (ids >= 0).astype(np.float32)
     colour = self._shade(chosen[ids], weights, light) * seen[..., None]
     small = functools.partial(
-      cv2.resize, dsize=(columns, rows), interpolation=cv2.INTER_AREA)
+      cv2.resize, dsize=(columns, rows), interpolation=cv2.INTER_AREA
+    )
     mask = mask * (small(seen) > 0.99)
     part = image[y0:y1, x0:x1]
     colour = small(colour).reshape(part.shape)

@@ -92,7 +92,8 @@ def film(shot, root, truth, seed) -> None:
   units = emotions.face_units(played)
   moments = render.surfaces(scene, units, played.pose)
   frames = render.clip(
-    scene, moments, played.gain, generator(seed, shot, 'sensor'))
+    scene, moments, played.gain, generator(seed, shot, 'sensor')
+  )
   for number, frame in zip(shot.numbers, frames, strict=True):
     name = shot.pattern.format(number)
     write(pathlib.Path(root, shot.folder, name), frame)
@@ -115,14 +116,20 @@ def perform(shot, seed) -> emotions.Performance:
   if shot.macro:
     motion *= expression.uniform(*MACRO)
   return emotions.perform(
-    shot.emotion, len(shot.numbers), shot.fps, motion,
-    expression=expression, nuisance=generator(seed, shot, 'nuisance'))
+    shot.emotion,
+    len(shot.numbers),
+    shot.fps,
+    motion,
+    expression=expression,
+    nuisance=generator(seed, shot, 'nuisance'),
+  )
 
 
 def set_scene(shot, seed):
   """The `stage.Scene` of the shot's person and camera."""
-  return _scene(seed, shot.dataset, shot.subject, shot.camera, shot.colour,
-                shot.infrared)
+  return _scene(
+    seed, shot.dataset, shot.subject, shot.camera, shot.colour, shot.infrared
+  )
 
 
 def generator(seed, shot, purpose) -> np.random.Generator:

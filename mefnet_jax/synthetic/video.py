@@ -67,7 +67,8 @@ def _rest(video, before, after, numbers, root, seed):
   into = np.clip(1 - steps[::-1] / SETTLE, 0, 1) * (after is not None)
   units = {
     name: out * old[0].get(name, 0) + into * new[0].get(name, 0)
-    for name in {*old[0], *new[0]}}
+    for name in {*old[0], *new[0]}
+  }
   rng = np.random.default_rng([seed, numbers[0], *video.folder.encode()])
   blinks = emotions.blinks(len(numbers), shot.fps, rng)
   for side in ('Left', 'Right'):

@@ -1,0 +1,81 @@
+"""What moves in a clip and says nothing of its class.
+
+Head, gaze, blinks, tremor and light. None of these functions is told the
+emotion; all draw from a generator of their own.
+"""
+
+import numpy as np
+
+BLINKING = 0.2  # share of clips with a blink
+LOOKING = 0.2  # share of clips in which the gaze jumps
+
+
+def head(frames, fps, rng) -> np.ndarray:
+  """Turns and drift of the head (frames, 5).
+
+  Yaw, pitch and roll in radians, then x and y in pixels.
+  """
+  spread = np.array([0.008, 0.008, 0.005, 0.35, 0.35])
+  spread = spread * np.exp(rng.normal(0, 0.3))
+  start = rng.normal(0, (0.05, 0.04, 0.02, 1.0, 1.0))
+  moves = [s * wander(frames, 0.4 * fps, rng) for s in spread]
+  return start + np.stack(moves, axis=1)
+
+
+def gaze(frames, rng) -> np.ndarray:
+  """Where the eyes look (frames, 2), to the person's left and up, -1..1."""
+  looks = np.tile(rng.normal(0, 0.06, 2), (frames, 1))
+  jumps, when, where = rng.random(), rng.integers(1, frames), rng.normal(size=2)
+  if jumps < LOOKING:
+    looks[when:] += 0.1 * where
+  return looks
+
+
+def flicker(frames, fps, rng) -> np.ndarray:
+  """Factor on the light (frames,), within a few per cent of 1."""
+  seconds = np.arange(frames) / fps
+  phase = 2 * np.pi * (rng.uniform(2, 20) * seconds + rng.random())
+  wave = rng.uniform(0, 0.012) * np.sin(phase)
+  return 1 + wave + 0.006 * wander(frames, fps, rng)
+
+
+def tremor(frames, rng) -> np.ndarray:
+  """Slow small motion of an uninvolved muscle (frames,), from 0 on, >= 0."""
+  curve = abs(rng.normal()) * wander(frames, frames, rng)
+  return np.maximum(curve - curve[0], 0)
+
+
+def blink(frames, fps, rng) -> np.ndarray:
+  """Closing of the lids (frames,), 0..1; a fifth of the clips hold a blink."""
+  happens, where = rng.random() < BLINKING, rng.random()
+  width, depth = rng.uniform(0.09, 0.14) * fps, rng.uniform(0.75, 1.0)
+  room = frames - 2 * width - 2
+  if not happens or room < 0:
+    return np.zeros(frames)
+  return depth * _closing(frames, width + 1 + where * room, width)
+
+
+def blinks(frames, fps, rng) -> np.ndarray:
+  """Blinks of a resting face, one every four seconds or so (frames,)."""
+  width, closed = 0.12 * fps, np.zeros(frames)
+  middle = rng.exponential(4) * fps + width
+  while middle < frames - width:
+    closed = np.maximum(closed, _closing(frames, middle, width))
+    middle += (1 + rng.exponential(3)) * fps
+  return closed
+
+
+def wander(frames, period, rng) -> np.ndarray:
+  """A smooth random curve of about unit spread (frames,)."""
+  steps = max(int(np.ceil(frames / max(period / 3, 2))), 2)
+  knots = rng.standard_normal(steps + 2)
+  t = np.linspace(0, len(knots) - 1, frames)
+  left = np.minimum(t.astype(int), len(knots) - 2)
+  w = t - left
+  w = w * w * (3 - 2 * w)
+  return knots[left] * (1 - w) + knots[left + 1] * w
+
+
+def _closing(frames, middle, width):
+  t = np.clip((np.arange(frames) - middle) / width, -1, 1)
+  return np.clip(1.15 * np.cos(t * np.pi / 2), 0, 1)

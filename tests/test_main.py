@@ -1,0 +1,209 @@
+"""The commands as a user meets them: runs, stops, mistakes."""
+
+import csv
+import json
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parents[1]
+SMALL = [
+  '--config.dataset.frames=9',
+  '--config.dataset.eyes=12',
+  '--config.dataset.mouth=12',
+  '--config.dataset.face=16',
+  '--config.model.filters=4',
+  '--config.model.kernel=(5,3,3)',
+  '--config.model.hidden=(8,)',
+  '--config.protocol.folds=3',
+  '--config.train.epochs=4',
+  '--config.train.checkpoint_every=1',
+]
+
+
+@pytest.fixture(scope='module')
+def env(tmp_path_factory):
+  cache = tmp_path_factory.mktemp('cache')
+  return {**os.environ, 'MEFNET_CACHE': str(cache)}
+
+
+def command(workdir, release, *more, config='configs/mfcnn.py', small=True):
+  return [
+    *(sys.executable, '-m', 'mefnet_jax.main', f'--config={config}'),
+    *(f'--workdir={workdir}', f'--config.dataset.release={release}'),
+    *(SMALL if small else ()),
+    *more,
+  ]
+
+
+def run(*args, env, **kwargs):
+  return subprocess.run(
+    command(*args, **kwargs),
+    env=env,
+    cwd=ROOT,
+    capture_output=True,
+    text=True,
+    timeout=300,
+    check=False,
+  )
+
+
+def predictions(workdir):
+  return (workdir / 'predictions.csv').read_bytes()
+
+
+@pytest.fixture(scope='module')
+def finished(tiny_smic, env, tmp_path_factory):
+  """A whole run on the tiny release: its process and its folder."""
+  workdir = tmp_path_factory.mktemp('run') / 'w'
+  done = run(workdir, tiny_smic, env=env)
+  assert done.returncode == 0, done.stderr
+  return done, workdir
+
+
+def test_a_run_leaves_what_the_design_says(finished):
+  done, workdir = finished
+  report = json.loads((workdir / 'report.json').read_text())
+  assert report['release'] == 'synthetic'
+  assert report['protocol'] == 'kfold'
+  assert report['selection'] == 'last'
+  assert report['clips'] == 9
+  assert set(report['metrics']) == set(report['intervals'])
+  rows = list(csv.DictReader(open(workdir / 'predictions.csv')))
+  assert len({row['clip'] for row in rows}) == 9
+  for name in ('report.html', 'config.json', 'metrics.jsonl', 'findings.csv'):
+    assert (workdir / name).stat().st_size > 0
+  for name in ('checkpoints', 'tensorboard', 'figures'):
+    assert any((workdir / name).iterdir())
+  assert 'SYNTHETIC' in done.stdout
+  assert 'SYNTHETIC' in (workdir / 'report.html').read_text()
+  assert 'majority class' in done.stdout
+  assert not done.stderr
+
+
+def test_the_same_seed_gives_the_same_predictions(
+  finished, tiny_smic, env, tmp_path
+):
+  assert run(tmp_path, tiny_smic, env=env).returncode == 0
+  assert predictions(tmp_path) == predictions(finished[1])
+  assert run(tmp_path / '1', tiny_smic, '--config.seed=1', env=env)
+  assert predictions(tmp_path / '1') != predictions(tmp_path)
+
+
+@pytest.mark.parametrize('how', [signal.SIGTERM, signal.SIGKILL])
+def test_a_stopped_run_goes_on_to_the_same_bits(
+  finished, tiny_smic, env, tmp_path, how
+):
+  process = subprocess.Popen(
+    command(tmp_path, tiny_smic), env=env, cwd=ROOT, stdout=subprocess.PIPE
+  )
+  checkpoints = tmp_path / 'checkpoints' / 'seed0'
+  while not (checkpoints / '000001').exists() and process.poll() is None:
+    time.sleep(0.01)
+  process.send_signal(how)
+  process.communicate(timeout=120)
+  assert process.returncode == (143 if how == signal.SIGTERM else -9)
+  assert not (tmp_path / 'predictions.csv').exists()
+  done = run(tmp_path, tiny_smic, env=env)
+  assert done.returncode == 0, done.stderr
+  assert re.search(r'goes on after epoch [1-3]', done.stdout)
+  assert predictions(tmp_path) == predictions(finished[1])
+  metrics = (tmp_path / 'metrics.jsonl').read_bytes()
+  assert metrics == (finished[1] / 'metrics.jsonl').read_bytes()
+
+
+def test_a_finished_run_is_not_trained_again(finished, tiny_smic, env):
+  before = predictions(finished[1])
+  done = run(finished[1], tiny_smic, env=env)
+  assert done.returncode == 0
+  assert 'epoch 1' not in done.stdout
+  assert predictions(finished[1]) == before
+
+
+def mistake(done, *words):
+  """One line, exit 1, no traceback."""
+  assert done.returncode == 1, done.stdout + done.stderr
+  lines = done.stderr.strip().splitlines()
+  assert len(lines) == 1, done.stderr
+  assert lines[0].startswith('error: ')
+  for word in words:
+    assert word in lines[0]
+
+
+@pytest.mark.parametrize(
+  ('flag', 'words'),
+  [
+    ('--config.train.epoch=3', ['epoch']),
+    ('--config.train.epochs=many', ['epochs']),
+    ('--config.train.epochs=0', ['epochs', 'at least 1']),
+    ('--config.model.name=vgg', ['vgg', 'mfcnn']),
+    ('--config.model.kernel=(19,3,3)', ['19']),
+    ('--config.protocol.name=loocv', ['loocv', 'loso']),
+    ('--config.protocol.folds=9', ['9', '3 subjects']),
+    ('--config.dataset.name=casme', ['casme', 'smic']),
+    ('--config.dataset.detector=haar', ['haar', 'dlib']),
+    ('--config.input=flow', ['flow', 'difference']),
+    ('--no_such_flag', ['no_such_flag']),
+    ('stray', ['stray']),
+  ],
+)
+def test_a_mistake_in_the_flags_is_one_line(
+  tiny_smic, env, tmp_path, flag, words
+):
+  done = run(tmp_path / 'w', tiny_smic, flag, env=env)
+  mistake(done, *words)
+  assert not (tmp_path / 'w' / 'predictions.csv').exists()
+
+
+def test_a_missing_config_is_one_line(tiny_smic, env, tmp_path):
+  mistake(
+    run(tmp_path, tiny_smic, config='configs/none.py', env=env),
+    'configs/none.py',
+  )
+
+
+def test_another_config_in_an_old_workdir_is_refused(finished, tiny_smic, env):
+  before = predictions(finished[1])
+  done = run(finished[1], tiny_smic, '--config.train.epochs=5', env=env)
+  mistake(done, 'train.epochs: 4, now 5', '--workdir')
+  assert predictions(finished[1]) == before
+
+
+@pytest.mark.parametrize('kind', ['missing', 'empty', 'other', 'file'])
+def test_an_unusable_release_is_one_line(env, tmp_path, kind):
+  release = tmp_path / 'release'
+  if kind == 'file':
+    release.write_text('not a folder')
+  elif kind != 'missing':
+    release.mkdir()
+  if kind == 'other':
+    (release / 'holiday').mkdir()
+    (release / 'holiday' / 'beach.jpg').write_bytes(b'x')
+  mistake(run(tmp_path / 'w', release, env=env), str(release))
+
+
+def test_two_runs_in_one_workdir_are_refused(tiny_smic, env, tmp_path):
+  from mefnet_jax import workdirs
+
+  with workdirs.locked(tmp_path):
+    mistake(run(tmp_path, tiny_smic, env=env), 'in use by another run')
+
+
+def test_help_is_quick_and_names_the_flags():
+  started = time.process_time()
+  done = subprocess.run(
+    [sys.executable, '-m', 'mefnet_jax.main', '--help'],
+    cwd=ROOT,
+    capture_output=True,
+    text=True,
+    check=False,
+  )
+  assert '--config' in done.stdout
+  assert '--workdir' in done.stdout
+  assert time.process_time() - started < 1

@@ -1,0 +1,79 @@
+"""Max-pooling is flax's own, in value, in gradient and in every tie."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import linen as nn
+
+from mefnet_jax.ops import pooling
+
+CASES = [
+  ((2, 6, 6, 6, 3), (3, 3, 3)),
+  ((2, 5, 8, 7, 2), (2, 3, 3)),  # no size is divisible
+  ((1, 4, 5, 9, 1), (1, 5, 2)),
+  ((1, 3, 4, 4, 5), (3, 4, 4)),  # one window is the whole clip
+  ((3, 2, 3, 2, 2), (1, 1, 1)),
+  ((1, 5, 6, 5, 2), (5, 6, 5)),  # more places than a byte can count
+]
+
+
+def flax_max_pool(x, window):
+  return nn.max_pool(x, window, window)
+
+
+@functools.partial(jax.jit, static_argnums=(0, 2))
+def value_and_gradient(pool, x, window):
+  """The pooled maps, and the gradient of their product with fixed numbers."""
+  y, vjp = jax.vjp(lambda x: pool(x, window), x)
+  g = np.random.default_rng(1).normal(size=y.shape).astype(np.float32)
+  return y, vjp(g)[0]
+
+
+@pytest.mark.parametrize('values', [2, 5, None])
+@pytest.mark.parametrize(('shape', 'window'), CASES)
+def test_equals_flax(shape, window, values):
+  """Integers of 0..1 and 0..4 tie in nearly every window; normals never."""
+  random = np.random.default_rng(0)
+  x = random.normal(size=shape)
+  if values:
+    x = random.integers(0, values, shape)
+  x = x.astype(np.float32)
+  ours = value_and_gradient(pooling.max_pool3d, x, window)
+  flax = value_and_gradient(flax_max_pool, x, window)
+  for a, b in zip(ours, flax, strict=True):
+    np.testing.assert_array_equal(a, b)
+
+
+def test_equals_flax_under_jit_and_vmap():
+  x = np.random.default_rng(0).integers(0, 3, (4, 2, 4, 6, 6, 2))
+  x = x.astype(np.float32)
+
+  def both(pool):
+    return jax.jit(jax.vmap(lambda x: value_and_gradient(pool, x, (2, 3, 2))))(
+      x
+    )
+
+  for a, b in zip(both(pooling.max_pool3d), both(flax_max_pool), strict=True):
+    np.testing.assert_array_equal(a, b)
+
+
+def test_the_first_of_equals_takes_the_gradient():
+  x = jnp.zeros((1, 2, 2, 2, 1))
+  gradient = jax.grad(lambda x: pooling.max_pool3d(x, (2, 2, 2)).sum())(x)
+  np.testing.assert_array_equal(gradient.ravel(), [1, 0, 0, 0, 0, 0, 0, 0])
+
+
+def test_forward_mode_is_the_gradient_too():
+  random = np.random.default_rng(0)
+  x, x_dot = random.normal(size=(2, 1, 4, 4, 4, 2)).astype(np.float32)
+  y_dot = jax.jvp(lambda x: pooling.max_pool3d(x, (2, 2, 2)), (x,), (x_dot,))[1]
+  flax = jax.jvp(lambda x: flax_max_pool(x, (2, 2, 2)), (x,), (x_dot,))[1]
+  np.testing.assert_allclose(y_dot, flax, rtol=1e-6)
+
+
+def test_too_large_a_window_is_named():
+  with pytest.raises(ValueError, match=r'\(3, 5, 3\).*\(4, 4, 4\)'):
+    pooling.max_pool3d(jnp.zeros((1, 4, 4, 4, 1)), (3, 5, 3))
