@@ -43,42 +43,54 @@ class Job:
   stop: threading.Event
 
 
-def fit(job: Job, seed: int) -> tuple[list[np.ndarray], int, float]:
-  """Trains every fold with this seed, or goes on where a checkpoint ends.
+@dataclasses.dataclass(frozen=True)
+class Fitted:
+  """What one seed's training leaves: each fold's held-out clips, judged.
 
-  Returns:
-    Probabilities of each fold's held-out clips (last epoch's weights), the
-    parameters of one network, and the seconds that training took in all.
+  held_out: probabilities (test clips, C) of each fold, by the last epoch's
+  weights; parameters: of one network; seconds: of training, all parts of a
+  resumed run together.
+  """
+
+  held_out: list[np.ndarray]
+  parameters: int
+  seconds: float
+
+
+def fit(job: Job, seeds: tuple[int, ...]) -> list[Fitted]:
+  """Trains every fold with each seed, or goes on where a checkpoint ends.
 
   Raises:
     errors.Stopped: job.stop was set; the checkpoint is saved.
   """
-  folder = job.workdir / 'checkpoints' / f'seed{seed}'
-  done, note = checkpoints.latest(folder, job.console.print)
-  if note.get('fingerprint', job.fingerprint) != job.fingerprint:
-    job.console.print('The clips have changed: this seed is trained anew.')
-    done, note = 0, {}
-  if 'probabilities' in note:
+  engine = None
+  fitted = []
+  for seed in seeds:
+    folder = job.workdir / 'checkpoints' / f'seed{seed}'
+    done, note = _newest(job, folder)
+    if 'probabilities' not in note:
+      engine = engine or _Engine(job)  # compiled once for all seeds
+      note = engine.run(seed, done, note, folder)
     held_out = [np.array(p) for p in note['probabilities']]
-    return held_out, note['parameters'], note['seconds']
-  engine = _Engine(job, seed)
-  state = engine.initial()
-  if done:
-    job.console.print(f'Seed {seed} goes on after epoch {done}.')
-    state = checkpoints.load(folder, done, state)
-  history = logs.History(job.workdir, seed, done)
-  try:
-    return engine.run(state, done, note.get('seconds', 0.0), history, folder)
-  finally:
-    history.close()
+    fitted.append(Fitted(held_out, note['parameters'], note['seconds']))
+  return fitted
+
+
+def _newest(job, folder):
+  """Epochs done and the note of the newest checkpoint of these clips."""
+  done, note = checkpoints.latest(folder, job.console.print)
+  if done and note['fingerprint'] != job.fingerprint:
+    job.console.print('The clips have changed: training starts anew.')
+    return 0, {}
+  return done, note
 
 
 class _Engine:
-  """The compiled steps of one seed, and the loop over its epochs."""
+  """The compiled steps, and the loop over a seed's epochs."""
 
-  def __init__(self, job: Job, seed: int):
+  def __init__(self, job: Job):
     config = job.config
-    self.job, self.seed = job, seed
+    self.job = job
     self.plan = parallel.plan(len(job.splits), config.train.parallel)
     self.tx = optimizers.adam(config.train.learning_rate, config.train.decay)
     self.clips = self.plan.share(job.clips)
@@ -106,75 +118,74 @@ class _Engine:
     )
     self.weight_FN = self.plan.place(self.plan.split(weight_FN))
 
-  def initial(self) -> train.TrainState:
+    create = functools.partial(train.create_state, job.model, self.tx)
+    self.create_state = jax.jit(create)
+
+  def initial(self, seed: int) -> train.TrainState:
     """States of all folds (folds, ...), all from the same weights."""
-    key = jax.random.key(self.seed)
-    create = functools.partial(train.create_state, self.job.model, self.tx)
-    state = jax.jit(create)(self.clips, key)
+    state = self.create_state(self.job.clips, jax.random.key(seed))
     copies = len(self.job.splits)
     return jax.tree.map(
       lambda x: np.broadcast_to(np.asarray(x), (copies, *x.shape)), state
     )
 
-  def run(self, state, done, seconds, history, folder):
-    """The epochs after `done`; see `fit`."""
+  def run(self, seed, done, note, folder):
+    """The epochs after `done`; the note of the last checkpoint."""
     job, config = self.job, self.job.config.train
+    state = self.initial(seed)
     parameters = sum(x[0].size for x in jax.tree.leaves(state.params))
-    facts = {'fingerprint': job.fingerprint, 'parameters': parameters}
+    note = {
+      'fingerprint': job.fingerprint,
+      'parameters': parameters,
+      'seconds': note.get('seconds', 0.0),
+    }
+    if done:
+      job.console.print(f'Seed {seed} goes on after epoch {done}.')
+      state = checkpoints.load(folder, done, state)
     state = self.plan.place(self.plan.split(state))
-    started = time.monotonic() - seconds
-    with logs.progress(job.console) as bar:
-      task = bar.add_task(f'seed {self.seed}', total=config.epochs, say='')
-      bar.update(task, completed=done)
+    started = time.monotonic() - note['seconds']
+    with (
+      logs.History(job.workdir, seed, done) as history,
+      logs.progress(job.console, f'seed {seed}', done, config.epochs) as tell,
+    ):
       for epoch in range(done + 1, config.epochs + 1):
-        state, said = self.epoch(state, epoch, history)
-        bar.update(task, completed=epoch, say=said)
-        if not job.console.is_terminal and _every(
-          max(1, config.epochs // 8), epoch
-        ):
-          job.console.print(f'epoch {epoch}/{config.epochs}: {said}')
+        state, said = self.epoch(state, seed, epoch, history)
+        tell(epoch, said)
         last = epoch == config.epochs
         if last or _every(config.evaluate_every, epoch):
           held_out = self.evaluate(state, epoch, history)
         due = _every(config.checkpoint_every, epoch) or job.stop.is_set()
         if due and not last:
-          facts['seconds'] = time.monotonic() - started
+          note['seconds'] = time.monotonic() - started
           history.flush()
-          checkpoints.save(folder, epoch, self.plan.join(state), facts)
-          if job.stop.is_set():
-            raise errors.Stopped(
-              f'stopped after epoch {epoch} of {config.epochs}; run the '
-              'same command to go on'
-            )
-    facts['seconds'] = time.monotonic() - started
-    facts['probabilities'] = [p.tolist() for p in held_out]
-    history.flush()
+          checkpoints.save(folder, epoch, self.plan.join(state), note)
+        if job.stop.is_set() and not last:
+          raise errors.Stopped(
+            f'stopped after epoch {epoch} of {config.epochs}; run the same '
+            'command to go on'
+          )
+      history.flush()
+    note['seconds'] = time.monotonic() - started
+    note['probabilities'] = [p.tolist() for p in held_out]
     params = {'params': self.plan.join(state.params)}
-    checkpoints.save(folder, config.epochs, params, facts, keep=1)
-    return held_out, parameters, facts['seconds']
+    checkpoints.save(folder, config.epochs, params, note, keep=1)
+    return note
 
-  def epoch(self, state, epoch, history):
+  def epoch(self, state, seed, epoch, history):
     """All clips once; the state, and what the bar says."""
-    config = self.job.config.train
     index_SB, valid_SB = train.epoch_batches(
       len(self.job.clips['label']),
-      config.batch_size,
+      self.job.config.train.batch_size,
       self.plan.devices if self.plan.mode == 'batch' else 1,
-      seed=self.seed,
+      seed=seed,
       epoch=epoch,
     )
-    key = jax.random.fold_in(jax.random.key(self.seed), epoch)
+    key = jax.random.fold_in(jax.random.key(seed), epoch)
     sums = []
-    for i, (index_B, valid_B) in enumerate(
-      zip(index_SB, valid_SB, strict=True)
-    ):
+    for i, batch in enumerate(zip(index_SB, valid_SB, strict=True)):
+      step_key = jax.random.fold_in(key, i)
       state, step_sums = self.train_step(
-        state,
-        self.weight_FN,
-        self.clips,
-        index_B,
-        valid_B,
-        jax.random.fold_in(key, i),
+        state, self.weight_FN, self.clips, *batch, step_key
       )
       sums.append(step_sums)
     total = jax.tree.map(lambda *x: np.sum(np.stack(x), 0), *sums)

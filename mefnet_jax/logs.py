@@ -1,5 +1,6 @@
 """What a training says: metrics.jsonl, TensorBoard, a progress bar."""
 
+import contextlib
 import json
 import os
 import pathlib
@@ -47,7 +48,10 @@ class History:
     os.fsync(self._file.fileno())
     self._board.flush()
 
-  def close(self):
+  def __enter__(self):
+    return self
+
+  def __exit__(self, *_):
     self._file.close()
     self._board.close()
 
@@ -66,19 +70,29 @@ def read(workdir: pathlib.Path) -> list[dict]:
   return rows
 
 
-def progress(console: rich.console.Console) -> rich.progress.Progress:
-  """A bar with what `task.fields['say']` says, and the time left."""
-  return rich.progress.Progress(
+@contextlib.contextmanager
+def progress(console: rich.console.Console, title: str, done: int, epochs: int):
+  """Yields `tell(epoch, said)`: a bar, or eight lines if not a terminal."""
+  bar = rich.progress.Progress(
     rich.progress.TextColumn('{task.description}'),
     rich.progress.BarColumn(),
     rich.progress.MofNCompleteColumn(),
-    rich.progress.TextColumn('{task.fields[say]}'),
+    rich.progress.TextColumn('{task.fields[said]}'),
     rich.progress.TimeElapsedColumn(),
     rich.progress.TextColumn('left'),
     rich.progress.TimeRemainingColumn(),
     console=console,
     disable=not console.is_terminal,
   )
+  task = bar.add_task(title, total=epochs, completed=done, said='compiling')
+
+  def tell(epoch, said):
+    bar.update(task, completed=epoch, said=said)
+    if not console.is_terminal and epoch % max(1, epochs // 8) == 0:
+      console.print(f'{title}, epoch {epoch}/{epochs}: {said}')
+
+  with bar:
+    yield tell
 
 
 def _rewrite(path, rows):

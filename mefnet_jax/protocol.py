@@ -77,9 +77,9 @@ def run(
   )
   _announce(config, clips, splits, console)
   seeds = tuple(range(config.seed, config.seed + config.seeds))
-  fitted = [fit.fit(job, seed) for seed in seeds]
+  fitted = fit.fit(job, seeds)
   order = np.concatenate([fold.test for fold in splits])
-  by_seed = np.stack([np.concatenate(held_out) for held_out, _, _ in fitted])
+  by_seed = np.stack([np.concatenate(one.held_out) for one in fitted])
   result = results.Result(
     dataset=config.dataset.name,
     synthetic=clips.synthetic,
@@ -90,7 +90,7 @@ def run(
     seeds=seeds,
     config=config.to_dict(),
     model=_model_name(config),
-    parameters=fitted[0][1],
+    parameters=fitted[0].parameters,
     classes=clips.classes,
     clip=tuple(clips.clip[i] for i in order),
     subject=tuple(clips.subject[i] for i in order),
@@ -102,7 +102,7 @@ def run(
     findings=clips.findings,
     seconds={
       'prepare': prepared - started,
-      'train': sum(seconds for _, _, seconds in fitted),
+      'train': sum(one.seconds for one in fitted),
       'total': time.monotonic() - started,
     },
     versions=_versions(),

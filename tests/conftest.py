@@ -12,6 +12,9 @@ import pytest  # noqa: E402
 from configs import base  # noqa: E402
 from tests.release_fixtures import rendered, tiny_smic  # noqa: E402, F401
 
+# Equal programs of several tests are compiled once.
+jax.config.update('jax_compilation_cache_dir', os.environ['MEFNET_CACHE'])
+jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.1)
 jax.config.update('jax_disable_most_optimizations', True)
 jax.config.update('jax_num_cpu_devices', 4)
 jax.config.update('jax_numpy_rank_promotion', 'raise')

@@ -1,6 +1,7 @@
 """From a config to clips in memory: read, prepare once, check what is left."""
 
 import dataclasses
+import multiprocessing
 import shutil
 import typing
 
@@ -63,6 +64,10 @@ def load(dataset, *, progress: 'rich.progress.Progress | None' = None) -> Clips:
     errors.UserError: a release that is missing or of another layout, or of
       which too little is left. Its attribute `findings` tells what was met.
   """
+  if getattr(multiprocessing.current_process(), '_inheriting', False):
+    # A spawned process imports the script that called load: it would wait
+    # for the very preparation that waits for it.
+    raise RuntimeError("call load below `if __name__ == '__main__':`")
   options = _options(dataset)
   options.check()
   release = _release(dataset, progress)

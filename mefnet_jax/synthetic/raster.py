@@ -27,7 +27,8 @@ def draw(xy, depth, triangles, size):
   front, line, y, first, planes = _rows(xy, triangles, size)
   (slope_a, rest_a), (slope_b, rest_b) = planes
   start, stop = _span(
-    (slope_a, slope_b, -slope_a - slope_b), (rest_a, rest_b, 1 - rest_a - rest_b)
+    (slope_a, slope_b, -slope_a - slope_b),
+    (rest_a, rest_b, 1 - rest_a - rest_b),
   )
   start = np.clip(np.ceil(start + first - SLACK), 0, columns)
   stop = np.clip(np.floor(stop + first + SLACK), -1, columns - 1)

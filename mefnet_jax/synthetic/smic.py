@@ -40,6 +40,7 @@ SLOW_COUNTS = {  # VIS and NIR: 71 clips of 8 people, 28/23/20
   19: (1, 1, 2),
   20: (7, 6, 5),
 }
+FPS = {'hs': 100, 'vis': 25, 'nir': 25}
 FAR = {3: 10, 13: 10, 18: 100}  # how much further their cameras had run
 CROPPED = camera.Camera(size=(168, 136), scale=66.0, eyes=(67.5, 74.0))
 RAW = camera.Camera(size=(240, 320), scale=66.0, eyes=(159.5, 104.0))
@@ -57,31 +58,25 @@ def plan(seed, *, clips=None, subjects=None, subset='hs', form='cropped'):
   Raises:
     UserError: no such subset or form.
   """
-  if subset not in ('hs', 'vis', 'nir') or form not in ('cropped', 'raw'):
+  if subset not in FPS or form not in ('cropped', 'raw'):
     raise errors.UserError(
       f'SMIC has no {subset} in form {form}: --subset is hs, vis or nir, '
       '--form is cropped or raw.'
     )
   counts = COUNTS if subset == 'hs' else SLOW_COUNTS
-  fps = 100 if subset == 'hs' else 25
   rng = np.random.default_rng([seed, *b'smic plan'])
-  total = sum(map(sum, counts.values()))
-  lengths = rng.permutation(_lengths(total, fps))
+  total = sum(sum(own) for own in counts.values())
+  lengths = iter(rng.permutation(_lengths(total, FPS[subset])))
   shots = []
   for subject, classes in counts.items():
-    names = [
-      (emotion, k + 1)
-      for emotion, count in zip(CLASSES, classes)
-      for k in range(count)
-    ]
-    lengths, own = lengths[len(names) :], lengths[: len(names)]
-    starts = _starts(subject, own, subset != 'hs', rng)
-    for (emotion, k), length, start in zip(names, own, starts):
-      shots.append(
-        _shot(
-          subject, emotion, k, range(start, start + length), subset, form, fps
-        )
-      )
+    own = [int(next(lengths)) for _ in range(sum(classes))]
+    starts = iter(_starts(subject, own, subset, rng))
+    own = iter(own)
+    for emotion, count in zip(CLASSES, classes, strict=True):
+      for k in range(count):
+        start = int(next(starts))
+        numbers = tuple(range(start, start + next(own)))
+        shots.append(_shot(subject, emotion, k + 1, numbers, subset, form))
   return studio.Plan(studio.limited(shots, clips, subjects))
 
 
@@ -101,12 +96,13 @@ def _lengths(count, fps):
   return np.maximum(np.round(lengths * fps / 100), 4).astype(int)
 
 
-def _starts(subject, lengths, slow, rng):
+def _starts(subject, lengths, subset, rng):
   """First frame numbers of a person's clips, in any order of class.
 
   HS numbers have six to eight digits; those of subject 8 pass 999999 within a
   clip, where sorting names as text goes wrong. The others' have five.
   """
+  slow = subset != 'hs'
   gaps = rng.integers(300, 4000, len(lengths)) // (10 if slow else 1)
   order = rng.permutation(len(lengths))
   first = int(rng.integers(20_000, 400_000))
@@ -115,26 +111,25 @@ def _starts(subject, lengths, slow, rng):
   for k in order:
     starts[k] = first
     first += int(lengths[k] + gaps[k])
-  if subject == 8:
+  if subject == 8:  # VIS and NIR have no such subject
     starts += 999_999 - lengths[order[0]] // 2 - starts[order[0]]
   return starts
 
 
-def _shot(subject, emotion, number, numbers, subset, form, fps):
+def _shot(subject, emotion, number, numbers, subset, form):
   name = f's{subject}_{SHORT[emotion]}_{number:02d}'
   folder = f'SMIC_all_{form}/{subset.upper()}/s{subject}/micro/{emotion}/{name}'
   prefix = 'reg_' if form == 'cropped' else ''
   pattern = 'image{:06d}.bmp' if subset == 'hs' else '{:05d}.bmp'
-  view = CROPPED if form == 'cropped' else RAW
   return studio.Shot(
     dataset='smic',
     subject=subject,
     name=name,
     emotion=emotion,
     macro=False,
-    fps=fps,
-    numbers=tuple(int(n) for n in numbers),
-    camera=view,
+    fps=FPS[subset],
+    numbers=numbers,
+    camera=CROPPED if form == 'cropped' else RAW,
     folder=folder,
     pattern=prefix + pattern,
     infrared=subset == 'nir',

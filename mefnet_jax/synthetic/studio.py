@@ -120,6 +120,7 @@ def perform(shot, seed) -> emotions.Performance:
     len(shot.numbers),
     shot.fps,
     motion,
+    person.asymmetry,
     expression=expression,
     nuisance=generator(seed, shot, 'nuisance'),
   )

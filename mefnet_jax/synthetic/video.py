@@ -7,7 +7,7 @@ import shutil
 import cv2
 import numpy as np
 
-from mefnet_jax.synthetic import emotions, render, studio
+from mefnet_jax.synthetic import emotions, nuisance, render, studio
 
 TAIL = 25  # frames after the last expression
 SETTLE = 10  # frames in which an expression's remains fade
@@ -70,7 +70,7 @@ def _rest(video, before, after, numbers, root, seed):
     for name in {*old[0], *new[0]}
   }
   rng = np.random.default_rng([seed, numbers[0], *video.folder.encode()])
-  blinks = emotions.blinks(len(numbers), shot.fps, rng)
+  blinks = nuisance.blinks(len(numbers), shot.fps, rng)
   for side in ('Left', 'Right'):
     name = f'eyeBlink{side}'
     units[name] = np.maximum(units.get(name, 0), blinks)
