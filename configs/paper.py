@@ -19,6 +19,8 @@ _MODELS = {
 
 
 def get_config(model: str = 'mfcnn'):
+  if model not in _MODELS:
+    raise ValueError(f'no variant {model!r}: choose of {", ".join(_MODELS)}')
   config = _MODELS[model]()
   config.input = 'frames'
   config.protocol.name = 'holdout'

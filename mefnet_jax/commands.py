@@ -22,6 +22,10 @@ def run(main: Callable[[], None]):
   """
   logging.use_absl_handler()
   logging.set_verbosity(logging.ERROR)
+  if {'-h', '--help'} & set(sys.argv[1:]):
+    print(sys.modules['__main__'].__doc__)
+    print(flags.FLAGS.main_module_help())
+    return
   try:
     _parse(sys.argv)
     main()
@@ -72,9 +76,12 @@ def _parse(argv):
 
 
 def _config_error(error):
-  """The first sentence of what ml_collections or absl says."""
-  text = ' '.join(str(error).strip('\'"').split())
-  return text or type(error).__name__
+  """What ml_collections or absl says, in one line and without a traceback."""
+  text = str(error).replace('\\n', ' ').replace("\\'", "'")
+  said, _, trace = text.partition('Error whilst parsing config file:')
+  if trace:  # the last line of the traceback that it quotes
+    text = said + trace.strip().splitlines()[-1].split(': ', 1)[-1]
+  return ' '.join(text.strip('"\'').split()) or type(error).__name__
 
 
 def _leave(text, status):

@@ -21,9 +21,7 @@ _WORKDIR = flags.DEFINE_string(
 
 def main():
   """Runs what the flags say; what the workdir holds is resumed."""
-  config = _CONFIG.value
-  if config is None:
-    raise errors.UserError('say what to run: --config=configs/mfcnn.py')
+  config = _config()
   import rich.console  # imports that take their time stay out of --help
 
   from mefnet_jax import compilation, protocol, settings, workdirs
@@ -38,9 +36,26 @@ def main():
   console.print(f'report: {workdir / "report.html"}')
 
 
+def _config():
+  """The config; a file that is not there shows when it is first read."""
+  if _CONFIG.value is None:
+    raise errors.UserError('say what to run: --config=configs/mfcnn.py')
+  try:
+    _CONFIG.value.to_dict()
+  except OSError as error:
+    raise errors.UserError(
+      f'--config={_filename()}: no such file here: see configs/'
+    ) from error
+  return _CONFIG.value
+
+
+def _filename():
+  return flags.FLAGS['config'].config_filename
+
+
 def _default_workdir():
   """configs/mfcnn.py:intermediate runs in runs/mfcnn-intermediate."""
-  file, _, variant = flags.FLAGS['config'].config_filename.partition(':')
+  file, _, variant = _filename().partition(':')
   words = [pathlib.Path(file).stem, *variant.split(',')]
   return pathlib.Path('runs') / '-'.join(word for word in words if word)
 

@@ -20,7 +20,7 @@ def check(config):
   model = network(config, num_classes=2)
   shapes = {
     name: jax.ShapeDtypeStruct(_shape(config.dataset, name), np.float32)
-    for name in models.streams(config.model.name)
+    for name in models.views(config.model.name)
   }
   try:
     jax.eval_shape(lambda x: model.init(jax.random.key(0), x), shapes)

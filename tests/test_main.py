@@ -75,7 +75,8 @@ def test_a_run_leaves_what_the_design_says(finished):
   assert report['selection'] == 'last'
   assert report['clips'] == 9
   assert set(report['metrics']) == set(report['intervals'])
-  rows = list(csv.DictReader(open(workdir / 'predictions.csv')))
+  text = (workdir / 'predictions.csv').read_text()
+  rows = list(csv.DictReader(text.splitlines()))
   assert len({row['clip'] for row in rows}) == 9
   for name in ('report.html', 'config.json', 'metrics.jsonl', 'findings.csv'):
     assert (workdir / name).stat().st_size > 0

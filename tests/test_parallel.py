@@ -14,7 +14,7 @@ SHAPES = {'filters': 4, 'kernel': (5, 3, 3), 'hidden': (8,)}
 def trained(clips, name, trains, mode='folds', devices=1, steps=4, **fields):
   """States (folds, ...) after some steps, dropout on."""
   model = models.build(name, num_classes=3, **SHAPES, **fields)
-  clips = {k: clips[k] for k in (*models.streams(name), 'label')}
+  clips = {k: clips[k] for k in (*models.views(name), 'label')}
   tx = optimizers.adam(1e-2, 1e-5)
   plan = parallel.Plan(mode, devices, len(trains))
   state = train.create_state(model, tx, clips, jax.random.key(0))

@@ -34,6 +34,6 @@ def build(name: str, *, num_classes: int, **fields) -> nn.Module:
   return model(num_classes=num_classes, **fields)
 
 
-def streams(name: str) -> tuple[str, ...]:
+def views(name: str) -> tuple[str, ...]:
   """The clip streams that the network called `name` looks at."""
   return mfcnn.STREAMS if name == 'mfcnn' else ('face',)

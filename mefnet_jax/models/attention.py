@@ -3,6 +3,8 @@
 Axes: B batch, T frames, H rows, W columns, C channels.
 """
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
@@ -68,20 +70,32 @@ class SpatialTemporalAttention(nn.Module):
 
 
 class ParallelAttention(nn.Module):
-  """Eq. 3: X = concat(N_C, N_S) along the channels; 2C channels go on."""
+  """Eq. 3: X = concat(N_C, N_S) along the channels; 2C channels go on.
+
+  Where a max-pooling follows, give it as `pool`: N_C is then pooled before
+  it is weighed, which is the same (a channel's weight is positive and one
+  for all its positions) and spares a pass over the maps.
+  """
 
   channel: bool = True
   spatial: bool = True
 
   @nn.compact
-  def __call__(self, x_BTHWC: jax.Array, key_B: jax.Array | None = None):
+  def __call__(
+    self,
+    x_BTHWC: jax.Array,
+    key_B: jax.Array | None = None,
+    pool: Callable[[jax.Array], jax.Array] = lambda x: x,
+  ):
+    # The barriers keep XLA from computing the maps again for each use.
+    x_BTHWC = jax.lax.optimization_barrier(x_BTHWC)
     parts, out = [], {}
     if self.channel:
-      part, out['channel_attention'] = ChannelAttention(name='channel')(x_BTHWC)
-      parts.append(part)
+      _, gate_BC = ChannelAttention(name='channel')(x_BTHWC)
+      out['channel_attention'] = gate_BC
+      parts.append(pool(x_BTHWC) * gate_BC[:, None, None, None, :])
     if self.spatial:
-      part, out['spatial_attention'] = SpatialTemporalAttention(name='spatial')(
-        x_BTHWC, key_B
-      )
-      parts.append(part)
-    return jnp.concatenate(parts or [x_BTHWC], axis=-1), out
+      attend = SpatialTemporalAttention(name='spatial')
+      part, out['spatial_attention'] = attend(x_BTHWC, key_B)
+      parts.append(pool(jax.lax.optimization_barrier(part)))
+    return jnp.concatenate(parts or [pool(x_BTHWC)], axis=-1), out

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from mefnet_jax.ops import convolution
+from mefnet_jax.ops import convolution, pooling, products
 
 _kernel_init = nn.initializers.glorot_uniform()  # Keras's default, the paper's
 
@@ -18,13 +18,17 @@ class Conv3D(nn.Module):
   features: int
   kernel: tuple[int, int, int]
   padding: str = 'VALID'
+  pool: tuple[int, int, int] | None = None
 
   @nn.compact
   def __call__(self, x_BTHWC: jax.Array) -> jax.Array:
     shape = (*self.kernel, x_BTHWC.shape[-1], self.features)
     kernel = self.param('kernel', _kernel_init, shape)
     bias_C = self.param('bias', nn.initializers.zeros, (self.features,))
-    y = convolution.conv3d(x_BTHWC, kernel, padding=self.padding)
+    if self.pool:
+      y = convolution.conv3d_max_pool3d(x_BTHWC, kernel, self.pool)
+    else:
+      y = convolution.conv3d(x_BTHWC, kernel, padding=self.padding)
     return y + bias_C.reshape(1, 1, 1, 1, -1)
 
 
@@ -86,6 +90,9 @@ def dropout(
   return jnp.where(jax.vmap(keep)(key_B), x / (1.0 - rate), 0.0)
 
 
+_SAVE = jax.checkpoint_policies.save_only_these_names(*pooling.SAVED)
+
+
 def over_clips(trunk: nn.Module, x_BTHWC: jax.Array, key_B):
   """Runs `trunk(x_BTHWC, key_B)`: on CPU clip after clip, else all at once.
 
@@ -100,7 +107,7 @@ def over_clips(trunk: nn.Module, x_BTHWC: jax.Array, key_B):
     return carry, jax.tree.map(lambda a: a[0], module(*clip))
 
   loop = nn.scan(
-    nn.remat(body, prevent_cse=False),
+    nn.remat(body, prevent_cse=False, policy=_SAVE),
     variable_broadcast='params',
     split_rngs={'params': False},
   )
@@ -121,9 +128,15 @@ class DenseStack(nn.Module):
   @nn.compact
   def __call__(self, x_BC: jax.Array, key_B: jax.Array | None) -> jax.Array:
     for i, width in enumerate(self.widths):
-      x_BC = nn.relu(nn.Dense(width, kernel_init=_kernel_init)(x_BC))
+      dense = nn.Dense(width, kernel_init=_kernel_init, dot_general=_dot)
+      x_BC = nn.relu(dense(x_BC))
       x_BC = dropout(x_BC, key_B, self.rate, layer=2 + i)
     return x_BC
+
+
+def _dot(x_BC, kernel, dimensions, precision):
+  """The product of nn.Dense."""
+  return products.product(x_BC, kernel)
 
 
 def head(num_classes: int) -> nn.Dense:

@@ -3,11 +3,13 @@
 Axes: B batch, T frames, H rows, W columns, C channels.
 """
 
+import functools
+
 import jax
 from flax import linen as nn
 
 from mefnet_jax.models import attention, layers
-from mefnet_jax.ops import convolution, pooling
+from mefnet_jax.ops import pooling
 
 
 class Trunk(nn.Module):
@@ -35,17 +37,16 @@ class Trunk(nn.Module):
       self.channel_attention, self.spatial_attention, name='attention'
     )
     attended = self.channel_attention or self.spatial_attention
-    before = attended and self.attention_place == 'conv'
-    if not before:  # then nothing but the pooling reads the convolution
-      x_BTHWC = convolution.read_by_pooling(x_BTHWC, self.kernel, self.pool)
-    x = layers.Conv3D(self.filters, self.kernel, name='conv')(x_BTHWC)
-    x, out = nn.relu(x), {}
-    if before:
-      x, out = attend(x, key_B)
-    x = pooling.max_pool3d(x, self.pool)
-    if attended and not before:
-      x, out = attend(x, key_B)
-    return x, out
+    if attended and self.attention_place == 'conv':
+      convolve = layers.Conv3D(self.filters, self.kernel, name='conv')
+      pool = functools.partial(pooling.max_pool3d, window=self.pool)
+      return attend(nn.relu(convolve(x_BTHWC)), key_B, pool)
+    # Nothing but the pooling reads the convolution: both in one.
+    convolve = layers.Conv3D(
+      self.filters, self.kernel, pool=self.pool, name='conv'
+    )
+    x = nn.relu(convolve(x_BTHWC))
+    return attend(x, key_B) if attended else (x, {})
 
 
 class Stream(nn.Module):

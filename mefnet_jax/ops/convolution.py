@@ -3,7 +3,7 @@
 One axis of the clip is folded into the channels: a block of `b` outputs along
 it is one product of a window of `b + k - 1` inputs with a banded (Toeplitz)
 kernel. The two other kernel axes become patches. The result is exact, and its
-derivatives are products too, because they are autodiff's own.
+gradients are products too.
 
 Patches depend on the clips alone. Under `vmap` over the kernels (folds that
 share a batch) they are built once, and the product is one of folds * filters.
@@ -15,6 +15,8 @@ import math
 
 import jax
 import jax.numpy as jnp
+
+from mefnet_jax.ops import pooling, products
 
 _SPATIAL = (1, 2, 3)
 _COLUMNS = 96  # width of the product at which CPU matmul reaches its peak
@@ -43,7 +45,45 @@ def conv3d(
     raise ValueError(f'padding is VALID or SAME, not {padding!r}')
   _check(x_BTHWC.shape, kernel.shape)
   axis, block = _band(x_BTHWC.shape, kernel.shape)
-  return _banded(x_BTHWC, kernel, axis, block)
+  y = _banded(x_BTHWC, kernel, axis, block)
+  outputs = x_BTHWC.shape[axis] - kernel.shape[axis - 1] + 1
+  return _in_place(y, axis, outputs)
+
+
+def conv3d_max_pool3d(
+  x_BTHWC: jax.Array, kernel: jax.Array, window: tuple[int, int, int]
+) -> jax.Array:
+  """`max_pool3d(conv3d(x_BTHWC, kernel), window)`, both VALID.
+
+  What the pooling drops is not computed, and it reads the product as it
+  stands, which spares copies of the largest array of the network.
+
+  Args:
+    x_BTHWC: clips, (B, T, H, W, C).
+    kernel: (kt, kh, kw, C, D).
+    window: of the pooling: frames, rows, columns.
+
+  Returns:
+    (B, T', H', W', D), see `output_shape`.
+
+  Raises:
+    ValueError: a kernel that does not fit in the clip or a window in what
+      the kernel leaves of it, or channels that are not the clip's.
+  """
+  _check(x_BTHWC.shape, kernel.shape)
+  depths, sizes = kernel.shape[:3], x_BTHWC.shape[1:4]
+  pooling.check(output_shape(sizes, depths, (1, 1, 1)), window)
+  x = read_by_pooling(x_BTHWC, depths, window)
+  axis, block = _band(x.shape, kernel.shape)
+  a, m, n = (window[i - 1] for i in (axis, *_others(axis)))
+  y = _banded(x, kernel, axis, a * math.ceil(block / a))
+  batch, count, rows, columns, block, filters = y.shape
+  split = (count, rows // m, m, columns // n, n, block // a, a)
+  y = y.reshape(batch, *split, filters)
+  # The first of equals is the first in the order of frames, rows, columns.
+  y = pooling.first_max(y, (7, 3, 5) if axis == 1 else (3, 5, 7))
+  outputs = output_shape(sizes, depths, window)[axis - 1]
+  return _in_place(y, axis, outputs)
 
 
 def output_shape(
@@ -101,46 +141,60 @@ def _band(clip, kernel):
 
 
 def _banded(x_BTHWC, kernel, axis, block):
-  """conv3d with `block` outputs along `axis` as one row of the product."""
-  others = [a for a in _SPATIAL if a != axis]
+  """conv3d with `block` outputs along `axis` as one row of the product.
+
+  Returns (B, N, m', n', block, D), where N blocks cover the axis and m, n are
+  the two others.
+  """
   # (k along the axis, the two other kernel axes, C, D)
-  kernel = kernel.transpose([a - 1 for a in (axis, *others)] + [3, 4])
-  depth, filters = kernel.shape[0], kernel.shape[4]
-  outputs = x_BTHWC.shape[axis] - depth + 1
-  windows = _windows(x_BTHWC, axis, depth, block)  # B N m n (window * C)
+  kernel = kernel.transpose([a - 1 for a in (axis, *_others(axis))] + [3, 4])
+  windows = _windows(x_BTHWC, axis, kernel.shape[0], block)
   patches = _patches(windows, kernel.shape[1:3])
-  y = patches @ _band_matrix(kernel, block)  # B N m' n' (block * D)
-  y = y.reshape(*y.shape[:-1], block, filters)
-  # B N m' n' block D -> the axis back in its place
+  points = patches.reshape(len(patches), -1).T
+  y = products.product(points, _band_matrix(kernel, block))
+  return y.reshape(*patches.shape[1:], block, kernel.shape[4])
+
+
+def _others(axis):
+  return [a for a in _SPATIAL if a != axis]
+
+
+def _in_place(y, axis, outputs):
+  """(B, N, m, n, block, D) to (B, T, H, W, D), of `outputs` along `axis`."""
   y = jnp.moveaxis(y, 4, 2)
   y = y.reshape(y.shape[0], -1, *y.shape[3:])[:, :outputs]
   return jnp.moveaxis(y, 1, axis)
 
 
 def _windows(x_BTHWC, axis, depth, block):
-  """Overlapping windows of block + depth - 1 steps: (B, N, m, n, window*C)."""
-  x = jnp.moveaxis(x_BTHWC, axis, 3)  # B m n A C
-  steps, channels = x.shape[3:]
-  count = math.ceil((steps - depth + 1) / block)
-  missing = count * block + depth - 1 - steps
-  x = jnp.pad(x, [(0, 0)] * 3 + [(0, missing), (0, 0)])
-  width = (block + depth - 1) * channels
-  x = x.reshape(*x.shape[:3], -1)
-  stride = block * channels
+  """Overlapping windows of block + depth - 1 steps: (window * C, B, N, m, n).
+
+  What a product sums over stands first: for one grey clip that is how the
+  clip lies in memory, and nothing is transposed.
+  """
+  x = x_BTHWC.transpose(axis, 4, 0, *_others(axis))  # A C B m n
+  steps = x.shape[0] - depth + 1
+  count = math.ceil(steps / block)
+  x = jnp.pad(x, [(0, count * block - steps)] + [(0, 0)] * 4)
+  window = block + depth - 1
   return jnp.stack(
-    [x[..., i * stride : i * stride + width] for i in range(count)], axis=1
+    [
+      x[i : i + window].reshape(-1, *x.shape[2:])
+      for i in range(0, count * block, block)
+    ],
+    axis=2,
   )
 
 
 def _patches(x, kernel):
-  """Neighbours beside one another: (B, N, m', n', kernel points * last)."""
-  m, n = (s - k + 1 for s, k in zip(x.shape[2:4], kernel, strict=True))
+  """Neighbours below one another: (kernel points * first, B, N, m', n')."""
+  m, n = (s - k + 1 for s, k in zip(x.shape[3:], kernel, strict=True))
   points = [
-    x[:, :, i : i + m, j : j + n]
+    x[..., i : i + m, j : j + n]
     for i in range(kernel[0])
     for j in range(kernel[1])
   ]
-  return jnp.concatenate(points, axis=-1)
+  return jnp.concatenate(points)
 
 
 def _band_matrix(kernel, block):

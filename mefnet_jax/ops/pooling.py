@@ -5,8 +5,18 @@ window (in order of frames, rows, columns) takes the whole gradient. After a
 ReLU zeros tie often, so the rule shows in the numbers.
 """
 
+import functools
+import itertools
+import math
+
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jax import ad_checkpoint
+
+# What the gradient of a pooling needs to know: small beside what was pooled.
+# A `jax.checkpoint` whose policy saves them need not compute the maps again.
+SAVED = ('pooled', 'pool_choice')
 
 
 def max_pool3d(x_BTHWC: jax.Array, window: tuple[int, int, int]) -> jax.Array:
@@ -17,38 +27,61 @@ def max_pool3d(x_BTHWC: jax.Array, window: tuple[int, int, int]) -> jax.Array:
   Raises:
     ValueError: a window larger than the clip.
   """
-  if any(w > n for w, n in zip(window, x_BTHWC.shape[1:4], strict=True)):
-    raise ValueError(
-      f'a pooling window of {tuple(window)} does not fit in maps of '
-      f'{x_BTHWC.shape[1:4]}'
-    )
-  return _first_max(_split(x_BTHWC, window))
-
-
-_WITHIN = (2, 4, 6)  # axes of the steps inside a window, see _split
-
-
-def _split(x_BTHWC, window):
-  """(B, t, wt, h, wh, w, ww, C), without what no window reads."""
+  check(x_BTHWC.shape[1:4], window)
   batch, *sizes, channels = x_BTHWC.shape
   counts = [n // w for n, w in zip(sizes, window, strict=True)]
   t, h, w = (c * n for c, n in zip(counts, window, strict=True))
   axes = [n for pair in zip(counts, window, strict=True) for n in pair]
-  return x_BTHWC[:, :t, :h, :w].reshape(batch, *axes, channels)
+  x = x_BTHWC[:, :t, :h, :w].reshape(batch, *axes, channels)
+  return first_max(x, (2, 4, 6))
 
 
-@jax.custom_jvp
-def _first_max(x):
-  return x.max(_WITHIN)
+def check(sizes: tuple[int, ...], window: tuple[int, ...]):
+  """Raises ValueError if the window is larger than maps of these sizes."""
+  if any(w > n for w, n in zip(window, sizes, strict=True)):
+    raise ValueError(
+      f'a pooling window of {tuple(window)} does not fit in maps of '
+      f'{tuple(sizes)}'
+    )
 
 
-@_first_max.defjvp
-def _first_max_jvp(primals, tangents):
+@functools.partial(jax.custom_jvp, nondiff_argnums=(1,))
+def first_max(x: jax.Array, axes: tuple[int, ...]) -> jax.Array:
+  """The maximum over `axes`; the first one takes the gradient."""
+  return functools.reduce(jnp.maximum, _steps(x, axes)).squeeze(axes)
+
+
+@first_max.defjvp
+def _first_max_jvp(axes, primals, tangents):
   (x,), (x_dot,) = primals, tangents
-  # The barriers keep XLA from computing the maxima again for each position.
-  y = jax.lax.optimization_barrier(x.max(_WITHIN, keepdims=True))
-  order = jnp.arange(x.shape[2] * x.shape[4] * x.shape[6], dtype=jnp.int32)
-  order = order.reshape(1, 1, x.shape[2], 1, x.shape[4], 1, x.shape[6], 1)
-  first = jnp.where(x == y, order, order.size).min(_WITHIN, keepdims=True)
-  chosen = order == jax.lax.optimization_barrier(first)
-  return y.squeeze(_WITHIN), jnp.where(chosen, x_dot, 0).sum(_WITHIN)
+  places = math.prod(x.shape[a] for a in axes)
+  dtype = jnp.int8 if places < 128 else jnp.int32
+  largest, *others = _steps(x, axes)
+  choice = jnp.zeros(largest.shape, dtype)
+  for i, step in enumerate(others, 1):
+    choice = jnp.where(step > largest, jnp.asarray(i, dtype), choice)
+    largest = jnp.maximum(step, largest)
+  largest, choice = jax.lax.optimization_barrier((largest, choice))
+  largest = ad_checkpoint.checkpoint_name(largest, SAVED[0])
+  choice = ad_checkpoint.checkpoint_name(choice, SAVED[1])
+  y_dot = jnp.where(choice == _places(x, axes, dtype), x_dot, 0).sum(axes)
+  return largest.squeeze(axes), y_dot
+
+
+def _steps(x, axes):
+  """x at each place of a window, in order; `axes` stay, with size 1."""
+  slices = []
+  for place in itertools.product(*(range(x.shape[a]) for a in axes)):
+    index = [slice(None)] * x.ndim
+    for axis, i in zip(axes, place, strict=True):
+      index[axis] = slice(i, i + 1)
+    slices.append(x[tuple(index)])
+  return slices
+
+
+def _places(x, axes, dtype):
+  """The number of each place of a window, as `_steps` counts them."""
+  number = np.arange(math.prod(x.shape[a] for a in axes), dtype=dtype)
+  number = number.reshape([x.shape[a] for a in axes])
+  number = number.transpose(np.argsort(axes))
+  return np.expand_dims(number, [a for a in range(x.ndim) if a not in axes])

@@ -26,7 +26,7 @@ ACTION_UNITS = {
   20: {'mouthStretch*': 1.0},
   23: {'mouthPress*': 0.7, 'mouthRollLower': 0.4, 'mouthRollUpper': 0.3},
   24: {'mouthPress*': 1.0},
-  25: {'mouthLowerDown*': 0.4},
+  25: {'mouthLowerDown*': 1.0},
   26: {'jawOpen': 0.5},
   45: {'eyeBlink*': 1.0},
 }
@@ -58,7 +58,7 @@ PROTOTYPES = {  # emotion: action units and how often
   ),
 }
 OMITTED = 0.3  # share of richer expressions that lack one of their units
-TREMOR = 0.1  # of uninvolved muscles, of the expression's motion
+TREMOR = 0.18  # of uninvolved muscles, of the expression's motion
 
 
 @dataclasses.dataclass(frozen=True)

@@ -6,7 +6,7 @@ emotion; all draw from a generator of their own.
 
 import numpy as np
 
-BLINKING = 0.2  # share of clips with a blink
+BLINKING = 0.25  # share of clips with a blink
 LOOKING = 0.2  # share of clips in which the gaze jumps
 
 
@@ -46,7 +46,7 @@ def tremor(frames, rng) -> np.ndarray:
 
 
 def blink(frames, fps, rng) -> np.ndarray:
-  """Closing of the lids (frames,), 0..1; a fifth of the clips hold a blink."""
+  """Closing of the lids (frames,), 0..1; a quarter of the clips hold one."""
   happens, where = rng.random() < BLINKING, rng.random()
   width, depth = rng.uniform(0.09, 0.14) * fps, rng.uniform(0.75, 1.0)
   room = frames - 2 * width - 2
@@ -78,4 +78,4 @@ def wander(frames, period, rng) -> np.ndarray:
 
 def _closing(frames, middle, width):
   t = np.clip((np.arange(frames) - middle) / width, -1, 1)
-  return np.clip(1.15 * np.cos(t * np.pi / 2), 0, 1)
+  return np.minimum(1.15 * np.cos(t * np.pi / 2), 1) * (np.abs(t) < 1)

@@ -11,7 +11,7 @@ from mefnet_jax.synthetic import camera as cameras
 from mefnet_jax.synthetic import emotions, identity, paint, render
 
 GREY = np.array([0.299, 0.587, 0.114], np.float32)
-MOTION = (0.3, 1.1, 1.5)  # least, median, most motion at the apex, pixels
+MOTION = (0.3, 0.7, 1.5)  # least, median, most motion at the apex, pixels
 MOTION_SCALE = 80.0  # ... of a face 130 pixels wide: pixels a dm
 MACRO = (3.0, 5.0)  # times as strong
 JPEG_QUALITY = 95
