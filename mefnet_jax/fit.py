@@ -16,6 +16,7 @@ from mefnet_jax import (
   errors,
   evaluate,
   folds,
+  inputs,
   logs,
   losses,
   optimizers,
@@ -93,7 +94,7 @@ class _Engine:
     self.job = job
     self.plan = parallel.plan(len(job.splits), config.train.parallel)
     self.tx = optimizers.adam(config.train.learning_rate, config.train.decay)
-    self.clips = self.plan.share(job.clips)
+    self.clips = self.plan.share(inputs.measured(job.clips, how=config.input))
     bound = dict(model=job.model, how=config.input)
     step = functools.partial(
       train.train_step,
@@ -123,7 +124,7 @@ class _Engine:
 
   def initial(self, seed: int) -> train.TrainState:
     """States of all folds (folds, ...), all from the same weights."""
-    state = self.create_state(self.job.clips, jax.random.key(seed))
+    state = self.create_state(self.clips, jax.random.key(seed))
     copies = len(self.job.splits)
     return jax.tree.map(
       lambda x: np.broadcast_to(np.asarray(x), (copies, *x.shape)), state

@@ -26,7 +26,7 @@ class TrainState:
 def create_state(
   model: nn.Module,
   tx: optax.GradientTransformation,
-  clips: dict[str, jax.Array],
+  clips: dict,
   key: jax.Array,
 ) -> TrainState:
   """The state before the first step; clips give the shapes."""
@@ -38,7 +38,7 @@ def create_state(
 def train_step(
   state: TrainState,
   weight_N: jax.Array,
-  clips: dict[str, jax.Array],
+  clips: dict,
   index_B: jax.Array,
   valid_B: jax.Array,
   key: jax.Array,
@@ -54,7 +54,7 @@ def train_step(
   Args:
     state: of the fold.
     weight_N: what each clip counts; 0 for those that the fold holds out.
-    clips: streams (N, T, H, W, C) uint8 and 'label' (N,).
+    clips: `inputs.measured` clips: streams (N, T, H, W, C) uint8, 'label'.
     index_B: the batch, as indices of clips.
     valid_B: 0 for the padding of the last batch, else 1.
     key: of this step; each clip's dropout follows from it and its index.
@@ -94,7 +94,7 @@ def train_step(
 
 def eval_step(
   params: dict,
-  clips: dict[str, jax.Array],
+  clips: dict,
   index_B: jax.Array,
   *,
   model: nn.Module,

@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pytest
 
-from mefnet_jax import losses, models, optimizers, parallel, train
+from mefnet_jax import inputs, losses, models, optimizers, parallel, train
 
 SHAPES = {'filters': 4, 'kernel': (5, 3, 3), 'hidden': (8,)}
 
@@ -15,6 +15,7 @@ def trained(clips, name, trains, mode='folds', devices=1, steps=4, **fields):
   """States (folds, ...) after some steps, dropout on."""
   model = models.build(name, num_classes=3, **SHAPES, **fields)
   clips = {k: clips[k] for k in (*models.views(name), 'label')}
+  clips = inputs.measured(clips, how='difference')
   tx = optimizers.adam(1e-2, 1e-5)
   plan = parallel.Plan(mode, devices, len(trains))
   state = train.create_state(model, tx, clips, jax.random.key(0))

@@ -80,7 +80,8 @@ def test_dropout_of_a_clip_hangs_on_the_clip_alone(clips):
   key = jax.random.key(3)
 
   def logits(index_B):
-    batch = inputs.batch(clips, index_B, how='frames')
+    measured = inputs.measured(clips, how='frames')
+    batch = inputs.batch(measured, index_B, how='frames')
     batch['key'] = jax.vmap(lambda i: jax.random.fold_in(key, i))(index_B)
     params = model.init(jax.random.key(0), batch)['params']
     params['classes']['kernel'] = np.ones((8, 3), np.float32)

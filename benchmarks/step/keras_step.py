@@ -1,5 +1,6 @@
 """The same network in Keras on TensorFlow, compiled by XLA or not."""
 
+import functools
 import os
 import sys
 
@@ -12,8 +13,42 @@ import tensorflow as tf  # noqa: E402
 
 from benchmarks.step import task  # noqa: E402
 
+WAYS = ('train_on_batch', 'train_on_batch, XLA', 'train_step')
 
-def network(given, jit_compile):
+
+def main(file):
+  tf.config.threading.set_intra_op_parallelism_threads(task.cores())
+  given = dict(np.load(file))
+  version = f'keras {keras.__version__}, tensorflow {tf.__version__}'
+  task.compete(WAYS, functools.partial(trainer, given), version)
+
+
+def trainer(given, way, dropout):
+  x, label = tf.constant(given['x']), tf.constant(given['label'])
+  xla = way.endswith('XLA')
+  model = network(given, dropout, xla)
+  model.optimizer.build(model.trainable_variables)
+  if way.startswith('train_on_batch'):
+    step = functools.partial(model.train_on_batch, x, label)
+  else:
+    compiled = tf.function(model.train_step)
+
+    def step():
+      float(compiled((x, label))['loss'])  # waits
+
+  def loss():
+    return model.loss(label, model(x, training=False))
+
+  def gradient():
+    with tf.GradientTape() as tape:
+      value = loss()
+    grads = tape.gradient(value, model.trainable_variables)
+    return float(tf.linalg.global_norm(grads))
+
+  return task.Trainer(step, lambda: float(loss()), gradient)
+
+
+def network(given, dropout, xla):
   layers = keras.layers
   shape = (task.FRAMES, task.SIZE, task.SIZE, 1)
   model = keras.Sequential(
@@ -21,40 +56,20 @@ def network(given, jit_compile):
       layers.Input(shape),
       layers.Conv3D(task.FILTERS, task.KERNEL, activation='relu', name='conv'),
       layers.MaxPooling3D(task.POOL),
-      layers.Dropout(task.DROPOUT),
+      layers.Dropout(dropout),
       layers.Flatten(),
       layers.Dense(task.HIDDEN, activation='relu', name='dense'),
-      layers.Dropout(task.DROPOUT),
+      layers.Dropout(dropout),
       layers.Dense(task.CLASSES, name='head'),
     ]
   )
   for name in ('conv', 'dense', 'head'):
     layer = model.get_layer(name)
     layer.set_weights([given[name], np.zeros(given[name].shape[-1])])
+  optimizer = keras.optimizers.Adam(task.RATE, epsilon=task.EPSILON)
   loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-  model.compile(keras.optimizers.Adam(task.RATE), loss, jit_compile=jit_compile)
+  model.compile(optimizer, loss, jit_compile=xla)
   return model
-
-
-def main(file):
-  given = dict(np.load(file))
-  x, label = tf.constant(given['x']), tf.constant(given['label'])
-  models = {
-    'graph': network(given, False),
-    'XLA': network(given, True),
-  }
-  plain = models['graph']
-  with tf.GradientTape() as tape:
-    loss = plain.loss(label, plain(x, training=False))
-  grads = tape.gradient(loss, plain.trainable_variables)
-  facts = {'loss': float(loss), 'gradient': float(tf.linalg.global_norm(grads))}
-  ways = {
-    name: lambda model=model: model.train_on_batch(x, label)
-    for name, model in models.items()
-  }
-  best = task.fastest(ways)
-  version = f'keras {keras.__version__}, tensorflow {tf.__version__}, {best}'
-  task.serve(ways[best], {**facts, 'version': version})
 
 
 if __name__ == '__main__':

@@ -2,6 +2,7 @@
 
 import sys
 
+import flax
 import jax
 import numpy as np
 import optax
@@ -13,9 +14,11 @@ from benchmarks.step import task
 class Network(nn.Module):
   """MicroExpSTCNN."""
 
+  dropout: float
+
   @nn.compact
   def __call__(self, x, train: bool):
-    drop = nn.Dropout(task.DROPOUT, deterministic=not train)
+    drop = nn.Dropout(self.dropout, deterministic=not train)
     x = nn.Conv(task.FILTERS, task.KERNEL, padding='VALID', name='conv')(x)
     x = nn.max_pool(nn.relu(x), task.POOL, task.POOL)
     x = drop(x).reshape(len(x), -1)
@@ -24,36 +27,44 @@ class Network(nn.Module):
 
 
 def main(file):
-  given = dict(np.load(file))
-  network = Network()
-  x, label = jax.numpy.asarray(given['x']), jax.numpy.asarray(given['label'])
+  given = {k: jax.numpy.asarray(v) for k, v in np.load(file).items()}
+  version = f'jax {jax.__version__}, flax {flax.__version__}'
+  task.compete(('jit',), lambda way, dropout: trainer(given, dropout), version)
+
+
+def trainer(given, dropout):
+  network, x = Network(dropout), given['x']
   params = network.init(jax.random.key(0), x[:1], False)['params']
   for name in ('conv', 'dense', 'head'):
-    params[name]['kernel'] = jax.numpy.asarray(given[name])
-  tx = optax.adam(task.RATE, eps=1e-7)
+    params[name]['kernel'] = given[name]
+  tx = optax.adam(task.RATE, eps=task.EPSILON)
 
-  def loss(params, train, key):
-    rngs = {'dropout': key}
-    logits = network.apply({'params': params}, x, train, rngs=rngs)
+  def loss(params, x, label, key):
+    rngs = None if key is None else {'dropout': key}
+    logits = network.apply({'params': params}, x, key is not None, rngs=rngs)
     return optax.softmax_cross_entropy_with_integer_labels(logits, label).mean()
 
   @jax.jit
-  def step(params, opt_state, key):
-    grads = jax.grad(loss)(params, True, key)
+  def update(params, opt_state, x, label, key):
+    grads = jax.grad(loss)(params, x, label, key)
     updates, opt_state = tx.update(grads, opt_state, params)
     return optax.apply_updates(params, updates), opt_state
 
-  check = jax.jit(
-    jax.value_and_grad(lambda p: loss(p, False, jax.random.key(0)))
-  )
-  value, grads = check(params)
+  check = jax.jit(jax.value_and_grad(loss))
   state = [params, tx.init(params)]
 
-  def run():
-    state[:] = jax.block_until_ready(step(*state, jax.random.key(1)))
+  def step():
+    new = update(*state, x, given['label'], jax.random.key(1))
+    state[:] = jax.block_until_ready(new)
 
-  facts = {'loss': float(value), 'gradient': float(optax.tree.norm(grads))}
-  task.serve(run, {**facts, 'version': f'jax {jax.__version__}'})
+  def now():
+    return check(state[0], x, given['label'], None)
+
+  return task.Trainer(
+    step,
+    loss=lambda: float(now()[0]),
+    gradient=lambda: float(optax.tree.norm(now()[1])),
+  )
 
 
 if __name__ == '__main__':

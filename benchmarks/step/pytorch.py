@@ -1,5 +1,6 @@
-"""The same network in PyTorch: eager, channels last, or compiled."""
+"""The same network in PyTorch: eager or compiled, channels first or last."""
 
+import functools
 import sys
 
 import numpy as np
@@ -8,17 +9,62 @@ from torch import nn
 
 from benchmarks.step import task
 
+WAYS = (
+  'eager',
+  'eager, channels last',
+  'compiled',
+  'compiled, channels last',
+)
 
-def network(given):
+
+def main(file):
+  torch.set_num_threads(task.cores())
+  given = dict(np.load(file))
+  version = f'torch {torch.__version__}'
+  task.compete(WAYS, functools.partial(trainer, given), version)
+
+
+def trainer(given, way, dropout):
+  x = torch.from_numpy(given['x'].transpose(0, 4, 1, 2, 3).copy())
+  label = torch.from_numpy(given['label']).long()
+  model = network(given, dropout)
+  if way.endswith('channels last'):
+    model = model.to(memory_format=torch.channels_last_3d)
+    x = x.to(memory_format=torch.channels_last_3d)
+  run = torch.compile(model) if way.startswith('compiled') else model
+  optimizer = torch.optim.Adam(
+    model.parameters(), lr=task.RATE, eps=task.EPSILON
+  )
+
+  def step():
+    optimizer.zero_grad(set_to_none=True)
+    nn.functional.cross_entropy(run(x), label).backward()
+    optimizer.step()
+
+  def loss():
+    model.eval()
+    value = nn.functional.cross_entropy(model(x), label)
+    model.train()
+    return value
+
+  def gradient():
+    model.zero_grad()
+    loss().backward()
+    return float(sum((p.grad**2).sum() for p in model.parameters()) ** 0.5)
+
+  return task.Trainer(step, lambda: loss().item(), gradient)
+
+
+def network(given, dropout):
   model = nn.Sequential(
     nn.Conv3d(1, task.FILTERS, task.KERNEL),
     nn.ReLU(),
     nn.MaxPool3d(task.POOL),
-    nn.Dropout(task.DROPOUT),
+    nn.Dropout(dropout),
     nn.Flatten(),
     nn.Linear(20 * 20 * task.FILTERS, task.HIDDEN),
     nn.ReLU(),
-    nn.Dropout(task.DROPOUT),
+    nn.Dropout(dropout),
     nn.Linear(task.HIDDEN, task.CLASSES),
   )
   # PyTorch flattens channels first: the dense kernel's rows are put so.
@@ -33,46 +79,6 @@ def network(given):
       model[i].weight.copy_(torch.from_numpy(np.ascontiguousarray(weight)))
       model[i].bias.zero_()
   return model
-
-
-def stepper(model, x, label):
-  """A function that takes one training step."""
-  optimizer = torch.optim.Adam(model.parameters(), lr=task.RATE, eps=1e-7)
-
-  def step():
-    optimizer.zero_grad(set_to_none=True)
-    nn.functional.cross_entropy(model(x), label).backward()
-    optimizer.step()
-
-  return step
-
-
-def proof(model, x, label):
-  model.eval()
-  loss = nn.functional.cross_entropy(model(x), label)
-  loss.backward()
-  norm = sum((p.grad**2).sum() for p in model.parameters()) ** 0.5
-  model.zero_grad()
-  model.train()
-  return {'loss': float(loss), 'gradient': float(norm)}
-
-
-def main(file):
-  given = dict(np.load(file))
-  x = torch.from_numpy(given['x'].transpose(0, 4, 1, 2, 3).copy())
-  label = torch.from_numpy(given['label']).long()
-  facts = proof(network(given), x, label)
-  last = torch.channels_last_3d
-  ways = {
-    'eager': stepper(network(given), x, label),
-    'channels last': stepper(
-      network(given).to(memory_format=last), x.to(memory_format=last), label
-    ),
-    'compiled': stepper(torch.compile(network(given)), x, label),
-  }
-  best = task.fastest(ways)
-  version = f'torch {torch.__version__}, {best}'
-  task.serve(ways[best], {**facts, 'version': version})
 
 
 if __name__ == '__main__':

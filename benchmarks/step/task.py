@@ -1,6 +1,8 @@
-"""The batch and the weights that all contestants get, and how they answer."""
+"""What all contestants get, what they must prove, and how they answer."""
 
+import dataclasses
 import json
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -9,11 +11,31 @@ import numpy as np
 
 CLASSES, BATCH, FRAMES, SIZE = 3, 64, 18, 64
 KERNEL, POOL, FILTERS, HIDDEN = (15, 3, 3), (3, 3, 3), 32, 128
-RATE, DROPOUT = 1e-4, 0.5
+RATE, EPSILON, DROPOUT = 1e-4, 1e-7, 0.5
+
+ANSWER = 'answer '  # a framework may print too: these lines are ours
+
+
+@dataclasses.dataclass(frozen=True)
+class Trainer:
+  """A network with the given weights, ready to train on the given batch.
+
+  step: takes one training step and waits for it to end.
+  loss: of the batch, with the weights as they now are and without dropout.
+  gradient: the norm of the loss's gradient over all weights.
+  """
+
+  step: Callable[[], None]
+  loss: Callable[[], float]
+  gradient: Callable[[], float]
 
 
 def make() -> dict[str, np.ndarray]:
-  """Random clips (64, 18, 64, 64, 1), labels and weights, in Keras's layout."""
+  """Random clips (64, 18, 64, 64, 1), labels and weights, in Keras's layout.
+
+  'clips' are what a release gives, uint8; 'x' the same as the networks want
+  them, float32 with mean 0 and mean square 1. Biases are zero.
+  """
   random = np.random.default_rng(0)
   features = 20 * 20 * FILTERS
 
@@ -33,25 +55,55 @@ def make() -> dict[str, np.ndarray]:
   }
 
 
-def fastest(ways: dict[str, Callable[[], None]]) -> str:
-  """The name of the way whose step takes the least time, warm."""
-  took = {}
-  for name, step in ways.items():
-    step()
-    times = []
-    for _ in range(3):
-      started = time.perf_counter()
-      step()
-      times.append(time.perf_counter() - started)
-    took[name] = min(times)
-  return min(took, key=took.get)
+def cores() -> int:
+  """Threads that each contestant may use."""
+  return len(os.sched_getaffinity(0))
 
 
-def serve(step: Callable[[], None], facts: dict):
-  """Tells the facts, then the seconds of a step for each line on stdin."""
-  step()
-  print(json.dumps(facts), flush=True)
-  for _ in sys.stdin:
-    started = time.perf_counter()
-    step()
-    print(time.perf_counter() - started, flush=True)
+def compete(
+  ways: tuple[str, ...],
+  build: Callable[[str, float], Trainer],
+  version: str,
+):
+  """Picks the fastest way, proves it the same network, then takes turns.
+
+  Args:
+    ways: names of the settings that a framework can run the step in.
+    build: a Trainer of a way, with that rate of dropout.
+    version: of the framework.
+  """
+  took = {way: _warm(build(way, DROPOUT)) for way in ways}
+  way = min(took, key=took.get)
+  proof = _proof(build(way, 0.0))
+  trainer = build(way, DROPOUT)
+  seconds = _warm(trainer)
+  facts = {'version': version, 'way': way, 'ways': took, 'seconds': seconds}
+  _say({**facts, **proof})
+  for line in sys.stdin:
+    _say(_time(trainer, int(line)))
+
+
+def _warm(trainer):
+  """Seconds of a step once everything is compiled."""
+  _time(trainer, 2)
+  return min(_time(trainer, 1) for _ in range(3))
+
+
+def _proof(trainer):
+  """Gradient at the start, and the losses before each of four steps."""
+  gradient, losses = trainer.gradient(), [trainer.loss()]
+  for _ in range(3):
+    trainer.step()
+    losses.append(trainer.loss())
+  return {'gradient_norm': gradient, 'losses': losses}
+
+
+def _time(trainer, steps):
+  started = time.perf_counter()
+  for _ in range(steps):
+    trainer.step()
+  return (time.perf_counter() - started) / steps
+
+
+def _say(what):
+  print(ANSWER + json.dumps(what), flush=True)

@@ -12,6 +12,7 @@ import inspect
 import multiprocessing
 import os
 import pathlib
+import signal
 import sys
 
 from mefnet_jax import errors
@@ -79,6 +80,8 @@ def _plan(layout, seed, clips, subjects, options):
   for name, limit in (('clips', clips), ('subjects', subjects)):
     if limit is not None and limit < 1:
       raise errors.UserError(f'--{name}={limit}: it must be at least 1.')
+  if seed < 0:
+    raise errors.UserError(f'--seed={seed}: it must be 0 or more.')
   return LAYOUTS[layout].plan(seed, clips=clips, subjects=subjects, **options)
 
 
@@ -117,7 +120,9 @@ def _each(work, items, processes):
     yield from map(work, items)
     return
   context = multiprocessing.get_context('spawn')
-  with concurrent.futures.ProcessPoolExecutor(processes, context) as pool:
+  with concurrent.futures.ProcessPoolExecutor(
+    processes, context, initializer=_leave_interrupts
+  ) as pool:
     futures = [pool.submit(work, item) for item in items]
     try:
       for future in concurrent.futures.as_completed(futures):
@@ -125,6 +130,11 @@ def _each(work, items, processes):
     finally:
       for future in futures:
         future.cancel()
+
+
+def _leave_interrupts():
+  """Ctrl-C is for the process that started the workers."""
+  signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _marker(layout, seed):
@@ -146,14 +156,18 @@ def main(argv=None) -> int:
     with rich.progress.Progress(
       *rich.progress.Progress.get_default_columns(),
       rich.progress.MofNCompleteColumn(),
+      transient=True,
     ) as bar:
       task = bar.add_task('SYNTHETIC clips', total=None)
       out = write(
         **args, progress=lambda n, of: bar.update(task, completed=n, total=of)
       )
-  except errors.UserError as error:
+  except (errors.UserError, OSError) as error:
     print(f'error: {error}', file=sys.stderr)
     return 1
+  except KeyboardInterrupt:
+    print('Interrupted: nothing was written.', file=sys.stderr)
+    return 130
   print(f'SYNTHETIC release in {out}, its truth in {out}_truth.')
   return 0
 
