@@ -103,7 +103,7 @@ def run(
     seconds={
       'prepare': prepared - started,
       'train': sum(one.seconds for one in fitted),
-      'total': time.monotonic() - started,
+      'command': time.monotonic() - started,
     },
     versions=_versions(),
     device=_device(),
