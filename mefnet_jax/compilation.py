@@ -1,5 +1,6 @@
 """Compiled programs are kept, so that a second start trains in seconds."""
 
+import ctypes
 import os
 
 import jax
@@ -9,11 +10,29 @@ from mefnet_jax.datasets import cache
 
 def prepare():
   """Keeps compiled programs in the cache folder; asks for repeatable ones."""
+  keep_memory()
   flags = os.environ.get('XLA_FLAGS', '')
   if 'xla_gpu_deterministic_ops' not in flags and _has_gpu():
     os.environ['XLA_FLAGS'] = f'{flags} --xla_gpu_deterministic_ops=true'
   jax.config.update('jax_compilation_cache_dir', str(cache.root() / 'xla'))
   jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.5)
+
+
+def keep_memory():
+  """Lets the process keep the memory that a step frees, for the next step.
+
+  By default glibc gives large blocks back at once, and the kernel clears
+  them again page by page: a sixth of the base network's step on CPU.
+  Elsewhere than on glibc it does nothing.
+  """
+  try:
+    mallopt = ctypes.CDLL(None).mallopt
+  except (AttributeError, OSError, TypeError):
+    return
+  m_trim_threshold, m_mmap_threshold, m_arena_max = -1, -3, -8
+  mallopt(m_mmap_threshold, 1 << 30)
+  mallopt(m_trim_threshold, (1 << 31) - 1)
+  mallopt(m_arena_max, 1)
 
 
 def _has_gpu():

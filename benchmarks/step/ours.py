@@ -13,13 +13,22 @@ import numpy as np
 import optax
 
 from benchmarks.step import task
-from mefnet_jax import inputs, losses, models, optimizers, parallel, train
+from mefnet_jax import (
+  compilation,
+  inputs,
+  losses,
+  models,
+  optimizers,
+  parallel,
+  train,
+)
 
 INDEX_B = np.arange(task.BATCH, dtype=np.int32)
 ONES_B = np.ones(task.BATCH, np.float32)
 
 
 def main(file):
+  compilation.keep_memory()
   given = dict(np.load(file))
   version = f'jax {jax.__version__}, flax {flax.__version__}'
   task.compete(('jit',), lambda way, dropout: trainer(given, dropout), version)
