@@ -17,7 +17,7 @@ import numpy as np
 from benchmarks.step import task
 
 ROOT = pathlib.Path(__file__).parents[2]
-TURN = 0.5  # seconds of steps, at least one, that a contestant has at a time
+TURN = 1.0  # seconds of steps, at least one, that a contestant has at a time
 
 
 def main():

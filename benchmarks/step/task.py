@@ -80,6 +80,7 @@ def compete(
   facts = {'version': version, 'way': way, 'ways': took, 'seconds': seconds}
   _say({**facts, **proof})
   for line in sys.stdin:
+    trainer.step()  # wakes threads and caches after the others' turns
     _say(_time(trainer, int(line)))
 
 
