@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import signal
 import sys
 import threading
@@ -78,10 +79,29 @@ def _parse(argv):
 def _config_error(error):
   """What ml_collections or absl says, in one line and without a traceback."""
   text = str(error).replace('\\n', ' ').replace("\\'", "'")
+  missing = re.search(r"No such file or directory: '([^']*)", text)
+  if missing:
+    return f'--config={missing[1]}: no such file here: see configs/'
   said, _, trace = text.partition('Error whilst parsing config file:')
   if trace:  # the last line of the traceback that it quotes
     text = said + trace.strip().splitlines()[-1].split(': ', 1)[-1]
-  return ' '.join(text.strip('"\'').split()) or type(error).__name__
+  if isinstance(error, KeyError | AttributeError):
+    text = _no_field(text)
+  if isinstance(error, SyntaxError):
+    text = f'the config is not Python: {text}'
+  return ' '.join(text.split()) or type(error).__name__
+
+
+def _no_field(text):
+  """Names the flag of a field that the config does not have."""
+  name = re.match(r'\W*(\w+)', text)
+  given = [arg.split('=')[0] for arg in sys.argv[1:]]
+  flag = [arg for arg in given if name and arg.endswith(f'.{name[1]}')]
+  if not flag:
+    return text
+  guess = re.search(r'Did you mean "(\w+)"', text)
+  hint = f'did you mean {guess[1]!r}?' if guess else 'see configs/base.py'
+  return f'{flag[0]}: the config has no such field; {hint}'
 
 
 def _leave(text, status):

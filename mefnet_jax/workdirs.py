@@ -8,6 +8,7 @@ import pathlib
 
 from mefnet_jax import errors
 
+_WORK = ('checkpoints', 'predictions.csv', 'report.json')  # worth keeping
 # Fields that change how a run goes, not what comes out of it.
 _FREE = ('dataset.workers', 'dataset.allow_lost', 'train.checkpoint_every')
 
@@ -41,6 +42,9 @@ def locked(workdir: pathlib.Path):
 def claim(config, workdir: pathlib.Path):
   """Writes config.json, or compares it with the one the workdir holds.
 
+  A folder in which nothing was trained yet takes any config: the mistake
+  that ended its first run may be mended.
+
   Raises:
     UserError: the workdir holds the run of another config, or cannot be
       written.
@@ -48,7 +52,7 @@ def claim(config, workdir: pathlib.Path):
   path = workdir / 'config.json'
   text = json.dumps(config.to_dict(), indent=1, sort_keys=True) + '\n'
   try:
-    if not path.exists():
+    if not any((workdir / name).exists() for name in _WORK):
       path.with_suffix('.aside').write_text(text)
       os.replace(path.with_suffix('.aside'), path)
     old = json.loads(path.read_text())

@@ -140,7 +140,11 @@ def mistake(done, *words):
 @pytest.mark.parametrize(
   ('flag', 'words'),
   [
-    ('--config.train.epoch=3', ['epoch']),
+    ('--config.train.epoch=3', ['--config.train.epoch:', "'epochs'"]),
+    ('--config.nothing=3', ['--config.nothing', 'no such field']),
+    ('--config.model.kernel=(3,3)', ['model.kernel', 'rows, columns']),
+    ('--config.model.dropout=1.0', ['dropout', 'below 1']),
+    ('--config.train.decay=nan', ['decay']),
     ('--config.train.epochs=many', ['epochs']),
     ('--config.train.epochs=0', ['epochs', 'at least 1']),
     ('--config.model.name=vgg', ['vgg', 'mfcnn']),
@@ -160,6 +164,12 @@ def test_a_mistake_in_the_flags_is_one_line(
   done = run(tmp_path / 'w', tiny_smic, flag, env=env)
   mistake(done, *words)
   assert not (tmp_path / 'w' / 'predictions.csv').exists()
+
+
+def test_a_mended_mistake_may_use_the_same_workdir(tiny_smic, env, tmp_path):
+  mistake(run(tmp_path, tiny_smic, '--config.dataset.name=casme', env=env))
+  done = run(tmp_path, tiny_smic, '--config.train.epochs=1', env=env)
+  assert done.returncode == 0, done.stderr
 
 
 def test_a_missing_config_is_one_line(tiny_smic, env, tmp_path):
