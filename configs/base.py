@@ -38,6 +38,20 @@ def get_config() -> ml_collections.ConfigDict:
   # (the person leaves the picture, the motion stays) or the frames (paper).
   config.input = 'difference'  # difference | frames
 
+  # What clips are scaled by: clip (each by its own mean and spread) | train
+  # (all by those of the fold's training clips).
+  config.scale = 'clip'
+
+  # Drawn anew for each clip and step, alike in all its streams; 0 is off.
+  config.augment = ml_collections.ConfigDict()
+  config.augment.flip = 0.0  # share of clips mirrored left to right
+  config.augment.shift = 0.0  # the most, as a share of the picture: 0.05
+  config.augment.scale = 0.0  # the most that a face grows or shrinks: 0.1
+  config.augment.brightness = 0.0  # the same of the contrast: 0.1
+  config.augment.crop = 0.0  # the most that is cut off the clip's time: 0.2
+  config.augment.jitter = 0.0  # of each frame's time, in frames: 0.3
+  config.augment.reverse = 0.0  # share of clips played backwards
+
   config.protocol = ml_collections.ConfigDict()
   # Honest: loso (a subject a fold), kfold (whole subjects). Leaky, as in the
   # paper: holdout (20 % of the clips), kfold_clips.
@@ -67,9 +81,21 @@ def get_config() -> ml_collections.ConfigDict:
   config.train.decay = 1e-5  # Keras's meaning: rate / (1 + decay * step)
   config.train.weight_decay = 0.0  # L2 on kernels, eqs. 4-7
   config.train.class_weights = True  # inverse frequency in the fold's training
-  # Which epoch's weights are tested. last looks at no held-out clip.
+  # uniform (each clip once an epoch) | balanced (classes drawn alike often)
+  config.train.sampling = 'uniform'
+  config.train.mixup = 0.0  # alpha of mixup's Beta distribution; 0: none
+  # Which epoch's weights are tested. last looks at no clip; validation takes
+  # the lowest loss on training subjects that each fold sets aside; oracle
+  # (LEAKY, to study it) the highest accuracy on the held-out clips.
   config.train.selection = 'last'
+  config.train.validation_share = 0.2  # of a fold's training clips
+  # validation: epochs without a better one after which a fold stops; 0: none
+  config.train.patience = 0
   config.train.evaluate_every = 5  # epochs between points of held-out curves
   config.train.parallel = 'auto'  # folds | batch | auto: over the devices
   config.train.checkpoint_every = 10  # epochs
+  # GB that training may take; more members than fit train in blocks, one
+  # after another. 0: four fifths of what is free.
+  config.train.memory = 0.0
+  config.train.profile = False  # trace of the second epoch, in profile/
   return config

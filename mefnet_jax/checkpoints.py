@@ -14,7 +14,7 @@ import shutil
 import jax
 import orbax.checkpoint as ocp
 
-from mefnet_jax import errors
+from mefnet_jax import distributed, errors
 
 _MANIFEST = 'manifest.json'
 _ASIDE = '.aside'
@@ -22,6 +22,8 @@ _ASIDE = '.aside'
 
 def save(folder: pathlib.Path, epoch: int, tree, note: dict, *, keep: int = 2):
   """Writes the tree as folder/<epoch> and removes all but the newest.
+
+  Of several processes the first writes, and the others wait for it.
 
   Args:
     folder: of this training's checkpoints.
@@ -33,11 +35,17 @@ def save(folder: pathlib.Path, epoch: int, tree, note: dict, *, keep: int = 2):
   Raises:
     UserError: the disk is full or cannot be written; older ones are kept.
   """
+  if distributed.is_first():
+    _write(folder, epoch, tree, note, keep)
+  distributed.wait(f'checkpoint {folder.name} {epoch}')
+
+
+def _write(folder, epoch, tree, note, keep):
   aside = folder / _ASIDE
   try:
     shutil.rmtree(aside, ignore_errors=True)
     folder.mkdir(parents=True, exist_ok=True)
-    with ocp.StandardCheckpointer() as checkpointer:
+    with _checkpointer() as checkpointer:
       checkpointer.save(aside.absolute(), jax.device_get(tree))
     manifest = {'files': _digests(aside), 'note': note}
     (aside / _MANIFEST).write_text(json.dumps(manifest, indent=1))
@@ -70,7 +78,7 @@ def latest(folder: pathlib.Path, warn) -> tuple[int, dict]:
 def load(folder: pathlib.Path, epoch: int, like):
   """The tree of a checkpoint; `like` gives its shapes and dtypes."""
   abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, like)
-  with ocp.StandardCheckpointer() as checkpointer:
+  with _checkpointer() as checkpointer:
     return checkpointer.restore(_path(folder, epoch).absolute(), abstract)
 
 
@@ -95,6 +103,20 @@ def verify(path: pathlib.Path) -> str:
     if found[name] != digest:
       return f'its file {name} is damaged (SHA-256 differs)'
   return ''
+
+
+def _checkpointer():
+  """Orbax's, of this process alone: what it writes is in its memory."""
+  if jax.process_count() == 1:
+    return ocp.StandardCheckpointer()
+  me = jax.process_index()
+  return ocp.StandardCheckpointer(
+    multiprocessing_options=ocp.options.MultiprocessingOptions(
+      primary_host=me,
+      active_processes={me},
+      barrier_sync_key_prefix=f'process{me}',
+    )
+  )
 
 
 def _path(folder, epoch):

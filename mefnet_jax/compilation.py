@@ -8,11 +8,16 @@ import jax
 from mefnet_jax.datasets import cache
 
 
-def prepare():
-  """Keeps compiled programs in the cache folder; asks for repeatable ones."""
+def prepare(*, deterministic: bool = True):
+  """Keeps compiled programs in the cache folder; asks for repeatable ones.
+
+  Args:
+    deterministic: on a GPU no operation may add in an order of its own.
+  """
   keep_memory()
   flags = os.environ.get('XLA_FLAGS', '')
-  if 'xla_gpu_deterministic_ops' not in flags and _has_gpu():
+  chosen = 'xla_gpu_deterministic_ops' in flags
+  if deterministic and not chosen and _has_gpu():
     os.environ['XLA_FLAGS'] = f'{flags} --xla_gpu_deterministic_ops=true'
   jax.config.update('jax_compilation_cache_dir', str(cache.root() / 'xla'))
   jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.5)

@@ -1,46 +1,46 @@
 """Probabilities of held-out clips, each by the fold that never saw it."""
 
-import jax
+from collections.abc import Callable
+
 import numpy as np
 
-from mefnet_jax import folds, parallel
+from mefnet_jax import parallel
 
 
-def held_out(
-  step,
-  params,
-  clips: dict[str, jax.Array],
-  splits: tuple[folds.Fold, ...],
+def judged(
+  step: Callable,
+  clips: list[np.ndarray],
   how: parallel.Plan,
   batch_size: int,
-) -> list[np.ndarray]:
-  """Probabilities of each fold's test clips.
+) -> list[list[np.ndarray]]:
+  """Probabilities of some clips of each fold, by that fold's weights only.
 
   Args:
-    step: `parallel.eval_step` of the network.
-    params: of all folds, as `how.split` lays them.
-    clips: all clips, on the devices.
-    splits: the folds; a fold's test clips go through its own params only.
+    step: `parallel.eval_step` with all but the indices given.
+    clips: indices of each fold's clips, such as its test side.
     how: the plan of the training.
     batch_size: the most clips a fold in one call.
 
   Returns:
-    One (test clips, C) float64 array a fold.
+    For each seed and each fold a (clips, C) float64 array.
   """
-  longest = max(len(fold.test) for fold in splits)
+  longest = max(map(len, clips))
   calls = -(-longest // batch_size)
   size = -(-longest // calls)
-  index_FM = np.zeros((len(splits), calls * size), np.int32)
-  for k, fold in enumerate(splits):
-    index_FM[k, : len(fold.test)] = fold.test
+  index_FM = np.zeros((len(clips), calls * size), np.int32)
+  for k, some in enumerate(clips):
+    index_FM[k, : len(some)] = some
   parts = [
-    how.join(step(params, clips, how.split(index_FM[:, i : i + size])))
+    how.join(step(how.split(index_FM[:, i : i + size], axis=0)))
     for i in range(0, calls * size, size)
   ]
-  logits_FMC = np.concatenate([np.asarray(p, np.float64) for p in parts], 1)
+  logits_SFMC = np.concatenate([np.asarray(p, np.float64) for p in parts], 2)
   return [
-    softmax(logits_MC[: len(fold.test)])
-    for logits_MC, fold in zip(logits_FMC, splits, strict=True)
+    [
+      softmax(logits_MC[: len(some)])
+      for logits_MC, some in zip(logits_FMC, clips, strict=True)
+    ]
+    for logits_FMC in logits_SFMC
   ]
 
 

@@ -3,7 +3,19 @@
 import jax
 import jax.numpy as jnp
 
-CHOICES = ('difference', 'frames')
+from mefnet_jax import augment
+
+CHOICES = ('difference', 'frames', 'flow', 'as_is')
+SCALES = ('clip', 'train')
+# Fixed scale of 'flow' and 'as_is': 128 is zero, 32 levels are one.
+_FIXED = ('flow', 'as_is')
+_ZERO, _UNIT = 128.0, 32.0
+
+
+def stored(stream: str, how: str) -> str:
+  """The stored stream that stands for a view of the network."""
+  flows = {'face': 'flow', 'eyes': 'eyes_flow', 'mouth': 'mouth_flow'}
+  return flows.get(stream, stream) if how == 'flow' else stream
 
 
 def standardise(clips_BTHWC: jax.Array, how: str) -> jax.Array:
@@ -13,13 +25,16 @@ def standardise(clips_BTHWC: jax.Array, how: str) -> jax.Array:
     clips_BTHWC: uint8 clips; the first frame is the onset.
     how: 'frames' as they are (the paper), or 'difference' of each frame to
       the onset frame, where the person leaves the picture and the motion
-      stays.
+      stays; or 'flow' and 'as_is', (x - 128) / 32: there the size of the
+      values says something.
 
   Returns:
     float32 of the same shape, with mean 0 ('frames') and mean square 1 over
-    each clip. A clip without any motion or contrast becomes zeros.
+    each clip ('difference' too). A clip without any motion or contrast
+    becomes zeros.
   """
-  return _scaled(clips_BTHWC, how, *_moments(clips_BTHWC, how))
+  x = clips_BTHWC.astype(jnp.float32)
+  return _scaled(x, how, *_scale(*_moments(clips_BTHWC, how)))
 
 
 def measured(clips: dict[str, jax.Array], *, how: str) -> dict:
@@ -30,44 +45,93 @@ def measured(clips: dict[str, jax.Array], *, how: str) -> dict:
     how: see `standardise`; a clip's scale comes from that clip alone.
 
   Returns:
-    The same, and 'moments': a (mean, 1 / root mean square) of (N,) a stream.
+    The same, and 'moments': (mean, variance) of (N,) a stream.
   """
 
   def of_one(clip_THWC):
-    mean_B, factor_B = _moments(clip_THWC[None], how)
-    return mean_B[0], factor_B[0]
+    mean_B, variance_B = _moments(clip_THWC[None], how)
+    return mean_B[0], variance_B[0]
 
   streams = {name: x for name, x in clips.items() if name != 'label'}
   moments = {name: jax.lax.map(of_one, x) for name, x in streams.items()}
   return {**clips, 'moments': moments}
 
 
-def batch(clips: dict, index_B: jax.Array, *, how: str) -> dict[str, jax.Array]:
-  """The `measured` clips at index_B, standardised, and their labels."""
-  streams = {
-    name: _scaled(clips[name][index_B], how, *(x_N[index_B] for x_N in moments))
-    for name, moments in clips['moments'].items()
+def of_training(clips: dict, train: jax.Array) -> dict:
+  """Moments of a fold's training clips together, for `batch`.
+
+  Args:
+    clips: `measured` clips.
+    train: indices of the fold's training clips; no other clip is looked at.
+
+  Returns:
+    (mean, variance) a stream: scalars.
+  """
+  return {
+    name: _pooled(mean_N[train], variance_N[train])
+    for name, (mean_N, variance_N) in clips['moments'].items()
   }
+
+
+def batch(
+  clips: dict,
+  index_B: jax.Array,
+  *,
+  how: str,
+  moments: dict | None = None,
+  augmentation: augment.Augmentation | None = None,
+  key_B: jax.Array | None = None,
+) -> dict[str, jax.Array]:
+  """The `measured` clips at index_B as the network sees them, and labels.
+
+  Args:
+    clips: all clips.
+    index_B: which of them.
+    how: see `standardise`.
+    moments: of a fold's training clips (`of_training`), by which all clips
+      are scaled alike; without them each clip is scaled by its own.
+    augmentation: drawn for each clip by its key in key_B; its scale stays
+      that of the clip as it was.
+    key_B: keys, for the augmentation.
+  """
+  streams = {
+    name: clips[name][index_B].astype(jnp.float32) for name in clips['moments']
+  }
+  if augmentation:
+    streams = augment.augment(streams, key_B, augmentation)
+  for name, own in clips['moments'].items():
+    chosen = moments[name] if moments else [x_N[index_B] for x_N in own]
+    streams[name] = _scaled(streams[name], how, *_scale(*chosen))
   return {**streams, 'label': clips['label'][index_B]}
 
 
+def _pooled(mean_N, variance_N):
+  """Moments of clips of one size, taken together."""
+  return mean_N.mean(), variance_N.mean() + mean_N.var()
+
+
 def _moments(clips_BTHWC, how):
-  """What to subtract ('frames' only) and what to multiply by, (B,) each."""
+  """Mean and variance of each clip; the difference has no mean, by choice."""
   x = clips_BTHWC.astype(jnp.float32)
   axes = tuple(range(1, x.ndim))
+  if how in _FIXED:
+    return jnp.full(len(x), _ZERO), jnp.full(len(x), _UNIT**2)
   if how == 'difference':
-    x, mean_B = x - x[:, :1], jnp.zeros(len(x))
-  else:
-    mean_B = x.mean(axes)
-    x = x - _spread(mean_B, x.ndim)
-  return mean_B, 1.0 / jnp.maximum(jnp.sqrt((x**2).mean(axes)), 1e-3)
+    return jnp.zeros(len(x)), ((x - x[:, :1]) ** 2).mean(axes)
+  mean_B = x.mean(axes)
+  return mean_B, ((x - _spread(mean_B, x.ndim)) ** 2).mean(axes)
 
 
-def _scaled(clips_BTHWC, how, mean_B, factor_B):
-  x = clips_BTHWC.astype(jnp.float32)
-  mean = x[:, :1] if how == 'difference' else _spread(mean_B, x.ndim)
-  return (x - mean) * _spread(factor_B, x.ndim)
+def _scale(mean, variance):
+  """What to subtract and what to multiply by."""
+  return mean, 1.0 / jnp.maximum(jnp.sqrt(variance), 1e-3)
 
 
-def _spread(x_B, rank):
-  return x_B.reshape(-1, *[1] * (rank - 1))
+def _scaled(x_BTHWC, how, mean, factor):
+  shift = x_BTHWC[:, :1] if how == 'difference' else _spread(mean, x_BTHWC.ndim)
+  return (x_BTHWC - shift) * _spread(factor, x_BTHWC.ndim)
+
+
+def _spread(x, rank):
+  """(B,) over clips of that rank; a scalar stays one."""
+  return x.reshape(-1, *[1] * (rank - 1)) if x.ndim else x

@@ -2,63 +2,97 @@
 
 import contextlib
 import json
+import math
 import os
 import pathlib
+import time
 import warnings
 
+import jax
 import rich.console
 import rich.progress
+import rich.text
 import tensorboardX
+
+from mefnet_jax import distributed
 
 
 class History:
-  """Rows of metrics.jsonl: a score an epoch, fold and split.
+  """Rows of metrics.jsonl: a score an epoch, seed, fold and split.
 
-  The rows of `epochs` that a checkpoint does not hold are dropped when a
-  run is resumed, for they will be written again, with the same numbers.
+  The rows of a block's members after epoch `done` are dropped when a run is
+  resumed, for they will be written again, with the same numbers. Of several
+  processes the first writes.
   """
 
-  def __init__(self, workdir: pathlib.Path, seed: int, done: int):
-    self._path = workdir / 'metrics.jsonl'
+  def __init__(self, workdir: pathlib.Path, block, names: list[str], done: int):
+    self._file, self._boards = None, {}
+    if not distributed.is_first():
+      return
+    path = workdir / 'metrics.jsonl'
     kept = [
       row
-      for row in read(workdir)
-      if row['seed'] < seed or (row['seed'] == seed and row['epoch'] <= done)
+      for row in _rows(path)
+      if row['seed'] not in block.seeds
+      or row['fold'] not in names
+      or row['epoch'] <= done
     ]
-    _rewrite(self._path, kept)
-    self._seed = seed
-    self._file = open(self._path, 'a')
+    _rewrite(path, kept)
+    self._file = open(path, 'a')
+    _, dot, part = block.name.partition('.')
     with warnings.catch_warnings():
       warnings.simplefilter('ignore')  # tensorboardX's own deprecations
-      self._board = tensorboardX.SummaryWriter(
-        str(workdir / 'tensorboard' / f'seed{seed}'), purge_step=done + 1
-      )
+      for seed in block.seeds:
+        folder = workdir / 'tensorboard' / f'seed{seed}{dot}{part}'
+        self._boards[seed] = tensorboardX.SummaryWriter(
+          str(folder), purge_step=done + 1
+        )
 
-  def add(self, epoch: int, fold: str, split: str, **values: float):
-    """Writes one row, and its values as scalars of TensorBoard."""
-    row = {'epoch': epoch, 'seed': self._seed, 'fold': fold, 'split': split}
-    row |= {name: round(float(value), 6) for name, value in values.items()}
-    self._file.write(json.dumps(row) + '\n')
+  def add(self, epoch: int, seed: int, fold: str, split: str, **values: float):
+    """Writes one row, and its values as scalars of TensorBoard.
+
+    What is not finite is null, as JSON has it.
+    """
+    if not self._file:
+      return
+    row = {'epoch': epoch, 'seed': seed, 'fold': fold, 'split': split}
     for name, value in values.items():
-      self._board.add_scalar(f'{split}/{name}/{fold}', float(value), epoch)
+      finite = math.isfinite(value)
+      row[name] = round(float(value), 6) if finite else None
+      if finite:
+        self._boards[seed].add_scalar(f'{split}/{name}/{fold}', value, epoch)
+    self._file.write(json.dumps(row) + '\n')
 
   def flush(self):
     """Brings all rows to the disk, before a checkpoint says they exist."""
-    self._file.flush()
-    os.fsync(self._file.fileno())
-    self._board.flush()
+    if self._file:
+      self._file.flush()
+      os.fsync(self._file.fileno())
+      for board in self._boards.values():
+        board.flush()
 
   def __enter__(self):
     return self
 
   def __exit__(self, *_):
-    self._file.close()
-    self._board.close()
+    if self._file:
+      self._file.close()
+    for board in self._boards.values():
+      board.close()
 
 
 def read(workdir: pathlib.Path) -> list[dict]:
-  """Rows of metrics.jsonl, without a last line that a kill cut short."""
-  path = workdir / 'metrics.jsonl'
+  """Rows of metrics.jsonl, without a last line that a kill cut short.
+
+  A value that was not finite is nan.
+  """
+  return [
+    {name: math.nan if x is None else x for name, x in row.items()}
+    for row in _rows(workdir / 'metrics.jsonl')
+  ]
+
+
+def _rows(path):
   if not path.exists():
     return []
   rows = []
@@ -72,27 +106,59 @@ def read(workdir: pathlib.Path) -> list[dict]:
 
 @contextlib.contextmanager
 def progress(console: rich.console.Console, title: str, done: int, epochs: int):
-  """Yields `tell(epoch, said)`: a bar, or eight lines if not a terminal."""
-  bar = rich.progress.Progress(
+  """Yields `tell(epoch, said, clips, folds)`.
+
+  On a terminal a bar with the time left, the clips that train a second (those
+  of all members) and a line of the folds; else eight lines in all.
+  """
+  bar = _Bar(
     rich.progress.TextColumn('{task.description}'),
     rich.progress.BarColumn(),
     rich.progress.MofNCompleteColumn(),
     rich.progress.TextColumn('{task.fields[said]}'),
+    rich.progress.TextColumn('{task.fields[rate]}'),
     rich.progress.TimeElapsedColumn(),
     rich.progress.TextColumn('left'),
     rich.progress.TimeRemainingColumn(),
     console=console,
     disable=not console.is_terminal,
   )
-  task = bar.add_task(title, total=epochs, completed=done, said='compiling')
+  task = bar.add_task(
+    title, total=epochs, completed=done, said='compiling', rate='', folds=''
+  )
+  clock = [time.monotonic()]
 
-  def tell(epoch, said):
-    bar.update(task, completed=epoch, said=said)
+  def tell(epoch, said, clips, folds):
+    clock.append(time.monotonic())
+    rate = f'{clips / max(1e-9, clock[-1] - clock[-2]):.0f} clips/s'
+    bar.update(task, completed=epoch, said=said, rate=rate, folds=folds)
     if not console.is_terminal and epoch % max(1, epochs // 8) == 0:
-      console.print(f'{title}, epoch {epoch}/{epochs}: {said}')
+      console.print(f'{title}, epoch {epoch}/{epochs}: {said}, {rate}')
 
   with bar:
     yield tell
+
+
+class _Bar(rich.progress.Progress):
+  """A progress bar with a line below it: how each fold does."""
+
+  def get_renderables(self):
+    yield from super().get_renderables()
+    for task in self.tasks:
+      if task.fields['folds']:
+        text = rich.text.Text(task.fields['folds'], 'dim', overflow='ellipsis')
+        text.no_wrap = True
+        yield text
+
+
+@contextlib.contextmanager
+def profiled(workdir: pathlib.Path, wanted: bool):
+  """Writes a trace of what runs inside to workdir/profile, if wanted."""
+  if not wanted:
+    yield
+    return
+  with jax.profiler.trace(str(workdir / 'profile')):
+    yield
 
 
 def _rewrite(path, rows):

@@ -3,6 +3,7 @@
 python -m mefnet_jax.main --config=configs/mfcnn.py --workdir=runs/mfcnn
 """
 
+import contextlib
 import pathlib
 import sys
 
@@ -17,6 +18,17 @@ _CONFIG = config_flags.DEFINE_config_file(
 _WORKDIR = flags.DEFINE_string(
   'workdir', None, 'Folder of the run; runs/<config> if not given.'
 )
+_QUIET = flags.DEFINE_bool('quiet', False, 'Only the closing table.')
+_DETERMINISTIC = flags.DEFINE_bool(
+  'deterministic', True, 'The same bits each time on a GPU too; costs a little.'
+)
+_COORDINATOR = flags.DEFINE_string(
+  'coordinator',
+  None,
+  'Several processes train one run: host:port of the first, or auto (SLURM).',
+)
+_PROCESSES = flags.DEFINE_integer('processes', 1, 'How many they are.')
+_PROCESS = flags.DEFINE_integer('process', 0, 'Which this is, from 0.')
 
 
 def main():
@@ -24,16 +36,32 @@ def main():
   config = _config()
   import rich.console  # imports that take their time stay out of --help
 
-  from mefnet_jax import compilation, protocol, settings, workdirs
+  from mefnet_jax import (
+    compilation,
+    distributed,
+    protocol,
+    settings,
+    workdirs,
+  )
 
+  compilation.prepare(deterministic=_DETERMINISTIC.value)
+  if _COORDINATOR.value:
+    distributed.start(_COORDINATOR.value, _PROCESSES.value, _PROCESS.value)
   settings.check(config)
-  compilation.prepare()
   workdir = pathlib.Path(_WORKDIR.value or _default_workdir())
-  console = rich.console.Console(soft_wrap=not sys.stdout.isatty())
-  with workdirs.locked(workdir), commands.stop_signals() as stop:
-    workdirs.claim(config, workdir)
+  with contextlib.ExitStack() as stack:
+    if distributed.is_first():
+      stack.enter_context(workdirs.locked(workdir))
+      workdirs.claim(config, workdir)
+    stop = stack.enter_context(commands.stop_signals())
+    speaks = distributed.is_first() and not _QUIET.value
+    console = rich.console.Console(
+      soft_wrap=not sys.stdout.isatty(), quiet=not speaks
+    )
     protocol.run(config, workdir, console=console, stop=stop)
-  console.print(f'report: {workdir / "report.html"}')
+  if distributed.is_first():
+    console.quiet = False
+    console.print(f'report: {workdir / "report.html"}')
 
 
 def _config():

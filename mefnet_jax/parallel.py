@@ -1,9 +1,14 @@
-"""All folds in one program, over all local devices: the only pmap.
+"""All members in one program, over all devices: the only pmap.
 
-'folds' gives each device a block of folds and needs no communication;
-'batch' splits each batch and sums the gradients. Both are the training of
-each fold alone: the folds share the order of the clips, their dropout and
-their patches, and each masks out what it holds out.
+A member is one training: a fold with a seed. The members of a block are one
+stacked state, (seeds S, folds F, ...), and one step moves them all. 'folds'
+gives each device some of the folds and needs no communication; 'batch' splits
+each batch and sums the gradients. Both are the training of each member alone:
+the folds of a seed share the order of the clips, their dropout and their
+patches, and each masks out what it holds out.
+
+The devices may be those of several processes (`distributed.py`): each puts its
+own part in, and `join` gives the whole to all.
 """
 
 import dataclasses
@@ -13,6 +18,7 @@ from collections.abc import Callable
 
 import jax
 import numpy as np
+from jax.experimental import multihost_utils
 
 CHOICES = ('auto', 'folds', 'batch')
 _AXIS = 'batch'
@@ -20,26 +26,39 @@ _AXIS = 'batch'
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-  """How `folds` trainings lie on `devices` devices."""
+  """How the folds of a block lie on `devices` devices.
+
+  own_order: each fold walks an order of its own; else those of a seed share
+  one.
+  """
 
   mode: str  # folds | batch
   devices: int
   folds: int
+  own_order: bool = False
 
   @property
   def padded(self) -> int:
-    """Folds with those that train on nothing, to fill the devices."""
+    """Folds with those that train for nothing, to fill the devices."""
     if self.mode == 'batch':
       return self.folds
     return self.devices * math.ceil(self.folds / self.devices)
 
-  def split(self, tree):
-    """Leaves (folds, ...) as the step takes them; a pad repeats the last."""
+  def split(self, tree, axis: int = 1):
+    """Leaves with folds at `axis` as the step takes them: (S, F, ...).
+
+    In 'folds' mode (local devices, S, folds a device, ...); a pad repeats the
+    last fold.
+    """
     if self.mode == 'batch':
       return tree
     pick = np.minimum(np.arange(self.padded), self.folds - 1)
-    pick = pick.reshape(self.devices, -1)
-    return jax.tree.map(lambda x: x[pick], tree)
+    pick = pick.reshape(self.devices, -1)[self._mine()]
+
+    def lay(x):
+      return np.moveaxis(np.take(np.asarray(x), pick, axis), axis, 0)
+
+    return jax.tree.map(lay, tree)
 
   def place(self, tree):
     """Puts what `split` gave where the step leaves it: one compilation."""
@@ -56,64 +75,94 @@ class Plan:
       lambda _, tree: tree,
       in_axes=(0, axes),
       out_axes=axes,
-      devices=jax.local_devices()[: self.devices],
+      devices=self._devices(),
     )
-    return lay(np.zeros(self.devices), tree)
+    return lay(np.zeros(len(jax.local_devices()[: self.devices])), tree)
 
   def join(self, tree):
-    """Undoes split: leaves (folds, ...)."""
+    """Undoes `split`: leaves (S, F, ...), in the memory of each process."""
     if self.mode == 'batch':
-      return tree
-    return jax.tree.map(
-      lambda x: x.reshape(self.padded, *x.shape[2:])[: self.folds], tree
-    )
+      return jax.device_get(tree)
+    if jax.process_count() > 1:
+      tree = multihost_utils.process_allgather(tree, tiled=False)
+
+    def lay(x):
+      x = np.moveaxis(np.asarray(x), 0, 1)
+      return x.reshape(len(x), self.padded, *x.shape[3:])[:, : self.folds]
+
+    return jax.tree.map(lay, jax.device_get(tree))
+
+  def _devices(self):
+    """The devices that pmap is told of; with several processes all of them."""
+    if jax.process_count() > 1:
+      return None
+    return jax.local_devices()[: self.devices]
+
+  def _mine(self):
+    """Which of all devices' parts this process puts in."""
+    if jax.process_count() == 1:
+      return slice(None)
+    count = jax.local_device_count()
+    return slice(jax.process_index() * count, (jax.process_index() + 1) * count)
 
 
-def plan(folds: int, mode: str = 'auto') -> Plan:
+def plan(folds: int, mode: str = 'auto', *, own_order: bool = False) -> Plan:
   """Folds on devices of their own where there are enough, else the batch."""
-  devices = jax.local_device_count()
+  devices = jax.device_count()
   if mode == 'auto':
     mode = 'folds' if folds >= devices else 'batch'
-  return Plan(mode, devices, folds)
+  return Plan(mode, devices, folds, own_order)
 
 
 def train_step(step: Callable, how: Plan) -> Callable:
-  """`step(state, weight_N, clips, index_B, valid_B, key)` over all folds.
+  """`step(state, fold, clips, order, key)` of all members.
 
-  The state and weight_N get a leading axis of folds (`Plan.split`), the rest
-  is shared. In 'batch' mode B must be a multiple of the devices. The old
-  state's memory is taken for the new one.
+  state: leaves (S, F, ...); fold: what each fold has of its own, leaves
+  (F, ...); clips: shared; order: the batch, leaves (S, B), or (S, F, B) if
+  how.own_order; key: (S,). State and fold as `Plan.split` lays them. In
+  'batch' mode B must be a multiple of the devices. The old state's memory is
+  taken for the new one.
   """
-  over_folds = (0, 0, None, None, None, None)
+  own = 0 if how.own_order else None
   if how.mode == 'folds':
-    step = jax.vmap(step, over_folds)
     return jax.pmap(
-      step,
-      in_axes=over_folds,
+      _members(step, own),
+      in_axes=(0, 0, None, own, None),
       donate_argnums=0,
-      devices=jax.local_devices()[: how.devices],
+      devices=how._devices(),
     )
-  step = jax.vmap(functools.partial(step, axis_name=_AXIS), over_folds)
   mapped = jax.pmap(
-    step,
+    _members(functools.partial(step, axis_name=_AXIS), own),
     axis_name=_AXIS,
-    in_axes=(None, None, None, 0, 0, None),
+    in_axes=(None, None, None, 0, None),
     out_axes=None,
     donate_argnums=0,
+    devices=how._devices(),
   )
 
-  def split_batch(state, weight_FN, clips, index_B, valid_B, key):
-    index_DB, valid_DB = (
-      x.reshape(how.devices, -1) for x in (index_B, valid_B)
-    )
-    return mapped(state, weight_FN, clips, index_DB, valid_DB, key)
+  def split_batch(state, fold, clips, order, key):
+    def lay(x):
+      x = np.asarray(x).reshape(*x.shape[:-1], how.devices, -1)
+      return np.moveaxis(x, -2, 0)[how._mine()]
+
+    return mapped(state, fold, clips, jax.tree.map(lay, order), key)
 
   return split_batch
 
 
 def eval_step(step: Callable, how: Plan) -> Callable:
-  """`step(params, clips, index_B)` with params and indices of each fold."""
-  step = jax.vmap(step, (0, None, 0))
+  """`step(params, fold, clips, index_B)`: params (S, F, ...), indices (F, B).
+
+  In 'batch' mode every device would do the same work: one does it.
+  """
+  step = jax.vmap(step, (0, 0, None, 0))
+  step = jax.vmap(step, (0, None, None, None))
   if how.mode == 'folds':
-    return jax.pmap(step, in_axes=(0, None, 0))
+    return jax.pmap(step, in_axes=(0, 0, None, 0), devices=how._devices())
   return jax.jit(step)
+
+
+def _members(step, own):
+  """The step of one member over the folds, and over the seeds."""
+  step = jax.vmap(step, (0, 0, None, own, None))
+  return jax.vmap(step, (0, None, None, 0, 0))

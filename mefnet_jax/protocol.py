@@ -15,7 +15,9 @@ import rich.console
 
 from mefnet_jax import (
   datasets,
+  distributed,
   errors,
+  findings,
   fit,
   folds,
   logs,
@@ -65,6 +67,14 @@ def run(
   prepared = time.monotonic()
   label = _labels(config, clips)
   splits = folds.make(config.protocol, label, clips.subject, seed=config.seed)
+  if config.train.selection == 'validation':
+    splits = folds.with_validation(
+      splits,
+      label,
+      clips.subject,
+      share=config.train.validation_share,
+      seed=config.seed,
+    )
   job = fit.Job(
     model=_network(config, clips),
     clips=_inputs(config, clips, label),
@@ -99,7 +109,7 @@ def run(
     probabilities=by_seed.mean(0),
     seed_probabilities=by_seed if len(seeds) > 1 else None,
     history=logs.read(workdir),
-    findings=clips.findings,
+    findings=(*clips.findings, *_diverged(seeds, fitted)),
     seconds={
       'prepare': prepared - started,
       'train': sum(one.seconds for one in fitted),
@@ -109,15 +119,25 @@ def run(
     device=_device(),
     command=shlex.join(['python', '-m', 'mefnet_jax.main', *sys.argv[1:]]),
   )
+  if not distributed.is_first():
+    return results.summary(result)
   summary = report.write(workdir, result)
+  console.quiet = False
   console.print(report.table(result))
   return summary
 
 
 def _load(config, workdir, console):
-  """The clips, with the table of what preparation met, on error too."""
+  """The clips, with the table of what preparation met, on error too.
+
+  Of several processes the first prepares; the others read what it kept.
+  """
   try:
+    if not distributed.is_first():
+      distributed.wait('clips')
     clips = datasets.load(config.dataset)
+    if distributed.is_first():
+      distributed.wait('clips')
   except errors.UserError as error:
     _show(getattr(error, 'findings', ()), workdir, console)
     raise
@@ -125,10 +145,10 @@ def _load(config, workdir, console):
   return clips
 
 
-def _show(findings, workdir, console):
-  if findings:
-    console.print(datasets.table(findings))
-    datasets.write_findings(workdir / 'findings.csv', findings)
+def _show(found, workdir, console):
+  if found and distributed.is_first():
+    console.print(datasets.table(found))
+    datasets.write_findings(workdir / 'findings.csv', found)
 
 
 def _labels(config, clips):
@@ -147,6 +167,21 @@ def _inputs(config, clips, label):
   """What goes to the device: the streams the network looks at, and labels."""
   wanted = models.views(config.model.name)
   return {name: clips.streams[name] for name in wanted} | {'label': label}
+
+
+def _diverged(seeds, fitted):
+  """Findings on members whose loss was not finite."""
+  return [
+    findings.Finding(
+      'diverged',
+      '',
+      '',
+      f'fold {name}, seed {seed}: loss not finite from epoch {epoch} on; its '
+      'clips were given the class frequencies of its training',
+    )
+    for seed, one in zip(seeds, fitted, strict=True)
+    for name, epoch in one.diverged.items()
+  ]
 
 
 def _fingerprint(clips, label, splits):
@@ -169,6 +204,10 @@ def _announce(config, clips, splits, console):
   reason = folds.is_leaky(config.protocol.name)
   if reason:
     console.print(f'LEAKY protocol {config.protocol.name}: {reason}.')
+  if config.train.selection == 'oracle':
+    console.print(
+      'LEAKY selection oracle: the epoch is chosen on the held-out clips.'
+    )
   if config.protocol.shuffle_labels:
     console.print('SHUFFLED LABELS: a control; scores must fall to chance.')
   console.print(
@@ -190,7 +229,7 @@ def _versions():
 
 def _device():
   """The accelerators, or the processor's name and cores."""
-  devices = jax.local_devices()
+  devices = jax.devices()
   if devices[0].platform != 'cpu':
     return f'{len(devices)} x {devices[0].device_kind}'
   name = platform.processor() or platform.machine()

@@ -3,8 +3,25 @@
 import jax
 import numpy as np
 
-from mefnet_jax import errors, folds, inputs, models, parallel
+from mefnet_jax import (
+  errors,
+  folds,
+  inputs,
+  models,
+  orders,
+  parallel,
+  selection,
+)
 
+_SHARES = (
+  'augment.brightness',
+  'augment.crop',
+  'augment.scale',
+  'augment.shift',
+  'model.dropout',
+  'protocol.test_share',
+  'train.validation_share',
+)
 _AT_LEAST_ONE = (
   'seeds',
   'dataset.frames',
@@ -14,12 +31,16 @@ _AT_LEAST_ONE = (
 )
 _NOT_NEGATIVE = (
   'seed',
+  'augment.jitter',
   'dataset.allow_lost',
   'dataset.workers',
   'train.learning_rate',
   'train.decay',
   'train.weight_decay',
   'train.evaluate_every',
+  'train.memory',
+  'train.mixup',
+  'train.patience',
   'train.checkpoint_every',
 )
 
@@ -28,7 +49,10 @@ def check(config):
   """Raises UserError for a config that no run can follow."""
   _one_of(config, 'input', inputs.CHOICES)
   _one_of(config, 'train.parallel', parallel.CHOICES)
-  _one_of(config, 'train.selection', ('last',))
+  _one_of(config, 'scale', inputs.SCALES)
+  _one_of(config, 'train.sampling', orders.SAMPLINGS)
+  _one_of(config, 'train.selection', selection.CHOICES)
+  _training(config)
   for name in _AT_LEAST_ONE:
     _at_least(config, name, 1)
   folds.is_leaky(config.protocol.name)
@@ -36,7 +60,7 @@ def check(config):
     _at_least(config, name, 8)
   for name in _NOT_NEGATIVE:
     _at_least(config, name, 0)
-  for name in ('protocol.test_share', 'model.dropout'):
+  for name in _SHARES:
     _at_least(config, name, 0)
     _below(config, name, 1)
   for name in ('model.kernel', 'model.pool'):
@@ -51,6 +75,37 @@ def check(config):
   except (TypeError, ValueError) as error:
     said = str(error).splitlines()[0]
     raise errors.UserError(f'config.model: {said}') from error
+
+
+def _training(config):
+  """Options that do not go together."""
+  if config.train.patience and config.train.selection != 'validation':
+    raise errors.UserError(
+      f'--config.train.patience={config.train.patience} waits for a better '
+      'validation loss: set --config.train.selection=validation'
+    )
+  if config.train.selection != 'last' and not config.train.evaluate_every:
+    raise errors.UserError(
+      '--config.train.evaluate_every=0: an epoch can be chosen only among '
+      'those that are evaluated; set 1'
+    )
+  for name in ('flip', 'reverse'):
+    _at_least(config, f'augment.{name}', 0)
+    if config.augment[name] > 1:
+      raise errors.UserError(
+        f'--config.augment.{name}={config.augment[name]}: at most 1, it is a '
+        'share of the clips'
+      )
+  fixed = config.input in ('flow', 'as_is')
+  if fixed and (config.augment.flip or config.augment.brightness):
+    raise errors.UserError(
+      f'--config.input={config.input}: flow cannot be mirrored or brightened; '
+      'set --config.augment.flip=0 and --config.augment.brightness=0'
+    )
+  if fixed and config.scale == 'train':
+    raise errors.UserError(
+      f'--config.scale=train: --config.input={config.input} has a fixed scale'
+    )
 
 
 def network(config, num_classes: int):

@@ -1,17 +1,16 @@
-"""The training of one fold: a state, a pure step, and the order of clips.
+"""The training of one member: a state, a pure step, and the order of clips.
 
-`parallel.py` runs the step for all folds at once, `protocol.py` calls it.
-Axes: B clips of a batch, N all clips, C classes.
+A member is a fold with a seed. `parallel.py` runs the step for all members at
+once, `fit.py` calls it. Axes: B clips of a batch, N all clips, C classes.
 """
 
 import flax.struct
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 from flax import linen as nn
 
-from mefnet_jax import inputs, losses
+from mefnet_jax import augment, inputs, losses
 
 
 @flax.struct.dataclass
@@ -37,45 +36,67 @@ def create_state(
 
 def train_step(
   state: TrainState,
-  weight_N: jax.Array,
+  fold: dict,
   clips: dict,
-  index_B: jax.Array,
-  valid_B: jax.Array,
+  order: dict,
   key: jax.Array,
   *,
   model: nn.Module,
   tx: optax.GradientTransformation,
   how: str,
   weight_decay: float = 0.0,
+  augmentation: augment.Augmentation | None = None,
+  mixup: float = 0.0,
   axis_name: str | None = None,
 ) -> tuple[TrainState, dict[str, jax.Array]]:
-  """One optimizer step of one fold; the same on one device or many.
+  """One optimizer step of one member; the same on one device or many.
 
   Args:
-    state: of the fold.
-    weight_N: what each clip counts; 0 for those that the fold holds out.
+    state: of the member.
+    fold: 'weight' (N,), what each clip counts, 0 for those that are held
+      out; 'moments' where clips are scaled by those of the fold's training
+      clips (`inputs.of_training`).
     clips: `inputs.measured` clips: streams (N, T, H, W, C) uint8, 'label'.
-    index_B: the batch, as indices of clips.
-    valid_B: 0 for the padding of the last batch, else 1.
+    order: the batch: 'index' (B,) of clips; 'valid' (B,), 0 for the padding
+      of a batch, else 1; for mixup 'mate' (B,), the clip that each is mixed
+      with.
     key: of this step; each clip's dropout follows from it and its index.
     model, tx: the network and its optimizer.
     how: the network's input, see `inputs.standardise`.
     weight_decay: factor of the L2 term.
+    augmentation: of the clips.
+    mixup: alpha of the Beta distribution of shares; 0: none (Zhang et al.,
+      ICLR 2018).
     axis_name: the devices over which the batch is split.
 
   Returns:
     The next state; sums over the fold's clips of loss, weight, correct
     predictions and clips.
   """
-  batch = inputs.batch(clips, index_B, how=how)
-  batch['key'] = jax.vmap(lambda i: jax.random.fold_in(key, i))(index_B)
-  weight_B = weight_N[index_B] * valid_B
-  total = _sum_over(weight_B.sum(), axis_name)
+  index_B, weight_N = order['index'], fold['weight']
+  key_B = jax.vmap(lambda i: jax.random.fold_in(key, i))(index_B)
+  seen = dict(how=how, moments=fold.get('moments'), augmentation=augmentation)
+  batch = inputs.batch(clips, index_B, key_B=key_B, **seen)
+  weight_B = weight_N[index_B] * order['valid']
+  targets = [(batch['label'], weight_B)]
+  if mixup:
+    mate_B = order['mate']
+    mate_key_B = jax.vmap(lambda i: jax.random.fold_in(key, i))(mate_B)
+    mate = inputs.batch(clips, mate_B, key_B=mate_key_B, **seen)
+    share_B = _shares(key_B, mixup)
+    batch = _mixed(batch, mate, share_B)
+    mate_weight_B = weight_N[mate_B] * order['valid']
+    targets = [
+      (batch['label'], weight_B * share_B),
+      (mate['label'], mate_weight_B * (1.0 - share_B)),
+    ]
+  batch['key'] = key_B
+  total = _sum_over(sum(w_B.sum() for _, w_B in targets), axis_name)
   devices = _sum_over(1.0, axis_name)
 
   def loss_fn(params):
     logits_BC, _ = model.apply({'params': params}, batch, train=True)
-    loss = losses.cross_entropy(logits_BC, batch['label'], weight_B)
+    loss = sum(losses.cross_entropy(logits_BC, *target) for target in targets)
     mean = loss / jnp.maximum(total, 1e-12)
     if weight_decay:
       mean += weight_decay * losses.attenuation(params) / devices
@@ -94,42 +115,36 @@ def train_step(
 
 def eval_step(
   params: dict,
+  fold: dict,
   clips: dict,
   index_B: jax.Array,
   *,
   model: nn.Module,
   how: str,
 ) -> jax.Array:
-  """Logits (B, C) of the clips at index_B."""
-  batch = inputs.batch(clips, index_B, how=how)
+  """Logits (B, C) of the clips at index_B; `fold` as in `train_step`."""
+  batch = inputs.batch(clips, index_B, how=how, moments=fold.get('moments'))
   return model.apply({'params': params}, batch, train=False)[0]
 
 
-def epoch_batches(
-  clips: int, batch_size: int, multiple: int, *, seed: int, epoch: int
-) -> tuple[np.ndarray, np.ndarray]:
-  """The order of an epoch: a function of (seed, epoch).
+def _shares(key_B, alpha):
+  """Each clip's own share of its mixture, (B,)."""
 
-  The fewest batches of at most batch_size clips, made alike in size, so that
-  no step works on padding for long.
+  def share(key):
+    return jax.random.beta(jax.random.fold_in(key, 1), alpha, alpha)
 
-  Args:
-    clips: number of clips N.
-    batch_size: the most clips in a batch.
-    multiple: the batch is filled up to a multiple of it.
-    seed, epoch: of the shuffle.
+  return jax.vmap(share)(key_B)
 
-  Returns:
-    indices (steps, B) int32 and valid (steps, B) float32, 0 for the fill.
-  """
-  steps = -(-clips // min(batch_size, clips))
-  size = -(-clips // steps)
-  size = multiple * -(-size // multiple)
-  order = np.random.default_rng([seed, epoch]).permutation(clips)
-  index = np.zeros(steps * size, np.int32)
-  valid = np.zeros(steps * size, np.float32)
-  index[:clips], valid[:clips] = order, 1.0
-  return index.reshape(steps, size), valid.reshape(steps, size)
+
+def _mixed(batch, mate, share_B):
+  """The streams of two batches mixed; the labels stay the first one's."""
+
+  def mix(name, x):
+    share = share_B.reshape(-1, *[1] * (x.ndim - 1))
+    return x * share + mate[name] * (1.0 - share)
+
+  mixed = {name: mix(name, x) for name, x in batch.items() if name != 'label'}
+  return {**mixed, 'label': batch['label']}
 
 
 def _sum_over(tree, axis_name):

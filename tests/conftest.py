@@ -1,4 +1,4 @@
-"""Four devices, no silent rank promotion, and a cache of its own."""
+"""Eight devices, no silent rank promotion, and a cache of its own."""
 
 import os
 import tempfile
@@ -16,7 +16,7 @@ from tests.release_fixtures import rendered, tiny_smic  # noqa: E402, F401
 jax.config.update('jax_compilation_cache_dir', os.environ['MEFNET_CACHE'])
 jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.1)
 jax.config.update('jax_disable_most_optimizations', True)
-jax.config.update('jax_num_cpu_devices', 4)
+jax.config.update('jax_num_cpu_devices', 8)
 jax.config.update('jax_numpy_rank_promotion', 'raise')
 
 

@@ -7,39 +7,80 @@ import numpy as np
 import optax
 import pytest
 
-from mefnet_jax import inputs, losses, models, optimizers, parallel, train
+from mefnet_jax import (
+  augment,
+  inputs,
+  losses,
+  models,
+  optimizers,
+  orders,
+  parallel,
+  train,
+)
 
 ADAM = optimizers.adam(1e-2, 1e-5)
 # Adam makes a full step of a gradient that is nothing but rounding.
 MOMENTUM = optax.sgd(0.3, momentum=0.9)
+GENTLE = optax.sgd(0.03, momentum=0.9)  # 20 steps without chaos
 SHAPES = {'filters': 4, 'kernel': (5, 3, 3), 'hidden': (8,)}
 
 
 def trained(
-  clips, name, trains, mode='folds', devices=1, steps=4, tx=ADAM, **fields
+  clips,
+  name,
+  trains,
+  mode='folds',
+  devices=1,
+  steps=4,
+  tx=ADAM,
+  seeds=(0,),
+  own=False,
+  **fields,
 ):
-  """States (folds, ...) after some steps, dropout on."""
+  """States (seeds, folds, ...) after some steps, dropout on."""
+  extra = {k: fields.pop(k) for k in ('augmentation', 'mixup') if k in fields}
   model = models.build(name, num_classes=3, **SHAPES, **fields)
   clips = {k: clips[k] for k in (*models.views(name), 'label')}
   clips = inputs.measured(clips, how='difference')
-  plan = parallel.Plan(mode, devices, len(trains))
-  state = train.create_state(model, tx, clips, jax.random.key(0))
+  plan = parallel.Plan(mode, devices, len(trains), own)
+  states = [
+    train.create_state(model, tx, clips, jax.random.key(s)) for s in seeds
+  ]
   state = jax.tree.map(
-    lambda x: np.broadcast_to(np.asarray(x), (len(trains), *x.shape)), state
+    lambda *x: np.stack([[np.asarray(one)] * len(trains) for one in x]),
+    *states,
   )
   weight_FN = np.stack(
     [losses.clip_weights(clips['label'], t, 3, balanced=True) for t in trains]
   )
   step = functools.partial(
-    train.train_step, model=model, tx=tx, how='difference', weight_decay=1e-3
+    train.train_step,
+    model=model,
+    tx=tx,
+    how='difference',
+    weight_decay=1e-3,
+    **extra,
   )
   step = parallel.train_step(step, plan)
-  state, weight_FN = plan.split(state), plan.split(weight_FN)
+  state = plan.split(state)
+  fold = plan.split({'weight': weight_FN}, axis=0)
   for i in range(steps):
-    index_SB, valid_SB = train.epoch_batches(14, 8, 4, seed=0, epoch=i)
-    key = jax.random.key(i)
-    state, sums = step(state, weight_FN, clips, index_SB[0], valid_SB[0], key)
-  return jax.device_get((plan.join(state), plan.join(sums)))
+    rows = [order(clips, trains, own, seed, i) for seed in seeds]
+    batch = jax.tree.map(lambda *x: np.stack(x)[..., 0, :], *rows)
+    batch = plan.split(batch) if own else batch
+    key = jax.vmap(lambda s, i=i: jax.random.key(100 * s + i))(np.array(seeds))
+    state, sums = step(state, fold, clips, batch, key)
+  return plan.join(state), plan.join(sums)
+
+
+def order(clips, trains, own, seed, epoch):
+  """An epoch's batches: of the seed, or of each fold."""
+  if not own:
+    return orders.shared(14, 8, 4, seed=seed, epoch=epoch)
+  settings = {'sampling': 'balanced', 'seed': seed, 'epoch': epoch}
+  label = np.asarray(clips['label'])
+  rows = [orders.own(label, t, 8, 4, **settings) for t in trains]
+  return jax.tree.map(lambda *x: np.stack(x), *rows)
 
 
 def pairs(a, b):
@@ -55,36 +96,65 @@ NETWORKS = [
 ]
 
 
+DRAWN = augment.Augmentation(
+  flip=0.5, shift=0.1, scale=0.1, brightness=0.2, crop=0.2, jitter=0.3
+)
+WAYS = {
+  'plain': {},
+  'augmented': {'augmentation': DRAWN},
+  'mixed': {'own': True, 'mixup': 0.4, 'augmentation': DRAWN},
+}
+
+
 @pytest.mark.parametrize(('name', 'fields'), NETWORKS)
-def test_a_fold_among_others_is_the_fold_alone(clips, name, fields):
-  together, _ = trained(clips, name, TRAINS, tx=MOMENTUM, **fields)
-  alone, _ = trained(clips, name, TRAINS[1:2], tx=MOMENTUM, **fields)
+def test_a_member_among_others_is_the_member_alone(clips, name, fields):
+  """Fold 1 of seed 5: with three folds and two seeds, and by itself."""
+  fields = {**fields, 'tx': GENTLE, 'steps': 20}
+  together, _ = trained(clips, name, TRAINS, seeds=(4, 5), **fields)
+  alone, _ = trained(clips, name, TRAINS[1:2], seeds=(5,), **fields)
   for a, b in pairs(alone.params, together.params):
-    np.testing.assert_allclose(a[0], b[1], rtol=1e-4, atol=2e-6)
+    np.testing.assert_allclose(a[0, 0], b[1, 1], rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize('way', ['augmented', 'mixed'])
+def test_augmentation_hangs_on_the_member_alone(clips, way):
+  fields = {**WAYS[way], 'tx': MOMENTUM}
+  together, _ = trained(clips, 'mfcnn', TRAINS, seeds=(4, 5), **fields)
+  alone, _ = trained(clips, 'mfcnn', TRAINS[1:2], seeds=(5,), **fields)
+  for a, b in pairs(alone.params, together.params):
+    np.testing.assert_allclose(a[0, 0], b[1, 1], rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize(
-  ('mode', 'devices'), [('folds', 2), ('folds', 4), ('batch', 2), ('batch', 4)]
+  ('mode', 'devices', 'way'),
+  [
+    ('folds', 2, 'plain'),
+    ('folds', 8, 'plain'),
+    ('batch', 2, 'plain'),
+    ('batch', 4, 'plain'),
+    ('folds', 2, 'mixed'),
+    ('batch', 4, 'mixed'),
+  ],
 )
-def test_several_devices_are_one_device(clips, mode, devices):
-  one, sums = trained(clips, 'mecnn', TRAINS, tx=MOMENTUM)
-  many, many_sums = trained(clips, 'mecnn', TRAINS, mode, devices, tx=MOMENTUM)
-  for a, b in zip(
-    jax.tree.leaves(one.params), jax.tree.leaves(many.params), strict=True
-  ):
+def test_several_devices_are_one_device(clips, mode, devices, way):
+  fields = {**WAYS[way], 'tx': MOMENTUM, 'seeds': (0, 1)}
+  one, sums = trained(clips, 'mecnn', TRAINS, **fields)
+  many, many_sums = trained(clips, 'mecnn', TRAINS, mode, devices, **fields)
+  for a, b in pairs(one.params, many.params):
     np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
   for name, value in sums.items():
     np.testing.assert_allclose(value, many_sums[name], rtol=1e-4)
 
 
-def test_held_out_clips_leave_no_trace(clips):
+@pytest.mark.parametrize('way', WAYS)
+def test_held_out_clips_leave_no_trace(clips, way):
   """Other pixels and labels in the held-out clips: the same weights."""
   own = [np.arange(0, 9)]
-  before, _ = trained(clips, 'mfcnn', own)
+  before, _ = trained(clips, 'mfcnn', own, **WAYS[way])
   for name in ('eyes', 'mouth'):
     clips[name][9:] = 255 - clips[name][9:]
   clips['label'][9:] = 0
-  after, _ = trained(clips, 'mfcnn', own)
+  after, _ = trained(clips, 'mfcnn', own, **WAYS[way])
   for a, b in pairs(before, after):
     np.testing.assert_array_equal(a, b)
 
@@ -94,13 +164,13 @@ def test_training_learns(clips):
   own = [np.arange(14)]
   _, first = trained(clips, 'mfcnn', own, steps=1, dropout=0.0)
   _, last = trained(clips, 'mfcnn', own, steps=25, dropout=0.0)
-  assert last['loss'][0] < 0.7 * first['loss'][0]
+  assert last['loss'][0, 0] < 0.7 * first['loss'][0, 0]
 
 
 def test_plan_takes_folds_where_they_fill_the_devices():
-  assert jax.local_device_count() == 4
-  assert parallel.plan(6).mode == 'folds'
-  assert parallel.plan(3).mode == 'batch'
-  plan = parallel.plan(6)
-  values = np.arange(6)
+  assert jax.local_device_count() == 8
+  assert parallel.plan(8).mode == 'folds'
+  assert parallel.plan(7).mode == 'batch'
+  plan = parallel.Plan('folds', 4, 6)
+  values = np.arange(12).reshape(2, 6)
   np.testing.assert_array_equal(plan.join(plan.split(values)), values)

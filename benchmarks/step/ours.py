@@ -25,6 +25,7 @@ from mefnet_jax import (
 
 INDEX_B = np.arange(task.BATCH, dtype=np.int32)
 ONES_B = np.ones(task.BATCH, np.float32)
+ORDER = {'index': INDEX_B[None], 'valid': ONES_B[None]}
 
 
 def main(file):
@@ -42,9 +43,9 @@ def trainer(given, dropout):
   clips = inputs.measured(clips, how='frames')
   state = train.create_state(model, tx, clips, jax.random.key(0))
   state = state.replace(params=with_weights(state.params, given))
-  state = jax.tree.map(lambda x: np.asarray(x)[None], state)
+  state = jax.tree.map(lambda x: np.asarray(x)[None, None], state)
   states = [plan.place(plan.split(state))]
-  weight_FN = plan.place(plan.split(ONES_B[None]))
+  fold = plan.place(plan.split({'weight': ONES_B[None]}, axis=0))
   clips = plan.share(clips)
   step_fn = parallel.train_step(
     functools.partial(train.train_step, model=model, tx=tx, how='frames'), plan
@@ -53,14 +54,12 @@ def trainer(given, dropout):
   check = jax.jit(jax.value_and_grad(functools.partial(loss, model)))
 
   def step():
-    new_key = jax.random.fold_in(key, 0)
-    states[0], _ = step_fn(
-      states[0], weight_FN, clips, INDEX_B, ONES_B, new_key
-    )
+    new_key = jax.random.fold_in(key, 0)[None]
+    states[0], _ = step_fn(states[0], fold, clips, ORDER, new_key)
     jax.block_until_ready(states[0])
 
   def now():
-    params = jax.tree.map(lambda x: x[0], plan.join(states[0].params))
+    params = jax.tree.map(lambda x: x[0, 0], plan.join(states[0].params))
     return check(params, inputs.batch(clips, INDEX_B, how='frames'))
 
   return task.Trainer(

@@ -1,0 +1,137 @@
+"""A block's members as compiled programs: an epoch, and its evaluation."""
+
+import functools
+
+import jax
+import numpy as np
+
+from mefnet_jax import (
+  augment,
+  evaluate,
+  inputs,
+  losses,
+  optimizers,
+  orders,
+  parallel,
+  train,
+)
+
+
+class Engine:
+  """The compiled steps for so many seeds with these folds.
+
+  Args:
+    job: a `fit.Job`.
+    splits: the folds of the block.
+  """
+
+  def __init__(self, job, splits):
+    config = job.config
+    self.job, self.splits = job, splits
+    own = config.train.sampling == 'balanced' or config.train.mixup > 0
+    self.plan = parallel.plan(len(splits), config.train.parallel, own_order=own)
+    self.tx = optimizers.adam(config.train.learning_rate, config.train.decay)
+    measured = inputs.measured(job.clips, how=config.input)
+    self.clips = self.plan.share(measured)
+    self.fold = self._of_each_fold(measured)
+    bound = dict(model=job.model, how=config.input)
+    step = functools.partial(
+      train.train_step,
+      tx=self.tx,
+      weight_decay=config.train.weight_decay,
+      augmentation=augment.Augmentation(**config.augment),
+      mixup=config.train.mixup,
+      **bound,
+    )
+    self._train_step = parallel.train_step(step, self.plan)
+    self._eval_step = parallel.eval_step(
+      functools.partial(train.eval_step, **bound), self.plan
+    )
+    create = functools.partial(train.create_state, job.model, self.tx)
+    self._create_state = jax.jit(create)
+
+  def _of_each_fold(self, measured):
+    """What a fold has of its own, on the devices: leaves (F, ...)."""
+    job, config = self.job, self.job.config
+    fold = {
+      'weight': np.stack(
+        [
+          losses.clip_weights(
+            job.clips['label'],
+            one.train,
+            job.model.num_classes,
+            balanced=config.train.class_weights,
+          )
+          for one in self.splits
+        ]
+      )
+    }
+    if config.scale == 'train':
+      rows = [inputs.of_training(measured, one.train) for one in self.splits]
+      fold['moments'] = jax.tree.map(lambda *x: np.stack(x), *rows)
+    return self.plan.place(self.plan.split(fold, axis=0))
+
+  def initial(self, seeds) -> train.TrainState:
+    """States of all members, (S, F, ...); a seed's begin alike."""
+    folds = len(self.splits)
+    states = [
+      self._create_state(self.clips, jax.random.key(seed)) for seed in seeds
+    ]
+
+    def stack(*x):
+      x = np.stack([np.asarray(one) for one in x])
+      return np.broadcast_to(x[:, None], (len(x), folds, *x.shape[1:]))
+
+    return jax.tree.map(stack, *states)
+
+  def place(self, state):
+    """Host states (S, F, ...) onto the devices."""
+    return self.plan.place(self.plan.split(state))
+
+  def epoch(self, state, seeds, epoch: int):
+    """One epoch of all members: the state, and (S, F) sums of `train_step`."""
+    orders_S = [self._orders(seed, epoch) for seed in seeds]
+    order = jax.tree.map(lambda *x: np.stack(x), *orders_S)
+    keys = [jax.random.fold_in(jax.random.key(s), epoch) for s in seeds]
+    sums = []
+    for i in range(order['index'].shape[-2]):
+      batch = jax.tree.map(lambda x, i=i: x[..., i, :], order)
+      if self.plan.own_order:
+        batch = self.plan.split(batch)
+      key = jax.numpy.stack([jax.random.fold_in(k, i) for k in keys])
+      state, step_sums = self._train_step(
+        state, self.fold, self.clips, batch, key
+      )
+      sums.append(step_sums)
+    total = [self.plan.join(one) for one in sums]
+    return state, jax.tree.map(lambda *x: np.sum(np.stack(x), 0), *total)
+
+  def _orders(self, seed, epoch):
+    """A seed's order of the epoch: (steps, B), or (F, steps, B)."""
+    job, plan = self.job, self.plan
+    multiple = plan.devices if plan.mode == 'batch' else 1
+    size, label = job.config.train.batch_size, job.clips['label']
+    if not plan.own_order:
+      return orders.shared(len(label), size, multiple, seed=seed, epoch=epoch)
+    rows = [
+      orders.own(
+        label,
+        fold.train,
+        size,
+        multiple,
+        sampling=job.config.train.sampling,
+        seed=seed,
+        epoch=epoch,
+      )
+      for fold in self.splits
+    ]
+    return jax.tree.map(lambda *x: np.stack(x), *rows)
+
+  def probabilities(self, params, side: str) -> list[list[np.ndarray]]:
+    """Of each seed and fold: (clips, C) of its `test` or `validation`."""
+    return evaluate.judged(
+      functools.partial(self._eval_step, params, self.fold, self.clips),
+      [getattr(fold, side) for fold in self.splits],
+      self.plan,
+      self.job.config.train.batch_size,
+    )

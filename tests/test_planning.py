@@ -1,0 +1,66 @@
+"""Blocks of members: the fewest that fit, each member in exactly one."""
+
+import jax
+import numpy as np
+import pytest
+
+from mefnet_jax import errors, models, planning
+
+
+@pytest.mark.parametrize('room', [1, 2, 5, 16, 47, 48, 100])
+@pytest.mark.parametrize('seeds', [(0,), (3, 4, 5)])
+def test_each_member_is_in_one_block_that_fits(room, seeds):
+  made = planning.blocks(seeds, 16, lambda s, f: s * f <= room)
+  members = [
+    (seed, fold)
+    for block in made
+    for seed in block.seeds
+    for fold in range(block.start, block.stop)
+  ]
+  assert sorted(members) == [(s, f) for s in seeds for f in range(16)]
+  for block in made:
+    assert len(block.seeds) * (block.stop - block.start) <= max(1, room)
+  assert len({block.name for block in made}) == len(made)
+  if room >= 16 * len(seeds):
+    assert len(made) == 1
+
+
+def test_names_tell_seeds_and_folds():
+  assert planning.Block((0,), 0, 6, 6).name == 'seed0'
+  assert planning.Block((0, 1, 2), 0, 6, 6).name == 'seeds0-2'
+  assert planning.Block((4,), 3, 6, 6).name == 'seed4.folds4-6'
+
+
+def test_a_run_keeps_to_its_blocks(tmp_path):
+  assert planning.kept(tmp_path) == []
+  made = planning.blocks((0, 1), 5, lambda s, f: s * f <= 3)
+  assert planning.keep(tmp_path, made) == made
+  assert planning.kept(tmp_path) == made
+
+
+def test_damaged_blocks_are_named(tmp_path):
+  (tmp_path / 'checkpoints').mkdir()
+  (tmp_path / 'checkpoints' / 'blocks.json').write_text('[{"a": 1}]')
+  with pytest.raises(errors.UserError, match='blocks.json'):
+    planning.kept(tmp_path)
+
+
+def test_a_wider_network_needs_more():
+  def needed(filters):
+    model = models.build(
+      'mecnn', num_classes=3, filters=filters, kernel=(5, 3, 3), hidden=(8,)
+    )
+    sample = {'face': jax.ShapeDtypeStruct((1, 9, 16, 16, 1), np.float32)}
+    params = jax.eval_shape(lambda x: model.init(jax.random.key(0), x), sample)[
+      'params'
+    ]
+    return planning.activations(model, params, sample)
+
+  # At least the maps of the convolution: 5 x 14 x 14 places of 4 bytes.
+  assert needed(4) > 4 * 4 * 5 * 14 * 14
+  assert 1.2 * needed(4) < needed(8) < 3 * needed(4)
+
+
+def test_free_memory_is_less_than_all():
+  assert 1e7 < planning.budget(0.0) < 1e14
+  assert planning.budget(2.5) == 2.5e9
