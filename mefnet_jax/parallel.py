@@ -84,7 +84,7 @@ class Plan:
     if self.mode == 'batch':
       return jax.device_get(tree)
     if jax.process_count() > 1:
-      tree = multihost_utils.process_allgather(tree, tiled=False)
+      tree = multihost_utils.process_allgather(tree, tiled=True)
 
     def lay(x):
       x = np.moveaxis(np.asarray(x), 0, 1)
