@@ -145,7 +145,7 @@ def _network(config, clips):
 
 def _inputs(config, clips, label):
   """What goes to the device: the streams the network looks at, and labels."""
-  wanted = models.views(config.model.name)
+  wanted = models.views(config.model.name, config.model.streams)
   return {name: clips.streams[name] for name in wanted} | {'label': label}
 
 

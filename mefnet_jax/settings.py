@@ -18,10 +18,7 @@ def check(config):
   for name in ('seed', 'train.learning_rate', 'train.decay'):
     _at_least(config, name, 0)
   model = network(config, num_classes=2)
-  shapes = {
-    name: jax.ShapeDtypeStruct(_shape(config.dataset, name), np.float32)
-    for name in models.views(config.model.name)
-  }
+  shapes = {name: _shape(config, name) for name in model.streams}
   try:
     jax.eval_shape(lambda x: model.init(jax.random.key(0), x), shapes)
   except ValueError as error:
@@ -38,9 +35,12 @@ def network(config, num_classes: int):
     raise errors.UserError(f'config.model: {error}') from error
 
 
-def _shape(dataset, stream):
-  size = dataset[stream]
-  return (1, dataset.frames, size, size, 1)
+def _shape(config, stream):
+  """The shape and type of one clip's stream; zero sizes for unknown ones."""
+  size = config.dataset.get(stream, 0)
+  channels = 3 if stream == 'flow' else 1
+  shape = (1, config.dataset.frames, size, size, channels)
+  return jax.ShapeDtypeStruct(shape, np.float32)
 
 
 def _get(config, path):
