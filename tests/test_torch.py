@@ -45,7 +45,9 @@ def same_network(model, batch, theirs):
   gradient = jax.jit(jax.grad(loss, argnums=(0, 1), has_aux=True))
   (grads, input_grads), logits = gradient(params, streams)
   module = theirs(params)
-  given = {n: torch_networks.clips(x).requires_grad_() for n, x in streams.items()}
+  given = {
+    n: torch_networks.clips(x).requires_grad_() for n, x in streams.items()
+  }
   answer = module(given)
   label = torch.tensor(batch['label'])
   torch.nn.functional.cross_entropy(answer, label, reduction='sum').backward()

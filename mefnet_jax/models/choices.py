@@ -24,7 +24,7 @@ INITIALIZERS = {
   'zeros': nn.initializers.zeros,
 }
 # Every stream there is; the place tells a stream's dropout from the others'.
-CLIPS = ('eyes', 'mouth', 'face', 'flow')
+CLIPS = ('eyes', 'mouth', 'face', 'flow', 'eyes_flow', 'mouth_flow')
 STREAMS = (*CLIPS, 'audio', 'text')
 
 
@@ -35,9 +35,9 @@ def one_of(field: str, value, allowed):
   return value
 
 
-def initializer(name: str) -> Callable:
-  """The initialiser of that name."""
-  return INITIALIZERS[one_of('kernel_init', name, INITIALIZERS)]
+def initializer(name: str, field: str = 'kernel_init') -> Callable:
+  """The initialiser of that name; `field` is where the name was given."""
+  return INITIALIZERS[one_of(field, name, INITIALIZERS)]
 
 
 def cast(dtype: str, *arrays: jax.Array) -> list[jax.Array]:
@@ -60,3 +60,9 @@ def share(field: str, value: float):
   """Raises ValueError unless 0 <= value < 1."""
   if not 0 <= value < 1:
     raise ValueError(f'{field}={value}: at least 0 and below 1')
+
+
+def widths(field: str, value: tuple[int, ...]):
+  """Raises ValueError unless each is a whole number above 0."""
+  if not all(isinstance(n, int) and n > 0 for n in value):
+    raise ValueError(f'{field}={tuple(value)}: whole numbers above 0')

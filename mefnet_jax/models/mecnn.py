@@ -30,12 +30,8 @@ class MECNN(streams.Options):
     In training batch['key'] (B,) holds a random key for each clip; without
     it the keys come from the rng stream 'dropout'. Logits are float32.
     """
-    if len(self.streams) != 1:
-      raise ValueError(f'streams={self.streams}: this network looks at one')
-    self.check_options()
-    choices.share('dropout', self.dropout)
+    self._check()
     (name,) = self.streams
-    choices.one_of('streams', name, choices.CLIPS)
     key_B = layers.clip_keys(self, batch, name, train=train)
     encode = encoders.encoder(name, self.options(), vocabulary=0)
     x, out = encode(batch[name], key_B)
@@ -46,3 +42,12 @@ class MECNN(streams.Options):
     x = dense(x, key_B=key_B)
     logits = layers.head(self.num_classes, self.head_init)(x)
     return logits, {**out, 'features': x}
+
+  def _check(self):
+    self.check_options()
+    choices.share('dropout', self.dropout)
+    choices.widths('hidden', self.hidden)
+    choices.initializer(self.head_init, 'head_init')
+    if len(self.streams) != 1:
+      raise ValueError(f'streams={self.streams}: this network looks at one')
+    choices.one_of('streams', self.streams[0], choices.CLIPS)

@@ -66,6 +66,9 @@ class MFCNN(streams.Options):
     choices.one_of('fusion', self.fusion, choices.FUSIONS)
     choices.one_of('fusion_norm', self.fusion_norm, choices.FUSION_NORMS)
     choices.share('dropout', self.dropout)
+    choices.widths('hidden', self.hidden)
+    choices.widths('vocabulary', (self.vocabulary,))
+    choices.initializer(self.head_init, 'head_init')
     choices.share('modality_dropout', self.modality_dropout)
     if not self.streams or len(set(self.streams)) < len(self.streams):
       raise ValueError(f'streams={self.streams}: one or more, each once')
