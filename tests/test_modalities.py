@@ -12,7 +12,7 @@ from mefnet_jax.models import encoders, modalities
 from tests.test_forms import everything, run
 from tests.test_models import SMALL, loss, random_params
 
-TINY = {**SMALL, 'filters': 3, 'hidden': (8,), 'spatial_attention': False}
+TINY = {**SMALL, 'hidden': (8,), 'spatial_attention': False, 'vocabulary': 9}
 ALL = ('eyes', 'mouth', 'flow', 'audio', 'text')
 
 
