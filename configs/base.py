@@ -30,6 +30,11 @@ def get_config() -> ml_collections.ConfigDict:
   config.dataset.face = 64  # pixels a side of the face clip
   config.dataset.eyes = 32  # pixels a side of the eye clip
   config.dataset.mouth = 32  # pixels a side of the mouth clip
+  # audio, text: files beside the frames of a clip (docs/modalities.md). A clip
+  # may lack them; the synthetic release has them if they are asked for.
+  config.dataset.modalities = ()
+  config.dataset.audio = (32, 32)  # instants and mel bands of a sound
+  config.dataset.text = 16  # words of a transcript
   # Share of a release's clips that preparation may lose before it stops.
   config.dataset.allow_lost = 0.1
   config.dataset.workers = 0  # processes of the preparation; 0: one a core

@@ -33,22 +33,38 @@ def measured(clips: dict[str, jax.Array], *, how: str) -> dict:
     The same, and 'moments': a (mean, 1 / root mean square) of (N,) a stream.
   """
 
-  def of_one(clip_THWC):
-    mean_B, factor_B = _moments(clip_THWC[None], how)
-    return mean_B[0], factor_B[0]
+  def moments(name, x):
+    def of_one(clip_THWC):
+      mean_B, factor_B = _moments(clip_THWC[None], _way(name, how))
+      return mean_B[0], factor_B[0]
 
-  streams = {name: x for name, x in clips.items() if name != 'label'}
-  moments = {name: jax.lax.map(of_one, x) for name, x in streams.items()}
-  return {**clips, 'moments': moments}
+    return jax.lax.map(of_one, x)
+
+  streams = {name: x for name, x in clips.items() if not _is_plain(name)}
+  return {**clips, 'moments': {n: moments(n, x) for n, x in streams.items()}}
 
 
 def batch(clips: dict, index_B: jax.Array, *, how: str) -> dict[str, jax.Array]:
-  """The `measured` clips at index_B, standardised, and their labels."""
-  streams = {
-    name: _scaled(clips[name][index_B], how, *(x_N[index_B] for x_N in moments))
-    for name, moments in clips['moments'].items()
+  """The `measured` clips at index_B, standardised, and their labels.
+
+  A sound has no onset frame: it is always taken as it is ('frames'). Words
+  and masks ('<stream>_present') stay as they are stored.
+  """
+  moments = clips['moments']
+  taken = {n: x[index_B] for n, x in clips.items() if n != 'moments'}
+  scaled = {
+    name: _scaled(taken[name], _way(name, how), *(x_N[index_B] for x_N in own))
+    for name, own in moments.items()
   }
-  return {**streams, 'label': clips['label'][index_B]}
+  return {**taken, **scaled}
+
+
+def _way(name, how):
+  return 'frames' if name == 'audio' else how
+
+
+def _is_plain(name):
+  return name in ('label', 'text') or name.endswith('_present')
 
 
 def _moments(clips_BTHWC, how):

@@ -4,6 +4,7 @@ import jax
 import numpy as np
 
 from mefnet_jax import errors, inputs, models, parallel
+from mefnet_jax.datasets import modalities
 
 
 def check(config):
@@ -18,7 +19,8 @@ def check(config):
   for name in ('seed', 'train.learning_rate', 'train.decay'):
     _at_least(config, name, 0)
   model = network(config, num_classes=2)
-  shapes = {name: _shape(config, name) for name in model.streams}
+  modalities.check(config.dataset)
+  shapes = {name: _stream(config, name) for name in model.streams}
   try:
     jax.eval_shape(lambda x: model.init(jax.random.key(0), x), shapes)
   except ValueError as error:
@@ -35,11 +37,21 @@ def network(config, num_classes: int):
     raise errors.UserError(f'config.model: {error}') from error
 
 
-def _shape(config, stream):
+def _stream(config, name):
   """The shape and type of one clip's stream; zero sizes for unknown ones."""
-  size = config.dataset.get(stream, 0)
-  channels = 3 if stream == 'flow' else 1
-  shape = (1, config.dataset.frames, size, size, channels)
+  dataset = config.dataset
+  if name in modalities.SUFFIXES:
+    if name not in dataset.modalities:
+      raise errors.UserError(
+        f'config.model.streams has {name}: ask for it with '
+        f"--config.dataset.modalities=('{name}',)"
+      )
+    dtype = np.int32 if name == 'text' else np.float32
+    shape = modalities.shapes(dataset)[name]
+    return jax.ShapeDtypeStruct((1, *shape), dtype)
+  size = dataset.get(name, 0)
+  channels = 3 if name == 'flow' else 1
+  shape = (1, dataset.frames, size, size, channels)
   return jax.ShapeDtypeStruct(shape, np.float32)
 
 
