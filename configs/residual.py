@@ -14,6 +14,7 @@ from configs import mecnn
 def get_config():
   config = mecnn.get_config()
   config.model.name = 'residual'
+  config.model.conv = '2plus1d'
   config.model.kernel = (3, 3, 3)
   config.model.depth = (2, 2)
   config.model.width = (32, 64)

@@ -19,10 +19,9 @@ def check(config):
   for name in ('seed', 'train.learning_rate', 'train.decay'):
     _at_least(config, name, 0)
   model = network(config, num_classes=2)
-  modalities.check(config.dataset)
-  shapes = {name: _stream(config, name) for name in model.streams}
+  clip = shapes(config, model)
   try:
-    jax.eval_shape(lambda x: model.init(jax.random.key(0), x), shapes)
+    jax.eval_shape(lambda x: model.init(jax.random.key(0), x), clip)
   except ValueError as error:
     raise errors.UserError(f'config.model: {error}') from error
 
@@ -35,6 +34,16 @@ def network(config, num_classes: int):
     return models.build(name, num_classes=num_classes, **fields)
   except ValueError as error:
     raise errors.UserError(f'config.model: {error}') from error
+
+
+def shapes(config, model) -> dict[str, jax.ShapeDtypeStruct]:
+  """Shape and type of one clip's streams, those that the network looks at.
+
+  Raises:
+    UserError: a modality that config.dataset does not ask for.
+  """
+  modalities.check(config.dataset)
+  return {name: _stream(config, name) for name in model.streams}
 
 
 def _stream(config, name):

@@ -23,7 +23,11 @@ _NETWORKS = {
     (*_ATTENTION, 'depth', 'width'),
   ),
   'mecnn': (mecnn.MECNN, {}, ()),
-  'residual': (mecnn.MECNN, {'depth': (2, 2), 'width': (32, 64)}, ()),
+  'residual': (
+    mecnn.MECNN,
+    {'depth': (2, 2), 'width': (32, 64), 'conv': '2plus1d'},
+    (),
+  ),
   'mfcnn': (mfcnn.MFCNN, {}, ()),
 }
 
