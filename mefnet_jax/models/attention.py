@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from mefnet_jax.models import layers
+from mefnet_jax.ops import pooling, products
 
 
 class ChannelAttention(nn.Module):
@@ -62,7 +63,7 @@ class SpatialTemporalAttention(nn.Module):
     """(N_S, A_S of (B, T, H, W, 1)); with keys, N_S is a training one."""
     mixing = self.param('mixing', nn.initializers.zeros, ())
     share = nn.sigmoid(mixing).astype(x_BTHWC.dtype)
-    pooled = share * x_BTHWC.max(-1) + (1.0 - share) * x_BTHWC.mean(-1)
+    pooled = pooling.mix_channels(x_BTHWC, share)
     convolve = layers.Conv2Plus1D(
       1,
       self.kernel,
@@ -71,10 +72,11 @@ class SpatialTemporalAttention(nn.Module):
       dtype=self.dtype,
       name='convolution',
     )
-    highlight = nn.sigmoid(convolve(pooled[..., None]))
+    highlight = nn.sigmoid(convolve(pooled))
     if key_B is None:
-      return x_BTHWC * highlight, highlight
-    return x_BTHWC * self._drop_some(highlight, key_B), highlight
+      return products.weigh(x_BTHWC, highlight), highlight
+    weight = self._drop_some(highlight, key_B)
+    return products.weigh(x_BTHWC, weight), highlight
 
   def _drop_some(self, map_BTHW1, key_B):
     """The map, or for some clips the mask that hides what it highlights."""
