@@ -1,4 +1,4 @@
-# make demo | make test | make bench-step: each sets up what it needs, once.
+# make demo | make test | make bench-step | make bench-models: each sets up what it needs, once.
 
 PYTHON ?= python3
 VENV := .venv
@@ -7,7 +7,7 @@ BENCH := .venv-bench
 CONFIG ?= configs/mfcnn.py
 WORKDIR ?= runs/demo
 
-.PHONY: demo test lint bench-step clean
+.PHONY: demo test lint bench-step bench-models clean
 
 demo: $(VENV)/.installed
 	$(PY) -m mefnet_jax.main --config=$(CONFIG) --workdir=$(WORKDIR)
@@ -21,6 +21,9 @@ lint: $(VENV)/.installed-test
 
 bench-step: $(VENV)/.installed $(BENCH)/.installed
 	$(PY) -m benchmarks.step --peers=$(BENCH)/bin/python
+
+bench-models: $(VENV)/.installed $(BENCH)/.installed
+	$(PY) -m benchmarks.models --peers=$(BENCH)/bin/python
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and \

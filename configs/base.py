@@ -30,6 +30,11 @@ def get_config() -> ml_collections.ConfigDict:
   config.dataset.face = 64  # pixels a side of the face clip
   config.dataset.eyes = 32  # pixels a side of the eye clip
   config.dataset.mouth = 32  # pixels a side of the mouth clip
+  # audio, text: files beside the frames of a clip (docs/modalities.md). A clip
+  # may lack them; the synthetic release has them if they are asked for.
+  config.dataset.modalities = ()
+  config.dataset.audio = (32, 32)  # instants and mel bands of a sound
+  config.dataset.text = 16  # words of a transcript
   # Share of a release's clips that preparation may lose before it stops.
   config.dataset.allow_lost = 0.1
   config.dataset.workers = 0  # processes of the preparation; 0: one a core
@@ -62,16 +67,46 @@ def get_config() -> ml_collections.ConfigDict:
   config.protocol.shuffle_labels = False
 
   config.model = ml_collections.ConfigDict()
-  config.model.name = 'mfcnn'  # base | mecnn | mfcnn
+  config.model.name = 'mfcnn'  # base | mecnn | residual | mfcnn
+  # What it looks at: of face, eyes, mouth, flow, audio, text. mfcnn takes any
+  # number of them (the last two want dataset.modalities), the others one.
+  config.model.streams = ('eyes', 'mouth')
+  # 3d, or 2d: maps without a time axis, such as one onset-to-apex flow map;
+  # the first numbers of kernel, pool and attention_kernel are then not used.
+  config.model.form = '3d'
+  config.model.conv = '3d'  # 3d | 2plus1d: in space, ReLU, then in time
+  config.model.middle = 0  # channels between the two; 0: by parameter match
   config.model.filters = 32
   config.model.kernel = (15, 3, 3)  # frames, rows, columns
   config.model.pool = (3, 3, 3)
-  config.model.channel_attention = True  # eq. 1; base has none
-  config.model.spatial_attention = True  # eq. 2; base has none
+  config.model.channel_attention = True  # CAM, eq. 1; base has none
+  config.model.spatial_attention = True  # STAM, eq. 2; base has none
   config.model.attention_place = 'conv'  # conv (before pooling) | pool
+  config.model.reduction = 8  # of the channels, in CAM's perceptron
+  config.model.attention_kernel = (3, 7, 7)  # STAM's (2+1)D convolution
+  # STAM in training: so often a clip's highlight map gives way to the mask
+  # that hides what lies above so much of its maximum (Choe & Shim 2019).
+  config.model.drop_rate = 0.25
+  config.model.drop_threshold = 0.9
+  # Residual units with micro-attention after the pooling: units and channels
+  # of each stage, such as (2, 2) and (32, 64). Empty: none.
+  config.model.depth = ()
+  config.model.width = ()
   config.model.fusion = 'late'  # mfcnn: intermediate | late
+  config.model.fusion_norm = 'l2'  # mfcnn, intermediate: l2 | layer
+  # mfcnn: the share of a clip's streams that training takes for lacking.
+  config.model.modality_dropout = 0.0
+  config.model.vocabulary = 1024  # mfcnn, text: rows that words are hashed to
   config.model.hidden = (1024, 128)  # dense layers, of each stream if late
   config.model.dropout = 0.5
+  # After each convolution, each clip by itself: none (paper) | group | layer.
+  config.model.normalisation = 'none'
+  # Of all kernels but the last: glorot_uniform (Keras's, the paper's) |
+  # glorot_normal | he_* | lecun_* (uniform, normal) | orthogonal.
+  config.model.kernel_init = 'glorot_uniform'
+  config.model.head_init = 'zeros'  # of the last: the first loss is log(n)
+  # Of products: float32 | bfloat16. Parameters and the loss stay float32.
+  config.model.dtype = 'float32'
 
   config.train = ml_collections.ConfigDict()
   # The paper: 100 epochs at 1e-4. Ten times the rate learns in a third.

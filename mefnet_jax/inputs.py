@@ -48,13 +48,15 @@ def measured(clips: dict[str, jax.Array], *, how: str) -> dict:
     The same, and 'moments': (mean, variance) of (N,) a stream.
   """
 
-  def of_one(clip_THWC):
-    mean_B, variance_B = _moments(clip_THWC[None], how)
-    return mean_B[0], variance_B[0]
+  def moments(name, x):
+    def of_one(clip_THWC):
+      mean_B, variance_B = _moments(clip_THWC[None], _way(name, how))
+      return mean_B[0], variance_B[0]
 
-  streams = {name: x for name, x in clips.items() if name != 'label'}
-  moments = {name: jax.lax.map(of_one, x) for name, x in streams.items()}
-  return {**clips, 'moments': moments}
+    return jax.lax.map(of_one, x)
+
+  streams = {name: x for name, x in clips.items() if not _is_plain(name)}
+  return {**clips, 'moments': {n: moments(n, x) for n, x in streams.items()}}
 
 
 def of_training(clips: dict, train: jax.Array) -> dict:
@@ -84,6 +86,9 @@ def batch(
 ) -> dict[str, jax.Array]:
   """The `measured` clips at index_B as the network sees them, and labels.
 
+  A sound has no onset frame: it is always taken as it is ('frames'). Words
+  and masks ('<stream>_present') stay as they are stored.
+
   Args:
     clips: all clips.
     index_B: which of them.
@@ -94,15 +99,23 @@ def batch(
       that of the clip as it was.
     key_B: keys, for the augmentation.
   """
-  streams = {
-    name: clips[name][index_B].astype(jnp.float32) for name in clips['moments']
-  }
+  taken = {n: x[index_B] for n, x in clips.items() if n != 'moments'}
+  streams = {name: taken[name].astype(jnp.float32) for name in clips['moments']}
   if augmentation:
     streams = augment.augment(streams, key_B, augmentation)
   for name, own in clips['moments'].items():
     chosen = moments[name] if moments else [x_N[index_B] for x_N in own]
-    streams[name] = _scaled(streams[name], how, *_scale(*chosen))
-  return {**streams, 'label': clips['label'][index_B]}
+    way = _way(name, how)
+    streams[name] = _scaled(streams[name], way, *_scale(*chosen))
+  return {**taken, **streams}
+
+
+def _way(name, how):
+  return 'frames' if name == 'audio' else how
+
+
+def _is_plain(name):
+  return name in ('label', 'text') or name.endswith('_present')
 
 
 def _pooled(mean_N, variance_N):

@@ -165,8 +165,10 @@ def _network(config, clips):
 
 def _inputs(config, clips, label):
   """What goes to the device: the streams the network looks at, and labels."""
-  wanted = models.views(config.model.name)
-  return {name: clips.streams[name] for name in wanted} | {'label': label}
+  wanted = models.views(config.model.name, config.model.streams)
+  masks = [f'{name}_present' for name in wanted]
+  names = [name for name in (*wanted, *masks) if name in clips.streams]
+  return {name: clips.streams[name] for name in names} | {'label': label}
 
 
 def _diverged(seeds, fitted):

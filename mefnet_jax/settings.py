@@ -12,6 +12,7 @@ from mefnet_jax import (
   parallel,
   selection,
 )
+from mefnet_jax.datasets import modalities
 
 _SHARES = (
   'augment.brightness',
@@ -66,12 +67,9 @@ def check(config):
   for name in ('model.kernel', 'model.pool'):
     _three_sizes(config, name)
   model = network(config, num_classes=2)
-  shapes = {
-    name: jax.ShapeDtypeStruct(_shape(config.dataset, name), np.float32)
-    for name in models.views(config.model.name)
-  }
+  clip = shapes(config, model)
   try:
-    jax.eval_shape(lambda x: model.init(jax.random.key(0), x), shapes)
+    jax.eval_shape(lambda x: model.init(jax.random.key(0), x), clip)
   except (TypeError, ValueError) as error:
     said = str(error).splitlines()[0]
     raise errors.UserError(f'config.model: {said}') from error
@@ -118,9 +116,32 @@ def network(config, num_classes: int):
     raise errors.UserError(f'config.model: {error}') from error
 
 
-def _shape(dataset, stream):
-  size = dataset[stream]
-  return (1, dataset.frames, size, size, 1)
+def shapes(config, model) -> dict[str, jax.ShapeDtypeStruct]:
+  """Shape and type of one clip's streams, those that the network looks at.
+
+  Raises:
+    UserError: a modality that config.dataset does not ask for.
+  """
+  modalities.check(config.dataset)
+  return {name: _stream(config, name) for name in model.streams}
+
+
+def _stream(config, name):
+  """The shape and type of one clip's stream; zero sizes for unknown ones."""
+  dataset = config.dataset
+  if name in modalities.SUFFIXES:
+    if name not in dataset.modalities:
+      raise errors.UserError(
+        f'config.model.streams has {name}: ask for it with '
+        f"--config.dataset.modalities=('{name}',)"
+      )
+    dtype = np.int32 if name == 'text' else np.float32
+    shape = modalities.shapes(dataset)[name]
+    return jax.ShapeDtypeStruct((1, *shape), dtype)
+  size = dataset.get(name, 0)
+  channels = 3 if name == 'flow' else 1
+  shape = (1, dataset.frames, size, size, channels)
+  return jax.ShapeDtypeStruct(shape, np.float32)
 
 
 def _get(config, path):

@@ -137,14 +137,15 @@ def _shares(key_B, alpha):
 
 
 def _mixed(batch, mate, share_B):
-  """The streams of two batches mixed; the labels stay the first one's."""
+  """The clips of two batches mixed; labels, words and masks stay."""
 
   def mix(name, x):
+    if x.dtype != jnp.float32:
+      return x
     share = share_B.reshape(-1, *[1] * (x.ndim - 1))
     return x * share + mate[name] * (1.0 - share)
 
-  mixed = {name: mix(name, x) for name, x in batch.items() if name != 'label'}
-  return {**mixed, 'label': batch['label']}
+  return {name: mix(name, x) for name, x in batch.items()}
 
 
 def _sum_over(tree, axis_name):

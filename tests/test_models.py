@@ -204,7 +204,7 @@ def test_base_network_is_the_same_network_in_plain_flax():
       'dense': {'Dense_0': params['dense']},
       'classes': params['classes'],
     }
-    model = models.build('base', num_classes=3, dropout=0.0)
+    model = models.build('base', num_classes=3, hidden=(128,), dropout=0.0)
     return loss(model, own, batch)
 
   ours, flax = (
@@ -216,10 +216,10 @@ def test_base_network_is_the_same_network_in_plain_flax():
 @pytest.mark.parametrize(
   ('name', 'fields', 'said'),
   [
-    ('resnet', {}, 'resnet.*base, mecnn, mfcnn'),
+    ('resnet', {}, 'resnet.*base, mecnn, residual, mfcnn'),
     ('mecnn', {'fusion': 'late'}, 'mecnn.*fusion'),
     ('base', {'channel_attention': True}, 'base.*channel_attention'),
-    ('mfcnn', {'width': 3, 'depth': 2}, 'mfcnn.*depth, width'),
+    ('mfcnn', {'widths': 3, 'deep': 2}, 'mfcnn.*deep, widths'),
   ],
 )
 def test_unknown_names_and_fields_are_named(name, fields, said):
@@ -243,6 +243,7 @@ def test_an_unknown_choice_is_named(name, field):
     'mfcnn:intermediate',
     'mecnn',
     'base_cnn',
+    'residual',
     'paper',
     'paper:intermediate',
     'paper:mecnn',
@@ -254,7 +255,7 @@ def test_every_config_builds_its_network(config):
   config = importlib.import_module(f'configs.{file}').get_config(*argument)
   model = settings.network(config, num_classes=3)
   batch = clips(2, frames=17, face=9, region=8)
-  names = models.views(config.model.name)
+  names = models.views(config.model.name, config.model.streams)
   batch = {name: batch[name] for name in names}
   logits, out = jax.eval_shape(
     lambda: model.init_with_output(jax.random.key(0), batch)[0]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from flax import linen as nn
 
-from mefnet_jax.ops import pooling
+from mefnet_jax.ops import pooling, products
 
 CASES = [
   ((2, 6, 6, 6, 3), (3, 3, 3)),
@@ -77,3 +77,36 @@ def test_forward_mode_is_the_gradient_too():
 def test_too_large_a_window_is_named():
   with pytest.raises(ValueError, match=r'\(3, 5, 3\).*\(4, 4, 4\)'):
     pooling.max_pool3d(jnp.zeros((1, 4, 4, 4, 1)), (3, 5, 3))
+
+
+@pytest.mark.parametrize('ties', [True, False])
+def test_mixed_pooling_is_maximum_and_mean(ties):
+  """In value and in both gradients; channels that tie share, as in jnp.max."""
+  random = np.random.default_rng(0)
+  x = random.normal(size=(2, 3, 4, 6))
+  x = np.round(x) if ties else x
+  g = random.normal(size=(2, 3, 4, 1)).astype(np.float32)
+
+  def plain(x, share):
+    largest, mean = x.max(-1, keepdims=True), x.mean(-1, keepdims=True)
+    return share * largest + (1 - share) * mean
+
+  given = x.astype(np.float32), jnp.float32(0.3)
+  ours, theirs = (
+    jax.jit(lambda *a, f=f: (f(*a), *jax.vjp(f, *a)[1](g)))(*given)
+    for f in (pooling.mix_channels, plain)
+  )
+  for a, b in zip(ours, theirs, strict=True):
+    np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5)
+
+
+def test_weighing_by_a_map_is_a_product():
+  random = np.random.default_rng(0)
+  x = random.normal(size=(2, 3, 4, 6)).astype(np.float32)
+  weight = random.normal(size=(2, 3, 4, 1)).astype(np.float32)
+  ours, theirs = (
+    jax.jit(lambda *a, f=f: (f(*a), *jax.vjp(f, *a)[1](x)))(x, weight)
+    for f in (products.weigh, lambda x, w: x * w)
+  )
+  for a, b in zip(ours, theirs, strict=True):
+    np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5)

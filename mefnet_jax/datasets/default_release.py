@@ -17,6 +17,7 @@ def find(
   name: str,
   reading: 'Mapping[str, str]',
   *,
+  multimodal: bool = False,
   workers: int = 0,
   progress: 'rich.progress.Progress | None' = None,
 ) -> pathlib.Path:
@@ -29,10 +30,13 @@ def find(
     name: 'smic' or 'cas_me2'.
     reading: options of `releases.read`; those that ask for other images ask
       for another release.
+    multimodal: with a sound and a transcript of each clip.
     workers: processes; 0 takes one a core.
     progress: a bar to add a task to; by default one on the terminal.
   """
   options = _options(name, reading)
+  if multimodal:
+    options['multimodal'] = True
   folder = cache.root() / 'synthetic'
   kind = '_'.join([name, *(str(v) for v in options.values())])
   done = folder / f'{kind}_{_generator()[:12]}'

@@ -16,6 +16,7 @@ from mefnet_jax.datasets import (
   cas_me2,
   default_release,
   fingerprint,
+  modalities,
   releases,
   smic,
 )
@@ -70,13 +71,14 @@ def load(dataset, *, progress: 'rich.progress.Progress | None' = None) -> Clips:
     raise RuntimeError("call load below `if __name__ == '__main__':`")
   options = _options(dataset)
   options.check()
+  modalities.check(dataset)
   release = _release(dataset, progress)
   _check(release.rows, release.findings, dataset.allow_lost, release.root)
   loaded = _prepared(release, dataset, options, progress)
   lost = findings.lost(loaded.findings)
   rows = [row for row in release.rows if row.clip not in lost]
   _check(rows, loaded.findings, dataset.allow_lost, release.root)
-  return _without_empty_classes(loaded)
+  return _without_empty_classes(modalities.add(loaded, release, dataset))
 
 
 def _options(dataset):
@@ -90,7 +92,11 @@ def _release(dataset, progress):
   if not root:
     releases.check(dataset.name, **reading)
     root = default_release.find(
-      dataset.name, reading, workers=dataset.workers, progress=progress
+      dataset.name,
+      reading,
+      multimodal=bool(dataset.modalities),
+      workers=dataset.workers,
+      progress=progress,
     )
   return releases.read(dataset.name, root, **reading)
 

@@ -1,39 +1,65 @@
 """The paper's networks as pure Flax modules, by name."""
 
 import dataclasses
-import functools
 
 from flax import linen as nn
 
 from mefnet_jax.models import mecnn, mfcnn
 
-_MODELS = {
-  'base': functools.partial(
-    mecnn.MECNN, channel_attention=False, spatial_attention=False
+_ATTENTION = (
+  'channel_attention',
+  'spatial_attention',
+  'attention_place',
+  'reduction',
+  'attention_kernel',
+  'drop_rate',
+  'drop_threshold',
+)
+# name: (network, fields that it sets, fields that it has not)
+_NETWORKS = {
+  'base': (
+    mecnn.MECNN,
+    {'channel_attention': False, 'spatial_attention': False},
+    (*_ATTENTION, 'depth', 'width'),
   ),
-  'mecnn': mecnn.MECNN,
-  'mfcnn': mfcnn.MFCNN,
+  'mecnn': (mecnn.MECNN, {}, ()),
+  'residual': (
+    mecnn.MECNN,
+    {'depth': (2, 2), 'width': (32, 64), 'conv': '2plus1d'},
+    (),
+  ),
+  'mfcnn': (mfcnn.MFCNN, {}, ()),
 }
 
 
 def build(name: str, *, num_classes: int, **fields) -> nn.Module:
-  """The network called `name` (base, mecnn or mfcnn), its fields set.
+  """The network called `name`, its fields set.
+
+  Args:
+    name: base, mecnn, residual or mfcnn.
+    num_classes: n of the last layer.
+    **fields: of `streams.Options` and of the network.
 
   Raises:
     ValueError: an unknown name, or a field that this network does not have.
   """
-  if name not in _MODELS:
-    raise ValueError(f'model {name!r} is not one of {", ".join(_MODELS)}')
-  model = _MODELS[name]
-  preset = model.keywords if isinstance(model, functools.partial) else {}
-  cls = getattr(model, 'func', model)
-  known = {f.name for f in dataclasses.fields(cls)} - {'parent', 'name'}
-  unknown = sorted(set(fields) - (known - set(preset)))
+  network, preset, absent = _network(name)
+  known = {f.name for f in dataclasses.fields(network)} - {'parent', 'name'}
+  unknown = sorted(set(fields) - (known - set(absent)))
   if unknown:
     raise ValueError(f'model {name!r} has no field {", ".join(unknown)}')
-  return model(num_classes=num_classes, **fields)
+  for field, value in fields.items():
+    if isinstance(value, list):
+      fields[field] = tuple(value)
+  return network(num_classes=num_classes, **{**preset, **fields})
 
 
-def views(name: str) -> tuple[str, ...]:
-  """The clip streams that the network called `name` looks at."""
-  return mfcnn.STREAMS if name == 'mfcnn' else ('face',)
+def views(name: str, streams: tuple[str, ...] = ()) -> tuple[str, ...]:
+  """The streams that the network called `name` looks at; given or its own."""
+  return tuple(streams) or _network(name)[0].streams
+
+
+def _network(name):
+  if name not in _NETWORKS:
+    raise ValueError(f'model {name!r} is not one of {", ".join(_NETWORKS)}')
+  return _NETWORKS[name]

@@ -1,6 +1,7 @@
 """Micro-attention: what matters (eq. 1), where and when (eq. 2), both (eq. 3).
 
-Axes: B batch, T frames, H rows, W columns, C channels.
+Axes: B batch, T frames, H rows, W columns, C channels. T may be absent: the
+2D form, maps (B, H, W, C), of the paper's N in R^{HxWxC}.
 """
 
 from collections.abc import Callable
@@ -10,6 +11,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from mefnet_jax.models import layers
+from mefnet_jax.ops import pooling, products
 
 
 class ChannelAttention(nn.Module):
@@ -20,16 +22,21 @@ class ChannelAttention(nn.Module):
   """
 
   reduction: int = 8
+  kernel_init: str = 'glorot_uniform'
+  dtype: str = 'float32'
 
   @nn.compact
   def __call__(self, x_BTHWC: jax.Array) -> tuple[jax.Array, jax.Array]:
-    channels = x_BTHWC.shape[-1]
-    squeeze = nn.Dense(max(1, channels // self.reduction), name='squeeze')
-    excite = nn.Dense(channels, name='excite')
-    means_BC, maxima_BC = x_BTHWC.mean((1, 2, 3)), x_BTHWC.max((1, 2, 3))
+    """(N_C, A_C of (B, C))."""
+    channels, places = x_BTHWC.shape[-1], tuple(range(1, x_BTHWC.ndim - 1))
+    how = {'kernel_init': self.kernel_init, 'dtype': self.dtype}
+    width = max(1, channels // self.reduction)
+    squeeze = layers.Dense(width, **how, name='squeeze')
+    excite = layers.Dense(channels, **how, name='excite')
+    means_BC, maxima_BC = x_BTHWC.mean(places), x_BTHWC.max(places)
     scores_BC = sum(excite(nn.relu(squeeze(v))) for v in (means_BC, maxima_BC))
     gate_BC = nn.sigmoid(scores_BC)
-    return x_BTHWC * gate_BC[:, None, None, None, :], gate_BC
+    return x_BTHWC * over_places(gate_BC, x_BTHWC.ndim), gate_BC
 
 
 class SpatialTemporalAttention(nn.Module):
@@ -46,25 +53,36 @@ class SpatialTemporalAttention(nn.Module):
   kernel: tuple[int, int, int] = (3, 7, 7)
   drop_rate: float = 0.25
   threshold: float = 0.9
+  kernel_init: str = 'glorot_uniform'
+  dtype: str = 'float32'
 
   @nn.compact
   def __call__(
     self, x_BTHWC: jax.Array, key_B: jax.Array | None = None
   ) -> tuple[jax.Array, jax.Array]:
+    """(N_S, A_S of (B, T, H, W, 1)); with keys, N_S is a training one."""
     mixing = self.param('mixing', nn.initializers.zeros, ())
-    share = nn.sigmoid(mixing)
-    pooled = share * x_BTHWC.max(-1) + (1.0 - share) * x_BTHWC.mean(-1)
-    convolve = layers.Conv2Plus1D(1, self.kernel, 'SAME', name='convolution')
-    highlight = nn.sigmoid(convolve(pooled[..., None]))
+    share = nn.sigmoid(mixing).astype(x_BTHWC.dtype)
+    pooled = pooling.mix_channels(x_BTHWC, share)
+    convolve = layers.Conv2Plus1D(
+      1,
+      self.kernel,
+      'SAME',
+      kernel_init=self.kernel_init,
+      dtype=self.dtype,
+      name='convolution',
+    )
+    highlight = nn.sigmoid(convolve(pooled))
     if key_B is None:
-      return x_BTHWC * highlight, highlight
-    return x_BTHWC * self._drop_some(highlight, key_B), highlight
+      return products.weigh(x_BTHWC, highlight), highlight
+    weight = self._drop_some(highlight, key_B)
+    return products.weigh(x_BTHWC, weight), highlight
 
   def _drop_some(self, map_BTHW1, key_B):
     """The map, or for some clips the mask that hides what it highlights."""
     drawn = jax.vmap(lambda key: jax.random.bernoulli(key, self.drop_rate))
-    dropped_B = drawn(key_B).reshape(-1, 1, 1, 1, 1)
-    peak = map_BTHW1.max((1, 2, 3, 4), keepdims=True)
+    dropped_B = over_places(drawn(key_B)[:, None], map_BTHW1.ndim)
+    peak = map_BTHW1.max(tuple(range(1, map_BTHW1.ndim)), keepdims=True)
     kept = (map_BTHW1 <= self.threshold * peak).astype(map_BTHW1.dtype)
     return jnp.where(dropped_B, kept, map_BTHW1)
 
@@ -72,6 +90,7 @@ class SpatialTemporalAttention(nn.Module):
 class ParallelAttention(nn.Module):
   """Eq. 3: X = concat(N_C, N_S) along the channels; 2C channels go on.
 
+  With one of the two switched off, the other's maps alone; with both off, N.
   Where a max-pooling follows, give it as `pool`: N_C is then pooled before
   it is weighed, which is the same (a channel's weight is positive and one
   for all its positions) and spares a pass over the maps.
@@ -79,6 +98,12 @@ class ParallelAttention(nn.Module):
 
   channel: bool = True
   spatial: bool = True
+  reduction: int = 8
+  kernel: tuple[int, int, int] = (3, 7, 7)
+  drop_rate: float = 0.25
+  threshold: float = 0.9
+  kernel_init: str = 'glorot_uniform'
+  dtype: str = 'float32'
 
   @nn.compact
   def __call__(
@@ -86,16 +111,26 @@ class ParallelAttention(nn.Module):
     x_BTHWC: jax.Array,
     key_B: jax.Array | None = None,
     pool: Callable[[jax.Array], jax.Array] = lambda x: x,
-  ):
+  ) -> tuple[jax.Array, dict[str, jax.Array]]:
+    """X, and the maps A_C and A_S as they are called in a network's `out`."""
+    how = {'kernel_init': self.kernel_init, 'dtype': self.dtype}
     # The barriers keep XLA from computing the maps again for each use.
     x_BTHWC = jax.lax.optimization_barrier(x_BTHWC)
     parts, out = [], {}
     if self.channel:
-      _, gate_BC = ChannelAttention(name='channel')(x_BTHWC)
+      attend = ChannelAttention(self.reduction, **how, name='channel')
+      _, gate_BC = attend(x_BTHWC)
       out['channel_attention'] = gate_BC
-      parts.append(pool(x_BTHWC) * gate_BC[:, None, None, None, :])
+      parts.append(pool(x_BTHWC) * over_places(gate_BC, x_BTHWC.ndim))
     if self.spatial:
-      attend = SpatialTemporalAttention(name='spatial')
+      attend = SpatialTemporalAttention(
+        self.kernel, self.drop_rate, self.threshold, **how, name='spatial'
+      )
       part, out['spatial_attention'] = attend(x_BTHWC, key_B)
       parts.append(pool(jax.lax.optimization_barrier(part)))
     return jnp.concatenate(parts or [pool(x_BTHWC)], axis=-1), out
+
+
+def over_places(x_BC: jax.Array, rank: int) -> jax.Array:
+  """(B, C) as (B, 1, ..., 1, C) of that rank."""
+  return x_BC.reshape(len(x_BC), *[1] * (rank - 2), -1)

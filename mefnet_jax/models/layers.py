@@ -1,15 +1,18 @@
-"""Convolutions, dropout and the loop over clips that the networks share.
+"""Convolutions, dense layers and dropout that the networks share.
 
-Axes: B batch, T frames, H rows, W columns, C channels.
+Axes: B batch, T frames, H rows, W columns, C channels. Parameters are float32
+whatever `dtype` the products are computed in.
 """
+
+import math
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import linen as nn
 
-from mefnet_jax.ops import convolution, pooling, products
-
-_kernel_init = nn.initializers.glorot_uniform()  # Keras's default, the paper's
+from mefnet_jax.models import choices
+from mefnet_jax.ops import convolution, products
 
 
 class Conv3D(nn.Module):
@@ -19,12 +22,15 @@ class Conv3D(nn.Module):
   kernel: tuple[int, int, int]
   padding: str = 'VALID'
   pool: tuple[int, int, int] | None = None
+  kernel_init: str = 'glorot_uniform'
+  dtype: str = 'float32'
 
   @nn.compact
   def __call__(self, x_BTHWC: jax.Array) -> jax.Array:
     shape = (*self.kernel, x_BTHWC.shape[-1], self.features)
-    kernel = self.param('kernel', _kernel_init, shape)
+    kernel = self.param('kernel', choices.initializer(self.kernel_init), shape)
     bias_C = self.param('bias', nn.initializers.zeros, (self.features,))
+    x_BTHWC, kernel, bias_C = choices.cast(self.dtype, x_BTHWC, kernel, bias_C)
     if self.pool:
       y = convolution.conv3d_max_pool3d(x_BTHWC, kernel, self.pool)
     else:
@@ -35,24 +41,49 @@ class Conv3D(nn.Module):
 class Conv2Plus1D(nn.Module):
   """A 3D convolution taken apart: in space, ReLU, then in time.
 
-  `middle` channels stand between the two; by default as many as give the
+  `middle` channels stand between the two; by default (0) as many as give the
   parameters of the whole 3D kernel (Tran et al., CVPR 2018, section 3.5).
+  Without a time axis, in maps (B, H, W, C) or a kernel of one frame, it is
+  the convolution in space alone. `pool` is a VALID max-pooling that follows.
   """
 
   features: int
   kernel: tuple[int, int, int]
   padding: str = 'VALID'
-  middle: int | None = None
+  middle: int = 0
+  pool: tuple[int, int, int] | None = None
+  kernel_init: str = 'glorot_uniform'
+  dtype: str = 'float32'
 
   @nn.compact
   def __call__(self, x_BTHWC: jax.Array) -> jax.Array:
+    """(B, T, H, W, C) or (B, H, W, C) to the same with `features` channels."""
     kt, kh, kw = self.kernel
+    if x_BTHWC.ndim == 4:
+      pool = self.pool and (1, *self.pool[1:])
+      flat = self._conv(self.features, (1, kh, kw), 'space', pool)
+      return flat(x_BTHWC[:, None]).squeeze(1)
+    if kt == 1:
+      return self._conv(self.features, self.kernel, 'space', self.pool)(x_BTHWC)
     middle = self.middle or matching_middle(
       self.kernel, x_BTHWC.shape[-1], self.features
     )
-    x = Conv3D(middle, (1, kh, kw), self.padding, name='space')(x_BTHWC)
-    return Conv3D(self.features, (kt, 1, 1), self.padding, name='time')(
-      nn.relu(x)
+    if self.padding == 'VALID':
+      convolution.check(x_BTHWC.shape[1:4], self.kernel)
+    if self.pool:
+      x_BTHWC = convolution.read_by_pooling(x_BTHWC, self.kernel, self.pool)
+    x = nn.relu(self._conv(middle, (1, kh, kw), 'space')(x_BTHWC))
+    return self._conv(self.features, (kt, 1, 1), 'time', self.pool)(x)
+
+  def _conv(self, features, kernel, name, pool=None):
+    return Conv3D(
+      features,
+      kernel,
+      self.padding,
+      pool,
+      self.kernel_init,
+      self.dtype,
+      name=name,
     )
 
 
@@ -63,6 +94,24 @@ def matching_middle(
   kt, kh, kw = kernel
   whole = kt * kh * kw * channels * features
   return max(1, whole // (kh * kw * channels + kt * features))
+
+
+class Normalisation(nn.Module):
+  """Each clip by itself, so that no clip hangs on its batch.
+
+  'none'; 'group': mean 0, variance 1 over time, space and a group of (at
+  most) eight channels; 'layer': over all channels; learnt scale and bias.
+  """
+
+  kind: str
+  dtype: str = 'float32'
+
+  @nn.compact
+  def __call__(self, x: jax.Array) -> jax.Array:
+    if self.kind == 'none':
+      return x
+    groups = 1 if self.kind == 'layer' else math.gcd(x.shape[-1], 8)
+    return nn.GroupNorm(groups, dtype=self.dtype, name='norm')(x)
 
 
 def dropout(
@@ -90,33 +139,35 @@ def dropout(
   return jnp.where(jax.vmap(keep)(key_B), x / (1.0 - rate), 0.0)
 
 
-_SAVE = jax.checkpoint_policies.save_only_these_names(*pooling.SAVED)
-
-
-def over_clips(trunk: nn.Module, x_BTHWC: jax.Array, key_B):
-  """Runs `trunk(x_BTHWC, key_B)`: on CPU clip after clip, else all at once.
-
-  The maps of one clip stay in the cache, and are computed again on the way
-  back instead of being kept: on 2 cores it halves the time of a step.
-  """
-  if jax.default_backend() != 'cpu' or trunk.is_initializing():
-    return trunk(x_BTHWC, key_B)
-
-  def body(module, carry, clip):
-    clip = jax.tree.map(lambda a: a[None], clip)
-    return carry, jax.tree.map(lambda a: a[0], module(*clip))
-
-  loop = nn.scan(
-    nn.remat(body, prevent_cse=False, policy=_SAVE),
-    variable_broadcast='params',
-    split_rngs={'params': False},
-  )
-  return loop(trunk, (), (x_BTHWC, key_B))[1]
-
-
 def flatten(x: jax.Array) -> jax.Array:
   """(B, ...) to (B, N)."""
   return x.reshape(x.shape[0], -1)
+
+
+class Dense(nn.Module):
+  """A dense layer over parts set side by side, without setting them so.
+
+  The kernel has the rows of all parts one below another; the products of the
+  parts are summed. So a part of zeros is, to the bit, a part that is not
+  there, and nothing is copied.
+  """
+
+  features: int
+  kernel_init: str = 'glorot_uniform'
+  dtype: str = 'float32'
+
+  @nn.compact
+  def __call__(self, *parts_BN: jax.Array) -> jax.Array:
+    rows = [part.shape[-1] for part in parts_BN]
+    shape = (sum(rows), self.features)
+    kernel = self.param('kernel', choices.initializer(self.kernel_init), shape)
+    bias_C = self.param('bias', nn.initializers.zeros, (self.features,))
+    kernel, bias_C, *parts_BN = choices.cast(
+      self.dtype, kernel, bias_C, *parts_BN
+    )
+    kernels = jnp.split(kernel, np.cumsum(rows)[:-1])
+    y_BC = sum(map(products.product, parts_BN, kernels))
+    return y_BC + bias_C[None]
 
 
 class DenseStack(nn.Module):
@@ -124,26 +175,23 @@ class DenseStack(nn.Module):
 
   widths: tuple[int, ...]
   rate: float
+  kernel_init: str = 'glorot_uniform'
+  dtype: str = 'float32'
 
   @nn.compact
-  def __call__(self, x_BC: jax.Array, key_B: jax.Array | None) -> jax.Array:
+  def __call__(
+    self, *parts_BN: jax.Array, key_B: jax.Array | None
+  ) -> jax.Array:
     for i, width in enumerate(self.widths):
-      dense = nn.Dense(width, kernel_init=_kernel_init, dot_general=_dot)
-      x_BC = nn.relu(dense(x_BC))
-      x_BC = dropout(x_BC, key_B, self.rate, layer=2 + i)
-    return x_BC
+      dense = Dense(width, self.kernel_init, self.dtype, name=f'Dense_{i}')
+      x_BC = dropout(nn.relu(dense(*parts_BN)), key_B, self.rate, layer=2 + i)
+      parts_BN = (x_BC,)
+    return jnp.concatenate(parts_BN, axis=-1)
 
 
-def _dot(x_BC, kernel, dimensions, precision):
-  """The product of nn.Dense."""
-  return products.product(x_BC, kernel)
-
-
-def head(num_classes: int) -> nn.Dense:
-  """ECM's last layer; it starts at zero, so the first loss is log(n)."""
-  return nn.Dense(
-    num_classes, kernel_init=nn.initializers.zeros, name='classes'
-  )
+def head(num_classes: int, init: str = 'zeros') -> Dense:
+  """ECM's last layer, in float32; from zeros the first loss is log(n)."""
+  return Dense(num_classes, init, name='classes')
 
 
 def clip_keys(module, batch, stream, *, train):

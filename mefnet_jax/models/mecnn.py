@@ -1,27 +1,25 @@
 """MECNN: the whole face through one 3D-CNN with micro-attention.
 
 Without attention it is the paper's base model, MicroExpSTCNN (Reddy et al.,
-IJCNN 2019): 1.64 M parameters with 18 frames of 64x64 and three classes.
+IJCNN 2019): 1.64 M parameters with 18 frames of 64x64 and three classes,
+44.2 M with 96. With residual units behind it is the network of the paper's
+abstract, micro-attention in tandem with residual networks.
 """
 
 import jax
 from flax import linen as nn
 
-from mefnet_jax.models import layers, streams
+from mefnet_jax.models import choices, encoders, layers, streams
 
 
-class MECNN(nn.Module):
+class MECNN(streams.Options):
   """Trunk, flatten, dropout, dense 128, dropout, ECM (dense n)."""
 
   num_classes: int
-  filters: int = 32
-  kernel: tuple[int, int, int] = (15, 3, 3)
-  pool: tuple[int, int, int] = (3, 3, 3)
+  streams: tuple[str, ...] = ('face',)
   hidden: tuple[int, ...] = (128,)
   dropout: float = 0.5
-  channel_attention: bool = True
-  spatial_attention: bool = True
-  attention_place: str = 'conv'
+  head_init: str = 'zeros'
 
   @nn.compact
   def __call__(
@@ -30,20 +28,26 @@ class MECNN(nn.Module):
     """Logits (B, n) of batch['face'] (B, T, H, W, C), and what was seen.
 
     In training batch['key'] (B,) holds a random key for each clip; without
-    it the keys come from the rng stream 'dropout'.
+    it the keys come from the rng stream 'dropout'. Logits are float32.
     """
-    key_B = layers.clip_keys(self, batch, 'face', train=train)
-    stream = streams.Stream(
-      self.filters,
-      self.kernel,
-      self.pool,
-      self.channel_attention,
-      self.spatial_attention,
-      self.attention_place,
-      name='face',
-    )
-    x, out = stream(batch['face'], key_B)
+    self._check()
+    (name,) = self.streams
+    key_B = layers.clip_keys(self, batch, name, train=train)
+    encode = encoders.encoder(name, self.options(), vocabulary=0)
+    x, out = encode(batch[name], key_B)
     x = layers.dropout(x, key_B, self.dropout, layer=1)
-    x = layers.DenseStack(self.hidden, self.dropout, name='dense')(x, key_B)
-    logits = layers.head(self.num_classes)(x)
+    dense = layers.DenseStack(
+      self.hidden, self.dropout, self.kernel_init, self.dtype, name='dense'
+    )
+    x = dense(x, key_B=key_B)
+    logits = layers.head(self.num_classes, self.head_init)(x)
     return logits, {**out, 'features': x}
+
+  def _check(self):
+    self.check_options()
+    choices.share('dropout', self.dropout)
+    choices.widths('hidden', self.hidden)
+    choices.initializer(self.head_init, 'head_init')
+    if len(self.streams) != 1:
+      raise ValueError(f'streams={self.streams}: this network looks at one')
+    choices.one_of('streams', self.streams[0], choices.CLIPS)

@@ -95,6 +95,15 @@ def output_shape(
   )
 
 
+def check(sizes: tuple[int, ...], kernel: tuple[int, ...]):
+  """Raises ValueError if a VALID kernel is larger than clips of these sizes."""
+  if any(k > n for k, n in zip(kernel, sizes, strict=True)):
+    raise ValueError(
+      f'a kernel of {tuple(kernel)} (frames, rows, columns) does not fit in '
+      f'clips of {tuple(sizes)}'
+    )
+
+
 def read_by_pooling(
   x_BTHWC: jax.Array, kernel: tuple[int, ...], window: tuple[int, ...]
 ) -> jax.Array:
@@ -119,11 +128,7 @@ def _same_padding(kernel):
 def _check(clip, kernel):
   if kernel[3] != clip[4]:
     raise ValueError(f'kernel {kernel} for clips of {clip[4]} channels')
-  if any(k > n for k, n in zip(kernel[:3], clip[1:4], strict=True)):
-    raise ValueError(
-      f'a kernel of {kernel[:3]} (frames, rows, columns) does not fit in '
-      f'clips of {clip[1:4]}'
-    )
+  check(clip[1:4], kernel[:3])
 
 
 def _band(clip, kernel):

@@ -14,6 +14,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import ad_checkpoint
 
+from mefnet_jax.ops import products
+
 # What the gradient of a pooling needs to know: small beside what was pooled.
 # A `jax.checkpoint` whose policy saves them need not compute the maps again.
 SAVED = ('pooled', 'pool_choice')
@@ -43,6 +45,41 @@ def check(sizes: tuple[int, ...], window: tuple[int, ...]):
       f'a pooling window of {tuple(window)} does not fit in maps of '
       f'{tuple(sizes)}'
     )
+
+
+@jax.custom_vjp
+def mix_channels(x: jax.Array, share: jax.Array) -> jax.Array:
+  """Mixed pooling: share * maximum + (1 - share) * mean of the channels.
+
+  Channels that tie for the maximum share its gradient, as in `jnp.max`.
+
+  Args:
+    x: (..., C).
+    share: a number in (0, 1).
+
+  Returns:
+    (..., 1).
+  """
+  return _mix_forward(x, share)[0]
+
+
+def _mix_forward(x, share):
+  largest, mean = x.max(-1, keepdims=True), x.mean(-1, keepdims=True)
+  return share * largest + (1 - share) * mean, (x, largest, mean, share)
+
+
+def _mix_backward(known, y_bar):
+  x, largest, mean, share = known
+  is_top = x == largest
+  ties = products.sum_channels(is_top.astype(x.dtype))
+  # The barrier keeps XLA from counting the ties again for each channel.
+  to_top = jax.lax.optimization_barrier(share * y_bar / ties)
+  to_all = (1 - share) / x.shape[-1] * y_bar
+  x_bar = jnp.where(is_top, to_top, 0) + to_all
+  return x_bar, (y_bar * (largest - mean)).sum()
+
+
+mix_channels.defvjp(_mix_forward, _mix_backward)
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(1,))

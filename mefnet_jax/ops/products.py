@@ -7,6 +7,7 @@ with folds), and each pass of the optimizer over it is four times slower.
 """
 
 import jax
+import jax.numpy as jnp
 
 
 @jax.custom_vjp
@@ -25,3 +26,32 @@ def _backward(factors, y_bar_PN):
 
 
 product.defvjp(_forward, _backward)
+
+
+@jax.custom_vjp
+def weigh(x: jax.Array, map_1: jax.Array) -> jax.Array:
+  """x * map_1, where map_1 has one channel: a weight for each position.
+
+  The gradient of the map sums over the channels; as a product with ones that
+  is five times faster on CPU than as XLA's reduction of the last axis.
+  """
+  return x * map_1
+
+
+def _weigh_forward(x, map_1):
+  return x * map_1, (x, map_1)
+
+
+def _weigh_backward(factors, y_bar):
+  x, map_1 = factors
+  return y_bar * map_1, sum_channels(y_bar * x)
+
+
+weigh.defvjp(_weigh_forward, _weigh_backward)
+
+
+def sum_channels(x: jax.Array) -> jax.Array:
+  """The sum over the last axis, which stays with size 1."""
+  ones = jnp.ones((x.shape[-1], 1), x.dtype)
+  sums = jnp.matmul(x.reshape(-1, x.shape[-1]), ones, precision='highest')
+  return sums.reshape(*x.shape[:-1], 1)

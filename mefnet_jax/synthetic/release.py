@@ -16,7 +16,7 @@ import signal
 import sys
 
 from mefnet_jax import errors
-from mefnet_jax.synthetic import cas_me2, files, smic, studio, video
+from mefnet_jax.synthetic import cas_me2, files, smic, speech, studio, video
 
 LAYOUTS = {'smic': smic, 'cas_me2': cas_me2}
 MARKER = 'SYNTHETIC.txt'
@@ -32,6 +32,7 @@ def write(
   subjects=None,
   processes=None,
   progress=None,
+  multimodal=False,
   **options,
 ) -> pathlib.Path:
   """Writes a release and returns its folder.
@@ -45,6 +46,7 @@ def write(
     subjects: at most so many subjects (None: all).
     processes: how many work at it (None: one a core); the bytes are the same.
     progress: called with (clips done, clips in all).
+    multimodal: write a sound and a transcript beside the frames of a clip.
     **options: of the layout, see `smic.plan` and `cas_me2.plan`.
 
   Raises:
@@ -64,6 +66,8 @@ def write(
       folder.mkdir()
       (folder / MARKER).write_text(_marker(layout, seed))
     _film(plan, new, new_truth, seed, processes, progress)
+    if multimodal:
+      speech.write(plan.shots, new, seed)
     plan.finish(new, new_truth)
   return out
 
@@ -184,6 +188,12 @@ def _arguments():
   add('--clips', type=int, help='at most so many clips a subject')
   add('--subjects', type=int, help='at most so many subjects')
   add('--processes', type=int, help='by default one a core')
+  add(
+    '--multimodal',
+    action='store_const',
+    const=True,
+    help='add a sound (WAV) and a transcript to each clip',
+  )
   add('--subset', help='SMIC: hs (default), vis or nir')
   add('--form', help='SMIC: cropped (default) or raw')
   add(

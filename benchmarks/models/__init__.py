@@ -1,0 +1,1 @@
+"""MECNN and MFCNN beside the same networks in Keras and PyTorch."""

@@ -1,0 +1,114 @@
+"""The same networks in Keras on TensorFlow."""
+
+import os
+
+os.environ['KERAS_BACKEND'] = 'tensorflow'
+os.environ['TF_CPP_MIN_LOG_LEVEL'] = '3'
+
+import keras  # noqa: E402
+import numpy as np  # noqa: E402
+import tensorflow as tf  # noqa: E402
+from keras import layers, ops  # noqa: E402
+
+from benchmarks.models import task  # noqa: E402
+
+
+def main():
+  tf.config.threading.set_intra_op_parallelism_threads(task.cores())
+  version = f'keras {keras.__version__}, tensorflow {tf.__version__}'
+  task.compete(build, version)
+
+
+class MixedPooling(layers.Layer):
+  """lam * maximum + (1 - lam) * mean of the channels, lam learnt."""
+
+  def build(self, shape):
+    self.mixing = self.add_weight(shape=(), initializer='zeros')
+
+  def call(self, x):
+    lam = ops.sigmoid(self.mixing)
+    largest = ops.max(x, -1, keepdims=True)
+    return lam * largest + (1 - lam) * ops.mean(x, -1, keepdims=True)
+
+
+def stream(given, name, x, dropout, made):
+  """Convolution, ReLU, CAM and STAM, pooling, dense layers."""
+
+  def layer(kind, *args, **kwargs):
+    made[f'{name}/{kind}'] = new = kwargs.pop('cls')(*args, **kwargs)
+    return new
+
+  x = layer(
+    'conv', task.FILTERS, task.KERNEL, activation='relu', cls=layers.Conv3D
+  )(x)
+  small = task.FILTERS // task.REDUCTION
+  squeeze = layer('squeeze', small, activation='relu', cls=layers.Dense)
+  excite = layer('excite', task.FILTERS, cls=layers.Dense)
+  scores = layers.Add()(
+    [
+      excite(squeeze(layers.GlobalAveragePooling3D()(x))),
+      excite(squeeze(layers.GlobalMaxPooling3D()(x))),
+    ]
+  )
+  gate = layers.Activation('sigmoid')(scores)
+  n_c = layers.Multiply()([x, layers.Reshape((1, 1, 1, task.FILTERS))(gate)])
+  space = layer(
+    'space',
+    given.middle(),
+    (1, *task.ATTENTION[1:]),
+    padding='same',
+    activation='relu',
+    cls=layers.Conv3D,
+  )
+  time = layer(
+    'time',
+    1,
+    (task.ATTENTION[0], 1, 1),
+    padding='same',
+    activation='sigmoid',
+    cls=layers.Conv3D,
+  )
+  n_s = layers.Multiply()([x, time(space(MixedPooling()(x)))])
+  x = layers.MaxPooling3D(task.POOL)(layers.Concatenate()([n_c, n_s]))
+  x = layers.Flatten()(x)
+  if given.network == 'mecnn':
+    x = layers.Dropout(dropout)(x)
+  for i, width in enumerate(task.HIDDEN[given.network]):
+    x = layer(f'dense{i}', width, activation='relu', cls=layers.Dense)(x)
+    x = layers.Dropout(dropout)(x)
+  return x
+
+
+def build(given, dropout):
+  made, inputs, parts = {}, [], []
+  for name, side in task.STREAMS[given.network].items():
+    inputs.append(layers.Input(given.shape(side)[1:]))
+    parts.append(stream(given, name, inputs[-1], dropout, made))
+  joined = layers.Concatenate()(parts) if len(parts) > 1 else parts[0]
+  made['classes'] = layers.Dense(task.CLASSES)
+  model = keras.Model(inputs, made['classes'](joined))
+  for name, kernel in given.weights().items():
+    made[name].set_weights([kernel, np.zeros(kernel.shape[-1])])
+  optimizer = keras.optimizers.Adam(task.RATE, epsilon=task.EPSILON)
+  loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+  model.compile(optimizer, loss, jit_compile=False)  # XLA is 30 times slower
+  x = [tf.constant(clips) for clips in given.clips().values()]
+  x = x if len(x) > 1 else x[0]
+  label = tf.constant(given.label())
+  forward = tf.function(lambda: model(x, training=False))
+
+  def proof():
+    with tf.GradientTape() as tape:
+      value = loss(label, model(x, training=False))
+    grads = tape.gradient(value, model.trainable_variables)
+    return float(value), float(tf.linalg.global_norm(grads))
+
+  return task.Contestant(
+    lambda: float(model.train_on_batch(x, label)),
+    lambda: forward().numpy(),
+    proof,
+  )
+
+
+if __name__ == '__main__':
+  main()

@@ -1,0 +1,143 @@
+"""Sound and transcript of a clip: files beside its frames, named after it.
+
+    .../surprise/s2_sur_02/reg_image036237.bmp
+    .../surprise/s2_sur_02/s2_sur_02.wav     or .avi, .mp4 with a sound track
+    .../surprise/s2_sur_02/s2_sur_02.txt     the words that are said, UTF-8
+
+A clip without one of them lacks that modality; the network masks it.
+"""
+
+import dataclasses
+import pathlib
+import re
+import typing
+
+import numpy as np
+
+from mefnet_jax import errors, findings
+from mefnet_jax.datasets import cache
+from mefnet_jax.preprocess import sound, words
+
+if typing.TYPE_CHECKING:
+  from mefnet_jax.datasets import rows
+
+SUFFIXES = {'audio': sound.SUFFIXES, 'text': ('.txt',)}
+_LONGEST_TEXT = 100_000  # bytes
+_PADDED = re.compile(r'(?<!\d)0+(?=\d)')
+
+
+def check(dataset) -> None:
+  """Raises errors.UserError for modalities or sizes that there are not."""
+  for name in dataset.modalities:
+    if name not in SUFFIXES:
+      known = ', '.join(SUFFIXES)
+      raise errors.UserError(
+        f'config.dataset.modalities={name!r}: choose of {known}'
+      )
+  for field, shape in shapes(dataset, SUFFIXES).items():
+    sizes = shape[:2]
+    if not all(isinstance(n, int) and 1 <= n <= 1024 for n in sizes):
+      raise errors.UserError(
+        f'config.dataset.{field}={dataset[field]}: sizes from 1 to 1024'
+      )
+
+
+def shapes(dataset, names=None) -> dict[str, tuple[int, ...]]:
+  """The shape of one clip's stream, of those that the config asks for."""
+  every = {'audio': (*dataset.audio, 1), 'text': (dataset.text,)}
+  return {name: every[name] for name in (names or dataset.modalities)}
+
+
+def add(loaded, release: 'rows.Release', dataset):
+  """The clips with the modalities that `config.dataset` asks for.
+
+  Args:
+    loaded: a `loading.Clips`.
+    release: where its clips lie.
+    dataset: `config.dataset`.
+
+  Returns:
+    The same, with streams 'audio' (N, F, M, 1) uint8 and 'text' (N, L) int32,
+    and for each '<stream>_present' (N,) uint8; what was found is added to the
+    findings, and the fingerprint changes with the content.
+
+  Raises:
+    errors.UserError: a modality that no clip has.
+  """
+  if not dataset.modalities:
+    return loaded
+  by_clip = {row.clip: row for row in release.rows}
+  streams, found = dict(loaded.streams), list(loaded.findings)
+  for name, shape in shapes(dataset).items():
+    values = [_value(by_clip[c], name, shape, found) for c in loaded.clip]
+    present = np.array([v is not None for v in values], np.uint8)
+    if not present.any():
+      raise errors.UserError(_nothing(release.root, name, by_clip))
+    empty = np.zeros(shape, next(v for v in values if v is not None).dtype)
+    streams[name] = np.stack([empty if v is None else v for v in values])
+    streams[f'{name}_present'] = present
+    what = f'{name} of {present.sum()} of {len(present)} clips'
+    found.append(findings.Finding(findings.FOUND, '', '', what))
+  mark = [(n, streams[n].tobytes().hex()) for n in sorted(shapes(dataset))]
+  return dataclasses.replace(
+    loaded,
+    streams=streams,
+    findings=tuple(found),
+    fingerprint=cache.digest(loaded.fingerprint, mark),
+  )
+
+
+def beside(row: 'rows.Row', name: str) -> pathlib.Path | None:
+  """The file with a clip's sound or transcript; None if there is none.
+
+  A folder that holds more than the clip (a long video) is named otherwise,
+  and its sound is not the clip's.
+  """
+  place = (row.frames or row.files)[0]
+  stems = (place.parent.name, place.stem)
+  own = [stem for stem in stems if _is_of(stem, row.clip)]
+  for stem in own:
+    for suffix in SUFFIXES[name]:
+      file = place.parent / f'{stem}{suffix}'
+      if file.is_file():
+        return file
+  return None
+
+
+def _is_of(stem, clip):
+  """Whether s2_sur_02 is clip s02_sur_02, or anger1_1 clip s15_anger1_1."""
+  stem, clip = (_PADDED.sub('', text).lower() for text in (stem, clip))
+  return clip == stem or clip.endswith(f'_{stem}')
+
+
+def _value(row, name, shape, found):
+  """A clip's stream, or None; a damaged file counts as lacking, and is told."""
+  file = beside(row, name)
+  if file is None:
+    return None
+  try:
+    if name == 'text':
+      return _tokens(file, *shape)
+    samples = sound.read(file)
+    return sound.log_mel(samples, *shape[:2])
+  except (OSError, ValueError) as error:
+    what = f'{name} cannot be read and is taken for lacking: {error}'
+    found.append(findings.Finding(findings.REPAIRED, row.clip, file.name, what))
+    return None
+
+
+def _tokens(file, length):
+  """The words of a file; None for one without any."""
+  with open(file, 'rb') as opened:
+    text = opened.read(_LONGEST_TEXT).decode('utf-8', 'replace')
+  numbers = words.tokens(text, length)
+  return numbers if numbers.any() else None
+
+
+def _nothing(root, name, by_clip):
+  row = next(iter(by_clip.values()))
+  folder = (row.frames or row.files)[0].parent
+  wanted = ' or '.join(f'{folder.name}{s}' for s in SUFFIXES[name])
+  return (
+    f'{root}: no clip has {name}; expected files such as {wanted} in {folder}'
+  )

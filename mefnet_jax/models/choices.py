@@ -1,0 +1,68 @@
+"""The names that fields of a network may hold, and what they stand for."""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+
+FORMS = ('3d', '2d')
+CONVOLUTIONS = ('3d', '2plus1d')
+PLACES = ('conv', 'pool')
+FUSIONS = ('intermediate', 'late')
+FUSION_NORMS = ('l2', 'layer')
+NORMALISATIONS = ('none', 'group', 'layer')
+DTYPES = ('float32', 'bfloat16')
+INITIALIZERS = {
+  'glorot_uniform': nn.initializers.glorot_uniform(),  # Keras's, the paper's
+  'glorot_normal': nn.initializers.glorot_normal(),
+  'he_uniform': nn.initializers.he_uniform(),
+  'he_normal': nn.initializers.he_normal(),
+  'lecun_uniform': nn.initializers.lecun_uniform(),
+  'lecun_normal': nn.initializers.lecun_normal(),
+  'orthogonal': nn.initializers.orthogonal(),
+  'zeros': nn.initializers.zeros,
+}
+# Every stream there is; the place tells a stream's dropout from the others'.
+CLIPS = ('eyes', 'mouth', 'face', 'flow', 'eyes_flow', 'mouth_flow')
+STREAMS = (*CLIPS, 'audio', 'text')
+
+
+def one_of(field: str, value, allowed):
+  """The value; ValueError with the choices if it is not one of them."""
+  if value not in allowed:
+    raise ValueError(f'{field}={value!r}: choose one of {", ".join(allowed)}')
+  return value
+
+
+def initializer(name: str, field: str = 'kernel_init') -> Callable:
+  """The initialiser of that name; `field` is where the name was given."""
+  return INITIALIZERS[one_of(field, name, INITIALIZERS)]
+
+
+def cast(dtype: str, *arrays: jax.Array) -> list[jax.Array]:
+  """The arrays in the number type that products are computed in."""
+  dtype = jnp.dtype(one_of('dtype', dtype, DTYPES))
+  return [array.astype(dtype) for array in arrays]
+
+
+def three(field: str, value) -> tuple[int, int, int]:
+  """The value as (frames, rows, columns); ValueError if it is not such."""
+  sizes = tuple(value) if isinstance(value, (tuple, list)) else ()
+  if len(sizes) != 3 or not all(isinstance(n, int) and n > 0 for n in sizes):
+    raise ValueError(
+      f'{field}={value}: three whole numbers above 0 (frames, rows, columns)'
+    )
+  return sizes
+
+
+def share(field: str, value: float):
+  """Raises ValueError unless 0 <= value < 1."""
+  if not 0 <= value < 1:
+    raise ValueError(f'{field}={value}: at least 0 and below 1')
+
+
+def widths(field: str, value: tuple[int, ...]):
+  """Raises ValueError unless each is a whole number above 0."""
+  if not all(isinstance(n, int) and n > 0 for n in value):
+    raise ValueError(f'{field}={tuple(value)}: whole numbers above 0')

@@ -1,0 +1,76 @@
+"""What turns each kind of stream into features: clips, sound, words.
+
+Axes: B batch, T frames, H rows, W columns, C channels, L words.
+"""
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+
+from mefnet_jax.models import choices, layers, streams
+
+
+def encoder(name: str, options: dict, vocabulary: int) -> nn.Module:
+  """The encoder of the stream `name`; options as in `streams.Options`."""
+  if name == 'text':
+    how = {k: options[k] for k in ('filters', 'kernel_init', 'dtype')}
+    return Words(vocabulary=vocabulary, **how, name=name)
+  if name == 'audio':
+    return Sound(**options, name=name)
+  return streams.Stream(**options, name=name)
+
+
+class Sound(streams.Options):
+  """A sound's log-mel map through the 2D form of the trunk.
+
+  The map is one frame of F times and M bands: the modules are those of a
+  face, micro-attention included, with kernels of 5x5 and windows of 4x4.
+  """
+
+  @nn.compact
+  def __call__(self, x_BFM1: jax.Array, key_B: jax.Array | None = None):
+    """(B, F, M, 1) to (features (B, N), a dict of maps)."""
+    options = {
+      **self.options(),
+      'form': '2d',
+      'kernel': (1, 5, 5),
+      'pool': (1, 4, 4),
+    }
+    trunk = streams.Trunk(**options, name='trunk')
+    pooled, out = streams.over_clips(trunk, x_BFM1[:, None], key_B)
+    return layers.flatten(pooled), {**out, 'pooled': pooled}
+
+
+class Words(nn.Module):
+  """The words of a transcript: embedding, convolution over three, pooling.
+
+  A word comes as a positive number (a hash); it is folded into `vocabulary`
+  rows of the embedding. 0 is no word: it changes nothing, wherever it stands
+  behind the last word.
+  """
+
+  vocabulary: int = 1024
+  filters: int = 32
+  kernel_init: str = 'glorot_uniform'
+  dtype: str = 'float32'
+
+  @nn.compact
+  def __call__(self, words_BL: jax.Array, key_B: jax.Array | None = None):
+    """(B, L) whole numbers to (features (B, 2 * filters), no maps)."""
+    shape = (self.vocabulary, self.filters)
+    table = self.param('embedding', nn.initializers.normal(1.0), shape)
+    there_BL1 = (words_BL > 0)[..., None]
+    (table,) = choices.cast(self.dtype, table)
+    x_BLC = jnp.where(there_BL1, table[words_BL % self.vocabulary], 0)
+    convolve = layers.Conv3D(
+      self.filters,
+      (3, 1, 1),
+      'SAME',
+      kernel_init=self.kernel_init,
+      dtype=self.dtype,
+      name='conv',
+    )
+    x_BLC = nn.relu(convolve(x_BLC[:, :, None, None])[:, :, 0, 0])
+    x_BLC = jnp.where(there_BL1, x_BLC, 0)
+    count_B1 = jnp.maximum(there_BL1.sum(1), 1).astype(x_BLC.dtype)
+    return jnp.concatenate([x_BLC.max(1), x_BLC.sum(1) / count_B1], -1), {}

@@ -1,0 +1,118 @@
+"""The sound of a clip as a log-mel map: from a WAV file or a sound track."""
+
+import pathlib
+import warnings
+
+import numpy as np
+import scipy.io.wavfile
+import scipy.signal
+
+from mefnet_jax import errors
+
+RATE = 16_000  # samples a second that everything is brought to
+WINDOW, HOP = 512, 160
+LOWEST, HIGHEST = 60.0, 7600.0  # Hz
+RANGE = 80.0  # dB below the loudest that are kept
+LONGEST = 60  # seconds that are read
+VIDEOS = ('.avi', '.mp4', '.mov', '.mkv', '.webm')
+SUFFIXES = ('.wav', *VIDEOS)
+
+
+def read(path: pathlib.Path) -> np.ndarray:
+  """Reads a sound as mono samples (n,) float32 at RATE, at most LONGEST s.
+
+  Raises:
+    ValueError: not a sound, damaged, or a video without a sound track.
+    OSError: the file cannot be read.
+    errors.UserError: a video's sound track is asked for without PyAV.
+  """
+  if path.suffix.lower() != '.wav':
+    return _sound_track(path)
+  with warnings.catch_warnings():
+    warnings.simplefilter('ignore')  # chunks that scipy does not know
+    try:
+      rate, x = scipy.io.wavfile.read(path)
+    except OSError:
+      raise
+    except Exception as error:  # of many types where a file is damaged
+      raise ValueError(f'not a WAV file ({error})') from None
+  if rate < 1000 or not x.size:
+    raise ValueError(f'{x.size} samples at {rate} a second')
+  x = x[: LONGEST * rate].astype(np.float32)
+  x = x.mean(1) if x.ndim == 2 else x
+  shared = np.gcd(rate, RATE)
+  return scipy.signal.resample_poly(x, RATE // shared, rate // shared)
+
+
+def log_mel(samples: np.ndarray, times: int, bands: int) -> np.ndarray:
+  """The log-mel map of a sound, whatever its length and loudness.
+
+  Args:
+    samples: (n,) at RATE.
+    times: F, the number of instants, evenly over the sound.
+    bands: M, on the mel scale from LOWEST to HIGHEST.
+
+  Returns:
+    (F, M, 1) uint8: 0 is RANGE dB below the loudest value, 255 the loudest.
+    Silence is all zeros.
+  """
+  x = np.asarray(samples, np.float64)
+  x = np.pad(x, (WINDOW // 2, WINDOW // 2 + WINDOW))
+  starts = np.arange(0, len(x) - WINDOW - WINDOW // 2, HOP)
+  frames = x[starts[:, None] + np.arange(WINDOW)] * np.hanning(WINDOW)
+  power = np.abs(np.fft.rfft(frames)) ** 2 @ _filters(bands)
+  at = np.linspace(0, len(power) - 1, times)
+  low = np.floor(at).astype(int)
+  high = np.minimum(low + 1, len(power) - 1)
+  share = (at - low)[:, None]
+  power = (1 - share) * power[low] + share * power[high]
+  if power.max() <= 0:
+    return np.zeros((times, bands, 1), np.uint8)
+  level = 10 * np.log10(np.maximum(power / power.max(), 1e-12)) / RANGE + 1
+  return np.round(255 * np.clip(level, 0, 1)).astype(np.uint8)[..., None]
+
+
+def _filters(bands):
+  """Triangles on the mel scale, (WINDOW // 2 + 1, bands)."""
+
+  def mel(hertz):
+    return 2595 * np.log10(1 + np.asarray(hertz) / 700)
+
+  ends = np.linspace(mel(LOWEST), mel(HIGHEST), bands + 2)
+  at = mel(np.arange(WINDOW // 2 + 1) * RATE / WINDOW)[:, None]
+  left, middle, right = ends[:-2], ends[1:-1], ends[2:]
+  rise, fall = (at - left) / (middle - left), (right - at) / (right - middle)
+  # A low band may lie between two frequencies: then the nearest counts.
+  weight = np.maximum(np.minimum(rise, fall), 0)
+  nearest = np.abs(at - middle).argmin(0)
+  empty = weight.sum(0) == 0
+  weight[nearest[empty], np.flatnonzero(empty)] = 1
+  return weight
+
+
+def _sound_track(path):
+  try:
+    import av
+  except ImportError:
+    raise errors.UserError(
+      f'{path}: to read its sound track install PyAV (pip install av), or put '
+      f'{path.stem}.wav beside it'
+    ) from None
+  parts, count = [], 0
+  try:
+    with av.open(str(path)) as container:
+      if not container.streams.audio:
+        raise ValueError('a video without a sound track')
+      to_mono = av.AudioResampler(format='flt', layout='mono', rate=RATE)
+      for frame in container.decode(audio=0):
+        for piece in to_mono.resample(frame):
+          parts.append(piece.to_ndarray().ravel())
+          count += len(parts[-1])
+        if count > LONGEST * RATE:
+          break
+  except av.FFmpegError as error:
+    if not parts:
+      raise ValueError(f'its sound cannot be decoded ({error})') from None
+  if not parts:
+    raise ValueError('a sound track without sound')
+  return np.concatenate(parts)[: LONGEST * RATE]
