@@ -3,7 +3,16 @@
 import jax
 import jax.numpy as jnp
 
-CHOICES = ('difference', 'frames')
+CHOICES = ('difference', 'frames', 'flow', 'as_is')
+# Fixed scale of 'flow' and 'as_is': 128 is zero, 32 levels are one.
+_FIXED = ('flow', 'as_is')
+_ZERO, _UNIT = 128.0, 32.0
+
+
+def stored(stream: str, how: str) -> str:
+  """The stored stream that stands for a view of the network."""
+  flows = {'face': 'flow', 'eyes': 'eyes_flow', 'mouth': 'mouth_flow'}
+  return flows.get(stream, stream) if how == 'flow' else stream
 
 
 def standardise(clips_BTHWC: jax.Array, how: str) -> jax.Array:
@@ -13,11 +22,13 @@ def standardise(clips_BTHWC: jax.Array, how: str) -> jax.Array:
     clips_BTHWC: uint8 clips; the first frame is the onset.
     how: 'frames' as they are (the paper), or 'difference' of each frame to
       the onset frame, where the person leaves the picture and the motion
-      stays.
+      stays; or 'flow' and 'as_is', (x - 128) / 32: there the size of the
+      values says something.
 
   Returns:
     float32 of the same shape, with mean 0 ('frames') and mean square 1 over
-    each clip. A clip without any motion or contrast becomes zeros.
+    each clip ('difference' too). A clip without any motion or contrast
+    becomes zeros.
   """
   return _scaled(clips_BTHWC, how, *_moments(clips_BTHWC, how))
 
@@ -55,6 +66,8 @@ def _moments(clips_BTHWC, how):
   """What to subtract ('frames' only) and what to multiply by, (B,) each."""
   x = clips_BTHWC.astype(jnp.float32)
   axes = tuple(range(1, x.ndim))
+  if how in _FIXED:
+    return jnp.full(len(x), _ZERO), jnp.full(len(x), 1 / _UNIT)
   if how == 'difference':
     x, mean_B = x - x[:, :1], jnp.zeros(len(x))
   else:

@@ -14,10 +14,12 @@ import numpy as np
 import rich.console
 
 from mefnet_jax import (
+  databases,
   datasets,
   errors,
   fit,
   folds,
+  inputs,
   logs,
   models,
   report,
@@ -64,7 +66,10 @@ def run(
   clips = _load(config, workdir, console)
   prepared = time.monotonic()
   label = _labels(config, clips)
-  splits = folds.make(config.protocol, label, clips.subject, seed=config.seed)
+  splits = folds.make(
+    config.protocol, label, clips.subject, clips.database, seed=config.seed
+  )
+  folds.write(workdir / 'folds.json', splits, clips.clip, config)
   job = fit.Job(
     model=_network(config, clips),
     clips=_inputs(config, clips, label),
@@ -94,6 +99,7 @@ def run(
     classes=clips.classes,
     clip=tuple(clips.clip[i] for i in order),
     subject=tuple(clips.subject[i] for i in order),
+    database=tuple(clips.database[i] for i in order),
     fold=tuple(fold.name for fold in splits for _ in fold.test),
     label=label[order],
     probabilities=by_seed.mean(0),
@@ -111,6 +117,8 @@ def run(
   )
   summary = report.write(workdir, result)
   console.print(report.table(result))
+  if summary['databases']:
+    console.print(databases.table(summary))
   return summary
 
 
@@ -146,7 +154,9 @@ def _network(config, clips):
 def _inputs(config, clips, label):
   """What goes to the device: the streams the network looks at, and labels."""
   wanted = models.views(config.model.name)
-  return {name: clips.streams[name] for name in wanted} | {'label': label}
+  return {
+    name: clips.streams[inputs.stored(name, config.input)] for name in wanted
+  } | {'label': label}
 
 
 def _fingerprint(clips, label, splits):

@@ -3,7 +3,7 @@
 import jax
 import numpy as np
 
-from mefnet_jax import errors, inputs, models, parallel
+from mefnet_jax import datasets, errors, inputs, models, parallel
 
 
 def check(config):
@@ -19,7 +19,7 @@ def check(config):
     _at_least(config, name, 0)
   model = network(config, num_classes=2)
   shapes = {
-    name: jax.ShapeDtypeStruct(_shape(config.dataset, name), np.float32)
+    name: jax.ShapeDtypeStruct(_shape(config, name), np.float32)
     for name in models.views(config.model.name)
   }
   try:
@@ -38,9 +38,15 @@ def network(config, num_classes: int):
     raise errors.UserError(f'config.model: {error}') from error
 
 
-def _shape(dataset, stream):
-  size = dataset[stream]
-  return (1, dataset.frames, size, size, 1)
+def _shape(config, stream):
+  shapes = datasets.shapes(config.dataset)
+  name = inputs.stored(stream, config.input)
+  if name not in shapes:
+    raise errors.UserError(
+      f'--config.input={config.input}: no such stream is prepared; set '
+      '--config.dataset.flow=dis (of megc_flow, --config.input=as_is)'
+    )
+  return (1, *shapes[name])
 
 
 def _get(config, path):

@@ -16,16 +16,23 @@ from mefnet_jax.datasets import (
   cas_me2,
   default_release,
   fingerprint,
+  folder,
+  megc_flow,
   releases,
   smic,
 )
-from mefnet_jax.preprocess import clips, faces
+from mefnet_jax.preprocess import clips, maps
 
 if typing.TYPE_CHECKING:
   import rich.progress
 
-BUILDERS = {'smic': smic.Smic, 'cas_me2': cas_me2.CasMe2}
-_READING = ('subset', 'labels', 'expressions', 'images')
+BUILDERS = {
+  'smic': smic.Smic,
+  'cas_me2': cas_me2.CasMe2,
+  'megc_flow': megc_flow.MegcFlow,
+  'folder': folder.Folder,
+}
+_READING = releases.READING
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,11 +40,13 @@ class Clips:
   """All clips of a release, in memory, sorted by id.
 
   Attributes:
-    streams: 'face', 'eyes', 'mouth': (N, T, S, S, 1) uint8.
+    streams: 'face', 'eyes', 'mouth', and 'flow', 'eyes_flow', 'mouth_flow' if
+      asked for: (N, T, H, W, C) uint8.
     label: (N,) int32, indices into `classes`.
     classes: names of the classes that have a clip.
     clip: N unique ids.
     subject: N subjects.
+    database: N names of the databases of origin, empty where there is one.
     synthetic: whether no real person is in it.
     findings: what was found, repaired and left out.
     fingerprint: equal for equal clips.
@@ -48,6 +57,7 @@ class Clips:
   classes: tuple[str, ...]
   clip: tuple[str, ...]
   subject: tuple[str, ...]
+  database: tuple[str, ...]
   synthetic: bool
   findings: tuple[findings.Finding, ...]
   fingerprint: str
@@ -68,7 +78,7 @@ def load(dataset, *, progress: 'rich.progress.Progress | None' = None) -> Clips:
     # A spawned process imports the script that called load: it would wait
     # for the very preparation that waits for it.
     raise RuntimeError("call load below `if __name__ == '__main__':`")
-  options = _options(dataset)
+  options = preparation(dataset)
   options.check()
   release = _release(dataset, progress)
   _check(release.rows, release.findings, dataset.allow_lost, release.root)
@@ -79,9 +89,17 @@ def load(dataset, *, progress: 'rich.progress.Progress | None' = None) -> Clips:
   return _without_empty_classes(loaded)
 
 
-def _options(dataset):
+def preparation(dataset) -> clips.Options | maps.Options:
+  """Returns how the clips of `config.dataset` are prepared; unchecked."""
+  if dataset.name == 'megc_flow':
+    return maps.Options()
   fields = [f.name for f in dataclasses.fields(clips.Options)]
   return clips.Options(**{field: dataset[field] for field in fields})
+
+
+def shapes(dataset) -> dict[str, tuple[int, ...]]:
+  """Returns the shape (T, H, W, C) of each stream of `config.dataset`."""
+  return preparation(dataset).shapes()
 
 
 def _release(dataset, progress):
@@ -111,6 +129,7 @@ def _prepared(release, dataset, options, progress):
     try:
       made = _builder(release.name, config)
       made.workers, made.progress = dataset.workers, progress
+      made.cluster = dataset.cluster
     except Exception as error:  # the folder's own description is damaged
       _discard(release.name, config, error)
       continue
@@ -138,10 +157,12 @@ def _config(release, dataset, options):
     release,
     fingerprint.of_package('mefnet_jax.preprocess', '.py'),
     dataclasses.asdict(options),
-    faces.weights(options.detector),
+    options.weights(),
     cv2.__version__,
   )
   reading = {field: dataset[field] for field in _READING if field in dataset}
+  if not BUILDERS[release.name].CLASSES:
+    reading['classes'] = release.classes
   return builder.Config(name=mark, options=options, **reading)
 
 
@@ -186,12 +207,13 @@ def _read(made, release):
   return Clips(
     streams={
       stream: np.stack([example[stream] for example in examples])
-      for stream in clips.STREAMS
+      for stream in made.builder_config.options.shapes()
     },
     label=np.array([row.label for row in rows], np.int32),
     classes=release.classes,
     clip=tuple(row.clip for row in rows),
     subject=tuple(row.subject for row in rows),
+    database=tuple(row.database for row in rows),
     synthetic=release.synthetic,
     findings=(*release.findings, *prepared),
     fingerprint=made.builder_config.name,

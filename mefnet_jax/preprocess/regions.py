@@ -20,6 +20,12 @@ _EYES_POINTS = (*range(17, 27), *range(36, 48))
 _MOUTH_POINTS = tuple(range(48, 68))
 _EYES_MARGIN, _EYES_HEIGHT = 0.12, 0.4
 _MOUTH_MARGIN, _MOUTH_HEIGHT = 0.25, 0.75
+# Left, top, right, bottom of the crops of an image that is a face crop.
+_WHOLE = {
+  'face': (0.0, 0.0, 1.0, 1.0),
+  'eyes': (0.1, 0.15, 0.9, 0.5),
+  'mouth': (0.2, 0.6, 0.8, 0.95),
+}
 # A pixel so far off changes a spline by less than 1e-6 of its value.
 _REACH = 12
 
@@ -42,6 +48,18 @@ def mouth(landmarks: 'faces.Landmarks', size: int) -> np.ndarray:
   return _around(landmarks, _MOUTH_POINTS, _MOUTH_MARGIN, _MOUTH_HEIGHT, size)
 
 
+def of_whole(name: str, shape: tuple[int, ...], size: int) -> np.ndarray:
+  """Returns the region 'face', 'eyes' or 'mouth' of an image that is a face.
+
+  The face is the whole image (H, W), squeezed into a square; eyes and mouth
+  lie where they do in a common face crop.
+  """
+  sides = np.array([shape[1], shape[0]])
+  low, high = np.split(np.array(_WHOLE[name]), 2)
+  extent = sides * (high - low)
+  return _region(np.zeros(2), np.eye(2), sides * low - 0.5, extent, size)
+
+
 def chain(registration: np.ndarray, region: np.ndarray) -> np.ndarray:
   """Returns the region as it lies in a frame registered to the landmarks'."""
   made = registration[:, :2] @ region
@@ -56,13 +74,17 @@ def cut(frame: np.ndarray, region: np.ndarray, size: int) -> np.ndarray:
   covers are read and averaged, so that fine texture does not alias.
 
   Args:
-    frame: (H, W) uint8 or float32; beyond its edge the edge is repeated.
+    frame: (H, W) or (H, W, C), uint8 or float32; beyond its edge the edge is
+      repeated.
     region: (2, 3), crop to frame.
     size: pixels a side.
 
   Returns:
-    (size, size) float32.
+    (size, size) or (size, size, C) float32.
   """
+  if frame.ndim == 3:
+    channels = np.moveaxis(frame, -1, 0)
+    return np.stack([cut(one, region, size) for one in channels], axis=-1)
   # A spline, because OpenCV's bicubic moves a gradient by up to .04 pixels to
   # and fro with the phase: as much as the motion that is looked for.
   steps = np.linalg.norm(region[:, :2], axis=0)

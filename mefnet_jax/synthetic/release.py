@@ -16,9 +16,16 @@ import signal
 import sys
 
 from mefnet_jax import errors
-from mefnet_jax.synthetic import cas_me2, files, smic, studio, video
+from mefnet_jax.synthetic import (
+  cas_me2,
+  files,
+  megc_flow,
+  smic,
+  studio,
+  video,
+)
 
-LAYOUTS = {'smic': smic, 'cas_me2': cas_me2}
+LAYOUTS = {'smic': smic, 'cas_me2': cas_me2, 'megc_flow': megc_flow}
 MARKER = 'SYNTHETIC.txt'
 BATCH = 10  # clips a process takes at a time
 
@@ -37,7 +44,7 @@ def write(
   """Writes a release and returns its folder.
 
   Args:
-    layout: smic or cas_me2.
+    layout: smic, cas_me2 or megc_flow.
     out: folder to make; it must be missing or empty. The truth goes to a
       folder beside it, named `<out>_truth`.
     seed: the same seed gives the same bytes.
@@ -45,7 +52,7 @@ def write(
     subjects: at most so many subjects (None: all).
     processes: how many work at it (None: one a core); the bytes are the same.
     progress: called with (clips done, clips in all).
-    **options: of the layout, see `smic.plan` and `cas_me2.plan`.
+    **options: of the layout, see `plan` of its module.
 
   Raises:
     UserError: `out` holds something, or an option is wrong.
@@ -87,7 +94,9 @@ def _plan(layout, seed, clips, subjects, options):
 
 def _film(plan, root, truth, seed, processes, progress):
   """Films shots, then videos; reports the shots done."""
-  film = functools.partial(_film_shots, root=root, truth=truth, seed=seed)
+  film = functools.partial(
+    _film_shots, film=plan.film or studio.film, root=root, truth=truth, seed=seed
+  )
   done = 0
   for count in _each(film, _batches(plan.shots), processes):
     done += count
@@ -107,9 +116,9 @@ def _batches(shots):
   return sorted(batches, key=lambda b: -sum(len(s.numbers) for s in b))
 
 
-def _film_shots(shots, root, truth, seed):
+def _film_shots(shots, film, root, truth, seed):
   for shot in shots:
-    studio.film(shot, root, truth, seed)
+    film(shot, root, truth, seed)
   return len(shots)
 
 
@@ -184,8 +193,11 @@ def _arguments():
   add('--clips', type=int, help='at most so many clips a subject')
   add('--subjects', type=int, help='at most so many subjects')
   add('--processes', type=int, help='by default one a core')
-  add('--subset', help='SMIC: hs (default), vis or nir')
-  add('--form', help='SMIC: cropped (default) or raw')
+  add('--subset', help='SMIC: hs (default), vis, nir or all')
+  add(
+    '--form',
+    help='SMIC: cropped (default) or raw; megc_flow: whole (default) or loso',
+  )
   add(
     '--macro',
     action='store_const',
