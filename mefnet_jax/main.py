@@ -17,6 +17,9 @@ _CONFIG = config_flags.DEFINE_config_file(
 _WORKDIR = flags.DEFINE_string(
   'workdir', None, 'Folder of the run; runs/<config> if not given.'
 )
+_PREVIEW = flags.DEFINE_bool(
+  'preview', False, 'Write contact sheets of prepared clips, train nothing.'
+)
 
 
 def main():
@@ -24,12 +27,16 @@ def main():
   config = _config()
   import rich.console  # imports that take their time stay out of --help
 
-  from mefnet_jax import compilation, protocol, settings, workdirs
+  from mefnet_jax import compilation, datasets, protocol, settings, workdirs
 
   settings.check(config)
   compilation.prepare()
   workdir = pathlib.Path(_WORKDIR.value or _default_workdir())
   console = rich.console.Console(soft_wrap=not sys.stdout.isatty())
+  if _PREVIEW.value:
+    for sheet in datasets.preview(config.dataset, workdir / 'preview'):
+      console.print(sheet)
+    return
   with workdirs.locked(workdir), commands.stop_signals() as stop:
     workdirs.claim(config, workdir)
     protocol.run(config, workdir, console=console, stop=stop)

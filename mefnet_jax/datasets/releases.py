@@ -13,6 +13,7 @@ from mefnet_jax.datasets import (
   links,
   megc_flow_release,
   rows,
+  smic_long_release,
   smic_release,
 )
 
@@ -74,6 +75,15 @@ def read(
     return links.cut(LAYOUTS[name].read(root, **options, table=table))
   except errors.UserError as error:
     raise errors.UserError(f'{error}{_other(name, root)}') from None
+
+
+def tree(name: str, subset: str = 'hs') -> str:
+  """Returns what the tree of a dataset looks like, in a line."""
+  if name != 'smic':
+    return LAYOUTS[name].TREE
+  if subset in smic_long_release.SUBSETS:
+    return smic_long_release.TREE
+  return smic_release.TREE.format(subset.upper() if subset != 'all' else 'HS')
 
 
 def check(name: str, **options: str) -> None:

@@ -93,32 +93,36 @@ def _clips(root, camera):
 
 
 def _coded(book):
-  """(row, {'filename', 'apex', 'pairs'}) of each row below the header."""
+  """(row, {'filename', 'onset', 'apex', 'offset'}) of each expression."""
   sheet = (tables.sheets(book) or [[]])[0]
-  for start, cells in enumerate(sheet[:30]):
-    head = tables.texts(cells, len(cells))
-    onsets = [i for i, text in enumerate(head) if text.startswith('onset')]
-    offsets = [i for i, text in enumerate(head) if text.startswith('offset')]
-    if 'filename' in head and onsets and offsets:
-      break
-  else:
-    raise errors.UserError(
-      f'{book}: no header with Filename, OnsetF and OffsetF in sheet 1'
-    )
-  apex = [i for i, text in enumerate(head) if text.startswith('apex')]
+  start, head = _header(book, sheet)
+  name = head.index('filename')
+  onsets, apexes, offsets = (
+    [i for i, text in enumerate(head) if text.startswith(mark)]
+    for mark in ('onset', 'apex', 'offset')
+  )
   coded = []
-  for number, cells in enumerate(sheet[start + 1 :], start=start + 2):
-    texts = tables.texts(cells, len(head))
-    if not texts[head.index('filename')]:
-      continue
-    for which, (onset, offset) in enumerate(zip(onsets, offsets, strict=False)):
-      record = dict(filename=texts[head.index('filename')], which=which)
-      record |= dict(onset=texts[onset], offset=texts[offset], apex='')
-      if which < len(apex):
-        record['apex'] = texts[apex[which]]
-      if which == 0 or record['onset']:
-        coded.append((number, record))
+  for place, cells in enumerate(sheet[start:], start=start + 1):
+    texts = tables.texts(cells, len(head)) + ['']
+    for i, (onset, offset) in enumerate(zip(onsets, offsets, strict=False)):
+      apex = apexes[i] if i < len(apexes) else -1
+      record = dict(filename=texts[name], apex=texts[apex])
+      record |= dict(onset=texts[onset], offset=texts[offset])
+      if texts[name] and (i == 0 or texts[onset]):
+        coded.append((place, record))
   return coded
+
+
+def _header(book, sheet):
+  """How many rows stand above the first coded one, and the header's names."""
+  for row, cells in enumerate(sheet[:30], start=1):
+    head = tables.texts(cells, len(cells))
+    marks = {text[:5] for text in head}
+    if 'filename' in head and {'onset', 'offse'} <= marks:
+      return row, head
+  raise errors.UserError(
+    f'{book}: no header with Filename, OnsetF and OffsetF in sheet 1'
+  )
 
 
 def _row(record, clips, seen, place, listed):

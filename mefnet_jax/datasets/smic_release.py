@@ -133,7 +133,9 @@ def _camera(root, subset, images):
 def _is_camera(folder):
   """Whether a folder holds subjects (s2) that hold micro/."""
   subjects = [
-    f for f in folders.subfolders(folder) if smic_names.subject(f.name) is not None
+    f
+    for f in folders.subfolders(folder)
+    if smic_names.subject(f.name) is not None
   ]
   return any((f / 'micro').is_dir() for f in subjects)
 

@@ -73,7 +73,9 @@ def records(path: pathlib.Path) -> list[dict[str, str]]:
       f'{path}: cannot be read as CSV ({error}); save it as UTF-8 text'
     ) from None
   if not lines:
-    raise errors.UserError(f'{path}: an empty file; its first line names columns')
+    raise errors.UserError(
+      f'{path}: an empty file; its first line names columns'
+    )
   names = [name.strip().lower() for name in lines[0]]
   return [
     dict.fromkeys(names, '')

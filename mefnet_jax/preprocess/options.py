@@ -3,7 +3,13 @@
 import dataclasses
 
 from mefnet_jax import errors
-from mefnet_jax.preprocess import faces, flow, interpolate, regions, registration
+from mefnet_jax.preprocess import (
+  faces,
+  flow,
+  interpolate,
+  regions,
+  registration,
+)
 
 CROPS = {'face': regions.face, 'eyes': regions.eyes, 'mouth': regions.mouth}
 # The flow of a crop is stored under a name of its own.

@@ -40,7 +40,9 @@ def read(
     LeftOut: no frame, or too few, can be read.
   """
   if len(row.numbers) > _MOST_FRAMES:
-    what = f'{len(row.numbers)} frames: a clip of at most {_MOST_FRAMES} is read'
+    what = (
+      f'{len(row.numbers)} frames: a clip of at most {_MOST_FRAMES} is read'
+    )
     raise LeftOut(row, short(row.place), f'{what}; say its onset and offset')
   frames, numbers, bad = [], [], []
   for file, number, image in _all(row, colour):
@@ -88,7 +90,7 @@ def _of_video(row, colour):
   file = short(row.video)
   wanted = iter(row.numbers)
   try:
-    for number, image in video.frames(
+    for _, image in video.frames(
       row.video, row.numbers[0], row.numbers[-1], colour=colour
     ):
       yield file, next(wanted), image

@@ -95,7 +95,11 @@ def _plan(layout, seed, clips, subjects, options):
 def _film(plan, root, truth, seed, processes, progress):
   """Films shots, then videos; reports the shots done."""
   film = functools.partial(
-    _film_shots, film=plan.film or studio.film, root=root, truth=truth, seed=seed
+    _film_shots,
+    film=plan.film or studio.film,
+    root=root,
+    truth=truth,
+    seed=seed,
   )
   done = 0
   for count in _each(film, _batches(plan.shots), processes):
