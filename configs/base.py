@@ -16,7 +16,7 @@ def get_config() -> ml_collections.ConfigDict:
   config.dataset.name = 'smic'  # smic | cas_me2 | megc_flow | folder
   # Folder of the release. Empty: a synthetic one is made (once, cached).
   config.dataset.release = ''
-  # smic: hs | vis | nir | all (the union) | hs_long, vis_long, nir_long (SMIC-E)
+  # smic: hs | vis | nir | all (their union) | hs_long, ... (SMIC-E)
   config.dataset.subset = 'hs'
   # cas_me2: emotion3 | emotion4 (with others) | self_report | elicitation
   config.dataset.labels = 'emotion3'
@@ -43,7 +43,7 @@ def get_config() -> ml_collections.ConfigDict:
   # Share of a release's clips that preparation may lose before it stops.
   config.dataset.allow_lost = 0.1
   config.dataset.workers = 0  # processes of the preparation; 0: one a core
-  # Dask scheduler (tcp://...) whose workers prepare instead; empty: this machine
+  # Dask scheduler (tcp://...) whose workers prepare; empty: this machine does
   config.dataset.cluster = ''
 
   # What the network sees: the difference of each frame to the onset frame

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from mefnet_jax import errors, findings
-from mefnet_jax.preprocess import clips, flow, maps, options, reading
+from mefnet_jax.preprocess import clips, flow, maps, options
 
 if typing.TYPE_CHECKING:
   from mefnet_jax.datasets import rows

@@ -1,0 +1,63 @@
+"""Preparing on a Dask cluster: the same bits, and workers may die."""
+
+import os
+import signal
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from mefnet_jax import errors
+from mefnet_jax.preprocess import clips, parallel
+
+dask = pytest.importorskip('dask.distributed')
+pytestmark = pytest.mark.filterwarnings('ignore')  # Dask's own, at its end
+
+SMALL = clips.Options(frames=6, face=16, eyes=8, mouth=8, flow='dis')
+
+
+@pytest.fixture(scope='module')
+def cluster():
+  with dask.LocalCluster(
+    n_workers=2,
+    threads_per_worker=1,
+    processes=True,
+    dashboard_address=None,
+    silence_logs=50,
+  ) as made:
+    yield made
+
+
+def same(one, other):
+  for a, b in zip(one, other, strict=True):
+    assert (a.clip, a.findings) == (b.clip, b.findings)
+    for name in a.streams:
+      np.testing.assert_array_equal(a.streams[name], b.streams[name])
+
+
+def test_a_cluster_makes_the_same_clips_though_a_worker_dies(cluster, rendered):
+  here = parallel.prepare(rendered, SMALL, workers=1)
+  address = cluster.scheduler_address
+
+  def kill():
+    time.sleep(0.5)
+    with dask.Client(address, set_as_default=False) as client:
+      pids = client.run(os.getpid)
+    os.kill(next(iter(pids.values())), signal.SIGKILL)
+
+  killer = threading.Thread(target=kill)
+  killer.start()
+  there = parallel.prepare(rendered * 3, SMALL, cluster=address)
+  killer.join()
+  for start in (0, 9, 18):
+    same(here, there[start : start + 9])
+
+
+def test_a_cluster_that_is_not_there_is_one_line(rendered, monkeypatch):
+  from mefnet_jax.preprocess import distributed
+
+  monkeypatch.setattr(distributed, '_SECONDS', 0.5)
+  for address in ('tcp://127.0.0.1:1', 'nonsense', 'no/such/file.json'):
+    with pytest.raises(errors.UserError, match='no scheduler with workers'):
+      parallel.prepare(rendered[:1], SMALL, cluster=address)
