@@ -77,7 +77,7 @@ def _gaps(row):
 
 
 def _duplicates(release, told, shown):
-  """Pairs of subjects that share files: a leak between folds."""
+  """Clips that share files with another subject: a leak between folds."""
   owners = collections.defaultdict(dict)
   for row in release.rows:
     for file in row.files:
@@ -86,14 +86,14 @@ def _duplicates(release, told, shown):
   pairs = collections.defaultdict(list)
   for own in owners.values():
     if len(own) > 1:
-      (_, one), (_, other), *_ = sorted(own.items())
-      pairs[one[0], other[0]].append((one[1], other[1]))
+      (_, (clip, file)), (other, _) = sorted(own.items())[:2]
+      pairs[clip, other].append(file)
   return [
     findings.Finding(
       findings.DUPLICATE,
-      one,
-      shown[files[0][1]],
+      clip,
+      shown[files[0]],
       f'{len(files)} files are also those of {other}, another subject',
     )
-    for (one, other), files in sorted(pairs.items())
+    for (clip, other), files in sorted(pairs.items())
   ]

@@ -5,6 +5,7 @@ or in a cloud. Each clip is a task of its own: a worker that dies costs the
 clips it had in its hands, which others take over.
 """
 
+import os
 import typing
 
 from mefnet_jax import errors
@@ -72,9 +73,11 @@ def _client(address):
       "[distributed]' here and on the workers"
     ) from None
   kind = {'address': address}
-  if '://' not in address and address.endswith('.json'):
+  if address.endswith('.json'):
     kind = {'scheduler_file': address}
   try:
+    if 'scheduler_file' in kind:
+      os.stat(address)  # Dask would wait for it for ever
     client = dask.Client(**kind, timeout=_SECONDS, set_as_default=False)
     client.wait_for_workers(1, timeout=_SECONDS)
   except (OSError, ValueError, TimeoutError) as error:
