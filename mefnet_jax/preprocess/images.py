@@ -9,6 +9,9 @@ import numpy as np
 
 from mefnet_jax.preprocess import headers
 
+# Damaged files are told once, in findings, not by the decoder too.
+cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
+
 
 def read(path: str | os.PathLike, *, colour: bool = False) -> np.ndarray:
   """Returns an image as (H, W) grey, or (H, W, 3) red green blue, uint8.
