@@ -96,11 +96,17 @@ def colours(flow_HW2: np.ndarray, most: float) -> np.ndarray:
 
 @functools.cache
 def _dis_engine():
-  return cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+  engine = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+  # Of the preset's patches of 8 pixels the noise of a sensor makes flows of .08
+  # pixels on a face that rests; of 12 and a blur of 1 pixel, .04.
+  engine.setPatchSize(12)
+  engine.setPatchStride(3)
+  return engine
 
 
 def _dis(first, other):
-  return _dis_engine().calc(first, other, None)
+  quiet = (cv2.GaussianBlur(image, (0, 0), 1.0) for image in (first, other))
+  return _dis_engine().calc(*quiet, None)
 
 
 def _farneback(first, other):

@@ -86,8 +86,8 @@ class _opened:
       stream = self.container.streams.video[0]
       stream.thread_type = 'NONE'  # there is a process a core already
       pixels = stream.width * stream.height
-    except (av.FFmpegError, IndexError, ValueError):
-      self.__exit__()
+    except (av.FFmpegError, AttributeError, IndexError, ValueError):
+      self.__exit__()  # a stream of an unknown codec has no width
       raise ValueError('not a video') from None
     if not 0 < pixels <= headers.MOST_PIXELS:
       self.__exit__()
