@@ -10,7 +10,7 @@ import numpy as np
 from mefnet_jax.preprocess import headers
 
 # Damaged files are told once, in findings, not by the decoder too.
-cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
+cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
 
 def read(path: str | os.PathLike, *, colour: bool = False) -> np.ndarray:
