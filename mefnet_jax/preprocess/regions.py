@@ -7,6 +7,7 @@ the line between the eyes is horizontal.
 
 import typing
 
+import cv2
 import numpy as np
 from scipy import ndimage
 
@@ -90,16 +91,22 @@ def cut(frame: np.ndarray, region: np.ndarray, size: int) -> np.ndarray:
   steps = np.linalg.norm(region[:, :2], axis=0)
   across, down = np.maximum(1, np.ceil(steps - 1e-3)).astype(int)
   x, y = _centres(size, across)[None, :], _centres(size, down)[:, None]
-  at_x, at_y = (a * x + b * y + c for a, b, c in region)
-  columns, rows = _reached(at_x, frame.shape[1]), _reached(at_y, frame.shape[0])
+  columns, rows = (
+    _reached(region[axis], x, y, frame.shape[1 - axis]) for axis in (0, 1)
+  )
+  at_x, at_y = (
+    a * x + (b * y + (c - part.start))
+    for (a, b, c), part in zip(region, (columns, rows), strict=True)
+  )
   fine = ndimage.map_coordinates(
     ndimage.spline_filter(frame[rows, columns], 3, np.float32, 'mirror'),
-    [at_y - rows.start, at_x - columns.start],
+    [at_y, at_x],
     order=3,
     mode='nearest',
     prefilter=False,
   )
-  return fine.reshape(size, down, size, across).mean(axis=(1, 3))
+  # Of whole factors the plain mean.
+  return cv2.resize(fine, (size, size), interpolation=cv2.INTER_AREA)
 
 
 def _eye_line(landmarks):
@@ -133,9 +140,14 @@ def _region(centre, turn, top_left, extent, size):
   return matrix
 
 
-def _reached(at, length):
-  """The part of a frame's side that points need, and what bears on those."""
-  low, high = int(at.min()) - _REACH, int(at.max()) + _REACH + 2
+def _reached(line, x, y, length):
+  """The part of a frame's side that points need, and what bears on those.
+
+  Points are an affine map of a grid: the outermost are its corners.
+  """
+  a, b, c = line
+  ends = [a * i + b * j + c for i in x.flat[[0, -1]] for j in y.flat[[0, -1]]]
+  low, high = int(min(ends)) - _REACH, int(max(ends)) + _REACH + 2
   low = min(max(low, 0), length - 2)
   return slice(low, max(min(high, length), low + 2))
 
