@@ -13,19 +13,29 @@ def get_config() -> ml_collections.ConfigDict:
   config.seeds = 1
 
   config.dataset = ml_collections.ConfigDict()
-  config.dataset.name = 'smic'  # smic | cas_me2
+  config.dataset.name = 'smic'  # smic | cas_me2 | megc_flow | folder
   # Folder of the release. Empty: a synthetic one is made (once, cached).
   config.dataset.release = ''
-  config.dataset.subset = 'hs'  # SMIC's cameras: hs | vis | nir
+  # smic: hs | vis | nir | all (their union) | hs_long, ... (SMIC-E)
+  config.dataset.subset = 'hs'
   # cas_me2: emotion3 | emotion4 (with others) | self_report | elicitation
   config.dataset.labels = 'emotion3'
-  # cas_me2: auto | selectedpic | cropped | rawpic (cut out by onset, offset)
+  # Which images where a release has several. auto | smic: cropped, raw |
+  # cas_me2: selectedpic, cropped, rawpic or rawvideo (cut out by onset, offset)
+  # | megc_flow: loso, whole | folder: tree, table
   config.dataset.images = 'auto'
+  config.dataset.table = ''  # folder: name of its CSV; empty: clips.csv
   config.dataset.expressions = 'micro'  # cas_me2: micro | macro | both
-  # dlib | insightface | insightface:PACK_OR_FOLDER
+  # dlib | insightface | insightface:PACK_OR_FOLDER | none (face crops)
   config.dataset.detector = 'dlib'
   config.dataset.registration = 'ecc'  # ecc | landmarks (per frame) | none
-  config.dataset.interpolation = 'tim'  # tim | linear
+  config.dataset.interpolation = 'tim'  # tim | linear | uniform (frames picked)
+  # Optical flow from the onset to each frame, with strain, stored besides the
+  # crops: none | dis | farneback | tvl1. The network sees it by input = 'flow'.
+  config.dataset.flow = 'none'
+  # Euler-type magnification: changes since the onset 1 + magnify times as big.
+  config.dataset.magnify = 0.0
+  config.dataset.colour = False  # crops in three channels instead of grey
   config.dataset.frames = 18  # T, after interpolation
   config.dataset.face = 64  # pixels a side of the face clip
   config.dataset.eyes = 32  # pixels a side of the eye clip
@@ -38,10 +48,13 @@ def get_config() -> ml_collections.ConfigDict:
   # Share of a release's clips that preparation may lose before it stops.
   config.dataset.allow_lost = 0.1
   config.dataset.workers = 0  # processes of the preparation; 0: one a core
+  # Dask scheduler (tcp://...) whose workers prepare; empty: this machine does
+  config.dataset.cluster = ''
 
   # What the network sees: the difference of each frame to the onset frame
-  # (the person leaves the picture, the motion stays) or the frames (paper).
-  config.input = 'difference'  # difference | frames
+  # (the person leaves the picture, the motion stays), the frames (paper), the
+  # stored flow of each crop, or the stored values at a fixed scale (as_is).
+  config.input = 'difference'  # difference | frames | flow | as_is
 
   # What clips are scaled by: clip (each by its own mean and spread) | train
   # (all by those of the fold's training clips).
@@ -58,11 +71,16 @@ def get_config() -> ml_collections.ConfigDict:
   config.augment.reverse = 0.0  # share of clips played backwards
 
   config.protocol = ml_collections.ConfigDict()
-  # Honest: loso (a subject a fold), kfold (whole subjects). Leaky, as in the
-  # paper: holdout (20 % of the clips), kfold_clips.
+  # Honest: loso (a subject a fold), kfold (whole subjects, classes balanced),
+  # cross_database (see below). Leaky, as in the paper: holdout (20 % of the
+  # clips), kfold_clips.
   config.protocol.name = 'kfold'
   config.protocol.folds = 6  # K of kfold and kfold_clips (the paper's)
   config.protocol.test_share = 0.2  # of holdout (the paper's)
+  # cross_database: names with + between. Empty test_on: a fold a database;
+  # empty train_on: all databases that are not tested.
+  config.protocol.train_on = ''
+  config.protocol.test_on = ''
   # Control: labels permuted over the clips; scores must fall to chance.
   config.protocol.shuffle_labels = False
 

@@ -15,6 +15,10 @@ if typing.TYPE_CHECKING:
 FOUND = 'found'
 REPAIRED = 'repaired'
 LEFT_OUT = 'left out'
+# Of `datasets.inspection`: met on looking into every file.
+GAP = 'gap'
+UNREADABLE = 'unreadable'
+DUPLICATE = 'duplicate'
 _ROWS = 30
 
 
@@ -23,7 +27,8 @@ class Finding:
   """One line of the report on a release.
 
   Attributes:
-    kind: 'found', 'repaired' or 'left out'.
+    kind: 'found', 'repaired' or 'left out'; of an inspection also 'gap',
+      'unreadable', 'duplicate'.
     clip: id of the clip it concerns; a clip that is 'left out' is lost. Empty
       where it concerns the release or a file that belongs to no clip.
     file: the file or folder, as a text; may be empty.
@@ -89,7 +94,7 @@ def summary(rows: 'Sequence', classes: 'Sequence[str]') -> list[Finding]:
 
 def _rows(findings):
   """Found, then left out, then repaired; equal ones share a row."""
-  order = (FOUND, LEFT_OUT, REPAIRED)
+  order = (FOUND, LEFT_OUT, DUPLICATE, UNREADABLE, GAP, REPAIRED)
   groups = collections.defaultdict(list)
   for finding in sorted(findings, key=lambda f: order.index(f.kind)):
     groups[finding.kind, finding.what].append(finding)

@@ -1,11 +1,13 @@
 """Who trains and who is tested: the folds of a protocol, as clip indices."""
 
 import dataclasses
-import zlib
+import json
+import os
+import pathlib
 
 import numpy as np
 
-from mefnet_jax import errors
+from mefnet_jax import balance, cross_database, errors
 
 _SAME_FACES = (
   'clips are split at random, so the same people are in training and in '
@@ -14,10 +16,12 @@ _SAME_FACES = (
 _LEAKY = {
   'loso': '',
   'kfold': '',
+  'cross_database': '',
   'holdout': _SAME_FACES,
   'kfold_clips': _SAME_FACES,
 }
-_ORDERS = 32  # orders of subjects that kfold tries
+# Of the way from (labels, subjects, seed) to folds: raised when it changes.
+VERSION = 1
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -36,26 +40,35 @@ class Fold:
   test_subjects: tuple[str, ...] = ()
 
 
-def make(protocol, label, subject, *, seed: int) -> tuple[Fold, ...]:
+def make(
+  protocol, label, subject, database=(), *, seed: int
+) -> tuple[Fold, ...]:
   """The folds of a protocol: a function of its arguments alone.
 
   Args:
-    protocol: has name (loso, kfold, holdout, kfold_clips), folds (K of kfold
-      and kfold_clips) and test_share (of holdout), as in configs/base.py.
+    protocol: has name (loso, kfold, cross_database, holdout, kfold_clips),
+      folds (K of kfold and kfold_clips), test_share (of holdout), train_on
+      and test_on (of cross_database), as in configs/base.py.
     label: (N,) classes, non-negative integers.
     subject: (N,) names of the people seen.
-    seed: of the random choices; loso makes none.
+    database: (N,) databases of origin; only cross_database needs them.
+    seed: of the random choices; loso and cross_database make none.
 
   Returns:
     Folds in a stable order: a subject's name each for loso, 'fold1', ... for
-    kfold and kfold_clips, one 'holdout'. In all but holdout, each clip is in
-    the test side of exactly one fold.
+    kfold and kfold_clips, one 'holdout', and a database's name each for
+    cross_database. In loso, kfold, kfold_clips each clip is in the test side
+    of exactly one fold.
 
   Raises:
     UserError: unknown protocol, or too few subjects or clips for it.
   """
   label, subject = np.asarray(label), np.asarray(subject)
   is_leaky(protocol.name)
+  if protocol.name == 'cross_database':
+    sides = cross_database.sides(protocol, np.asarray(database))
+    made = [_fold(name, *masks, subject) for name, masks in sides.items()]
+    return tuple(_of_different_people(fold) for fold in made)
   split = {
     'loso': _loso,
     'kfold': _kfold,
@@ -63,65 +76,9 @@ def make(protocol, label, subject, *, seed: int) -> tuple[Fold, ...]:
     'kfold_clips': _kfold_clips,
   }[protocol.name]
   tests = split(protocol, label, subject, np.random.default_rng(seed))
-  return tuple(_fold(name, test, subject) for name, test in tests.items())
-
-
-def with_validation(
-  splits: tuple[Fold, ...], label, subject, *, share: float, seed: int
-) -> tuple[Fold, ...]:
-  """Sets whole training subjects of each fold aside, to choose by.
-
-  A fold's choice follows from its own training clips, its name and the seed;
-  nothing is known of its test side or of other folds.
-
-  Args:
-    splits: of `make`.
-    label, subject: (N,) of all clips.
-    share: of the training clips, that validation has about.
-    seed: of the choice.
-
-  Raises:
-    UserError: a fold that trains on one subject only.
-  """
-  label, subject = np.asarray(label), np.asarray(subject)
-  return tuple(_inner(fold, label, subject, share, seed) for fold in splits)
-
-
-def _inner(fold, label, subject, share, seed):
-  """The fold with some of its training subjects as validation."""
-  names = np.unique(subject[fold.train])
-  if len(names) < 2:
-    raise errors.UserError(
-      f'fold {fold.name} trains on the one subject {names[0]}: '
-      'set --config.train.selection=last, validation needs two'
-    )
-  rng = np.random.default_rng([seed, zlib.crc32(fold.name.encode())])
-  label_M, subject_M = label[fold.train], subject[fold.train]
-  tried = [
-    _set_aside(rng.permutation(names), label_M, subject_M, share)
-    for _ in range(_ORDERS)
-  ]
-  inside_M = min(tried, key=lambda cost_inside: cost_inside[0])[1]
-  train = fold.train[~inside_M]
-  return dataclasses.replace(
-    fold,
-    train=train,
-    validation=fold.train[inside_M],
-    train_subjects=tuple(np.unique(subject[train]).tolist()),
+  return tuple(
+    _fold(name, ~test, test, subject) for name, test in tests.items()
   )
-
-
-def _set_aside(names, label_M, subject_M, share):
-  """The first names that hold the share: how unlike the rest, and which."""
-  inside_M = np.zeros(len(subject_M), bool)
-  for name in names[:-1]:
-    inside_M |= subject_M == name
-    if inside_M.mean() >= share:
-      break
-  classes = np.unique(label_M)
-  part_C = np.array([inside_M[label_M == c].mean() for c in classes])
-  lost = (part_C == 1).sum() + 0.1 * (part_C == 0).sum()
-  return 1e3 * lost + ((part_C - share) ** 2).sum(), inside_M
 
 
 def is_leaky(name: str) -> str:
@@ -143,10 +100,46 @@ def split_strings(fold: Fold) -> tuple[str, str] | None:
   return '+'.join(fold.train_subjects), '+'.join(fold.test_subjects)
 
 
-def _fold(name: str, test_N: np.ndarray, subject) -> Fold:
-  """The fold that tests where test_N is true and trains on all the rest."""
+def write(path: str | os.PathLike, splits, clip, config) -> None:
+  """Writes the folds as JSON, aside and renamed: equal folds, equal bytes.
+
+  Holds version, protocol, seed, and of each fold its name, the ids of the
+  clips that train and that are tested, and both sides as sums of TFDS splits
+  (null where a subject is on both sides).
+
+  Args:
+    path: of the file.
+    splits: the folds.
+    clip: (N,) ids of the clips.
+    config: the run's; seed and protocol are read.
+  """
+  content = {
+    'version': VERSION,
+    'protocol': config.protocol.name,
+    'seed': int(config.seed),
+    'folds': [_described(fold, clip) for fold in splits],
+  }
+  path = pathlib.Path(path)
+  aside = path.with_name(f'.{path.name}.{os.getpid()}')
+  aside.write_text(json.dumps(content, indent=1) + '\n', encoding='utf-8')
+  os.replace(aside, path)
+
+
+def _described(fold: Fold, clip) -> dict:
+  train_split, test_split = split_strings(fold) or (None, None)
+  return {
+    'name': fold.name,
+    'train': [clip[i] for i in fold.train],
+    'test': [clip[i] for i in fold.test],
+    'train_split': train_split,
+    'test_split': test_split,
+  }
+
+
+def _fold(name: str, train_N: np.ndarray, test_N: np.ndarray, subject) -> Fold:
+  """The fold of two masks over the clips."""
   train, test = (
-    np.flatnonzero(side).astype(np.int32) for side in (~test_N, test_N)
+    np.flatnonzero(side).astype(np.int32) for side in (train_N, test_N)
   )
   return Fold(
     name=name,
@@ -156,6 +149,18 @@ def _fold(name: str, test_N: np.ndarray, subject) -> Fold:
     train_subjects=tuple(np.unique(subject[train]).tolist()),
     test_subjects=tuple(np.unique(subject[test]).tolist()),
   )
+
+
+def _of_different_people(fold: Fold) -> Fold:
+  """The fold, if nobody is on both sides: SMIC's cameras saw the same."""
+  both = sorted(set(fold.train_subjects) & set(fold.test_subjects))
+  if both:
+    raise errors.UserError(
+      f'protocol cross_database, fold {fold.name}: {len(both)} people '
+      f'({both[0]}, ...) are in both databases; set '
+      '--config.protocol.name=loso'
+    )
+  return fold
 
 
 def _loso(protocol, label, subject, rng):
@@ -176,7 +181,7 @@ def _kfold(protocol, label, subject, rng):
   classes, what = np.unique(label, return_inverse=True)
   counts_SC = np.zeros((len(names), len(classes)), np.int64)
   np.add.at(counts_SC, (who, what), 1)
-  fold_S = _balanced(counts_SC, protocol.folds, rng)
+  fold_S = balance.subjects(counts_SC, protocol.folds, rng)
   # The order of first appearance, so that names do not hang on the search.
   order = list(dict.fromkeys(fold_S.tolist()))
   return {f'fold{i + 1}': fold_S[who] == fold for i, fold in enumerate(order)}
@@ -192,41 +197,6 @@ def _check_folds(protocol, count: int, what: str):
     f'protocol {protocol.name} with {protocol.folds} folds, but the release '
     f'has {count} {what}: {mend}'
   )
-
-
-def _balanced(counts_SC, folds: int, rng) -> np.ndarray:
-  """The fold of each subject: the best of several greedy assignments."""
-  largest_first = np.argsort(-counts_SC.sum(1), kind='stable')
-  orders = [largest_first] + [
-    rng.permutation(len(counts_SC)) for _ in range(_ORDERS - 1)
-  ]
-  tried = [_greedy(counts_SC, folds, order) for order in orders]
-  return min(tried, key=lambda cost_fold: cost_fold[0])[1]
-
-
-def _greedy(counts_SC, folds: int, order):
-  """Puts each subject where the imbalance grows least: (cost, fold)."""
-  table_KC = np.zeros((folds, counts_SC.shape[1]), np.int64)
-  fold_S = np.full(len(order), -1)
-  for s in order:
-    after_KKC = table_KC + np.eye(folds, dtype=int)[:, :, None] * counts_SC[s]
-    fold_S[s] = _imbalance(after_KKC, counts_SC).argmin()
-    table_KC = after_KKC[fold_S[s]]
-  return _imbalance(table_KC, counts_SC), fold_S
-
-
-def _imbalance(table_KC, counts_SC):
-  """Unevenness of folds in classes and size; lost classes outweigh all.
-
-  A class is lost when one fold holds all of its clips: that fold trains
-  without it. A class that one subject alone has is lost whatever one does.
-  The squared size makes an empty fold the cheapest, so none stays empty.
-  """
-  total_C = counts_SC.sum(0)
-  lost = (table_KC == total_C).sum((-2, -1))
-  classes = ((table_KC / total_C) ** 2).sum((-2, -1)) / len(total_C)
-  size = ((table_KC.sum(-1) / total_C.sum()) ** 2).sum(-1)
-  return 1e3 * lost + classes + size
 
 
 def _holdout(protocol, label, subject, rng):

@@ -18,6 +18,9 @@ _CONFIG = config_flags.DEFINE_config_file(
 _WORKDIR = flags.DEFINE_string(
   'workdir', None, 'Folder of the run; runs/<config> if not given.'
 )
+_PREVIEW = flags.DEFINE_bool(
+  'preview', False, 'Write contact sheets of prepared clips, train nothing.'
+)
 _QUIET = flags.DEFINE_bool('quiet', False, 'Only the closing table.')
 _DETERMINISTIC = flags.DEFINE_bool(
   'deterministic', True, 'The same bits each time on a GPU too; costs a little.'
@@ -38,6 +41,7 @@ def main():
 
   from mefnet_jax import (
     compilation,
+    datasets,
     distributed,
     protocol,
     settings,
@@ -49,6 +53,10 @@ def main():
     distributed.start(_COORDINATOR.value, _PROCESSES.value, _PROCESS.value)
   settings.check(config)
   workdir = pathlib.Path(_WORKDIR.value or _default_workdir())
+  if _PREVIEW.value:
+    for sheet in datasets.preview(config.dataset, workdir / 'preview'):
+      print(sheet)
+    return
   with contextlib.ExitStack() as stack:
     if distributed.is_first():
       stack.enter_context(workdirs.locked(workdir))

@@ -14,17 +14,20 @@ import numpy as np
 import rich.console
 
 from mefnet_jax import (
+  databases,
   datasets,
   distributed,
   errors,
   findings,
   fit,
   folds,
+  inputs,
   logs,
   models,
   report,
   results,
   settings,
+  validation,
 )
 
 _VERSIONS = (
@@ -66,15 +69,19 @@ def run(
   clips = _load(config, workdir, console)
   prepared = time.monotonic()
   label = _labels(config, clips)
-  splits = folds.make(config.protocol, label, clips.subject, seed=config.seed)
+  splits = folds.make(
+    config.protocol, label, clips.subject, clips.database, seed=config.seed
+  )
   if config.train.selection == 'validation':
-    splits = folds.with_validation(
+    splits = validation.set_aside(
       splits,
       label,
       clips.subject,
       share=config.train.validation_share,
       seed=config.seed,
     )
+  if distributed.is_first():
+    folds.write(workdir / 'folds.json', splits, clips.clip, config)
   job = fit.Job(
     model=_network(config, clips),
     clips=_inputs(config, clips, label),
@@ -104,6 +111,7 @@ def run(
     classes=clips.classes,
     clip=tuple(clips.clip[i] for i in order),
     subject=tuple(clips.subject[i] for i in order),
+    database=tuple(clips.database[i] for i in order),
     fold=tuple(fold.name for fold in splits for _ in fold.test),
     label=label[order],
     probabilities=by_seed.mean(0),
@@ -124,6 +132,8 @@ def run(
   summary = report.write(workdir, result)
   console.quiet = False
   console.print(report.table(result))
+  if summary['databases']:
+    console.print(databases.table(summary))
   return summary
 
 
@@ -166,9 +176,14 @@ def _network(config, clips):
 def _inputs(config, clips, label):
   """What goes to the device: the streams the network looks at, and labels."""
   wanted = models.views(config.model.name, config.model.streams)
-  masks = [f'{name}_present' for name in wanted]
-  names = [name for name in (*wanted, *masks) if name in clips.streams]
-  return {name: clips.streams[name] for name in names} | {'label': label}
+  made = {'label': label}
+  for name in wanted:
+    stored = inputs.stored(name, config.input)
+    made[name] = clips.streams[stored]
+    mask = f'{stored}_present'
+    if mask in clips.streams:
+      made[f'{name}_present'] = clips.streams[mask]
+  return made
 
 
 def _diverged(seeds, fitted):

@@ -17,6 +17,7 @@ _FILES = {
   'metrics.jsonl': 'loss and accuracy per epoch and fold',
   'config.json': 'the resolved config',
   'findings.csv': 'what preparation found, repaired and left out',
+  'folds.json': 'who trains and who is tested, fold by fold',
   'figures': 'the figures as PNG and SVG',
   'checkpoints': 'weights',
   'tensorboard': 'the scalars for TensorBoard',

@@ -5,7 +5,7 @@ import importlib.resources
 import json
 import string
 
-from mefnet_jax import folds, markup, report_scores, results
+from mefnet_jax import databases, folds, markup, report_scores, results
 
 _MOST_FINDINGS = 200
 _SELECTIONS = {
@@ -31,6 +31,7 @@ def page(result: results.Result, summary: dict, files: dict[str, str]) -> str:
     report_scores.scores(summary),
     report_scores.confusion(summary),
     report_scores.curves(result),
+    databases.section(summary),
     report_scores.subjects(summary),
     _what_ran(result, summary),
     _findings(result, summary),

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from mefnet_jax import claims, errors, metrics, statistics
+from mefnet_jax import claims, databases, errors, metrics, statistics
 
 _SYNTHETIC = (
   'rendered faces stand in for a release; the scores say nothing about real '
@@ -54,6 +54,7 @@ class Result:
   command: str
   seed_probabilities: np.ndarray | None = None  # (seeds, N, C)
   leaks: tuple[str, ...] = ()  # what an audit found besides
+  database: tuple[str, ...] = ()  # N, of origin; empty names where one only
 
   def __post_init__(self):
     wrong = ~np.isfinite(self.probabilities).all(1)
@@ -200,6 +201,9 @@ def _details(result: Result) -> dict[str, Any]:
     ],
     'per_subject': _per_subject(result),
     'per_seed': _per_seed(result),
+    'databases': databases.scores(
+      result.label, result.predicted, result.database, classes
+    ),
     'findings': {kind: kinds.count(kind) for kind in sorted(set(kinds))},
   }
 

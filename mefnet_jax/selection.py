@@ -1,7 +1,7 @@
 """Which epoch's weights are tested, a member each.
 
 `last` looks at nothing. `validation` takes the epoch with the lowest loss on
-clips of training subjects that the fold sets aside (`folds.with_validation`).
+clips of training subjects that the fold sets aside (`validation.set_aside`).
 `oracle` takes the epoch with the highest accuracy on the held-out clips
 themselves: LEAKY, kept to show how far that lifts a score.
 """

@@ -4,6 +4,7 @@ import jax
 import numpy as np
 
 from mefnet_jax import (
+  datasets,
   errors,
   folds,
   inputs,
@@ -94,6 +95,11 @@ def _training(config):
         f'--config.augment.{name}={config.augment[name]}: at most 1, it is a '
         'share of the clips'
       )
+  if config.train.mixup and config.dataset.modalities:
+    raise errors.UserError(
+      f'--config.train.mixup={config.train.mixup}: sounds and words cannot be '
+      'mixed; set 0'
+    )
   fixed = config.input in ('flow', 'as_is')
   if fixed and (config.augment.flip or config.augment.brightness):
     raise errors.UserError(
@@ -127,7 +133,7 @@ def shapes(config, model) -> dict[str, jax.ShapeDtypeStruct]:
 
 
 def _stream(config, name):
-  """The shape and type of one clip's stream; zero sizes for unknown ones."""
+  """The shape and type of one clip's stream."""
   dataset = config.dataset
   if name in modalities.SUFFIXES:
     if name not in dataset.modalities:
@@ -138,10 +144,15 @@ def _stream(config, name):
     dtype = np.int32 if name == 'text' else np.float32
     shape = modalities.shapes(dataset)[name]
     return jax.ShapeDtypeStruct((1, *shape), dtype)
-  size = dataset.get(name, 0)
-  channels = 3 if name == 'flow' else 1
-  shape = (1, dataset.frames, size, size, channels)
-  return jax.ShapeDtypeStruct(shape, np.float32)
+  stored = datasets.shapes(dataset)
+  name = inputs.stored(name, config.input)
+  if name not in stored:
+    raise errors.UserError(
+      f'no stream {name!r} is prepared, only {", ".join(stored)}: see '
+      '--config.model.streams and --config.input; flow needs '
+      '--config.dataset.flow=dis (of megc_flow, --config.input=as_is)'
+    )
+  return jax.ShapeDtypeStruct((1, *stored[name]), np.float32)
 
 
 def _get(config, path):

@@ -13,7 +13,7 @@ import rich.progress
 import tensorflow_datasets as tfds
 
 from mefnet_jax import datasets, errors, findings
-from mefnet_jax.datasets import builder, loading, smic
+from mefnet_jax.datasets import builder, loading, smic, wanted
 from mefnet_jax.preprocess import clips
 
 # Fixtures.
@@ -80,10 +80,12 @@ def test_every_option_that_changes_clips_changes_the_fingerprint(
   changes = [
     *(dict(registration='none'), dict(interpolation='linear')),
     *(dict(frames=7), dict(face=17), dict(eyes=9), dict(mouth=9)),
+    *(dict(flow='dis'), dict(magnify=2.0), dict(colour=True)),
+    dict(interpolation='uniform'),
   ]
   release = loading.releases.read('smic', tiny_smic)
   marks = {
-    loading._config(release, dataset, loading._options(dataset)).name
+    loading._config(release, dataset, wanted.options(dataset)).name
     for dataset in (made.config(tiny_smic, **change) for change in changes)
   }
   assert len(marks | {first_load[1].fingerprint}) == len(changes) + 1

@@ -1,84 +1,63 @@
-"""Two processes train one run together, and say what one process says."""
+"""Preparing on a Dask cluster: the same bits, and workers may die."""
 
-import csv
 import os
-import socket
-import subprocess
-import sys
+import signal
+import threading
+import time
 
 import numpy as np
 import pytest
 
-from tests import test_main
+from mefnet_jax import errors
+from mefnet_jax.preprocess import clips, parallel
 
+dask = pytest.importorskip('dask.distributed')
+pytestmark = pytest.mark.filterwarnings('ignore')  # Dask's own, at its end
 
-def free_port():
-  with socket.socket() as s:
-    s.bind(('127.0.0.1', 0))
-    return s.getsockname()[1]
-
-
-def together(release, workdir, env, *more):
-  """The exit statuses and texts of two processes with one workdir."""
-  port = free_port()
-  command = test_main.command(workdir, release, *more)
-  flags = [f'--coordinator=127.0.0.1:{port}', '--processes=2']
-  running = [
-    subprocess.Popen(
-      [*command, *flags, f'--process={i}'],
-      env=env,
-      cwd=test_main.ROOT,
-      stdout=subprocess.PIPE,
-      stderr=subprocess.STDOUT,
-      text=True,
-    )
-    for i in range(2)
-  ]
-  texts = [one.communicate(timeout=400)[0] for one in running]
-  return [one.returncode for one in running], texts
-
-
-def table(workdir):
-  with open(workdir / 'predictions.csv', newline='') as stream:
-    rows = list(csv.DictReader(stream))
-  names = [name for name in rows[0] if name.startswith('prob_')]
-  return np.array([[float(row[name]) for name in names] for row in rows])
+SMALL = clips.Options(frames=6, face=16, eyes=8, mouth=8, flow='dis')
 
 
 @pytest.fixture(scope='module')
-def env(tmp_path_factory):
-  cache = tmp_path_factory.mktemp('cache')
-  return {**os.environ, 'MEFNET_CACHE': str(cache), 'JAX_PLATFORMS': 'cpu'}
+def cluster():
+  with dask.LocalCluster(
+    n_workers=2,
+    threads_per_worker=1,
+    processes=True,
+    dashboard_address=None,
+    silence_logs=50,
+  ) as made:
+    yield made
 
 
-@pytest.mark.parametrize('mode', ['folds', 'batch'])
-def test_two_processes_are_one(tiny_smic, env, tmp_path, mode):
-  flags = [f'--config.train.parallel={mode}', '--config.train.epochs=2']
-  one = test_main.run(tmp_path / 'one', tiny_smic, *flags, env=env)
-  assert one.returncode == 0, one.stderr
-  statuses, texts = together(tiny_smic, tmp_path / 'two', env, *flags)
-  assert statuses == [0, 0], '\n'.join(texts)
-  assert 'UAR' in texts[0]
-  assert 'UAR' not in texts[1]
-  np.testing.assert_allclose(
-    table(tmp_path / 'two'), table(tmp_path / 'one'), atol=1e-3
-  )
+def same(one, other):
+  for a, b in zip(one, other, strict=True):
+    assert (a.clip, a.findings) == (b.clip, b.findings)
+    for name in a.streams:
+      np.testing.assert_array_equal(a.streams[name], b.streams[name])
 
 
-def test_a_wrong_number_of_a_process_is_one_line(tiny_smic, env, tmp_path):
-  done = subprocess.run(
-    [
-      sys.executable,
-      *test_main.command(tmp_path, tiny_smic)[1:],
-      '--coordinator=127.0.0.1:1',
-      '--processes=2',
-      '--process=2',
-    ],
-    env=env,
-    cwd=test_main.ROOT,
-    capture_output=True,
-    text=True,
-    timeout=120,
-    check=False,
-  )
-  test_main.mistake(done, '--process=2')
+def test_a_cluster_makes_the_same_clips_though_a_worker_dies(cluster, rendered):
+  here = parallel.prepare(rendered, SMALL, workers=1)
+  address = cluster.scheduler_address
+
+  def kill():
+    time.sleep(0.5)
+    with dask.Client(address, set_as_default=False) as client:
+      pids = client.run(os.getpid)
+    os.kill(next(iter(pids.values())), signal.SIGKILL)
+
+  killer = threading.Thread(target=kill)
+  killer.start()
+  there = parallel.prepare(rendered * 3, SMALL, cluster=address)
+  killer.join()
+  for start in (0, 9, 18):
+    same(here, there[start : start + 9])
+
+
+def test_a_cluster_that_is_not_there_is_one_line(rendered, monkeypatch):
+  from mefnet_jax.preprocess import distributed
+
+  monkeypatch.setattr(distributed, '_SECONDS', 0.5)
+  for address in ('tcp://127.0.0.1:1', 'nonsense', 'no/such/file.json'):
+    with pytest.raises(errors.UserError, match='no scheduler with workers'):
+      parallel.prepare(rendered[:1], SMALL, cluster=address)

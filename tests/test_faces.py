@@ -142,3 +142,16 @@ def test_insightface_says_what_is_missing(pack, monkeypatch):
   (folder / '1k3d68.onnx').unlink()
   with pytest.raises(errors.UserError, match=r'1k3d68.onnx is missing'):
     insight.finder(str(folder))
+
+
+@pytest.mark.filterwarnings('ignore::DeprecationWarning')
+@pytest.mark.filterwarnings('ignore::FutureWarning')
+def test_106_points_stand_for_68_where_there_is_no_better(pack):
+  folder, _ = pack
+  (folder / '1k3d68.onnx').unlink()
+  points = np.random.default_rng(1).uniform(-1, 1, (106, 2))
+  onnx_model(folder / '2d106det.onnx', 192, [points.reshape(1, 212)])
+  found = insight.finder(str(folder))(np.zeros((64, 64), np.uint8))
+  assert found.shape == (68, 2) and len(np.unique(found, axis=0)) == 68
+  wanted = 32 + points[35] * 96 / 192 * 48  # outer corner of the left eye
+  np.testing.assert_allclose(found[36], wanted, atol=1e-3)

@@ -197,7 +197,7 @@ def test_leaky_protocols_say_why():
     (_protocol('kfold_clips', 99), 3, '--config.protocol.folds to 2 .. 12'),
     (_protocol('holdout', share=1.0), 3, '--config.protocol.test_share'),
     (_protocol('holdout', share=0.01), 3, '--config.protocol.test_share'),
-    (_protocol('kold'), 3, 'loso|kfold|holdout|kfold_clips'),
+    (_protocol('kold'), 3, 'loso|kfold|cross_database|holdout|kfold_clips'),
   ],
 )
 def test_a_mistake_is_one_line_with_its_mend(protocol, people, mend):

@@ -18,7 +18,9 @@ def test_constant_and_linear_clips_come_back_exactly(method, n, frames, value):
   np.testing.assert_allclose(operator @ np.full(n, value), value, atol=1e-9)
   steady = operator @ np.arange(n)
   wanted = np.arange(frames) * (n - 1) / max(1, frames - 1)
-  np.testing.assert_allclose(steady, wanted, atol=1e-9)
+  # Frames that are picked, not mixed, are at most half a step beside.
+  beside = 0.5 if method == 'uniform' else 0
+  np.testing.assert_allclose(steady, wanted, rtol=0, atol=beside + 1e-9)
 
 
 @hypothesis.given(n=st.integers(2, 60), frames=st.integers(2, 60))

@@ -12,11 +12,11 @@ from configs import base_cnn, mecnn, mfcnn, paper
 from mefnet_jax import protocol, settings
 
 
-def carried_out(config, release, workdir):
+def carried_out(config, release, workdir, *, kernel=(5, 3, 3), pool=(3, 3, 3)):
   config.dataset.update(
     frames=9, face=16, eyes=12, mouth=12, release=str(release)
   )
-  config.model.update(filters=4, kernel=(5, 3, 3), hidden=(8,))
+  config.model.update(filters=4, kernel=kernel, pool=pool, hidden=(8,))
   config.train.update(epochs=2, batch_size=8)
   config.protocol.folds = 3
   settings.check(config)

@@ -10,7 +10,16 @@ import pytest
 import rich.console
 
 from configs import base, base_cnn
-from mefnet_jax import engine, errors, fit, folds, inputs, logs, settings
+from mefnet_jax import (
+  engine,
+  errors,
+  fit,
+  folds,
+  inputs,
+  logs,
+  settings,
+  validation,
+)
 
 
 @pytest.fixture
@@ -32,7 +41,7 @@ def job(config, clips, workdir, splits=None):
     subject = np.array([f's{i % 5}' for i in range(14)])
     splits = folds.make(config.protocol, clips['label'], subject, seed=0)
     if config.train.selection == 'validation':
-      splits = folds.with_validation(
+      splits = validation.set_aside(
         splits, clips['label'], subject, share=0.3, seed=0
       )
   return fit.Job(

@@ -9,11 +9,23 @@ Imports no jax.
 from mefnet_jax.findings import Finding, table
 from mefnet_jax.findings import write as write_findings
 
-__all__ = ['Clips', 'Finding', 'load', 'table', 'write_findings']
+__all__ = [
+  'Clips',
+  'Finding',
+  'load',
+  'preview',
+  'shapes',
+  'table',
+  'write_findings',
+]
 
 
 def __getattr__(name):
   # Processes of the preparation import this package but never TFDS.
+  if name in ('preview', 'shapes'):
+    from mefnet_jax.datasets import wanted
+
+    return getattr(wanted, name)
   if name in ('Clips', 'load'):
     from mefnet_jax.datasets import loading
 

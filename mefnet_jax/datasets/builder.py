@@ -21,7 +21,7 @@ import tensorflow_datasets as tfds
 
 from mefnet_jax import errors
 from mefnet_jax.datasets import cache, releases
-from mefnet_jax.preprocess import clips, parallel
+from mefnet_jax.preprocess import clips, maps, parallel
 
 if typing.TYPE_CHECKING:
   import rich.progress
@@ -29,7 +29,7 @@ if typing.TYPE_CHECKING:
   from mefnet_jax.datasets import rows
 
 # Of the form of the records; what is in them is said by the config's name.
-VERSION = '1.0.0'
+VERSION = '1.1.0'
 LOCK = '.lock'
 
 
@@ -37,19 +37,22 @@ LOCK = '.lock'
 class Config(tfds.core.BuilderConfig):
   """Which clips of a release, and how they are prepared.
 
-  `options` are those of the preparation, the rest those of `releases.read`.
+  `options` are those of the preparation, `classes` the names of the labels
+  where the release itself says them ('folder'), the rest those of
+  `releases.read`.
   """
 
   subset: str = 'hs'
   labels: str = 'emotion3'
   expressions: str = 'micro'
   images: str = 'auto'
-  options: clips.Options = clips.Options()
+  table: str = ''
+  classes: tuple[str, ...] = ()
+  options: clips.Options | maps.Options = clips.Options()
 
   def reading(self) -> dict[str, str]:
     """Returns the keyword arguments of `releases.read`."""
-    fields = ('subset', 'labels', 'expressions', 'images')
-    return {field: getattr(self, field) for field in fields}
+    return {field: getattr(self, field) for field in releases.READING}
 
 
 class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
@@ -69,6 +72,7 @@ class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
   def __init__(self, *, file_format='array_record', **kwargs):
     self.release: rows.Release | None = None
     self.workers = 0
+    self.cluster = ''
     self.progress: rich.progress.Progress | None = None
     super().__init__(file_format=file_format, **kwargs)
 
@@ -97,14 +101,12 @@ class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
           super().download_and_prepare(**kwargs)
 
   def _info(self):
-    options = self.builder_config.options
-    features = {
-      stream: _pixels(options.frames, getattr(options, stream))
-      for stream in clips.STREAMS
-    }
+    config = self.builder_config
+    shapes = config.options.shapes()
+    features = {stream: _pixels(shape) for stream, shape in shapes.items()}
     for number in ('onset', 'apex', 'offset'):
       features[number] = np.int64
-    names = self.CLASSES[self.builder_config.labels]
+    names = config.classes or self.CLASSES[config.labels]
     return tfds.core.DatasetInfo(
       builder=self,
       description=self.__doc__,
@@ -115,6 +117,7 @@ class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
           'label': tfds.features.ClassLabel(names=list(names)),
           'subject': tfds.features.Text(),
           'clip': tfds.features.Text(),
+          'database': tfds.features.Text(),
         }
       ),
       metadata=tfds.core.MetadataDict(),
@@ -130,6 +133,7 @@ class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
       release.rows,
       config.options,
       workers=self.workers,
+      cluster=self.cluster,
       progress=self.progress,
     )
     found = [finding for made in prepared for finding in made.findings]
@@ -155,9 +159,9 @@ class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
       yield key, _example(row, streams)
 
 
-def _pixels(frames, size):
+def _pixels(shape):
   return tfds.features.Tensor(
-    shape=(frames, size, size, 1),
+    shape=shape,
     dtype=np.uint8,
     encoding=tfds.features.Encoding.BYTES,
   )
@@ -173,6 +177,7 @@ def _example(row: 'rows.Row', streams):
     'label': row.label,
     'subject': row.subject,
     'clip': row.clip,
+    'database': row.database,
   }
 
 

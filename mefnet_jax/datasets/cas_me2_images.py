@@ -3,6 +3,7 @@
     selectedpic/s15/anger1_1/img557.jpg            cut out, full frame
     cropped/15/anger1_1/img557.jpg                 cut out, face
     rawpic/s15/15_0101disgustingteeth/img001.jpg   long videos, 1-based
+    rawvideo/s16/16_0101disgustingteeth.avi        the same as videos
     longVideoFaceCropped/s27/27_0505funny.../img_1.jpg      the same, face
 
 Re-uploads double a level (rawpic/rawpic/s15); videos are matched by the
@@ -16,41 +17,55 @@ import typing
 
 from mefnet_jax import findings
 from mefnet_jax.datasets import cas_me2_workbook, folders
+from mefnet_jax.preprocess import video
 
 if typing.TYPE_CHECKING:
   from collections.abc import Sequence
 
 # In the order of preference: full frames show more than the face crops.
 CUT = ('selectedpic', 'cropped')
-LONG = ('rawpic', 'longVideoFaceCropped')
+VIDEOS = 'rawvideo'
+LONG = ('rawpic', VIDEOS, 'longVideoFaceCropped')
 TREES = CUT + LONG
-_SUBJECT = re.compile(r's?0*(\d+)', re.IGNORECASE)
-_VIDEO = re.compile(r'(\d+)_(\d{4})')
+_SUBJECT = re.compile(r's?0*(\d{1,4})', re.IGNORECASE)
+_VIDEO = re.compile(r'(\d{1,4})_(\d{4})')
 
 
 @dataclasses.dataclass
 class Tree:
-  """One of the four trees that a release may hold.
+  """One of the trees that a release may hold.
 
-  `clips` maps (subject, clip name or video code) to the folder.
+  `clips` maps (subject, clip name or video code) to the folder, or the video.
   """
 
   name: str
   root: pathlib.Path
   clips: dict[tuple[int, str], pathlib.Path]
   listed: list[findings.Finding]
-  read: dict[pathlib.Path, tuple] = dataclasses.field(default_factory=dict)
+  read: dict[pathlib.Path, list] = dataclasses.field(default_factory=dict)
 
   def frames(
     self, expression: 'cas_me2_workbook.Expression'
-  ) -> tuple[list[pathlib.Path], pathlib.Path | None]:
-    """Returns all images of the folder, and the folder (None: not there)."""
+  ) -> tuple[list[tuple[int, pathlib.Path | None]], pathlib.Path | None]:
+    """Returns (number, image) of all frames of a folder, and the folder.
+
+    Of a video the images are None; the folder is None where it is not there.
+    """
     folder = self.clips.get((expression.subject, self._key(expression)))
     if folder is None:
       return [], None
     if folder not in self.read:
-      self.read[folder] = folders.frames(folder)
-    return self.read[folder][0], folder
+      self.read[folder] = self._all(folder)
+    return self.read[folder], folder
+
+  def _all(self, folder):
+    if self.name == VIDEOS:
+      try:
+        return [(n, None) for n in range(1, video.count(folder) + 1)]
+      except (OSError, ValueError):
+        return []
+    images, _ = folders.frames(folder)
+    return [(folders.number(image.stem), image) for image in images]
 
   def place(self, expression: 'cas_me2_workbook.Expression') -> pathlib.Path:
     """Returns where the folder of an expression should be."""
@@ -82,16 +97,25 @@ def _tree(name, folder, root):
   misfiled = {}
   for subject in _subjects(folder):
     number = int(_SUBJECT.fullmatch(subject.name)[1])
-    for clip in folders.subfolders(subject):
+    for clip in _clips(name, subject):
       if name in CUT:
         tree.clips.setdefault((number, clip.name.lower()), clip)
-      elif video := _VIDEO.match(clip.name):
-        own = int(video[1])
+      elif code := _VIDEO.match(clip.name):
+        own = int(code[1])
         place = tree.clips if own == number else misfiled
-        place.setdefault((own, video[2]), clip)
+        place.setdefault((own, code[2]), clip)
   for key, clip in misfiled.items():
     _refile(tree, key, clip, folders.shown(clip, root))
   return tree
+
+
+def _clips(name, subject):
+  """The folders of a subject, or its videos."""
+  if name != VIDEOS:
+    return folders.subfolders(subject)
+  return [
+    f for f in folders.files(subject) if f.suffix.lower() in video.SUFFIXES
+  ]
 
 
 def _refile(tree, key, clip, shown):

@@ -18,7 +18,8 @@ IMAGES = ('auto', *cas_me2_images.TREES)
 TREE = (
   'CAS(ME)^2/CAS(ME)^2code_final.xlsx and '
   'CAS(ME)^2/selectedpic/s15/anger1_1/img557.jpg (or cropped/15/anger1_1/..., '
-  'or rawpic/s15/15_0101disgustingteeth/img001.jpg)'
+  'or rawpic/s15/15_0101disgustingteeth/img001.jpg, or '
+  'rawvideo/s15/15_0101disgustingteeth.avi)'
 )
 _BOOK = re.compile(r'(?!~\$|\.).*code.*final.*\.xlsx?', re.IGNORECASE)
 
@@ -72,7 +73,7 @@ def looks_like(root: pathlib.Path) -> bool:
   """Whether a workbook or a tree with a name of CAS(ME)^2 lies in `root`."""
   return bool(
     any(_books(folder) for folder in folders.walk(root, depth=2))
-    or cas_me2_images.find(root, ('selectedpic', 'rawpic'))
+    or cas_me2_images.find(root, ('selectedpic', 'rawpic', 'rawvideo'))
   )
 
 
@@ -127,7 +128,7 @@ def _row(expression, label, trees, root, listed):
   missed = []
   for tree in trees:
     frames, folder = tree.frames(expression)
-    row = _cut(expression, label, frames, tree, listed) if frames else None
+    row = _cut(expression, label, frames, tree, folder, listed)
     if row:
       if missed:
         what = f'{"; ".join(missed)}: taken from {tree.name}'
@@ -149,12 +150,12 @@ def _miss(tree, folder, frames):
   )
 
 
-def _cut(expression, label, frames, tree, listed):
+def _cut(expression, label, frames, tree, folder, listed):
   """The frames onset..offset; None if the folder has none of them."""
   onset, apex, offset = expression.onset, expression.apex, expression.offset
-  chosen = [f for f in frames if onset <= folders.number(f.stem) <= offset]
-  if not chosen and tree.name in cas_me2_images.CUT:
-    shift = folders.number(frames[0].stem) - onset
+  chosen = [frame for frame in frames if onset <= frame[0] <= offset]
+  if frames and not chosen and tree.name in cas_me2_images.CUT:
+    shift = frames[0][0] - onset
     onset, apex, offset = onset + shift, apex + shift, offset + shift
     chosen = frames
     what = 'frames numbered otherwise than in the workbook: all taken'
@@ -163,7 +164,8 @@ def _cut(expression, label, frames, tree, listed):
     )
   if not chosen:
     return None
-  numbers = tuple(folders.number(f.stem) for f in chosen)
+  numbers, images = zip(*chosen, strict=True)
+  in_video = tree.name == cas_me2_images.VIDEOS
   return rows.Row(
     clip=expression.clip,
     subject=f's{expression.subject:02d}',
@@ -171,8 +173,9 @@ def _cut(expression, label, frames, tree, listed):
     onset=numbers[0],
     apex=min(max(apex, numbers[0]), numbers[-1]),
     offset=numbers[-1],
-    frames=tuple(chosen),
+    frames=() if in_video else images,
     numbers=numbers,
+    video=folder if in_video else None,
   )
 
 

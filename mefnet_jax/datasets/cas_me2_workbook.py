@@ -12,7 +12,7 @@ import re
 import typing
 
 from mefnet_jax import errors, findings
-from mefnet_jax.datasets import cas_me2_labels
+from mefnet_jax.datasets import cas_me2_labels, tables
 
 if typing.TYPE_CHECKING:
   from collections.abc import Iterable
@@ -67,10 +67,10 @@ def read(
   Raises:
     errors.UserError: the file is no workbook, or not this one.
   """
-  sheets = _sheets(path)
-  texts = [_texts(cells, 2) for cells in sheets[0]]
+  sheets = tables.sheets(path) or [[]]
+  texts = [tables.texts(cells, 2) for cells in sheets[0]]
   subjects = _subjects(sheets[1:2])
-  used = {int(text[0]) for text in texts if text[0].isdigit()}
+  used = {tables.number(text[0]) for text in texts}
   _complete(subjects, dict(enumerate(_SUBJECTS, start=1)), used, path, listed)
   videos = _videos(sheets[2:3])
   used = {text[1].split('_')[0] for text in texts}
@@ -78,7 +78,7 @@ def read(
   read_rows = {}
   for number, cells in enumerate(sheets[0], start=1):
     place = f'{path.name} row {number}'
-    if not any(_texts(cells, 9)) or _is_header(number, cells):
+    if not any(tables.texts(cells, 9)) or _is_header(number, cells):
       continue
     try:
       expression = _expression(cells, subjects, videos, place, listed)
@@ -98,31 +98,17 @@ def read(
 
 def _is_header(number, cells):
   """Whether the first row names the columns (a copy saved by a program)."""
-  return number == 1 and not any(t.isdigit() for t in _texts(cells, 5))
-
-
-def _sheets(path):
-  import python_calamine  # 0.1 s with its users; only this dataset needs it
-
-  try:
-    book = python_calamine.CalamineWorkbook.from_path(path)
-    return [
-      book.get_sheet_by_index(i).to_python(skip_empty_area=False)
-      for i in range(len(book.sheet_names))
-    ]
-  except (python_calamine.CalamineError, OSError) as error:
-    raise errors.UserError(
-      f'{path}: cannot be read as a workbook ({error}); fetch it again'
-    ) from None
+  return number == 1 and not any(t.isdigit() for t in tables.texts(cells, 5))
 
 
 def _subjects(sheet: 'Iterable') -> dict[int, int]:
   """Participant -> number of the subject's folder, from sheet 1."""
   found = {}
   for cells in (cells for rows in sheet for cells in rows):
-    texts = _texts(cells, 2)
-    if texts[0].isdigit() and re.fullmatch(r's?\d+', texts[1]):
-      found.setdefault(int(texts[0]), int(texts[1].lstrip('s')))
+    texts = tables.texts(cells, 2)
+    participant, folder = map(tables.number, (texts[0], texts[1].lstrip('s')))
+    if participant is not None and folder is not None:
+      found.setdefault(participant, folder)
   return found
 
 
@@ -130,9 +116,10 @@ def _videos(sheet: 'Iterable') -> dict[str, str]:
   """Clip prefix -> four-digit code of the video, from sheet 2."""
   found = {}
   for cells in (cells for rows in sheet for cells in rows):
-    texts = _texts(cells, 2)
-    if texts[0] in _VIDEOS and texts[1].isdigit():
-      found[texts[0]] = f'{int(texts[1]):04d}'
+    texts = tables.texts(cells, 2)
+    code = tables.number(texts[1])
+    if texts[0] in _VIDEOS and code is not None:
+      found[texts[0]] = f'{code:04d}'
   return found
 
 
@@ -149,17 +136,17 @@ def _complete(found, published, used, path, listed):
 
 def _expression(cells, subjects, videos, place, listed):
   """One row; ValueError says what is wrong with it."""
-  texts = _texts(cells, 9)
+  texts = tables.texts(cells, 9)
   participant, name, emotion, kind = (texts[i] for i in (0, 1, 6, 7))
-  if not participant.isdigit() or int(participant) not in subjects:
+  if tables.number(participant) not in subjects:
     raise ValueError(f'participant {participant!r} is not known')
-  if not _NAME.fullmatch(name):
+  if not _NAME.fullmatch(name) or name.split('_')[0] not in videos:
     raise ValueError(f'{name!r} is not a clip name (like anger1_1)')
   if emotion not in cas_me2_labels.EMOTIONS:
     raise ValueError(f'{name}: emotion {emotion!r} is not known')
   if kind not in ('micro-expression', 'macro-expression'):
     raise ValueError(f'{name}: neither micro- nor macro-expression: {kind!r}')
-  subject = subjects[int(participant)]
+  subject = subjects[tables.number(participant)]
   clip = f's{subject:02d}_{name}'
   onset, apex, offset = _ordered(texts[2:5], clip, place, listed)
   report = texts[8]
@@ -181,9 +168,9 @@ def _expression(cells, subjects, videos, place, listed):
 
 def _ordered(texts, clip, place, listed):
   """Onset, apex, offset with the known errors of the coding mended."""
-  if not all(text.isdigit() for text in texts):
+  onset, apex, offset = map(tables.number, texts)
+  if None in (onset, apex, offset):
     raise ValueError(f'{clip}: onset, apex, offset are {texts}')
-  onset, apex, offset = map(int, texts)
   coded = f'{onset}, {apex}, {offset}'
   what = ''
   if offset == 0 and apex > onset:
@@ -201,13 +188,3 @@ def _ordered(texts, clip, place, listed):
     place = f'{place}: {coded}'
     listed.append(findings.Finding(findings.REPAIRED, clip, place, what))
   return onset, apex, offset
-
-
-def _texts(cells, count):
-  """The first cells as texts; 15.0 becomes '15'."""
-  texts = [
-    str(int(c)) if isinstance(c, float) and c.is_integer() else str(c)
-    for c in cells[:count]
-  ]
-  texts += [''] * (count - len(texts))
-  return [text.strip().lower() for text in texts]

@@ -4,6 +4,7 @@ import pathlib
 import shutil
 import typing
 
+from mefnet_jax import errors
 from mefnet_jax.datasets import cache, fingerprint
 from mefnet_jax.preprocess import parallel
 
@@ -27,12 +28,15 @@ def find(
   A change of the generator's code or assets makes a new one.
 
   Args:
-    name: 'smic' or 'cas_me2'.
+    name: 'smic', 'cas_me2' or 'megc_flow'.
     reading: options of `releases.read`; those that ask for other images ask
       for another release.
     multimodal: with a sound and a transcript of each clip.
     workers: processes; 0 takes one a core.
     progress: a bar to add a task to; by default one on the terminal.
+
+  Raises:
+    errors.UserError: there is no synthetic release of this kind.
   """
   options = _options(name, reading)
   if multimodal:
@@ -65,9 +69,17 @@ def _make(name, aside, done, options):
 
 
 def _options(name, reading):
-  if name == 'smic':
+  if name == 'cas_me2':
+    return {'macro': reading['expressions'] != 'micro'}
+  if name == 'megc_flow':
+    return {}
+  if name == 'smic' and not reading['subset'].endswith('_long'):
     return {'subset': reading['subset']}
-  return {'macro': reading['expressions'] != 'micro'}
+  what = 'the long clips of SMIC-E' if name == 'smic' else 'a folder of clips'
+  raise errors.UserError(
+    f'there is no synthetic release of {what}: give yours with '
+    '--config.dataset.release'
+  )
 
 
 def _generator():

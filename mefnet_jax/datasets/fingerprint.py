@@ -7,11 +7,11 @@ size and time of change, so that the next run only asks for those.
 import concurrent.futures
 import hashlib
 import importlib.util
-import os
 import pathlib
 import typing
 
 from mefnet_jax.datasets import cache
+from mefnet_jax.preprocess import images
 
 if typing.TYPE_CHECKING:
   from collections.abc import Sequence
@@ -29,11 +29,11 @@ def of(release: 'rows.Release', *options: object) -> str:
     release: its rows, their labels and frames count; its place does not.
     options: whatever else changes the clips.
   """
-  paths = [path for row in release.rows for path in row.frames]
+  paths = [path for row in release.rows for path in row.files]
   hashes = dict(zip(paths, _hashes(release.root, paths), strict=True))
   content = [
     (row.clip, row.label, row.onset, row.apex, row.offset, row.numbers)
-    + tuple(hashes[path] for path in row.frames)
+    + (row.database, *(hashes[path] for path in row.files))
     for row in release.rows
   ]
   return cache.digest(release.name, release.classes, content, options)
@@ -65,14 +65,14 @@ def _hashes(root: pathlib.Path, paths: 'Sequence[pathlib.Path]') -> list[str]:
 def _entry(path, known):
   """(path, [size, times, hash]) of one file."""
   try:
-    stat = os.stat(path)
+    stat = images.regular(path)
     # The second time is that of the file's record: it cannot be set back.
     now = [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns]
     before = known.get(str(path))
     if before and before[:-1] == now:
       return str(path), before
     return str(path), [*now, _hash(path)]
-  except OSError:
+  except (OSError, ValueError):
     return str(path), [_UNREADABLE]
 
 

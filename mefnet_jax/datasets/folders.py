@@ -42,10 +42,25 @@ def subfolders(folder: pathlib.Path) -> list[pathlib.Path]:
   """Returns the visible folders in `folder`, sorted; none if unreadable."""
   try:
     with os.scandir(folder) as entries:
-      names = [e.name for e in entries if e.is_dir() and e.name[0] != '.']
+      names = [e.name for e in entries if _visible(e) and e.is_dir()]
   except OSError:
     return []
   return [folder / name for name in sorted(names)]
+
+
+def files(folder: pathlib.Path) -> list[pathlib.Path]:
+  """Returns the visible files in `folder`, sorted; none if unreadable."""
+  try:
+    with os.scandir(folder) as entries:
+      names = [e.name for e in entries if _visible(e) and e.is_file()]
+  except OSError:
+    return []
+  return [folder / name for name in sorted(names)]
+
+
+def image_files(folder: pathlib.Path) -> list[pathlib.Path]:
+  """Returns the images among `files`."""
+  return [f for f in files(folder) if f.suffix.lower() in _IMAGES]
 
 
 def frames(folder: pathlib.Path) -> tuple[list[pathlib.Path], list[str]]:
@@ -67,8 +82,8 @@ def frames(folder: pathlib.Path) -> tuple[list[pathlib.Path], list[str]]:
 
 def number(name: str) -> int | None:
   """Returns the last integer of a file name's stem, None without one."""
-  digits = re.findall(r'\d+', name)
-  return int(digits[-1]) if digits else None
+  digits = re.findall(r'[0-9]+', name)
+  return int(digits[-1]) if digits and len(digits[-1]) <= 15 else None
 
 
 def is_synthetic(root: pathlib.Path, inner: pathlib.Path) -> bool:
@@ -100,7 +115,12 @@ def names(folder: pathlib.Path, most: int = 6) -> str:
 def _image_names(folder) -> 'Iterable[str]':
   with os.scandir(folder) as entries:
     for entry in entries:
-      if entry.name[0] == '.':
+      if not _visible(entry):
         continue
       if os.path.splitext(entry.name)[1].lower() in _IMAGES:
         yield entry.name
+
+
+def _visible(entry):
+  """Not hidden, and a name that can be written down in a report."""
+  return entry.name[0] != '.' and entry.name.isprintable()

@@ -14,19 +14,26 @@ from mefnet_jax.datasets import (
   builder,
   cache,
   cas_me2,
-  default_release,
   fingerprint,
+  folder,
+  megc_flow,
   modalities,
   releases,
   smic,
+  streaming,
+  wanted,
 )
-from mefnet_jax.preprocess import clips, faces
 
 if typing.TYPE_CHECKING:
   import rich.progress
 
-BUILDERS = {'smic': smic.Smic, 'cas_me2': cas_me2.CasMe2}
-_READING = ('subset', 'labels', 'expressions', 'images')
+BUILDERS = {
+  'smic': smic.Smic,
+  'cas_me2': cas_me2.CasMe2,
+  'megc_flow': megc_flow.MegcFlow,
+  'folder': folder.Folder,
+}
+_READING = releases.READING
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,31 +41,41 @@ class Clips:
   """All clips of a release, in memory, sorted by id.
 
   Attributes:
-    streams: 'face', 'eyes', 'mouth': (N, T, S, S, 1) uint8.
+    streams: 'face', 'eyes', 'mouth', and 'flow', 'eyes_flow', 'mouth_flow' if
+      asked for: (N, T, H, W, C) uint8, in memory or `streaming.Stream`.
     label: (N,) int32, indices into `classes`.
     classes: names of the classes that have a clip.
     clip: N unique ids.
     subject: N subjects.
+    database: N names of the databases of origin, empty where there is one.
     synthetic: whether no real person is in it.
     findings: what was found, repaired and left out.
     fingerprint: equal for equal clips.
   """
 
-  streams: dict[str, np.ndarray]
+  streams: dict[str, np.ndarray | streaming.Stream]
   label: np.ndarray
   classes: tuple[str, ...]
   clip: tuple[str, ...]
   subject: tuple[str, ...]
+  database: tuple[str, ...]
   synthetic: bool
   findings: tuple[findings.Finding, ...]
   fingerprint: str
 
 
-def load(dataset, *, progress: 'rich.progress.Progress | None' = None) -> Clips:
+def load(
+  dataset,
+  *,
+  resident: bool = True,
+  progress: 'rich.progress.Progress | None' = None,
+) -> Clips:
   """Loads the clips of a release, prepared now or in an earlier run.
 
   Args:
     dataset: `config.dataset` of configs/base.py; is not changed.
+    resident: whether their pixels are read into memory; else they are read
+      when they are asked for (`streaming`).
     progress: a bar to add a task to; by default one on the terminal.
 
   Raises:
@@ -69,36 +86,16 @@ def load(dataset, *, progress: 'rich.progress.Progress | None' = None) -> Clips:
     # A spawned process imports the script that called load: it would wait
     # for the very preparation that waits for it.
     raise RuntimeError("call load below `if __name__ == '__main__':`")
-  options = _options(dataset)
+  options = wanted.options(dataset)
   options.check()
   modalities.check(dataset)
-  release = _release(dataset, progress)
+  release = wanted.release(dataset, progress)
   _check(release.rows, release.findings, dataset.allow_lost, release.root)
-  loaded = _prepared(release, dataset, options, progress)
+  loaded = _prepared(release, dataset, options, resident, progress)
   lost = findings.lost(loaded.findings)
   rows = [row for row in release.rows if row.clip not in lost]
   _check(rows, loaded.findings, dataset.allow_lost, release.root)
   return _without_empty_classes(modalities.add(loaded, release, dataset))
-
-
-def _options(dataset):
-  fields = [f.name for f in dataclasses.fields(clips.Options)]
-  return clips.Options(**{field: dataset[field] for field in fields})
-
-
-def _release(dataset, progress):
-  reading = {f: dataset[f] for f in _READING if f in dataset}
-  root = dataset.release
-  if not root:
-    releases.check(dataset.name, **reading)
-    root = default_release.find(
-      dataset.name,
-      reading,
-      multimodal=bool(dataset.modalities),
-      workers=dataset.workers,
-      progress=progress,
-    )
-  return releases.read(dataset.name, root, **reading)
 
 
 def _check(rows, found, allow_lost, root):
@@ -110,13 +107,14 @@ def _check(rows, found, allow_lost, root):
     raise error
 
 
-def _prepared(release, dataset, options, progress):
+def _prepared(release, dataset, options, resident, progress):
   """The prepared clips; damaged ones are prepared once more."""
   config = _config(release, dataset, options)
   for _ in range(2):
     try:
       made = _builder(release.name, config)
       made.workers, made.progress = dataset.workers, progress
+      made.cluster = dataset.cluster
     except Exception as error:  # the folder's own description is damaged
       _discard(release.name, config, error)
       continue
@@ -129,7 +127,7 @@ def _prepared(release, dataset, options, progress):
         'the environment variable MEFNET_CACHE'
       ) from None
     try:
-      return _read(_builder(release.name, config), release)
+      return _read(_builder(release.name, config), release, resident)
     except Exception as error:  # ArrayRecord's and TFDS's are of many types
       _discard(release.name, config, error)
   raise errors.UserError(
@@ -144,10 +142,12 @@ def _config(release, dataset, options):
     release,
     fingerprint.of_package('mefnet_jax.preprocess', '.py'),
     dataclasses.asdict(options),
-    faces.weights(options.detector),
+    options.weights(),
     cv2.__version__,
   )
   reading = {field: dataset[field] for field in _READING if field in dataset}
+  if not BUILDERS[release.name].CLASSES:
+    reading['classes'] = release.classes
   return builder.Config(name=mark, options=options, **reading)
 
 
@@ -175,37 +175,50 @@ def _discard(name, config, error):
     shutil.rmtree(folder / builder.VERSION, ignore_errors=True)
 
 
-def _read(made, release):
+def _read(made, release, resident):
   """All splits of a builder as `Clips`; ValueError if they are not whole."""
-  examples = []
-  for subject in sorted(made.info.splits):
-    source = made.as_data_source(subject)
-    examples += [source[i] for i in range(len(source))]
-  examples.sort(key=lambda example: example['clip'])
   prepared = [findings.Finding(*f) for f in made.info.metadata['findings']]
   lost = findings.lost(prepared)
   rows = [row for row in release.rows if row.clip not in lost]
-  if [_identity(e) for e in examples] != [
-    (row.clip.encode(), row.subject.encode(), row.label) for row in rows
-  ]:
-    raise ValueError('its clips are not those of the release')
+  source = streaming.Source(made, rows)
+  shapes = made.builder_config.options.shapes()
+  if resident:
+    streams = _resident(source, rows, shapes)
+  else:
+    streams = {
+      name: streaming.Stream(source, name, shape)
+      for name, shape in shapes.items()
+    }
   return Clips(
-    streams={
-      stream: np.stack([example[stream] for example in examples])
-      for stream in clips.STREAMS
-    },
+    streams=streams,
     label=np.array([row.label for row in rows], np.int32),
     classes=release.classes,
     clip=tuple(row.clip for row in rows),
     subject=tuple(row.subject for row in rows),
+    database=tuple(row.database for row in rows),
     synthetic=release.synthetic,
     findings=(*release.findings, *prepared),
     fingerprint=made.builder_config.name,
   )
 
 
+def _resident(source, rows, shapes):
+  """All streams as arrays."""
+  streams = {
+    name: np.empty((len(rows), *shape), np.uint8)
+    for name, shape in shapes.items()
+  }
+  for i, row in enumerate(rows):
+    example = source[i]
+    if _identity(example) != (row.subject.encode(), row.label):
+      raise ValueError('its clips are not those of the release')
+    for name, stream in streams.items():
+      stream[i] = example[name]
+  return streams
+
+
 def _identity(example):
-  return example['clip'], example['subject'], int(example['label'])
+  return example['subject'], int(example['label'])
 
 
 def _without_empty_classes(loaded):

@@ -6,13 +6,34 @@ import pathlib
 import typing
 
 from mefnet_jax import errors, findings
-from mefnet_jax.datasets import cas_me2_release, folders, rows, smic_release
+from mefnet_jax.datasets import (
+  cas_me2_release,
+  folder_release,
+  folders,
+  links,
+  megc_flow_release,
+  rows,
+  smic_long_release,
+  smic_release,
+)
 
 if typing.TYPE_CHECKING:
   from collections.abc import Iterable, Sequence
 
-LAYOUTS = {'smic': smic_release, 'cas_me2': cas_me2_release}
-_TITLES = {'smic': 'SMIC', 'cas_me2': 'CAS(ME)^2'}
+LAYOUTS = {
+  'smic': smic_release,
+  'cas_me2': cas_me2_release,
+  'megc_flow': megc_flow_release,
+  'folder': folder_release,
+}
+_TITLES = {
+  'smic': 'SMIC',
+  'cas_me2': 'CAS(ME)^2',
+  'megc_flow': 'the flow maps of the MEGC2019 composite',
+  'folder': 'a folder with a table of clips',
+}
+# The fields of `config.dataset` that choose what is read.
+READING = ('subset', 'labels', 'expressions', 'images', 'table')
 
 
 def read(
@@ -23,18 +44,23 @@ def read(
   labels: str = 'emotion3',
   expressions: str = 'micro',
   images: str = 'auto',
+  table: str = '',
 ) -> rows.Release:
   """Reads a release; opens no image.
 
+  Links that lead out of the release are not followed, and told.
+
   Args:
-    name: 'smic' or 'cas_me2'.
+    name: a key of `LAYOUTS`.
     root: the release, its parent, or a folder in it.
-    subset: SMIC's camera: 'hs', 'vis' or 'nir'.
+    subset: of SMIC: one of `smic_release.SUBSETS`.
     labels: label set of CAS(ME)^2 (`cas_me2_labels.SETS`).
     expressions: of CAS(ME)^2: 'micro', 'macro' or 'both'.
     images: which images where a release has several: 'auto', or
       'cropped' | 'raw' (SMIC), 'selectedpic' | 'cropped' | 'rawpic' |
-      'longVideoFaceCropped' (CAS(ME)^2).
+      'longVideoFaceCropped' | 'rawvideo' (CAS(ME)^2), 'loso' | 'whole'
+      (megc_flow), 'tree' | 'table' (folder).
+    table: of 'folder': the name of its CSV file.
 
   Raises:
     errors.UserError: an unknown option; a folder that is missing, empty, or
@@ -46,9 +72,18 @@ def read(
   check(name, **options)
   root = _folder(root)
   try:
-    return LAYOUTS[name].read(root, **options)
+    return links.cut(LAYOUTS[name].read(root, **options, table=table))
   except errors.UserError as error:
     raise errors.UserError(f'{error}{_other(name, root)}') from None
+
+
+def tree(name: str, subset: str = 'hs') -> str:
+  """Returns what the tree of a dataset looks like, in a line."""
+  if name != 'smic':
+    return LAYOUTS[name].TREE
+  if subset in smic_long_release.SUBSETS:
+    return smic_long_release.TREE
+  return smic_release.TREE.format(subset.upper() if subset != 'all' else 'HS')
 
 
 def check(name: str, **options: str) -> None:
@@ -61,7 +96,8 @@ def check(name: str, **options: str) -> None:
     'images': layout.IMAGES,
   }
   for field, value in options.items():
-    _one_of(f'dataset.{field}', value, allowed[field])
+    if field in allowed:
+      _one_of(f'dataset.{field}', value, allowed[field])
 
 
 def shortfall(

@@ -19,6 +19,8 @@ class Row:
     onset, apex, offset: frame numbers as in the release's file names.
     frames: the images, in the order of the last integer of their names.
     numbers: those integers, the frame numbers; increasing.
+    database: of origin, where a release joins several; else empty.
+    video: the file with the frames, numbered from 1; `frames` is empty then.
   """
 
   clip: str
@@ -29,6 +31,18 @@ class Row:
   offset: int
   frames: tuple[pathlib.Path, ...]
   numbers: tuple[int, ...]
+  database: str = ''
+  video: pathlib.Path | None = None
+
+  @property
+  def files(self) -> tuple[pathlib.Path, ...]:
+    """All files of the clip."""
+    return self.frames if self.video is None else (self.video,)
+
+  @property
+  def place(self) -> pathlib.Path:
+    """The clip's first file: where to look for it."""
+    return self.files[0]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,7 +50,7 @@ class Release:
   """A release as it lies on disk, defects listed.
 
   Attributes:
-    name: 'smic' or 'cas_me2'.
+    name: 'smic', 'cas_me2', 'megc_flow' or 'folder'.
     root: the folder the user gave.
     rows: usable clips, sorted by id.
     classes: names of the labels, all of the label set.

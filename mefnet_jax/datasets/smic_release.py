@@ -1,4 +1,4 @@
-"""Reads SMIC as it lies on disk: HS, VIS or NIR, cropped or raw.
+"""Reads SMIC as it lies on disk: HS, VIS, NIR or all, cropped or raw.
 
     SMIC_all_cropped/HS/s2/micro/surprise/s2_sur_02/reg_image036237.bmp
     SMIC_all_raw/HS/s2/micro/surprise/s2_sur_02/image219124.bmp
@@ -8,43 +8,52 @@ absolute and 6 to 8 digits wide. The apex is not annotated: the midpoint is
 taken. Subjects are written s1 or s01 in different lists; ids here are padded.
 """
 
+import dataclasses
 import pathlib
-import re
 import typing
 
 from mefnet_jax import errors, findings
-from mefnet_jax.datasets import folders, rows
+from mefnet_jax.datasets import folders, rows, smic_long_release, smic_names
 
 if typing.TYPE_CHECKING:
   from collections.abc import Iterator
 
-CLASSES = ('negative', 'positive', 'surprise')
-SUBSETS = ('hs', 'vis', 'nir')
+CLASSES = smic_names.CLASSES
+CAMERAS = ('hs', 'vis', 'nir')
+SUBSETS = (*CAMERAS, 'all', *smic_long_release.SUBSETS)
 IMAGES = ('auto', 'cropped', 'raw')
 PUBLISHED = {
   'hs': dict(clips=164, subjects=16, negative=70, positive=51, surprise=43),
   'vis': dict(clips=71, subjects=8),
   'nir': dict(clips=71, subjects=8),
+  'all': dict(clips=306, subjects=16),
 }
 TREE = 'SMIC_all_cropped/{}/s2/micro/surprise/s2_sur_02/reg_image036237.bmp'
-_CODES = {'ne': 'negative', 'po': 'positive', 'sur': 'surprise'}
-_SUBJECT = re.compile(r's0*(\d+)', re.IGNORECASE)
-_CLIP = re.compile(r's0*(\d+)_(ne|po|sur)_0*(\d+)', re.IGNORECASE)
 
 
 def read(
   root: pathlib.Path, *, subset: str, images: str = 'auto', **_
 ) -> rows.Release:
-  """Reads the clips of one camera of SMIC.
+  """Reads the clips of SMIC.
 
   Args:
     root: the release, its parent, or the camera's folder itself.
-    subset: 'hs', 'vis' or 'nir'.
+    subset: 'hs', 'vis' or 'nir'; 'all': the union of those that are there,
+      the same people under one name; 'hs_long', 'vis_long', 'nir_long': the
+      expressions of SMIC-E (`smic_long_release`).
     images: 'cropped', 'raw', or 'auto': the cropped ones if both are there.
 
   Raises:
     errors.UserError: `root` holds no such tree.
   """
+  if subset in smic_long_release.SUBSETS:
+    return smic_long_release.read(root, subset=subset)
+  if subset == 'all':
+    return _union(root, images)
+  return _one(root, subset, images)
+
+
+def _one(root, subset, images):
   camera = _camera(root, subset, images)
   listed = [findings.Finding(findings.FOUND, '', str(camera), 'images')]
   taken: dict[str, rows.Row] = {}
@@ -69,6 +78,41 @@ def read(
   )
 
 
+def _union(root, images):
+  """All cameras that are there; a clip's id says which one saw it."""
+  parts, missing = {}, []
+  for subset in CAMERAS:
+    try:
+      parts[subset] = _one(root, subset, images)
+    except errors.UserError as error:
+      missing.append((subset, error))
+  if not parts:
+    raise missing[0][1]
+  made = [
+    dataclasses.replace(
+      row, clip=f'{row.clip}_{subset}', database=f'smic_{subset}'
+    )
+    for subset, part in parts.items()
+    for row in part.rows
+  ]
+  made = tuple(sorted(made, key=lambda row: row.clip))
+  listed = findings.summary(made, CLASSES)
+  for subset, part in parts.items():
+    for one in part.findings:
+      clip = f'{one.clip}_{subset}' if one.clip else ''
+      listed.append(dataclasses.replace(one, clip=clip))
+  for subset, _ in missing:
+    what = f'no {subset.upper()} in this release'
+    listed.append(findings.Finding(findings.LEFT_OUT, '', str(root), what))
+  return dataclasses.replace(
+    next(iter(parts.values())),
+    rows=made,
+    findings=tuple(listed),
+    synthetic=any(part.synthetic for part in parts.values()),
+    published=PUBLISHED['all'],
+  )
+
+
 def looks_like(root: pathlib.Path) -> bool:
   """Whether some camera's tree lies in `root`."""
   return any(_is_camera(folder) for folder in folders.walk(root))
@@ -79,7 +123,7 @@ def _camera(root, subset, images):
   cameras = [f for f in folders.walk(root) if _is_camera(f)]
   own = [f for f in cameras if f.name.lower() == subset]
   if not own:  # a copy under another name than HS, VIS, NIR
-    own = [f for f in cameras if f.name.lower() not in SUBSETS]
+    own = [f for f in cameras if f.name.lower() not in CAMERAS]
   wanted = [f for f in own if images in ('auto', _images(f))]
   if not wanted:
     raise errors.UserError(_not_found(root, subset, images, cameras))
@@ -89,7 +133,9 @@ def _camera(root, subset, images):
 def _is_camera(folder):
   """Whether a folder holds subjects (s2) that hold micro/."""
   subjects = [
-    f for f in folders.subfolders(folder) if _SUBJECT.fullmatch(f.name)
+    f
+    for f in folders.subfolders(folder)
+    if smic_names.subject(f.name) is not None
   ]
   return any((f / 'micro').is_dir() for f in subjects)
 
@@ -106,7 +152,8 @@ def _images(camera):
 def _not_found(root, subset, images, cameras):
   if any('smic-hs-e' in f.name.lower() for f in folders.walk(root)):
     return (
-      f'{root} is SMIC-E, the long clips; needed is SMIC with a tree like '
+      f'{root} is SMIC-E, the long clips: set --config.dataset.subset='
+      f'{subset}_long; SMIC itself has a tree like '
       f'{TREE.format(subset.upper())}'
     )
   kind = '' if images == 'auto' else f' {images}'
@@ -121,7 +168,7 @@ def _not_found(root, subset, images, cameras):
 
 def _clip_folders(camera) -> 'Iterator[pathlib.Path]':
   for subject in folders.subfolders(camera):
-    if _SUBJECT.fullmatch(subject.name):
+    if smic_names.subject(subject.name) is not None:
       for emotion in folders.subfolders(subject / 'micro'):
         yield from folders.subfolders(emotion)
 
@@ -129,12 +176,12 @@ def _clip_folders(camera) -> 'Iterator[pathlib.Path]':
 def _row(folder, root, listed):
   """The clip of a folder, or None with the reason added to `listed`."""
   shown = folders.shown(folder, root)
-  subject = _SUBJECT.fullmatch(folder.parents[2].name)[1]
-  name = _CLIP.fullmatch(folder.name)
+  name = smic_names.clip(folder.name)
+  subject = smic_names.subject(folder.parents[2].name)
   wrong = _contradiction(name, subject, folder.parent.name.lower())
   if wrong:
     return _leave_out(listed, folder.name, shown, wrong)
-  clip = f's{int(subject):02d}_{name[2].lower()}_{int(name[3]):02d}'
+  clip = name.padded
   images, aside = folders.frames(folder)
   for file in aside:
     what = 'an image without a frame number of its own was ignored'
@@ -146,8 +193,8 @@ def _row(folder, root, listed):
   numbers = tuple(folders.number(image.stem) for image in images)
   return rows.Row(
     clip=clip,
-    subject=f's{int(subject):02d}',
-    label=CLASSES.index(_CODES[name[2].lower()]),
+    subject=name.subject,
+    label=CLASSES.index(name.emotion),
     onset=numbers[0],
     apex=(numbers[0] + numbers[-1]) // 2,
     offset=numbers[-1],
@@ -160,10 +207,10 @@ def _contradiction(name, subject, emotion):
   """What is wrong with a clip's name at its place; empty if nothing is."""
   if not name:
     return 'not a clip name of SMIC (like s2_sur_02)'
-  if name[1] != subject:
-    return f'named after subject s{name[1]}, filed under s{subject}'
-  if _CODES[name[2].lower()] != emotion:
-    return f'named {_CODES[name[2].lower()]}, filed under {emotion}'
+  if name.number != subject:
+    return f'named after subject s{name.number}, filed under s{subject}'
+  if name.emotion != emotion:
+    return f'named {name.emotion}, filed under {emotion}'
   return ''
 
 

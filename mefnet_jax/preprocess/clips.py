@@ -9,8 +9,13 @@ import numpy as np
 from mefnet_jax import errors, findings
 from mefnet_jax.preprocess import (
   faces,
+  flow,
   images,
   interpolate,
+  magnify,
+  maps,
+  options,
+  reading,
   regions,
   registration,
 )
@@ -18,57 +23,19 @@ from mefnet_jax.preprocess import (
 if typing.TYPE_CHECKING:
   from mefnet_jax.datasets import rows
 
-STREAMS = {'face': regions.face, 'eyes': regions.eyes, 'mouth': regions.mouth}
+Options = options.Options
+STREAMS = options.CROPS
 # The face is looked for on the onset frame, then on so many after it.
 _TRIES = 5
-# A clip is kept as long as no more than this share of its frames is damaged.
-_DAMAGED = 0.2
-
-
-@dataclasses.dataclass(frozen=True)
-class Options:
-  """What a prepared clip depends on; the fields of `config.dataset`.
-
-  `face`, `eyes`, `mouth` are pixels a side, `frames` the number after
-  interpolation.
-  """
-
-  detector: str = 'dlib'
-  registration: str = 'ecc'
-  interpolation: str = 'tim'
-  frames: int = 18
-  face: int = 64
-  eyes: int = 32
-  mouth: int = 32
-
-  def check(self) -> None:
-    """Raises errors.UserError for a value that no preparation has."""
-    choices = {
-      'registration': registration.METHODS,
-      'interpolation': interpolate.METHODS,
-    }
-    for field, allowed in choices.items():
-      value = getattr(self, field)
-      if value not in allowed:
-        known = ', '.join(allowed)
-        raise errors.UserError(
-          f'config.dataset.{field}={value!r}: must be one of {known}'
-        )
-    for field in ('frames', *STREAMS):
-      value = getattr(self, field)
-      if not 1 <= value <= 1024:
-        raise errors.UserError(
-          f'config.dataset.{field}={value}: must be 1 to 1024'
-        )
-    faces.weights(self.detector)
 
 
 @dataclasses.dataclass(frozen=True)
 class Prepared:
   """A prepared clip.
 
-  `streams` maps 'face', 'eyes', 'mouth' to (T, S, S, 1) uint8, and is None
-  where the clip had to be left out; `findings` say why, or what was repaired.
+  `streams` maps 'face', 'eyes', 'mouth' and perhaps flows to (T, S, S, C)
+  uint8, and is None where the clip had to be left out; `findings` say why, or
+  what was repaired.
   """
 
   clip: str
@@ -76,7 +43,40 @@ class Prepared:
   findings: tuple[findings.Finding, ...]
 
 
-def prepare(row: 'rows.Row', options: Options) -> Prepared:
+@dataclasses.dataclass(frozen=True)
+class Aligned:
+  """A clip whose face was found and whose frames were registered.
+
+  Attributes:
+    frames: n images as they were read; numbers: theirs.
+    reference: index of the frame on which the face was found.
+    landmarks: of that frame; None where the whole image is the face.
+    matrices: n registrations, from the reference frame to each.
+  """
+
+  frames: list[np.ndarray]
+  numbers: tuple[int, ...]
+  reference: int
+  landmarks: faces.Landmarks | None
+  matrices: list[np.ndarray]
+
+  def region(self, name: str, size: int) -> np.ndarray:
+    """Returns where a crop lies in the reference frame."""
+    if self.landmarks is None:
+      return regions.of_whole(name, self.frames[0].shape, size)
+    return STREAMS[name](self.landmarks, size)
+
+  def cut(self, name: str, size: int) -> np.ndarray:
+    """Returns a crop of each frame, (n, size, size, C) float32."""
+    region = self.region(name, size)
+    crops = [
+      regions.cut(frame, regions.chain(matrix, region), size)
+      for frame, matrix in zip(self.frames, self.matrices, strict=True)
+    ]
+    return np.stack(crops).reshape(len(crops), size, size, -1)
+
+
+def prepare(row: 'rows.Row', how: 'Options | maps.Options') -> Prepared:
   """Prepares one clip; a clip that cannot be is left out with a finding.
 
   Raises:
@@ -84,114 +84,147 @@ def prepare(row: 'rows.Row', options: Options) -> Prepared:
   """
   noted: list[findings.Finding] = []
   try:
-    frames, numbers = _read(row, noted)
-    streams = _streams(row, frames, numbers, options, noted)
+    if isinstance(how, maps.Options):
+      streams = _maps(row)
+    else:
+      streams = _streams(row, align(row, how, noted), how)
   except errors.UserError:
     raise
-  except _LeftOut as reason:
+  except reading.LeftOut as reason:
     noted.append(reason.finding)
     streams = None
   except Exception as error:  # one odd clip must not end an hour of work
     what = f'preparation failed: {type(error).__name__}: {error}'
-    noted.append(_finding(findings.LEFT_OUT, row, '', what))
+    noted.append(reading.finding(findings.LEFT_OUT, row, '', what))
     streams = None
   return Prepared(row.clip, streams, tuple(noted))
 
 
-class _LeftOut(Exception):
-  """Carries the finding on a clip that cannot be prepared."""
+def align(row: 'rows.Row', how: Options, noted: list) -> Aligned:
+  """Reads a clip, finds its face and registers its frames.
 
-  def __init__(self, row, file, what):
-    super().__init__(what)
-    self.finding = _finding(findings.LEFT_OUT, row, file, what)
-
-
-def _read(row, noted):
-  """The readable frames and their numbers; all of the first one's size."""
-  frames, numbers, bad = [], [], []
-  for path, number in zip(row.frames, row.numbers, strict=True):
-    try:
-      image = images.read_grey(path)
-      if frames and image.shape != frames[0].shape:
-        raise ValueError(f'of another size than {row.frames[0].name}')
-    except (OSError, ValueError) as error:
-      bad.append((path, getattr(error, 'strerror', None) or str(error)))
-      continue
-    frames.append(image)
-    numbers.append(number)
-  if bad and (not frames or len(bad) > _DAMAGED * len(row.frames)):
-    path, why = bad[0]
-    what = f'{len(bad)} of {len(row.frames)} frames unreadable: {why}'
-    raise _LeftOut(row, _short(path), what)
-  for path, why in bad:
-    what = f'unreadable frame, filled in from its neighbours: {why}'
-    noted.append(_finding(findings.REPAIRED, row, _short(path), what))
-  return frames, tuple(numbers)
-
-
-def _streams(row, frames, numbers, options, noted):
-  """All crops of a clip, (T, S, S, 1) uint8."""
-  landmarks, reference = _face(row, frames, options, noted)
-  matrices = _register(row, frames, landmarks, reference, options, noted)
-  to_length = interpolate.operator(
-    options.interpolation, numbers, options.frames
-  )
+  Raises:
+    reading.LeftOut: it cannot be read, or there is no face in it.
+  """
+  frames, numbers = reading.read(row, noted, colour=how.colour)
   if len(frames) == 1:
     what = 'one frame only: a clip without motion'
-    noted.append(_finding(findings.REPAIRED, row, '', what))
-  streams = {}
-  for name, region_of in STREAMS.items():
-    size = getattr(options, name)
-    region = region_of(landmarks, size)
-    crops = np.stack(
-      [
-        regions.cut(frame, regions.chain(matrix, region), size)
-        for frame, matrix in zip(frames, matrices, strict=True)
-      ]
+    noted.append(reading.finding(findings.REPAIRED, row, '', what))
+  greys = [images.grey(frame) for frame in frames]
+  landmarks, reference = None, 0
+  if how.detector != 'none':
+    landmarks, reference = _face(row, greys, how, noted)
+  matrices = _register(row, greys, landmarks, reference, how, noted)
+  return Aligned(frames, numbers, reference, landmarks, matrices)
+
+
+def _maps(row):
+  try:
+    return maps.streams(row)
+  except (OSError, ValueError) as error:
+    why = getattr(error, 'strerror', None) or str(error)
+    file = reading.short(row.frames[0])
+    raise reading.LeftOut(row, file, f'unreadable: {why}') from None
+
+
+def _streams(row, aligned, how):
+  """All streams of a clip, (T, S, S, C) uint8."""
+  to_length = interpolate.operator(
+    how.interpolation, aligned.numbers, how.frames
+  )
+  made = {}
+  for name in STREAMS:
+    size = getattr(how, name)
+    if name == 'face' and how.flow != 'none':
+      # Cut once at twice the size: for the flow, and averaged for the face.
+      fine = magnify.clip(aligned.cut(name, 2 * size), how.magnify)
+      crops = _averaged(fine)
+    else:
+      crops = magnify.clip(aligned.cut(name, size), how.magnify)
+    made[name] = interpolate.to_uint8(interpolate.clip(crops, to_length))
+  if how.flow != 'none':
+    made |= _flows(aligned, fine, to_length, how)
+  return made
+
+
+def _flows(aligned, fine, to_length, how):
+  """Flow and strain of the face, and their parts at eyes and mouth."""
+  grey = np.stack([images.grey(crop.squeeze()) for crop in fine])
+  moved = interpolate.clip(flow.to_each(grey, how.flow), to_length)
+  both = np.concatenate([moved, flow.strain(moved)[..., None]], axis=-1)
+  made = {}
+  for name in STREAMS:
+    size = getattr(how, name)
+    if name == 'face':
+      part = _averaged(both)
+    else:
+      face = aligned.region('face', both.shape[1])
+      part = _part(both, face, aligned.region(name, 2 * size), 2 * size)
+    made[options.FLOWS[name]] = flow.encode(part[..., :2], part[..., 2])
+  return made
+
+
+def _averaged(clip_TSSC):
+  """Each 2 x 2 pixels as their mean."""
+  t, side, _, channels = clip_TSSC.shape
+  half = side // 2
+  return clip_TSSC.reshape(t, half, 2, half, 2, channels).mean((2, 4))
+
+
+def _part(clip_TSSC, face, region, size):
+  """What of a clip of face crops lies in another region, averaged."""
+  into = regions.chain(cv2.invertAffineTransform(face), region)
+  parts = [
+    cv2.warpAffine(
+      frame,
+      into,
+      (size, size),
+      flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+      borderMode=cv2.BORDER_REPLICATE,
     )
-    crops = interpolate.clip(crops, to_length)
-    streams[name] = interpolate.to_uint8(crops)[..., None]
-  return streams
+    for frame in clip_TSSC
+  ]
+  return _averaged(np.stack(parts))
 
 
-def _face(row, frames, options, noted):
+def _face(row, frames, how, noted):
   """The face on the onset frame, or on one of the few after it."""
   for i, frame in enumerate(frames[:_TRIES]):
-    landmarks = faces.find(frame, options.detector)
+    landmarks = faces.find(frame, how.detector)
     if landmarks is None:
       continue
     if i:
       what = f'no face found on the onset frame, but {i} later'
-      noted.append(_finding(findings.REPAIRED, row, '', what))
+      noted.append(reading.finding(findings.REPAIRED, row, '', what))
     if landmarks.how:
       what = f'face {landmarks.how}'
-      noted.append(_finding(findings.REPAIRED, row, '', what))
+      noted.append(reading.finding(findings.REPAIRED, row, '', what))
     return landmarks, i
   what = f'no face found in its first {min(_TRIES, len(frames))} frames'
-  raise _LeftOut(row, _short(row.frames[0]), what)
+  raise reading.LeftOut(row, reading.short(row.place), what)
 
 
-def _register(row, frames, landmarks, reference, options, noted):
+def _register(row, frames, landmarks, reference, how, noted):
   """One matrix a frame: from the reference frame's pixels to its own."""
-  if options.registration == 'none':
+  if how.registration == 'none':
     return [registration.identity()] * len(frames)
-  if options.registration == 'ecc':
-    box = _box(landmarks, frames[0].shape)
+  if how.registration == 'ecc':
+    box = registration.box(landmarks, frames[0].shape)
     matrices, failed = registration.ecc(frames, box, reference)
-    how = 'ECC found no answer'
+    why = 'ECC found no answer'
   else:
-    matrices, failed = _by_landmarks(frames, landmarks, reference, options)
-    how = 'no face found'
+    matrices, failed = _by_landmarks(frames, landmarks, reference, how)
+    why = 'no face found'
   if failed:
-    what = f"{how} on {len(failed)} frames: they keep the one before's place"
-    noted.append(_finding(findings.REPAIRED, row, '', what))
+    what = f"{why} on {len(failed)} frames: they keep the one before's place"
+    noted.append(reading.finding(findings.REPAIRED, row, '', what))
   return matrices
 
 
-def _by_landmarks(frames, landmarks, reference, options):
+def _by_landmarks(frames, landmarks, reference, how):
   matrices, failed = [], []
   for i, frame in enumerate(frames):
-    found = landmarks if i == reference else faces.find(frame, options.detector)
+    found = landmarks if i == reference else faces.find(frame, how.detector)
     if found is None:
       failed.append(i)
       before = matrices[-1] if matrices else registration.identity()
@@ -199,26 +232,6 @@ def _by_landmarks(frames, landmarks, reference, options):
     else:
       matrices.append(registration.by_landmarks(landmarks, found))
   return matrices, failed
-
-
-def _box(landmarks, shape):
-  """The face with its forehead, in whole pixels within the image."""
-  left, top, right, bottom = landmarks.box
-  top -= 0.2 * (bottom - top)
-  low = np.floor([left, top]).astype(int)
-  high = np.ceil([right, bottom]).astype(int)
-  height, width = shape
-  low = np.clip(low, 0, [width - 2, height - 2])
-  high = np.clip(high, low + 2, [width, height])
-  return (*low.tolist(), *high.tolist())
-
-
-def _finding(kind, row, file, what):
-  return findings.Finding(kind, row.clip, file, what)
-
-
-def _short(path):
-  return '/'.join(path.parts[-3:])
 
 
 def use_one_thread() -> None:

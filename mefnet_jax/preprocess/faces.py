@@ -86,15 +86,18 @@ def weights(detector: str) -> str:
     errors.UserError: the detector is unknown, or its weights are not there.
   """
   name, pack = _name_and_pack(detector)
+  if name == 'none':
+    return 'none'
   return _weights().name if name == 'dlib' else insight.weights(pack)
 
 
 def _name_and_pack(detector):
   name, _, pack = detector.partition(':')
-  if (name, pack) != ('dlib', '') and name != 'insightface':
+  if detector not in ('dlib', 'none') and name != 'insightface':
     raise errors.UserError(
-      f'config.dataset.detector={detector!r}: must be dlib, insightface, or '
-      'insightface:NAME (a pack or a folder with its models)'
+      f'config.dataset.detector={detector!r}: must be dlib, insightface, '
+      'insightface:NAME (a pack or a folder with its models), or none (the '
+      'images are face crops)'
     )
   return name, pack or PACK
 

@@ -1,31 +1,72 @@
-"""Reads one image of a release as grey values; says so when it is damaged."""
+"""Reads one image of a release; says so when it is damaged."""
 
 import os
+import pathlib
+import stat
 
 import cv2
 import numpy as np
 
+from mefnet_jax.preprocess import headers
 
-def read_grey(path: str | os.PathLike) -> np.ndarray:
-  """Returns an image as (H, W) uint8.
+# Damaged files are told once, in findings, not by the decoder too.
+cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+
+
+def read(path: str | os.PathLike, *, colour: bool = False) -> np.ndarray:
+  """Returns an image as (H, W) grey, or (H, W, 3) red green blue, uint8.
 
   Raises:
     OSError: the file is missing or unreadable.
-    ValueError: it is no whole image: empty, truncated, of another format.
+    ValueError: it is no whole image: empty, truncated, of another format, or
+      larger than `headers.MOST_PIXELS`.
   """
-  with open(path, 'rb') as file:
-    data = file.read()
+  data = _bytes(path)
   if not data:
     raise ValueError('empty file')
   if _is_truncated(data):
     raise ValueError('truncated image')
+  headers.check(data)
+  how = cv2.IMREAD_COLOR_RGB if colour else cv2.IMREAD_GRAYSCALE
   try:
-    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE)
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), how)
   except cv2.error:
     image = None
-  if image is None or min(image.shape) < 2:
+  if image is None or min(image.shape[:2]) < 2:
     raise ValueError('not an image')
   return image
+
+
+def read_grey(path: str | os.PathLike) -> np.ndarray:
+  """Returns an image as (H, W) uint8; raises as `read`."""
+  return read(path)
+
+
+def grey(image: np.ndarray) -> np.ndarray:
+  """Returns an image (H, W) or (H, W, 3) as (H, W)."""
+  if image.ndim == 2:
+    return image
+  return cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+
+
+def regular(path: str | os.PathLike) -> os.stat_result:
+  """Returns the stat of a file that may be opened and read to its end.
+
+  Raises:
+    OSError: no such file.
+    ValueError: a pipe, a device, or more than `headers.MOST_BYTES`; opening
+      those may wait for ever.
+  """
+  found = os.stat(path)
+  if not stat.S_ISREG(found.st_mode):
+    raise ValueError('not a file')
+  return found
+
+
+def _bytes(path):
+  if regular(path).st_size > headers.MOST_BYTES:
+    raise ValueError('too large for an image')
+  return pathlib.Path(path).read_bytes()
 
 
 def _is_truncated(data):

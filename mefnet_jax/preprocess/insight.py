@@ -17,8 +17,20 @@ if typing.TYPE_CHECKING:
 
 _HOME = pathlib.Path('~/.insightface/models')
 _URL = 'https://github.com/deepinsight/insightface/releases/tag/model-zoo'
-_LANDMARKS = '1k3d68.onnx'
-_TASKS = ('detection', 'landmark_3d_68')
+# Files of landmark models, the better first, and what insightface calls them.
+_LANDMARKS = {
+  '1k3d68.onnx': 'landmark_3d_68',
+  '2d106det.onnx': 'landmark_2d_106',
+}
+# The one of the 106 points that stands for each of the 68.
+_OF_106 = np.array(
+  [1, 10, 12, 14, 16, 3, 5, 7, 0, 23, 21, 19, 32, 30, 28, 26, 17]  # jaw
+  + [43, 48, 49, 51, 50, 102, 103, 104, 105, 101]  # brows
+  + [72, 73, 74, 86, 78, 79, 80, 85, 84]  # nose
+  + [35, 41, 42, 39, 37, 36, 89, 95, 96, 93, 91, 90]  # eyes
+  + [52, 64, 63, 71, 67, 68, 61, 58, 59, 53, 56, 55]  # lips without
+  + [65, 66, 62, 70, 69, 57, 60, 54]  # and within
+)
 
 
 def finder(pack: str) -> 'Callable[[np.ndarray], np.ndarray | None]':
@@ -32,14 +44,16 @@ def finder(pack: str) -> 'Callable[[np.ndarray], np.ndarray | None]':
     errors.UserError: the folder, its landmark model or its detector is missing
       or damaged.
   """
-  analysis = _analysis(_folder(pack))
+  folder = _folder(pack)
+  analysis, task = _analysis(folder), _LANDMARKS[_model(folder).name]
 
   def points_of(image):
     found = analysis.get(cv2.cvtColor(image, cv2.COLOR_GRAY2BGR))
     if not found:
       return None
     face = max(found, key=lambda face: _area(face.bbox))
-    return np.asarray(face.landmark_3d_68, np.float64)[:, :2]
+    points = np.asarray(getattr(face, task), np.float64)[:, :2]
+    return points[_OF_106] if len(points) == 106 else points
 
   return points_of
 
@@ -56,7 +70,7 @@ def _folder(pack):
   direct = pathlib.Path(pack).expanduser()
   folder = direct if direct.is_dir() else (_HOME / pack).expanduser()
   for place in (folder, folder / folder.name):
-    if (place / _LANDMARKS).is_file():
+    if _model(place):
       return place
   if not folder.is_dir():
     raise errors.UserError(
@@ -64,12 +78,21 @@ def _folder(pack):
       f'and unpack it there, or use --config.dataset.detector=dlib'
     )
   raise errors.UserError(
-    f'{folder / _LANDMARKS} is missing: 68 points need it (packs buffalo_l, '
-    f'buffalo_m, buffalo_s, antelopev2 have it, from {_URL})'
+    f'{folder / next(iter(_LANDMARKS))} is missing, and 2d106det.onnx: 68 or '
+    '106 points need one of them (packs buffalo_l, buffalo_m, buffalo_s, '
+    f'antelopev2 have both, from {_URL}; offline, unpack the zip there)'
   )
 
 
+def _model(folder):
+  """The folder's landmark model, the better of two; None without one."""
+  files = (folder / name for name in _LANDMARKS)
+  return next((file for file in files if file.is_file()), None)
+
+
 def _analysis(folder):
+  model = _model(folder)
+  tasks = ['detection', _LANDMARKS[model.name]]
   try:
     from insightface import app  # 1.2 s, needed by few
   except ImportError as error:
@@ -79,7 +102,7 @@ def _analysis(folder):
   try:
     made = app.FaceAnalysis(
       name=str(folder),
-      allowed_modules=list(_TASKS),
+      allowed_modules=tasks,
       providers=['CPUExecutionProvider'],
     )
     made.prepare(ctx_id=-1, det_size=(640, 640))
@@ -92,10 +115,10 @@ def _analysis(folder):
     raise errors.UserError(
       f'{folder}: its models cannot be read ({text}); unpack them again'
     ) from None
-  missing = [task for task in _TASKS if task not in made.models]
-  if missing:
+  if any(task not in made.models for task in tasks):
+    points = tasks[1].rsplit('_', 1)[1]
     raise errors.UserError(
-      f'{folder / _LANDMARKS} is not a model of 68 points; unpack it again'
+      f'{model} is not a model of {points} points; unpack it again'
     )
   return made
 

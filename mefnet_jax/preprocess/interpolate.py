@@ -5,7 +5,7 @@ import functools
 import cv2
 import numpy as np
 
-METHODS = ('tim', 'linear')
+METHODS = ('tim', 'linear', 'uniform')
 # A clip with so many times more numbers than frames has no frame clock.
 _SPARSE = 4
 
@@ -27,17 +27,17 @@ def to_uint8(values: np.ndarray) -> np.ndarray:
 def operator(method: str, numbers: tuple[int, ...], frames: int) -> np.ndarray:
   """Returns the matrix (T, n) that maps n frames to T = `frames`.
 
-  The first and last frames stay; constant clips and clips linear in time come
-  back exactly; T = n without gaps is the identity.
+  The first and last frames stay; constant clips come back exactly, and so do
+  clips linear in time, but for 'uniform'; T = n without gaps is the identity.
 
   Args:
-    method: 'tim' (`tim`) or 'linear'.
+    method: 'tim' (`tim`), 'linear' or 'uniform' (`uniform`).
     numbers: n increasing frame numbers. A frame missing between two others is
       first filled in linearly, so that time keeps its pace.
     frames: T, at least 1. One frame is repeated; T = 1 takes the first.
   """
   fill = _fill(np.asarray(numbers, np.float64))
-  make = {'tim': tim, 'linear': linear}[method]
+  make = {'tim': tim, 'linear': linear, 'uniform': uniform}[method]
   return make(len(fill), frames) @ fill
 
 
@@ -70,6 +70,15 @@ def linear(n: int, frames: int) -> np.ndarray:
   position = _positions(n, frames)
   grid = np.arange(n)
   made = np.stack([np.interp(position, grid, row) for row in np.eye(n)], 1)
+  made.setflags(write=False)
+  return made
+
+
+@functools.cache
+def uniform(n: int, frames: int) -> np.ndarray:
+  """Frames picked at even distances as a matrix (T, n): none is mixed."""
+  picked = np.floor(_positions(n, frames) + 0.5).astype(int)
+  made = np.eye(n)[picked]
   made.setflags(write=False)
   return made
 

@@ -11,7 +11,7 @@ import rich.console
 import rich.progress
 
 from mefnet_jax import errors
-from mefnet_jax.preprocess import clips
+from mefnet_jax.preprocess import clips, distributed
 
 if typing.TYPE_CHECKING:
   from collections.abc import Iterator, Sequence
@@ -27,6 +27,7 @@ def prepare(
   options: clips.Options,
   *,
   workers: int = 0,
+  cluster: str = '',
   progress: rich.progress.Progress | None = None,
 ) -> list[clips.Prepared]:
   """Prepares clips; the result does not depend on the number of processes.
@@ -35,6 +36,8 @@ def prepare(
     clip_rows: what to prepare.
     options: how.
     workers: processes; 0 takes one a core, 1 stays in this one.
+    cluster: address of a Dask scheduler whose workers do it instead; they
+      must see the same files under the same names (`distributed.prepared`).
     progress: a bar to add a task to; by default one on the terminal, if
       stderr is one.
 
@@ -52,7 +55,11 @@ def prepare(
   made = []
   with bar(progress) as shown:
     task = shown.add_task('Preparing clips', total=len(clip_rows))
-    for prepared in _prepared(clip_rows, options, workers):
+    if cluster:
+      made_by = distributed.prepared(clip_rows, options, cluster)
+    else:
+      made_by = _prepared(clip_rows, options, workers)
+    for prepared in made_by:
       made.append(prepared)
       shown.advance(task)
   return made
@@ -86,7 +93,7 @@ def cores() -> int:
 def _prepared(clip_rows, options, workers) -> 'Iterator[clips.Prepared]':
   most = -(-len(clip_rows) // _CLIPS_A_PROCESS)
   workers = min(workers or cores(), most)
-  one = functools.partial(clips.prepare, options=options)
+  one = functools.partial(clips.prepare, how=options)
   if workers <= 1:
     yield from map(one, clip_rows)
     return

@@ -7,6 +7,7 @@ the line between the eyes is horizontal.
 
 import typing
 
+import cv2
 import numpy as np
 from scipy import ndimage
 
@@ -20,6 +21,12 @@ _EYES_POINTS = (*range(17, 27), *range(36, 48))
 _MOUTH_POINTS = tuple(range(48, 68))
 _EYES_MARGIN, _EYES_HEIGHT = 0.12, 0.4
 _MOUTH_MARGIN, _MOUTH_HEIGHT = 0.25, 0.75
+# Left, top, right, bottom of the crops of an image that is a face crop.
+_WHOLE = {
+  'face': (0.0, 0.0, 1.0, 1.0),
+  'eyes': (0.1, 0.15, 0.9, 0.5),
+  'mouth': (0.2, 0.6, 0.8, 0.95),
+}
 # A pixel so far off changes a spline by less than 1e-6 of its value.
 _REACH = 12
 
@@ -42,6 +49,18 @@ def mouth(landmarks: 'faces.Landmarks', size: int) -> np.ndarray:
   return _around(landmarks, _MOUTH_POINTS, _MOUTH_MARGIN, _MOUTH_HEIGHT, size)
 
 
+def of_whole(name: str, shape: tuple[int, ...], size: int) -> np.ndarray:
+  """Returns the region 'face', 'eyes' or 'mouth' of an image that is a face.
+
+  The face is the whole image (H, W), squeezed into a square; eyes and mouth
+  lie where they do in a common face crop.
+  """
+  sides = np.array([shape[1], shape[0]])
+  low, high = np.split(np.array(_WHOLE[name]), 2)
+  extent = sides * (high - low)
+  return _region(np.zeros(2), np.eye(2), sides * low - 0.5, extent, size)
+
+
 def chain(registration: np.ndarray, region: np.ndarray) -> np.ndarray:
   """Returns the region as it lies in a frame registered to the landmarks'."""
   made = registration[:, :2] @ region
@@ -56,28 +75,38 @@ def cut(frame: np.ndarray, region: np.ndarray, size: int) -> np.ndarray:
   covers are read and averaged, so that fine texture does not alias.
 
   Args:
-    frame: (H, W) uint8 or float32; beyond its edge the edge is repeated.
+    frame: (H, W) or (H, W, C), uint8 or float32; beyond its edge the edge is
+      repeated.
     region: (2, 3), crop to frame.
     size: pixels a side.
 
   Returns:
-    (size, size) float32.
+    (size, size) or (size, size, C) float32.
   """
+  if frame.ndim == 3:
+    channels = np.moveaxis(frame, -1, 0)
+    return np.stack([cut(one, region, size) for one in channels], axis=-1)
   # A spline, because OpenCV's bicubic moves a gradient by up to .04 pixels to
   # and fro with the phase: as much as the motion that is looked for.
   steps = np.linalg.norm(region[:, :2], axis=0)
   across, down = np.maximum(1, np.ceil(steps - 1e-3)).astype(int)
   x, y = _centres(size, across)[None, :], _centres(size, down)[:, None]
-  at_x, at_y = (a * x + b * y + c for a, b, c in region)
-  columns, rows = _reached(at_x, frame.shape[1]), _reached(at_y, frame.shape[0])
+  columns, rows = (
+    _reached(region[axis], x, y, frame.shape[1 - axis]) for axis in (0, 1)
+  )
+  at_x, at_y = (
+    a * x + (b * y + (c - part.start))
+    for (a, b, c), part in zip(region, (columns, rows), strict=True)
+  )
   fine = ndimage.map_coordinates(
     ndimage.spline_filter(frame[rows, columns], 3, np.float32, 'mirror'),
-    [at_y - rows.start, at_x - columns.start],
+    [at_y, at_x],
     order=3,
     mode='nearest',
     prefilter=False,
   )
-  return fine.reshape(size, down, size, across).mean(axis=(1, 3))
+  # Of whole factors the plain mean.
+  return cv2.resize(fine, (size, size), interpolation=cv2.INTER_AREA)
 
 
 def _eye_line(landmarks):
@@ -111,9 +140,14 @@ def _region(centre, turn, top_left, extent, size):
   return matrix
 
 
-def _reached(at, length):
-  """The part of a frame's side that points need, and what bears on those."""
-  low, high = int(at.min()) - _REACH, int(at.max()) + _REACH + 2
+def _reached(line, x, y, length):
+  """The part of a frame's side that points need, and what bears on those.
+
+  Points are an affine map of a grid: the outermost are its corners.
+  """
+  a, b, c = line
+  ends = [a * i + b * j + c for i in x.flat[[0, -1]] for j in y.flat[[0, -1]]]
+  low, high = int(min(ends)) - _REACH, int(max(ends)) + _REACH + 2
   low = min(max(low, 0), length - 2)
   return slice(low, max(min(high, length), low + 2))
 

@@ -60,6 +60,25 @@ def ecc(
   return matrices, sorted(failed)
 
 
+def box(
+  landmarks: 'faces.Landmarks | None', shape: tuple[int, int]
+) -> tuple[int, int, int, int]:
+  """Returns the face with its forehead, in whole pixels within the image.
+
+  Without landmarks the image is a face crop: all of it.
+  """
+  height, width = shape
+  if landmarks is None:
+    return (0, 0, width, height)
+  left, top, right, bottom = landmarks.box
+  top -= 0.2 * (bottom - top)
+  low = np.floor([left, top]).astype(int)
+  high = np.ceil([right, bottom]).astype(int)
+  low = np.clip(low, 0, [width - 2, height - 2])
+  high = np.clip(high, low + 2, [width, height])
+  return (*low.tolist(), *high.tolist())
+
+
 def by_landmarks(
   first: 'faces.Landmarks', other: 'faces.Landmarks'
 ) -> np.ndarray:

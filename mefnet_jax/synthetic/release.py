@@ -16,9 +16,17 @@ import signal
 import sys
 
 from mefnet_jax import errors
-from mefnet_jax.synthetic import cas_me2, files, smic, speech, studio, video
+from mefnet_jax.synthetic import (
+  cas_me2,
+  files,
+  megc_flow,
+  smic,
+  speech,
+  studio,
+  video,
+)
 
-LAYOUTS = {'smic': smic, 'cas_me2': cas_me2}
+LAYOUTS = {'smic': smic, 'cas_me2': cas_me2, 'megc_flow': megc_flow}
 MARKER = 'SYNTHETIC.txt'
 BATCH = 10  # clips a process takes at a time
 
@@ -38,7 +46,7 @@ def write(
   """Writes a release and returns its folder.
 
   Args:
-    layout: smic or cas_me2.
+    layout: smic, cas_me2 or megc_flow.
     out: folder to make; it must be missing or empty. The truth goes to a
       folder beside it, named `<out>_truth`.
     seed: the same seed gives the same bytes.
@@ -47,7 +55,7 @@ def write(
     processes: how many work at it (None: one a core); the bytes are the same.
     progress: called with (clips done, clips in all).
     multimodal: write a sound and a transcript beside the frames of a clip.
-    **options: of the layout, see `smic.plan` and `cas_me2.plan`.
+    **options: of the layout, see `plan` of its module.
 
   Raises:
     UserError: `out` holds something, or an option is wrong.
@@ -91,7 +99,13 @@ def _plan(layout, seed, clips, subjects, options):
 
 def _film(plan, root, truth, seed, processes, progress):
   """Films shots, then videos; reports the shots done."""
-  film = functools.partial(_film_shots, root=root, truth=truth, seed=seed)
+  film = functools.partial(
+    _film_shots,
+    film=plan.film or studio.film,
+    root=root,
+    truth=truth,
+    seed=seed,
+  )
   done = 0
   for count in _each(film, _batches(plan.shots), processes):
     done += count
@@ -111,9 +125,9 @@ def _batches(shots):
   return sorted(batches, key=lambda b: -sum(len(s.numbers) for s in b))
 
 
-def _film_shots(shots, root, truth, seed):
+def _film_shots(shots, film, root, truth, seed):
   for shot in shots:
-    studio.film(shot, root, truth, seed)
+    film(shot, root, truth, seed)
   return len(shots)
 
 
@@ -194,8 +208,11 @@ def _arguments():
     const=True,
     help='add a sound (WAV) and a transcript to each clip',
   )
-  add('--subset', help='SMIC: hs (default), vis or nir')
-  add('--form', help='SMIC: cropped (default) or raw')
+  add('--subset', help='SMIC: hs (default), vis, nir or all')
+  add(
+    '--form',
+    help='SMIC: cropped (default) or raw; megc_flow: whole (default) or loso',
+  )
   add(
     '--macro',
     action='store_const',

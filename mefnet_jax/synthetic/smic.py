@@ -5,6 +5,8 @@ and the totals per person. How each person's clips divide into classes is not;
 the table here is one that meets both sums.
 """
 
+import dataclasses
+
 import numpy as np
 
 from mefnet_jax import errors
@@ -52,15 +54,17 @@ def plan(seed, *, clips=None, subjects=None, subset='hs', form='cropped'):
   Args:
     seed: of all that is drawn.
     clips, subjects: at most so many clips a subject and subjects.
-    subset: hs, vis or nir.
+    subset: hs, vis, nir or all, the three together.
     form: cropped or raw.
 
   Raises:
     UserError: no such subset or form.
   """
+  if subset == 'all' and form in ('cropped', 'raw'):
+    return _union(seed, clips, subjects, form)
   if subset not in FPS or form not in ('cropped', 'raw'):
     raise errors.UserError(
-      f'SMIC has no {subset} in form {form}: --subset is hs, vis or nir, '
+      f'SMIC has no {subset} in form {form}: --subset is hs, vis, nir or all, '
       '--form is cropped or raw.'
     )
   counts = COUNTS if subset == 'hs' else SLOW_COUNTS
@@ -78,6 +82,18 @@ def plan(seed, *, clips=None, subjects=None, subset='hs', form='cropped'):
         numbers = tuple(range(start, start + next(own)))
         shots.append(_shot(subject, emotion, k + 1, numbers, subset, form))
   return studio.Plan(studio.limited(shots, clips, subjects))
+
+
+def _union(seed, clips, subjects, form):
+  """The three cameras' clips; truths are told apart by the camera."""
+  shots = []
+  for subset in FPS:
+    own = plan(seed, clips=clips, subjects=subjects, subset=subset, form=form)
+    shots += [
+      dataclasses.replace(shot, name=f'{shot.name}_{subset}')
+      for shot in own.shots
+    ]
+  return studio.Plan(shots)
 
 
 def _lengths(count, fps):

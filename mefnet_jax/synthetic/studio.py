@@ -62,11 +62,13 @@ class Plan:
     shots: filmed first.
     videos: of type `video.Video`, filmed when all shots are.
     finish: called last with the folders of the release and of its truth.
+    film: makes one shot, as `film` does, which is the default.
   """
 
   shots: list[Shot]
   videos: list = dataclasses.field(default_factory=list)
   finish: object = lambda root, truth: None
+  film: object = None
 
 
 def limited(shots, clips, subjects):
@@ -110,7 +112,7 @@ def perform(shot, seed) -> emotions.Performance:
   """The shot's performance; the same for the same shot and seed."""
   expression = generator(seed, shot, 'expression')
   low, middle, high = MOTION
-  person = _person(seed, shot.dataset, shot.subject)
+  person = identity_of(seed, shot.dataset, shot.subject)
   motion = middle * person.strength * np.exp(expression.normal(0, 0.3))
   motion = np.clip(motion, low, high) / MOTION_SCALE
   if shot.macro:
@@ -152,14 +154,15 @@ def write(path, frame) -> None:
 
 
 @functools.lru_cache(maxsize=32)
-def _person(seed, dataset, subject):
+def identity_of(seed, dataset, subject):
+  """The `identity.Person` with that number; the same for the same seed."""
   words = f'{dataset} person {subject}'
   return identity.person(np.random.default_rng([seed, *words.encode()]))
 
 
 @functools.lru_cache(maxsize=2)
 def _scene(seed, dataset, subject, camera, colour, infrared):
-  person = _person(seed, dataset, subject)
+  person = identity_of(seed, dataset, subject)
   words = f'{dataset} paint {subject}'
   rng = np.random.default_rng([seed, *words.encode()])
   texture = paint.texture(person.looks, rng)

@@ -1,0 +1,4 @@
+"""How fast clips are prepared, stored and read.
+
+python -m benchmarks.prepare
+"""

@@ -1,0 +1,133 @@
+"""How fast clips are prepared from 640x480 frames, stored and read.
+
+Beside it the ancestor's way: dlib's detector, the image enlarged twice, and its
+landmarks on every frame, eyes and mouth cut out and resized.
+"""
+
+import argparse
+import os
+import pathlib
+import tempfile
+import time
+
+import cv2
+import dlib
+import numpy as np
+
+from benchmarks import releases
+from mefnet_jax import findings
+from mefnet_jax.datasets import builder, rows, smic
+from mefnet_jax.preprocess import clips, faces, images, parallel
+
+OPTIONS = clips.Options(flow='dis')
+CLIPS = 357  # of CAS(ME)^2
+
+
+def main():
+  parser = argparse.ArgumentParser(description=__doc__)
+  parser.add_argument('--subjects', type=int, default=8)
+  parser.add_argument('--clips', type=int, default=4, help='a subject')
+  parser.add_argument('--ancestor', type=int, default=20, help='its frames')
+  args = parser.parse_args()
+  load = os.getloadavg()[0]
+  with tempfile.TemporaryDirectory() as folder:
+    folder = pathlib.Path(folder)
+    made = releases.film(
+      folder, subjects=args.subjects, clips=args.clips, view=releases.VGA
+    )
+    clip_rows = [row for row, _ in made]
+    result = prepared(clip_rows)
+    old = ancestor(
+      [f for row in clip_rows for f in row.frames][: args.ancestor]
+    )
+    result['ancestor_cpu_seconds_a_frame'] = old
+    result['times_the_ancestor'] = old / result['cpu_seconds_a_frame']
+    result |= stored(folder)
+  releases.write('prepare', result, load)
+
+
+def prepared(clip_rows) -> dict:
+  """Frames a second on all cores, flow included; CPU seconds on one."""
+  frames = sum(len(row.frames) for row in clip_rows)
+  started = time.monotonic()
+  parallel.prepare(clip_rows, OPTIONS)
+  seconds = time.monotonic() - started
+  few = clip_rows[:4]
+  clips.use_one_thread()
+  clips.prepare(few[0], OPTIONS)  # the detector is loaded once
+  started = time.process_time()
+  for row in few:
+    clips.prepare(row, OPTIONS)
+  cpu = time.process_time() - started
+  return {
+    'clips': len(clip_rows),
+    'frames': frames,
+    'frames_a_second': frames / seconds,
+    'cpu_seconds_a_frame': cpu / sum(len(row.frames) for row in few),
+  }
+
+
+def ancestor(files) -> float:
+  """CPU seconds a frame: detection and landmarks on each, two crops."""
+  detect = dlib.get_frontal_face_detector()
+  predict = dlib.shape_predictor(str(faces._weights()))
+  started = time.process_time()
+  for file in files:
+    image = images.read(file)
+    face = max(detect(image, 1), key=lambda box: box.area())
+    points = np.array([(p.x, p.y) for p in predict(image, face).parts()])
+    for part in (slice(17, 48), slice(48, 68)):
+      (left, top), (right, bottom) = points[part].min(0), points[part].max(0)
+      cv2.resize(image[top:bottom, left:right], (32, 32))
+  return (time.process_time() - started) / len(files)
+
+
+def stored(folder) -> dict:
+  """Seconds to build a dataset of prepared clips, and to read all of it."""
+  random = np.random.default_rng(0)
+  options = clips.Options()
+  file = folder / 'frame'
+  file.write_bytes(b'x')
+  made = [
+    rows.Row(
+      f's{i % 22:02d}_{i}', f's{i % 22:02d}', i % 3, 1, 1, 1, (file,), (1,)
+    )
+    for i in range(CLIPS)
+  ]
+  ready = [
+    clips.Prepared(
+      row.clip,
+      {
+        name: random.integers(0, 256, shape, np.uint8)
+        for name, shape in options.shapes().items()
+      },
+      (),
+    )
+    for row in made
+  ]
+  parallel.prepare = lambda *_, **__: ready  # what is measured comes after it
+  dataset = smic.Smic(
+    data_dir=folder / 'data',
+    config=builder.Config(name='benchmark', options=options),
+  )
+  started = time.monotonic()
+  dataset.prepare(_release(folder, made))
+  build = time.monotonic() - started
+  started = time.monotonic()
+  count = 0
+  for subject in dataset.info.splits:
+    source = dataset.as_data_source(subject)
+    count += sum(example['face'].size > 0 for example in source)
+  read = time.monotonic() - started
+  assert count == CLIPS
+  return {'build_357_seconds': build, 'read_357_seconds': read}
+
+
+def _release(folder, made):
+  found = (findings.Finding(findings.FOUND, '', '', 'benchmark'),)
+  classes = smic.Smic.CLASSES['emotion3']
+  return rows.Release('smic', folder, tuple(made), classes, found, True, {})
+
+
+if __name__ == '__main__':
+  main()

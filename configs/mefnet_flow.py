@@ -1,0 +1,36 @@
+r"""MEFNet on the public flow maps of the MEGC2019 composite: LOSO, 68 subjects.
+
+python -m mefnet_jax.main --config=configs/mefnet_flow.py --workdir=runs/flow \
+    --config.dataset.release=DIR
+python -m mefnet_jax.main --config=configs/mefnet_flow.py:mfcnn
+
+The maps need no licence form. A map is one frame (u, v, strain): the kernel has
+no time. mecnn sees all of it, mfcnn its upper and lower half. Their channels
+are stretched image by image, so they are taken at a fixed scale as they are.
+Attention looks at the pooled maps: nine times cheaper, and there are 68 folds.
+"""
+
+from configs import base_cnn, mecnn, mfcnn
+
+_MODELS = {
+  'mecnn': mecnn.get_config,
+  'mfcnn': mfcnn.get_config,
+  'intermediate': lambda: mfcnn.get_config('intermediate'),
+  'base': base_cnn.get_config,
+}
+
+
+def get_config(model: str = 'mecnn'):
+  if model not in _MODELS:
+    raise ValueError(f'no variant {model!r}: choose of {", ".join(_MODELS)}')
+  config = _MODELS[model]()
+  config.dataset.name = 'megc_flow'
+  config.input = 'as_is'
+  config.protocol.name = 'loso'
+  config.model.form = '2d'
+  config.model.kernel = (1, 3, 3)
+  config.model.pool = (1, 3, 3)
+  config.model.hidden = (128,)
+  if 'attention_place' in config.model:
+    config.model.attention_place = 'pool'
+  return config

@@ -1,0 +1,66 @@
+"""Links that lead out of a release are not followed.
+
+A release was packed by others: a link in it may point anywhere on this
+machine, and what it points to would end up in the prepared clips.
+"""
+
+import dataclasses
+import functools
+import os
+
+from mefnet_jax import findings
+from mefnet_jax.datasets import folders, rows
+
+
+def cut(release: rows.Release) -> rows.Release:
+  """Returns the release without files that lie outside of its folder.
+
+  A clip that loses frames is told as repaired, one that loses all of them as
+  left out. Links within the release are followed.
+  """
+  outside = _outside(release.root)
+  kept, told = [], []
+  for row in release.rows:
+    lost = {file for file in row.files if outside(file)}
+    if not lost:
+      kept.append(row)
+      continue
+    shown = folders.shown(sorted(lost)[0], release.root)
+    what = f'{len(lost)} files are links out of the release: not followed'
+    frames = [i for i, file in enumerate(row.frames) if file not in lost]
+    kind = findings.REPAIRED if frames else findings.LEFT_OUT
+    told.append(findings.Finding(kind, row.clip, shown, what))
+    if frames:
+      kept.append(_with(row, frames))
+  if not told:
+    return release
+  return dataclasses.replace(
+    release, rows=tuple(kept), findings=(*release.findings, *told)
+  )
+
+
+def _outside(root):
+  """A function that says whether a file lies outside of a folder."""
+  real = os.path.realpath(root)
+
+  def beyond(path):
+    return os.path.commonpath([os.path.realpath(path), real]) != real
+
+  of_folder = functools.cache(beyond)
+
+  def outside(file):
+    return of_folder(file.parent) or (os.path.islink(file) and beyond(file))
+
+  return outside
+
+
+def _with(row, frames):
+  numbers = tuple(row.numbers[i] for i in frames)
+  return dataclasses.replace(
+    row,
+    frames=tuple(row.frames[i] for i in frames),
+    numbers=numbers,
+    onset=numbers[0],
+    apex=min(max(row.apex, numbers[0]), numbers[-1]),
+    offset=numbers[-1],
+  )

@@ -1,0 +1,52 @@
+r"""Prepares the clips of a config and trains nothing.
+
+python -m mefnet_jax.datasets.prepare --config=configs/mfcnn.py \
+    --config.dataset.release=DIR [--cluster=tcp://10.0.0.1:8786]
+
+A run with the same `config.dataset` then finds them in the cache. --cluster
+names a Dask scheduler whose workers do the work; the clips are the same.
+"""
+
+from absl import flags
+from ml_collections import config_flags
+
+from mefnet_jax import commands, errors
+
+_CONFIG = config_flags.DEFINE_config_file(
+  'config', None, 'A file of configs/, with its variant after a colon.'
+)
+_CLUSTER = flags.DEFINE_string(
+  'cluster',
+  '',
+  "Dask scheduler, as --config.dataset.cluster; '': this machine.",
+)
+
+
+def main():
+  """Prepares, and says what was met."""
+  import rich.console  # imports that take their time stay out of --help
+
+  from mefnet_jax import datasets
+
+  if _CONFIG.value is None:
+    raise errors.UserError('say what to prepare: --config=configs/mfcnn.py')
+  dataset = _CONFIG.value.dataset
+  if _CLUSTER.value:
+    dataset.cluster = _CLUSTER.value
+  console = rich.console.Console()
+  try:
+    clips = datasets.load(dataset, resident=False)
+  except errors.UserError as error:
+    if getattr(error, 'findings', ()):
+      console.print(datasets.table(error.findings))
+    raise
+  console.print(datasets.table(clips.findings))
+  size = sum(stream.nbytes for stream in clips.streams.values()) / 2**20
+  console.print(
+    f'{len(clips.clip)} clips of {len(set(clips.subject))} subjects, '
+    f'{", ".join(clips.streams)}: {size:.1f} MiB, {clips.fingerprint}'
+  )
+
+
+if __name__ == '__main__':
+  commands.run(main)

@@ -1,0 +1,45 @@
+"""Names of SMIC's subjects and clips, padded or not: s2_sur_02, s03."""
+
+import dataclasses
+import re
+
+CLASSES = ('negative', 'positive', 'surprise')
+CODES = {'ne': 'negative', 'po': 'positive', 'sur': 'surprise'}
+_SUBJECT = re.compile(r's0*(\d{1,4})', re.IGNORECASE)
+_CLIP = re.compile(r's0*(\d{1,4})_(ne|po|sur)_0*(\d{1,4})', re.IGNORECASE)
+
+
+@dataclasses.dataclass(frozen=True)
+class Name:
+  """What a clip's name says."""
+
+  number: int
+  code: str
+  clip: int
+
+  @property
+  def subject(self) -> str:
+    return f's{self.number:02d}'
+
+  @property
+  def emotion(self) -> str:
+    return CODES[self.code]
+
+  @property
+  def padded(self) -> str:
+    """The name as this project writes it: s02_sur_02."""
+    return f'{self.subject}_{self.code}_{self.clip:02d}'
+
+
+def subject(name: str) -> int | None:
+  """Returns the number of a subject's folder, None if it is none."""
+  found = _SUBJECT.fullmatch(name)
+  return int(found[1]) if found else None
+
+
+def clip(name: str) -> Name | None:
+  """Returns what a clip's name says, None if it is none."""
+  found = _CLIP.fullmatch(name)
+  if not found:
+    return None
+  return Name(int(found[1]), found[2].lower(), int(found[3]))

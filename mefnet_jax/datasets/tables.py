@@ -1,0 +1,139 @@
+"""Reads workbooks and CSV files of any origin within bounds of memory.
+
+A workbook is a zip of text: a few kilobytes may unpack to gigabytes, and one
+cell in the last row and column makes a program set up all cells before it.
+"""
+
+import csv
+import pathlib
+import re
+import zipfile
+
+from mefnet_jax import errors
+from mefnet_jax.preprocess import images
+
+_MOST_BYTES = 2**25
+_MOST_UNPACKED = 2**27
+_MOST_CELLS = 2**21
+_PLACE = re.compile(rb'<(?:\w+:)?(?:c|row)\b[^>]*?\br="([A-Z]{0,3})(\d{1,7})"')
+
+
+def sheets(path: pathlib.Path) -> list[list[list]]:
+  """Returns all sheets of an .xls or .xlsx as lists of rows of cells.
+
+  Raises:
+    errors.UserError: it cannot be read, or is larger than any label sheet.
+  """
+  import python_calamine  # 0.1 s with its users; few datasets need it
+
+  _check_size(path)
+  try:
+    _check_cells(path)
+    book = python_calamine.CalamineWorkbook.from_path(str(path))
+    return [
+      book.get_sheet_by_index(i).to_python(skip_empty_area=False)
+      for i in range(len(book.sheet_names))
+    ]
+  except (
+    python_calamine.CalamineError,
+    OSError,
+    ValueError,
+    zipfile.BadZipFile,
+    NotImplementedError,
+    RuntimeError,
+  ) as error:
+    raise errors.UserError(
+      f'{path}: cannot be read as a workbook ({error}); fetch it again'
+    ) from None
+  except BaseException as error:  # calamine's panics derive from this one
+    if type(error).__name__ != 'PanicException':
+      raise
+    raise errors.UserError(
+      f'{path}: cannot be read as a workbook (damaged); fetch it again'
+    ) from None
+
+
+def records(path: pathlib.Path) -> list[dict[str, str]]:
+  """Returns the rows of a CSV file by the lower-case names of its header.
+
+  Cells are stripped of spaces at their ends; missing ones are ''.
+
+  Raises:
+    errors.UserError: it cannot be read, is no text, or has no header.
+  """
+  _check_size(path)
+  try:
+    with open(path, encoding='utf-8-sig', newline='') as file:
+      text = file.read()
+    head = text.split('\n', 1)[0]
+    delimiter = max(',;\t', key=head.count)
+    lines = list(csv.reader(text.splitlines(), delimiter=delimiter))
+  except (OSError, ValueError, csv.Error) as error:
+    raise errors.UserError(
+      f'{path}: cannot be read as CSV ({error}); save it as UTF-8 text'
+    ) from None
+  if not lines:
+    raise errors.UserError(
+      f'{path}: an empty file; its first line names columns'
+    )
+  names = [name.strip().lower() for name in lines[0]]
+  return [
+    dict.fromkeys(names, '')
+    | dict(zip(names, map(str.strip, line), strict=False))
+    for line in lines[1:]
+    if any(map(str.strip, line))
+  ]
+
+
+def texts(cells: list, count: int) -> list[str]:
+  """Returns the first cells as lower-case texts; 15.0 becomes '15'."""
+  made = [
+    str(int(c)) if isinstance(c, float) and c.is_integer() else str(c)
+    for c in cells[:count]
+  ]
+  made += [''] * (count - len(made))
+  return [text.strip().lower() for text in made]
+
+
+def number(text: str) -> int | None:
+  """Returns a whole number from a cell's text; None if it is none."""
+  text = text.removesuffix('.0')
+  plain = text.isascii() and text.isdigit() and len(text) <= 9
+  return int(text) if plain else None
+
+
+def _check_size(path):
+  try:
+    size = images.regular(path).st_size
+  except (OSError, ValueError) as error:
+    why = getattr(error, 'strerror', None) or str(error)
+    raise errors.UserError(f'{path}: cannot be read ({why})') from None
+  if size > _MOST_BYTES:
+    raise errors.UserError(
+      f'{path}: {size // 2**20} MiB are too much for a label sheet'
+    )
+
+
+def _check_cells(path):
+  """Raises ValueError if a zipped workbook unpacks to more than it should."""
+  if not zipfile.is_zipfile(path):
+    return
+  with zipfile.ZipFile(path) as book:
+    members = book.infolist()
+    if sum(member.file_size for member in members) > _MOST_UNPACKED:
+      raise ValueError('it unpacks to more than a label sheet can hold')
+    for member in members:
+      if 'worksheets/' in member.filename:
+        _check_places(book.read(member))
+
+
+def _check_places(sheet):
+  rows, columns = 0, 0
+  for letters, digits in _PLACE.findall(sheet):
+    rows = max(rows, int(digits))
+    column = 0
+    for letter in letters:
+      column = 26 * column + letter - ord('A') + 1
+    columns = max(columns, column)
+  if rows * max(columns, 1) > _MOST_CELLS:
+    raise ValueError(f'a cell in row {rows} or column {columns}')

@@ -1,0 +1,129 @@
+"""Optical flow from the onset to each frame, and how it is stored.
+
+Flow is computed on registered face crops, so head motion is out of it. It is
+stored at a fixed scale, not stretched to each image's own extremes: how far a
+face moved is what tells a micro-expression from a macro one and from none.
+
+Axes: T frames, H rows, W columns. Displacements are in shares of the side of
+the face crop, so they mean the same at any size and in any stream.
+"""
+
+import functools
+
+import cv2
+import numpy as np
+
+from mefnet_jax import errors
+
+METHODS = ('none', 'dis', 'farneback', 'tvl1')
+NEUTRAL = 128  # the stored value of no motion
+# What 127 levels stand for: 4 % of the face's side, and a strain of 15 %.
+MOTION_RANGE, STRAIN_RANGE = 0.04, 0.15
+_LEVELS = 127
+
+
+def check(method: str) -> None:
+  """Raises errors.UserError for a method that is not there."""
+  if method not in METHODS:
+    known = ', '.join(METHODS)
+    raise errors.UserError(
+      f'config.dataset.flow={method!r}: must be one of {known}'
+    )
+  if method == 'tvl1' and not _has_tvl1():
+    raise errors.UserError(
+      "config.dataset.flow='tvl1': this OpenCV wheel has no TV-L1 (only "
+      'opencv-contrib-python has); use dis or farneback'
+    )
+
+
+def to_each(crops: np.ndarray, method: str) -> np.ndarray:
+  """Flow from the first crop to each of them.
+
+  Args:
+    crops: (n, S, S) registered face crops, 0..255.
+    method: 'dis', 'farneback' or 'tvl1'.
+
+  Returns:
+    (n, S, S, 2) float32: x then y, in shares of the side S; zeros first.
+  """
+  between = {'dis': _dis, 'farneback': _farneback, 'tvl1': _tvl1}[method]
+  grey = np.clip(np.rint(crops), 0, 255).astype(np.uint8)
+  flows = [np.zeros((*grey.shape[1:], 2), np.float32)]
+  flows += [between(grey[0], other) for other in grey[1:]]
+  return np.stack(flows) / np.float32(grey.shape[1])
+
+
+def strain(flow_THW2: np.ndarray) -> np.ndarray:
+  """Optical strain (T, H, W): how much the skin is stretched or sheared.
+
+  The length of the symmetric gradient: sqrt(e_xx^2 + e_yy^2 + 2 e_xy^2).
+  """
+  side = flow_THW2.shape[1]
+  down, across = np.gradient(flow_THW2 * np.float32(side), axis=(1, 2))
+  shear = (across[..., 1] + down[..., 0]) / 2
+  return np.sqrt(across[..., 0] ** 2 + down[..., 1] ** 2 + 2 * shear**2)
+
+
+def encode(flow_THW2: np.ndarray, strain_THW: np.ndarray) -> np.ndarray:
+  """Stores flow and strain as (T, H, W, 3) uint8; no motion is `NEUTRAL`.
+
+  What lies beyond the ranges is clipped to them.
+  """
+  parts = [flow_THW2 / MOTION_RANGE, strain_THW[..., None] / STRAIN_RANGE]
+  levels = np.concatenate(parts, axis=-1) * _LEVELS
+  levels = np.clip(np.rint(levels), -_LEVELS, _LEVELS)
+  return (levels + NEUTRAL).astype(np.uint8)
+
+
+def decode(stored_THW3: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+  """Returns flow (T, H, W, 2) in shares of the side, and strain (T, H, W)."""
+  levels = (stored_THW3.astype(np.float32) - NEUTRAL) / _LEVELS
+  return levels[..., :2] * MOTION_RANGE, levels[..., 2] * STRAIN_RANGE
+
+
+def colours(flow_HW2: np.ndarray, most: float) -> np.ndarray:
+  """A picture (H, W, 3) of a flow: hue its direction, colour its length.
+
+  White stands still; the full colour is a displacement of `most`.
+  """
+  x, y = flow_HW2[..., 0], flow_HW2[..., 1]
+  hue = (np.degrees(np.arctan2(y, x)) % 360) / 2
+  share = np.clip(np.hypot(x, y) / most, 0, 1)
+  whole = np.full_like(share, 255)
+  picture = np.stack([hue, 255 * share, whole], axis=-1).astype(np.uint8)
+  return cv2.cvtColor(picture, cv2.COLOR_HSV2RGB)
+
+
+@functools.cache
+def _dis_engine():
+  engine = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+  # Of the preset's patches of 8 pixels the noise of a sensor makes flows of .08
+  # pixels on a face that rests; of 12 and a blur of 1 pixel, .04.
+  engine.setPatchSize(12)
+  engine.setPatchStride(3)
+  return engine
+
+
+def _dis(first, other):
+  quiet = (cv2.GaussianBlur(image, (0, 0), 1.0) for image in (first, other))
+  return _dis_engine().calc(*quiet, None)
+
+
+def _farneback(first, other):
+  # A small window and many iterations: at the usual 15 and 3 it gives half of
+  # a motion of one pixel.
+  return cv2.calcOpticalFlowFarneback(
+    first, other, None, 0.5, 4, 11, 10, 7, 1.5, 0
+  )
+
+
+def _has_tvl1():
+  return hasattr(cv2, 'optflow') or hasattr(cv2, 'DualTVL1OpticalFlow_create')
+
+
+def _tvl1(first, other):
+  if hasattr(cv2, 'optflow'):
+    engine = cv2.optflow.DualTVL1OpticalFlow_create()
+  else:
+    engine = cv2.DualTVL1OpticalFlow_create()
+  return engine.calc(first, other, None)

@@ -1,0 +1,71 @@
+"""Width and height of an image from its first bytes, before it is decoded.
+
+A damaged or hostile header may promise 40,000 x 40,000 pixels: a decoder would
+fetch gigabytes before it finds that they are not there.
+"""
+
+import re
+import struct
+
+MOST_PIXELS = 2**26  # 8192 x 8192
+MOST_BYTES = 2**28
+_PNM = re.compile(rb'P[1-6](?:\s+|#[^\n]*\n)+(\d+)(?:\s+|#[^\n]*\n)+(\d+)')
+_NO_FRAME = {0xC4, 0xC8, 0xCC}  # JPEG markers among the frame headers' numbers
+
+
+def check(data: bytes) -> None:
+  """Raises ValueError unless `data` begins like an image of a bearable size.
+
+  Known are BMP, PNG, JPEG, TIFF and PNM, the formats of the releases.
+  """
+  try:
+    width, height = _size(data)
+  except (struct.error, IndexError, TypeError):
+    raise ValueError('not an image') from None
+  if not (0 < width and 0 < height and width * height <= MOST_PIXELS):
+    raise ValueError(f'an image of {width} x {height} pixels')
+
+
+def _size(data):
+  """(width, height); None, or an error of reading, where it is no image."""
+  if data[:2] == b'BM':
+    width, height = struct.unpack_from('<ii', data, 18)
+    return width, abs(height)
+  if data[:8] == b'\x89PNG\r\n\x1a\n':
+    return struct.unpack_from('>II', data, 16)
+  if data[:2] == b'\xff\xd8':
+    return _jpeg(data)
+  if data[:4] in (b'II*\0', b'MM\0*'):
+    return _tiff(data)
+  found = _PNM.match(data[:200])
+  return found and (int(found[1]), int(found[2]))
+
+
+def _jpeg(data):
+  """The first frame header; the segments before it say how long they are."""
+  at = 2
+  while data[at] == 0xFF:
+    marker = data[at + 1]
+    if 0xC0 <= marker <= 0xCF and marker not in _NO_FRAME:
+      height, width = struct.unpack_from('>HH', data, at + 5)
+      return width, height
+    if marker == 0xFF:  # fill
+      at += 1
+    else:
+      at += 2 + max(2, struct.unpack_from('>H', data, at + 2)[0])
+  return None
+
+
+def _tiff(data):
+  """Tags 256 and 257 of the first directory."""
+  order = '<' if data[:2] == b'II' else '>'
+  (start,) = struct.unpack_from(f'{order}I', data, 4)
+  (count,) = struct.unpack_from(f'{order}H', data, start)
+  found = {}
+  for i in range(count):
+    at = start + 2 + 12 * i
+    tag, kind = struct.unpack_from(f'{order}HH', data, at)
+    if tag in (256, 257):
+      form = 'H' if kind == 3 else 'I'
+      (found[tag],) = struct.unpack_from(order + form, data, at + 8)
+  return found.get(256), found.get(257)

@@ -1,0 +1,100 @@
+"""The frames of one clip, from image files or a video, damaged ones noted."""
+
+import typing
+
+import numpy as np
+
+from mefnet_jax import findings
+from mefnet_jax.preprocess import images, video
+
+if typing.TYPE_CHECKING:
+  from collections.abc import Iterator
+
+  from mefnet_jax.datasets import rows
+
+# A clip is kept as long as no more than this share of its frames is damaged.
+_DAMAGED = 0.2
+# More would be no expression, and fill the memory.
+_MOST_FRAMES = 1500
+
+
+class LeftOut(Exception):
+  """Carries the finding on a clip that cannot be prepared."""
+
+  def __init__(self, row: 'rows.Row', file: str, what: str):
+    super().__init__(what)
+    self.finding = finding(findings.LEFT_OUT, row, file, what)
+
+
+def read(
+  row: 'rows.Row', noted: list, *, colour: bool = False
+) -> tuple[list[np.ndarray], tuple[int, ...]]:
+  """Returns the readable frames and their numbers, all of the first's size.
+
+  Args:
+    row: the clip.
+    noted: frames that had to be passed over are added to it.
+    colour: (H, W, 3) red green blue instead of (H, W) grey.
+
+  Raises:
+    LeftOut: no frame, or too few, can be read.
+  """
+  if len(row.numbers) > _MOST_FRAMES:
+    what = (
+      f'{len(row.numbers)} frames: a clip of at most {_MOST_FRAMES} is read'
+    )
+    raise LeftOut(row, short(row.place), f'{what}; say its onset and offset')
+  frames, numbers, bad = [], [], []
+  for file, number, image in _all(row, colour):
+    if not isinstance(image, Exception) and frames:
+      if image.shape != frames[0].shape:
+        image = ValueError('of another size than the first')
+    if isinstance(image, Exception):
+      bad.append((file, getattr(image, 'strerror', None) or str(image)))
+    else:
+      frames.append(image)
+      numbers.append(number)
+  whole = len(frames) + len(bad)
+  if not frames or len(bad) > _DAMAGED * whole:
+    file, why = bad[0] if bad else (short(row.place), 'it has no frames')
+    raise LeftOut(row, file, f'{len(bad)} of {whole} frames unreadable: {why}')
+  for file, why in bad:
+    what = f'unreadable frame, filled in from its neighbours: {why}'
+    noted.append(finding(findings.REPAIRED, row, file, what))
+  return frames, tuple(numbers)
+
+
+def finding(kind: str, row: 'rows.Row', file: str, what: str):
+  """Returns a finding on a clip."""
+  return findings.Finding(kind, row.clip, file, what)
+
+
+def short(path) -> str:
+  """Returns the end of a path, enough to find it in its release."""
+  return '/'.join(path.parts[-3:])
+
+
+def _all(row, colour) -> 'Iterator[tuple]':
+  """(file, number, image or what kept it from being read) of each frame."""
+  if row.video is not None:
+    yield from _of_video(row, colour)
+    return
+  for path, number in zip(row.frames, row.numbers, strict=True):
+    try:
+      yield short(path), number, images.read(path, colour=colour)
+    except (OSError, ValueError) as error:
+      yield short(path), number, error
+
+
+def _of_video(row, colour):
+  file = short(row.video)
+  wanted = iter(row.numbers)
+  try:
+    for _, image in video.frames(
+      row.video, row.numbers[0], row.numbers[-1], colour=colour
+    ):
+      yield file, next(wanted), image
+  except (OSError, ValueError) as error:
+    yield file, row.numbers[0], error
+  for number in wanted:  # the video is damaged, or shorter than said
+    yield file, number, ValueError('the video ends before it')

@@ -1,0 +1,181 @@
+"""The layout of the MEGC2019 composite: flow maps of rendered heads.
+
+Counts of subjects and classes are the published ones. A map is the exact flow
+of a head's surface from onset to apex, sampled on 28 x 28 pixels with a head's
+drift and an estimator's noise, and its strain; each channel is stretched to
+0..255 by itself, as in the public files. No image is rendered for it.
+"""
+
+import dataclasses
+import functools
+
+import cv2
+import numpy as np
+
+from mefnet_jax import errors
+from mefnet_jax.synthetic import camera as cameras
+from mefnet_jax.synthetic import emotions, smic, studio
+
+FORMS = ('whole', 'loso')
+CLASSES = smic.CLASSES
+TABLE = 'combined_3_class2_for_optical_flow.csv'
+SIDE = 28
+VIEW = cameras.Camera((4 * SIDE, 4 * SIDE), 52.0, (55.5, 40.0))
+NOISE = 0.03  # of the flow, pixels of VIEW, before it is smoothed
+_NOT_SPACED = 0.05  # share of names without the space before the dot
+# Subjects and clips of each class; how subjects share them is drawn.
+_OTHERS = {'casme2': (24, (88, 32, 25)), 'samm': (28, (92, 26, 15))}
+_NAMES = {'smic': 's{:02d}', 'casme2': 'sub{:02d}', 'samm': '{:03d}'}
+
+
+@dataclasses.dataclass(frozen=True)
+class Map(studio.Shot):
+  """One map, and where it goes: a path, or several.
+
+  `pattern` is what stands behind the name, mostly with a stray space.
+  """
+
+  database: str = ''
+  person: str = ''
+  files: tuple[str, ...] = ()
+
+
+def plan(seed, *, clips=None, subjects=None, form='whole'):
+  """The maps of a release, a `studio.Plan`.
+
+  Args:
+    seed: of all that is drawn.
+    clips, subjects: at most so many clips a subject and subjects, taken from
+      the databases in turn.
+    form: 'whole' (one folder and a table) or 'loso' (a copy a subject).
+
+  Raises:
+    UserError: no such form.
+  """
+  if form not in FORMS:
+    raise errors.UserError(
+      f'--form={form}: the flow maps come in the forms {", ".join(FORMS)}.'
+    )
+  rng = np.random.default_rng([seed, *b'megc_flow plan'])
+  made = [_map(number, *one, rng) for number, one in enumerate(_clips(rng))]
+  made.sort(key=lambda m: m.subject % 100)  # so that few are of all databases
+  made = studio.limited(made, clips, subjects)
+  made.sort(key=lambda m: m.name)
+  people = list(dict.fromkeys(m.person for m in made))
+  made = [dataclasses.replace(m, files=_files(m, people, form)) for m in made]
+  finish = functools.partial(_finish, maps=made, form=form)
+  return studio.Plan(made, finish=finish, film=film)
+
+
+def film(shot, root, truth, seed) -> None:
+  """Writes one map below `root`, and what it was before it was stretched."""
+  flow, strain = _exact(shot, seed)
+  rng = studio.generator(seed, shot, 'estimator')
+  noise = NOISE * rng.standard_normal(flow.shape).astype(np.float32)
+  seen = flow + cv2.GaussianBlur(noise, (0, 0), 1.0)
+  both = np.concatenate([seen, _strain(seen)[..., None]], axis=-1)
+  low, high = both.min((0, 1)), both.max((0, 1))
+  levels = 255 * (both - low) / np.maximum(high - low, 1e-6)
+  for file in shot.files:
+    studio.write(root / file, np.rint(levels).astype(np.uint8))
+  np.savez_compressed(
+    truth / f'{shot.name}.npz',
+    clip=shot.name,
+    subject=shot.person,
+    emotion=shot.emotion,
+    flow=flow,
+    strain=strain,
+  )
+
+
+def _clips(rng):
+  """(database, person's number, class, number of the clip) of all clips."""
+  made = []
+  counts = {'smic': smic.COUNTS}
+  for database, (people, classes) in _OTHERS.items():
+    counts[database] = {n + 1: [0, 0, 0] for n in range(people)}
+    for kind, total in enumerate(classes):
+      for k in range(total):
+        who = k if kind == 0 and k < people else int(rng.integers(people))
+        counts[database][who + 1][kind] += 1
+  for database, own in counts.items():
+    for person, classes in own.items():
+      for kind, count in enumerate(classes):
+        made += [(database, person, kind, k + 1) for k in range(count)]
+  return made
+
+
+def _map(number, database, person, kind, k, rng):
+  who = _NAMES[database].format(person)
+  short = smic.SHORT[CLASSES[kind]]
+  own = {
+    'smic': f's{person}_{short}_{k:02d}',
+    'casme2': f'EP{person:02d}_{short}{k:02d}f',
+    'samm': f'{person:03d}_{kind + 1}_{k}',
+  }[database]
+  length = int(rng.integers(12, 40))
+  return Map(
+    dataset=f'megc_flow_{database}',
+    subject=100 * (1 + list(_NAMES).index(database)) + person,
+    name=f'{who}_{own}',
+    emotion=CLASSES[kind],
+    macro=False,
+    fps=100,
+    numbers=tuple(range(1, length + 1)),
+    camera=VIEW,
+    folder='',
+    pattern=' .png' if rng.random() > _NOT_SPACED else '.png',
+    database=database,
+    person=who,
+  )
+
+
+def _files(shot, people, form):
+  name = f'{shot.name}{shot.pattern}'
+  if form == 'whole':
+    return (f'STSNet_whole_norm_u_v_os/{name}',)
+  kind = CLASSES.index(shot.emotion)
+  side = {True: 'u_test', False: 'u_train'}
+  return tuple(
+    f'three_norm_u_v_os/{who}/{side[who == shot.person]}/{kind}/{name}'
+    for who in people
+  )
+
+
+def _exact(shot, seed):
+  """Flow (S, S, 2) from onset to apex in pixels of VIEW, and its strain."""
+  played = studio.perform(shot, seed)
+  units = emotions.face_units(played)
+  points = studio.identity_of(seed, shot.dataset, shot.subject).points
+  ends = [
+    cameras.surface(
+      points, {name: w[t] for name, w in units.items()}, played.pose[t], VIEW
+    )
+    for t in (0, played.apex)
+  ]
+  flow, _ = cameras.flow(*ends, VIEW)
+  flow = cv2.resize(
+    flow.astype(np.float32), (SIDE, SIDE), interpolation=cv2.INTER_AREA
+  )
+  return flow, _strain(flow)
+
+
+def _strain(flow):
+  down, across = np.gradient(flow, axis=(0, 1))
+  shear = (across[..., 1] + down[..., 0]) / 2
+  return np.sqrt(across[..., 0] ** 2 + down[..., 1] ** 2 + 2 * shear**2)
+
+
+def _finish(root, truth, maps, form):
+  """The table, which only the one layout has."""
+  if form != 'whole':
+    return
+  lines = [',dataset,sub,filename_o,label,apex,imagename']
+  for number, shot in enumerate(maps):
+    own = shot.name.removeprefix(f'{shot.person}_')
+    kind = CLASSES.index(shot.emotion)
+    lines.append(
+      f'{number},{shot.database},{shot.person},{own},{kind},'
+      f'{shot.numbers[len(shot.numbers) // 2]},{shot.name}.png'
+    )
+  (root / TABLE).write_text('\n'.join(lines) + '\n')
