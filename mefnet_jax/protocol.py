@@ -20,6 +20,7 @@ from mefnet_jax import (
   folds,
   logs,
   models,
+  provenance,
   report,
   results,
   settings,
@@ -76,6 +77,7 @@ def run(
     stop=stop,
   )
   _announce(config, clips, splits, console)
+  provenance.write(workdir, clips, label, splits, config)
   seeds = tuple(range(config.seed, config.seed + config.seeds))
   fitted = fit.fit(job, seeds)
   order = np.concatenate([fold.test for fold in splits])
@@ -109,8 +111,8 @@ def run(
     device=_device(),
     command=shlex.join(['python', '-m', 'mefnet_jax.main', *sys.argv[1:]]),
   )
-  summary = report.write(workdir, result)
-  console.print(report.table(result))
+  summary = report.write(workdir, result, clips=clips)
+  console.print(report.table(summary))
   return summary
 
 
