@@ -38,9 +38,9 @@ def model_card(summary: dict) -> str:
         'recorded as the training data were.',
         '## Not for',
         'Decisions about a person: hiring, policing, border control, '
-        'teaching, medicine, detection of lies. A micro-expression is a movement; what '
-        'somebody feels does not follow from it. Not for faces recorded '
-        'without consent.',
+        'teaching, medicine, detection of lies. A micro-expression is a '
+        'movement; what somebody feels does not follow from it. Not for '
+        'faces recorded without consent.',
         '## Evaluation',
         summary['verdict'],
         f'Pooled over {summary["folds"]} folds, {summary["clips"]} held-out '
@@ -83,8 +83,8 @@ def data(summary: dict) -> str:
         '`mefnet_jax.synthetic`. No person is shown.'
         if synthetic
         else 'A licensed release of photographs of real people. Who made it, '
-        'why and with which consent is told by its authors; its licence forbids to '
-        'pass images on.',
+        'why and with which consent is told by its authors; its licence '
+        'forbids to pass images on.',
         '## Composition',
         f'{summary["clips"]} scored clips of {summary["subjects"]} subjects.',
         '\n'.join(['| class | clips |', '|---|---|', *rows]),
@@ -109,7 +109,8 @@ def data(summary: dict) -> str:
         'May be passed on: nobody is in it.'
         if synthetic
         else 'Faces are personal data. This folder holds names of clips, '
-        'digests and scores, no images, unless the page was made with --show-faces.',
+        'digests and scores, no images, unless the page was made '
+        'with --show-faces.',
       ]
     )
     + '\n'

@@ -1,7 +1,7 @@
 """Ways in which a held-out clip, or its person, reaches a score.
 
-A check, one for each way, takes `evidence.Evidence` and yields what it found, in words that name
-the fold and the clips; it yields nothing where nothing is known.
+A check, one for each way, takes `evidence.Evidence` and yields what it found,
+in words that name the fold and the clips; nothing where nothing is known.
 """
 
 import collections

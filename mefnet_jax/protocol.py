@@ -19,6 +19,7 @@ from mefnet_jax import (
   fit,
   folds,
   logs,
+  mistakes,
   models,
   provenance,
   report,
@@ -45,6 +46,7 @@ def run(
   *,
   console: rich.console.Console,
   stop: threading.Event,
+  fitting=mistakes.fit_folds,
 ) -> dict:
   """Runs a config from release to report, or what is left of it.
 
@@ -53,6 +55,7 @@ def run(
     workdir: where the run leaves its files; what it holds is resumed.
     console: for tables and progress.
     stop: set when the process is asked to leave.
+    fitting: what trains: (fit.Job, seeds) -> list of fit.Fitted.
 
   Returns:
     The content of report.json.
@@ -66,6 +69,7 @@ def run(
   prepared = time.monotonic()
   label = _labels(config, clips)
   splits = folds.make(config.protocol, label, clips.subject, seed=config.seed)
+  clips, label, splits = mistakes.make(config, clips, label, splits)
   job = fit.Job(
     model=_network(config, clips),
     clips=_inputs(config, clips, label),
@@ -79,7 +83,7 @@ def run(
   _announce(config, clips, splits, console)
   provenance.write(workdir, clips, label, splits, config)
   seeds = tuple(range(config.seed, config.seed + config.seeds))
-  fitted = fit.fit(job, seeds)
+  fitted = fitting(job, seeds)
   order = np.concatenate([fold.test for fold in splits])
   by_seed = np.stack([np.concatenate(one.held_out) for one in fitted])
   result = results.Result(
@@ -87,7 +91,7 @@ def run(
     synthetic=clips.synthetic,
     release=config.dataset.release or 'synthetic, made by this package',
     protocol=config.protocol.name,
-    leaky=folds.is_leaky(config.protocol.name),
+    leaky=_leaky(config),
     selection=config.train.selection,
     seeds=seeds,
     config=config.to_dict(),
@@ -168,7 +172,7 @@ def _announce(config, clips, splits, console):
   """One line on what is trained; reservations at once, not at the end."""
   if clips.synthetic:
     console.print('SYNTHETIC: the clips show rendered faces, not people.')
-  reason = folds.is_leaky(config.protocol.name)
+  reason = _leaky(config)
   if reason:
     console.print(f'LEAKY protocol {config.protocol.name}: {reason}.')
   if config.protocol.shuffle_labels:
@@ -178,6 +182,12 @@ def _announce(config, clips, splits, console):
     f'{config.protocol.name}, {len(clips.clip)} clips of '
     f'{len(set(clips.subject))} subjects, on {_device()}'
   )
+
+
+def _leaky(config):
+  """Why the protocol, or a mistake made on purpose, is leaky; '' if not."""
+  reasons = folds.is_leaky(config.protocol.name), mistakes.why(config.protocol)
+  return '; '.join(reason for reason in reasons if reason)
 
 
 def _versions():

@@ -19,6 +19,12 @@ FOLDS = ('clip', 'subject', 'fold', 'role')
 CLIPS = ('clip', 'subject', 'label', 'sha256', 'mark')
 _CHOSEN = {'last': 'nothing', 'oracle': 'held-out', 'validation': 'validation'}
 
+_NORMALISED = {
+  'clip': 'each clip alone',
+  'folds': 'training',
+  'all': 'everything',
+}
+
 
 def write(workdir, clips, label, splits, config) -> None:
   """Writes the three files of a run.
@@ -67,7 +73,7 @@ def _facts(clips, label, splits, config):
       'hyper-parameters': 'nothing',
     },
     'fitted': {
-      'normalisation': {'on': 'each clip alone'},
+      'normalisation': {'on': _NORMALISED[config.protocol.statistics]},
       'landmarks': {'on': 'each clip alone'},
       'augmentation': {'on': 'nothing'},
       'class weights': {

@@ -4,7 +4,7 @@ import importlib.resources
 import json
 import string
 
-from mefnet_jax import folds, markup, report_scores, report_trust
+from mefnet_jax import markup, report_scores, report_trust
 
 _MOST_FINDINGS = 200
 _SELECTIONS = {
@@ -104,7 +104,7 @@ def _data(summary) -> str:
 def _protocol(summary) -> str:
   protocol, count = summary['protocol'], summary['folds']
   text = f'{protocol}, {count} fold' + ('s' if count != 1 else '')
-  if reason := folds.is_leaky(protocol):
+  if reason := summary['notices'].get('LEAKY'):
     return f'{text}: LEAKY, {reason}'
   return f'{text}: nobody who is tested was seen in training'
 
