@@ -19,6 +19,14 @@ MISTAKES = {
     'the clips are split, not the people',
     {'protocol.name': 'kfold_clips'},
   ),
+  'frames-honest': (
+    'honest: frames as they are, whole subjects',
+    {'input': 'frames'},
+  ),
+  'frames-clip-wise': (
+    'frames as they are, the clips are split',
+    {'input': 'frames', 'protocol.name': 'kfold_clips'},
+  ),
   'oracle': (
     'the epoch is chosen on the scored clips',
     {'train.selection': 'oracle', 'train.evaluate_every': 1},
@@ -41,6 +49,14 @@ MISTAKES = {
   ),
 }
 
+# What a row is compared with, where that is not 'honest'.
+_CONTROLS = {
+  'statistics': 'statistics-honest',
+  'statistics-honest': 'statistics-honest',
+  'frames-clip-wise': 'frames-honest',
+  'frames-honest': 'frames-honest',
+}
+
 
 def variants(datasets, prepare, *, names=tuple(MISTAKES)) -> dict:
   """Name to config; `prepare(config, dataset)` sets release and size."""
@@ -58,7 +74,7 @@ def rows(reports: dict[str, dict]) -> list[dict]:
   made = []
   for name, report in reports.items():
     dataset, _, mistake = name.partition('-')
-    control = 'statistics-honest' if mistake == 'statistics' else 'honest'
+    control = _CONTROLS.get(mistake, 'honest')
     fair = reports.get(f'{dataset}-{control}', {}).get('metrics')
     made.append(
       tables.row(report, release=dataset, mistake=MISTAKES[mistake][0])

@@ -61,13 +61,16 @@ def text(out, name: str, content: str):
 def markdown(rows: list[dict], title: str, first: list[str]) -> str:
   """The table as Markdown, its reservations above it."""
   claims = [key for key in rows[0] if key.startswith('claim_')]
-  head = [*first, *(f'{key} [95 %]' for key in _SCORES), 'leaky', 'clips']
+  lifts = [key for key in rows[0] if key.endswith('_lift')]
+  head = [*first, *(f'{key} [95 %]' for key in _SCORES)]
+  head += [*(key.replace('_', ' ') for key in lifts), 'leaky', 'clips']
   head += [f"paper's claim: {key.removeprefix('claim_')}" for key in claims]
   lines = [f'**{_words(rows)}{title}**', '', '| ' + ' | '.join(head) + ' |']
   lines.append('|---' * len(head) + '|')
   for x in rows:
     cells = [str(x[key]) for key in first]
     cells += [_interval(x, key) for key in _SCORES]
+    cells += [_signed(x[key]) for key in lifts]
     cells += [x['leaky'], str(x['clips'])]
     cells += [f'claim {x[key]}' if x[key] != '' else '' for key in claims]
     lines.append('| ' + ' | '.join(cells) + ' |')
@@ -76,6 +79,10 @@ def markdown(rows: list[dict], title: str, first: list[str]) -> str:
 
 def _words(rows):
   return 'SYNTHETIC: ' if any(x['data'] == 'SYNTHETIC' for x in rows) else ''
+
+
+def _signed(value):
+  return f'{value:+.3f}' if value != '' else ''
 
 
 def _interval(x, key):
