@@ -99,7 +99,7 @@ def _figure(rows, title, first):
   style = {'svg.hashsalt': 'mefnet_jax', 'svg.fonttype': 'none'}
   with matplotlib.rc_context(style):
     made = figure.Figure(
-      figsize=(7.2, 1.6 + 0.34 * len(rows)), layout='constrained', dpi=150
+      figsize=(7.2, 1.6 + 0.4 * len(rows)), layout='constrained', dpi=150
     )
     axes = made.add_subplot()
     for y, x in enumerate(rows):
@@ -117,7 +117,9 @@ def _figure(rows, title, first):
         va='center',
         fontsize=8,
       )
-    names = [', '.join(str(x[key]) for key in first) for x in rows]
+    told = [key for key in first if len({x[key] for x in rows}) > 1]
+    names = [', '.join(str(x[key]) for key in told or first) for x in rows]
+    names = [textwrap.fill(name, 40) for name in names]
     names = [
       name + (' (LEAKY)' if x['leaky'] == 'LEAKY' else '')
       for name, x in zip(names, rows, strict=True)

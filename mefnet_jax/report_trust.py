@@ -2,19 +2,21 @@
 
 from mefnet_jax import audit, charts, literature, markup
 
+_OF_A_KIND = 3  # leaks that are shown
+
 
 def audited(summary) -> str:
   """Leaks by name, what was looked for, and the probes."""
   found = summary['audit']
   if 'checked' not in found:
     return ''
-  said = ''.join(f'<li>{markup.text(leak)}</li>' for leak in found['leaks'])
+  said = _leaks(found['leaks'])
   verdict = (
     f'<p><strong>Leaks found: {len(found["leaks"])}.</strong></p>'
     f'<ul class="leaks">{said}</ul>'
     if said
-    else f'<p><strong>No leak found</strong> of {len(found["checked"])} kinds '
-    'that this run leaves evidence of.</p>'
+    else f'<p><strong>No leak found</strong>, of {len(found["checked"])} kinds '
+    'that were looked for.</p>'
   )
   rows = [[markup.text(kind), _state(kind, found)] for kind in audit.KINDS]
   table = markup.table(
@@ -33,6 +35,20 @@ def audited(summary) -> str:
     )
   return f"""<section><h2>Audit</h2>{verdict}
 <details><summary>All kinds</summary>{table}</details>{probes}</section>"""
+
+
+def _leaks(leaks) -> str:
+  """List items, at most three of a kind."""
+  kinds = {}
+  for leak in leaks:
+    kinds.setdefault(leak.partition(':')[0], []).append(leak)
+  items = []
+  for kind, said in kinds.items():
+    items += said[:_OF_A_KIND]
+    if len(said) > _OF_A_KIND:
+      more = len(said) - _OF_A_KIND
+      items.append(f'{kind}: {more} more, in report.json')
+  return ''.join(f'<li>{markup.text(item)}</li>' for item in items)
 
 
 def _state(kind, found) -> str:

@@ -77,16 +77,14 @@ class Result:
 
 def leaks(result: Result) -> list[str]:
   """Ways in which the scored clips, or their people, reached training."""
-  oracle = _ORACLE if result.selection == 'oracle' else ''
-  found = result.audit.get('leaks', ())
-  return [x for x in (result.leaky, oracle, *found) if x]
+  return [*_declared(result), *result.audit.get('leaks', ())]
 
 
 def notices(result: Result) -> dict[str, str]:
   """Words that must stand wherever the scores do, and why, in order."""
   said = {
     'SYNTHETIC': _SYNTHETIC if result.synthetic else '',
-    'LEAKY': '; '.join(leaks(result)),
+    'LEAKY': '; '.join(_reasons(result)),
     'SHUFFLED LABELS': _SHUFFLED if result.shuffled else '',
   }
   return {word: why for word, why in said.items() if why}
@@ -136,6 +134,19 @@ def held_out_name(selection: str) -> str:
   """What the legend calls the curve of the held-out clips."""
   used = {'oracle': 'used to choose the epoch: LEAKY'}
   return 'held-out, ' + used.get(selection, 'shown, not used')
+
+
+def _declared(result: Result) -> list[str]:
+  """What the config says is leaky."""
+  oracle = _ORACLE if result.selection == 'oracle' else ''
+  return [x for x in (result.leaky, oracle) if x]
+
+
+def _reasons(result: Result) -> list[str]:
+  """Leaks in brief: what the config says, and the kinds the audit found."""
+  kinds = result.audit.get('kinds', ())
+  found = [f'the audit found: {", ".join(kinds)}'] if kinds else []
+  return _declared(result) + found
 
 
 def _where(result: Result) -> str:

@@ -74,7 +74,11 @@ _SAYINGS = [
   ({}, 'SYNTHETIC', 'rendered faces'),
   ({'leaky': 'same people'}, 'LEAKY', 'same people'),
   ({'selection': 'oracle'}, 'LEAKY', 'selection oracle'),
-  ({'audit': {'leaks': ['twice: s1_1']}}, 'LEAKY', 'twice: s1_1'),
+  (
+    {'audit': {'leaks': ['twice: s1_1'], 'kinds': ['twice']}},
+    'LEAKY',
+    'found: twice',
+  ),
   (
     {'config': {'protocol': {'shuffle_labels': True}}},
     'SHUFFLED LABELS',
