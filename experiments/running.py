@@ -18,6 +18,7 @@ from absl import flags
 
 from mefnet_jax import (
   compilation,
+  controls,
   errors,
   fit,
   mistakes,
@@ -27,10 +28,6 @@ from mefnet_jax import (
 )
 
 _MOST_FOLDS = 16  # in one program: their states must fit the memory
-
-
-class _Collected(Exception):
-  """Carries what a run would train out of it."""
 
 
 def define(name: str):
@@ -137,16 +134,8 @@ def _report(workdir):
 
 def _collected(config, workdir, console, stop):
   """The job and the seeds of a run, up to its training."""
-
-  def fitting(job, seeds):
-    raise _Collected(job, seeds)
-
-  quiet = rich.console.Console(quiet=True)
-  try:
-    protocol.run(config, workdir, console=quiet, stop=stop, fitting=fitting)
-  except _Collected as collected:
-    job, seeds = collected.args
-    return dataclasses.replace(job, console=console), seeds
+  job, seeds = controls.collected(config, workdir, stop=stop)
+  return dataclasses.replace(job, console=console), seeds
 
 
 def _groups(jobs):

@@ -3,6 +3,7 @@ r"""Looks for leaks in a run, ours or anybody's, and names them.
 python -m mefnet_jax.audit runs/mfcnn
 python -m mefnet_jax.audit runs/mfcnn --permuted=runs/shuffled
 python -m mefnet_jax.audit runs/mfcnn --permute      (trains that control)
+python -m mefnet_jax.audit runs/mfcnn --network      (probes its features)
 python -m mefnet_jax.audit --predictions=F.csv --folds=G.csv [--clips=H.csv]
     [--facts=I.json] [--features=J.csv]
 
@@ -102,7 +103,14 @@ def main(words):
       clips=given.clips,
       facts=given.facts,
     )
-  features = _features(given.features, seen) if given.features else None
+  features = None
+  if given.features:
+    features = _features(given.features, seen)
+  elif given.network and words:
+    from mefnet_jax import controls
+
+    table = controls.features(pathlib.Path(words[0]))
+    features = np.stack([table[clip] for clip in seen.clips])
   audit = find(seen, features)
   print(told(seen, audit))
   if given.out:
@@ -238,6 +246,7 @@ def _define():
   flags.DEFINE_string(
     'permuted', '', 'Workdir of the run with permuted labels.'
   )
+  flags.DEFINE_bool('network', False, 'Probe the features of its network.')
   flags.DEFINE_bool('permute', False, 'Train that run, in W/permuted.')
   flags.DEFINE_string('out', '', 'Write the audit as JSON.')
 

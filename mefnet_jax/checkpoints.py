@@ -74,6 +74,13 @@ def load(folder: pathlib.Path, epoch: int, like):
     return checkpointer.restore(_path(folder, epoch).absolute(), abstract)
 
 
+def raw(folder: pathlib.Path, epoch: int):
+  """The tree of a checkpoint as nested dicts of NumPy arrays."""
+  with ocp.StandardCheckpointer() as checkpointer:
+    tree = checkpointer.restore(_path(folder, epoch).absolute())
+  return jax.device_get(tree)
+
+
 def epochs(folder: pathlib.Path) -> list[int]:
   """Epochs of the checkpoints in a folder, ascending."""
   if not folder.is_dir():
