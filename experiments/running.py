@@ -193,32 +193,26 @@ def _together(jobs, out, console):
     first, splits=tuple(splits), workdir=workdir, fingerprint=mark
   )
   fitted = fit.fit(joint, seeds)
-  return {
-    name: _part(fitted, place[name], workdir, name, len(splits))
-    for name in jobs
-  }
+  return {name: _part(fitted, place[name], workdir, name) for name in jobs}
 
 
-def _part(fitted, place, workdir, name, folds):
+def _part(fitted, place, workdir, name):
   """The training of one variant, taken out of the joint one."""
 
+  own = f'{name}/'
+
+  def renamed(fold):
+    return fold.removeprefix(own) if fold.startswith(own) else ''
+
   def fitting(job, seeds):
-    own = f'{name}/'
     lines = []
     for line in (workdir / 'metrics.jsonl').read_text().splitlines():
       row = json.loads(line)
-      if row['fold'].startswith(own):
-        row['fold'] = row['fold'].removeprefix(own)
+      row['fold'] = renamed(row['fold'])
+      if row['fold']:
         lines.append(json.dumps(row) + '\n')
     (job.workdir / 'metrics.jsonl').write_text(''.join(lines))
-    return [
-      dataclasses.replace(
-        one,
-        held_out=one.held_out[place],
-        seconds=one.seconds * len(job.splits) / folds,
-      )
-      for one in fitted
-    ]
+    return [mistakes.part(one, place, renamed) for one in fitted]
 
   return fitting
 

@@ -60,18 +60,13 @@ def features(workdir: pathlib.Path) -> dict[str, np.ndarray]:
   job, _ = collected(config, workdir, stop=threading.Event())
   with (workdir / 'clips.csv').open(newline='') as file:
     clips = [row['clip'] for row in csv.DictReader(file)]
-  folder = workdir / 'checkpoints' / f'seed{config.seed}'
-  epoch, note = checkpoints.latest(folder, print)
-  if 'probabilities' not in note:
-    raise errors.UserError(f'{folder}: no weights of a finished training')
-  params = checkpoints.raw(folder, epoch)['params']
-  first = {'params': _first_fold(params)}
-  clips_in = inputs.measured(job.clips, how=config.input)
+  measured = inputs.measured(job.clips, how=config.input)
+  params = {'params': _weights(workdir, config)}
   rows = []
   for start in range(0, len(clips), _BATCH):
     index = np.arange(start, min(start + _BATCH, len(clips)))
-    batch = inputs.batch(clips_in, index, how=config.input)
-    rows.append(_dense(job.model, first, batch))
+    batch = inputs.batch(measured, index, how=config.input)
+    rows.append(_dense(job.model, params, batch))
   return dict(zip(clips, np.concatenate(rows), strict=True))
 
 
@@ -97,6 +92,15 @@ def _config(workdir):
   except (OSError, ValueError, AttributeError) as error:
     raise errors.UserError(f'{path}: cannot be read ({error})') from error
   return config
+
+
+def _weights(workdir, config):
+  """The weights of the first fold's network, of the first seed."""
+  folder = workdir / 'checkpoints' / f'seed{config.seed}'
+  epoch, note = checkpoints.latest(folder, print)
+  if 'probabilities' not in note:
+    raise errors.UserError(f'{folder}: no weights of a finished training')
+  return _first_fold(checkpoints.raw(folder, epoch)['params'])
 
 
 def _first_fold(tree):

@@ -72,14 +72,43 @@ def fit_folds(job: fit.Job, seeds: tuple[int, ...]) -> list[fit.Fitted]:
     return fit.fit(job, seeds)
   alone = [fit.fit(_of_fold(job, fold), seeds) for fold in job.splits]
   _merge_histories(job)
-  return [
-    dataclasses.replace(
-      one[0],
-      held_out=[fitted.held_out[0] for fitted in one],
-      seconds=sum(fitted.seconds for fitted in one),
-    )
-    for one in zip(*alone, strict=True)
-  ]
+  return [_joined(one) for one in zip(*alone, strict=True)]
+
+
+def part(one: fit.Fitted, place: slice, rename) -> fit.Fitted:
+  """The folds at `place` of a training of several.
+
+  Args:
+    one: of all folds.
+    place: of the folds that are kept.
+    rename: the name of a fold to its new one; '' for folds that are not kept.
+  """
+  changes = {'seconds': one.seconds * _share(one, place)}
+  for field in dataclasses.fields(one):
+    value = getattr(one, field.name)
+    if isinstance(value, list):
+      changes[field.name] = value[place]
+    elif isinstance(value, dict):
+      named = {rename(name): x for name, x in value.items()}
+      changes[field.name] = {n: x for n, x in named.items() if n}
+  return dataclasses.replace(one, **changes)
+
+
+def _share(one, place):
+  """The share of the folds that is kept."""
+  return len(one.held_out[place]) / max(len(one.held_out), 1)
+
+
+def _joined(fitted):
+  """Trainings of one fold each as one of all: lists and dicts joined."""
+  changes = {'seconds': sum(one.seconds for one in fitted)}
+  for field in dataclasses.fields(fitted[0]):
+    values = [getattr(one, field.name) for one in fitted]
+    if isinstance(values[0], list):
+      changes[field.name] = [x for value in values for x in value]
+    elif isinstance(values[0], dict):
+      changes[field.name] = {k: x for value in values for k, x in value.items()}
+  return dataclasses.replace(fitted[0], **changes)
 
 
 def standardised(streams, fitted_on, how: str) -> dict[str, np.ndarray]:

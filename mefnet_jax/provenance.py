@@ -73,15 +73,28 @@ def _facts(clips, label, splits, config):
       'hyper-parameters': 'nothing',
     },
     'fitted': {
-      'normalisation': {'on': _NORMALISED[config.protocol.statistics]},
+      'normalisation': {'on': _normalised(config)},
       'landmarks': {'on': 'each clip alone'},
-      'augmentation': {'on': 'nothing'},
+      'augmentation': {'on': _augmented(config)},
       'class weights': {
         'on': 'training' if config.train.class_weights else 'nothing',
         'values': weights if config.train.class_weights else {},
       },
     },
   }
+
+
+def _normalised(config):
+  """What the scale of a pixel was computed from."""
+  on = _NORMALISED[config.protocol.statistics]
+  return 'training' if config.get('scale') == 'train' else on
+
+
+def _augmented(config):
+  """Each clip is varied by itself, if at all."""
+  augment = config.get('augment')
+  some = augment is not None and any(augment.to_dict().values())
+  return 'each clip alone' if some else 'nothing'
 
 
 def _class_weights(clips, label, fold, config):
