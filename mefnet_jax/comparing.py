@@ -57,8 +57,8 @@ def _rows(pair):
     yield (
       f'| {pair["one"]}, {pair["other"]} | {key} | {x["one"]:.3f} | '
       f'{x["other"]:.3f} | {x["difference"]:+.3f} | {said} | '
-      f'{pair["permutation"][key]:.4f} | '
-      + (f'{adjusted:.4f} |' if adjusted is not None else '|')
+      f'{_p(pair["permutation"][key])} | '
+      + (f'{_p(adjusted)} |' if adjusted is not None else '|')
     )
 
 
@@ -76,9 +76,13 @@ def _words(pair):
     f'{pair["one"]} and {pair["other"]} {finding} in UAR at the 5 % level '
     f'({pair["clips"]} clips of {pair["subjects"]} subjects). Exact McNemar: '
     f'{m["only_one"]} clips only the first has right, {m["only_other"]} only '
-    f'the second, p = {m["p"]:.4f} (Holm {pair["holm"]["mcnemar"]:.4f}; takes '
-    'clips of a person as independent). Smallest difference of accuracy that '
+    f'the second, p {_p(m["p"], "= ")} (Holm {_p(pair["holm"]["mcnemar"])}; '
+    'takes clips of a person as independent). Smallest difference of accuracy that '
     f'this pair could show with 80 % power: {by_subject}'
-    f'{least["clips"]:.3f} over clips; less than {least["floor"]:.3f} can '
-    'never be significant.'
+    f'{least["clips"]:.3f} over clips; below {least["floor"]:.3f} an exact '
+    'McNemar test cannot reach 5 %.'
   )
+
+
+def _p(value, equals=''):
+  return f'{equals}{value:.4f}' if value >= 0.0001 else '< 0.0001'
