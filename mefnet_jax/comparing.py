@@ -77,8 +77,8 @@ def _words(pair):
     f'({pair["clips"]} clips of {pair["subjects"]} subjects). Exact McNemar: '
     f'{m["only_one"]} clips only the first has right, {m["only_other"]} only '
     f'the second, p {_p(m["p"], "= ")} (Holm {_p(pair["holm"]["mcnemar"])}; '
-    'takes clips of a person as independent). Smallest difference of accuracy that '
-    f'this pair could show with 80 % power: {by_subject}'
+    'takes clips of a person as independent). Smallest difference of accuracy '
+    f'that this pair could show with 80 % power: {by_subject}'
     f'{least["clips"]:.3f} over clips; below {least["floor"]:.3f} an exact '
     'McNemar test cannot reach 5 %.'
   )

@@ -84,8 +84,8 @@ def _detectable(summary) -> str:
   return (
     '<p class="muted">Another run on these clips must differ in accuracy by '
     f'about {least["power"]:.2f} to be told apart (80 % power, mistakes '
-    f'independent); less than {least["floor"]:.3f} no test can show.'
-    '</p>'
+    f'independent); less than {least["floor"]:.3f} no exact '
+    'McNemar test can show.</p>'
   )
 
 
