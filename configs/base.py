@@ -83,6 +83,11 @@ def get_config() -> ml_collections.ConfigDict:
   config.protocol.test_on = ''
   # Control: labels permuted over the clips; scores must fall to chance.
   config.protocol.shuffle_labels = False
+  # What a pixel is scaled by: clip (each clip alone), folds (mean and spread
+  # of the fold's training clips; trains fold by fold), all (LEAKY).
+  config.protocol.statistics = 'clip'
+  # Made on purpose, always LEAKY: duplicates | tested_on_training.
+  config.protocol.mistake = 'none'
 
   config.model = ml_collections.ConfigDict()
   config.model.name = 'mfcnn'  # base | mecnn | residual | mfcnn

@@ -14,14 +14,14 @@ _WIDTH, _HEIGHT = 420, 250
 _LEFT, _RIGHT, _TOP, _BOTTOM = 40, 8, 10, 36
 
 
-def curves(result: results.Result, key: str) -> str:
+def curves(history, key: str) -> str:
   """One chart of a history's `loss` or `accuracy` over the epochs.
 
   Mean over folds and seeds as a line, lowest to highest as a band; training
   drawn through, held-out dashed. '' if the history has no such value.
   """
   found = {
-    kind: results.curve(result.history, split, key)
+    kind: results.curve(history, split, key)
     for kind, split in (('train', 'train'), ('held', 'held-out'))
   }
   found = {kind: rows for kind, rows in found.items() if len(rows)}
@@ -36,6 +36,36 @@ def curves(result: results.Result, key: str) -> str:
   return (
     f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{label}">'
     f'{_axes(rows[:, 0], ticks, place)}{drawn}</svg>'
+  )
+
+
+def reliability(bins: list[dict]) -> str:
+  """Accuracy over confidence of `metrics.calibration` bins; '' for none.
+
+  A dot a bin, its area growing with the clips; the diagonal is what honest
+  probabilities would give.
+  """
+  if not bins:
+    return ''
+  place = _placer(np.array([0.0, 1.0]), 1.0)
+  most = max(x['clips'] for x in bins)
+  dots = ''
+  for x in bins:
+    across, down = place(x['confidence'], x['accuracy'])
+    radius = 3 + 9 * math.sqrt(x['clips'] / most)
+    dots += f'<circle class="mark" cx="{across}" cy="{down}" r="{radius:.1f}"/>'
+  spoken = '; '.join(
+    f'{x["clips"]} clips of confidence {x["confidence"]:.2f}: accuracy '
+    f'{x["accuracy"]:.2f}'
+    for x in bins
+  )
+  line = _points([place(0, 0), place(1, 1)])
+  axes = _axes(np.array([0.0, 1.0]), [0, 0.25, 0.5, 0.75, 1.0], place)
+  return (
+    f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" '
+    f'aria-label="{html.escape(f"Reliability plot: {spoken}.")}">'
+    f'{axes.replace(">epoch<", ">confidence<")}'
+    f'<polyline class="ideal line" points="{line}"/>{dots}</svg>'
   )
 
 

@@ -40,6 +40,13 @@ def run(main: Callable[[], None]):
     os._exit(1)
 
 
+def words() -> list[str]:
+  """Takes the words that are no flags from the command line."""
+  taken = [x for x in sys.argv[1:] if not x.startswith('-')]
+  sys.argv[1:] = [x for x in sys.argv[1:] if x.startswith('-')]
+  return taken
+
+
 @contextlib.contextmanager
 def stop_signals():
   """An event that SIGTERM or Ctrl-C sets; the old handlers come back."""

@@ -44,6 +44,7 @@ def _plots(result):
     'scores': _scores,
     'confusion': _confusion,
     'subjects': _subjects,
+    'calibration': _calibration,
   }
   if result.history:
     plots['curves'] = lambda figure, summary: _curves(figure, result)
@@ -146,9 +147,23 @@ def _subjects(figure, summary):
   _legend(axes)
 
 
+def _calibration(figure, summary):
+  """Accuracy over confidence; the area of a dot is the number of clips."""
+  axes = figure.add_subplot()
+  bins = summary['calibration']['bins']
+  clips = np.array([x['clips'] for x in bins])
+  x, y = ([row[key] for row in bins] for key in ('confidence', 'accuracy'))
+  axes.plot((0, 1), (0, 1), color=_GREY, ls='--', lw=1, zorder=0)
+  axes.scatter(x, y, s=400 * clips / clips.max(), color=_BLUE)
+  axes.set(xlim=(0, 1.05), ylim=(-0.05, 1.05))
+  axes.set(xlabel='confidence', ylabel='accuracy')
+  ece = summary['calibration']['ece']
+  axes.set_title(f'Calibration; area: clips; ECE {ece:.3f}')
+
+
 def _curves(figure, result):
   """Loss and accuracy over the epochs: mean and range over the folds."""
-  held_out = results.held_out_name(result)
+  held_out = results.held_out_name(result.selection)
   both = figure.subplots(1, 2)
   for axes, key in zip(both, ('loss', 'accuracy'), strict=True):
     for split, name, color, style in (

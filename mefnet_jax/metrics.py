@@ -4,6 +4,9 @@ Equal to scikit-learn's with `labels=range(num_classes), zero_division=0`: a
 class that nobody has or nobody predicts counts as 0 and stays in the mean.
 Shape suffix: C classes (rows of a confusion matrix true, columns predicted);
 any axes may lead, so thousands of bootstrap draws are scored at once.
+
+The paper's eqs. 8-13 define accuracy, precision, recall (= sensitivity),
+specificity, F1, WAR (eq. 11) and UAR (eq. 12).
 """
 
 import numpy as np
@@ -79,6 +82,65 @@ def per_class(counts_CC: np.ndarray) -> dict[str, np.ndarray]:
     'specificity': _divide(others_C - (said_C - tp_C), others_C),
     'f1': _divide(2 * tp_C, true_C + said_C),
   }
+
+
+def log_loss(probabilities_NC, label, *, balanced: bool) -> float:
+  """Mean of -log p(label), p at least 1e-12, over clips or over classes.
+
+  Args:
+    probabilities_NC: (N, C), N >= 1.
+    label: (N,) true classes.
+    balanced: mean over the classes that occur of the mean over their clips,
+      so that a rare class counts as much as a common one.
+
+  Returns:
+    Nats; log C is what equal probabilities get.
+  """
+  p_NC, label = np.asarray(probabilities_NC, float), np.asarray(label)
+  loss_N = -np.log(np.maximum(p_NC[np.arange(len(label)), label], 1e-12))
+  if not balanced:
+    return float(loss_N.mean())
+  return float(np.mean([loss_N[label == c].mean() for c in np.unique(label)]))
+
+
+def calibration(probabilities_NC, label, *, bins: int = 10) -> dict:
+  """Does a clip called at 80 % come true in 80 % of the cases?
+
+  Clips fall into equally wide bins by the probability of their predicted
+  class (Guo et al., ICML 2017).
+
+  Args:
+    probabilities_NC: (N, C), N >= 1.
+    label: (N,) true classes.
+    bins: between 0 and 1; a bin holds its upper bound.
+
+  Returns:
+    ece, the mean over clips of |accuracy - confidence| of their bin; and
+    bins, a dict each of low, high, clips, confidence, accuracy, where a clip
+    fell into it.
+  """
+  p_NC, label = np.asarray(probabilities_NC, float), np.asarray(label)
+  top_N, right_N = p_NC.max(1), p_NC.argmax(1) == label
+  bin_N = np.clip(np.ceil(top_N * bins).astype(int) - 1, 0, bins - 1)
+  table = [
+    {
+      'low': b / bins,
+      'high': (b + 1) / bins,
+      'clips': int((bin_N == b).sum()),
+      'confidence': float(top_N[bin_N == b].mean()),
+      'accuracy': float(right_N[bin_N == b].mean()),
+    }
+    for b in np.unique(bin_N).tolist()
+  ]
+  gaps = [x['clips'] * abs(x['accuracy'] - x['confidence']) for x in table]
+  return {'ece': float(sum(gaps) / len(label)), 'bins': table}
+
+
+def worst(probabilities_NC, label, most: int = 10) -> np.ndarray:
+  """Indices of at most `most` wrong clips, the surest mistakes first."""
+  p_NC, label = np.asarray(probabilities_NC, float), np.asarray(label)
+  wrong = np.flatnonzero(p_NC.argmax(1) != label)
+  return wrong[np.argsort(-p_NC.max(1)[wrong], kind='stable')][:most]
 
 
 def _divide(part, whole) -> np.ndarray:

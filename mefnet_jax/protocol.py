@@ -23,7 +23,9 @@ from mefnet_jax import (
   folds,
   inputs,
   logs,
+  mistakes,
   models,
+  provenance,
   report,
   results,
   settings,
@@ -49,6 +51,7 @@ def run(
   *,
   console: rich.console.Console,
   stop: threading.Event,
+  fitting=mistakes.fit_folds,
 ) -> dict:
   """Runs a config from release to report, or what is left of it.
 
@@ -57,6 +60,7 @@ def run(
     workdir: where the run leaves its files; what it holds is resumed.
     console: for tables and progress.
     stop: set when the process is asked to leave.
+    fitting: what trains: (fit.Job, seeds) -> list of fit.Fitted.
 
   Returns:
     The content of report.json.
@@ -80,8 +84,7 @@ def run(
       share=config.train.validation_share,
       seed=config.seed,
     )
-  if distributed.is_first():
-    folds.write(workdir / 'folds.json', splits, clips.clip, config)
+  clips, label, splits = mistakes.make(config, clips, label, splits)
   job = fit.Job(
     model=_network(config, clips),
     clips=_inputs(config, clips, label),
@@ -93,8 +96,11 @@ def run(
     stop=stop,
   )
   _announce(config, clips, splits, console)
+  if distributed.is_first():
+    folds.write(workdir / 'folds.json', splits, clips.clip, config)
+    provenance.write(workdir, clips, label, splits, config)
   seeds = tuple(range(config.seed, config.seed + config.seeds))
-  fitted = fit.fit(job, seeds)
+  fitted = fitting(job, seeds)
   order = np.concatenate([fold.test for fold in splits])
   by_seed = np.stack([np.concatenate(one.held_out) for one in fitted])
   result = results.Result(
@@ -102,7 +108,7 @@ def run(
     synthetic=clips.synthetic,
     release=config.dataset.release or 'synthetic, made by this package',
     protocol=config.protocol.name,
-    leaky=folds.is_leaky(config.protocol.name),
+    leaky=_leaky(config),
     selection=config.train.selection,
     seeds=seeds,
     config=config.to_dict(),
@@ -129,9 +135,9 @@ def run(
   )
   if not distributed.is_first():
     return results.summary(result)
-  summary = report.write(workdir, result)
+  summary = report.write(workdir, result, clips=clips)
   console.quiet = False
-  console.print(report.table(result))
+  console.print(report.table(summary))
   if summary['databases']:
     console.print(databases.table(summary))
   return summary
@@ -218,7 +224,7 @@ def _announce(config, clips, splits, console):
   """One line on what is trained; reservations at once, not at the end."""
   if clips.synthetic:
     console.print('SYNTHETIC: the clips show rendered faces, not people.')
-  reason = folds.is_leaky(config.protocol.name)
+  reason = _leaky(config)
   if reason:
     console.print(f'LEAKY protocol {config.protocol.name}: {reason}.')
   if config.train.selection == 'oracle':
@@ -232,6 +238,12 @@ def _announce(config, clips, splits, console):
     f'{config.protocol.name}, {len(clips.clip)} clips of '
     f'{len(set(clips.subject))} subjects, on {_device()}'
   )
+
+
+def _leaky(config):
+  """Why the protocol, or a mistake made on purpose, is leaky; '' if not."""
+  reasons = folds.is_leaky(config.protocol.name), mistakes.why(config.protocol)
+  return '; '.join(reason for reason in reasons if reason)
 
 
 def _versions():

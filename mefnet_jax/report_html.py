@@ -1,11 +1,10 @@
 """report.html: one self-contained page, without scripts or network."""
 
-import collections
 import importlib.resources
 import json
 import string
 
-from mefnet_jax import databases, folds, markup, report_scores, results
+from mefnet_jax import databases, markup, report_scores, report_trust
 
 _MOST_FINDINGS = 200
 _SELECTIONS = {
@@ -15,13 +14,15 @@ _SELECTIONS = {
 }
 
 
-def page(result: results.Result, summary: dict, files: dict[str, str]) -> str:
+def page(summary: dict, history, findings, files, pictures=()) -> str:
   """The whole page.
 
   Args:
-    result: of the protocol.
-    summary: `results.summary(result)`.
+    summary: as in report.json.
+    history: rows of metrics.jsonl.
+    findings: of the release, each with kind, clip, file, what.
     files: what lies beside the page, name to what it holds; linked.
+    pictures: of clips, name to data URI.
   """
   title = markup.text(_title(summary))
   sections = (
@@ -30,11 +31,15 @@ def page(result: results.Result, summary: dict, files: dict[str, str]) -> str:
     report_scores.forest(summary),
     report_scores.scores(summary),
     report_scores.confusion(summary),
-    report_scores.curves(result),
     databases.section(summary),
     report_scores.subjects(summary),
-    _what_ran(result, summary),
-    _findings(result, summary),
+    report_scores.curves(history, summary['selection']),
+    report_trust.calibration(summary),
+    report_trust.audited(summary),
+    report_trust.mistakes(summary, dict(pictures)),
+    report_trust.published(summary),
+    _what_ran(summary),
+    _findings(findings, summary),
     _files(files),
     '</main>',
     f'<footer class="muted">mefnet_jax. {title}.</footer>',
@@ -59,12 +64,12 @@ def _header(summary, title: str) -> str:
   return f'<header><h1>{title}</h1>{verdict}{notices}</header>'
 
 
-def _what_ran(result: results.Result, summary) -> str:
+def _what_ran(summary) -> str:
   versions = ', '.join(f'{k} {v}' for k, v in summary['versions'].items())
   seconds = ', '.join(f'{k} {x:.1f}' for k, x in summary['seconds'].items())
   selection = _SELECTIONS.get(summary['selection'], '')
   pairs = {
-    'Data': markup.text(_data(result, summary)),
+    'Data': markup.text(_data(summary)),
     'Protocol': markup.text(_protocol(summary)),
     'Selection': markup.text(f'{summary["selection"]}: {selection}'),
     'Model': markup.text(
@@ -87,22 +92,20 @@ def _what_ran(result: results.Result, summary) -> str:
   )
 
 
-def _data(result: results.Result, summary) -> str:
-  counts = collections.Counter(result.label.tolist())
-  classes = ', '.join(
-    f'{name} {counts[c]}' for c, name in enumerate(summary['classes'])
-  )
-  kind = 'SYNTHETIC' if result.synthetic else 'real'
+def _data(summary) -> str:
+  counts = (f'{x["class"]} {x["clips"]}' for x in summary['per_class'])
+  kind = 'SYNTHETIC' if summary['release'] == 'synthetic' else 'real'
   return (
-    f'{summary["dataset"]}, {kind} release at {result.release}; scored: '
-    f'{summary["clips"]} clips of {summary["subjects"]} subjects ({classes})'
+    f'{summary["dataset"]}, {kind} release at {summary["release_path"]}; '
+    f'scored: {summary["clips"]} clips of {summary["subjects"]} subjects '
+    f'({", ".join(counts)})'
   )
 
 
 def _protocol(summary) -> str:
   protocol, count = summary['protocol'], summary['folds']
   text = f'{protocol}, {count} fold' + ('s' if count != 1 else '')
-  if reason := folds.is_leaky(protocol):
+  if reason := summary['notices'].get('LEAKY'):
     return f'{text}: LEAKY, {reason}'
   return f'{text}: nobody who is tested was seen in training'
 
@@ -116,12 +119,12 @@ def _flat(config, prefix: str = ''):
       yield prefix + key, json.dumps(value, default=str)
 
 
-def _findings(result: results.Result, summary) -> str:
+def _findings(findings, summary) -> str:
   """What preparation found in the release; repairs and losses by name."""
-  if not result.findings:
+  if not findings:
     return ''
   counts = ', '.join(f'{x} {kind}' for kind, x in summary['findings'].items())
-  told = [x for x in result.findings if x.kind != 'found']
+  told = [x for x in findings if x.kind != 'found']
   caption = f'Findings: {counts}.'
   if len(told) > _MOST_FINDINGS:
     caption += f' The first {_MOST_FINDINGS} repairs and losses:'

@@ -74,7 +74,18 @@ def scores(summary) -> str:
   )
   return (
     f'<section><h2>Scores</h2>{markup.table(caption, head, rows)}'
-    f'{_claims_note(summary)}{_seeds(summary)}</section>'
+    f'{_detectable(summary)}{_claims_note(summary)}{_seeds(summary)}</section>'
+  )
+
+
+def _detectable(summary) -> str:
+  """What another run would have to differ by."""
+  least = summary['detectable']
+  return (
+    '<p class="muted">Another run on these clips must differ in accuracy by '
+    f'about {least["power"]:.2f} to be told apart (80 % power, mistakes '
+    f'independent); less than {least["floor"]:.3f} no exact '
+    'McNemar test can show.</p>'
   )
 
 
@@ -96,6 +107,9 @@ def _seeds(summary) -> str:
     [x['seed'], *(f'{x["metrics"][key]:.3f}' for key in ('uar', 'uf1', 'war'))]
     for x in summary['per_seed']
   ]
+  for name in ('mean', 'std'):
+    spread = (summary['spread'][key][name] for key in ('uar', 'uf1', 'war'))
+    rows.append([f'<b>{name}</b>', *(f'<b>{x:.3f}</b>' for x in spread)])
   caption = 'Each seed alone; the report is of their mean probabilities.'
   return f'<h3>Spread over seeds</h3>{markup.table(caption, head, rows)}'
 
@@ -125,9 +139,9 @@ def confusion(summary) -> str:
   )
 
 
-def curves(result: results.Result) -> str:
+def curves(history, selection: str) -> str:
   """Loss and accuracy over the epochs; '' for a run without a history."""
-  drawn = {key: charts.curves(result, key) for key in ('loss', 'accuracy')}
+  drawn = {key: charts.curves(history, key) for key in ('loss', 'accuracy')}
   pair = ''.join(
     f'<div><h3>{key.capitalize()}</h3>{chart}</div>'
     for key, chart in drawn.items()
@@ -136,8 +150,8 @@ def curves(result: results.Result) -> str:
   if not pair:
     return ''
   held = ''
-  if any(row['split'] == 'held-out' for row in result.history):
-    name = markup.text(results.held_out_name(result))
+  if any(row['split'] == 'held-out' for row in history):
+    name = markup.text(results.held_out_name(selection))
     held = f'<span><i class="swatch held"></i>{name}</span>'
   return f"""<section><h2>Training</h2><figure><div class="pair">{pair}</div>
 <figcaption class="key"><span><i class="swatch"></i>training</span> {held}

@@ -5,7 +5,14 @@ from typing import Any
 
 import numpy as np
 
-from mefnet_jax import claims, databases, errors, metrics, statistics
+from mefnet_jax import (
+  claims,
+  comparison,
+  databases,
+  errors,
+  metrics,
+  statistics,
+)
 
 _SYNTHETIC = (
   'rendered faces stand in for a release; the scores say nothing about real '
@@ -53,8 +60,9 @@ class Result:
   device: str
   command: str
   seed_probabilities: np.ndarray | None = None  # (seeds, N, C)
-  leaks: tuple[str, ...] = ()  # what an audit found besides
   database: tuple[str, ...] = ()  # N, of origin; empty names where one only
+  # What `audit.find` says of the run; {} if it was not audited.
+  audit: dict[str, Any] = dataclasses.field(default_factory=dict)
 
   def __post_init__(self):
     wrong = ~np.isfinite(self.probabilities).all(1)
@@ -77,15 +85,14 @@ class Result:
 
 def leaks(result: Result) -> list[str]:
   """Ways in which the scored clips, or their people, reached training."""
-  oracle = _ORACLE if result.selection == 'oracle' else ''
-  return [x for x in (result.leaky, oracle, *result.leaks) if x]
+  return [*_declared(result), *result.audit.get('leaks', ())]
 
 
 def notices(result: Result) -> dict[str, str]:
   """Words that must stand wherever the scores do, and why, in order."""
   said = {
     'SYNTHETIC': _SYNTHETIC if result.synthetic else '',
-    'LEAKY': '; '.join(leaks(result)),
+    'LEAKY': '; '.join(_reasons(result)),
     'SHUFFLED LABELS': _SHUFFLED if result.shuffled else '',
   }
   return {word: why for word, why in said.items() if why}
@@ -131,10 +138,23 @@ def curve(history, split: str, key: str) -> np.ndarray:
   return np.array(rows, float).reshape(-1, 4)
 
 
-def held_out_name(result: Result) -> str:
+def held_out_name(selection: str) -> str:
   """What the legend calls the curve of the held-out clips."""
   used = {'oracle': 'used to choose the epoch: LEAKY'}
-  return 'held-out, ' + used.get(result.selection, 'shown, not used')
+  return 'held-out, ' + used.get(selection, 'shown, not used')
+
+
+def _declared(result: Result) -> list[str]:
+  """What the config says is leaky."""
+  oracle = _ORACLE if result.selection == 'oracle' else ''
+  return [x for x in (result.leaky, oracle) if x]
+
+
+def _reasons(result: Result) -> list[str]:
+  """Leaks in brief: what the config says, and the kinds the audit found."""
+  kinds = result.audit.get('kinds', ())
+  found = [f'the audit found: {", ".join(kinds)}'] if kinds else []
+  return _declared(result) + found
 
 
 def _where(result: Result) -> str:
@@ -181,10 +201,12 @@ def _scores(result: Result) -> dict[str, Any]:
     'verdict': verdict(result, pooled['uar'], bounds['uar']),
     'metrics': pooled,
     'intervals': bounds,
+    'detectable': comparison.detectable(pooled['accuracy'], len(result.clip)),
     'baseline': statistics.baseline(result.label, classes),
     'majority': statistics.majority(result.label, classes),
     'claims': claims.of(result.dataset, result.model),
-    'audit': {'leaks': leaks(result)},
+    'audit': result.audit | {'leaks': leaks(result)},
+    'calibration': _calibration(result),
   }
 
 
@@ -204,6 +226,8 @@ def _details(result: Result) -> dict[str, Any]:
     'databases': databases.scores(
       result.label, result.predicted, result.database, classes
     ),
+    'spread': _spread(result),
+    'mistakes': _mistakes(result),
     'findings': {kind: kinds.count(kind) for kind in sorted(set(kinds))},
   }
 
@@ -221,6 +245,38 @@ def _per_subject(result: Result) -> list[dict[str, Any]]:
     }
     for name in np.unique(subject).tolist()
   ]
+
+
+def _calibration(result: Result) -> dict[str, Any]:
+  """How far the probabilities can be believed."""
+  pair = result.probabilities, result.label
+  return {
+    'log_loss': metrics.log_loss(*pair, balanced=False),
+    'balanced_log_loss': metrics.log_loss(*pair, balanced=True),
+    'guess_log_loss': float(np.log(len(result.classes))),
+  } | metrics.calibration(*pair)
+
+
+def _mistakes(result: Result) -> list[dict[str, Any]]:
+  """The clips that are wrong with the highest probabilities."""
+  predicted = result.predicted
+  return [
+    {
+      'clip': result.clip[i],
+      'subject': result.subject[i],
+      'fold': result.fold[i],
+      'label': result.classes[result.label[i]],
+      'predicted': result.classes[predicted[i]],
+      'probability': float(result.probabilities[i, predicted[i]]),
+      'true_probability': float(result.probabilities[i, result.label[i]]),
+    }
+    for i in metrics.worst(result.probabilities, result.label).tolist()
+  ]
+
+
+def _spread(result: Result) -> dict[str, dict[str, float]]:
+  """Mean, standard deviation and range of each score over the seeds."""
+  return statistics.spread([x['metrics'] for x in _per_seed(result)])
 
 
 def _per_seed(result: Result) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""How sure a score is, and what it must beat: intervals and baselines."""
+"""How sure a score is, and what it must beat: intervals, spread, baselines."""
 
 import numpy as np
 
@@ -48,6 +48,25 @@ def intervals(
     for key, drawn_D in metrics.from_confusion(counts_DCC).items()
   }
   return bounds
+
+
+def spread(scores: list[dict[str, float]]) -> dict[str, dict[str, float]]:
+  """Mean, std (n - 1), low and high of each score over two or more seeds.
+
+  {} for fewer than two: one seed tells nothing about the next.
+  """
+  if len(scores) < 2:
+    return {}
+  table = {key: np.array([x[key] for x in scores]) for key in scores[0]}
+  return {
+    key: {
+      'mean': float(x.mean()),
+      'std': float(x.std(ddof=1)),
+      'low': float(x.min()),
+      'high': float(x.max()),
+    }
+    for key, x in table.items()
+  }
 
 
 def baseline(label, num_classes: int) -> dict[str, float]:

@@ -69,5 +69,5 @@ def terminal(result) -> str:
   """The closing table as text."""
   console = rich.console.Console(width=120)
   with console.capture() as capture:
-    console.print(report.table(result))
+    console.print(report.table(results.summary(result)))
   return capture.get()

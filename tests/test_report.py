@@ -27,14 +27,21 @@ def workdir(tmp_path_factory):
 
 def test_files_are_there_and_nothing_half_written(workdir):
   names = {path.name for path in workdir.iterdir()}
-  assert names == {'predictions.csv', 'report.json', 'report.html', 'figures'}
+  assert names == {
+    'predictions.csv',
+    'report.json',
+    'report.html',
+    'figures',
+    'model_card.md',
+    'data_sheet.md',
+  }
   drawn = {path.name for path in (workdir / 'figures').iterdir()}
   page = (workdir / 'report.html').read_text()
   for name in names - {'report.html'}:
     assert f'<a href="{name}">' in page
   assert drawn == {
     f'{name}.{suffix}'
-    for name in ('scores', 'confusion', 'subjects', 'curves')
+    for name in ('scores', 'confusion', 'subjects', 'curves', 'calibration')
     for suffix in ('png', 'svg')
   }
 
@@ -101,7 +108,7 @@ def test_reservations_are_in_figures_and_log(tmp_path, caplog):
   report.write(tmp_path, result)
   assert 'SYNTHETIC: ' in caplog.text and 'LEAKY: same people' in caplog.text
   figures = sorted((tmp_path / 'figures').iterdir())
-  assert len(figures) == 6
+  assert len(figures) == 8
   for path in figures:
     if path.suffix == '.svg':
       root = xml.etree.ElementTree.parse(path).getroot()

@@ -13,7 +13,9 @@ _EVIL = '<script>alert("s")</script>'
 
 
 def _html(result) -> str:
-  return report_html.page(result, results.summary(result), {'a': 'b'})
+  return report_html.page(
+    results.summary(result), result.history, result.findings, {'a': 'b'}
+  )
 
 
 class _Page(html.parser.HTMLParser):
@@ -45,7 +47,7 @@ def test_page_is_well_formed_and_stands_alone():
   assert not page.open
   assert page.seen['h1'] == page.seen['main'] == 1
   assert page.seen['caption'] == page.seen['table'] > 4
-  assert page.seen['svg'] == text.count('role="img"') == 2
+  assert page.seen['svg'] == text.count('role="img"') == 3
   assert not page.seen['script'] and not page.seen['link']
   assert not re.search(r'https?:|url\(|@import', text)
   assert page.links == ['a']
@@ -72,7 +74,11 @@ _SAYINGS = [
   ({}, 'SYNTHETIC', 'rendered faces'),
   ({'leaky': 'same people'}, 'LEAKY', 'same people'),
   ({'selection': 'oracle'}, 'LEAKY', 'selection oracle'),
-  ({'leaks': ('twice: s1_1',)}, 'LEAKY', 'twice: s1_1'),
+  (
+    {'audit': {'leaks': ['twice: s1_1'], 'kinds': ['twice']}},
+    'LEAKY',
+    'found: twice',
+  ),
   (
     {'config': {'protocol': {'shuffle_labels': True}}},
     'SHUFFLED LABELS',

@@ -158,6 +158,7 @@ def fake(rows, root):
     classes=('a', 'b', 'c'),
     clip=clip,
     subject=tuple(row.subject for row in rows),
+    database=('',) * len(rows),
     synthetic=True,
     findings=(),
     fingerprint='0',

@@ -149,7 +149,7 @@ def test_a_long_video_holds_the_expression_and_rest_around_it(tmp_path):
   ('layout', 'options', 'word'),
   [
     ('casme3', {}, 'smic'),
-    ('smic', {'subset': 'uv'}, 'hs, vis or nir'),
+    ('smic', {'subset': 'uv'}, 'hs, vis, nir or all'),
     ('smic', {'macro': True}, '--macro'),
     ('smic', {'clips': 0}, 'at least 1'),
     ('smic', {'seed': -1}, '--seed=-1'),

@@ -1,0 +1,34 @@
+r"""Fusion of the streams: when, and with which norm.
+
+python -m experiments.fusion --out=runs/fusion
+    [--datasets=smic,cas_me2] [--small] [--variants=NAME,...]
+"""
+
+from configs import mfcnn
+from experiments import running, variants
+from mefnet_jax import commands
+
+# Name of the variant: what it is, and the fields that differ from mfcnn.
+VARIANTS = {
+  'late': ('late: before the last dense layer', {'model.fusion': 'late'}),
+  'intermediate-l2': (
+    'intermediate: after flatten, L2 norm',
+    {'model.fusion': 'intermediate', 'model.fusion_norm': 'l2'},
+  ),
+  'intermediate-layer': (
+    'intermediate: after flatten, layer norm',
+    {'model.fusion': 'intermediate', 'model.fusion_norm': 'layer'},
+  ),
+}
+
+
+def make(datasets, prepare) -> dict:
+  """Name to config; `prepare(config, dataset)` sets release and size."""
+  return variants.make(mfcnn.get_config, VARIANTS, datasets, prepare)
+
+
+if __name__ == '__main__':
+  running.define('fusion')
+  commands.run(
+    lambda: variants.main('fusion', make, VARIANTS, 'Fusion of eyes and mouth')
+  )

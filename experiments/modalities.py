@@ -1,0 +1,52 @@
+r"""What MFCNN looks at: any set of streams.
+
+python -m experiments.modalities --out=runs/modalities
+    [--datasets=smic,cas_me2] [--small] [--variants=NAME,...]
+"""
+
+from configs import mfcnn
+from experiments import running, variants
+from mefnet_jax import commands
+
+# Name of the variant: what it is, and the fields that differ from mfcnn.
+VARIANTS = {
+  'eyes': ('eyes', {'model.streams': ('eyes',)}),
+  'mouth': ('mouth', {'model.streams': ('mouth',)}),
+  'face': ('face', {'model.streams': ('face',)}),
+  'flow': ('flow', {'model.streams': ('flow',)}),
+  'eyes-mouth': ('eyes, mouth (the paper)', {}),
+  'eyes-mouth-face': (
+    'eyes, mouth, face',
+    {'model.streams': ('eyes', 'mouth', 'face')},
+  ),
+  'eyes-mouth-flow': (
+    'eyes, mouth, flow',
+    {'model.streams': ('eyes', 'mouth', 'flow')},
+  ),
+  'eyes-mouth-audio': (
+    'eyes, mouth, audio',
+    {
+      'dataset.modalities': ('audio',),
+      'model.streams': ('eyes', 'mouth', 'audio'),
+    },
+  ),
+  'eyes-mouth-text': (
+    'eyes, mouth, text',
+    {
+      'dataset.modalities': ('text',),
+      'model.streams': ('eyes', 'mouth', 'text'),
+    },
+  ),
+}
+
+
+def make(datasets, prepare) -> dict:
+  """Name to config; `prepare(config, dataset)` sets release and size."""
+  return variants.make(mfcnn.get_config, VARIANTS, datasets, prepare)
+
+
+if __name__ == '__main__':
+  running.define('modalities')
+  commands.run(
+    lambda: variants.main('modalities', make, VARIANTS, 'Streams of MFCNN')
+  )

@@ -1,0 +1,222 @@
+"""Runs the variants of an experiment: resumed, and together where they fit.
+
+Each variant is a run in a folder of its own, by the code of main. Variants
+that differ in their folds only are one training: their folds are stacked, as
+the folds of one protocol are, and each takes its own.
+"""
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+import pathlib
+import sys
+import threading
+
+import rich.console
+from absl import flags
+
+from mefnet_jax import (
+  compilation,
+  controls,
+  errors,
+  fit,
+  mistakes,
+  protocol,
+  settings,
+  workdirs,
+)
+
+_MOST_FOLDS = 16  # in one program: their states must fit the memory
+
+
+def define(name: str):
+  """The flags that all experiments have; `name` is the default folder's."""
+  flags.DEFINE_string('out', f'runs/{name}', 'Folder of runs and tables.')
+  flags.DEFINE_list('datasets', ['smic'], 'smic, cas_me2.')
+  flags.DEFINE_string('smic', '', 'Release of SMIC; empty: synthetic.')
+  flags.DEFINE_string('cas_me2', '', 'Release of CAS(ME)^2; empty: synthetic.')
+  flags.DEFINE_bool('small', False, 'Small clips and networks: minutes.')
+  flags.DEFINE_list('variants', [], 'Only these; all if empty.')
+  flags.DEFINE_integer('epochs', 0, 'Epochs; 0: those of the config.')
+  flags.DEFINE_integer('seeds', 1, 'Seeds of each variant.')
+
+
+def prepared(config, dataset: str):
+  """A config for a release, a size and a length, as the flags say."""
+  given = flags.FLAGS
+  config.dataset.name = dataset
+  config.dataset.release = given[dataset].value
+  config.seeds = given.seeds
+  if given.small:
+    small(config)
+  if given.epochs:
+    config.train.epochs = given.epochs
+  return config
+
+
+def chosen(variants: dict) -> dict:
+  """The variants that the flag names, 'smic-honest' as well as 'honest'.
+
+  Raises:
+    UserError: a name that is none.
+  """
+  names = flags.FLAGS.variants
+  if not names:
+    return variants
+  short = {name: name.partition('-')[2] for name in variants}
+  unknown = set(names) - set(short) - set(short.values())
+  if unknown:
+    raise errors.UserError(
+      f'--variants={",".join(sorted(unknown))}: of {", ".join(short.values())}'
+    )
+  return {n: v for n, v in variants.items() if {n, short[n]} & set(names)}
+
+
+def small(config):
+  """A config that a laptop trains in about a minute."""
+  config.dataset.update(frames=12, face=32, eyes=24, mouth=24)
+  config.model.update(filters=8, kernel=(7, 3, 3), hidden=(64,))
+  config.train.epochs = min(config.train.epochs, 20)
+  return config
+
+
+def run(variants: dict, out, *, stop=None, console=None) -> dict[str, dict]:
+  """Runs all variants that `out` does not hold yet.
+
+  Args:
+    variants: name to config. A name is a folder below out/runs.
+    out: folder of the experiment.
+    stop: set when the process is asked to leave.
+    console: for progress.
+
+  Returns:
+    report.json of each variant, by name.
+
+  Raises:
+    UserError: a folder holds another config; a config that cannot run.
+    errors.Stopped: `stop` was set; the checkpoint is saved.
+  """
+  out = pathlib.Path(out)
+  stop = stop or threading.Event()
+  console = console or rich.console.Console(soft_wrap=True)
+  compilation.prepare()
+  with contextlib.ExitStack() as held:
+    for name, config in variants.items():
+      settings.check(config)
+      held.enter_context(workdirs.locked(out / 'runs' / name))
+      workdirs.claim(config, out / 'runs' / name)
+    left = {
+      name: config
+      for name, config in variants.items()
+      if not (out / 'runs' / name / 'report.json').exists()
+    }
+    jobs = {
+      name: _collected(config, out / 'runs' / name, console, stop)
+      for name, config in left.items()
+    }
+    for names in _groups(jobs):
+      trained = _together({n: jobs[n] for n in names}, out, console)
+      for name in names:
+        protocol.run(
+          left[name],
+          out / 'runs' / name,
+          console=console,
+          stop=stop,
+          fitting=trained[name],
+        )
+  return {name: _report(out / 'runs' / name) for name in variants}
+
+
+def _report(workdir):
+  return json.loads((workdir / 'report.json').read_text())
+
+
+def _collected(config, workdir, console, stop):
+  """The job and the seeds of a run, up to its training."""
+  job, seeds = controls.collected(config, workdir, stop=stop)
+  return dataclasses.replace(job, console=console), seeds
+
+
+def _groups(jobs):
+  """Names of variants, in lists of those that can be one training."""
+  groups = {}
+  for name, (job, seeds) in jobs.items():
+    key = _key(job, seeds)
+    group = groups.setdefault(key, [[]])
+    folds = sum(len(jobs[n][0].splits) for n in group[-1])
+    if group[-1] and folds + len(job.splits) > _MOST_FOLDS:
+      group.append([])
+    group[-1].append(name)
+  return [names for group in groups.values() for names in group]
+
+
+def _key(job, seeds):
+  """Equal for jobs whose folds can be stacked: same clips, network, steps."""
+  digest = hashlib.blake2b(digest_size=8)
+  for name in sorted(job.clips):
+    digest.update(name.encode() + job.clips[name].tobytes())
+  config = job.config
+  alone = job.workdir.name if config.protocol.statistics == 'folds' else ''
+  return json.dumps(
+    [
+      digest.hexdigest(),
+      repr(job.model),
+      config.train.to_dict(),
+      config.input,
+      seeds,
+      alone,
+    ]
+  )
+
+
+def _together(jobs, out, console):
+  """name -> what `protocol.run` takes as its training, done for all."""
+  if len(jobs) == 1:
+    return {name: mistakes.fit_folds for name in jobs}
+  splits, place = [], {}
+  for name, (job, _) in jobs.items():
+    place[name] = slice(len(splits), len(splits) + len(job.splits))
+    splits += [
+      dataclasses.replace(fold, name=f'{name}/{fold.name}')
+      for fold in job.splits
+    ]
+  first, seeds = next(iter(jobs.values()))
+  digest = hashlib.blake2b(digest_size=8)
+  for name, (job, _) in jobs.items():
+    digest.update(f'{name} {job.fingerprint} '.encode())
+  mark = digest.hexdigest()
+  workdir = out / 'together' / mark
+  workdir.mkdir(parents=True, exist_ok=True)
+  console.print(f'{len(splits)} folds together: {", ".join(jobs)}')
+  joint = dataclasses.replace(
+    first, splits=tuple(splits), workdir=workdir, fingerprint=mark
+  )
+  fitted = fit.fit(joint, seeds)
+  return {name: _part(fitted, place[name], workdir, name) for name in jobs}
+
+
+def _part(fitted, place, workdir, name):
+  """The training of one variant, taken out of the joint one."""
+
+  own = f'{name}/'
+
+  def renamed(fold):
+    return fold.removeprefix(own) if fold.startswith(own) else ''
+
+  def fitting(job, seeds):
+    lines = []
+    for line in (workdir / 'metrics.jsonl').read_text().splitlines():
+      row = json.loads(line)
+      row['fold'] = renamed(row['fold'])
+      if row['fold']:
+        lines.append(json.dumps(row) + '\n')
+    (job.workdir / 'metrics.jsonl').write_text(''.join(lines))
+    return [mistakes.part(one, place, renamed) for one in fitted]
+
+  return fitting
+
+
+def console():
+  """Where progress goes; wide if it is no terminal."""
+  return rich.console.Console(soft_wrap=not sys.stdout.isatty())

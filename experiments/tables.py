@@ -1,0 +1,163 @@
+"""Tables and figures of an experiment: CSV, Markdown, PNG and SVG."""
+
+import csv
+import io
+import os
+import pathlib
+import textwrap
+
+import numpy as np
+
+_SCORES = ('accuracy', 'uf1', 'uar')
+
+
+def row(summary: dict, **first) -> dict:
+  """A row of a table: what varies, then what a run measured.
+
+  Args:
+    summary: report.json of the run.
+    first: columns that tell the variants apart.
+  """
+  found = dict(first)
+  for key in _SCORES:
+    low, high = summary['intervals'][key] or (np.nan, np.nan)
+    found |= {key: round(summary['metrics'][key], 4)}
+    found |= {f'{key}_low': round(low, 4), f'{key}_high': round(high, 4)}
+  spread = summary['spread'].get('uar', {})
+  found['uar_std_over_seeds'] = round(spread['std'], 4) if spread else ''
+  return found | {
+    'clips': summary['clips'],
+    'subjects': summary['subjects'],
+    'parameters': summary['parameters'],
+    'majority_accuracy': round(summary['baseline']['majority_accuracy'], 4),
+    'leaky': 'LEAKY' if summary['audit']['leaks'] else 'no',
+    'data': 'SYNTHETIC' if summary['release'] == 'synthetic' else 'real',
+  }
+
+
+def write(out, name: str, rows: list[dict], *, title: str, first: list[str]):
+  """Writes out/<name>.csv, .md, .png and .svg.
+
+  Args:
+    out: folder.
+    name: of the files.
+    rows: of `row`, with the paper's claims in `claim_...` columns if any.
+    title: of the Markdown table and the figure.
+    first: the columns that tell the variants apart.
+  """
+  out = pathlib.Path(out)
+  out.mkdir(parents=True, exist_ok=True)
+  _save(out / f'{name}.csv', _csv(rows).encode())
+  _save(out / f'{name}.md', markdown(rows, title, first).encode())
+  for suffix, content in _figure(rows, title, first).items():
+    _save(out / f'{name}.{suffix}', content)
+
+
+def text(out, name: str, content: str):
+  """Writes out/<name>."""
+  _save(pathlib.Path(out) / name, (content + '\n').encode())
+
+
+def markdown(rows: list[dict], title: str, first: list[str]) -> str:
+  """The table as Markdown, its reservations above it."""
+  claims = [key for key in rows[0] if key.startswith('claim_')]
+  lifts = [key for key in rows[0] if key.endswith('_lift')]
+  head = [*first, *(f'{key} [95 %]' for key in _SCORES)]
+  head += [*(key.replace('_', ' ') for key in lifts), 'leaky', 'clips']
+  head += [f"paper's claim: {key.removeprefix('claim_')}" for key in claims]
+  lines = [f'**{_words(rows)}{title}**', '', '| ' + ' | '.join(head) + ' |']
+  lines.append('|---' * len(head) + '|')
+  for x in rows:
+    cells = [str(x[key]) for key in first]
+    cells += [_interval(x, key) for key in _SCORES]
+    cells += [_signed(x[key]) for key in lifts]
+    cells += [x['leaky'], str(x['clips'])]
+    cells += [f'claim {x[key]}' if x[key] != '' else '' for key in claims]
+    lines.append('| ' + ' | '.join(cells) + ' |')
+  return '\n'.join(lines) + '\n'
+
+
+def _words(rows):
+  return 'SYNTHETIC: ' if any(x['data'] == 'SYNTHETIC' for x in rows) else ''
+
+
+def _signed(value):
+  return f'{value:+.3f}' if value != '' else ''
+
+
+def _interval(x, key):
+  low, high = x[f'{key}_low'], x[f'{key}_high']
+  between = '' if np.isnan(low) else f' [{low:.3f}, {high:.3f}]'
+  return f'{x[key]:.3f}{between}'
+
+
+def _figure(rows, title, first):
+  """UAR of each variant with its interval; leaky ones in another colour."""
+  import matplotlib
+  from matplotlib import figure
+
+  style = {'svg.hashsalt': 'mefnet_jax', 'svg.fonttype': 'none'}
+  with matplotlib.rc_context(style):
+    made = figure.Figure(
+      figsize=(7.2, 1.6 + 0.4 * len(rows)), layout='constrained', dpi=150
+    )
+    axes = made.add_subplot()
+    for y, x in enumerate(rows):
+      leaky = x['leaky'] == 'LEAKY'
+      color = '#b3400a' if leaky else '#0b62a4'
+      if not np.isnan(x['uar_low']):
+        axes.plot((x['uar_low'], x['uar_high']), (y, y), color=color, lw=2)
+      axes.plot(x['uar'], y, 'D' if leaky else 'o', color=color)
+      axes.annotate(
+        f'{x["uar"]:.2f}',
+        (1.0, y),
+        xytext=(4, 0),
+        textcoords='offset points',
+        xycoords=('axes fraction', 'data'),
+        va='center',
+        fontsize=8,
+      )
+    told = [key for key in first if len({x[key] for x in rows}) > 1]
+    names = [', '.join(str(x[key]) for key in told or first) for x in rows]
+    names = [textwrap.fill(name, 40) for name in names]
+    names = [
+      name + (' (LEAKY)' if x['leaky'] == 'LEAKY' else '')
+      for name, x in zip(names, rows, strict=True)
+    ]
+    axes.set(yticks=range(len(rows)), yticklabels=names, xlim=(0, 1))
+    axes.set_ylim(len(rows) - 0.4, -0.6)
+    axes.set_xlabel('UAR, 95 % interval over subjects')
+    axes.grid(axis='x', alpha=0.3)
+    axes.spines[['top', 'right']].set_visible(False)
+    axes.tick_params(axis='y', labelsize=8)
+    words = _words(rows)
+    made.suptitle(
+      textwrap.fill(words + title, 76),
+      x=0.02,
+      ha='left',
+      fontsize=10,
+      fontweight='bold',
+      color='#b3400a' if words else 'black',
+    )
+    return {suffix: _encoded(made, suffix) for suffix in ('png', 'svg')}
+
+
+def _encoded(made, suffix):
+  metadata = {'Date': None} if suffix == 'svg' else {'Software': None}
+  file = io.BytesIO()
+  made.savefig(file, format=suffix, metadata=metadata)
+  return file.getvalue()
+
+
+def _csv(rows):
+  text = io.StringIO(newline='')
+  writer = csv.DictWriter(text, list(rows[0]), lineterminator='\n')
+  writer.writeheader()
+  writer.writerows(rows)
+  return text.getvalue()
+
+
+def _save(path, content):
+  aside = path.with_name(f'.{path.name}.{os.getpid()}')
+  aside.write_bytes(content)
+  os.replace(aside, path)

@@ -1,0 +1,62 @@
+"""Experiments that compare variants of one config under one honest protocol."""
+
+from absl import flags
+
+from experiments import running, tables
+from mefnet_jax import commands, comparing
+
+
+def make(get_config, table: dict, datasets, prepare) -> dict:
+  """Name to config.
+
+  Args:
+    get_config: of the network, from configs/.
+    table: variant to (what it is, fields that differ).
+    datasets: names of releases.
+    prepare: (config, dataset) -> config, sets release and size.
+  """
+  made = {}
+  for dataset in datasets:
+    for name, (_, fields) in table.items():
+      config = prepare(get_config(), dataset)
+      config.update_from_flattened_dict(fields)
+      made[f'{dataset}-{name}'] = config
+  return made
+
+
+def rows(reports: dict[str, dict], table: dict) -> list[dict]:
+  """A row a variant."""
+  return [
+    tables.row(
+      report,
+      release=report['dataset'],
+      variant=table[name.partition('-')[2]][0],
+    )
+    for name, report in reports.items()
+  ]
+
+
+def main(experiment: str, make, table: dict, title: str):
+  """Runs what is left; writes the table, its figure and all comparisons."""
+  given = flags.FLAGS
+  with commands.stop_signals() as stop:
+    reports = running.run(
+      running.chosen(make(given.datasets, running.prepared)),
+      given.out,
+      stop=stop,
+      console=running.console(),
+    )
+  tables.write(
+    given.out,
+    experiment,
+    rows(reports, table),
+    title=f'{title}, K = 6 of whole subjects',
+    first=['release', 'variant'],
+  )
+  print(f'{given.out}/{experiment}.md')
+  for dataset in given.datasets:
+    names = [name for name in reports if name.startswith(f'{dataset}-')]
+    runs = [f'{given.out}/runs/{name}' for name in names]
+    if len(runs) > 1:
+      said = comparing.told(comparing.compare(runs))
+      tables.text(given.out, f'{experiment}-{dataset}-compared.md', said)

@@ -1,0 +1,88 @@
+"""The comparison of runs in words: tables for the terminal and for files."""
+
+import itertools
+
+from mefnet_jax import comparison, predictions
+
+_TESTS = ('uar', 'uf1')
+
+
+def compare(names: list[str]) -> dict:
+  """All pairs of two or more runs; Holm over the pairs.
+
+  Args:
+    names: workdirs or predictions.csv files.
+
+  Returns:
+    runs, pairs: `comparison.compare` of each, with names and Holm's p.
+
+  Raises:
+    UserError: a file that cannot be used, or clips that are not the same.
+  """
+  made = [predictions.read(name) for name in names]
+  pairs = []
+  for i, j in itertools.combinations(range(len(names)), 2):
+    found = comparison.compare(made[i], made[j])
+    pairs.append({'one': names[i], 'other': names[j]} | found)
+  for key in _TESTS:
+    p = comparison.holm([pair['permutation'][key] for pair in pairs])
+    for pair, adjusted in zip(pairs, p, strict=True):
+      pair.setdefault('holm', {})[key] = adjusted
+  p = comparison.holm([pair['mcnemar']['p'] for pair in pairs])
+  for pair, adjusted in zip(pairs, p, strict=True):
+    pair['holm']['mcnemar'] = adjusted
+  return {'runs': names, 'pairs': pairs}
+
+
+def told(found: dict) -> str:
+  """The comparison in Markdown, which reads well on a terminal too."""
+  head = (
+    '| runs | score | one | other | difference | 95 % interval | p, subjects '
+    'permuted | Holm |\n|---|---|---|---|---|---|---|---|'
+  )
+  return '\n\n'.join(
+    [
+      '\n'.join([head, *(x for pair in found['pairs'] for x in _rows(pair))]),
+      *(_words(pair) for pair in found['pairs']),
+      f'Holm: over {len(found["pairs"])} comparison(s) of one test.',
+    ]
+  )
+
+
+def _rows(pair):
+  for key, x in pair['scores'].items():
+    bounds = x['interval']
+    said = '{:+.3f} to {:+.3f}'.format(*bounds) if bounds else 'one subject'
+    adjusted = pair['holm'].get(key)
+    yield (
+      f'| {pair["one"]}, {pair["other"]} | {key} | {x["one"]:.3f} | '
+      f'{x["other"]:.3f} | {x["difference"]:+.3f} | {said} | '
+      f'{_p(pair["permutation"][key])} | '
+      + (f'{_p(adjusted)} |' if adjusted is not None else '|')
+    )
+
+
+def _words(pair):
+  """What the tests of a pair say, in sentences."""
+  m, least = pair['mcnemar'], pair['smallest']
+  p = pair['holm']['uar']
+  finding = 'differ' if p < 0.05 else 'cannot be told apart'
+  by_subject = (
+    f'{least["subjects"]:.3f} over subjects, '
+    if least['subjects'] is not None
+    else ''
+  )
+  return (
+    f'{pair["one"]} and {pair["other"]} {finding} in UAR at the 5 % level '
+    f'({pair["clips"]} clips of {pair["subjects"]} subjects). Exact McNemar: '
+    f'{m["only_one"]} clips only the first has right, {m["only_other"]} only '
+    f'the second, p {_p(m["p"], "= ")} (Holm {_p(pair["holm"]["mcnemar"])}; '
+    'takes clips of a person as independent). Smallest difference of accuracy '
+    f'that this pair could show with 80 % power: {by_subject}'
+    f'{least["clips"]:.3f} over clips; below {least["floor"]:.3f} an exact '
+    'McNemar test cannot reach 5 %.'
+  )
+
+
+def _p(value, equals=''):
+  return f'{equals}{value:.4f}' if value >= 0.0001 else '< 0.0001'

@@ -1,0 +1,149 @@
+"""What an audit looks at: the files of a run, or what somebody sends of one."""
+
+import dataclasses
+import json
+import pathlib
+from typing import Any
+
+from mefnet_jax import errors, predictions
+
+ROLES = ('train', 'validation', 'test')
+_FOLDS = ('clip', 'subject', 'fold', 'role')
+_CLIPS = ('clip',)
+
+
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+class Evidence:
+  """All that is known of a run; an audit skips what is not.
+
+  folds: {fold: {role: {clip: subject}}}; assumed where no file says it.
+  clips: rows of clips.csv by clip, in the file's order; {} if not given.
+  facts: as in facts.json. report: as in report.json. history: rows of
+  metrics.jsonl. permuted: report.json of the run with permuted labels.
+  """
+
+  made: predictions.Predictions
+  folds: dict[str, dict[str, dict[str, str]]]
+  assumed: bool = False
+  clips: dict[str, dict[str, str]] = dataclasses.field(default_factory=dict)
+  facts: dict[str, Any] = dataclasses.field(default_factory=dict)
+  report: dict[str, Any] = dataclasses.field(default_factory=dict)
+  history: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+  permuted: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+
+def of_run(workdir, *, report=None, permuted='') -> Evidence:
+  """The evidence that a run left in its workdir.
+
+  Args:
+    workdir: of the run.
+    report: what report.json will say, where it is not written yet.
+    permuted: workdir of the same run with permuted labels, if there is one.
+
+  Raises:
+    UserError: a file is missing, damaged, or does not fit the others.
+  """
+  workdir = pathlib.Path(workdir)
+  if not workdir.is_dir():
+    raise errors.UserError(f'{workdir}: no such folder: name a run')
+  given = {
+    name: workdir / file if (workdir / file).exists() else ''
+    for name, file in (
+      ('folds', 'folds.csv'),
+      ('clips', 'clips.csv'),
+      ('facts', 'facts.json'),
+    )
+  }
+  found = of_files(workdir / 'predictions.csv', **given)
+  path = workdir / 'report.json'
+  if report is None:
+    report = _json(path) if path.exists() else {}
+  return dataclasses.replace(
+    found,
+    report=report,
+    history=history(workdir / 'metrics.jsonl'),
+    permuted=_json(pathlib.Path(permuted) / 'report.json') if permuted else {},
+  )
+
+
+def of_files(made, *, folds='', clips='', facts='') -> Evidence:
+  """The evidence of a predictions.csv and what else there is of a run.
+
+  Without `folds` each fold is taken to train on all clips that it does not
+  test, as in a cross-validation.
+
+  Raises:
+    UserError: a file cannot be read, or the predictions lack a clip that the
+      folds test, or have one that they do not.
+  """
+  made = predictions.read(made)
+  split = _folds(folds) if folds else _assumed(made)
+  tested = {clip for fold in split.values() for clip in fold['test']}
+  predictions.check(made, tested)
+  return Evidence(
+    made=made,
+    folds=split,
+    assumed=not folds,
+    clips=_clips(clips, made) if clips else {},
+    facts=_json(facts) if facts else {},
+  )
+
+
+def _folds(path):
+  """Who is where in each fold; a clip may well be in two roles."""
+  split: dict[str, dict[str, dict[str, str]]] = {}
+  for number, row in enumerate(predictions.rows(path, _FOLDS), 2):
+    if row['role'] not in ROLES:
+      raise errors.UserError(
+        f'{path}: row {number}: role {row["role"]!r}: one of {", ".join(ROLES)}'
+      )
+    fold = split.setdefault(row['fold'], {role: {} for role in ROLES})
+    fold[row['role']][row['clip']] = row['subject']
+  return split
+
+
+def _assumed(made):
+  """Each fold of the predictions trains on all that it does not test."""
+  rows = list(zip(made.clip, made.subject, made.fold, strict=True))
+  return {
+    name: {
+      'train': {clip: who for clip, who, fold in rows if fold != name},
+      'validation': {},
+      'test': {clip: who for clip, who, fold in rows if fold == name},
+    }
+    for name in dict.fromkeys(made.fold)
+  }
+
+
+def _clips(path, made):
+  """Rows by clip; the predicted ones must be among them, once."""
+  rows = predictions.rows(path, _CLIPS)
+  names = [row['clip'] for row in rows]
+  doubled = sorted({name for name in names if names.count(name) > 1})
+  lacking = sorted(set(made.clip) - set(names))
+  for wrong, what in ((doubled, 'doubled'), (lacking, 'missing')):
+    if wrong:
+      raise errors.UserError(f'{path}: {what} clip: {", ".join(wrong[:5])}')
+  return {row['clip']: row for row in rows}
+
+
+def _json(path):
+  try:
+    found = json.loads(pathlib.Path(path).read_text(encoding='utf-8'))
+  except (OSError, ValueError) as error:
+    raise errors.UserError(f'{path}: cannot be read ({error})') from error
+  if not isinstance(found, dict):
+    raise errors.UserError(f'{path}: not a JSON object')
+  return found
+
+
+def history(path) -> list[dict[str, Any]]:
+  """Rows of metrics.jsonl, up to the first that a kill cut short."""
+  rows = []
+  if path.exists():
+    for line in path.read_text(encoding='utf-8').splitlines():
+      try:
+        rows.append(json.loads(line))
+      except ValueError:
+        break
+  return rows

@@ -1,0 +1,51 @@
+"""A recording is known again though its copy was changed; others are not."""
+
+import numpy as np
+import pytest
+
+from mefnet_jax import sameness
+
+
+def _clip(seed, frames=12, side=32):
+  """A smooth random face with a smooth random motion of 10 grey values."""
+  random = np.random.default_rng(seed)
+  rows, columns = np.mgrid[0:side, 0:side] / side
+  face, motion = (
+    sum(
+      random.normal() * np.sin(2 * np.pi * (a * rows + b * columns) + phase)
+      for a in range(3)
+      for b in range(3)
+      for phase in random.uniform(0, 6, 1)
+    )
+    for _ in range(2)
+  )
+  strength = np.sin(np.linspace(0, np.pi, frames))[:, None, None]
+  made = 128 + 20 * face + 5 * strength * motion
+  return np.clip(made, 0, 255).astype(np.uint8)[..., None]
+
+
+@pytest.mark.parametrize(
+  'change',
+  [
+    lambda x: np.clip(x * 1.1 + 8, 0, 255),
+    lambda x: x + np.random.default_rng(0).normal(0, 1, x.shape),
+    lambda x: x[np.linspace(0, len(x) - 2, len(x)).round().astype(int)],
+  ],
+  ids=['brighter', 'noisy', 'cut'],
+)
+def test_a_changed_copy_is_near(change):
+  clip = _clip(0)
+  copy = np.clip(change(clip), 0, 255).astype(np.uint8)
+  assert sameness.digest(clip) != sameness.digest(copy)
+  near = sameness.near([sameness.mark(clip), sameness.mark(copy)])
+  assert near[0, 1] and near[1, 0] and not near[0, 0]
+
+
+def test_other_clips_are_not_near():
+  near = sameness.near([sameness.mark(_clip(seed)) for seed in range(30)])
+  assert not near.any()
+
+
+def test_a_wrong_mark_is_refused():
+  with pytest.raises(ValueError, match='bits'):
+    sameness.near(['abcd', 'abcd'])

@@ -1,0 +1,39 @@
+"""A training that takes no time: probabilities from clips and fold alone."""
+
+import json
+
+import numpy as np
+
+from mefnet_jax import fit
+
+
+def fitted(job: fit.Job, seeds) -> list[fit.Fitted]:
+  """What `fit.fit` returns, and its metrics.jsonl, without a network.
+
+  A clip's probabilities follow from its pixels, the clips that its fold
+  trains on, and the seed: so folds can be told apart, and recognised.
+  """
+  lines, made = [], []
+  for seed in seeds:
+    held_out = []
+    for fold in job.splits:
+      learnt = sum(x[fold.train].mean() for x in _streams(job).values())
+      score = sum(
+        x[fold.test].mean((1, 2, 3, 4)) for x in _streams(job).values()
+      )
+      logits = np.sin(np.outer(score, np.arange(1, job.model.num_classes + 1)))
+      logits += np.cos(learnt * np.arange(job.model.num_classes) + seed)
+      share = np.exp(logits)
+      held_out.append(share / share.sum(1, keepdims=True))
+      for split in ('train', 'held-out'):
+        row = {'epoch': 1, 'seed': seed, 'fold': fold.name, 'split': split}
+        right = held_out[-1].argmax(1) == job.clips['label'][fold.test]
+        row |= {'loss': 1.0, 'accuracy': float(right.mean())}
+        lines.append(json.dumps(row))
+    made.append(fit.Fitted(held_out, parameters=7, seconds=1.0))
+  (job.workdir / 'metrics.jsonl').write_text('\n'.join(lines) + '\n')
+  return made
+
+
+def _streams(job):
+  return {name: x for name, x in job.clips.items() if name != 'label'}
