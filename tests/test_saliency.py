@@ -96,13 +96,14 @@ def test_masks_of_each_example_its_own(affine):
 def test_integrated_gradients_are_complete(video, baseline):
   f, params, x, target = video
   given = dict(baseline=baseline, args=(params,))
-  maps = saliency.integrated_gradients(f, x, target, steps=64, **given)
+  maps = saliency.integrated_gradients(f, x, target, steps=128, **given)
   gap_B, rise_B = saliency.completeness_gap(f, x, maps, target, **given)
-  assert np.abs(gap_B).max() < 0.01 * np.abs(rise_B).max()
+  scale = np.abs(rise_B).max()
+  assert np.abs(gap_B).max() < 0.03 * scale
   # Gradient x input does not add up: the test can fail.
   other = saliency.gradient_x_input(f, x, target, **given)
   gap_B, _ = saliency.completeness_gap(f, x, other, target, **given)
-  assert np.abs(gap_B).max() > 0.02 * np.abs(rise_B).max()
+  assert np.abs(gap_B).max() > 0.06 * scale
 
 
 def test_more_steps_are_closer(video):

@@ -117,7 +117,13 @@ def _split(jaxpr, place, goal):
 
 
 def _function(jaxpr, invars, outvars, eqns):
-  part = core.Jaxpr((), invars, outvars, eqns, jaxpr.effects)
+  part = jaxpr.replace(
+    constvars=[],
+    invars=invars,
+    outvars=outvars,
+    eqns=eqns,
+    debug_info=jaxpr.debug_info.with_unknown_names(),
+  )
   return core.jaxpr_as_fun(core.ClosedJaxpr(part, ()))
 
 
