@@ -101,7 +101,9 @@ def explain(workdir: pathlib.Path, out: pathlib.Path):
   note = _note(run, show)
   print(note)
   (out / 'NOTE.txt').write_text(note + '\n')
-  _write_arrays(out, run, index, target, maps, faces)
+  own = methods.attention(run, index) if 'attention' in names else {}
+  _write_arrays(out, run, index, target, {**maps, 'out': own}, faces)
+  _write_attention(out, run, target, own)
   _write_tables(out, run, index, target, maps, faces)
   _write_pictures(out, run, index, target, maps, faces, show)
 
@@ -150,11 +152,7 @@ def _write_arrays(out, run, index, target, maps, faces):
 def _write_tables(out, run, index, target, maps, faces):
   from mefnet_jax.explanations import tables, truth
 
-  groups = {
-    name: np.flatnonzero(target == c)
-    for c, name in enumerate(run.clips.classes)
-  }
-  kind = 'SYNTHETIC' if run.synthetic else run.config.dataset.name
+  groups, kind = _groups(run, target), _kind(run)
   title = f'{kind} | {len(index)} held-out clips | class explained: '
   title += _TARGET.value
   rows = tables.by_class(maps, faces, groups)
@@ -169,6 +167,28 @@ def _write_tables(out, run, index, target, maps, faces):
     (out / 'action_units.png').write_bytes(
       tables.draw(rows, 'action_unit', title)
     )
+
+
+def _write_attention(out, run, target, own):
+  """The weights of the channels by class, where the network has some."""
+  from mefnet_jax.explanations import tables
+
+  weights = {name: a for name, a in own.items() if a.ndim == 2}
+  if weights:
+    title = f'{_kind(run)} | channel attention, mean over {len(target)} clips'
+    picture = tables.draw_channels(weights, _groups(run, target), title)
+    (out / 'channel_attention.png').write_bytes(picture)
+
+
+def _groups(run, target):
+  return {
+    name: np.flatnonzero(target == c)
+    for c, name in enumerate(run.clips.classes)
+  }
+
+
+def _kind(run):
+  return 'SYNTHETIC' if run.synthetic else run.config.dataset.name
 
 
 def _truth(run):

@@ -70,6 +70,20 @@ def explain(
   return made
 
 
+def attention(run: runs.Run, index: np.ndarray) -> dict[str, np.ndarray]:
+  """All that the network names attention: weights (n, C), highlights."""
+  made = {}
+  whole = functools.partial(networks.whole, run.model)
+  for fold in np.unique(run.held_out[index]):
+    at = np.flatnonzero(run.held_out[index] == fold)
+    out = _out(whole, run.views(index[at]), run.weights(fold))
+    for name, a in out.items():
+      if 'attention' in name:
+        shape = (len(index), *a.shape[1:])
+        made.setdefault(name, np.zeros(shape, np.float32))[at] = a
+  return made
+
+
 def check(names: tuple[str, ...]):
   """Raises UserError for a method that there is none of."""
   for name in names:
@@ -190,12 +204,17 @@ def _regions(job):
       :, :, None, ..., None
     ].astype(np.float32)
   falls = _fall(job, masks, count)
+  # A region's fall is spread over its places in all streams: its sum stays.
+  sizes = sum(
+    mask.sum((2, 3, 4, 5)) * job.x[stream].shape[1]
+    for stream, mask in masks.items()
+  )
+  density = falls / np.maximum(sizes, 1)
   made = {}
   for stream, mask in masks.items():
-    per_place = falls[:, :, None, None] * mask[:, :, 0, ..., 0]
-    maps = per_place.sum(1)[:, None]
+    maps = np.einsum('nr,nrhw->nhw', density, mask[:, :, 0, ..., 0])
     frames = job.x[stream].shape[1]
-    made[stream] = np.repeat(maps, frames, 1).astype(np.float32)
+    made[stream] = np.repeat(maps[:, None], frames, 1).astype(np.float32)
   return made
 
 
@@ -212,20 +231,14 @@ def _fall(job, masks, count):
 
 def _attention(job):
   """The network's own highlight maps, brought to the size of the clips."""
-  made = {}
-  for name, maps in attention_of(job.parts.whole, job.x, job.params).items():
-    if maps.ndim != 5 or maps.shape[-1] != 1:
+  made, out = {}, _out(job.parts.whole, job.x, job.params)
+  for name, maps in out.items():
+    if 'attention' not in name or maps.ndim != 5 or maps.shape[-1] != 1:
       continue
     stream = next((s for s in job.x if name.startswith(s)), next(iter(job.x)))
     shape = (len(maps), *job.x[stream].shape[1:4])
     made[stream] = np.asarray(jax.image.resize(maps[..., 0], shape, 'linear'))
   return made
-
-
-def attention_of(whole, x, params) -> dict[str, np.ndarray]:
-  """Everything in `out` whose name says attention: weights and highlights."""
-  out = _out(whole, x, params)
-  return {n: np.asarray(a) for n, a in out.items() if 'attention' in n}
 
 
 @functools.partial(jax.jit, static_argnums=0)

@@ -38,15 +38,15 @@ class Functions:
 
 def functions(model: nn.Module, params, sample: dict) -> Functions:
   """The network as functions; `sample` is a batch of its streams."""
-  whole = functools.partial(_whole, model)
+  of_all = functools.partial(whole, model)
   begins = _beginnings(model, params, sample)
   if set(begins) != set(sample):
-    return Functions(whole)
+    return Functions(of_all)
   fused = all(one.pool for one in begins.values())
   first = functools.partial(_first, begins, False)
   rest = functools.partial(_rest, model, begins, False)
   parts = Functions(
-    whole,
+    of_all,
     first,
     rest,
     functools.partial(_first, begins, True) if fused else first,
@@ -65,7 +65,8 @@ class _Beginning:
   pool: tuple[int, int, int] | None
 
 
-def _whole(model, batch, params):
+def whole(model: nn.Module, batch: dict, params) -> tuple:
+  """(logits, out) of a batch, without dropout."""
   return model.apply({'params': params}, batch, train=False)
 
 
@@ -86,7 +87,7 @@ def _beginnings(model, params, sample):
     return call(*args, **kwargs)
 
   with nn.intercept_methods(watch):
-    jax.eval_shape(lambda p, x: _whole(model, x, p), params, sample)
+    jax.eval_shape(lambda p, x: whole(model, x, p), params, sample)
   return found
 
 
@@ -144,15 +145,15 @@ def _at(params, path):
 def _agree(parts, params, sample) -> bool:
   """Whether the parts give what the whole gives, tried on the sample."""
   tell = jax.jit(lambda f, b, p: f(b, p)[0], static_argnums=0)
-  whole = tell(parts.whole, sample, params)
-  scale = float(jnp.abs(whole).max()) + 1e-6
+  said = tell(parts.whole, sample, params)
+  scale = float(jnp.abs(said).max()) + 1e-6
   for first, rest in (
     (parts.first, parts.rest),
     (parts.pooled_first, parts.pooled_rest),
   ):
     made = tell(rest, jax.jit(first)(sample, params), params)
-    if made.shape != whole.shape or not np.allclose(
-      made, whole, atol=1e-4 * scale
+    if made.shape != said.shape or not np.allclose(
+      made, said, atol=1e-4 * scale
     ):
       return False
   return True

@@ -134,10 +134,16 @@ def save_mp4(path: pathlib.Path, frames: np.ndarray) -> bool:
 
 
 def rows_of(maps, at: int, face, ground) -> dict[str, np.ndarray]:
-  """Overlays of one clip by method; `maps` as `methods.explain` gives."""
+  """Overlays of one clip by method; `maps` as `methods.explain` gives.
+
+  Of attention, which hardly leaves its middle, what exceeds its least value.
+  """
   return {
     name: overlays(
-      {stream: m[at] for stream, m in streams.items()},
+      {
+        stream: m[at] - m[at].min() * (name == 'attention')
+        for stream, m in streams.items()
+      },
       face,
       ground,
       signed=name in methods.SIGNED + ('occlusion', 'regions'),

@@ -16,6 +16,8 @@ def shares(maps: dict[str, np.ndarray], faces) -> np.ndarray:
   Args:
     maps: (n, T, H, W) of each stream; all streams of a clip are one whole.
     faces: of the n clips.
+
+  A clip whose map is empty (Grad-CAM knows such) has NaN.
   """
   total = np.zeros((len(faces), len(places.REGIONS)))
   for stream, a in maps.items():
@@ -25,7 +27,8 @@ def shares(maps: dict[str, np.ndarray], faces) -> np.ndarray:
       total[i] += np.bincount(
         label.ravel(), weight[i].ravel(), minlength=total.shape[1]
       )
-  return total / np.maximum(total.sum(1, keepdims=True), 1e-30)
+  whole = total.sum(1, keepdims=True)
+  return total / np.where(whole > 0, whole, np.nan)
 
 
 def areas(maps: dict[str, np.ndarray], faces) -> np.ndarray:
@@ -38,7 +41,7 @@ def by_class(maps, faces, groups: dict[str, np.ndarray]) -> list[dict]:
 
   Args:
     maps: as `methods.explain` gives.
-    faces: of the clips.
+    faces: of the clips; those with an empty map do not count.
     groups: name of the class to indices of its clips.
   """
   rows = []
@@ -47,6 +50,7 @@ def by_class(maps, faces, groups: dict[str, np.ndarray]) -> list[dict]:
       continue
     share, area = shares(streams, faces), areas(streams, faces)
     for name, index in {**groups, 'all': np.arange(len(faces))}.items():
+      index = index[np.isfinite(share[index, 0])]
       if len(index):
         rows += _rows(method, name, index, share, area)
   return rows
@@ -103,6 +107,33 @@ def draw(rows: list[dict], key: str, title: str) -> bytes:
     _panel(figure, axes, table, groups, name)
   for axes in panels[len(names) :]:
     axes.set_axis_off()
+  return _encoded(figure, title)
+
+
+def draw_channels(weights: dict[str, np.ndarray], groups, title) -> bytes:
+  """The channel weights A_C of eq. 1: a line a class, its mean over clips.
+
+  Args:
+    weights: name in `out` to (n, channels).
+    groups: name of the class to indices of its clips.
+  """
+  from matplotlib import figure as figures
+
+  figure = figures.Figure(
+    figsize=(8, 0.8 + 1.9 * len(weights)), dpi=120, layout='constrained'
+  )
+  panels = np.atleast_1d(figure.subplots(len(weights), 1))
+  for axes, (name, a) in zip(panels, weights.items(), strict=True):
+    for colour, (group, index) in zip(_COLOURS, groups.items(), strict=False):
+      if len(index):
+        axes.plot(a[index].mean(0), 'o-', ms=3, lw=1, color=colour, label=group)
+    axes.set(xlabel='channel', ylabel='weight')
+    axes.set_title(name, loc='left', fontsize=9)
+    axes.legend(fontsize=7)
+  return _encoded(figure, title)
+
+
+def _encoded(figure, title):
   figure.suptitle(title, x=0.01, ha='left', fontsize=10, color=_COLOURS[0])
   file = io.BytesIO()
   figure.savefig(file, format='png', metadata={'Software': None})
