@@ -8,6 +8,7 @@ aside, for the lids then move most and mean nothing.
 """
 
 import argparse
+import dataclasses
 import functools
 import json
 import pathlib
@@ -23,6 +24,8 @@ from mefnet_jax.explanations import methods, networks, places, runs, truth
 SIZE = 64  # pixels a side of the face crop in which maps meet the truth
 METHODS = tuple(name for name in methods.NAMES if name != 'regions')
 _RANDOM = 'random order'
+# A slope's sign says which way, not how much: its size ranks the places.
+_SLOPES = ('gradient', 'smooth_grad')
 
 
 def main():
@@ -141,7 +144,11 @@ def _curves(run, index, target, maps):
   random = np.random.default_rng(0)
   some = next(iter(maps.values()))
   views = {s: a.shape for s, a in run.views(index[:1]).items()}
-  ranks = {n: s for n, s in maps.items() if set(s) == set(views)}
+  ranks = {
+    n: {k: np.abs(a) if n in _SLOPES else a for k, a in s.items()}
+    for n, s in maps.items()
+    if set(s) == set(views)
+  }
   ranks[_RANDOM] = {s: random.random(a.shape) for s, a in some.items()}
   made = {name: {} for name in ranks}
   for name, streams in ranks.items():
@@ -189,32 +196,43 @@ def _completeness(run, index, target):
 def _randomised(run, index, target, maps):
   """Rank correlation of maps with those of a network with random weights.
 
-  Some twenty clips tell it; a random network's last layer is random too.
+  [as they are, without their signs]: a product with the input keeps the
+  input's places whatever the weights, so the second is high where the first
+  is not. All layers are drawn anew, of the last (which starts at zero) the
+  trained weights are shuffled. A dozen clips tell it.
   """
-  some = index[:: max(1, len(index) // 20)]
+  some = index[:: max(1, len(index) // 12)]
   at = np.searchsorted(index, some)
-  random = np.random.default_rng(1)
-  params = jax.tree.map(
-    lambda a: random.permutation(np.asarray(a).ravel()).reshape(a.shape),
-    run.params,
-  )
-  import dataclasses
-
-  other = dataclasses.replace(run, params=params)
+  other = dataclasses.replace(run, params=_random_weights(run))
   redone = methods.explain(other, some, target[at], tuple(maps))
   found = {}
   for name, streams in redone.items():
     pairs = [
-      stats.spearmanr(
-        np.abs(a[i]).ravel(), np.abs(maps[name][s][at[i]]).ravel()
-      )
+      (a[i].ravel(), maps[name][s][at[i]].ravel())
       for s, a in streams.items()
       for i in range(len(some))
       if np.ptp(a[i]) > 0 and np.ptp(maps[name][s][at[i]]) > 0
     ]
     if pairs:
-      found[name] = float(np.mean([p.statistic for p in pairs]))
+      found[name] = [
+        float(np.mean([stats.spearmanr(*map(how, p)).statistic for p in pairs]))
+        for how in (np.asarray, np.abs)
+      ]
   return found
+
+
+def _random_weights(run):
+  sample = jax.tree.map(np.asarray, run.views(np.array([0])))
+  drawn = jax.jit(run.model.init)(jax.random.key(7), sample)['params']
+  count = len(run.splits)
+  drawn = jax.tree.map(
+    lambda a: np.broadcast_to(np.asarray(a), (count, *a.shape)), drawn
+  )
+  random = np.random.default_rng(1)
+  last = jax.tree.map(
+    lambda a: random.permutation(np.asarray(a), axis=1), run.params['classes']
+  )
+  return {**drawn, 'classes': last}
 
 
 def _interval(values, subject):
@@ -256,7 +274,7 @@ def table(result: dict) -> str:
       for key in _COLUMNS
     ]
     rank = result['randomisation'].get(name)
-    cells.append('' if rank is None else f'{rank:.2f}')
+    cells.append('{:.2f}, {:.2f}'.format(*rank) if rank else '')
     lines.append(f'| {name} | ' + ' | '.join(cells) + ' |')
   return '\n'.join(lines)
 
