@@ -76,7 +76,7 @@ def start(name, python, module, file):
 
 
 def same(facts):
-  """All explain one network by one rule: equal maps of three clips.
+  """All explain one network by one rule: equal maps of a clip.
 
   The noise of SmoothGrad differs, so of it only the size must agree.
   """
