@@ -51,7 +51,7 @@ class Run:
       name: np.asarray(
         inputs.standardise(self.clips.streams[name][index], self.config.input)
       )
-      for name in models.views(self.config.model.name)
+      for name in stream_names(self.config)
     }
 
   def weights(self, fold: int) -> dict:
@@ -151,6 +151,12 @@ def read_config(workdir: pathlib.Path) -> ml_collections.ConfigDict:
     ) from error
 
 
+def stream_names(config) -> tuple[str, ...]:
+  """The streams that the config's network looks at."""
+  chosen = config.model.get('streams')
+  return models.views(config.model.name, *([chosen] if chosen else []))
+
+
 def _tuples(value):
   """JSON's lists as the tuples that they were."""
   if isinstance(value, dict):
@@ -174,7 +180,7 @@ def _weights(workdir, config, epoch, model, clips, count):
   """The parameters of all folds; the network says their shapes."""
   streams = {
     name: jax.ShapeDtypeStruct((1, *clips.streams[name].shape[1:]), np.float32)
-    for name in models.views(config.model.name)
+    for name in stream_names(config)
   }
   shapes = jax.eval_shape(model.init, jax.random.key(0), streams)['params']
   like = jax.tree.map(
