@@ -89,8 +89,8 @@ def same(facts):
       and np.isclose(one['smooth_norm'], first['smooth_norm'], rtol=0.2)
     ):
       sys.exit(f'error: the maps of {name} are not ours: {one} {first}')
-    for key in ('values', 'sums'):
-      one[key] = one[key][:3]
+  for one in facts.values():
+    one['values'] = one['values'][:3]  # enough for the file
 
 
 def measure(workers, counts, repeats):

@@ -136,21 +136,17 @@ def save_mp4(path: pathlib.Path, frames: np.ndarray) -> bool:
 def rows_of(maps, at: int, face, ground) -> dict[str, np.ndarray]:
   """Overlays of one clip by method; `maps` as `methods.explain` gives.
 
-  Of attention, which hardly leaves its middle, what exceeds its least value.
+  Of attention, which hardly leaves its middle, what exceeds its median.
   """
-  return {
-    name: overlays(
-      {
-        stream: m[at] - m[at].min() * (name == 'attention')
-        for stream, m in streams.items()
-      },
-      face,
-      ground,
-      signed=name in methods.SIGNED + ('occlusion', 'regions'),
-    )
-    for name, streams in maps.items()
-    if streams
-  }
+  made = {}
+  for name, streams in maps.items():
+    own = {stream: m[at] for stream, m in streams.items()}
+    if name == 'attention':
+      own = {s: np.maximum(m - np.median(m), 0) for s, m in own.items()}
+    if own:
+      signed = name in (*methods.SIGNED, 'occlusion', 'regions')
+      made[name] = overlays(own, face, ground, signed=signed)
+  return made
 
 
 def _labelled(line, name):
