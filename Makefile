@@ -1,4 +1,5 @@
-# make demo | make test | make bench-step | make bench-saliency: each sets up what it needs, once.
+# make demo | make test | make bench-step | make bench-saliency: each sets up
+# what it needs, once.
 
 PYTHON ?= python3
 VENV := .venv

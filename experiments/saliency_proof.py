@@ -18,6 +18,7 @@ import jax
 import numpy as np
 from scipy import stats
 
+from experiments import proof_figures
 from mefnet_jax import compilation, errors, saliency
 from mefnet_jax.explanations import methods, networks, places, runs, truth
 
@@ -42,8 +43,8 @@ def main():
   args.out.mkdir(parents=True, exist_ok=True)
   text = json.dumps(result, indent=1) + '\n'
   (args.out / 'saliency_proof.json').write_text(text)
-  (args.out / 'saliency_proof.png').write_bytes(draw(result))
-  print(table(result))
+  (args.out / 'saliency_proof.png').write_bytes(proof_figures.draw(result))
+  print(proof_figures.table(result))
 
 
 def measure(run: runs.Run, wanted: str) -> dict:
@@ -81,6 +82,7 @@ def measure(run: runs.Run, wanted: str) -> dict:
   return {
     'release': 'synthetic' if run.synthetic else 'real',
     'model': run.config.model.name,
+    'methods': list(METHODS),
     'clips': len(index),
     'left_out_blinking': int((~kept).sum()),
     'moving_share': float(masks.mean()),
@@ -247,68 +249,6 @@ def _interval(values, subject):
   drawn = (times @ total) / np.maximum(times @ count, 1)
   low, high = np.percentile(drawn, (2.5, 97.5))
   return [float(np.mean(values)), float(low), float(high)]
-
-
-_COLUMNS = {
-  'pointing': 'pointing game',
-  'energy': 'energy inside',
-  'apex_error': 'apex error',
-  'deletion': 'deletion',
-  'insertion': 'insertion',
-}
-
-
-def table(result: dict) -> str:
-  """The measures as a Markdown table."""
-  kind = result['release'].upper()
-  lines = [
-    f'{kind}, {result["model"]}, {result["clips"]} held-out clips; the moving '
-    f'region is {result["moving_share"]:.1%} of the face crop.',
-    '',
-    '| method | ' + ' | '.join(_COLUMNS.values()) + ' | random weights |',
-    '|---|' + '---|' * (len(_COLUMNS) + 1),
-  ]
-  for name, found in result['measures'].items():
-    cells = [
-      '{:.3f} [{:.3f}, {:.3f}]'.format(*found[key]) if key in found else ''
-      for key in _COLUMNS
-    ]
-    rank = result['randomisation'].get(name)
-    cells.append('{:.2f}, {:.2f}'.format(*rank) if rank else '')
-    lines.append(f'| {name} | ' + ' | '.join(cells) + ' |')
-  return '\n'.join(lines)
-
-
-def draw(result: dict) -> bytes:
-  """Five panels of dots with intervals, as PNG."""
-  import io
-
-  from matplotlib import figure as figures
-
-  figure = figures.Figure(figsize=(13, 4), dpi=110, layout='constrained')
-  panels = figure.subplots(1, len(_COLUMNS), sharey=True)
-  names = list(result['measures'])[::-1]
-  for axes, (key, title) in zip(panels, _COLUMNS.items(), strict=True):
-    for y, name in enumerate(names):
-      if key in result['measures'][name]:
-        mean, low, high = result['measures'][name][key]
-        ours = name in METHODS
-        colour = '#0b62a4' if ours else '#b3400a'
-        axes.plot([low, high], [y, y], color=colour, lw=4, alpha=0.35)
-        axes.plot(mean, y, 'o', color=colour)
-    axes.set_title(title, fontsize=10)
-    axes.grid(axis='x', alpha=0.3)
-    axes.set_yticks(range(len(names)), names)
-  figure.suptitle(
-    f'{result["release"].upper()} | {result["model"]} | '
-    f'{result["clips"]} held-out clips | 95 % over people',
-    x=0.01,
-    ha='left',
-    color='#b3400a',
-  )
-  file = io.BytesIO()
-  figure.savefig(file, format='png', metadata={'Software': None})
-  return file.getvalue()
 
 
 if __name__ == '__main__':

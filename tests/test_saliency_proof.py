@@ -5,7 +5,7 @@ import pathlib
 import numpy as np
 import pytest
 
-from experiments import saliency_proof
+from experiments import proof_figures, saliency_proof
 from mefnet_jax import errors
 from mefnet_jax.explanations import runs, truth
 
@@ -34,9 +34,9 @@ def test_the_proof_measures_each_method_and_its_baselines(run, monkeypatch):
   assert found['uniform']['energy'][0] == pytest.approx(result['moving_share'])
   assert result['completeness']['largest_gap'] < 0.05
   assert all(abs(found) < 0.5 for found, _ in result['randomisation'].values())
-  text = saliency_proof.table(result)
+  text = proof_figures.table(result)
   assert text.startswith('SYNTHETIC')
-  assert saliency_proof.draw(result)[1:4] == b'PNG'
+  assert proof_figures.draw(result)[1:4] == b'PNG'
 
 
 def test_without_truth_there_is_no_proof(run, monkeypatch):

@@ -14,7 +14,6 @@ method, what it promises, and how that is tested.
 """
 
 from mefnet_jax.saliency.gradients import (
-  completeness_gap,
   gradient,
   gradient_x_input,
   integrated_gradients,
@@ -22,6 +21,7 @@ from mefnet_jax.saliency.gradients import (
 )
 from mefnet_jax.saliency.layers import grad_cam, gradient_of_layer
 from mefnet_jax.saliency.measures import (
+  completeness_gap,
   deletion,
   energy_inside,
   insertion,

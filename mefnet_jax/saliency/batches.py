@@ -46,6 +46,17 @@ def as_float(x):
   return jax.tree.map(lambda a: jnp.asarray(a, jnp.float32), x)
 
 
+def baseline(x, baseline):
+  """The baseline in the shape of x; None is zeros."""
+  if baseline is None:
+    return jax.tree.map(jnp.zeros_like, x)
+  return jax.tree.map(
+    lambda a, b: jnp.broadcast_to(jnp.asarray(b, jnp.float32), a.shape),
+    x,
+    baseline,
+  )
+
+
 def size(x) -> int:
   """The number of examples B of a tree."""
   return len(jax.tree.leaves(x)[0])

@@ -36,7 +36,7 @@ def gradient_x_input(
   """
   x = batches.as_float(x)
   slope = gradient(f, x, target, args=args, rows=rows)
-  away = jax.tree.map(jnp.subtract, x, _baseline(x, baseline))
+  away = jax.tree.map(jnp.subtract, x, batches.baseline(x, baseline))
   return jax.tree.map(jnp.multiply, slope, away)
 
 
@@ -134,32 +134,9 @@ def smooth_grad(
   )
 
 
-def completeness_gap(
-  f: Callable, x, maps, target=None, *, baseline=None, args=(), rows=_ROWS
-) -> tuple[jax.Array, jax.Array]:
-  """How far maps are from adding up to what they explain.
-
-  Returns:
-    (B,) sum of the map minus (f(x) - f(baseline)), and (B,) that difference.
-  """
-  x = batches.as_float(x)
-  tree = (x, _baseline(x, baseline), target)
-  rise_B = batches.in_batches(lambda p: _rise(f, *p, args), tree, rows)
-  sums = [a.reshape(len(a), -1).sum(1) for a in jax.tree.leaves(maps)]
-  return sum(sums) - rise_B, rise_B
-
-
 @functools.partial(jax.jit, static_argnums=0)
 def _gradient(f, x, target_B, args):
   return jax.grad(lambda x: batches.total(f, x, target_B, args))(x)
-
-
-@functools.partial(jax.jit, static_argnums=0)
-def _rise(f, x, baseline, target_B, args):
-  high_B, low_B = (
-    batches.chosen(batches.scores(f, a, args), target_B) for a in (x, baseline)
-  )
-  return high_B - low_B
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1))
@@ -248,14 +225,4 @@ def _start(x, baseline):
   """
   if baseline is None:
     return jax.tree.map(lambda a: jnp.zeros_like(a[:1]), x), None
-  return None, {'baseline': _baseline(x, baseline)}
-
-
-def _baseline(x, baseline):
-  if baseline is None:
-    return jax.tree.map(jnp.zeros_like, x)
-  return jax.tree.map(
-    lambda a, b: jnp.broadcast_to(jnp.asarray(b, jnp.float32), a.shape),
-    x,
-    baseline,
-  )
+  return None, {'baseline': batches.baseline(x, baseline)}

@@ -1,4 +1,4 @@
-"""How good is a map: deletion and insertion, pointing game, energy inside."""
+"""How good is a map: completeness, deletion, pointing game, energy inside."""
 
 import functools
 from collections.abc import Callable
@@ -8,6 +8,21 @@ import jax.numpy as jnp
 import numpy as np
 
 from mefnet_jax.saliency import batches
+
+
+def completeness_gap(
+  f: Callable, x, maps, target=None, *, baseline=None, args=(), rows=64
+) -> tuple[jax.Array, jax.Array]:
+  """How far maps are from adding up to what they explain.
+
+  Returns:
+    (B,) sum of the map minus (f(x) - f(baseline)), and (B,) that difference.
+  """
+  x = batches.as_float(x)
+  tree = (x, batches.baseline(x, baseline), target)
+  rise_B = batches.in_batches(lambda p: _rise(f, *p, args), tree, rows)
+  sums = [a.reshape(len(a), -1).sum(1) for a in jax.tree.leaves(maps)]
+  return sum(sums) - rise_B, rise_B
 
 
 def deletion(
@@ -83,15 +98,17 @@ def energy_inside(maps, masks) -> np.ndarray:
   return (maps * (masks > 0)).sum(1) / maps.sum(1)
 
 
+@functools.partial(jax.jit, static_argnums=0)
+def _rise(f, x, baseline, target_B, args):
+  high_B, low_B = (
+    batches.chosen(batches.scores(f, a, args), target_B) for a in (x, baseline)
+  )
+  return high_B - low_B
+
+
 def _curve(f, x, maps, target, baseline, points, args, rows, inserted):
   x = batches.as_float(x)
-  if baseline is None:
-    baseline = jax.tree.map(jnp.zeros_like, x)
-  baseline = jax.tree.map(
-    lambda b, a: jnp.broadcast_to(jnp.asarray(b, jnp.float32), a.shape),
-    baseline,
-    x,
-  )
+  baseline = batches.baseline(x, baseline)
   rank = _ranks(maps)
   curve = []
   for share in np.linspace(0, 1, points + 1):

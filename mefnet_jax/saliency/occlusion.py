@@ -31,8 +31,7 @@ def occlusion(
     (B, M) float32; `spread` makes a map of it.
   """
   x = batches.as_float(x)
-  if baseline is None:
-    baseline = jax.tree.map(jnp.zeros_like, x)
+  baseline = batches.baseline(x, baseline)
   own = jax.tree.map(lambda m, a: m.ndim > a.ndim, masks, x)
   masks = jax.tree.map(
     lambda m, o, a: m if o else np.broadcast_to(m[None], (len(a), *m.shape)),
@@ -43,11 +42,6 @@ def occlusion(
   count = jax.tree.leaves(masks)[0].shape[1]
   whole_B = batches.in_batches(
     lambda part: _score(f, *part, args), (x, target), rows
-  )
-  baseline = jax.tree.map(
-    lambda b, a: jnp.broadcast_to(jnp.asarray(b, jnp.float32), a.shape),
-    baseline,
-    x,
   )
   # Pairs (example, mask) in one row after another; masks stay on the host.
   pairs = np.stack(np.divmod(np.arange(len(whole_B) * count), count), 1)
