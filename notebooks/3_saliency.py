@@ -52,7 +52,7 @@ os.environ['WHY'] = '--clips=2 --methods=gradient,integrated_gradients,grad_cam,
 from IPython.display import Image, display
 
 strips = sorted((runs / 'why' / 'clips').glob('*.png'))
-for strip in strips[:2]:
+for strip in strips[:1]:
   display(Image(str(strip)))
 
 # %% [markdown]
