@@ -1,4 +1,5 @@
-# make demo | make test | make bench-step | make bench-models: each sets up what it needs, once.
+# make demo | make test | make bench-step | bench-models | bench-saliency: each
+# sets up what it needs, once.
 
 PYTHON ?= python3
 VENV := .venv
@@ -7,7 +8,7 @@ BENCH := .venv-bench
 CONFIG ?= configs/mfcnn.py
 WORKDIR ?= runs/demo
 
-.PHONY: demo test lint bench-step bench-models clean
+.PHONY: demo test lint bench-step bench-models bench-saliency clean
 
 demo: $(VENV)/.installed
 	$(PY) -m mefnet_jax.main --config=$(CONFIG) --workdir=$(WORKDIR)
@@ -43,6 +44,9 @@ $(BENCH)/.installed: benchmarks/requirements-peers.txt
 	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check \
 	  -r benchmarks/requirements-peers.txt
 	touch $@
+
+bench-saliency: $(VENV)/.installed $(BENCH)/.installed
+	$(PY) -m benchmarks.saliency --peers=$(BENCH)/bin/python
 
 clean:
 	rm -rf $(VENV) $(BENCH)

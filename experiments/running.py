@@ -18,7 +18,6 @@ from absl import flags
 
 from mefnet_jax import (
   compilation,
-  controls,
   errors,
   fit,
   mistakes,
@@ -134,8 +133,8 @@ def _report(workdir):
 
 def _collected(config, workdir, console, stop):
   """The job and the seeds of a run, up to its training."""
-  job, seeds = controls.collected(config, workdir, stop=stop)
-  return dataclasses.replace(job, console=console), seeds
+  made = protocol.prepare(config, workdir, stop=stop)
+  return dataclasses.replace(made.job, console=console), made.seeds
 
 
 def _groups(jobs):
@@ -164,6 +163,8 @@ def _key(job, seeds):
       repr(job.model),
       config.train.to_dict(),
       config.input,
+      config.scale,
+      config.augment.to_dict(),
       seeds,
       alone,
     ]

@@ -4,8 +4,8 @@ import csv
 import json
 import pathlib
 import sys
-import threading
 
+import jax
 import ml_collections
 import numpy as np
 import rich.console
@@ -21,10 +21,6 @@ from mefnet_jax import (
 )
 
 _BATCH = 32
-
-
-class _Collected(Exception):
-  """Carries what a run would train out of it."""
 
 
 def permuted(workdir: pathlib.Path) -> pathlib.Path:
@@ -57,31 +53,18 @@ def features(workdir: pathlib.Path) -> dict[str, np.ndarray]:
     UserError: workdir holds no finished run, or a damaged checkpoint.
   """
   config = _config(workdir)
-  job, _ = collected(config, workdir, stop=threading.Event())
+  job = protocol.prepare(config, workdir).job
   with (workdir / 'clips.csv').open(newline='') as file:
     clips = [row['clip'] for row in csv.DictReader(file)]
   measured = inputs.measured(job.clips, how=config.input)
-  params = fit.trained(workdir, job.model, measured, config.seed, 0)
-  params = {'params': params}
+  params, _ = fit.trained(workdir, job.model, measured, config.seed)
+  params = {'params': jax.tree.map(lambda x: x[0], params)}
   rows = []
   for start in range(0, len(clips), _BATCH):
     index = np.arange(start, min(start + _BATCH, len(clips)))
     batch = inputs.batch(measured, index, how=config.input)
     rows.append(_dense(job.model, params, batch))
   return dict(zip(clips, np.concatenate(rows), strict=True))
-
-
-def collected(config, workdir: pathlib.Path, *, stop: threading.Event):
-  """(fit.Job, seeds): all that a run would train, without training it."""
-
-  def fitting(job, seeds):
-    raise _Collected(job, seeds)
-
-  quiet = rich.console.Console(quiet=True)
-  try:
-    protocol.run(config, workdir, console=quiet, stop=stop, fitting=fitting)
-  except _Collected as found:
-    return found.args
 
 
 def _config(workdir):

@@ -95,45 +95,63 @@ def fit(job: Job, seeds: tuple[int, ...]) -> list[Fitted]:
   return list(fitted.values())
 
 
-def trained(workdir: pathlib.Path, model, clips: dict, seed: int, fold: int):
-  """The weights of one member of a finished run.
+def trained(workdir: pathlib.Path, model, clips: dict, seed: int):
+  """The weights of a finished run, and what they answered.
 
   Args:
     workdir: of the run.
     model: its network.
     clips: `inputs.measured` clips, for the shapes.
     seed: one of the run's.
-    fold: number of the fold, from 0.
 
   Returns:
-    The params of the network.
+    The params of all folds, leaves (F, ...), and the probabilities (test
+    clips, C) of each fold.
 
   Raises:
-    UserError: nothing whole is there, or the training has not ended.
+    UserError: the training has not ended, a checkpoint is damaged, or its
+      weights are not of this network.
   """
+  parts, answers, damaged = [], [], []
   for block in planning.kept(workdir):
-    if seed in block.seeds and block.start <= fold < block.stop:
-      folder = workdir / 'checkpoints' / block.name
-      done, note = checkpoints.latest(folder, lambda _: None)
-      if 'probabilities' in note:
-        place = block.seeds.index(seed), fold - block.start
-        return _weights(folder, done, block, model, clips, place)
-  raise errors.UserError(
-    f'{workdir} holds no finished training of fold {fold + 1} with seed '
-    f'{seed}: run mefnet_jax.main with this --workdir first'
-  )
+    if seed not in block.seeds:
+      continue
+    folder = workdir / 'checkpoints' / block.name
+    done, note = checkpoints.latest(folder, damaged.append)
+    if 'probabilities' not in note:
+      parts = []
+      break
+    place = block.seeds.index(seed)
+    parts.append(_weights(folder, done, block, model, clips, place))
+    answers += [np.array(p) for p in note['probabilities'][place]]
+  if not parts:
+    why = damaged[0] if damaged else f'seed {seed} is not trained to the end'
+    raise errors.UserError(
+      f'{workdir}: {why}: run mefnet_jax.main with this --workdir once more'
+    )
+  return jax.tree.map(lambda *x: np.concatenate(x), *parts), answers
 
 
 def _weights(folder, done, block, model, clips, place):
-  """The params of the member at `place` of a block that has ended."""
+  """The params of one seed's folds in a block that has ended."""
   members = (len(block.seeds), block.stop - block.start)
-  sample = inputs.batch(clips, np.zeros(1, np.int32), how='frames')
-  shapes = jax.eval_shape(lambda: model.init(jax.random.key(0), sample))
+  first = jnp.zeros(1, jnp.int32)
+  shapes = jax.eval_shape(
+    lambda: model.init(
+      jax.random.key(0), inputs.batch(clips, first, how='frames')
+    )
+  )
   like = jax.tree.map(
     lambda x: np.zeros(members + x.shape, x.dtype), shapes['params']
   )
-  params = checkpoints.load(folder, done, {'params': like})['params']
-  return jax.tree.map(lambda x: x[place], params)
+  try:
+    params = checkpoints.load(folder, done, {'params': like})['params']
+  except (ValueError, KeyError) as error:
+    raise errors.UserError(
+      f"{folder}: its weights do not fit the run's config or release: delete "
+      'the --workdir and run mefnet_jax.main again'
+    ) from error
+  return jax.tree.map(lambda x: np.asarray(x[place]), params)
 
 
 def _blocks(job, seeds):

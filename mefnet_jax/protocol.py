@@ -1,5 +1,6 @@
 """All folds of a config: prepare, train, evaluate, pool, report."""
 
+import dataclasses
 import hashlib
 import pathlib
 import platform
@@ -70,37 +71,15 @@ def run(
     errors.Stopped: `stop` was set; the checkpoint is saved.
   """
   started = time.monotonic()
-  clips = _load(config, workdir, console)
+  made = prepare(config, workdir, console=console, stop=stop)
   prepared = time.monotonic()
-  label = _labels(config, clips)
-  splits = folds.make(
-    config.protocol, label, clips.subject, clips.database, seed=config.seed
-  )
-  if config.train.selection == 'validation':
-    splits = validation.set_aside(
-      splits,
-      label,
-      clips.subject,
-      share=config.train.validation_share,
-      seed=config.seed,
-    )
-  clips, label, splits = mistakes.make(config, clips, label, splits)
-  job = fit.Job(
-    model=_network(config, clips),
-    clips=_inputs(config, clips, label),
-    splits=splits,
-    config=config,
-    workdir=workdir,
-    fingerprint=_fingerprint(clips, label, splits),
-    console=console,
-    stop=stop,
-  )
+  clips, label, splits = made.clips, made.job.clips['label'], made.job.splits
   _announce(config, clips, splits, console)
   if distributed.is_first():
     folds.write(workdir / 'folds.json', splits, clips.clip, config)
     provenance.write(workdir, clips, label, splits, config)
-  seeds = tuple(range(config.seed, config.seed + config.seeds))
-  fitted = fitting(job, seeds)
+  seeds = made.seeds
+  fitted = fitting(made.job, seeds)
   order = np.concatenate([fold.test for fold in splits])
   by_seed = np.stack([np.concatenate(one.held_out) for one in fitted])
   result = results.Result(
@@ -143,6 +122,57 @@ def run(
   return summary
 
 
+@dataclasses.dataclass(frozen=True)
+class Prepared:
+  """All that a config's training needs, and the clips it comes from."""
+
+  clips: datasets.Clips
+  job: fit.Job
+  seeds: tuple[int, ...]
+
+
+def prepare(
+  config,
+  workdir: pathlib.Path,
+  *,
+  console: rich.console.Console | None = None,
+  stop: threading.Event | None = None,
+) -> Prepared:
+  """The clips, labels, folds and network of a config; trains nothing.
+
+  Raises:
+    UserError: a release that cannot be used, or a protocol that it cannot
+      be split for.
+  """
+  console = console or rich.console.Console(quiet=True)
+  clips = _load(config, workdir, console)
+  label = _labels(config, clips)
+  splits = folds.make(
+    config.protocol, label, clips.subject, clips.database, seed=config.seed
+  )
+  if config.train.selection == 'validation':
+    splits = validation.set_aside(
+      splits,
+      label,
+      clips.subject,
+      share=config.train.validation_share,
+      seed=config.seed,
+    )
+  clips, label, splits = mistakes.make(config, clips, label, splits)
+  job = fit.Job(
+    model=settings.network(config, len(clips.classes)),
+    clips=_inputs(config, clips, label),
+    splits=splits,
+    config=config,
+    workdir=workdir,
+    fingerprint=_fingerprint(clips, label, splits),
+    console=console,
+    stop=stop or threading.Event(),
+  )
+  seeds = tuple(range(config.seed, config.seed + config.seeds))
+  return Prepared(clips, job, seeds)
+
+
 def _load(config, workdir, console):
   """The clips, with the table of what preparation met, on error too.
 
@@ -173,10 +203,6 @@ def _labels(config, clips):
   if config.protocol.shuffle_labels:
     label = np.random.default_rng(config.seed).permutation(label)
   return label
-
-
-def _network(config, clips):
-  return settings.network(config, len(clips.classes))
 
 
 def _inputs(config, clips, label):

@@ -10,6 +10,7 @@ import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 
 from configs import base  # noqa: E402
+from tests.explain_fixtures import tiny_run  # noqa: E402, F401
 from tests.release_fixtures import rendered, tiny_smic  # noqa: E402, F401
 
 # Equal programs of several tests are compiled once.

@@ -34,17 +34,12 @@ def test_the_control_is_the_run_with_permuted_labels(run):
 
 
 def test_features_are_those_of_the_dense_layers(run, monkeypatch):
-  made = {}
+  def weights(workdir, model, clips, seed):
+    batch = inputs.batch(clips, np.zeros(1, np.int32), how='frames')
+    params = model.init(jax.random.key(0), batch)['params']
+    return jax.tree.map(lambda x: x[None], params), []
 
-  def weights(workdir, config):
-    job, _ = controls.collected(config, workdir, stop=None)
-    made['job'] = job
-    measured = inputs.measured(job.clips, how=config.input)
-    batch = inputs.batch(measured, np.zeros(1, np.int32), how=config.input)
-    made['params'] = job.model.init(jax.random.key(0), batch)['params']
-    return made['params']
-
-  monkeypatch.setattr(controls, '_weights', weights)
+  monkeypatch.setattr(fit, 'trained', weights)
   table = controls.features(run)
   seen = evidence.of_run(run)
   assert list(table) == list(seen.clips)

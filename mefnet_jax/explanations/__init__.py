@@ -1,0 +1,1 @@
+"""What `mefnet_jax.explain` does: runs, maps, regions, pictures, tables."""

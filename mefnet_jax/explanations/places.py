@@ -1,0 +1,181 @@
+"""Where things lie: parts of the face, crops in the face, the true motion.
+
+All is said in the coordinates of the face crop (upright, S pixels a side) or
+of a stream's own crop; a crop knows its place in the frame of the release.
+"""
+
+import concurrent.futures
+import dataclasses
+import functools
+import os
+import pathlib
+
+import cv2
+import numpy as np
+
+from mefnet_jax.datasets import releases
+from mefnet_jax.preprocess import clips, images, regions
+from mefnet_jax.preprocess import faces as detector
+
+REGIONS = ('brows', 'eyes', 'nose', 'cheeks', 'mouth', 'chin', 'elsewhere')
+# iBUG numbers of the 68 points, each from left to right.
+_LINES = (
+  range(0, 17),
+  range(17, 22),
+  range(22, 27),
+  range(27, 31),
+  range(31, 36),
+  (*range(36, 42), 36),
+  (*range(42, 48), 42),
+  (*range(48, 60), 48),
+  (*range(60, 68), 60),
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Face:
+  """Where the 68 landmarks of a clip's onset frame are, in its pixels."""
+
+  points: np.ndarray
+
+  def region(self, stream: str, size: int) -> np.ndarray:
+    """(2, 3): centres of a crop's pixels to points of the frame."""
+    of = clips.STREAMS.get(stream, regions.face)
+    return of(detector.Landmarks(self.points), size)
+
+  def inside(self, stream: str, size: int) -> np.ndarray:
+    """(68, 2) landmarks in pixels of the crop."""
+    region = self.region(stream, size)
+    inverse = np.linalg.inv(region[:, :2])
+    return (self.points - region[:, 2]) @ inverse.T
+
+  def labels(self, stream: str, size: int) -> np.ndarray:
+    """(size, size) the number of the region that each pixel lies in."""
+    return _labels(self.inside(stream, size), size)
+
+  def in_face(self, maps_THW, stream: str, size: int) -> np.ndarray:
+    """Maps of a stream's crop in the place they have in the face crop."""
+    own = maps_THW.shape[-1]
+    there = regions.chain(
+      _inverse(self.region(stream, own)), self.region('face', size)
+    )
+    return np.stack(
+      [
+        cv2.warpAffine(
+          frame.astype(np.float32),
+          there,
+          (size, size),
+          flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+          borderMode=cv2.BORDER_CONSTANT,
+        )
+        for frame in maps_THW
+      ]
+    )
+
+  def outline(self, size: int) -> np.ndarray:
+    """A drawing of the landmarks in the face crop, (size, size) uint8."""
+    canvas = np.full((size, size), 40, np.uint8)
+    points = np.rint(self.inside('face', size) * 8).astype(int)
+    for line in _LINES:
+      cv2.polylines(
+        canvas, [points[list(line)]], False, 190, 1, cv2.LINE_AA, shift=3
+      )
+    return canvas
+
+  def sampled(self, image: np.ndarray, size: int) -> np.ndarray:
+    """An image of the frame, (H, W) or (H, W, C), in the face crop."""
+    return cv2.warpAffine(
+      image.astype(np.float32),
+      self.region('face', size),
+      (size, size),
+      flags=cv2.INTER_AREA | cv2.WARP_INVERSE_MAP,
+      borderMode=cv2.BORDER_CONSTANT,
+    )
+
+
+def find(dataset, wanted: tuple[str, ...]) -> dict[str, Face]:
+  """The landmarks of some clips, found on the onset frame as preparation did.
+
+  Args:
+    dataset: `config.dataset` of a run; its release must be named.
+    wanted: names of clips.
+  """
+  rows = _rows(dataset)
+  chosen = [rows[name] for name in wanted]
+  work = functools.partial(_find, which=dataset.detector)
+  # dlib leaves the interpreter to the other threads while it searches.
+  with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+    return dict(zip(wanted, pool.map(work, chosen), strict=True))
+
+
+def release_root(dataset) -> pathlib.Path:
+  """The folder of a run's release, also where it was made by this package."""
+  if dataset.release:
+    return pathlib.Path(dataset.release)
+  from mefnet_jax.datasets import default_release
+
+  reading = _reading(dataset)
+  return default_release.find(dataset.name, reading, workers=dataset.workers)
+
+
+def _rows(dataset):
+  root = release_root(dataset)
+  release = releases.read(dataset.name, root, **_reading(dataset))
+  return {row.clip: row for row in release.rows}
+
+
+def _reading(dataset):
+  fields = ('subset', 'labels', 'expressions', 'images')
+  return {name: dataset[name] for name in fields if name in dataset}
+
+
+def _find(row, which):
+  """The face on the onset frame, or on one of the few after it."""
+  for path in row.frames[:5]:
+    try:
+      found = detector.find(images.read_grey(path), which)
+    except (OSError, ValueError):
+      continue
+    if found is not None:
+      return Face(found.points)
+  raise ValueError(f'{row.clip}: no face found, though it was prepared')
+
+
+def _inverse(region):
+  inverse = np.linalg.inv(region[:, :2])
+  return np.column_stack([inverse, -inverse @ region[:, 2]])
+
+
+def _labels(points, size):
+  """Parts of the face by polygons of landmarks; later ones lie on top."""
+  label = np.full((size, size), REGIONS.index('elsewhere'), np.uint8)
+  apart = np.linalg.norm(points[42:48].mean(0) - points[36:42].mean(0))
+  up = np.array([0, -0.25 * apart])
+  jaw, low = points[:17], points[48:60]
+
+  def fill(name, outline):
+    hull = cv2.convexHull(np.asarray(outline, np.float32))
+    cv2.fillConvexPoly(
+      label, np.rint(hull * 8).astype(int), REGIONS.index(name), shift=3
+    )
+
+  fill('cheeks', [*jaw[:6], *jaw[11:], *points[36:48]])
+  fill('chin', [*jaw[4:13], *low[6:]])
+  fill('cheeks', [*jaw[:6], points[31], points[48], points[36], points[41]])
+  fill('cheeks', [*jaw[11:], points[35], points[54], points[45], points[46]])
+  fill('nose', [points[27], *points[31:36], points[39], points[42]])
+  for one in (points[36:42], points[42:48]):
+    fill('eyes', _grown(one, 1.5, apart * 0.06))
+  brows = [points[17:22], points[22:27]]
+  for one in brows:
+    fill('brows', [*(one + up), *(one - up * 0.35)])
+  fill('brows', [brows[0][-1] + up, brows[1][0] + up, points[27]])
+  fill('mouth', _grown(low, 1.25, apart * 0.05))
+  return label
+
+
+def _grown(points, factor, margin):
+  """Points pushed away from their middle."""
+  middle = points.mean(0)
+  away = points - middle
+  return middle + away * factor + np.sign(away) * margin

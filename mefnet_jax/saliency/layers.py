@@ -1,0 +1,140 @@
+"""Grad-CAM of any layer that a network names, in 2D, 3D or any rank.
+
+No hooks and no second network: f is traced, and run again from the named
+layer on. So it works for each network that returns (scores, out).
+"""
+
+import functools
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+from jax.extend import core
+
+from mefnet_jax.saliency import batches
+
+
+def grad_cam(
+  f: Callable,
+  x,
+  layer: str,
+  target=None,
+  *,
+  shape: tuple[int, ...] | None = None,
+  args=(),
+  rows=64,
+) -> jax.Array:
+  """Where the layer speaks for the target: relu(sum_c w_c a_c).
+
+  a is the layer (B, ..., C), and w_c the mean over its positions of the
+  score's gradient. Source: Selvaraju et al., ICCV 2017, with frames as one
+  more axis.
+
+  Args:
+    f: gives (scores, out) with the layer in the dict `out`.
+    x, target, args, rows: as in `saliency.gradient`.
+    layer: its name in `out`.
+    shape: brings the map (B, ...) to this size by linear interpolation.
+
+  Returns:
+    (B, ...) float32 without channels, zero or above.
+
+  Raises:
+    ValueError: no such layer, or the scores do not read it.
+  """
+  a, slope = gradient_of_layer(f, x, layer, target, args=args, rows=rows)
+  if a.ndim < 3:
+    raise ValueError(f'layer {layer!r} of shape {a.shape} has no positions')
+  axes = tuple(range(1, a.ndim - 1))
+  weight = slope.mean(axes, keepdims=True)
+  maps = jnp.maximum((weight * a).sum(-1), 0)
+  if shape is not None:
+    maps = jax.image.resize(maps, (len(maps), *shape), 'linear')
+  return maps
+
+
+def gradient_of_layer(
+  f: Callable, x, layer: str, target=None, *, args=(), rows=64
+) -> tuple[jax.Array, jax.Array]:
+  """A named layer's values, and the gradient of the target's score there.
+
+  Arguments, errors: as `grad_cam`. Returns two arrays of the layer's shape.
+  """
+  return batches.in_batches(
+    lambda part: _at_layer(f, layer, *part, args),
+    (batches.as_float(x), target),
+    rows,
+  )
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _at_layer(f, layer, x, target_B, args):
+  f = getattr(f, '__wrapped__', f)  # what jax.jit hides would stay one step
+  traced, shapes = jax.make_jaxpr(f, return_shape=True)(x, *args)
+  jaxpr = traced.jaxpr
+  goal, place = jaxpr.outvars[0], _place(jaxpr, shapes, layer)
+  if not _reads(jaxpr, place, goal):
+    raise ValueError(
+      f'the scores are not computed from layer {layer!r} as it stands in out: '
+      f'choose another of {", ".join(sorted(shapes[1]))}'
+    )
+  before, after, between = _split(jaxpr, place, goal)
+  inputs = (*traced.consts, *jax.tree.leaves((x, args)))
+  known = before(*inputs)
+  at = between.index(place)
+
+  def score(a):
+    (scores_BC,) = after(*known[:at], a, *known[at + 1 :])
+    return batches.chosen(scores_BC, target_B).sum()
+
+  return known[at], jax.grad(score)(known[at])
+
+
+def _place(jaxpr, shapes, layer):
+  """The variable of a layer; ValueError if f names no such layer."""
+  if not (isinstance(shapes, tuple) and isinstance(shapes[1], dict)):
+    raise ValueError('f must give (scores, out), out a dict of named layers')
+  if layer not in shapes[1]:
+    known = ', '.join(sorted(shapes[1]))
+    raise ValueError(f'no layer {layer!r} in out: choose of {known}')
+  structure = jax.tree.structure(shapes)
+  return jax.tree.unflatten(structure, jaxpr.outvars)[1][layer]
+
+
+def _split(jaxpr, place, goal):
+  """Two functions, up to the layer and from it on, and what is between."""
+  made = [place in eqn.outvars for eqn in jaxpr.eqns].index(True) + 1
+  early, late = jaxpr.eqns[:made], jaxpr.eqns[made:]
+  inputs = [*jaxpr.constvars, *jaxpr.invars]
+  known = {*inputs, *(v for eqn in early for v in eqn.outvars)}
+  read = [v for eqn in late for v in _variables(eqn)]
+  between = [v for v in dict.fromkeys([place, *read]) if v in known]
+  return (
+    _function(jaxpr, inputs, between, early),
+    _function(jaxpr, between, [goal], late),
+    between,
+  )
+
+
+def _function(jaxpr, invars, outvars, eqns):
+  part = jaxpr.replace(
+    constvars=[],
+    invars=invars,
+    outvars=outvars,
+    eqns=eqns,
+    debug_info=jaxpr.debug_info.with_unknown_names(),
+  )
+  return core.jaxpr_as_fun(core.ClosedJaxpr(part, ()))
+
+
+def _reads(jaxpr, source, goal) -> bool:
+  """Whether `goal` is computed from `source`."""
+  reached = {source}
+  for eqn in jaxpr.eqns:
+    if reached.intersection(_variables(eqn)):
+      reached.update(eqn.outvars)
+  return source is not goal and goal in reached
+
+
+def _variables(eqn):
+  return [v for v in eqn.invars if not isinstance(v, core.Literal)]

@@ -1,0 +1,146 @@
+"""How good is a map: completeness, deletion, pointing game, energy inside."""
+
+import functools
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from mefnet_jax.saliency import batches
+
+
+def completeness_gap(
+  f: Callable, x, maps, target=None, *, baseline=None, args=(), rows=64
+) -> tuple[jax.Array, jax.Array]:
+  """How far maps are from adding up to what they explain.
+
+  Returns:
+    (B,) sum of the map minus (f(x) - f(baseline)), and (B,) that difference.
+  """
+  x = batches.as_float(x)
+  tree = (x, batches.baseline(x, baseline), target)
+  rise_B = batches.in_batches(lambda p: _rise(f, *p, args), tree, rows)
+  sums = [a.reshape(len(a), -1).sum(1) for a in jax.tree.leaves(maps)]
+  return sum(sums) - rise_B, rise_B
+
+
+def deletion(
+  f: Callable,
+  x,
+  maps,
+  target=None,
+  *,
+  baseline=None,
+  points: int = 20,
+  args=(),
+  rows=64,
+) -> np.ndarray:
+  """The score while the places the map ranks first give way to the baseline.
+
+  A good map makes the score fall soon: the smaller the mean of the curve the
+  better. Source: Petsiuk et al., BMVC 2018.
+
+  Args:
+    f, x, target, args, rows: as in `saliency.gradient`.
+    maps: like x, larger where it mattered more; all streams are ranked
+      together.
+    baseline: broadcast to x; zeros by default.
+    points: shares of the places, from none to all.
+
+  Returns:
+    (B, points + 1) scores.
+  """
+  return _curve(f, x, maps, target, baseline, points, args, rows, False)
+
+
+def insertion(
+  f: Callable,
+  x,
+  maps,
+  target=None,
+  *,
+  baseline=None,
+  points: int = 20,
+  args=(),
+  rows=64,
+) -> np.ndarray:
+  """The score while the places the map ranks first come upon the baseline.
+
+  As `deletion`; the larger the mean of the curve the better.
+  """
+  return _curve(f, x, maps, target, baseline, points, args, rows, True)
+
+
+def points_inside(maps, masks) -> np.ndarray:
+  """The pointing game, (B,) bool: is the map's largest value in the mask?
+
+  Source: Zhang et al., ECCV 2016. maps, masks: (B, ...); a map without any
+  positive value points nowhere.
+  """
+  maps, masks = (np.asarray(a).reshape(len(a), -1) for a in (maps, masks))
+  best = maps.argmax(1)
+  at = np.arange(len(maps))
+  return (masks[at, best] > 0) & (maps[at, best] > 0)
+
+
+def energy_inside(maps, masks) -> np.ndarray:
+  """The share (B,) of the maps' positive values that lies in the masks.
+
+  An empty map has the share that the mask has of the area.
+  """
+  maps, masks = (
+    np.asarray(a, np.float64).reshape(len(a), -1) for a in (maps, masks)
+  )
+  maps = np.maximum(maps, 0)
+  empty = maps.sum(1, keepdims=True) == 0
+  maps = np.where(empty, 1.0, maps)
+  return (maps * (masks > 0)).sum(1) / maps.sum(1)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _rise(f, x, baseline, target_B, args):
+  high_B, low_B = (
+    batches.chosen(batches.scores(f, a, args), target_B) for a in (x, baseline)
+  )
+  return high_B - low_B
+
+
+def _curve(f, x, maps, target, baseline, points, args, rows, inserted):
+  x = batches.as_float(x)
+  baseline = batches.baseline(x, baseline)
+  rank = _ranks(maps)
+  curve = []
+  for share in np.linspace(0, 1, points + 1):
+    run = functools.partial(_scores, f, args, inserted, share)
+    curve.append(batches.in_batches(run, (x, baseline, rank, target), rows))
+  return np.stack([np.asarray(s) for s in curve], 1)
+
+
+def _ranks(maps):
+  """For each place, the share of places of its example that rank before it."""
+  leaves, structure = jax.tree.flatten(jax.tree.map(np.asarray, maps))
+  flat = np.concatenate([a.reshape(len(a), -1) for a in leaves], 1)
+  order = np.argsort(-flat, axis=1, kind='stable')
+  rank = np.empty(flat.shape, np.float32)
+  steps = np.arange(flat.shape[1], dtype=np.float32) / flat.shape[1]
+  np.put_along_axis(rank, order, np.broadcast_to(steps, flat.shape), 1)
+  ends = np.cumsum([a[0].size for a in leaves])[:-1]
+  parts = np.split(rank, ends, axis=1)
+  return structure.unflatten(
+    [p.reshape(a.shape) for p, a in zip(parts, leaves, strict=True)]
+  )
+
+
+def _scores(f, args, inserted, share, part):
+  return _changed_scores(f, inserted, *part, jnp.float32(share), args)
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _changed_scores(f, inserted, x, baseline, rank, target_B, share, args):
+  def mixed(a, b, r):
+    first = r < share
+    return jnp.where(first, a, b) if inserted else jnp.where(first, b, a)
+
+  x = jax.tree.map(mixed, x, baseline, rank)
+  return batches.chosen(batches.scores(f, x, args), target_B)

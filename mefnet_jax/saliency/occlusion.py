@@ -1,0 +1,99 @@
+"""Occlusion: how much the score falls when a part is hidden."""
+
+import functools
+import itertools
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from mefnet_jax.saliency import batches
+
+
+def occlusion(
+  f: Callable, x, masks, target=None, *, baseline=None, args=(), rows=64
+) -> jax.Array:
+  """The fall of the target's score for each part hidden.
+
+  Source: Zeiler and Fergus, ECCV 2014. No gradient is taken: f may be any
+  function.
+
+  Args:
+    f, x, target, args, rows: as in `saliency.gradient`.
+    masks: a tree like x of (M, ...) that broadcasts to its examples: 1 where
+      a part hides, 0 elsewhere. Boxes: `boxes`. A part of each example's own
+      (a facial region): (B, M, ...) instead, with the argument's rank one
+      above x's.
+    baseline: what a hidden place holds, broadcast to x; zeros by default.
+
+  Returns:
+    (B, M) float32; `spread` makes a map of it.
+  """
+  x = batches.as_float(x)
+  baseline = batches.baseline(x, baseline)
+  own = jax.tree.map(lambda m, a: m.ndim > a.ndim, masks, x)
+  masks = jax.tree.map(
+    lambda m, o, a: m if o else np.broadcast_to(m[None], (len(a), *m.shape)),
+    masks,
+    own,
+    x,
+  )
+  count = jax.tree.leaves(masks)[0].shape[1]
+  whole_B = batches.in_batches(
+    lambda part: _score(f, *part, args), (x, target), rows
+  )
+  # Pairs (example, mask) in one row after another; masks stay on the host.
+  pairs = np.stack(np.divmod(np.arange(len(whole_B) * count), count), 1)
+
+  def hidden(pairs):
+    b, m = pairs.T
+    parts = jax.tree.map(lambda k: jnp.asarray(k[b, m], jnp.float32), masks)
+    pick = functools.partial(jax.tree.map, lambda a: a[b])
+    of = None if target is None else jnp.asarray(target)[b]
+    return _hidden_score(f, pick(x), pick(baseline), parts, of, args)
+
+  rest_P = batches.in_batches(hidden, pairs, rows)
+  return whole_B[:, None] - rest_P.reshape(-1, count)
+
+
+def boxes(
+  shape: tuple[int, ...], size: tuple[int, ...], stride: tuple[int, ...]
+) -> np.ndarray:
+  """Masks (M, *shape) of boxes that together cover all of the shape.
+
+  Args:
+    shape: of an example, for instance (T, H, W, C).
+    size: of a box, along each axis; cut to the shape.
+    stride: from box to box; the last one ends where the axis ends.
+  """
+  starts = []
+  for length, side, step in zip(shape, size, stride, strict=True):
+    last = max(0, length - side)
+    starts.append(sorted({*range(0, last + 1, step), last}))
+  masks = []
+  for corner in itertools.product(*starts):
+    mask = np.zeros(shape, np.uint8)
+    mask[tuple(slice(c, c + s) for c, s in zip(corner, size, strict=True))] = 1
+    masks.append(mask)
+  return np.stack(masks)
+
+
+def spread(falls_BM, masks) -> np.ndarray:
+  """A map (B, ...) from falls: at each place the mean of its masks' falls."""
+  masks = np.asarray(masks, np.float32)
+  flat = masks.reshape(len(masks), -1)
+  maps = np.asarray(falls_BM, np.float32) @ flat
+  maps = maps / np.maximum(flat.sum(0), 1)
+  return maps.reshape(-1, *masks.shape[1:])
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _score(f, x, target_B, args):
+  return batches.chosen(batches.scores(f, x, args), target_B)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _hidden_score(f, x, baseline, masks, target_B, args):
+  x = jax.tree.map(lambda a, b, m: a * (1 - m) + b * m, x, baseline, masks)
+  return batches.chosen(batches.scores(f, x, args), target_B)

@@ -1,0 +1,94 @@
+"""The study of kernel sizes: its grid, its counting, and that it resumes."""
+
+import argparse
+import threading
+
+import pytest
+
+from configs import base, mecnn
+from experiments import kernel_figures, kernel_size
+from mefnet_jax import errors
+
+
+def arguments(*flags):
+  return kernel_size._arguments().parse_args(['--out=/nowhere', *flags])
+
+
+def test_the_full_grid_is_the_one_of_the_study():
+  cells = kernel_size.grid(arguments())
+  assert len(cells) == 2 * 2 * 2 * 4 * 7  # all fit in 18 and in 32 frames
+  assert len({cell.name for cell in cells}) == len(cells)
+  assert kernel_size.grid(arguments('--frames=9', '--temporal=7,9')) == [
+    cell for cell in kernel_size.grid(arguments('--frames=9', '--temporal=7'))
+  ]
+
+
+def test_small_is_small_and_can_be_changed():
+  small = arguments('--small')
+  assert len(kernel_size.grid(small)) <= 24
+  assert small.epochs < 10
+  assert arguments('--small', '--epochs=2').epochs == 2
+
+
+def test_a_leaky_protocol_is_refused():
+  with pytest.raises(errors.UserError, match='leaky'):
+    kernel_size.study(arguments('--protocol=kfold_clips'), threading.Event())
+
+
+def test_operations_by_hand():
+  config = mecnn.get_config()
+  config.model.update(channel_attention=False, spatial_attention=False)
+  convolution = 2 * 15 * 9 * 32 * 4 * 62 * 62
+  dense = 2 * (20 * 20 * 32 * 128 + 128 * 3)
+  assert kernel_size.operations(config) == convolution + dense
+
+
+def test_each_cell_has_its_own_kernel():
+  args = arguments('--small')
+  for cell in kernel_size.grid(args):
+    if cell.convolution == '3d' or 'conv' in base.get_config().model:
+      config = kernel_size.config_of(cell, args)
+      assert config.model.kernel == (cell.temporal, cell.spatial, cell.spatial)
+      assert config.dataset.frames == cell.frames
+
+
+def test_the_front_holds_what_nothing_beats():
+  rows = [
+    {'flops': f, 'uar': u}
+    for f, u in ((1, 0.4), (2, 0.3), (2, 0.5), (3, 0.5), (4, 0.9))
+  ]
+  best = [(r['flops'], r['uar']) for r in kernel_figures.front(rows, 'flops')]
+  assert best == [(1, 0.4), (2, 0.5), (4, 0.9)]
+
+
+def test_a_study_runs_and_resumes(tiny_smic, tmp_path, monkeypatch):
+  flags = ('--small', '--epochs=1', '--filters=2', '--models=mfcnn')
+  flags += ('--convolutions=3d', '--spatial=1', f'--release={tiny_smic}')
+  args = arguments(*flags, '--temporal=5,15')
+  args = argparse.Namespace(**{**vars(args), 'out': tmp_path})
+  runs = []
+  run = kernel_size.protocol.run
+
+  def counted(*a, **k):
+    runs.append(1)
+    return run(*a, **k)
+
+  make = kernel_size.config_of
+
+  def tiny(cell, args):
+    config = make(cell, args)
+    config.dataset.update(face=16, eyes=12, mouth=12)
+    return config
+
+  monkeypatch.setattr(kernel_size, 'config_of', tiny)
+  monkeypatch.setattr(kernel_size.protocol, 'run', counted)
+  first = kernel_size.study(args, threading.Event())
+  assert len(runs) == 2
+  assert kernel_size.study(args, threading.Event()) == first
+  assert len(runs) == 2
+  assert first[0]['flops'] != first[1]['flops']
+  for name in ('kernel_size.csv', 'heat_map.png', 'pareto.png'):
+    assert (tmp_path / name).stat().st_size > 0
+  text = (tmp_path / 'kernel_size.md').read_text()
+  assert 'SYNTHETIC' in text
+  assert '5x1x1' in text and '15x1x1' in text

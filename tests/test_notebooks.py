@@ -1,0 +1,82 @@
+"""The notebooks: pairs that agree, no definitions, and that they still run."""
+
+import ast
+import json
+import pathlib
+
+import pytest
+
+jupytext = pytest.importorskip('jupytext')
+pytest.importorskip('nbclient')
+
+from notebooks import refresh  # noqa: E402
+
+NAMES = refresh.names()
+ROOT = pathlib.Path(__file__).parents[1]
+# jupyter_client and zmq warn of their own doings.
+pytestmark = pytest.mark.filterwarnings('ignore')
+
+
+def pair(name):
+  return tuple(
+    jupytext.read(refresh.FOLDER / f'{name}.{suffix}')
+    for suffix in ('py', 'ipynb')
+  )
+
+
+def code(notebook):
+  """The Python of a notebook, shell cells left out."""
+  cells = [c.source for c in notebook.cells if c.cell_type == 'code']
+  return '\n'.join(c for c in cells if not c.startswith('%%bash'))
+
+
+def test_there_are_the_five():
+  assert [name[0] for name in NAMES] == ['1', '2', '3', '4', '5']
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_source_and_notebook_say_the_same(name):
+  source, notebook = pair(name)
+  assert [(c.cell_type, c.source) for c in source.cells] == [
+    (c.cell_type, c.source) for c in notebook.cells
+  ]
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_a_notebook_imports_and_defines_nothing(name):
+  tree = ast.parse(code(pair(name)[0]).replace('%', '#'))
+  defining = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
+  assert not [node for node in ast.walk(tree) if isinstance(node, defining)]
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_the_badge_opens_this_very_notebook(name):
+  first = pair(name)[1].cells[0].source
+  assert 'colab.research.google.com/github/' in first
+  assert f'/blob/main/notebooks/{name}.ipynb' in first
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_outputs_are_there_and_say_synthetic(name):
+  if name.startswith('5') and not has_flow():
+    pytest.skip('needs configs/mefnet_flow.py')
+  path = refresh.FOLDER / f'{name}.ipynb'
+  content = json.loads(path.read_text())
+  outputs = [o for c in content['cells'] for o in c.get('outputs', ())]
+  assert outputs
+  assert not [o for o in outputs if o['output_type'] == 'error']
+  assert 'SYNTHETIC' in json.dumps(outputs)
+  assert path.stat().st_size < 2e6
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_a_notebook_runs(name, tmp_path):
+  if name.startswith('5') and not has_flow():
+    pytest.skip('needs configs/mefnet_flow.py')
+  done = refresh.run(name, tmp_path, small=True)
+  outputs = [o for c in done.cells for o in c.get('outputs', ())]
+  assert 'SYNTHETIC' in json.dumps(outputs)
+
+
+def has_flow():
+  return (ROOT / 'configs' / 'mefnet_flow.py').exists()

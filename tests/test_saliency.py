@@ -1,0 +1,257 @@
+"""Saliency by its axioms, on functions that have nothing to do with ours."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import linen as nn
+
+from mefnet_jax import saliency
+
+KEY = jax.random.key(0)
+METHODS = {
+  'gradient': saliency.gradient,
+  'gradient_x_input': saliency.gradient_x_input,
+  'integrated_gradients': saliency.integrated_gradients,
+  'smooth_grad': lambda *a, **k: saliency.smooth_grad(*a, key=KEY, **k),
+}
+
+
+class Video(nn.Module):
+  """Somebody else's video network: plain Flax, (scores, out)."""
+
+  @nn.compact
+  def __call__(self, x):
+    out = {}
+    x = out['early'] = nn.relu(nn.Conv(6, (3, 3, 3))(x))
+    x = nn.max_pool(x, (1, 2, 2), (1, 2, 2))
+    x = out['late'] = nn.relu(nn.Conv(8, (3, 3, 3))(x))
+    out['unread'] = x * 2.0
+    x = nn.relu(nn.Dense(16)(x.reshape(len(x), -1)))
+    return nn.Dense(3)(x), out
+
+
+@pytest.fixture(scope='module')
+def video():
+  """f(x, params), params, x (5, 6, 8, 8, 1), target (5,)."""
+  model = Video()
+  x = np.asarray(jax.random.normal(jax.random.key(1), (5, 6, 8, 8, 1)))
+  params = jax.jit(model.init)(KEY, x[:1])
+  # Biases, so that the network is not merely a slope through zero.
+  params = jax.tree.map(
+    lambda a: a + 0.3 * np.sin(np.arange(len(a))) if a.ndim == 1 else a, params
+  )
+
+  def f(x, params):
+    return model.apply(params, x)
+
+  return f, params, x, np.array([0, 1, 2, 0, 1])
+
+
+def linear(x, w_NC):
+  return x['a'].reshape(len(x['a']), -1) @ w_NC + 1.0
+
+
+@pytest.fixture(scope='module')
+def affine():
+  """A linear model of a tree: its arguments and its weights."""
+  x = {'a': jax.random.normal(jax.random.key(2), (7, 3, 4))}
+  return x, jax.random.normal(jax.random.key(3), (12, 2)), np.arange(7) % 2
+
+
+@pytest.mark.parametrize('name', METHODS)
+def test_a_linear_model_gets_the_exact_answer(affine, name):
+  x, w_NC, target = affine
+  maps = METHODS[name](linear, x, target, args=(w_NC,), rows=3)['a']
+  expected = w_NC.T[target].reshape(7, 3, 4)
+  if name in ('gradient_x_input', 'integrated_gradients'):
+    expected = expected * x['a']
+  np.testing.assert_allclose(maps, expected, rtol=2e-5, atol=1e-6)
+  assert maps.dtype == jnp.float32
+
+
+def test_occlusion_of_a_linear_model_is_what_it_hides(affine):
+  x, w_NC, target = affine
+  masks = {'a': saliency.boxes((3, 4), (1, 1), (1, 1))}
+  falls = saliency.occlusion(linear, x, masks, target, args=(w_NC,), rows=5)
+  expected = w_NC.T[target] * x['a'].reshape(7, -1)
+  np.testing.assert_allclose(falls, expected, rtol=1e-4, atol=1e-5)
+  maps = saliency.spread(falls, masks['a'])
+  np.testing.assert_allclose(maps.reshape(7, -1), falls, rtol=1e-6)
+
+
+def test_masks_of_each_example_its_own(affine):
+  x, w_NC, target = affine
+  masks = np.zeros((7, 2, 3, 4))
+  masks[:, 1] = 1
+  falls = saliency.occlusion(
+    linear, x, {'a': masks}, target, args=(w_NC,), rows=None
+  )
+  assert (np.abs(falls[:, 0]) < 1e-6).all()
+  whole = (w_NC.T[target] * x['a'].reshape(7, -1)).sum(1)
+  np.testing.assert_allclose(falls[:, 1], whole, rtol=1e-4)
+
+
+@pytest.mark.parametrize('baseline', [None, 0.3])
+def test_integrated_gradients_are_complete(video, baseline):
+  f, params, x, target = video
+  given = dict(baseline=baseline, args=(params,))
+  maps = saliency.integrated_gradients(f, x, target, steps=128, **given)
+  gap_B, rise_B = saliency.completeness_gap(f, x, maps, target, **given)
+  scale = np.abs(rise_B).max()
+  assert np.abs(gap_B).max() < 0.03 * scale
+  # Gradient x input does not add up: the test can fail.
+  other = saliency.gradient_x_input(f, x, target, **given)
+  gap_B, _ = saliency.completeness_gap(f, x, other, target, **given)
+  assert np.abs(gap_B).max() > 0.06 * scale
+
+
+def test_more_steps_are_closer(video):
+  f, params, x, target = video
+  gaps = []
+  for steps in (2, 64):
+    maps = saliency.integrated_gradients(
+      f, x, target, steps=steps, args=(params,)
+    )
+    gap_B, _ = saliency.completeness_gap(f, x, maps, target, args=(params,))
+    gaps.append(np.abs(gap_B).max())
+  assert gaps[1] < 0.5 * gaps[0]
+
+
+@pytest.mark.parametrize('name', METHODS)
+def test_batches_change_nothing(video, name):
+  f, params, x, target = video
+  whole, parts, alone = (
+    METHODS[name](f, given, of, args=(params,), rows=rows)
+    for given, of, rows in (
+      (x, target, None),
+      (x, target, 1 if name.startswith('grad') else 64),
+      (x[3:4], target[3:4], None),
+    )
+  )
+  np.testing.assert_allclose(whole, parts, rtol=1e-3, atol=1e-5)
+  if name != 'smooth_grad':  # whose noise hangs on no other clip either
+    np.testing.assert_allclose(whole[3:4], alone, rtol=1e-3, atol=1e-5)
+
+
+def test_smooth_grad_of_no_noise_is_the_gradient(video):
+  f, params, x, target = video
+  given = dict(args=(params,))
+  plain = saliency.gradient(f, x, target, **given)
+  smooth = saliency.smooth_grad(f, x, target, key=KEY, noise=0.0, **given)
+  np.testing.assert_allclose(smooth, plain, rtol=1e-4, atol=1e-6)
+  noisy = saliency.smooth_grad(f, x, target, key=KEY, noise=0.3, **given)
+  assert np.abs(noisy - plain).max() > 1e-3
+
+
+def begin(x, k):
+  return jnp.cumsum(x, 1) * k - 2.0
+
+
+def end(y, k):
+  return nn.relu(y).reshape(len(y), -1) ** 2
+
+
+@pytest.mark.parametrize('name', ['integrated_gradients', 'smooth_grad'])
+def test_a_linear_beginning_is_computed_once_and_changes_nothing(name):
+  x = np.asarray(jax.random.normal(KEY, (4, 5, 2)))
+  target = np.array([1, 5, 7, 9])
+  method, k = METHODS[name], jnp.float32(1.5)
+  whole = method(lambda x, k: end(begin(x, k), k), x, target, args=(k,))
+  parts = method(end, x, target, first=begin, args=(k,))
+  np.testing.assert_allclose(whole, parts, rtol=1e-4, atol=1e-4)
+
+
+def test_random_parameters_destroy_the_map(video):
+  """Adebayo et al. 2018: a map that survives explains the input alone."""
+  f, params, x, target = video
+  random = jax.jit(Video().init)(jax.random.key(9), x[:1])
+  for name, method in METHODS.items():
+    ours, theirs = (
+      np.asarray(method(f, x, target, args=(p,))).ravel()
+      for p in (params, random)
+    )
+    assert abs(np.corrcoef(ours, theirs)[0, 1]) < 0.5, name
+
+
+def test_one_score_an_example_needs_no_target(video):
+  f, params, x, _ = video
+
+  def first_class(x, params):
+    return f(x, params)[0][:, 0]
+
+  ours = saliency.gradient(first_class, x, args=(params,))
+  same = saliency.gradient(f, x, np.zeros(5, int), args=(params,))
+  np.testing.assert_allclose(ours, same, rtol=1e-5)
+  with pytest.raises(ValueError, match='target'):
+    saliency.gradient(f, x, args=(params,))
+
+
+@pytest.mark.parametrize('jitted', [False, True])
+def test_grad_cam_is_the_formula(video, jitted):
+  f, params, x, target = video
+  given = jax.jit(f) if jitted else f
+  cam = saliency.grad_cam(given, x, 'early', target, args=(params,), rows=2)
+  model = Video()
+
+  def tail(early):  # the network's second half, written once more
+    p = params['params']
+    y = nn.max_pool(early, (1, 2, 2), (1, 2, 2))
+    y = nn.relu(nn.Conv(8, (3, 3, 3)).apply({'params': p['Conv_1']}, y))
+    y = nn.relu(nn.Dense(16).apply({'params': p['Dense_0']}, y.reshape(5, -1)))
+    return nn.Dense(3).apply({'params': p['Dense_1']}, y)
+
+  early = model.apply(params, x)[1]['early']
+  slope = jax.grad(lambda a: tail(a)[np.arange(5), target].sum())(early)
+  weight = slope.mean((1, 2, 3), keepdims=True)
+  expected = nn.relu((weight * early).sum(-1))
+  np.testing.assert_allclose(cam, expected, rtol=1e-4, atol=1e-6)
+  assert cam.shape == (5, 6, 8, 8)
+  sized = saliency.grad_cam(
+    f, x, 'late', target, shape=(6, 8, 8), args=(params,)
+  )
+  assert sized.shape == (5, 6, 8, 8)
+
+
+@pytest.mark.parametrize(
+  ('layer', 'word'), [('absent', 'early'), ('unread', 'not computed from')]
+)
+def test_grad_cam_says_what_is_wrong_with_a_layer(video, layer, word):
+  f, params, x, target = video
+  with pytest.raises(ValueError, match=word):
+    saliency.grad_cam(f, x, layer, target, args=(params,))
+
+
+def test_boxes_cover_everything():
+  masks = saliency.boxes((5, 7, 1), (2, 3, 1), (2, 2, 1))
+  assert (masks.sum(0) > 0).all()
+  assert set(masks.reshape(len(masks), -1).sum(1)) == {6}
+
+
+def test_deletion_and_insertion_prefer_the_true_order(affine):
+  x, w_NC, target = affine
+  true = {'a': w_NC.T[target].reshape(7, 3, 4) * x['a']}
+  chance = {'a': jax.random.normal(jax.random.key(5), (7, 3, 4))}
+
+  def area(curve, maps):
+    return curve(linear, x, maps, target, args=(w_NC,), points=12).mean(1)
+
+  assert (
+    area(saliency.deletion, true) <= area(saliency.deletion, chance) + 1e-5
+  ).all()
+  assert (
+    area(saliency.insertion, true) >= area(saliency.insertion, chance) - 1e-5
+  ).all()
+  curve = saliency.deletion(linear, x, true, target, args=(w_NC,), points=12)
+  scores = np.asarray(linear(x, w_NC))[np.arange(7), target]
+  np.testing.assert_allclose(curve[:, 0], scores, rtol=1e-4)
+  np.testing.assert_allclose(curve[:, -1], 1.0, rtol=1e-4)
+
+
+def test_pointing_and_energy_by_hand():
+  maps = np.array([[[0, 3], [1, 0]], [[0, 0], [0, 0]], [[-9, 1], [1, 0]]])
+  masks = np.array([[[0, 1], [0, 0]], [[1, 0], [0, 0]], [[1, 0], [1, 0]]])
+  assert saliency.points_inside(maps, masks).tolist() == [True, False, False]
+  np.testing.assert_allclose(
+    saliency.energy_inside(maps, masks), [0.75, 0.25, 0.5]
+  )
