@@ -80,14 +80,15 @@ def _config(workdir):
 
 def _dense(model, params, batch):
   """(B, D) outputs of the dense layers, side by side, the logits left out."""
-  from flax import linen as nn
   from flax import traverse_util
+
+  from mefnet_jax.models import layers
 
   (logits, _), state = model.apply(
     params,
     batch,
     train=False,
-    capture_intermediates=lambda module, _: isinstance(module, nn.Dense),
+    capture_intermediates=lambda module, _: isinstance(module, layers.Dense),
     mutable=['intermediates'],
   )
   flat = traverse_util.flatten_dict(state['intermediates'])
