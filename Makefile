@@ -14,7 +14,7 @@ demo: $(VENV)/.installed
 	$(PY) -m mefnet_jax.main --config=$(CONFIG) --workdir=$(WORKDIR)
 
 test: $(VENV)/.installed-test
-	$(PY) -m pytest
+	$(PY) -m pytest --numprocesses=auto --dist=loadfile
 
 lint: $(VENV)/.installed-test
 	$(PY) -m ruff check .

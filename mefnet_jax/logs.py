@@ -1,6 +1,7 @@
 """What a training says: metrics.jsonl, TensorBoard, a progress bar."""
 
 import contextlib
+import io
 import json
 import math
 import os
@@ -9,6 +10,7 @@ import time
 import warnings
 
 import jax
+import matplotlib.image
 import rich.console
 import rich.progress
 import rich.text
@@ -102,6 +104,16 @@ def _rows(path):
     except ValueError:
       break
   return rows
+
+
+def picture(workdir: pathlib.Path, name: str, png: bytes):
+  """Puts a picture on TensorBoard, such as the confusion matrix."""
+  image = matplotlib.image.imread(io.BytesIO(png))
+  with warnings.catch_warnings():
+    warnings.simplefilter('ignore')
+    board = tensorboardX.SummaryWriter(str(workdir / 'tensorboard' / 'report'))
+  board.add_image(name, image[..., :3], dataformats='HWC')
+  board.close()
 
 
 @contextlib.contextmanager

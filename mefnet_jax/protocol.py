@@ -115,6 +115,8 @@ def run(
   if not distributed.is_first():
     return results.summary(result)
   summary = report.write(workdir, result, clips=clips)
+  confusion = workdir / 'figures' / 'confusion.png'
+  logs.picture(workdir, 'confusion', confusion.read_bytes())
   console.quiet = False
   console.print(report.table(summary))
   if summary['databases']:

@@ -4,6 +4,7 @@ import io
 import json
 import threading
 
+import cv2
 import jax
 import numpy as np
 import pytest
@@ -223,3 +224,11 @@ def test_wrong_options_are_one_line(path, value, words):
   config.update_from_flattened_dict({path: value})
   with pytest.raises(errors.UserError, match=words):
     settings.check(config)
+
+
+def test_a_picture_reaches_tensorboard(tmp_path):
+  image = np.zeros((8, 8, 3), np.uint8)
+  png = cv2.imencode('.png', image)[1].tobytes()
+  logs.picture(tmp_path, 'confusion', png)
+  (file,) = (tmp_path / 'tensorboard' / 'report').iterdir()
+  assert b'confusion' in file.read_bytes()

@@ -1,0 +1,105 @@
+"""Kills a run at random moments until it ends, and compares the bits.
+
+python -m benchmarks.kill --kills=20
+
+A small SYNTHETIC release is trained once undisturbed; then the same command is
+started, killed with SIGKILL after a random time, and started again, so often,
+while it saves too (a checkpoint an epoch). predictions.csv and metrics.jsonl
+must be the same bytes. Exit status 1 if they are not.
+"""
+
+import argparse
+import os
+import pathlib
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+from mefnet_jax.synthetic import release
+
+ROOT = pathlib.Path(__file__).parents[2]
+FLAGS = (
+  '--config=configs/mfcnn.py',
+  '--config.dataset.frames=9',
+  '--config.dataset.eyes=16',
+  '--config.dataset.mouth=16',
+  '--config.model.filters=8',
+  '--config.model.kernel=(5,3,3)',
+  '--config.model.hidden=(16,)',
+  '--config.protocol.folds=3',
+  '--config.train.checkpoint_every=1',
+  '--config.train.evaluate_every=1',
+)
+
+
+def main():
+  parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+  parser.add_argument('--kills', type=int, default=20)
+  parser.add_argument('--epochs', type=int, default=200)
+  parser.add_argument('--seed', type=int, default=0)
+  args = parser.parse_args()
+  with tempfile.TemporaryDirectory() as folder:
+    folder = pathlib.Path(folder)
+    made = release.write('smic', folder / 'smic', clips=3, subjects=4)
+    command = [
+      *(sys.executable, '-m', 'mefnet_jax.main', *FLAGS),
+      f'--config.dataset.release={made}',
+      f'--config.train.epochs={args.epochs}',
+    ]
+    whole, took = undisturbed(command, folder / 'whole')
+    kills = disturbed(command, folder / 'killed', took, args)
+    same = whole == bits(folder / 'killed')
+  print(f'{kills} kills, {"the same" if same else "OTHER"} bits')
+  sys.exit(0 if same and kills >= args.kills else 1)
+
+
+def undisturbed(command, workdir):
+  """What a whole run leaves, and its seconds once all is compiled."""
+  subprocess.run([*command, f'--workdir={workdir}-first'], cwd=ROOT, check=True)
+  started = time.monotonic()
+  subprocess.run([*command, f'--workdir={workdir}'], cwd=ROOT, check=True)
+  return bits(workdir), time.monotonic() - started
+
+
+def disturbed(command, workdir, took, args):
+  """Kills the run at random moments, then lets it end: how often it died."""
+  draw, kills = random.Random(args.seed), 0
+  while kills < args.kills:
+    running = subprocess.Popen(
+      [*command, f'--workdir={workdir}'],
+      cwd=ROOT,
+      stdout=subprocess.DEVNULL,
+      stderr=subprocess.DEVNULL,
+      start_new_session=True,
+    )
+    try:
+      running.wait(draw.uniform(0.2, took))
+      break  # it came to its end: no more to kill
+    except subprocess.TimeoutExpired:
+      os.killpg(running.pid, signal.SIGKILL)
+      running.wait()
+      kills += 1
+      print(f'kill {kills}, epochs kept: {newest(workdir)}', flush=True)
+  done = [*command, f'--workdir={workdir}']
+  subprocess.run(done, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+  return kills
+
+
+def newest(workdir):
+  """The name of the newest checkpoint."""
+  found = sorted((workdir / 'checkpoints').glob('seed*/[0-9]*'))
+  return found[-1].name if found else 'none'
+
+
+def bits(workdir):
+  return [
+    (workdir / name).read_bytes()
+    for name in ('predictions.csv', 'metrics.jsonl')
+  ]
+
+
+if __name__ == '__main__':
+  main()
