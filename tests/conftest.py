@@ -21,6 +21,13 @@ jax.config.update('jax_num_cpu_devices', 8)
 jax.config.update('jax_numpy_rank_promotion', 'raise')
 
 
+@pytest.fixture(autouse=True, scope='module')
+def programs_are_forgotten():
+  """After each module: thousands of them exhaust a process's memory maps."""
+  yield
+  jax.clear_caches()
+
+
 @pytest.fixture
 def small():
   """A config whose training takes a second: 9 frames, 12 pixels, 2 epochs."""
