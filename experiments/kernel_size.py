@@ -152,8 +152,8 @@ def operations(config, classes: int = 3) -> int:
         kernel = np.prod(module.kernel) * args[0].shape[-1]
         places = _places(module, args[0].shape)
         total.append(2 * kernel * places * module.features)
-      elif isinstance(module, nn.Dense):
-        total.append(2 * args[0].size * module.features)
+      elif isinstance(module, layers.Dense):
+        total.append(2 * sum(x.size for x in args) * module.features)
     return y
 
   size = config.dataset

@@ -125,7 +125,8 @@ def trained(workdir: pathlib.Path, model, clips: dict, seed: int):
     parts.append(_weights(folder, done, block, model, clips, place))
     answers += [np.array(p) for p in note['probabilities'][place]]
   if not parts:
-    why = damaged[0] if damaged else f'seed {seed} is not trained to the end'
+    unfinished = f'the training of seed {seed} is not finished'
+    why = damaged[0] if damaged else unfinished
     raise errors.UserError(
       f'{workdir}: {why}: run mefnet_jax.main with this --workdir once more'
     )
