@@ -223,7 +223,9 @@ def test_an_unfinished_or_changed_run_is_refused(tiny_run, tmp_path):
   manifest.write_text(json.dumps(content))
   with pytest.raises(errors.UserError, match='not finished'):
     runs.load(copy)
-  content['note']['probabilities'] = [np.flip(p, 1).tolist() for p in kept]
+  content['note']['probabilities'] = [
+    [np.flip(p, 1).tolist() for p in row] for row in kept
+  ]
   manifest.write_text(json.dumps(content))
   with pytest.raises(errors.UserError, match='has changed'):
     runs.load(copy)
