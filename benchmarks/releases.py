@@ -1,19 +1,11 @@
-"""SYNTHETIC clips for benchmarks, and where their results are written."""
+"""SYNTHETIC clips for benchmarks."""
 
 import dataclasses
-import datetime
-import json
-import os
 import pathlib
-import platform
-import sys
-
-import cv2
 
 from mefnet_jax.datasets import rows
 from mefnet_jax.synthetic import camera, release, smic, studio
 
-RESULTS = pathlib.Path(__file__).parent / 'results'
 VGA = camera.Camera(size=(480, 640), scale=132.0, eyes=(319.5, 208.0))
 
 
@@ -44,33 +36,3 @@ def row(root: pathlib.Path, shot) -> rows.Row:
     frames=tuple(root / shot.folder / shot.pattern.format(n) for n in numbers),
     numbers=numbers,
   )
-
-
-def write(name: str, result: dict, load: float) -> pathlib.Path:
-  """Writes a result with the facts of the machine; returns the file."""
-  today = datetime.date.today().isoformat()
-  facts = {
-    'command': f'python -m benchmarks.{name} {" ".join(sys.argv[1:])}'.strip(),
-    'date': today,
-    'data': 'SYNTHETIC faces',
-    'processor': _processor(),
-    'cores': len(os.sched_getaffinity(0)),
-    'load': {'before': load, 'after': os.getloadavg()[0]},
-    'python': platform.python_version(),
-    'opencv': cv2.__version__,
-  }
-  words = [name, today, *_processor().replace('(R)', '').split()[:2]]
-  names = ['-'.join(words), *('-'.join([*words, str(i)]) for i in range(2, 99))]
-  RESULTS.mkdir(exist_ok=True)
-  file = next(f for n in names if not (f := RESULTS / f'{n}.json').exists())
-  file.write_text(json.dumps(facts | result, indent=1) + '\n')
-  print(json.dumps(result, indent=1))
-  print(f'written: {file}')
-  return file
-
-
-def _processor():
-  for line in pathlib.Path('/proc/cpuinfo').read_text().splitlines():
-    if line.startswith('model name'):
-      return line.split(':', 1)[1].strip()
-  return platform.machine()

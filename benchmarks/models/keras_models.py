@@ -10,11 +10,12 @@ import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
 from keras import layers, ops  # noqa: E402
 
+from benchmarks import turns
 from benchmarks.models import task  # noqa: E402
 
 
 def main():
-  tf.config.threading.set_intra_op_parallelism_threads(task.cores())
+  tf.config.threading.set_intra_op_parallelism_threads(turns.cores())
   version = f'keras {keras.__version__}, tensorflow {tf.__version__}'
   task.compete(build, version)
 

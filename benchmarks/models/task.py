@@ -2,20 +2,18 @@
 
 import argparse
 import dataclasses
-import json
-import os
 import sys
-import time
 from collections.abc import Callable
 
 import numpy as np
+
+from benchmarks import turns
 
 CLASSES, FILTERS, KERNEL, POOL = 3, 32, (15, 3, 3), (3, 3, 3)
 REDUCTION, ATTENTION = 8, (3, 7, 7)
 RATE, EPSILON, DROPOUT = 1e-4, 1e-7, 0.5
 STREAMS = {'mecnn': {'face': 64}, 'mfcnn': {'eyes': 32, 'mouth': 32}}
 HIDDEN = {'mecnn': (128,), 'mfcnn': (1024, 128)}
-ANSWER = 'answer '  # a framework may print too: these lines are ours
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,31 +98,15 @@ def compete(build: Callable[[Task, float], Contestant], version: str):
   facts = {'version': version, 'loss': loss, 'gradient_norm': norm}
   facts['infer'] = _warm(contestant.infer)
   facts['train'] = _warm(contestant.train)
-  say(facts)
+  turns.say(facts)
   for line in sys.stdin:
     what, count = line.split()
     run = getattr(contestant, what)
     run()  # wakes threads and caches after the others' turns
-    say(_time(run, int(count)))
-
-
-def cores() -> int:
-  """Threads that each contestant may use."""
-  return len(os.sched_getaffinity(0))
-
-
-def say(what):
-  print(ANSWER + json.dumps(what), flush=True)
+    turns.say(turns.seconds(run, int(count)))
 
 
 def _warm(run):
   """Seconds of one call once everything is compiled."""
-  _time(run, 1)
-  return _time(run, 1)
-
-
-def _time(run, count):
-  started = time.perf_counter()
-  for _ in range(count):
-    run()
-  return (time.perf_counter() - started) / count
+  turns.seconds(run, 1)
+  return turns.seconds(run, 1)

@@ -5,6 +5,7 @@ landmarks on every frame, eyes and mouth cut out and resized.
 """
 
 import argparse
+import json
 import os
 import pathlib
 import tempfile
@@ -14,7 +15,7 @@ import cv2
 import dlib
 import numpy as np
 
-from benchmarks import releases
+from benchmarks import record, releases
 from mefnet_jax import findings
 from mefnet_jax.datasets import builder, rows, smic
 from mefnet_jax.preprocess import clips, faces, images, parallel
@@ -43,7 +44,9 @@ def main():
     result['ancestor_cpu_seconds_a_frame'] = old
     result['times_the_ancestor'] = old / result['cpu_seconds_a_frame']
     result |= stored(folder)
-  releases.write('prepare', result, load)
+  result['data'], result['opencv'] = 'SYNTHETIC faces', cv2.__version__
+  print(json.dumps(result, indent=1))
+  record.write('prepare', result, load)
 
 
 def prepared(clip_rows) -> dict:

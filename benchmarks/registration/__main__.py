@@ -11,6 +11,7 @@ each frame is measured beside ECC.
 
 import argparse
 import dataclasses
+import json
 import os
 import pathlib
 import tempfile
@@ -18,7 +19,7 @@ import tempfile
 import cv2
 import numpy as np
 
-from benchmarks import releases
+from benchmarks import record, releases
 from mefnet_jax.preprocess import clips, flow, images, regions
 from mefnet_jax.synthetic import smic
 
@@ -44,7 +45,9 @@ def main():
       how: {**still(first, how, folder), **moving(made, how, folder)}
       for how in ('ecc', 'landmarks')
     }
-  releases.write('registration', result, load)
+  result['data'], result['opencv'] = 'SYNTHETIC faces', cv2.__version__
+  print(json.dumps(result, indent=1))
+  record.write('registration', result, load)
 
 
 def still(clip_rows, how, folder) -> dict:

@@ -1,22 +1,17 @@
 """Measures the three side by side: one after the other, over and over."""
 
 import argparse
-import datetime
 import json
 import os
 import pathlib
-import platform
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
 
 import numpy as np
 
+from benchmarks import contest, record
 from benchmarks.saliency import task
-from benchmarks.step import __main__ as step_main
-from benchmarks.step import task as step_task
 
 METHODS = ('integrated_gradients', 'smooth_grad')
 
@@ -49,30 +44,13 @@ def main():
       ('pytorch', args.peers, 'pytorch'),
       ('flax', sys.executable, 'plain_flax'),
     ):
-      workers[name] = start(name, python, module, file)
-      facts[name] = step_main.answer(name, workers[name])
+      module = f'benchmarks.saliency.{module}'
+      workers[name] = contest.Worker(name, python, module, [file])
+      facts[name] = workers[name].answer()
       print(f'{name}: {facts[name]["version"]}', flush=True)
     same(facts)
     samples = measure(workers, counts, args.repeats)
   write(args.out, load, facts, counts, samples)
-
-
-def start(name, python, module, file):
-  """A process that waits for its turns, on the CPU."""
-  try:
-    return subprocess.Popen(
-      [python, '-m', f'benchmarks.saliency.{module}', str(file)],
-      stdin=subprocess.PIPE,
-      stdout=subprocess.PIPE,
-      text=True,
-      cwd=step_main.ROOT,
-      env={**os.environ, 'JAX_PLATFORMS': 'cpu'},
-    )
-  except FileNotFoundError:
-    sys.exit(
-      f'error: {python}, the Python of {name}, is not there: `make '
-      'bench-saliency` sets it up, or name another one with --peers'
-    )
 
 
 def same(facts):
@@ -99,33 +77,22 @@ def measure(workers, counts, repeats):
   for turn in range(repeats + 1):
     for method in METHODS:
       for name, worker in workers.items():
-        time.sleep(0.2)  # for the threads of the one before to fall asleep
         count = counts[name] if turn or name == 'ours' else 1
-        worker.stdin.write(f'{method} {count}\n')
-        worker.stdin.flush()
-        seconds = step_main.answer(name, worker)
+        seconds = worker.turn(method, count)
         if turn:
           samples[method][name].append(seconds)
   for worker in workers.values():
-    worker.stdin.close()
-    worker.wait()
+    worker.close()
   return samples
 
 
-def write(out, load, facts, counts, samples):
+def write(file, load, facts, counts, samples):
   """The file of the results, a table, and the medians as the last line."""
   medians = {
     method: {n: task.CLIPS * statistics.median(s) for n, s in by.items()}
     for method, by in samples.items()
   }
-  today, chip = datetime.date.today().isoformat(), step_main.processor()
   result = {
-    'command': ' '.join(['python -m benchmarks.saliency', *sys.argv[1:]]),
-    'date': today,
-    'processor': chip,
-    'cores': step_task.cores(),
-    'load': {'before': load, 'after': os.getloadavg()[0]},
-    'python': platform.python_version(),
     'contestants': facts,
     'clips_measured': counts,
     'median_seconds_of_164_clips': medians,
@@ -135,14 +102,11 @@ def write(out, load, facts, counts, samples):
     },
     'seconds_a_clip': samples,
   }
-  out = out or step_main.free_name(f'saliency-{today}-{chip}')
-  out.parent.mkdir(parents=True, exist_ok=True)
-  out.write_text(json.dumps(result, indent=1) + '\n')
   for method, by in medians.items():
     for name, seconds in by.items():
       ratio = seconds / by['ours']
       print(f'{method:22s} {name:8s} {seconds:8.2f} s  {ratio:6.1f} x ours')
-  print(f'written: {out}')
+  record.write('saliency', result, load, file)
   print(json.dumps(medians))
 
 

@@ -1,15 +1,14 @@
 """What all contestants explain, what they must prove, how they answer."""
 
-import json
 import sys
 import time
 
 import numpy as np
 
+from benchmarks import turns
 from benchmarks.step import task as step_task
 
 CLIPS, STEPS, NOISE = 164, 32, 0.15
-ANSWER = step_task.ANSWER
 
 
 def make() -> dict[str, np.ndarray]:
@@ -41,7 +40,7 @@ def compete(methods: dict, version: str, x, target):
     'values': maps[:, ::6, ::16, ::16].ravel().tolist(),
     'smooth_norm': float(np.linalg.norm(np.asarray(smooth))),
   }
-  _say({'version': version, **proof})
+  turns.say({'version': version, **proof})
   for line in sys.stdin:
     method, count = line.split()
     count = int(count)
@@ -49,8 +48,4 @@ def compete(methods: dict, version: str, x, target):
     made = methods[method](x[:count], target[:count])
     seconds = time.perf_counter() - started
     assert len(made) == count
-    _say(seconds / count)
-
-
-def _say(what):
-  print(ANSWER + json.dumps(what), flush=True)
+    turns.say(seconds / count)

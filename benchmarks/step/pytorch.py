@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from benchmarks import turns
 from benchmarks.step import task
 
 WAYS = (
@@ -18,7 +19,7 @@ WAYS = (
 
 
 def main(file):
-  torch.set_num_threads(task.cores())
+  torch.set_num_threads(turns.cores())
   given = dict(np.load(file))
   version = f'torch {torch.__version__}'
   task.compete(WAYS, functools.partial(trainer, given), version)

@@ -1,19 +1,16 @@
 """What all contestants get, what they must prove, and how they answer."""
 
 import dataclasses
-import json
-import os
 import sys
-import time
 from collections.abc import Callable
 
 import numpy as np
 
+from benchmarks import turns
+
 CLASSES, BATCH, FRAMES, SIZE = 3, 64, 18, 64
 KERNEL, POOL, FILTERS, HIDDEN = (15, 3, 3), (3, 3, 3), 32, 128
 RATE, EPSILON, DROPOUT = 1e-4, 1e-7, 0.5
-
-ANSWER = 'answer '  # a framework may print too: these lines are ours
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,11 +52,6 @@ def make() -> dict[str, np.ndarray]:
   }
 
 
-def cores() -> int:
-  """Threads that each contestant may use."""
-  return len(os.sched_getaffinity(0))
-
-
 def compete(
   ways: tuple[str, ...],
   build: Callable[[str, float], Trainer],
@@ -78,16 +70,16 @@ def compete(
   trainer = build(way, DROPOUT)
   seconds = _warm(trainer)
   facts = {'version': version, 'way': way, 'ways': took, 'seconds': seconds}
-  _say({**facts, **proof})
+  turns.say({**facts, **proof})
   for line in sys.stdin:
     trainer.step()  # wakes threads and caches after the others' turns
-    _say(_time(trainer, int(line)))
+    turns.say(turns.seconds(trainer.step, int(line)))
 
 
 def _warm(trainer):
   """Seconds of a step once everything is compiled."""
-  _time(trainer, 2)
-  return min(_time(trainer, 1) for _ in range(3))
+  turns.seconds(trainer.step, 2)
+  return min(turns.seconds(trainer.step, 1) for _ in range(3))
 
 
 def _proof(trainer):
@@ -97,14 +89,3 @@ def _proof(trainer):
     trainer.step()
     losses.append(trainer.loss())
   return {'gradient_norm': gradient, 'losses': losses}
-
-
-def _time(trainer, steps):
-  started = time.perf_counter()
-  for _ in range(steps):
-    trainer.step()
-  return (time.perf_counter() - started) / steps
-
-
-def _say(what):
-  print(ANSWER + json.dumps(what), flush=True)

@@ -1,0 +1,52 @@
+"""Contestants: processes that stay warm and work one at a time, in turn."""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import time
+
+from benchmarks import turns
+
+ROOT = pathlib.Path(__file__).parents[1]
+
+
+class Worker:
+  """One contestant: `python -m module arguments`, on the CPU."""
+
+  def __init__(self, name: str, python: str, module: str, arguments=()):
+    self.name = name
+    try:
+      self._process = subprocess.Popen(
+        [python, '-m', module, *map(str, arguments)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+        env={**os.environ, 'JAX_PLATFORMS': 'cpu'},
+      )
+    except FileNotFoundError:
+      sys.exit(
+        f'error: {python}, the Python of {name}, is not there: `make bench-...`'
+        ' sets it up, or name another one with --peers'
+      )
+
+  def answer(self):
+    """What it says next; the framework's own words go to stderr."""
+    for line in self._process.stdout:
+      if line.startswith(turns.ANSWER):
+        return json.loads(line.removeprefix(turns.ANSWER))
+      print(f'{self.name} says: {line.rstrip()}', file=sys.stderr)
+    sys.exit(f'error: {self.name} has stopped; see what it said above')
+
+  def turn(self, *words):
+    """Gives it a turn; returns its answer."""
+    time.sleep(0.2)  # for the threads of the one before to fall asleep
+    self._process.stdin.write(' '.join(map(str, words)) + '\n')
+    self._process.stdin.flush()
+    return self.answer()
+
+  def close(self):
+    self._process.stdin.close()
+    self._process.wait()

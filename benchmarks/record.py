@@ -1,0 +1,48 @@
+"""Where results are written, and beside which facts of the machine."""
+
+import datetime
+import json
+import os
+import pathlib
+import platform
+import sys
+
+from benchmarks import turns
+from mefnet_jax import hardware
+
+RESULTS = pathlib.Path(__file__).parent / 'results'
+
+
+def write(
+  name: str, result: dict, load: float, file: pathlib.Path | None = None
+) -> pathlib.Path:
+  """Writes a result as JSON; returns the file.
+
+  Args:
+    name: of the benchmark, `python -m benchmarks.NAME`.
+    result: what was measured.
+    load: of the machine before that.
+    file: to write; by default one that no earlier measurement has.
+  """
+  today, chip = datetime.date.today().isoformat(), hardware.processor()
+  facts = {
+    'command': ' '.join([f'python -m benchmarks.{name}', *sys.argv[1:]]),
+    'date': today,
+    'processor': chip,
+    'cores': turns.cores(),
+    'load': {'before': load, 'after': os.getloadavg()[0]},
+    'python': platform.python_version(),
+  }
+  file = file or _free(f'{name}-{today}-{chip}')
+  file.parent.mkdir(parents=True, exist_ok=True)
+  file.write_text(json.dumps(facts | result, indent=1) + '\n')
+  print(f'written: {file}')
+  return file
+
+
+def _free(name):
+  name = '-'.join(''.join(c if c.isalnum() else ' ' for c in name).split())
+  names = [name, *(f'{name}-{i}' for i in range(2, 1000))]
+  return next(
+    file for n in names if not (file := RESULTS / f'{n}.json').exists()
+  )
