@@ -6,8 +6,6 @@ Each row makes one mistake and nothing else; the honest rows above it are what
 to compare with.
 """
 
-from absl import flags
-
 from configs import mfcnn
 from experiments import running, tables
 from mefnet_jax import commands
@@ -90,18 +88,13 @@ def rows(reports: dict[str, dict]) -> list[dict]:
 
 def main():
   """Runs what is left and writes leakage.csv, .md, .png, .svg."""
-  given = flags.FLAGS
-  made = running.chosen(variants(given.datasets, running.prepared))
-  with commands.stop_signals() as stop:
-    reports = running.run(made, given.out, stop=stop, console=running.console())
-  tables.write(
-    given.out,
+  running.main(
     'leakage',
-    rows(reports),
+    variants,
+    rows,
     title='What each mistake adds to the score of one network',
     first=['release', 'mistake'],
   )
-  print(f'{given.out}/leakage.md')
 
 
 if __name__ == '__main__':

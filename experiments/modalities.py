@@ -13,7 +13,7 @@ VARIANTS = {
   'eyes': ('eyes', {'model.streams': ('eyes',)}),
   'mouth': ('mouth', {'model.streams': ('mouth',)}),
   'face': ('face', {'model.streams': ('face',)}),
-  'flow': ('flow', {'model.streams': ('flow',)}),
+  'flow': ('flow', {'dataset.flow': 'dis', 'model.streams': ('flow',)}),
   'eyes-mouth': ('eyes, mouth (the paper)', {}),
   'eyes-mouth-face': (
     'eyes, mouth, face',
@@ -21,7 +21,7 @@ VARIANTS = {
   ),
   'eyes-mouth-flow': (
     'eyes, mouth, flow',
-    {'model.streams': ('eyes', 'mouth', 'flow')},
+    {'dataset.flow': 'dis', 'model.streams': ('eyes', 'mouth', 'flow')},
   ),
   'eyes-mouth-audio': (
     'eyes, mouth, audio',

@@ -16,7 +16,9 @@ import threading
 import rich.console
 from absl import flags
 
+from experiments import tables
 from mefnet_jax import (
+  commands,
   compilation,
   errors,
   fit,
@@ -39,6 +41,32 @@ def define(name: str):
   flags.DEFINE_list('variants', [], 'Only these; all if empty.')
   flags.DEFINE_integer('epochs', 0, 'Epochs; 0: those of the config.')
   flags.DEFINE_integer('seeds', 1, 'Seeds of each variant.')
+
+
+def main(experiment: str, make, rows, *, title: str, first) -> dict[str, dict]:
+  """Runs what is left; writes the table and its figure, as the flags say.
+
+  Args:
+    experiment: names the files: OUT/EXPERIMENT.csv, .md, .png, .svg.
+    make: (datasets, prepare) -> the variants, name to config.
+    rows: (reports by name) -> rows of the table.
+    title: of the figure.
+    first: columns of the table that name a row.
+
+  Returns:
+    report.json of each variant, by name.
+  """
+  given = flags.FLAGS
+  with commands.stop_signals() as stop:
+    reports = run(
+      chosen(make(given.datasets, prepared)),
+      given.out,
+      stop=stop,
+      console=rich.console.Console(soft_wrap=not sys.stdout.isatty()),
+    )
+  tables.write(given.out, experiment, rows(reports), title=title, first=first)
+  print(f'{given.out}/{experiment}.md')
+  return reports
 
 
 def prepared(config, dataset: str):
@@ -216,8 +244,3 @@ def _part(fitted, place, workdir, name):
     return [mistakes.part(one, place, renamed) for one in fitted]
 
   return fitting
-
-
-def console():
-  """Where progress goes; wide if it is no terminal."""
-  return rich.console.Console(soft_wrap=not sys.stdout.isatty())

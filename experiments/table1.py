@@ -7,8 +7,6 @@ The paper's two protocols split by clip and are LEAKY; kfold and loso hold
 whole subjects out. What is there already is not run again.
 """
 
-from absl import flags
-
 from configs import base_cnn, mecnn, mfcnn
 from experiments import running, tables
 from mefnet_jax import claims, commands
@@ -59,18 +57,13 @@ def rows(reports: dict[str, dict]) -> list[dict]:
 
 def main():
   """Runs what is left and writes table1.csv, .md, .png, .svg."""
-  given = flags.FLAGS
-  made = running.chosen(variants(given.datasets, running.prepared))
-  with commands.stop_signals() as stop:
-    reports = running.run(made, given.out, stop=stop, console=running.console())
-  tables.write(
-    given.out,
+  running.main(
     'table1',
-    rows(reports),
+    variants,
+    rows,
     title='Table 1: networks and protocols',
     first=['release', 'network', 'protocol'],
   )
-  print(f'{given.out}/table1.md')
 
 
 if __name__ == '__main__':

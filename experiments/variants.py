@@ -3,7 +3,7 @@
 from absl import flags
 
 from experiments import running, tables
-from mefnet_jax import commands, comparing
+from mefnet_jax import comparing
 
 
 def make(get_config, table: dict, datasets, prepare) -> dict:
@@ -39,21 +39,13 @@ def rows(reports: dict[str, dict], table: dict) -> list[dict]:
 def main(experiment: str, make, table: dict, title: str):
   """Runs what is left; writes the table, its figure and all comparisons."""
   given = flags.FLAGS
-  with commands.stop_signals() as stop:
-    reports = running.run(
-      running.chosen(make(given.datasets, running.prepared)),
-      given.out,
-      stop=stop,
-      console=running.console(),
-    )
-  tables.write(
-    given.out,
+  reports = running.main(
     experiment,
-    rows(reports, table),
+    make,
+    lambda reports: rows(reports, table),
     title=f'{title}, K = 6 of whole subjects',
     first=['release', 'variant'],
   )
-  print(f'{given.out}/{experiment}.md')
   for dataset in given.datasets:
     names = [name for name in reports if name.startswith(f'{dataset}-')]
     runs = [f'{given.out}/runs/{name}' for name in names]
