@@ -14,7 +14,7 @@ import shutil
 import jax
 import orbax.checkpoint as ocp
 
-from mefnet_jax import distributed, errors
+from mefnet_jax import errors, processes
 
 _MANIFEST = 'manifest.json'
 _ASIDE = '.aside'
@@ -35,9 +35,9 @@ def save(folder: pathlib.Path, epoch: int, tree, note: dict, *, keep: int = 2):
   Raises:
     UserError: the disk is full or cannot be written; older ones are kept.
   """
-  if distributed.is_first():
+  if processes.is_first():
     _write(folder, epoch, tree, note, keep)
-  distributed.wait(f'checkpoint {folder.name} {epoch}')
+  processes.wait(f'checkpoint {folder.name} {epoch}')
 
 
 def _write(folder, epoch, tree, note, keep):

@@ -6,17 +6,17 @@ import json
 import math
 import os
 import pathlib
+import shutil
 import time
 import warnings
 
 import jax
-import matplotlib.image
 import rich.console
 import rich.progress
 import rich.text
 import tensorboardX
 
-from mefnet_jax import distributed
+from mefnet_jax import processes
 
 
 class History:
@@ -29,7 +29,7 @@ class History:
 
   def __init__(self, workdir: pathlib.Path, block, names: list[str], done: int):
     self._file, self._boards = None, {}
-    if not distributed.is_first():
+    if not processes.is_first():
       return
     path = workdir / 'metrics.jsonl'
     kept = [
@@ -107,11 +107,18 @@ def _rows(path):
 
 
 def picture(workdir: pathlib.Path, name: str, png: bytes):
-  """Puts a picture on TensorBoard, such as the confusion matrix."""
+  """Puts a picture on TensorBoard, such as the confusion matrix.
+
+  It takes the place of what an earlier report of this run has put there.
+  """
+  import matplotlib.image  # slow to import, and main --help needs none
+
   image = matplotlib.image.imread(io.BytesIO(png))
+  folder = workdir / 'tensorboard' / 'report'
+  shutil.rmtree(folder, ignore_errors=True)
   with warnings.catch_warnings():
     warnings.simplefilter('ignore')
-    board = tensorboardX.SummaryWriter(str(workdir / 'tensorboard' / 'report'))
+    board = tensorboardX.SummaryWriter(str(folder))
   board.add_image(name, image[..., :3], dataformats='HWC')
   board.close()
 

@@ -42,7 +42,7 @@ def main():
   from mefnet_jax import (
     compilation,
     datasets,
-    distributed,
+    processes,
     protocol,
     settings,
     workdirs,
@@ -50,7 +50,7 @@ def main():
 
   compilation.prepare(deterministic=_DETERMINISTIC.value)
   if _COORDINATOR.value:
-    distributed.start(_COORDINATOR.value, _PROCESSES.value, _PROCESS.value)
+    processes.start(_COORDINATOR.value, _PROCESSES.value, _PROCESS.value)
   settings.check(config)
   workdir = pathlib.Path(_WORKDIR.value or _default_workdir())
   if _PREVIEW.value:
@@ -58,16 +58,16 @@ def main():
       print(sheet)
     return
   with contextlib.ExitStack() as stack:
-    if distributed.is_first():
+    if processes.is_first():
       stack.enter_context(workdirs.locked(workdir))
       workdirs.claim(config, workdir)
     stop = stack.enter_context(commands.stop_signals())
-    speaks = distributed.is_first() and not _QUIET.value
+    speaks = processes.is_first() and not _QUIET.value
     console = rich.console.Console(
       soft_wrap=not sys.stdout.isatty(), quiet=not speaks
     )
     protocol.run(config, workdir, console=console, stop=stop)
-  if distributed.is_first():
+  if processes.is_first():
     console.quiet = False
     console.print(f'report: {workdir / "report.html"}')
 

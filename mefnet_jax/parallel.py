@@ -7,7 +7,7 @@ each batch and sums the gradients. Both are the training of each member alone:
 the folds of a seed share the order of the clips, their dropout and their
 patches, and each masks out what it holds out.
 
-The devices may be those of several processes (`distributed.py`): each puts its
+The devices may be those of several processes (`processes.py`): each puts its
 own part in, and `join` gives the whole to all.
 """
 

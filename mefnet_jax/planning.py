@@ -15,7 +15,7 @@ import jax
 import numpy as np
 from flax import linen as nn
 
-from mefnet_jax import distributed, errors
+from mefnet_jax import errors, processes
 
 _SHARE = 0.8  # of the free memory, that a training may take
 _FILE = 'blocks.json'
@@ -88,12 +88,12 @@ def kept(workdir: pathlib.Path) -> list[Block]:
 def keep(workdir: pathlib.Path, made: list[Block]) -> list[Block]:
   """Writes them where `kept` finds them, and gives them back."""
   path = workdir / 'checkpoints' / _FILE
-  if distributed.is_first():
+  if processes.is_first():
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_suffix('.aside')
     aside.write_text(json.dumps([dataclasses.asdict(b) for b in made]))
     os.replace(aside, path)
-  distributed.wait('blocks')
+  processes.wait('blocks')
   return made
 
 

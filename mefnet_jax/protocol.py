@@ -17,15 +17,16 @@ import rich.console
 from mefnet_jax import (
   databases,
   datasets,
-  distributed,
   errors,
   findings,
   fit,
   folds,
+  hardware,
   inputs,
   logs,
   mistakes,
   models,
+  processes,
   provenance,
   report,
   results,
@@ -75,7 +76,7 @@ def run(
   prepared = time.monotonic()
   clips, label, splits = made.clips, made.job.clips['label'], made.job.splits
   _announce(config, clips, splits, console)
-  if distributed.is_first():
+  if processes.is_first():
     folds.write(workdir / 'folds.json', splits, clips.clip, config)
     provenance.write(workdir, clips, label, splits, config)
   seeds = made.seeds
@@ -112,7 +113,7 @@ def run(
     device=_device(),
     command=shlex.join(['python', '-m', 'mefnet_jax.main', *sys.argv[1:]]),
   )
-  if not distributed.is_first():
+  if not processes.is_first():
     return results.summary(result)
   summary = report.write(workdir, result, clips=clips)
   confusion = workdir / 'figures' / 'confusion.png'
@@ -181,11 +182,11 @@ def _load(config, workdir, console):
   Of several processes the first prepares; the others read what it kept.
   """
   try:
-    if not distributed.is_first():
-      distributed.wait('clips')
+    if not processes.is_first():
+      processes.wait('clips')
     clips = datasets.load(config.dataset)
-    if distributed.is_first():
-      distributed.wait('clips')
+    if processes.is_first():
+      processes.wait('clips')
   except errors.UserError as error:
     _show(getattr(error, 'findings', ()), workdir, console)
     raise
@@ -194,7 +195,7 @@ def _load(config, workdir, console):
 
 
 def _show(found, workdir, console):
-  if found and distributed.is_first():
+  if found and processes.is_first():
     console.print(datasets.table(found))
     datasets.write_findings(workdir / 'findings.csv', found)
 
@@ -289,12 +290,4 @@ def _device():
   devices = jax.devices()
   if devices[0].platform != 'cpu':
     return f'{len(devices)} x {devices[0].device_kind}'
-  name = platform.processor() or platform.machine()
-  try:
-    for line in pathlib.Path('/proc/cpuinfo').read_text().splitlines():
-      if line.startswith('model name'):
-        name = line.split(':', 1)[1].strip()
-        break
-  except OSError:
-    pass
-  return f'CPU {name}, {len(devices)} device(s)'
+  return f'CPU {hardware.processor()}, {len(devices)} device(s)'

@@ -7,10 +7,10 @@ import numpy as np
 
 from mefnet_jax import (
   checkpoints,
-  distributed,
   errors,
   evaluate,
   logs,
+  processes,
   selection,
 )
 
@@ -64,7 +64,7 @@ class Training:
         if last or _every(config.evaluate_every, epoch):
           self._evaluate(state, epoch, history)
           last = last or self._waited(epoch)
-        stop = distributed.any_of(job.stop.is_set())
+        stop = processes.any_of(job.stop.is_set())
         if not last and (stop or _every(config.checkpoint_every, epoch)):
           self._save(state, epoch, history, started)
         if last:
