@@ -37,21 +37,20 @@ _PROCESS = flags.DEFINE_integer('process', 0, 'Which this is, from 0.')
 def main():
   """Runs what the flags say; what the workdir holds is resumed."""
   config = _config()
-  import rich.console  # imports that take their time stay out of --help
-
-  from mefnet_jax import (
+  from mefnet_jax import (  # their imports stay out of --help
     compilation,
-    datasets,
     processes,
-    protocol,
     settings,
-    workdirs,
   )
 
   compilation.prepare(deterministic=_DETERMINISTIC.value)
   if _COORDINATOR.value:
     processes.start(_COORDINATOR.value, _PROCESSES.value, _PROCESS.value)
   settings.check(config)
+  import rich.console  # slower ones stay out of a mistake's way
+
+  from mefnet_jax import datasets, protocol, workdirs
+
   workdir = pathlib.Path(_WORKDIR.value or _default_workdir())
   if _PREVIEW.value:
     for sheet in datasets.preview(config.dataset, workdir / 'preview'):

@@ -4,6 +4,7 @@ import os
 import tempfile
 
 os.environ['MEFNET_CACHE'] = tempfile.mkdtemp(prefix='mefnet-tests-')
+os.environ['JAX_DISABLE_MOST_OPTIMIZATIONS'] = '1'  # compiles sooner
 
 import jax  # noqa: E402
 import numpy as np  # noqa: E402
@@ -16,7 +17,6 @@ from tests.release_fixtures import rendered, tiny_smic  # noqa: E402, F401
 # Equal programs of several tests are compiled once.
 jax.config.update('jax_compilation_cache_dir', os.environ['MEFNET_CACHE'])
 jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.1)
-jax.config.update('jax_disable_most_optimizations', True)
 jax.config.update('jax_num_cpu_devices', 8)
 jax.config.update('jax_numpy_rank_promotion', 'raise')
 

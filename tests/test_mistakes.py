@@ -16,6 +16,7 @@ class _Clips:
   streams: dict
   clip: tuple
   subject: tuple
+  database: tuple
   label: np.ndarray
 
 
@@ -29,6 +30,7 @@ def case():
     {'face': random.integers(0, 256, (14, 4, 6, 6, 1), np.uint8)},
     tuple(f'c{i}' for i in range(14)),
     subject,
+    ('',) * 14,
     label,
   )
   config = base.get_config()

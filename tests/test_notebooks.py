@@ -2,7 +2,6 @@
 
 import ast
 import json
-import pathlib
 
 import pytest
 
@@ -12,9 +11,14 @@ pytest.importorskip('nbclient')
 from notebooks import refresh  # noqa: E402
 
 NAMES = refresh.names()
-ROOT = pathlib.Path(__file__).parents[1]
 # jupyter_client and zmq warn of their own doings.
 pytestmark = pytest.mark.filterwarnings('ignore')
+
+
+@pytest.fixture(scope='module')
+def runs(tmp_path_factory):
+  """One folder for all: what a notebook finds it does not make again."""
+  return tmp_path_factory.mktemp('runs')
 
 
 def pair(name):
@@ -58,8 +62,6 @@ def test_the_badge_opens_this_very_notebook(name):
 
 @pytest.mark.parametrize('name', NAMES)
 def test_outputs_are_there_and_say_synthetic(name):
-  if name.startswith('5') and not has_flow():
-    pytest.skip('needs configs/mefnet_flow.py')
   path = refresh.FOLDER / f'{name}.ipynb'
   content = json.loads(path.read_text())
   outputs = [o for c in content['cells'] for o in c.get('outputs', ())]
@@ -70,13 +72,7 @@ def test_outputs_are_there_and_say_synthetic(name):
 
 
 @pytest.mark.parametrize('name', NAMES)
-def test_a_notebook_runs(name, tmp_path):
-  if name.startswith('5') and not has_flow():
-    pytest.skip('needs configs/mefnet_flow.py')
-  done = refresh.run(name, tmp_path, small=True)
+def test_a_notebook_runs(name, runs):
+  done = refresh.run(name, runs, small=True)
   outputs = [o for c in done.cells for o in c.get('outputs', ())]
   assert 'SYNTHETIC' in json.dumps(outputs)
-
-
-def has_flow():
-  return (ROOT / 'configs' / 'mefnet_flow.py').exists()

@@ -125,6 +125,12 @@ def test_augmentation_hangs_on_the_member_alone(clips, way):
     np.testing.assert_allclose(a[0, 0], b[1, 1], rtol=1e-4, atol=1e-6)
 
 
+@pytest.fixture(scope='module')
+def on_one_device():
+  """Trainings that several tests compare with, by their way."""
+  return {}
+
+
 @pytest.mark.parametrize(
   ('mode', 'devices', 'way'),
   [
@@ -136,9 +142,13 @@ def test_augmentation_hangs_on_the_member_alone(clips, way):
     ('batch', 4, 'mixed'),
   ],
 )
-def test_several_devices_are_one_device(clips, mode, devices, way):
+def test_several_devices_are_one_device(
+  clips, on_one_device, mode, devices, way
+):
   fields = {**WAYS[way], 'tx': MOMENTUM, 'seeds': (0, 1)}
-  one, sums = trained(clips, 'mecnn', TRAINS, **fields)
+  if way not in on_one_device:
+    on_one_device[way] = trained(clips, 'mecnn', TRAINS, **fields)
+  one, sums = on_one_device[way]
   many, many_sums = trained(clips, 'mecnn', TRAINS, mode, devices, **fields)
   for a, b in pairs(one.params, many.params):
     np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)

@@ -12,6 +12,9 @@ import pytest
 from tests import test_main
 
 
+SHORT = ['--config.train.epochs=2']
+
+
 def free_port():
   with socket.socket() as s:
     s.bind(('127.0.0.1', 0))
@@ -51,18 +54,23 @@ def env(tmp_path_factory):
   return {**os.environ, 'MEFNET_CACHE': str(cache), 'JAX_PLATFORMS': 'cpu'}
 
 
+@pytest.fixture(scope='module')
+def alone(tiny_smic, env, tmp_path_factory):
+  """The table of one process."""
+  workdir = tmp_path_factory.mktemp('one') / 'w'
+  done = test_main.run(workdir, tiny_smic, *SHORT, env=env)
+  assert done.returncode == 0, done.stderr
+  return table(workdir)
+
+
 @pytest.mark.parametrize('mode', ['folds', 'batch'])
-def test_two_processes_are_one(tiny_smic, env, tmp_path, mode):
-  flags = [f'--config.train.parallel={mode}', '--config.train.epochs=2']
-  one = test_main.run(tmp_path / 'one', tiny_smic, *flags, env=env)
-  assert one.returncode == 0, one.stderr
-  statuses, texts = together(tiny_smic, tmp_path / 'two', env, *flags)
+def test_two_processes_are_one(alone, tiny_smic, env, tmp_path, mode):
+  flags = [f'--config.train.parallel={mode}', *SHORT]
+  statuses, texts = together(tiny_smic, tmp_path, env, *flags)
   assert statuses == [0, 0], '\n'.join(texts)
   assert 'UAR' in texts[0]
   assert 'UAR' not in texts[1]
-  np.testing.assert_allclose(
-    table(tmp_path / 'two'), table(tmp_path / 'one'), atol=1e-3
-  )
+  np.testing.assert_allclose(table(tmp_path), alone, atol=1e-3)
 
 
 def test_a_wrong_number_of_a_process_is_one_line(tiny_smic, env, tmp_path):

@@ -176,7 +176,9 @@ def test_the_weights_of_a_member_give_its_answers(config, clips, tmp_path):
   fitted = fit.fit(made, (0, 1))
   measured = inputs.measured(made.clips, how='difference')
   fold = made.splits[2]
-  params = fit.trained(tmp_path / 'w', made.model, measured, 1, 2)
+  params_F, answers = fit.trained(tmp_path / 'w', made.model, measured, 1)
+  params = jax.tree.map(lambda x: x[2], params_F)
+  np.testing.assert_array_equal(answers[2], fitted[1].held_out[2])
   batch = inputs.batch(
     jax.tree.map(np.asarray, measured), fold.test, how='difference'
   )
@@ -185,7 +187,7 @@ def test_the_weights_of_a_member_give_its_answers(config, clips, tmp_path):
     jax.nn.softmax(logits), fitted[1].held_out[2], atol=1e-4
   )
   with pytest.raises(errors.UserError, match='seed 7'):
-    fit.trained(tmp_path / 'w', made.model, measured, 7, 0)
+    fit.trained(tmp_path / 'w', made.model, measured, 7)
 
 
 def test_scale_by_the_training_clips_looks_at_no_other(config, clips, tmp_path):

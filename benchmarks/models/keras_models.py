@@ -10,7 +10,7 @@ import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
 from keras import layers, ops  # noqa: E402
 
-from benchmarks import turns
+from benchmarks import turns  # noqa: E402
 from benchmarks.models import task  # noqa: E402
 
 
@@ -42,6 +42,19 @@ def stream(given, name, x, dropout, made):
   x = layer(
     'conv', task.FILTERS, task.KERNEL, activation='relu', cls=layers.Conv3D
   )(x)
+  if given.attends:
+    x = attended(given, x, layer)
+  x = layers.Flatten()(layers.MaxPooling3D(task.POOL)(x))
+  if given.network != 'mfcnn':
+    x = layers.Dropout(dropout)(x)
+  for i, width in enumerate(task.HIDDEN[given.network]):
+    x = layer(f'dense{i}', width, activation='relu', cls=layers.Dense)(x)
+    x = layers.Dropout(dropout)(x)
+  return x
+
+
+def attended(given, x, layer):
+  """CAM beside STAM."""
   small = task.FILTERS // task.REDUCTION
   squeeze = layer('squeeze', small, activation='relu', cls=layers.Dense)
   excite = layer('excite', task.FILTERS, cls=layers.Dense)
@@ -70,17 +83,11 @@ def stream(given, name, x, dropout, made):
     cls=layers.Conv3D,
   )
   n_s = layers.Multiply()([x, time(space(MixedPooling()(x)))])
-  x = layers.MaxPooling3D(task.POOL)(layers.Concatenate()([n_c, n_s]))
-  x = layers.Flatten()(x)
-  if given.network == 'mecnn':
-    x = layers.Dropout(dropout)(x)
-  for i, width in enumerate(task.HIDDEN[given.network]):
-    x = layer(f'dense{i}', width, activation='relu', cls=layers.Dense)(x)
-    x = layers.Dropout(dropout)(x)
-  return x
+  return layers.Concatenate()([n_c, n_s])
 
 
-def build(given, dropout):
+def network(given, dropout, rate=task.RATE):
+  """The compiled model with the given weights."""
   made, inputs, parts = {}, [], []
   for name, side in task.STREAMS[given.network].items():
     inputs.append(layers.Input(given.shape(side)[1:]))
@@ -90,12 +97,18 @@ def build(given, dropout):
   model = keras.Model(inputs, made['classes'](joined))
   for name, kernel in given.weights().items():
     made[name].set_weights([kernel, np.zeros(kernel.shape[-1])])
-  optimizer = keras.optimizers.Adam(task.RATE, epsilon=task.EPSILON)
+  optimizer = keras.optimizers.Adam(rate, epsilon=task.EPSILON)
   loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
   model.compile(optimizer, loss, jit_compile=False)  # XLA is 30 times slower
+  return model
+
+
+def build(given, dropout):
+  model = network(given, dropout)
   x = [tf.constant(clips) for clips in given.clips().values()]
   x = x if len(x) > 1 else x[0]
   label = tf.constant(given.label())
+  loss = model.loss
   forward = tf.function(lambda: model(x, training=False))
 
   def proof():

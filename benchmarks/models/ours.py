@@ -67,20 +67,24 @@ def tree(given):
 
   params = {'classes': layer('classes')}
   for stream in task.STREAMS[given.network]:
-    spatial = {
-      'mixing': np.zeros((), np.float32),
-      'convolution': {n: layer(f'{stream}/{n}') for n in ('space', 'time')},
-    }
-    channel = {n: layer(f'{stream}/{n}') for n in ('squeeze', 'excite')}
-    attention = {'channel': channel, 'spatial': spatial}
-    conv = layer(f'{stream}/conv')
-    params[stream] = {'trunk': {'conv': conv, 'attention': attention}}
-    dense = 'dense' if given.network == 'mecnn' else f'{stream}_dense'
+    params[stream] = {'trunk': {'conv': layer(f'{stream}/conv')}}
+    if given.attends:
+      params[stream]['trunk']['attention'] = attention(stream, layer)
+    dense = f'{stream}_dense' if given.network == 'mfcnn' else 'dense'
     widths = task.HIDDEN[given.network]
     params[dense] = {
       f'Dense_{i}': layer(f'{stream}/dense{i}') for i in range(len(widths))
     }
   return jax.device_put(params)
+
+
+def attention(stream, layer):
+  spatial = {
+    'mixing': np.zeros((), np.float32),
+    'convolution': {n: layer(f'{stream}/{n}') for n in ('space', 'time')},
+  }
+  channel = {n: layer(f'{stream}/{n}') for n in ('squeeze', 'excite')}
+  return {'channel': channel, 'spatial': spatial}
 
 
 if __name__ == '__main__':

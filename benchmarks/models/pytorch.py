@@ -26,11 +26,13 @@ class Stream(nn.Module):
   def __init__(self, given, stream, weights, dropout):
     super().__init__()
     self.conv = conv(weights.pop(f'{stream}/conv'))
-    self.squeeze = dense(weights.pop(f'{stream}/squeeze'))
-    self.excite = dense(weights.pop(f'{stream}/excite'))
-    self.space = conv(weights.pop(f'{stream}/space'), padding=(0, 3, 3))
-    self.time = conv(weights.pop(f'{stream}/time'), padding=(1, 0, 0))
-    self.mixing = nn.Parameter(torch.zeros(()))
+    self.attends = given.attends
+    if given.attends:
+      self.squeeze = dense(weights.pop(f'{stream}/squeeze'))
+      self.excite = dense(weights.pop(f'{stream}/excite'))
+      self.space = conv(weights.pop(f'{stream}/space'), padding=(0, 3, 3))
+      self.time = conv(weights.pop(f'{stream}/time'), padding=(1, 0, 0))
+      self.mixing = nn.Parameter(torch.zeros(()))
     pooled = given.pooled(task.STREAMS[given.network][stream])
     stack = [] if given.network == 'mfcnn' else [nn.Dropout(dropout)]
     for i in range(len(task.HIDDEN[given.network])):
@@ -43,6 +45,11 @@ class Stream(nn.Module):
 
   def forward(self, x):
     x = F.relu(self.conv(x))
+    if self.attends:
+      x = self.attended(x)
+    return self.stack(F.max_pool3d(x, task.POOL).flatten(1))
+
+  def attended(self, x):
     scores = sum(
       self.excite(F.relu(self.squeeze(v)))
       for v in (x.mean((2, 3, 4)), x.amax((2, 3, 4)))
@@ -51,8 +58,7 @@ class Stream(nn.Module):
     lam = torch.sigmoid(self.mixing)
     pooled = lam * x.amax(1, True) + (1 - lam) * x.mean(1, True)
     n_s = x * torch.sigmoid(self.time(F.relu(self.space(pooled))))
-    x = F.max_pool3d(torch.cat([n_c, n_s], 1), task.POOL)
-    return self.stack(x.flatten(1))
+    return torch.cat([n_c, n_s], 1)
 
 
 class Network(nn.Module):

@@ -12,8 +12,12 @@ from benchmarks import turns
 CLASSES, FILTERS, KERNEL, POOL = 3, 32, (15, 3, 3), (3, 3, 3)
 REDUCTION, ATTENTION = 8, (3, 7, 7)
 RATE, EPSILON, DROPOUT = 1e-4, 1e-7, 0.5
-STREAMS = {'mecnn': {'face': 64}, 'mfcnn': {'eyes': 32, 'mouth': 32}}
-HIDDEN = {'mecnn': (128,), 'mfcnn': (1024, 128)}
+STREAMS = {
+  'base': {'face': 64},
+  'mecnn': {'face': 64},
+  'mfcnn': {'eyes': 32, 'mouth': 32},
+}
+HIDDEN = {'base': (128,), 'mecnn': (128,), 'mfcnn': (1024, 128)}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,6 +41,10 @@ class Task:
   network: str
   frames: int
   batch: int
+
+  @property
+  def attends(self) -> bool:
+    return self.network != 'base'
 
   def clips(self) -> dict[str, np.ndarray]:
     random = np.random.default_rng(0)
@@ -62,11 +70,13 @@ class Task:
 
     for stream, side in STREAMS[self.network].items():
       draw(f'{stream}/conv', *KERNEL, 1, FILTERS)
-      draw(f'{stream}/squeeze', FILTERS, FILTERS // REDUCTION)
-      draw(f'{stream}/excite', FILTERS // REDUCTION, FILTERS)
-      draw(f'{stream}/space', 1, *ATTENTION[1:], 1, self.middle())
-      draw(f'{stream}/time', ATTENTION[0], 1, 1, self.middle(), 1)
-      rows = 2 * FILTERS * int(np.prod(self.pooled(side)))
+      rows = FILTERS * int(np.prod(self.pooled(side)))
+      if self.attends:
+        draw(f'{stream}/squeeze', FILTERS, FILTERS // REDUCTION)
+        draw(f'{stream}/excite', FILTERS // REDUCTION, FILTERS)
+        draw(f'{stream}/space', 1, *ATTENTION[1:], 1, self.middle())
+        draw(f'{stream}/time', ATTENTION[0], 1, 1, self.middle(), 1)
+        rows *= 2
       for i, width in enumerate(HIDDEN[self.network]):
         draw(f'{stream}/dense{i}', rows, width)
         rows = width

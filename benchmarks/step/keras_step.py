@@ -11,7 +11,7 @@ import keras  # noqa: E402
 import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
-from benchmarks import turns
+from benchmarks import turns  # noqa: E402
 from benchmarks.step import task  # noqa: E402
 
 WAYS = ('train_on_batch', 'train_on_batch, XLA', 'train_step')

@@ -5,7 +5,6 @@ import warnings
 
 import numpy as np
 import scipy.io.wavfile
-import scipy.signal
 
 from mefnet_jax import errors
 
@@ -40,8 +39,10 @@ def read(path: pathlib.Path) -> np.ndarray:
     raise ValueError(f'{x.size} samples at {rate} a second')
   x = x[: LONGEST * rate].astype(np.float32)
   x = x.mean(1) if x.ndim == 2 else x
+  from scipy import signal  # most of a second, needed by few
+
   shared = np.gcd(rate, RATE)
-  return scipy.signal.resample_poly(x, RATE // shared, rate // shared)
+  return signal.resample_poly(x, RATE // shared, rate // shared)
 
 
 def log_mel(samples: np.ndarray, times: int, bands: int) -> np.ndarray:

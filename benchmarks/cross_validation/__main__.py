@@ -1,0 +1,124 @@
+"""Measures the three side by side: one after the other, over and over."""
+
+import argparse
+import os
+import pathlib
+import statistics
+import sys
+import tempfile
+
+import numpy as np
+
+from benchmarks import contest, record
+from benchmarks.models import task as models_task
+from configs import base
+from mefnet_jax import datasets, folds, metrics
+from mefnet_jax import statistics as confidence
+
+CONTESTANTS = {
+  'ours': 'ours',
+  'keras': 'keras_folds',
+  'pytorch': 'pytorch_folds',
+}
+
+
+def main():
+  parser = argparse.ArgumentParser(description=__doc__)
+  add = parser.add_argument
+  add('--peers', default='.venv-bench/bin/python', help='their Python')
+  add('--networks', default='base,mecnn,mfcnn')
+  add('--protocols', default='kfold,loso')
+  add('--epochs', type=int, default=10, help='of each training')
+  add('--repeats', type=int, default=3, help='turns of each')
+  add('--out', type=pathlib.Path, help='file of the results')
+  args = parser.parse_args()
+  load = os.getloadavg()[0]
+  config = base.get_config()
+  clips = datasets.load(config.dataset)
+  results = [
+    measured(clips, network, protocol, args)
+    for network in args.networks.split(',')
+    for protocol in args.protocols.split(',')
+  ]
+  result = {'data': 'SYNTHETIC faces', 'epochs': args.epochs}
+  record.write(
+    'cross_validation', result | {'results': results}, load, args.out
+  )
+
+
+def measured(clips, network, protocol, args):
+  """Median seconds and scores of one network under one protocol."""
+  fold_N = folds_of(clips, protocol)
+  with tempfile.TemporaryDirectory() as folder:
+    file = pathlib.Path(folder) / 'task.npz'
+    np.savez(
+      file,
+      **{name: clips.streams[name] for name in models_task.STREAMS[network]},
+      label=clips.label,
+      fold=fold_N,
+      network=network,
+      epochs=args.epochs,
+    )
+    workers = {
+      name: contest.Worker(
+        name,
+        sys.executable if name == 'ours' else args.peers,
+        f'benchmarks.cross_validation.{module}',
+        [file],
+      )
+      for name, module in CONTESTANTS.items()
+    }
+    facts = {name: worker.answer() for name, worker in workers.items()}
+    samples = {name: [] for name in workers}
+    for _ in range(args.repeats):
+      for name, worker in workers.items():
+        answer = worker.turn(args.epochs)
+        samples[name].append(answer['seconds'])
+        facts[name] |= scores(clips, answer['probabilities'])
+    for worker in workers.values():
+      worker.close()
+  medians = {name: statistics.median(s) for name, s in samples.items()}
+  best = min(medians['keras'], medians['pytorch'])
+  for name, seconds in medians.items():
+    low, high = facts[name]['uar_interval']
+    print(
+      f'{network}, {protocol}: {name:8s} {seconds:8.2f} s, UAR '
+      f'{facts[name]["uar"]:.3f} ({low:.3f} to {high:.3f}), SYNTHETIC'
+    )
+  print(f'{network}, {protocol}: {best / medians["ours"]:.2f} x', flush=True)
+  return {
+    'network': network,
+    'protocol': protocol,
+    'folds': int(fold_N.max()) + 1,
+    'contestants': facts,
+    'median_seconds': medians,
+    'faster_peer_to_ours': best / medians['ours'],
+    'samples': samples,
+  }
+
+
+def folds_of(clips, protocol):
+  """(N,), which fold holds a clip out."""
+  config = base.get_config().protocol
+  config.name = protocol
+  fold_N = np.zeros(len(clips.label), np.int32)
+  for k, fold in enumerate(
+    folds.make(config, clips.label, clips.subject, seed=0)
+  ):
+    fold_N[fold.test] = k
+  return fold_N
+
+
+def scores(clips, probabilities):
+  """UAR of the pooled answers, and its interval over subjects."""
+  predicted = np.argmax(probabilities, -1)
+  classes = len(clips.classes)
+  found = confidence.intervals(
+    clips.label, predicted, clips.subject, classes, seed=0
+  )
+  score = metrics.scores(clips.label, predicted, classes)['uar']
+  return {'uar': score, 'uar_interval': found['uar']}
+
+
+if __name__ == '__main__':
+  main()

@@ -1,0 +1,70 @@
+"""This project: all folds in one program, by its own engine."""
+
+import dataclasses
+import sys
+
+import jax
+import numpy as np
+
+from benchmarks.cross_validation import task
+from benchmarks.models import ours
+from benchmarks.models import task as models_task
+from configs import base
+from mefnet_jax import compilation, engine, folds, models
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+  """What `engine.Engine` asks of a `fit.Job`."""
+
+  model: object
+  clips: dict
+  config: object
+
+
+def main(file):
+  compilation.keep_memory()
+  given = task.Task.read(file)
+  config = base.get_config()
+  config.train.batch_size = task.BATCH
+  config.train.learning_rate, config.train.decay = task.RATE, 0.0
+  config.train.class_weights = False
+  network = models.build(
+    given.network.network,
+    num_classes=models_task.CLASSES,
+    dropout=models_task.DROPOUT,
+    drop_rate=0.0,
+  )
+  streams = models_task.STREAMS[given.network.network]
+  clips = {name: given.clips[name] for name in streams}
+  job = Job(network, {**clips, 'label': given.label}, config)
+  splits = tuple(
+    folds.Fold(
+      f'{k}',
+      train=np.flatnonzero(given.fold != k),
+      test=np.flatnonzero(given.fold == k),
+      validation=np.zeros(0, int),
+    )
+    for k in range(given.folds)
+  )
+  made = engine.Engine(job, splits)
+  params = jax.tree.map(np.asarray, ours.tree(given.network))
+
+  def cross_validate(epochs):
+    state = made.initial((0,))
+    shape = (1, given.folds)
+    same = jax.tree.map(lambda x: np.broadcast_to(x, shape + x.shape), params)
+    state = made.place(state.replace(params=same))
+    for epoch in range(1, epochs + 1):
+      state, _ = made.epoch(state, (0,), epoch)
+    answers = np.zeros((len(given.label), models_task.CLASSES))
+    held_out = made.probabilities(state.params, 'test')[0]
+    for fold, found in zip(splits, held_out, strict=True):
+      answers[fold.test] = found
+    return answers
+
+  task.compete(cross_validate, f'jax {jax.__version__}')
+
+
+if __name__ == '__main__':
+  main(sys.argv[1])
