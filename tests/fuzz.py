@@ -11,7 +11,6 @@ import json
 import os
 import pathlib
 import random
-import resource
 import shutil
 import struct
 import sys
