@@ -1,5 +1,6 @@
 """Compiled programs are kept, so that a second start trains in seconds."""
 
+import contextlib
 import ctypes
 import os
 
@@ -14,7 +15,7 @@ def prepare(*, deterministic: bool = True):
   Args:
     deterministic: on a GPU no operation may add in an order of its own.
   """
-  keep_memory()
+  tune_cpu()
   flags = os.environ.get('XLA_FLAGS', '')
   chosen = 'xla_gpu_deterministic_ops' in flags
   if deterministic and not chosen and _has_gpu():
@@ -23,7 +24,30 @@ def prepare(*, deterministic: bool = True):
   jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.5)
 
 
-def keep_memory():
+def tune_cpu():
+  """What makes training on a CPU faster; before jax starts."""
+  _keep_memory()
+  _use_two_devices()
+
+
+def _use_two_devices():
+  """Two devices on a CPU of several cores: each its folds, or half a batch.
+
+  While one waits or adds up the other one multiplies: a tenth to a fifth less
+  time than one device whose operations are spread over the cores. What the
+  user has set, with JAX_NUM_CPU_DEVICES or XLA_FLAGS, stays.
+  """
+  chosen = 'host_platform_device_count' in os.environ.get('XLA_FLAGS', '')
+  if chosen or jax.config.jax_num_cpu_devices != -1:
+    return
+  cores = os.cpu_count()
+  if hasattr(os, 'sched_getaffinity'):  # Linux: what this process may use
+    cores = len(os.sched_getaffinity(0))
+  with contextlib.suppress(RuntimeError):  # jax has started already
+    jax.config.update('jax_num_cpu_devices', min(2, cores))
+
+
+def _keep_memory():
   """Lets the process keep the memory that a step frees, for the next step.
 
   By default glibc gives large blocks back at once, and the kernel clears

@@ -21,6 +21,7 @@ from mefnet_jax import (
   folds,
   inputs,
   optimizers,
+  parallel,
   planning,
   train,
   training,
@@ -179,6 +180,7 @@ def _blocks(job, seeds):
     sample,
     min(config.train.batch_size, len(label)),
     sum(x.nbytes for x in job.clips.values()),
+    parallel.plan(len(job.splits), config.train.parallel).copies,
     budget,
   )
   made = planning.blocks(seeds, len(job.splits), fits)

@@ -44,6 +44,11 @@ class Plan:
       return self.folds
     return self.devices * math.ceil(self.folds / self.devices)
 
+  @property
+  def copies(self) -> int:
+    """Devices that hold the state of one fold."""
+    return self.devices if self.mode == 'batch' else 1
+
   def split(self, tree, axis: int = 1):
     """Leaves with folds at `axis` as the step takes them: (S, F, ...).
 
@@ -107,10 +112,15 @@ class Plan:
 
 
 def plan(folds: int, mode: str = 'auto', *, own_order: bool = False) -> Plan:
-  """Folds on devices of their own where there are enough, else the batch."""
+  """Folds on devices of their own where there are enough, else the batch.
+
+  The devices of a CPU share its cores, so there no time may go into padding.
+  """
   devices = jax.device_count()
   if mode == 'auto':
-    mode = 'folds' if folds >= devices else 'batch'
+    whole = Plan('folds', devices, folds)
+    wasted = whole.padded > 1.1 * folds and jax.default_backend() == 'cpu'
+    mode = 'folds' if folds >= devices and not wasted else 'batch'
   return Plan(mode, devices, folds, own_order)
 
 

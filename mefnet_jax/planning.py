@@ -98,7 +98,13 @@ def keep(workdir: pathlib.Path, made: list[Block]) -> list[Block]:
 
 
 def fitting(
-  model: nn.Module, state, sample: dict, batch: int, clips: int, budget: float
+  model: nn.Module,
+  state,
+  sample: dict,
+  batch: int,
+  clips: int,
+  copies: int,
+  budget: float,
 ) -> Callable[[int, int], bool]:
   """The `fits` of `blocks`: an upper bound of what a step needs.
 
@@ -108,17 +114,17 @@ def fitting(
     sample: shapes of one clip's batch.
     batch: clips of a step.
     clips: bytes of all clips.
+    copies: devices that each hold a member's state (`Plan.copies`).
     budget: bytes that there are, on all devices together.
   """
   states = 2 * _size(jax.tree.leaves(state))  # old and new
   maps = activations(model, state.params, sample)
   if jax.default_backend() != 'cpu':  # there clips go one after another
-    maps *= batch
-  devices = jax.device_count() if jax.default_backend() != 'cpu' else 1
-  spent = clips * devices
+    maps *= batch / copies
+  spent = clips * jax.device_count()
 
   def fits(seeds, folds):
-    return spent + seeds * folds * (states + maps) <= budget
+    return spent + seeds * folds * copies * (states + maps) <= budget
 
   return fits
 

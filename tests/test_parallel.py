@@ -181,6 +181,10 @@ def test_plan_takes_folds_where_they_fill_the_devices():
   assert jax.local_device_count() == 8
   assert parallel.plan(8).mode == 'folds'
   assert parallel.plan(7).mode == 'batch'
+  assert parallel.plan(9).mode == 'batch'  # 7 of 16 would be padding
+  assert parallel.plan(23).mode == 'folds'
+  assert parallel.plan(9, 'folds').copies == 1
+  assert parallel.plan(7).copies == 8
   plan = parallel.Plan('folds', 4, 6)
   values = np.arange(12).reshape(2, 6)
   np.testing.assert_array_equal(plan.join(plan.split(values)), values)

@@ -11,7 +11,6 @@ import pytest
 
 from tests import test_main
 
-
 SHORT = ['--config.train.epochs=2']
 
 

@@ -23,7 +23,7 @@ class Job:
 
 
 def main(file):
-  compilation.keep_memory()
+  compilation.tune_cpu()
   given = task.Task.read(file)
   config = base.get_config()
   config.train.batch_size = task.BATCH

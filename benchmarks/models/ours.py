@@ -9,7 +9,7 @@ from mefnet_jax import compilation, losses, models, optimizers
 
 
 def main():
-  compilation.keep_memory()
+  compilation.tune_cpu()
   task.compete(build, f'jax {jax.__version__}')
 
 

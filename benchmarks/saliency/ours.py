@@ -15,7 +15,7 @@ from mefnet_jax.explanations import networks
 
 
 def main(file):
-  compilation.keep_memory()
+  compilation.tune_cpu()
   given = dict(np.load(file))
   x, target = given['x'], given['target']
   model = models.build('base', num_classes=3)

@@ -29,7 +29,7 @@ ORDER = {'index': INDEX_B[None], 'valid': ONES_B[None]}
 
 
 def main(file):
-  compilation.keep_memory()
+  compilation.tune_cpu()
   given = dict(np.load(file))
   version = f'jax {jax.__version__}, flax {flax.__version__}'
   task.compete(('jit',), lambda way, dropout: trainer(given, dropout), version)
@@ -38,7 +38,7 @@ def main(file):
 def trainer(given, dropout):
   model = models.build('base', num_classes=task.CLASSES, dropout=dropout)
   tx = optimizers.adam(task.RATE, decay=0.0)
-  plan = parallel.plan(1, 'folds')
+  plan = parallel.plan(1)
   clips = {'face': given['clips'], 'label': given['label']}
   clips = inputs.measured(clips, how='frames')
   state = train.create_state(model, tx, clips, jax.random.key(0))
