@@ -8,6 +8,7 @@ import numpy as np
 from mefnet_jax import (
   augment,
   evaluate,
+  feeding,
   inputs,
   losses,
   optimizers,
@@ -31,9 +32,8 @@ class Engine:
     own = config.train.sampling == 'balanced' or config.train.mixup > 0
     self.plan = parallel.plan(len(splits), config.train.parallel, own_order=own)
     self.tx = optimizers.adam(config.train.learning_rate, config.train.decay)
-    measured = inputs.measured(job.clips, how=config.input)
-    self.clips = self.plan.share(measured)
-    self.fold = self._of_each_fold(measured)
+    self.feed = feeding.of(job.clips, config, self.plan)
+    self.fold = self._of_each_fold()
     bound = dict(model=job.model, how=config.input)
     step = functools.partial(
       train.train_step,
@@ -50,7 +50,7 @@ class Engine:
     create = functools.partial(train.create_state, job.model, self.tx)
     self._create_state = jax.jit(create)
 
-  def _of_each_fold(self, measured):
+  def _of_each_fold(self):
     """What a fold has of its own, on the devices: leaves (F, ...)."""
     job, config = self.job, self.job.config
     fold = {
@@ -67,7 +67,9 @@ class Engine:
       )
     }
     if config.scale == 'train':
-      rows = [inputs.of_training(measured, one.train) for one in self.splits]
+      rows = [
+        inputs.of_training(self.feed.moments, one.train) for one in self.splits
+      ]
       fold['moments'] = jax.tree.map(lambda *x: np.stack(x), *rows)
     return self.plan.place(self.plan.split(fold, axis=0))
 
@@ -75,7 +77,8 @@ class Engine:
     """States of all members, (S, F, ...); a seed's begin alike."""
     folds = len(self.splits)
     states = [
-      self._create_state(self.clips, jax.random.key(seed)) for seed in seeds
+      self._create_state(self.feed.sample, jax.random.key(seed))
+      for seed in seeds
     ]
 
     def stack(*x):
@@ -94,14 +97,11 @@ class Engine:
     order = jax.tree.map(lambda *x: np.stack(x), *orders_S)
     keys = [jax.random.fold_in(jax.random.key(s), epoch) for s in seeds]
     sums = []
-    for i in range(order['index'].shape[-2]):
-      batch = jax.tree.map(lambda x, i=i: x[..., i, :], order)
+    for i, (clips, batch) in enumerate(self.feed.steps(order)):
       if self.plan.own_order:
         batch = self.plan.split(batch)
       key = jax.numpy.stack([jax.random.fold_in(k, i) for k in keys])
-      state, step_sums = self._train_step(
-        state, self.fold, self.clips, batch, key
-      )
+      state, step_sums = self._train_step(state, self.fold, clips, batch, key)
       sums.append(step_sums)
     total = [self.plan.join(one) for one in sums]
     return state, jax.tree.map(lambda *x: np.sum(np.stack(x), 0), *total)
@@ -129,8 +129,15 @@ class Engine:
 
   def probabilities(self, params, side: str) -> list[list[np.ndarray]]:
     """Of each seed and fold: (clips, C) of its `test` or `validation`."""
+
+    def step(index_FM):
+      clips, at_FM = self.feed.some(index_FM)
+      return self._eval_step(
+        params, self.fold, clips, self.plan.split(at_FM, axis=0)
+      )
+
     return evaluate.judged(
-      functools.partial(self._eval_step, params, self.fold, self.clips),
+      step,
       [getattr(fold, side) for fold in self.splits],
       self.plan,
       self.job.config.train.batch_size,

@@ -16,7 +16,7 @@ def judged(
   """Probabilities of some clips of each fold, by that fold's weights only.
 
   Args:
-    step: `parallel.eval_step` with all but the indices given.
+    step: indices (F, M) to logits, as `parallel.eval_step` gives them.
     clips: indices of each fold's clips, such as its test side.
     how: the plan of the training.
     batch_size: the most clips a fold in one call.
@@ -31,7 +31,7 @@ def judged(
   for k, some in enumerate(clips):
     index_FM[k, : len(some)] = some
   parts = [
-    how.join(step(how.split(index_FM[:, i : i + size], axis=0)))
+    how.join(step(index_FM[:, i : i + size]))
     for i in range(0, calls * size, size)
   ]
   logits_SFMC = np.concatenate([np.asarray(p, np.float64) for p in parts], 2)

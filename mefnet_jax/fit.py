@@ -18,6 +18,7 @@ from mefnet_jax import (
   checkpoints,
   engine,
   errors,
+  feeding,
   folds,
   inputs,
   optimizers,
@@ -160,7 +161,7 @@ def _blocks(job, seeds):
   """What fits together, said where it is not everything."""
   config, label = job.config, job.clips['label']
   clips = inputs.measured(
-    {k: jnp.asarray(x[:1]) for k, x in job.clips.items()}, how=config.input
+    {k: jnp.asarray(x[[0]]) for k, x in job.clips.items()}, how=config.input
   )
   state = jax.eval_shape(
     lambda: train.create_state(
@@ -174,15 +175,21 @@ def _blocks(job, seeds):
     lambda: inputs.batch(clips, np.zeros(1, np.int32), how=config.input)
   )
   budget = planning.budget(config.train.memory)
+  batch = min(config.train.batch_size, len(label))
   fits = planning.fitting(
     job.model,
     state,
     sample,
-    min(config.train.batch_size, len(label)),
-    sum(x.nbytes for x in job.clips.values()),
+    batch,
+    feeding.on_device(job.clips, batch * len(seeds), budget),
     parallel.plan(len(job.splits), config.train.parallel).copies,
     budget,
   )
+  if feeding.is_streamed(job.clips, budget):
+    job.console.print(
+      f'The clips do not fit beside a training in {budget / 1e9:.1f} GB: each '
+      'step reads its own'
+    )
   made = planning.blocks(seeds, len(job.splits), fits)
   if len(made) > 1:
     job.console.print(

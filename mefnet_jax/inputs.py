@@ -59,11 +59,11 @@ def measured(clips: dict[str, jax.Array], *, how: str) -> dict:
   return {**clips, 'moments': {n: moments(n, x) for n, x in streams.items()}}
 
 
-def of_training(clips: dict, train: jax.Array) -> dict:
+def of_training(moments: dict, train: jax.Array) -> dict:
   """Moments of a fold's training clips together, for `batch`.
 
   Args:
-    clips: `measured` clips.
+    moments: of `measured` clips.
     train: indices of the fold's training clips; no other clip is looked at.
 
   Returns:
@@ -71,7 +71,7 @@ def of_training(clips: dict, train: jax.Array) -> dict:
   """
   return {
     name: _pooled(mean_N[train], variance_N[train])
-    for name, (mean_N, variance_N) in clips['moments'].items()
+    for name, (mean_N, variance_N) in moments.items()
   }
 
 

@@ -18,6 +18,7 @@ from flax import linen as nn
 from mefnet_jax import errors, processes
 
 _SHARE = 0.8  # of the free memory, that a training may take
+_CLIPS = 0.5  # of that, which all clips may take; larger sets are streamed
 _FILE = 'blocks.json'
 
 
@@ -113,7 +114,7 @@ def fitting(
     state: shapes of one member's state.
     sample: shapes of one clip's batch.
     batch: clips of a step.
-    clips: bytes of all clips.
+    clips: bytes of them on a device.
     copies: devices that each hold a member's state (`Plan.copies`).
     budget: bytes that there are, on all devices together.
   """
@@ -127,6 +128,11 @@ def fitting(
     return spent + seeds * folds * copies * (states + maps) <= budget
 
   return fits
+
+
+def clips_fit(size: float, budget: float) -> bool:
+  """Whether clips of so many bytes may lie on each device."""
+  return size * jax.device_count() <= _CLIPS * budget
 
 
 def activations(model: nn.Module, params, sample: dict) -> int:
@@ -147,6 +153,11 @@ def budget(gigabytes: float) -> float:
     free = sum(s['bytes_limit'] - s['bytes_in_use'] for s in stats)
     return _SHARE * free * jax.process_count()
   return _SHARE * _free()
+
+
+def host_memory(gigabytes: float) -> float:
+  """Bytes of the host that all clips may take, as `budget` for a device."""
+  return _CLIPS * (gigabytes * 1e9 or _SHARE * _free())
 
 
 def _free():

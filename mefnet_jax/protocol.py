@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import math
 import pathlib
 import platform
 import shlex
@@ -26,6 +27,7 @@ from mefnet_jax import (
   logs,
   mistakes,
   models,
+  planning,
   processes,
   provenance,
   report,
@@ -72,7 +74,9 @@ def run(
     errors.Stopped: `stop` was set; the checkpoint is saved.
   """
   started = time.monotonic()
-  made = prepare(config, workdir, console=console, stop=stop)
+  made = prepare(
+    config, workdir, console=console, stop=stop, memory=_memory(config)
+  )
   prepared = time.monotonic()
   clips, label, splits = made.clips, made.job.clips['label'], made.job.splits
   _announce(config, clips, splits, console)
@@ -140,15 +144,20 @@ def prepare(
   *,
   console: rich.console.Console | None = None,
   stop: threading.Event | None = None,
+  memory: float = math.inf,
 ) -> Prepared:
   """The clips, labels, folds and network of a config; trains nothing.
+
+  Args:
+    config, workdir, console, stop: as for `run`.
+    memory: bytes that the clips may take; if they are more they are streamed.
 
   Raises:
     UserError: a release that cannot be used, or a protocol that it cannot
       be split for.
   """
   console = console or rich.console.Console(quiet=True)
-  clips = _load(config, workdir, console)
+  clips = _load(config, workdir, console, memory)
   label = _labels(config, clips)
   splits = folds.make(
     config.protocol, label, clips.subject, clips.database, seed=config.seed
@@ -176,7 +185,15 @@ def prepare(
   return Prepared(clips, job, seeds)
 
 
-def _load(config, workdir, console):
+def _memory(config):
+  """Bytes for the clips; what looks at all of them needs all at once."""
+  whole = config.protocol.mistake == 'duplicates'
+  if whole or config.protocol.statistics != 'clip':
+    return math.inf
+  return planning.host_memory(config.train.memory)
+
+
+def _load(config, workdir, console, memory):
   """The clips, with the table of what preparation met, on error too.
 
   Of several processes the first prepares; the others read what it kept.
@@ -184,7 +201,7 @@ def _load(config, workdir, console):
   try:
     if not processes.is_first():
       processes.wait('clips')
-    clips = datasets.load(config.dataset)
+    clips = datasets.load(config.dataset, memory=memory)
     if processes.is_first():
       processes.wait('clips')
   except errors.UserError as error:

@@ -59,7 +59,8 @@ def train_step(
     clips: `inputs.measured` clips: streams (N, T, H, W, C) uint8, 'label'.
     order: the batch: 'index' (B,) of clips; 'valid' (B,), 0 for the padding
       of a batch, else 1; for mixup 'mate' (B,), the clip that each is mixed
-      with.
+      with. Where `clips` are some clips only, 'at' and 'mate_at' (B,) are
+      their places among them.
     key: of this step; each clip's dropout follows from it and its index.
     model, tx: the network and its optimizer.
     how: the network's input, see `inputs.standardise`.
@@ -76,13 +77,15 @@ def train_step(
   index_B, weight_N = order['index'], fold['weight']
   key_B = jax.vmap(lambda i: jax.random.fold_in(key, i))(index_B)
   seen = dict(how=how, moments=fold.get('moments'), augmentation=augmentation)
-  batch = inputs.batch(clips, index_B, key_B=key_B, **seen)
+  at_B = order.get('at', index_B)
+  batch = inputs.batch(clips, at_B, key_B=key_B, **seen)
   weight_B = weight_N[index_B] * order['valid']
   targets = [(batch['label'], weight_B)]
   if mixup:
     mate_B = order['mate']
     mate_key_B = jax.vmap(lambda i: jax.random.fold_in(key, i))(mate_B)
-    mate = inputs.batch(clips, mate_B, key_B=mate_key_B, **seen)
+    mate_at_B = order.get('mate_at', mate_B)
+    mate = inputs.batch(clips, mate_at_B, key_B=mate_key_B, **seen)
     share_B = _shares(key_B, mixup)
     batch = _mixed(batch, mate, share_B)
     mate_weight_B = weight_N[mate_B] * order['valid']

@@ -12,7 +12,7 @@ cached, first_load = made.cached, made.first_load  # fixtures
 
 @pytest.fixture
 def streamed(cached, tiny_smic):
-  return datasets.load(made.config(tiny_smic), resident=False)
+  return datasets.load(made.config(tiny_smic), memory=0)
 
 
 def test_streamed_batches_are_the_resident_ones(first_load, streamed):
@@ -44,11 +44,24 @@ def test_a_stream_looks_like_an_array(first_load, streamed):
   assert stream[[]].shape == eyes[[]].shape
 
 
-def test_size_decides(first_load, streamed):
-  need = sum(s.nbytes for s in streamed.streams.values()) / 2**30
-  for streams in (streamed.streams, first_load[1].streams):
-    assert streaming.too_large(streams, 0.9 * need)
-    assert not streaming.too_large(streams, 1.1 * need)
+def test_size_decides(cached, tiny_smic, streamed):
+  need = sum(s.nbytes for s in streamed.streams.values())
+  for memory, kind in ((need, np.ndarray), (need - 1, streaming.Stream)):
+    loaded = datasets.load(made.config(tiny_smic), memory=memory)
+    assert {type(s) for s in loaded.streams.values()} == {kind}
+
+
+def test_streams_and_arrays_go_together(first_load, streamed):
+  streams = {
+    'eyes': streamed.streams['eyes'],
+    'mouth': first_load[1].streams['mouth'],
+  }
+  index_SB = np.array([[1, 2], [8, 8]])
+  got = list(streaming.batches(streams, streamed.label, index_SB))
+  for batch, index_B in zip(got, index_SB, strict=True):
+    for name in streams:
+      wanted = first_load[1].streams[name][index_B]
+      np.testing.assert_array_equal(batch[name], wanted)
 
 
 def test_only_the_streams_that_are_asked_for_are_read(streamed):

@@ -198,7 +198,7 @@ def test_scale_by_the_training_clips_looks_at_no_other(config, clips, tmp_path):
   assert not np.allclose(before.held_out[0], other.held_out[0], atol=1e-3)
   measured = inputs.measured(clips, how='frames')
   train = np.arange(9)
-  mean, variance = inputs.of_training(measured, train)['face']
+  mean, variance = inputs.of_training(measured['moments'], train)['face']
   np.testing.assert_allclose(mean, clips['face'][:9].mean(), rtol=1e-5)
   np.testing.assert_allclose(variance, clips['face'][:9].var(), rtol=1e-4)
 

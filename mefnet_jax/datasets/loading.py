@@ -1,6 +1,7 @@
 """From a config to clips in memory: read, prepare once, check what is left."""
 
 import dataclasses
+import math
 import multiprocessing
 import shutil
 import typing
@@ -67,14 +68,14 @@ class Clips:
 def load(
   dataset,
   *,
-  resident: bool = True,
+  memory: float = math.inf,
   progress: 'rich.progress.Progress | None' = None,
 ) -> Clips:
   """Loads the clips of a release, prepared now or in an earlier run.
 
   Args:
     dataset: `config.dataset` of configs/base.py; is not changed.
-    resident: whether their pixels are read into memory; else they are read
+    memory: bytes that their pixels may take; if they are more they are read
       when they are asked for (`streaming`).
     progress: a bar to add a task to; by default one on the terminal.
 
@@ -91,7 +92,7 @@ def load(
   modalities.check(dataset)
   release = wanted.release(dataset, progress)
   _check(release.rows, release.findings, dataset.allow_lost, release.root)
-  loaded = _prepared(release, dataset, options, resident, progress)
+  loaded = _prepared(release, dataset, options, memory, progress)
   lost = findings.lost(loaded.findings)
   rows = [row for row in release.rows if row.clip not in lost]
   _check(rows, loaded.findings, dataset.allow_lost, release.root)
@@ -107,7 +108,7 @@ def _check(rows, found, allow_lost, root):
     raise error
 
 
-def _prepared(release, dataset, options, resident, progress):
+def _prepared(release, dataset, options, memory, progress):
   """The prepared clips; damaged ones are prepared once more."""
   config = _config(release, dataset, options)
   for _ in range(2):
@@ -127,7 +128,7 @@ def _prepared(release, dataset, options, resident, progress):
         'the environment variable MEFNET_CACHE'
       ) from None
     try:
-      return _read(_builder(release.name, config), release, resident)
+      return _read(_builder(release.name, config), release, memory)
     except Exception as error:  # ArrayRecord's and TFDS's are of many types
       _discard(release.name, config, error)
   raise errors.UserError(
@@ -175,20 +176,19 @@ def _discard(name, config, error):
     shutil.rmtree(folder / builder.VERSION, ignore_errors=True)
 
 
-def _read(made, release, resident):
+def _read(made, release, memory):
   """All splits of a builder as `Clips`; ValueError if they are not whole."""
   prepared = [findings.Finding(*f) for f in made.info.metadata['findings']]
   lost = findings.lost(prepared)
   rows = [row for row in release.rows if row.clip not in lost]
   source = streaming.Source(made, rows)
   shapes = made.builder_config.options.shapes()
-  if resident:
+  streams = {
+    name: streaming.Stream(source, name, shape)
+    for name, shape in shapes.items()
+  }
+  if sum(stream.nbytes for stream in streams.values()) <= memory:
     streams = _resident(source, rows, shapes)
-  else:
-    streams = {
-      name: streaming.Stream(source, name, shape)
-      for name, shape in shapes.items()
-    }
   return Clips(
     streams=streams,
     label=np.array([row.label for row in rows], np.int32),

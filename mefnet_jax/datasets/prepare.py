@@ -35,7 +35,7 @@ def main():
     dataset.cluster = _CLUSTER.value
   console = rich.console.Console()
   try:
-    clips = datasets.load(dataset, resident=False)
+    clips = datasets.load(dataset, memory=0)
   except errors.UserError as error:
     if getattr(error, 'findings', ()):
       console.print(datasets.table(error.findings))

@@ -4,11 +4,12 @@ Grain reads ahead from the ArrayRecord files with threads. The order of clips is
 the caller's, so a batch is the same, to the byte, as one cut out of clips in
 memory:
 
-    clips = datasets.load(config.dataset, resident=False)
+    clips = datasets.load(config.dataset, memory=0)
     for batch in streaming.batches(clips.streams, clips.label, index_SB):
       ...
 """
 
+import itertools
 import math
 import typing
 
@@ -82,11 +83,6 @@ class Source:
     return example
 
 
-def too_large(streams: 'Mapping', gibibytes: float) -> bool:
-  """Whether streams, arrays or `Stream`, take more memory than allowed."""
-  return sum(stream.nbytes for stream in streams.values()) > gibibytes * 2**30
-
-
 def batches(
   streams: 'Mapping[str, np.ndarray | Stream]',
   label: np.ndarray,
@@ -95,21 +91,20 @@ def batches(
   """Yields the batches of an epoch.
 
   Args:
-    streams: of arrays in memory, or of `Stream`, not both.
+    streams: of arrays in memory, or of `Stream`.
     label: (N,) labels.
-    index_SB: clips of each of S batches, as `train.epoch_batches` gives them
-      for (seed, epoch).
+    index_SB: clips of each of S batches, such as `orders.shared` gives them.
 
   Yields:
     One dict a batch: each stream (B, T, H, W, C) uint8, 'label' (B,).
   """
   index_SB = np.asarray(index_SB)
-  if any(isinstance(stream, Stream) for stream in streams.values()):
-    read = _read_ahead(streams, index_SB)
-  else:
-    read = ({n: x[index_B] for n, x in streams.items()} for index_B in index_SB)
-  for batch, index_B in zip(read, index_SB, strict=True):
-    yield {**batch, 'label': label[index_B]}
+  there = {n: x for n, x in streams.items() if not isinstance(x, Stream)}
+  far = {n: x for n, x in streams.items() if n not in there}
+  read = _read_ahead(far, index_SB) if far else itertools.repeat({})
+  for batch, index_B in zip(read, index_SB, strict=bool(far)):
+    near = {name: x[index_B] for name, x in there.items()}
+    yield {**batch, **near, 'label': label[index_B]}
 
 
 def _read_ahead(streams, index_SB):
