@@ -14,7 +14,8 @@ demo: $(VENV)/.installed
 	$(PY) -m mefnet_jax.main --config=$(CONFIG) --workdir=$(WORKDIR)
 
 test: $(VENV)/.installed-test
-	$(PY) -m pytest --numprocesses=auto --dist=loadfile
+	$(PY) -m pytest --numprocesses=auto --dist=loadfile \
+	  --no-loadscope-reorder
 
 lint: $(VENV)/.installed-test
 	$(PY) -m ruff check .

@@ -1,4 +1,4 @@
-"""Eight devices, no silent rank promotion, and a cache of its own."""
+"""Two devices, no silent rank promotion, and a cache of its own."""
 
 import os
 import tempfile
@@ -17,7 +17,7 @@ from tests.release_fixtures import rendered, tiny_smic  # noqa: E402, F401
 # Equal programs of several tests are compiled once.
 jax.config.update('jax_compilation_cache_dir', os.environ['MEFNET_CACHE'])
 jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.1)
-jax.config.update('jax_num_cpu_devices', 8)
+jax.config.update('jax_num_cpu_devices', 2)
 jax.config.update('jax_numpy_rank_promotion', 'raise')
 
 
