@@ -75,9 +75,13 @@ class Plan:
     return self._identity(tree, None)
 
   def _identity(self, tree, axes):
-    """A pmap that does nothing but lay the tree out; one axis must be split."""
+    """A pmap that does nothing but lay the tree out; one axis must be split.
+
+    The axis has the step's name, or jax would compile the step twice.
+    """
     lay = jax.pmap(
       lambda _, tree: tree,
+      axis_name=_AXIS if self.mode == 'batch' else None,
       in_axes=(0, axes),
       out_axes=axes,
       devices=self._devices(),

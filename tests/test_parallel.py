@@ -189,6 +189,27 @@ def test_training_learns(clips):
   assert last['loss'][0, 0] < 0.7 * first['loss'][0, 0]
 
 
+@pytest.mark.parametrize('mode', ['folds', 'batch'])
+def test_a_step_is_compiled_once(mode):
+  plan = parallel.Plan(mode, 2, 2)
+  traced = []
+
+  def step(state, fold, clips, order, key, axis_name=None):
+    traced.append(key)
+    total = clips['x'][order['index']].sum() * fold['weight'].sum()
+    return state + total, total
+
+  train_step = parallel.train_step(step, plan)
+  state = plan.place(plan.split(np.ones((1, 2, 3), np.float32)))
+  fold = plan.place(plan.split({'weight': np.ones((2, 8), np.float32)}, axis=0))
+  clips = plan.share({'x': np.ones((8, 2), np.float32)})
+  order = {'index': np.arange(4, dtype=np.int32)[None]}
+  for i in range(3):
+    key = jax.random.split(jax.random.key(i), 1)
+    state, _ = train_step(state, fold, clips, order, key)
+  assert len(traced) == 1
+
+
 def test_plan_takes_folds_where_they_fill_the_devices():
   assert jax.local_device_count() == 8
   assert parallel.plan(8).mode == 'folds'
