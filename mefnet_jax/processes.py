@@ -33,6 +33,11 @@ def start(coordinator: str, processes: int, index: int):
     jax.distributed.initialize(coordinator, processes, index)
   except (RuntimeError, ValueError) as error:
     said = str(error).strip().splitlines()[0]
+    if coordinator == 'auto':
+      said = (
+        'no job of a cluster is seen here: give --coordinator=HOST:PORT '
+        f'--processes=N --process=I ({said})'
+      )
     raise errors.UserError(f'--coordinator={coordinator}: {said}') from error
 
 

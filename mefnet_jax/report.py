@@ -141,7 +141,7 @@ def main(words):
   """`compare A B ...`, `page W`: see the head of this file."""
   given = flags.FLAGS
   if words[:1] == ['page'] and len(words) == 2:
-    page(words[1], show_faces=given.show_faces)
+    page(words[1], show_faces=given['show-faces'].value)
     print(f'report: {pathlib.Path(words[1]) / "report.html"}')
   elif words[:1] == ['compare'] and len(words) > 2:
     found = comparing.compare(words[1:])
@@ -238,7 +238,7 @@ def _save(path: pathlib.Path, content: bytes):
 
 
 def _define():
-  flags.DEFINE_bool('show_faces', False, 'Show faces of a licensed release.')
+  flags.DEFINE_bool('show-faces', False, 'Show faces of a licensed release.')
   flags.DEFINE_string('out', '', 'Write the comparison as JSON.')
 
 

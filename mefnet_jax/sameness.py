@@ -24,12 +24,14 @@ def digest(clip_THWC: np.ndarray) -> str:
 
 
 def mark(clip_THWC: np.ndarray) -> str:
-  """The mark of a clip of T >= 2 frames.
+  """The mark of a clip; '' for one frame, where nothing moves.
 
   Looks: is a cell brighter than its left neighbour, in an 8 x 8 grid of the
   first, middle and last frames. Motion: does a cell change more than the
   median cell since the onset, over three thirds of the clip.
   """
+  if len(clip_THWC) < 2:
+    return ''
   clip = clip_THWC[..., 0].astype(np.float32)
   bits = []
   for t in (0, len(clip) // 2, len(clip) - 1):

@@ -146,6 +146,11 @@ def _stream(config, name):
     return jax.ShapeDtypeStruct((1, *shape), dtype)
   stored = datasets.shapes(dataset)
   name = inputs.stored(name, config.input)
+  if ',' in name:
+    raise errors.UserError(
+      f'--config.model.streams={name}: write a list as '
+      f'"--config.model.streams={tuple(name.split(","))}"'
+    )
   if name not in stored:
     raise errors.UserError(
       f'no stream {name!r} is prepared, only {", ".join(stored)}: see '

@@ -83,6 +83,13 @@ def frames(tmp_path):
   return tmp_path / 'set'
 
 
+def test_the_order_does_not_tell_the_class(tree):
+  rows = releases.read('folder', tree).rows
+  assert [r.subject for r in rows] == sorted(r.subject for r in rows)
+  labels = [r.label for r in rows]
+  assert labels != sorted(labels)
+
+
 def test_a_table_names_clips_and_their_parts(frames):
   table(frames, 'a,p1,sad,2,4,6', 'a,p1,happy,7,,9', 'b,p 2,sad,,,')
   release = releases.read('folder', frames)

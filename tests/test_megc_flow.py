@@ -10,7 +10,7 @@ import tensorflow_datasets as tfds
 from test_protocol import carried_out
 
 from configs import mefnet_flow
-from mefnet_jax import databases, errors, findings, metrics
+from mefnet_jax import audit, databases, errors, evidence, findings, metrics
 from mefnet_jax.datasets import check, megc_flow, releases
 from mefnet_jax.synthetic import release as synthetic
 
@@ -117,6 +117,9 @@ def test_the_config_runs_from_folder_to_report(
   assert [f['test_split'] for f in written['folds']] == [
     f['name'] for f in written['folds']
   ]
+  found = audit.find(evidence.of_run(tmp_path / 'w'))
+  assert found['leaks'] == []
+  assert 'near-identical clips on both sides' in found['not_checked']
 
 
 def test_each_database_is_scored_by_its_own_clips():

@@ -141,3 +141,17 @@ def test_importing_is_cheap():
     "assert not {'jax', 'matplotlib', 'sklearn', 'scipy'} & set(sys.modules)"
   )
   subprocess.run([sys.executable, '-c', code], check=True)
+
+
+def test_show_faces_is_a_flag_of_the_page(tmp_path):
+  done = subprocess.run(
+    [
+      *(sys.executable, '-m', 'mefnet_jax.report', 'page'),
+      *(str(tmp_path / 'none'), '--show-faces'),
+    ],
+    capture_output=True,
+    text=True,
+    check=False,
+  )
+  assert done.returncode == 1
+  assert 'none' in done.stderr and 'flag' not in done.stderr

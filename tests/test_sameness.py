@@ -46,6 +46,10 @@ def test_other_clips_are_not_near():
   assert not near.any()
 
 
+def test_one_frame_has_no_mark():
+  assert sameness.mark(np.zeros((1, 28, 28, 3), np.uint8)) == ''
+
+
 def test_a_wrong_mark_is_refused():
   with pytest.raises(ValueError, match='bits'):
     sameness.near(['abcd', 'abcd'])

@@ -93,6 +93,7 @@ class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
       errors.UserError: the release is missing or of another layout, or not
         one clip could be prepared.
     """
+    parallel.refuse_spawned()
     with cache.lock(self.data_path.parent / LOCK):
       for stray in self.data_path.parent.glob('incomplete.*'):
         shutil.rmtree(stray, ignore_errors=True)

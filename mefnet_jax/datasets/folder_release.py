@@ -72,7 +72,8 @@ def _release(root, file, entries, listed):
     raise errors.UserError(
       f'{root}: no clips here; expected {TREE}; it holds {folders.names(root)}'
     )
-  clips = tuple(taken[clip] for clip in sorted(taken))
+  # By subject: the tree's own order would tell the class.
+  clips = tuple(sorted(taken.values(), key=lambda row: (row.subject, row.clip)))
   what = 'table of clips' if file else 'class/subject/clip folders'
   head = [findings.Finding(findings.FOUND, '', str(file or root), what)]
   return rows.Release(

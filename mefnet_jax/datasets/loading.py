@@ -2,7 +2,6 @@
 
 import dataclasses
 import math
-import multiprocessing
 import shutil
 import typing
 
@@ -24,6 +23,7 @@ from mefnet_jax.datasets import (
   streaming,
   wanted,
 )
+from mefnet_jax.preprocess import parallel
 
 if typing.TYPE_CHECKING:
   import rich.progress
@@ -39,7 +39,7 @@ _READING = releases.READING
 
 @dataclasses.dataclass(frozen=True)
 class Clips:
-  """All clips of a release, in memory, sorted by id.
+  """All clips of a release, in an order that follows from their ids.
 
   Attributes:
     streams: 'face', 'eyes', 'mouth', and 'flow', 'eyes_flow', 'mouth_flow' if
@@ -83,10 +83,7 @@ def load(
     errors.UserError: a release that is missing or of another layout, or of
       which too little is left. Its attribute `findings` tells what was met.
   """
-  if getattr(multiprocessing.current_process(), '_inheriting', False):
-    # A spawned process imports the script that called load: it would wait
-    # for the very preparation that waits for it.
-    raise RuntimeError("call load below `if __name__ == '__main__':`")
+  parallel.refuse_spawned()
   options = wanted.options(dataset)
   options.check()
   modalities.check(dataset)

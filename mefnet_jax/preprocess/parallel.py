@@ -65,6 +65,16 @@ def prepare(
   return made
 
 
+def refuse_spawned():
+  """Raises RuntimeError in a process that the preparation has started.
+
+  Such a process imports the script that asked for the clips: it would wait for
+  the very preparation that waits for it.
+  """
+  if getattr(multiprocessing.current_process(), '_inheriting', False):
+    raise RuntimeError("prepare clips below `if __name__ == '__main__':`")
+
+
 def bar(
   given: rich.progress.Progress | None,
 ) -> 'contextlib.AbstractContextManager[rich.progress.Progress]':
