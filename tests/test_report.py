@@ -154,4 +154,4 @@ def test_show_faces_is_a_flag_of_the_page(tmp_path):
     check=False,
   )
   assert done.returncode == 1
-  assert 'none' in done.stderr and 'flag' not in done.stderr
+  assert 'none' in done.stderr and 'Unknown' not in done.stderr
