@@ -59,16 +59,15 @@ def measured(clips, network, protocol, args):
       network=network,
       epochs=args.epochs,
     )
-    workers = {
-      name: contest.Worker(
+    workers, facts = {}, {}
+    for name, module in CONTESTANTS.items():
+      workers[name] = contest.Worker(
         name,
         sys.executable if name == 'ours' else args.peers,
         f'benchmarks.cross_validation.{module}',
         [file],
       )
-      for name, module in CONTESTANTS.items()
-    }
-    facts = {name: worker.answer() for name, worker in workers.items()}
+      facts[name] = workers[name].answer()
     samples = {name: [] for name in workers}
     for _ in range(args.repeats):
       for name, worker in workers.items():

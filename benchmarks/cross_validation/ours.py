@@ -10,7 +10,7 @@ from benchmarks.cross_validation import task
 from benchmarks.models import ours
 from benchmarks.models import task as models_task
 from configs import base
-from mefnet_jax import compilation, engine, folds, models
+from mefnet_jax import compilation, engine, folds
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,12 +29,7 @@ def main(file):
   config.train.batch_size = task.BATCH
   config.train.learning_rate, config.train.decay = task.RATE, 0.0
   config.train.class_weights = False
-  network = models.build(
-    given.network.network,
-    num_classes=models_task.CLASSES,
-    dropout=models_task.DROPOUT,
-    drop_rate=0.0,
-  )
+  network = ours.network(given.network, models_task.DROPOUT)
   streams = models_task.STREAMS[given.network.network]
   clips = {name: given.clips[name] for name in streams}
   job = Job(network, {**clips, 'label': given.label}, config)

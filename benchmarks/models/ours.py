@@ -21,11 +21,6 @@ def build(given, dropout):
   tx = optimizers.adam(task.RATE, decay=0.0)
   state = [params, tx.init(params)]
 
-  def network(rate):
-    return models.build(
-      given.network, num_classes=task.CLASSES, dropout=rate, drop_rate=0.0
-    )
-
   def loss(params, batch, model, train):
     logits, _ = model.apply({'params': params}, batch, train=train)
     loss = losses.cross_entropy(logits, batch['label'], weight_B)
@@ -34,15 +29,15 @@ def build(given, dropout):
   def update(params, opt_state, batch, key):
     keys = jax.random.split(key, given.batch)
     grads = jax.grad(loss)(
-      params, {**batch, 'key': keys}, network(dropout), True
+      params, {**batch, 'key': keys}, network(given, dropout), True
     )
     updates, opt_state = tx.update(grads, opt_state, params)
     return optax.apply_updates(params, updates), opt_state
 
   step = jax.jit(update, donate_argnums=(0, 1))
-  logits = jax.jit(lambda p, b: network(0.0).apply({'params': p}, b)[0])
+  logits = jax.jit(lambda p, b: network(given, 0.0).apply({'params': p}, b)[0])
   check = jax.jit(
-    lambda p, b: jax.value_and_grad(loss)(p, b, network(0.0), False)
+    lambda p, b: jax.value_and_grad(loss)(p, b, network(given, 0.0), False)
   )
 
   def train():
@@ -54,6 +49,13 @@ def build(given, dropout):
 
   return task.Contestant(
     train, lambda: np.asarray(logits(state[0], batch)), proof
+  )
+
+
+def network(given, dropout):
+  masks = {'drop_rate': 0.0} if given.attends else {}
+  return models.build(
+    given.network, num_classes=task.CLASSES, dropout=dropout, **masks
   )
 
 
