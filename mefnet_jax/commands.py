@@ -1,8 +1,10 @@
 """What all commands share: flags, one-line errors, exit statuses, signals."""
 
 import contextlib
+import errno
 import os
 import re
+import shlex
 import signal
 import sys
 import threading
@@ -38,6 +40,32 @@ def run(main: Callable[[], None]):
     _leave('interrupted; run the same command to go on', 130)
   except BrokenPipeError:
     os._exit(1)
+  except OSError as error:
+    if error.filename is None and error.errno is None:
+      raise
+    _leave(f'error: {_of_disk(error)}', 1)
+
+
+def config(holder, mistaken: str):
+  """The config of a flag; a file that is not there shows when it is read.
+
+  Args:
+    holder: what `config_flags.DEFINE_config_file('config', ...)` gave.
+    mistaken: what to say where none is given.
+
+  Raises:
+    UserError: no config, or no such file.
+  """
+  if holder.value is None:
+    raise errors.UserError(f'{mistaken}: --config=configs/mfcnn.py')
+  try:
+    holder.value.to_dict()
+  except OSError as error:
+    name = flags.FLAGS['config'].config_filename
+    raise errors.UserError(
+      f'--config={name}: no such file here: see configs/'
+    ) from error
+  return holder.value
 
 
 def words() -> list[str]:
@@ -97,6 +125,16 @@ def _config_error(error):
   if isinstance(error, SyntaxError):
     text = f'the config is not Python: {text}'
   return ' '.join(text.split()) or type(error).__name__
+
+
+def _of_disk(error):
+  """What the disk says, the file, and the mend."""
+  said = error.strerror or str(error)
+  where = f'{error.filename}: ' if error.filename else ''
+  if error.errno == errno.ENOSPC:
+    where = where or f'a folder of {shlex.join(sys.argv[1:])}: '
+    return f'{where}{said}: free some, then run the same command again'
+  return f'{where}{said}: name another file or folder'
 
 
 def _no_field(text):

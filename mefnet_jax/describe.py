@@ -17,7 +17,7 @@ from absl import flags
 from flax import linen as nn
 from ml_collections import config_flags
 
-from mefnet_jax import errors
+from mefnet_jax import commands, errors
 from mefnet_jax.models import attention, encoders, layers, residual, streams
 
 _CONFIG = config_flags.DEFINE_config_file(
@@ -90,11 +90,9 @@ def describe(model: nn.Module, batch: dict) -> list[Layer]:
 
 def main():
   """Prints the table of the config that the flags name; draws on request."""
-  if _CONFIG.value is None:
-    raise errors.UserError('say which network: --config=configs/mfcnn.py')
   from mefnet_jax import drawing, settings
 
-  config = _CONFIG.value
+  config = commands.config(_CONFIG, 'say which network')
   settings.check(config)
   if _CLASSES.value < 2:
     raise errors.UserError(f'--classes={_CLASSES.value}: at least 2')

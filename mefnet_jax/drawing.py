@@ -1,5 +1,6 @@
 """A drawing of a network: a row of boxes a stream, then what joins them."""
 
+import contextlib
 import pathlib
 import typing
 
@@ -64,7 +65,8 @@ def save(
       )
     aside.replace(path)
   except OSError as error:
-    aside.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+      aside.unlink(missing_ok=True)
     raise errors.UserError(f'{path}: {error.strerror}') from error
 
 

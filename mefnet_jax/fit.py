@@ -174,6 +174,7 @@ def _blocks(job, seeds):
   sample = jax.eval_shape(
     lambda: inputs.batch(clips, np.zeros(1, np.int32), how=config.input)
   )
+  planning.check(state)
   budget = planning.budget(config.train.memory)
   batch = min(config.train.batch_size, len(label))
   fits = planning.fitting(

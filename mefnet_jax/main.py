@@ -10,7 +10,7 @@ import sys
 from absl import flags
 from ml_collections import config_flags
 
-from mefnet_jax import commands, errors
+from mefnet_jax import commands
 
 _CONFIG = config_flags.DEFINE_config_file(
   'config', None, 'A file of configs/, with its variant after a colon.'
@@ -36,7 +36,7 @@ _PROCESS = flags.DEFINE_integer('process', 0, 'Which this is, from 0.')
 
 def main():
   """Runs what the flags say; what the workdir holds is resumed."""
-  config = _config()
+  config = commands.config(_CONFIG, 'say what to run')
   from mefnet_jax import (  # their imports stay out of --help
     compilation,
     processes,
@@ -69,19 +69,6 @@ def main():
   if processes.is_first():
     console.quiet = False
     console.print(f'report: {workdir / "report.html"}')
-
-
-def _config():
-  """The config; a file that is not there shows when it is first read."""
-  if _CONFIG.value is None:
-    raise errors.UserError('say what to run: --config=configs/mfcnn.py')
-  try:
-    _CONFIG.value.to_dict()
-  except OSError as error:
-    raise errors.UserError(
-      f'--config={_filename()}: no such file here: see configs/'
-    ) from error
-  return _CONFIG.value
 
 
 def _filename():

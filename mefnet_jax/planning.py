@@ -130,6 +130,17 @@ def fitting(
   return fits
 
 
+def check(state):
+  """Raises UserError if not even the state of one member fits anywhere."""
+  need, free = 2 * _size(jax.tree.leaves(state)), budget(0.0)
+  if need > free:
+    raise errors.UserError(
+      f'one training of this network takes {need / 1e9:.1f} GB, '
+      f'{free / 1e9:.1f} are free: set a lower --config.model.filters or '
+      '--config.model.hidden'
+    )
+
+
 def clips_fit(size: float, budget: float) -> bool:
   """Whether clips of so many bytes may lie on each device."""
   return size * jax.device_count() <= _CLIPS * budget

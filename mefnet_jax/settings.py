@@ -55,8 +55,10 @@ def check(config):
   _one_of(config, 'train.sampling', orders.SAMPLINGS)
   _one_of(config, 'train.selection', selection.CHOICES)
   _training(config)
+  _finite(config)
   for name in _AT_LEAST_ONE:
     _at_least(config, name, 1)
+  _below(config, 'dataset.frames', 1025)
   folds.is_leaky(config.protocol.name)
   for name in ('dataset.face', 'dataset.eyes', 'dataset.mouth'):
     _at_least(config, name, 8)
@@ -172,6 +174,14 @@ def _one_of(config, path, choices):
     raise errors.UserError(
       f'--config.{path}={value}: choose one of {", ".join(choices)}'
     )
+
+
+def _finite(config, prefix=''):
+  for name, value in config.items():
+    if hasattr(value, 'items'):
+      _finite(value, f'{prefix}{name}.')
+    elif isinstance(value, float) and not np.isfinite(value):
+      raise errors.UserError(f'--config.{prefix}{name}={value}: not finite')
 
 
 def _at_least(config, path, least):

@@ -56,6 +56,8 @@ def claim(config, workdir: pathlib.Path):
       path.with_suffix('.aside').write_text(text)
       os.replace(path.with_suffix('.aside'), path)
     old = json.loads(path.read_text())
+    if not isinstance(old, dict):
+      raise ValueError('it holds no config')
   except (OSError, ValueError) as error:
     raise errors.UserError(
       f'{path}: cannot be used ({error}): choose another --workdir'

@@ -28,9 +28,7 @@ def main():
 
   from mefnet_jax import datasets
 
-  if _CONFIG.value is None:
-    raise errors.UserError('say what to prepare: --config=configs/mfcnn.py')
-  dataset = _CONFIG.value.dataset
+  dataset = commands.config(_CONFIG, 'say what to prepare').dataset
   if _CLUSTER.value:
     dataset.cluster = _CLUSTER.value
   console = rich.console.Console()

@@ -121,7 +121,7 @@ def shortfall(
       f'{len(clip_rows)} usable clips of {len(subjects)} subjects and '
       f'{len(classes)} classes are left; at least two of each are needed'
     )
-  if len(lost) > allow_lost * whole:
+  if not len(lost) <= allow_lost * whole:  # nan allows nothing
     enough = math.ceil(len(lost) / whole * 20) / 20
     return (
       f'{len(lost)} of {whole} clips were left out, more than '

@@ -145,6 +145,10 @@ def _each(work, items, processes):
     try:
       for future in concurrent.futures.as_completed(futures):
         yield future.result()
+    except concurrent.futures.BrokenExecutor:
+      raise errors.UserError(
+        'a process that films was ended (out of memory?): run it once more'
+      ) from None
     finally:
       for future in futures:
         future.cancel()

@@ -1,0 +1,50 @@
+"""What every command says of a disk, or of a config that is not there."""
+
+import errno
+import subprocess
+import sys
+
+import pytest
+
+from mefnet_jax import commands
+
+
+@pytest.mark.parametrize(
+  ('number', 'words'),
+  [
+    (errno.ENOSPC, ['w/report.json', 'free some', 'same command']),
+    (errno.EACCES, ['w/report.json', 'another file or folder']),
+  ],
+)
+def test_what_the_disk_says_is_one_line(monkeypatch, capsys, number, words):
+  def main():
+    raise OSError(number, 'says the disk', 'w/report.json')
+
+  monkeypatch.setattr(sys, 'argv', ['command'])
+  with pytest.raises(SystemExit) as left:
+    commands.run(main)
+  assert left.value.code == 1
+  (line,) = capsys.readouterr().err.splitlines()
+  assert line.startswith('error: ') and all(word in line for word in words)
+
+
+def test_our_own_mistakes_keep_their_traceback(monkeypatch):
+  def main():
+    raise OSError('no file at all')
+
+  monkeypatch.setattr(sys, 'argv', ['command'])
+  with pytest.raises(OSError, match='no file'):
+    commands.run(main)
+
+
+@pytest.mark.parametrize('module', ['models', 'datasets.prepare'])
+def test_a_missing_config_is_one_line(module):
+  done = subprocess.run(
+    [sys.executable, '-m', f'mefnet_jax.{module}', '--config=configs/no.py'],
+    capture_output=True,
+    text=True,
+    check=False,
+  )
+  assert done.returncode == 1
+  assert done.stderr.startswith('error: --config=configs/no.py')
+  assert len(done.stderr.splitlines()) == 1
