@@ -12,7 +12,6 @@ cached, first_load = made.cached, made.first_load  # fixtures
 config = test_training.config
 
 WAYS = {
-  'plain': {},
   'seeds of balanced, mixed, augmented clips': {
     'train.sampling': 'balanced',
     'train.mixup': 0.4,
@@ -20,7 +19,6 @@ WAYS = {
   },
   'batches over the devices': {'train.parallel': 'batch'},
   'scaled by training clips': {'scale': 'train'},
-  'the best of inner clips': {'train.selection': 'oracle'},
 }
 
 

@@ -113,7 +113,6 @@ DRAWN = augment.Augmentation(
 )
 WAYS = {
   'plain': {},
-  'augmented': {'augmentation': DRAWN},
   'mixed': {'own': True, 'mixup': 0.4, 'augmentation': DRAWN},
 }
 
@@ -128,13 +127,10 @@ def test_a_member_among_others_is_the_member_alone(clips, name, fields):
     np.testing.assert_allclose(a[0, 0], b[1, 1], rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize(
-  ('way', 'name'), [('augmented', 'mfcnn'), ('mixed', 'mecnn')]
-)
-def test_augmentation_hangs_on_the_member_alone(clips, way, name):
-  fields = {**WAYS[way], 'tx': MOMENTUM}
-  together, _ = trained(clips, name, TRAINS, seeds=(4, 5), **fields)
-  alone, _ = trained(clips, name, TRAINS[1:2], seeds=(5,), **fields)
+def test_augmentation_hangs_on_the_member_alone(clips):
+  fields = {**WAYS['mixed'], 'tx': MOMENTUM}
+  together, _ = trained(clips, 'mecnn', TRAINS, seeds=(4, 5), **fields)
+  alone, _ = trained(clips, 'mecnn', TRAINS[1:2], seeds=(5,), **fields)
   for a, b in pairs(alone.params, together.params):
     np.testing.assert_allclose(a[0, 0], b[1, 1], rtol=1e-4, atol=1e-6)
 
@@ -150,7 +146,6 @@ def on_one_device():
   [
     ('folds', 2, 'mixed'),
     ('folds', 8, 'plain'),
-    ('batch', 2, 'plain'),
     ('batch', 4, 'mixed'),
     ('batch', 8, 'plain'),
   ],

@@ -37,7 +37,6 @@ CONFIGS = {
   'mecnn': mecnn.get_config,
   'base': base_cnn.get_config,
   'paper': paper.get_config,
-  'paper-base': lambda: paper.get_config('base'),
 }
 
 
