@@ -12,6 +12,36 @@ from benchmarks import turns
 ROOT = pathlib.Path(__file__).parents[1]
 
 
+OWN = ('ours', 'flax')  # those that run in this project's environment
+
+
+def start(package: str, modules: dict[str, str], peers: str, arguments):
+  """Starts contestants one after the other, so that none disturbs another.
+
+  Args:
+    package: of the benchmark, such as 'benchmarks.step'.
+    modules: of it, by the contestants' names.
+    peers: Python of those that are not `OWN`.
+    arguments: of each.
+
+  Returns:
+    The workers, and what each said of itself, by name.
+  """
+  workers, facts = {}, {}
+  for name, module in modules.items():
+    python = sys.executable if name in OWN else peers
+    workers[name] = Worker(name, python, f'{package}.{module}', arguments)
+    facts[name] = workers[name].answer()
+    print(f'{name}: {facts[name]["version"]}', flush=True)
+  return workers, facts
+
+
+def close(workers: dict):
+  """Lets all of them end."""
+  for worker in workers.values():
+    worker.close()
+
+
 class Worker:
   """One contestant: `python -m module arguments`, on the CPU."""
 

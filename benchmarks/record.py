@@ -7,7 +7,6 @@ import pathlib
 import platform
 import sys
 
-from benchmarks import turns
 from mefnet_jax import hardware
 
 RESULTS = pathlib.Path(__file__).parent / 'results'
@@ -29,7 +28,7 @@ def write(
     'command': ' '.join([f'python -m benchmarks.{name}', *sys.argv[1:]]),
     'date': today,
     'processor': chip,
-    'cores': turns.cores(),
+    'cores': hardware.cores(),
     'load': {'before': load, 'after': os.getloadavg()[0]},
     'python': platform.python_version(),
   }

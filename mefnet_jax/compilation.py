@@ -6,6 +6,7 @@ import os
 
 import jax
 
+from mefnet_jax import hardware
 from mefnet_jax.datasets import cache
 
 
@@ -40,11 +41,8 @@ def _use_two_devices():
   chosen = 'host_platform_device_count' in os.environ.get('XLA_FLAGS', '')
   if chosen or jax.config.jax_num_cpu_devices != -1:
     return
-  cores = os.cpu_count()
-  if hasattr(os, 'sched_getaffinity'):  # Linux: what this process may use
-    cores = len(os.sched_getaffinity(0))
   with contextlib.suppress(RuntimeError):  # jax has started already
-    jax.config.update('jax_num_cpu_devices', min(2, cores))
+    jax.config.update('jax_num_cpu_devices', min(2, hardware.cores()))
 
 
 def _keep_memory():

@@ -43,8 +43,9 @@ def of(clips: dict, config, plan: parallel.Plan):
     plan: of the block.
   """
   budget = planning.budget(config.train.memory)
-  kind = Streamed if is_streamed(clips, budget) else Resident
-  return kind(clips, config.input, plan)
+  if is_streamed(clips, budget):
+    return Streamed(clips, config.input)
+  return Resident(clips, config.input, plan)
 
 
 class Resident:
@@ -79,8 +80,7 @@ class Streamed:
   and for mixup 'mate_at'.
   """
 
-  def __init__(self, clips: dict, how: str, plan: parallel.Plan):
-    del plan  # each step's clips are laid out with it
+  def __init__(self, clips: dict, how: str):
     self._label = np.asarray(clips['label'])
     self._streams = {n: x for n, x in clips.items() if n != 'label'}
     parts = [

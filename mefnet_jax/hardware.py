@@ -1,5 +1,6 @@
 """What this machine is, in words."""
 
+import os
 import pathlib
 import platform
 
@@ -14,3 +15,10 @@ def processor() -> str:
     if line.startswith('model name'):
       return line.split(':', 1)[1].strip()
   return platform.processor() or platform.machine()
+
+
+def cores() -> int:
+  """The number of cores that this process may use."""
+  if hasattr(os, 'sched_getaffinity'):
+    return len(os.sched_getaffinity(0))
+  return os.cpu_count() or 1

@@ -52,7 +52,7 @@ def test_clips_on_the_disk_are_streamed(first_load, cached, tiny_smic):
   near = {'face': first_load[1].streams['face'], 'label': far.label}
   assert feeding.is_streamed(given, 1e12)
   plan = parallel.Plan('folds', 1, 1)
-  feed = feeding.Streamed(given, 'difference', plan)
+  feed = feeding.Streamed(given, 'difference')
   wanted = feeding.Resident(near, 'difference', plan)
   for a, b in zip(feed.moments['face'], wanted.moments['face'], strict=True):
     np.testing.assert_allclose(a, b, rtol=1e-5)

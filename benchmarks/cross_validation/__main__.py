@@ -4,7 +4,6 @@ import argparse
 import os
 import pathlib
 import statistics
-import sys
 import tempfile
 
 import numpy as np
@@ -59,23 +58,16 @@ def measured(clips, network, protocol, args):
       network=network,
       epochs=args.epochs,
     )
-    workers, facts = {}, {}
-    for name, module in CONTESTANTS.items():
-      workers[name] = contest.Worker(
-        name,
-        sys.executable if name == 'ours' else args.peers,
-        f'benchmarks.cross_validation.{module}',
-        [file],
-      )
-      facts[name] = workers[name].answer()
+    workers, facts = contest.start(
+      'benchmarks.cross_validation', CONTESTANTS, args.peers, [file]
+    )
     samples = {name: [] for name in workers}
     for _ in range(args.repeats):
       for name, worker in workers.items():
         answer = worker.turn(args.epochs)
         samples[name].append(answer['seconds'])
         facts[name] |= scores(clips, answer['probabilities'])
-    for worker in workers.values():
-      worker.close()
+    contest.close(workers)
   medians = {name: statistics.median(s) for name, s in samples.items()}
   best = min(medians['keras'], medians['pytorch'])
   for name, seconds in medians.items():

@@ -11,14 +11,14 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from benchmarks import turns
 from benchmarks.cross_validation import task
 from benchmarks.models import pytorch
 from benchmarks.models import task as models_task
+from mefnet_jax import hardware
 
 
 def main(file):
-  torch.set_num_threads(turns.cores())
+  torch.set_num_threads(hardware.cores())
   torch.backends.cudnn.benchmark = True
   given = task.Task.read(file)
   device = 'cuda' if torch.cuda.is_available() else 'cpu'

@@ -38,16 +38,12 @@ def main():
 
 def measured(network, frames, args):
   """The medians of one network with so many frames."""
-  workers = {
-    name: contest.Worker(
-      name,
-      sys.executable if module == 'ours' else args.peers,
-      f'benchmarks.models.{module}',
-      [network, frames, args.batch],
-    )
-    for name, module in CONTESTANTS.items()
-  }
-  facts = {name: worker.answer() for name, worker in workers.items()}
+  workers, facts = contest.start(
+    'benchmarks.models',
+    CONTESTANTS,
+    args.peers,
+    [network, frames, args.batch],
+  )
   same(facts)
   samples = {n: {'train': [], 'infer': []} for n in workers}
   for _ in range(args.repeats):
@@ -55,8 +51,7 @@ def measured(network, frames, args):
       for name, worker in workers.items():
         count = max(1, round(TURN / facts[name][what]))
         samples[name][what].append(worker.turn(what, count))
-  for worker in workers.values():
-    worker.close()
+  contest.close(workers)
   medians = {
     name: {what: statistics.median(s) for what, s in own.items()}
     for name, own in samples.items()

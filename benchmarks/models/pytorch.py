@@ -7,14 +7,14 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from benchmarks import turns
 from benchmarks.models import task
+from mefnet_jax import hardware
 
 EAGER = '--eager' in sys.argv
 
 
 def main():
-  torch.set_num_threads(turns.cores())
+  torch.set_num_threads(hardware.cores())
   if EAGER:
     sys.argv.remove('--eager')
   task.compete(build, f'torch {torch.__version__}' + (' eager' * EAGER))

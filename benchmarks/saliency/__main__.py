@@ -13,6 +13,7 @@ import numpy as np
 from benchmarks import contest, record
 from benchmarks.saliency import task
 
+CONTESTANTS = {'ours': 'ours', 'pytorch': 'pytorch', 'flax': 'plain_flax'}
 METHODS = ('integrated_gradients', 'smooth_grad')
 
 
@@ -38,16 +39,9 @@ def main():
   with tempfile.TemporaryDirectory() as folder:
     file = pathlib.Path(folder) / 'task.npz'
     np.savez(file, **task.make())
-    workers, facts = {}, {}
-    for name, python, module in (
-      ('ours', sys.executable, 'ours'),
-      ('pytorch', args.peers, 'pytorch'),
-      ('flax', sys.executable, 'plain_flax'),
-    ):
-      module = f'benchmarks.saliency.{module}'
-      workers[name] = contest.Worker(name, python, module, [file])
-      facts[name] = workers[name].answer()
-      print(f'{name}: {facts[name]["version"]}', flush=True)
+    workers, facts = contest.start(
+      'benchmarks.saliency', CONTESTANTS, args.peers, [file]
+    )
     same(facts)
     samples = measure(workers, counts, args.repeats)
   write(args.out, load, facts, counts, samples)
@@ -81,8 +75,7 @@ def measure(workers, counts, repeats):
         seconds = worker.turn(method, count)
         if turn:
           samples[method][name].append(seconds)
-  for worker in workers.values():
-    worker.close()
+  contest.close(workers)
   return samples
 
 

@@ -7,13 +7,13 @@ import captum.attr
 import numpy as np
 import torch
 
-from benchmarks import turns
 from benchmarks.saliency import task
 from benchmarks.step import pytorch as step_pytorch
+from mefnet_jax import hardware
 
 
 def main(file):
-  torch.set_num_threads(turns.cores())
+  torch.set_num_threads(hardware.cores())
   given = dict(np.load(file))
   model = step_pytorch.network(given, 0.0).eval()
   integrated = captum.attr.IntegratedGradients(model)

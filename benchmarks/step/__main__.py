@@ -13,6 +13,12 @@ import numpy as np
 from benchmarks import contest, record
 from benchmarks.step import task
 
+CONTESTANTS = {
+  'ours': 'ours',
+  'keras': 'keras_step',
+  'pytorch': 'pytorch',
+  'flax': 'plain_flax',
+}
 TURN = 1.0  # seconds of steps, at least one, that a contestant has at a time
 
 
@@ -28,17 +34,9 @@ def main():
   with tempfile.TemporaryDirectory() as folder:
     file = pathlib.Path(folder) / 'task.npz'
     np.savez(file, **task.make())
-    workers, facts = {}, {}
-    for name, python, module in (
-      ('ours', sys.executable, 'ours'),
-      ('keras', args.peers, 'keras_step'),
-      ('pytorch', args.peers, 'pytorch'),
-      ('flax', sys.executable, 'plain_flax'),
-    ):
-      module = f'benchmarks.step.{module}'
-      workers[name] = contest.Worker(name, python, module, [file])
-      facts[name] = workers[name].answer()
-      print(f'{name}: {json.dumps(facts[name])}', flush=True)
+    workers, facts = contest.start(
+      'benchmarks.step', CONTESTANTS, args.peers, [file]
+    )
     same(facts)
     samples = measure(workers, facts, args.repeats)
   write(args.out, load, facts, samples)
@@ -73,8 +71,7 @@ def measure(workers, facts, repeats):
     for name, worker in workers.items():
       steps = max(1, round(TURN / facts[name]['seconds']))
       samples[name].append(worker.turn(steps))
-  for worker in workers.values():
-    worker.close()
+  contest.close(workers)
   return samples
 
 

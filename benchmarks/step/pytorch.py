@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from benchmarks import turns
 from benchmarks.step import task
+from mefnet_jax import hardware
 
 WAYS = (
   'eager',
@@ -19,7 +19,7 @@ WAYS = (
 
 
 def main(file):
-  torch.set_num_threads(turns.cores())
+  torch.set_num_threads(hardware.cores())
   given = dict(np.load(file))
   version = f'torch {torch.__version__}'
   task.compete(WAYS, functools.partial(trainer, given), version)

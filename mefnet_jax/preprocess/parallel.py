@@ -4,13 +4,12 @@ import concurrent.futures
 import contextlib
 import functools
 import multiprocessing
-import os
 import typing
 
 import rich.console
 import rich.progress
 
-from mefnet_jax import errors
+from mefnet_jax import errors, hardware
 from mefnet_jax.preprocess import clips, distributed
 
 if typing.TYPE_CHECKING:
@@ -93,16 +92,9 @@ def bar(
   )
 
 
-def cores() -> int:
-  """Returns the number of cores this process may use."""
-  if hasattr(os, 'sched_getaffinity'):
-    return len(os.sched_getaffinity(0))
-  return os.cpu_count() or 1
-
-
 def _prepared(clip_rows, options, workers) -> 'Iterator[clips.Prepared]':
   most = -(-len(clip_rows) // _CLIPS_A_PROCESS)
-  workers = min(workers or cores(), most)
+  workers = min(workers or hardware.cores(), most)
   one = functools.partial(clips.prepare, how=options)
   if workers <= 1:
     yield from map(one, clip_rows)
