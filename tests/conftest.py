@@ -9,6 +9,7 @@ os.environ['JAX_DISABLE_MOST_OPTIMIZATIONS'] = '1'  # compiles sooner
 import jax  # noqa: E402
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
+from absl import logging  # noqa: E402
 
 from configs import base  # noqa: E402
 from tests.explain_fixtures import tiny_run  # noqa: E402, F401
@@ -19,6 +20,14 @@ jax.config.update('jax_compilation_cache_dir', os.environ['MEFNET_CACHE'])
 jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.1)
 jax.config.update('jax_num_cpu_devices', 2)
 jax.config.update('jax_numpy_rank_promotion', 'raise')
+
+
+@pytest.fixture(autouse=True)
+def what_is_logged_stays():
+  """A command that a test runs in this process logs errors only."""
+  verbosity = logging.get_verbosity()
+  yield
+  logging.set_verbosity(verbosity)
 
 
 @pytest.fixture(autouse=True, scope='module')
