@@ -2,7 +2,8 @@
 
 A checkpoint is written aside and renamed, so that `checkpoints/<epoch>` is
 whole whenever it exists; a process may be killed at any moment. What the
-manifest does not match is left aside, and the one before it is taken.
+manifest does not match is left aside, and the one before it is taken. The
+manifest has a digest too, in a file beside it that `sha256sum -c` reads.
 """
 
 import hashlib
@@ -16,7 +17,7 @@ import orbax.checkpoint as ocp
 
 from mefnet_jax import errors, processes
 
-_MANIFEST = 'manifest.json'
+_MANIFEST, _SEAL = 'manifest.json', 'manifest.sha256'
 _ASIDE = '.aside'
 
 
@@ -49,6 +50,7 @@ def _write(folder, epoch, tree, note, keep):
       checkpointer.save(aside.absolute(), jax.device_get(tree))
     manifest = {'files': _digests(aside), 'note': note}
     (aside / _MANIFEST).write_text(json.dumps(manifest, indent=1))
+    (aside / _SEAL).write_text(_seal(aside))
     shutil.rmtree(_path(folder, epoch), ignore_errors=True)
     os.replace(aside, _path(folder, epoch))
   except (OSError, ValueError) as error:
@@ -92,10 +94,12 @@ def epochs(folder: pathlib.Path) -> list[int]:
 
 def verify(path: pathlib.Path) -> str:
   """What is wrong with a checkpoint, in words; '' if nothing is."""
-  try:
-    files = json.loads((path / _MANIFEST).read_text())['files']
-  except (OSError, ValueError, KeyError):
-    return f'its {_MANIFEST} is missing or damaged'
+  for name in (_MANIFEST, _SEAL):
+    if not (path / name).is_file():
+      return f'its file {name} is missing'
+  if (path / _SEAL).read_bytes() != _seal(path).encode():
+    return f'its {_MANIFEST} or {_SEAL} is damaged (SHA-256 differs)'
+  files = json.loads((path / _MANIFEST).read_text())['files']
   found = _digests(path)
   for name, digest in files.items():
     if name not in found:
@@ -125,10 +129,18 @@ def _path(folder, epoch):
 
 def _digests(path):
   """SHA-256 of each file below a checkpoint, by its relative name."""
-  digests = {}
-  for file in sorted(path.rglob('*')):
-    if file.is_file() and file.name != _MANIFEST:
-      with open(file, 'rb') as stream:
-        digest = hashlib.file_digest(stream, 'sha256').hexdigest()
-      digests[str(file.relative_to(path))] = digest
-  return digests
+  return {
+    str(file.relative_to(path)): _digest(file)
+    for file in sorted(path.rglob('*'))
+    if file.is_file() and file.name not in (_MANIFEST, _SEAL)
+  }
+
+
+def _digest(file):
+  with open(file, 'rb') as stream:
+    return hashlib.file_digest(stream, 'sha256').hexdigest()
+
+
+def _seal(path):
+  """What the manifest's own digest file says, as `sha256sum` writes it."""
+  return f'{_digest(path / _MANIFEST)}  {_MANIFEST}\n'

@@ -171,6 +171,34 @@ def test_a_diverged_fold_is_named_and_the_others_go_on(
     json.loads(line, parse_constant=pytest.fail)
 
 
+@pytest.mark.parametrize('choice', ['last', 'oracle'])
+def test_what_diverges_in_the_last_step_is_named_too(
+  config, clips, tmp_path, monkeypatch, choice
+):
+  """A finite loss, weights that are not: named, and no best epoch."""
+  config.train.update(epochs=2, evaluate_every=1, selection=choice)
+  train = engine.Engine.epoch
+
+  def broken(self, state, seeds, epoch):
+    state, sums = train(self, state, seeds, epoch)
+    if epoch == 2:
+      bias = state.params['classes']['bias']
+      state.params['classes']['bias'] = bias * np.nan
+    return state, sums
+
+  monkeypatch.setattr(engine.Engine, 'epoch', broken)
+  made = job(config, clips, tmp_path / 'w')
+  (fitted,) = fit.fit(made, (0,))
+  names = {fold.name for fold in made.splits}
+  if choice == 'oracle':
+    assert fitted.epochs == [1, 1, 1] and not fitted.diverged
+  else:
+    assert fitted.diverged == dict.fromkeys(names, 2)
+  rows = [r for r in logs.read(tmp_path / 'w') if r['split'] == 'held-out']
+  finite = {r['epoch']: np.isfinite(r['accuracy']) for r in rows}
+  assert finite == {1: True, 2: False}
+
+
 def test_the_weights_of_a_member_give_its_answers(config, clips, tmp_path):
   made = job(config, clips, tmp_path / 'w')
   fitted = fit.fit(made, (0, 1))

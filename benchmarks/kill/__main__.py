@@ -6,7 +6,8 @@ A small SYNTHETIC release is trained once undisturbed; then the same command is
 started, killed with SIGKILL after a random time, and started again until it
 ends, while it saves too (a checkpoint an epoch); and so with new folders until
 it was killed so often. predictions.csv and metrics.jsonl must be the same bytes
-each time. Exit status 1 if they are not.
+each time. Exit status 1 if they are not. Each kill, and what it left, is
+written to results/
 """
 
 import argparse
@@ -19,6 +20,7 @@ import sys
 import tempfile
 import time
 
+from benchmarks import record
 from mefnet_jax.synthetic import release
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -30,6 +32,9 @@ FLAGS = (
   '--config.model.filters=8',
   '--config.model.kernel=(5,3,3)',
   '--config.model.hidden=(16,)',
+  '--config.model.channel_attention=False',
+  '--config.model.spatial_attention=False',
+  '--config.augment.flip=0.5',
   '--config.protocol.folds=3',
   '--config.train.checkpoint_every=1',
   '--config.train.evaluate_every=1',
@@ -42,6 +47,7 @@ def main():
   parser.add_argument('--epochs', type=int, default=60)
   parser.add_argument('--seed', type=int, default=0)
   args = parser.parse_args()
+  load = os.getloadavg()[0]
   with tempfile.TemporaryDirectory() as folder:
     folder = pathlib.Path(folder)
     made = release.write('smic', folder / 'smic', clips=3, subjects=4)
@@ -51,13 +57,23 @@ def main():
       f'--config.train.epochs={args.epochs}',
     ]
     whole, took = undisturbed(command, folder / 'whole')
-    draw, kills, runs, same = random.Random(args.seed), 0, 0, True
-    while kills < args.kills and same:
+    draw, kills, runs, same = random.Random(args.seed), [], 0, True
+    while len(kills) < args.kills and same:
       workdir = folder / f'killed{runs}'
-      kills += disturbed(command, workdir, took, draw, args.kills - kills)
+      kills += disturbed(command, workdir, took, draw, args.kills - len(kills))
       runs, same = runs + 1, whole == bits(workdir)
   said = 'the same' if same else 'OTHER'
-  print(f'{kills} kills of {runs} runs: {said} bits')
+  print(f'{len(kills)} kills of {runs} runs: {said} bits')
+  result = {
+    'data': 'SYNTHETIC',
+    'flags': FLAGS,
+    'epochs': args.epochs,
+    'undisturbed_seconds': took,
+    'runs': runs,
+    'same_bits': same,
+    'kills': kills,
+  }
+  record.write('kill', result, load)
   sys.exit(0 if same else 1)
 
 
@@ -70,9 +86,10 @@ def undisturbed(command, workdir):
 
 
 def disturbed(command, workdir, took, draw, most):
-  """Kills the run at random moments, then lets it end: how often it died."""
-  kills = 0
-  while kills < most:
+  """Kills the run at random moments, then lets it end: what each kill left."""
+  kills = []
+  while len(kills) < most:
+    moment = draw.uniform(0.2, took)
     running = subprocess.Popen(
       [*command, f'--workdir={workdir}'],
       cwd=ROOT,
@@ -81,22 +98,24 @@ def disturbed(command, workdir, took, draw, most):
       start_new_session=True,
     )
     try:
-      running.wait(draw.uniform(0.2, took))
+      running.wait(moment)
       break  # it came to its end: no more to kill
     except subprocess.TimeoutExpired:
       os.killpg(running.pid, signal.SIGKILL)
       running.wait()
-      kills += 1
-      print(f'killed; epochs kept: {newest(workdir)}', flush=True)
+      kills.append({'after': moment, **left(workdir)})
+      print(f'killed: {kills[-1]}', flush=True)
   done = [*command, f'--workdir={workdir}']
   subprocess.run(done, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
   return kills
 
 
-def newest(workdir):
-  """The name of the newest checkpoint."""
-  found = sorted((workdir / 'checkpoints').glob('seed*/[0-9]*'))
-  return found[-1].name if found else 'none'
+def left(workdir):
+  """Epochs that the newest checkpoint holds; was one being written?"""
+  checkpoints = workdir / 'checkpoints'
+  found = sorted(checkpoints.glob('seed*/[0-9]*'))
+  saving = any(checkpoints.glob('seed*/.aside'))
+  return {'epochs': int(found[-1].name) if found else 0, 'saving': saving}
 
 
 def bits(workdir):
