@@ -4,6 +4,9 @@ Each process has its devices; `parallel.py` spreads members or batches over all
 of them. The first process alone writes; all must see one --workdir and cache.
 """
 
+import os
+import socket
+
 import jax
 import numpy as np
 from jax.experimental import multihost_utils
@@ -11,25 +14,34 @@ from jax.experimental import multihost_utils
 from mefnet_jax import errors
 
 
-def start(coordinator: str, processes: int, index: int):
+def start(coordinator: str | None, processes: int, index: int):
   """Joins the processes of a run; 'auto' asks the cluster (SLURM, MPI, ...).
 
   Args:
-    coordinator: host:port of the first process, or 'auto'.
+    coordinator: host:port of the first process, or 'auto'; none for one
+      process by itself.
     processes: how many there are; not used with 'auto'.
     index: which this is, from 0; not used with 'auto'.
 
   Raises:
     UserError: flags that do not fit together, or nobody there.
   """
+  if not coordinator:
+    if (processes, index) != (1, 0):
+      raise errors.UserError(
+        f'--processes={processes} --process={index}: give the address of the '
+        'first, --coordinator=HOST:PORT'
+      )
+    return
   try:
     if coordinator == 'auto':
-      jax.distributed.initialize()
+      jax.distributed.initialize(local_device_ids=_devices())
       return
     if not 0 <= index < processes:
       raise errors.UserError(
         f'--process={index} of --processes={processes}: the first is 0'
       )
+    _check_address(coordinator, here=index == 0)
     jax.distributed.initialize(coordinator, processes, index)
   except (RuntimeError, ValueError) as error:
     said = str(error).strip().splitlines()[0]
@@ -39,6 +51,35 @@ def start(coordinator: str, processes: int, index: int):
         f'--processes=N --process=I ({said})'
       )
     raise errors.UserError(f'--coordinator={coordinator}: {said}') from error
+
+
+def _devices():
+  """Those that a process of a cluster takes: by default the one of its number.
+
+  All of a node's ([], as jax has it) where SLURM starts one process a node.
+  """
+  tasks = os.environ.get('SLURM_NTASKS')
+  return (
+    [] if tasks and tasks == os.environ.get('SLURM_STEP_NUM_NODES') else None
+  )
+
+
+def _check_address(coordinator, *, here):
+  """Raises UserError for what jax would answer with a crash."""
+  host, _, port = coordinator.rpartition(':')
+  if not host or not port.isdecimal() or not 0 < int(port) < 2**16:
+    raise errors.UserError(
+      f'--coordinator={coordinator}: HOST:PORT of the first process, or auto'
+    )
+  if not here:
+    return
+  try:
+    socket.create_server(('', int(port))).close()
+  except OSError as error:
+    raise errors.UserError(
+      f'--coordinator={coordinator}: port {port} of this machine cannot be had '
+      f'({error.strerror}): choose another, in all processes'
+    ) from error
 
 
 def is_first() -> bool:
