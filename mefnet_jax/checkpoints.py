@@ -44,7 +44,7 @@ def save(folder: pathlib.Path, epoch: int, tree, note: dict, *, keep: int = 2):
 def _write(folder, epoch, tree, note, keep):
   aside = folder / _ASIDE
   try:
-    shutil.rmtree(aside, ignore_errors=True)
+    _clear(folder)
     folder.mkdir(parents=True, exist_ok=True)
     with _checkpointer() as checkpointer:
       checkpointer.save(aside.absolute(), jax.device_get(tree))
@@ -54,7 +54,7 @@ def _write(folder, epoch, tree, note, keep):
     shutil.rmtree(_path(folder, epoch), ignore_errors=True)
     os.replace(aside, _path(folder, epoch))
   except (OSError, ValueError) as error:
-    shutil.rmtree(aside, ignore_errors=True)
+    _clear(folder)
     raise errors.UserError(
       f'{folder}: the checkpoint cannot be written ({error}): free some '
       'space or choose another --workdir, and run the command again'
@@ -63,17 +63,26 @@ def _write(folder, epoch, tree, note, keep):
     shutil.rmtree(_path(folder, old), ignore_errors=True)
 
 
+def _clear(folder):
+  """Removes what is half written, Orbax's own temporary folder too."""
+  for path in folder.glob(f'{_ASIDE}*'):
+    shutil.rmtree(path, ignore_errors=True)
+
+
 def latest(folder: pathlib.Path, warn) -> tuple[int, dict]:
   """Epochs done and the note of the newest whole checkpoint; (0, {}) if none.
 
   `warn` is called with one line for each damaged one that is passed by.
   """
-  for epoch in reversed(epochs(folder)):
+  found = epochs(folder)
+  for epoch in reversed(found):
     path = _path(folder, epoch)
     damage = verify(path)
     if not damage:
       return epoch, json.loads((path / _MANIFEST).read_text())['note']
-    warn(f'{path}: {damage}; the one before it is taken')
+    first = epoch == found[0]
+    then = 'there is none before it' if first else 'the one before it is taken'
+    warn(f'{path}: {damage}; {then}')
   return 0, {}
 
 

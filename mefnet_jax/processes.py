@@ -6,12 +6,15 @@ of them. The first process alone writes; all must see one --workdir and cache.
 
 import os
 import socket
+import time
 
 import jax
 import numpy as np
 from jax.experimental import multihost_utils
 
 from mefnet_jax import errors
+
+_PATIENCE = 300.0  # seconds for the first process to appear
 
 
 def start(coordinator: str | None, processes: int, index: int):
@@ -41,7 +44,11 @@ def start(coordinator: str | None, processes: int, index: int):
       raise errors.UserError(
         f'--process={index} of --processes={processes}: the first is 0'
       )
-    _check_address(coordinator, here=index == 0)
+    host, port = _address(coordinator)
+    if index == 0:
+      _check_free(coordinator, port)
+    else:
+      _wait_for(coordinator, host, port)
     jax.distributed.initialize(coordinator, processes, index)
   except (RuntimeError, ValueError) as error:
     said = str(error).strip().splitlines()[0]
@@ -64,22 +71,41 @@ def _devices():
   )
 
 
-def _check_address(coordinator, *, here):
-  """Raises UserError for what jax would answer with a crash."""
+def _address(coordinator):
+  """(host, port); what jax answers with a crash is refused here and below."""
   host, _, port = coordinator.rpartition(':')
   if not host or not port.isdecimal() or not 0 < int(port) < 2**16:
     raise errors.UserError(
       f'--coordinator={coordinator}: HOST:PORT of the first process, or auto'
     )
-  if not here:
-    return
+  return host.strip('[]'), int(port)
+
+
+def _check_free(coordinator, port):
   try:
-    socket.create_server(('', int(port))).close()
+    socket.create_server(('', port)).close()
   except OSError as error:
     raise errors.UserError(
       f'--coordinator={coordinator}: port {port} of this machine cannot be had '
       f'({error.strerror}): choose another, in all processes'
     ) from error
+
+
+def _wait_for(coordinator, host, port):
+  """Returns as soon as the first process listens."""
+  deadline = time.monotonic() + _PATIENCE
+  while True:
+    try:
+      socket.create_connection((host, port), 5).close()
+      return
+    except OSError as error:
+      unknown = isinstance(error, socket.gaierror)
+      if unknown or time.monotonic() > deadline:
+        raise errors.UserError(
+          f'--coordinator={coordinator}: nobody answers there ({error}): start '
+          'the first process, --process=0, on that machine'
+        ) from error
+    time.sleep(0.2)
 
 
 def is_first() -> bool:

@@ -52,12 +52,13 @@ class Training:
     state = self._begin(done, note)
     started = time.monotonic() - self.note['seconds']
     title = block.name.replace('.', ', ')
+    traced = min(done + 2, config.epochs)  # the first one compiles
     with (
       logs.History(job.workdir, block, self._names(), done) as history,
       logs.progress(job.console, title, done, config.epochs) as tell,
     ):
       for epoch in range(done + 1, config.epochs + 1):
-        with logs.profiled(job.workdir, config.profile and epoch == done + 2):
+        with logs.profiled(job.workdir, config.profile and epoch == traced):
           state, said = self._epoch(state, epoch, history)
         tell(epoch, *said)
         last = epoch == config.epochs

@@ -48,8 +48,16 @@ def test_damage_of_any_file_is_named_and_passed_by(tmp_path, harm):
     warned = []
     assert checkpoints.latest(tmp_path, warned.append)[0] == 2
     assert len(warned) == 1
-    assert '000003' in warned[0]
+    assert '000003' in warned[0] and 'the one before it' in warned[0]
     file.write_bytes(original)
+
+
+def test_damage_of_the_only_one_is_said_as_such(tmp_path):
+  checkpoints.save(tmp_path, 7, TREE, {})
+  flip(tmp_path / '000007' / 'manifest.json')
+  warned = []
+  assert checkpoints.latest(tmp_path, warned.append) == (0, {})
+  assert len(warned) == 1 and 'there is none before it' in warned[0]
 
 
 def test_each_bit_of_what_a_checkpoint_says_is_guarded(tmp_path):
@@ -69,11 +77,14 @@ def test_each_bit_of_what_a_checkpoint_says_is_guarded(tmp_path):
 
 def test_an_unfinished_one_is_not_seen(tmp_path):
   saved(tmp_path)
-  (tmp_path / '.aside').mkdir()
-  (tmp_path / '.aside' / 'half').write_text('x')
+  for name in ('.aside', '.aside.orbax-checkpoint-tmp'):
+    (tmp_path / name).mkdir()
+    (tmp_path / name / 'half').write_text('x')
   assert checkpoints.latest(tmp_path, print)[0] == 3
   checkpoints.save(tmp_path, 4, TREE, {})
   assert checkpoints.latest(tmp_path, print)[0] == 4
+  left = sorted(p.name for p in tmp_path.iterdir())
+  assert left == ['000003', '000004']
 
 
 def test_a_folder_that_cannot_be_written_is_one_line(tmp_path):

@@ -115,6 +115,13 @@ def test_a_taken_port_is_one_line():
       processes.start(f'127.0.0.1:{port}', 2, 0)
 
 
+def test_a_first_process_that_is_not_there_is_one_line(monkeypatch):
+  monkeypatch.setattr(processes, '_PATIENCE', 0.3)
+  for address in (f'127.0.0.1:{free_port()}', 'no.such.host.invalid:7000'):
+    with pytest.raises(errors.UserError, match=f'{address}: nobody answers'):
+      processes.start(address, 2, 1)
+
+
 @pytest.mark.parametrize(('nodes', 'devices'), [('2', []), ('1', None)])
 def test_one_process_a_node_takes_all_its_devices(monkeypatch, nodes, devices):
   """Several on a node take one each, as jax does by itself."""

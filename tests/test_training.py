@@ -231,8 +231,9 @@ def test_scale_by_the_training_clips_looks_at_no_other(config, clips, tmp_path):
   np.testing.assert_allclose(variance, clips['face'][:9].var(), rtol=1e-4)
 
 
-def test_a_profile_is_written(config, clips, tmp_path):
-  config.train.profile = True
+@pytest.mark.parametrize('epochs', [1, 2])
+def test_a_profile_is_written(config, clips, tmp_path, epochs):
+  config.train.update(profile=True, epochs=epochs)
   fit.fit(job(config, clips, tmp_path / 'w'), (0,))
   assert list((tmp_path / 'w' / 'profile').rglob('*.xplane.pb'))
 

@@ -3,14 +3,15 @@
 python -m benchmarks.kill --kills=20
 
 A small SYNTHETIC release is trained once undisturbed; then the same command is
-started, killed with SIGKILL after a random time, and started again until it
-ends, while it saves too (a checkpoint an epoch); and so with new folders until
-it was killed so often. predictions.csv and metrics.jsonl must be the same bytes
-each time. Exit status 1 if they are not. Each kill, and what it left, is
-written to results/
+started, killed with SIGKILL after a random time (every second kill waits for
+the next save and falls into it), and started again until it ends; and so with
+new folders until it was killed so often. predictions.csv and metrics.jsonl must
+be the same bytes each time, or the exit status is 1. Each kill, and what it
+left, is written to results/.
 """
 
 import argparse
+import contextlib
 import os
 import pathlib
 import random
@@ -97,25 +98,35 @@ def disturbed(command, workdir, took, draw, most):
       stderr=subprocess.DEVNULL,
       start_new_session=True,
     )
-    try:
-      running.wait(moment)
-      break  # it came to its end: no more to kill
-    except subprocess.TimeoutExpired:
-      os.killpg(running.pid, signal.SIGKILL)
-      running.wait()
-      kills.append({'after': moment, **left(workdir)})
-      print(f'killed: {kills[-1]}', flush=True)
+    if ended(running, moment, workdir, in_a_save=len(kills) % 2 == 1):
+      break
+    os.killpg(running.pid, signal.SIGKILL)
+    running.wait()
+    kills.append({'after': moment, **left(workdir)})
+    print(f'killed: {kills[-1]}', flush=True)
   done = [*command, f'--workdir={workdir}']
   subprocess.run(done, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
   return kills
 
 
+def ended(running, moment, workdir, *, in_a_save):
+  """Waits for the moment, and for a save after it; did the run end before?"""
+  with contextlib.suppress(subprocess.TimeoutExpired):
+    running.wait(moment)
+  while in_a_save and running.poll() is None and not is_saving(workdir):
+    time.sleep(0.001)
+  return running.poll() is not None
+
+
 def left(workdir):
   """Epochs that the newest checkpoint holds; was one being written?"""
-  checkpoints = workdir / 'checkpoints'
-  found = sorted(checkpoints.glob('seed*/[0-9]*'))
-  saving = any(checkpoints.glob('seed*/.aside'))
-  return {'epochs': int(found[-1].name) if found else 0, 'saving': saving}
+  found = sorted((workdir / 'checkpoints').glob('seed*/[0-9]*'))
+  epochs = int(found[-1].name) if found else 0
+  return {'epochs': epochs, 'saving': is_saving(workdir)}
+
+
+def is_saving(workdir):
+  return any((workdir / 'checkpoints').glob('seed*/.aside*'))
 
 
 def bits(workdir):
