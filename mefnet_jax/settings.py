@@ -97,6 +97,12 @@ def _training(config):
         f'--config.augment.{name}={config.augment[name]}: at most 1, it is a '
         'share of the clips'
       )
+  if config.train.sampling == 'balanced' and config.train.class_weights:
+    raise errors.UserError(
+      '--config.train.sampling=balanced draws rare classes more often, and '
+      'class weights would count them more once again: set '
+      '--config.train.class_weights=False'
+    )
   if config.train.mixup and config.dataset.modalities:
     raise errors.UserError(
       f'--config.train.mixup={config.train.mixup}: sounds and words cannot be '

@@ -226,9 +226,12 @@ def test_scale_by_the_training_clips_looks_at_no_other(config, clips, tmp_path):
   assert not np.allclose(before.held_out[0], other.held_out[0], atol=1e-3)
   measured = inputs.measured(clips, how='frames')
   train = np.arange(9)
-  mean, variance = inputs.of_training(measured['moments'], train)['face']
+  mean, variance = inputs.of_training(measured['moments'], train, {})['face']
   np.testing.assert_allclose(mean, clips['face'][:9].mean(), rtol=1e-5)
   np.testing.assert_allclose(variance, clips['face'][:9].var(), rtol=1e-4)
+  lacking = {'face_present': np.arange(14) % 2}
+  found = inputs.of_training(measured['moments'], train, lacking)['face']
+  np.testing.assert_allclose(found[0], clips['face'][1:9:2].mean(), rtol=1e-5)
 
 
 @pytest.mark.parametrize('epochs', [1, 2])
@@ -243,6 +246,7 @@ def test_a_profile_is_written(config, clips, tmp_path, epochs):
   [
     ('train.selection', 'best', 'oracle'),
     ('train.sampling', 'often', 'balanced'),
+    ('train.sampling', 'balanced', 'class_weights=False'),
     ('train.patience', 3, 'selection=validation'),
     ('augment.flip', 1.5, 'share'),
     ('augment.shift', 1.0, 'below 1'),
