@@ -6,6 +6,7 @@ manifest does not match is left aside, and the one before it is taken. The
 manifest has a digest too, in a file beside it that `sha256sum -c` reads.
 """
 
+import errno
 import hashlib
 import json
 import os
@@ -19,6 +20,7 @@ from mefnet_jax import errors, processes
 
 _MANIFEST, _SEAL = 'manifest.json', 'manifest.sha256'
 _ASIDE = '.aside'
+_MARGIN = 1 << 20  # bytes for what lies beside the arrays
 
 
 def save(folder: pathlib.Path, epoch: int, tree, note: dict, *, keep: int = 2):
@@ -46,8 +48,10 @@ def _write(folder, epoch, tree, note, keep):
   try:
     _clear(folder)
     folder.mkdir(parents=True, exist_ok=True)
+    tree = jax.device_get(tree)
+    _check_room(folder, sum(x.nbytes for x in jax.tree.leaves(tree)))
     with _checkpointer() as checkpointer:
-      checkpointer.save(aside.absolute(), jax.device_get(tree))
+      checkpointer.save(aside.absolute(), tree)
     manifest = {'files': _digests(aside), 'note': note}
     (aside / _MANIFEST).write_text(json.dumps(manifest, indent=1))
     (aside / _SEAL).write_text(_seal(aside))
@@ -56,11 +60,24 @@ def _write(folder, epoch, tree, note, keep):
   except (OSError, ValueError) as error:
     _clear(folder)
     raise errors.UserError(
-      f'{folder}: the checkpoint cannot be written ({error}): free some '
-      'space or choose another --workdir, and run the command again'
+      f'{folder}: the checkpoint cannot be written ({_brief(error)}): free '
+      'some space or choose another --workdir, and run the command again'
     ) from error
   for old in epochs(folder)[:-keep]:
     shutil.rmtree(_path(folder, old), ignore_errors=True)
+
+
+def _check_room(folder, size):
+  """Raises OSError on a full disk: Orbax would print pages of tracebacks."""
+  if shutil.disk_usage(folder).free < size + _MARGIN:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def _brief(error):
+  """What the system says; Orbax tells kilobytes around it."""
+  text = getattr(error, 'strerror', None) or str(error)
+  said = (os.strerror(n) for n in (errno.ENOSPC, errno.EDQUOT, errno.EROFS))
+  return next((s for s in said if s in text), text.partition('\n')[0][:200])
 
 
 def _clear(folder):

@@ -1,5 +1,8 @@
 """A checkpoint is whole or it is not taken."""
 
+import os
+import types
+
 import numpy as np
 import pytest
 
@@ -85,6 +88,31 @@ def test_an_unfinished_one_is_not_seen(tmp_path):
   assert checkpoints.latest(tmp_path, print)[0] == 4
   left = sorted(p.name for p in tmp_path.iterdir())
   assert left == ['000003', '000004']
+
+
+def full(folder):
+  return types.SimpleNamespace(free=1000)
+
+
+def pages(*_):
+  raise ValueError('RESOURCE_EXHAUSTED: ' + 'x' * 5000 + os.strerror(28) + 'y')
+
+
+@pytest.mark.parametrize('what', ['seen before', 'met by Orbax'])
+def test_a_full_disk_is_one_short_line(tmp_path, monkeypatch, capfd, what):
+  """Nothing of Orbax's own; the older checkpoint stays, nothing half."""
+  checkpoints.save(tmp_path, 1, TREE, {})
+  if what == 'seen before':
+    monkeypatch.setattr(checkpoints.shutil, 'disk_usage', full)
+  else:
+    monkeypatch.setattr(checkpoints, '_checkpointer', pages)
+  with pytest.raises(
+    errors.UserError, match='No space left.*free some'
+  ) as said:
+    checkpoints.save(tmp_path, 2, TREE, {})
+  assert len(str(said.value)) < 400
+  assert capfd.readouterr().err == ''
+  assert [p.name for p in tmp_path.iterdir()] == ['000001']
 
 
 def test_a_folder_that_cannot_be_written_is_one_line(tmp_path):
