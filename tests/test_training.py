@@ -251,6 +251,12 @@ def test_a_profile_is_written(config, clips, tmp_path, epochs):
     ('augment.flip', 1.5, 'share'),
     ('augment.shift', 1.0, 'below 1'),
     ('scale', 'dataset', 'train'),
+    ('seed', 2**40, 'below'),
+    ('seeds', 10**6, 'below'),
+    ('dataset.face', 10**5, 'below'),
+    ('protocol.folds', 1, 'at least 2'),
+    ('protocol.mistake', 'odd', 'duplicates'),
+    ('protocol.statistics', 'odd', 'folds'),
     ('train.memory', -1.0, 'at least 0'),
   ],
 )
