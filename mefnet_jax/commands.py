@@ -134,6 +134,11 @@ def _config_error(error):
     text = said + trace.strip().splitlines()[-1].split(': ', 1)[-1]
   if isinstance(error, KeyError | AttributeError):
     text = _no_field(text)
+  text = re.sub(
+    r'get_config\(\) takes .* given',
+    'this config has no variants: leave out the colon and what follows',
+    text,
+  )
   if isinstance(error, SyntaxError):
     text = f'the config is not Python: {text}'
   return ' '.join(text.split()) or type(error).__name__
