@@ -139,7 +139,8 @@ def get_config() -> ml_collections.ConfigDict:
   config.train.decay = 1e-5  # Keras's meaning: rate / (1 + decay * step)
   config.train.weight_decay = 0.0  # L2 on kernels, eqs. 4-7
   config.train.class_weights = True  # inverse frequency in the fold's training
-  # uniform (each clip once an epoch) | balanced (classes drawn alike often)
+  # uniform (each clip once an epoch) | balanced (classes drawn alike often; set
+  # class_weights to False then, or rare classes would count twice)
   config.train.sampling = 'uniform'
   config.train.mixup = 0.0  # alpha of mixup's Beta distribution; 0: none
   # Which epoch's weights are tested. last looks at no clip; validation takes

@@ -75,15 +75,27 @@ def words() -> list[str]:
   return taken
 
 
+class Stop(threading.Event):
+  """Set when the process is asked to leave.
+
+  patient: whether the program looks at it by itself, after what it cannot
+  leave; else errors.Stopped is raised in its midst.
+  """
+
+  patient = False
+
+
 @contextlib.contextmanager
 def stop_signals():
-  """An event that SIGTERM or Ctrl-C sets; the old handlers come back."""
-  stop = threading.Event()
+  """A Stop that SIGTERM or Ctrl-C sets; the old handlers come back."""
+  stop = Stop()
 
   def ask(signum, frame):
     if stop.is_set() and signum == signal.SIGINT:
       raise KeyboardInterrupt
     stop.set()
+    if not stop.patient:
+      raise errors.Stopped('stopped; run the same command to go on')
 
   old = {s: signal.signal(s, ask) for s in (signal.SIGTERM, signal.SIGINT)}
   try:
@@ -122,6 +134,11 @@ def _config_error(error):
     text = said + trace.strip().splitlines()[-1].split(': ', 1)[-1]
   if isinstance(error, KeyError | AttributeError):
     text = _no_field(text)
+  text = re.sub(
+    r'get_config\(\) takes .* given',
+    'this config has no variants: leave out the colon and what follows',
+    text,
+  )
   if isinstance(error, SyntaxError):
     text = f'the config is not Python: {text}'
   return ' '.join(text.split()) or type(error).__name__

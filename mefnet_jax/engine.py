@@ -68,7 +68,8 @@ class Engine:
     }
     if config.scale == 'train':
       rows = [
-        inputs.of_training(self.feed.moments, one.train) for one in self.splits
+        inputs.of_training(self.feed.moments, one.train, job.clips)
+        for one in self.splits
       ]
       fold['moments'] = jax.tree.map(lambda *x: np.stack(x), *rows)
     return self.plan.place(self.plan.split(fold, axis=0))

@@ -9,5 +9,9 @@ class UserError(Exception):
   """
 
 
-class Stopped(Exception):
-  """The run was asked to stop; its checkpoint is on the disk."""
+class Stopped(BaseException):
+  """The run was asked to stop; its checkpoint, if it has one, is on the disk.
+
+  Like KeyboardInterrupt no Exception: it may be raised anywhere, and whoever
+  goes on after one odd clip must not go on after this.
+  """

@@ -53,7 +53,12 @@ def softmax(logits_BC: np.ndarray) -> np.ndarray:
 def scores(
   probabilities_BC: np.ndarray, label_B: np.ndarray
 ) -> dict[str, float]:
-  """Cross-entropy and accuracy of clips, for the curves."""
+  """Cross-entropy and accuracy of clips, for the curves.
+
+  Both are nan where a probability is not a number: the member has diverged.
+  """
+  if not np.isfinite(probabilities_BC).all():
+    return {'loss': np.nan, 'accuracy': np.nan}
   own_B = probabilities_BC[np.arange(len(label_B)), label_B]
   return {
     'loss': float(-np.log(np.maximum(own_B, 1e-12)).mean()),

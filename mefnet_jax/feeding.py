@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import jax
 import numpy as np
 
-from mefnet_jax import inputs, parallel, planning
+from mefnet_jax import inputs, parallel, planning, processes
 from mefnet_jax.datasets import streaming
 
 _CHUNK = 32  # clips that are measured at once
@@ -43,7 +43,7 @@ def of(clips: dict, config, plan: parallel.Plan):
     plan: of the block.
   """
   budget = planning.budget(config.train.memory)
-  if is_streamed(clips, budget):
+  if processes.any_of(is_streamed(clips, budget)):  # all do as one must
     return Streamed(clips, config.input)
   return Resident(clips, config.input, plan)
 

@@ -72,6 +72,15 @@ def fit(job: Job, seeds: tuple[int, ...]) -> list[Fitted]:
   Raises:
     errors.Stopped: job.stop was set; the checkpoint is saved.
   """
+  job.stop.patient = True  # an epoch is finished, and saved
+  try:
+    return _fit(job, seeds)
+  finally:
+    job.stop.patient = False
+
+
+def _fit(job, seeds):
+  """`fit`, block after block."""
   blocks = planning.kept(job.workdir) or planning.keep(
     job.workdir, _blocks(job, seeds)
   )

@@ -24,6 +24,13 @@ _LEAKY = {
 VERSION = 1
 
 
+# Of config.protocol, besides its name.
+CHOICES = {
+  'mistake': ('none', 'duplicates', 'tested_on_training'),
+  'statistics': ('clip', 'folds', 'all'),
+}
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Fold:
   """One training and its test: sorted int32 indices into the clips.

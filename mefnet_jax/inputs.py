@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from mefnet_jax import augment
 
@@ -59,20 +60,27 @@ def measured(clips: dict[str, jax.Array], *, how: str) -> dict:
   return {**clips, 'moments': {n: moments(n, x) for n, x in streams.items()}}
 
 
-def of_training(moments: dict, train: jax.Array) -> dict:
+def of_training(moments: dict, train: np.ndarray, clips: dict) -> dict:
   """Moments of a fold's training clips together, for `batch`.
 
   Args:
     moments: of `measured` clips.
-    train: indices of the fold's training clips; no other clip is looked at.
+    train: indices of the fold's training clips; no other clip is looked at,
+      nor one that lacks the stream.
+    clips: may hold '<stream>_present' (N,).
 
   Returns:
     (mean, variance) a stream: scalars.
   """
-  return {
-    name: _pooled(mean_N[train], variance_N[train])
-    for name, (mean_N, variance_N) in moments.items()
-  }
+
+  def pooled(name, mean_N, variance_N):
+    there = train
+    if f'{name}_present' in clips:
+      there = train[np.asarray(clips[f'{name}_present'])[train] > 0]
+    there = there if len(there) else train  # no clip has it: nothing counts
+    return _pooled(mean_N[there], variance_N[there])
+
+  return {name: pooled(name, *pair) for name, pair in moments.items()}
 
 
 def batch(

@@ -44,8 +44,7 @@ def main():
   )
 
   compilation.prepare(deterministic=_DETERMINISTIC.value)
-  if _COORDINATOR.value:
-    processes.start(_COORDINATOR.value, _PROCESSES.value, _PROCESS.value)
+  processes.start(_COORDINATOR.value, _PROCESSES.value, _PROCESS.value)
   settings.check(config)
   import rich.console  # slower ones stay out of a mistake's way
 

@@ -26,8 +26,6 @@ _STATISTICS = {
   'folds': '',
   'all': 'pixel statistics were fitted on all clips, held-out ones included',
 }
-MISTAKES = ('none', *_WHY)
-STATISTICS = tuple(_STATISTICS)
 
 
 def why(protocol) -> str:
@@ -36,7 +34,7 @@ def why(protocol) -> str:
   Raises:
     UserError: config.protocol.mistake or .statistics is none of the choices.
   """
-  for field, choices in (('mistake', MISTAKES), ('statistics', STATISTICS)):
+  for field, choices in folds.CHOICES.items():
     if protocol[field] not in choices:
       raise errors.UserError(
         f'--config.protocol.{field}={protocol[field]}: choose one of '

@@ -28,15 +28,14 @@ def shared(
   Returns:
     'index' (steps, B) int32 and 'valid' (steps, B) float32, 0 for the fill.
   """
-  steps, size = _shape(clips, batch_size, multiple)
+  steps, size, width = _shape(clips, batch_size, multiple)
   order = np.random.default_rng([seed, epoch]).permutation(clips)
-  index = np.zeros(steps * size, np.int32)
-  valid = np.zeros(steps * size, np.float32)
-  index[:clips], valid[:clips] = order, 1.0
-  return {
-    'index': index.reshape(steps, size),
-    'valid': valid.reshape(steps, size),
-  }
+  index = np.zeros((steps, width), np.int32)
+  valid = np.zeros((steps, width), np.float32)
+  for i in range(steps):
+    part = order[i * size : (i + 1) * size]
+    index[i, : len(part)], valid[i, : len(part)] = part, 1.0
+  return {'index': index, 'valid': valid}
 
 
 def own(
@@ -66,9 +65,9 @@ def own(
     drawn = _balanced(label_N[train], len(train), random)
   else:
     drawn = random.permutation(len(train))
-  steps, size = _shape(len(label_N), batch_size, multiple)
-  index = np.full((steps, size), train[0], np.int32)
-  valid = np.zeros((steps, size), np.float32)
+  steps, _, width = _shape(len(label_N), batch_size, multiple)
+  index = np.full((steps, width), train[0], np.int32)
+  valid = np.zeros((steps, width), np.float32)
   mate = index.copy()
   for i, part in enumerate(np.array_split(train[drawn], steps)):
     index[i, : len(part)], valid[i, : len(part)] = part, 1.0
@@ -77,10 +76,13 @@ def own(
 
 
 def _shape(clips, batch_size, multiple):
-  """Steps of an epoch and the size of their batches."""
+  """Steps of an epoch, clips of each, and these with what fills them up.
+
+  Which clips a step has does not hang on the devices that `multiple` is for.
+  """
   steps = -(-clips // min(batch_size, clips))
   size = -(-clips // steps)
-  return steps, multiple * -(-size // multiple)
+  return steps, size, multiple * -(-size // multiple)
 
 
 def _balanced(label_M, count, random):

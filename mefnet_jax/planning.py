@@ -87,15 +87,20 @@ def kept(workdir: pathlib.Path) -> list[Block]:
 
 
 def keep(workdir: pathlib.Path, made: list[Block]) -> list[Block]:
-  """Writes them where `kept` finds them, and gives them back."""
+  """Writes them where `kept` finds them, and gives back what it finds.
+
+  Of several processes the first writes, once none looks for the file any
+  more; the others, which may have less memory, take its blocks.
+  """
   path = workdir / 'checkpoints' / _FILE
+  processes.wait('blocks are made')
   if processes.is_first():
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_suffix('.aside')
     aside.write_text(json.dumps([dataclasses.asdict(b) for b in made]))
     os.replace(aside, path)
-  processes.wait('blocks')
-  return made
+  processes.wait('blocks are written')
+  return kept(workdir)
 
 
 def fitting(

@@ -31,6 +31,14 @@ _AT_LEAST_ONE = (
   'train.batch_size',
   'train.epochs',
 )
+_BELOW = {
+  'seed': 2**31,
+  'seeds': 1025,
+  'dataset.frames': 1025,
+  'dataset.face': 2049,
+  'dataset.eyes': 2049,
+  'dataset.mouth': 2049,
+}
 _NOT_NEGATIVE = (
   'seed',
   'augment.jitter',
@@ -58,8 +66,9 @@ def check(config):
   _finite(config)
   for name in _AT_LEAST_ONE:
     _at_least(config, name, 1)
-  _below(config, 'dataset.frames', 1025)
-  folds.is_leaky(config.protocol.name)
+  for name, most in _BELOW.items():
+    _below(config, name, most)
+  _protocol(config)
   for name in ('dataset.face', 'dataset.eyes', 'dataset.mouth'):
     _at_least(config, name, 8)
   for name in _NOT_NEGATIVE:
@@ -76,6 +85,14 @@ def check(config):
   except (TypeError, ValueError) as error:
     said = str(error).splitlines()[0]
     raise errors.UserError(f'config.model: {said}') from error
+
+
+def _protocol(config):
+  """What `folds.make` and `mistakes.why` say, before clips are prepared."""
+  folds.is_leaky(config.protocol.name)
+  _at_least(config, 'protocol.folds', 2)
+  for field, choices in folds.CHOICES.items():
+    _one_of(config, f'protocol.{field}', choices)
 
 
 def _training(config):
@@ -97,6 +114,12 @@ def _training(config):
         f'--config.augment.{name}={config.augment[name]}: at most 1, it is a '
         'share of the clips'
       )
+  if config.train.sampling == 'balanced' and config.train.class_weights:
+    raise errors.UserError(
+      '--config.train.sampling=balanced draws rare classes more often, and '
+      'class weights would count them more once again: set '
+      '--config.train.class_weights=False'
+    )
   if config.train.mixup and config.dataset.modalities:
     raise errors.UserError(
       f'--config.train.mixup={config.train.mixup}: sounds and words cannot be '

@@ -52,12 +52,13 @@ class Training:
     state = self._begin(done, note)
     started = time.monotonic() - self.note['seconds']
     title = block.name.replace('.', ', ')
+    traced = min(done + 2, config.epochs)  # the first one compiles
     with (
       logs.History(job.workdir, block, self._names(), done) as history,
       logs.progress(job.console, title, done, config.epochs) as tell,
     ):
       for epoch in range(done + 1, config.epochs + 1):
-        with logs.profiled(job.workdir, config.profile and epoch == done + 2):
+        with logs.profiled(job.workdir, config.profile and epoch == traced):
           state, said = self._epoch(state, epoch, history)
         tell(epoch, *said)
         last = epoch == config.epochs
@@ -103,6 +104,7 @@ class Training:
     weight_SF = np.maximum(total['weight'], 1e-12)
     loss_SF = total['loss'] / weight_SF
     accuracy_SF = total['correct'] / np.maximum(total['clips'], 1)
+    accuracy_SF = np.where(np.isfinite(loss_SF), accuracy_SF, np.nan)
     for s, seed in enumerate(self.block.seeds):
       for f, fold in enumerate(self.engine.splits):
         history.add(
@@ -116,7 +118,7 @@ class Training:
         if not np.isfinite(loss_SF[s, f]):
           self._diverged(seed, fold.name, epoch)
     said = (
-      f'loss {_mean(loss_SF):.3f}, accuracy {accuracy_SF.mean():.3f} (mean of '
+      f'loss {_mean(loss_SF):.3f}, accuracy {_mean(accuracy_SF):.3f} (mean of '
       f'{loss_SF.size}, training clips)'
     )
     return state, (said, int(total['clips'].sum()), self._by_fold(loss_SF))
@@ -196,20 +198,21 @@ class Training:
       'epochs': epochs.tolist(),
       'probabilities': [
         [
-          self._finite(p, fold).tolist()
+          self._finite(p, fold, seed, epoch).tolist()
           for p, fold in zip(row, self.engine.splits, strict=True)
         ]
-        for row in held_out
+        for row, seed in zip(held_out, self.block.seeds, strict=True)
       ],
     }
     tree = {'params': self.engine.plan.join(params)}
     checkpoints.save(self.folder, epoch, tree, self.note, keep=1)
     return self.note
 
-  def _finite(self, p_MC, fold):
+  def _finite(self, p_MC, fold, seed, epoch):
     """Frequencies of the training's classes where a member has diverged."""
     if np.isfinite(p_MC).all():
       return p_MC
+    self._diverged(seed, fold.name, epoch)  # if its last step made it so
     label = self.job.clips['label'][fold.train]
     frequency_C = np.bincount(label, minlength=p_MC.shape[1]) / len(label)
     return np.broadcast_to(frequency_C, p_MC.shape)

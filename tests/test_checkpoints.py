@@ -1,5 +1,8 @@
 """A checkpoint is whole or it is not taken."""
 
+import os
+import types
+
 import numpy as np
 import pytest
 
@@ -46,21 +49,70 @@ def test_damage_of_any_file_is_named_and_passed_by(tmp_path, harm):
   for file, original in zip(files, originals, strict=True):
     harm(file)
     warned = []
-    if file.name == 'manifest.json' and harm is flip:
-      continue  # a flipped bit may fall on a blank of the JSON
     assert checkpoints.latest(tmp_path, warned.append)[0] == 2
     assert len(warned) == 1
-    assert '000003' in warned[0]
+    assert '000003' in warned[0] and 'the one before it' in warned[0]
     file.write_bytes(original)
+
+
+def test_damage_of_the_only_one_is_said_as_such(tmp_path):
+  checkpoints.save(tmp_path, 7, TREE, {})
+  flip(tmp_path / '000007' / 'manifest.json')
+  warned = []
+  assert checkpoints.latest(tmp_path, warned.append) == (0, {})
+  assert len(warned) == 1 and 'there is none before it' in warned[0]
+
+
+def test_each_bit_of_what_a_checkpoint_says_is_guarded(tmp_path):
+  """The note holds the answers of a trained fold: a digit is no small thing."""
+  checkpoints.save(tmp_path, 1, TREE, {'probabilities': [0.25, 7.5e-05]})
+  for name in ('manifest.json', 'manifest.sha256'):
+    file = tmp_path / '000001' / name
+    whole = file.read_bytes()
+    for at in range(0, 8 * len(whole), 5):
+      data = bytearray(whole)
+      data[at // 8] ^= 1 << at % 8
+      file.write_bytes(data)
+      assert name in checkpoints.verify(tmp_path / '000001'), at
+    file.write_bytes(whole)
+  assert checkpoints.verify(tmp_path / '000001') == ''
 
 
 def test_an_unfinished_one_is_not_seen(tmp_path):
   saved(tmp_path)
-  (tmp_path / '.aside').mkdir()
-  (tmp_path / '.aside' / 'half').write_text('x')
+  for name in ('.aside', '.aside.orbax-checkpoint-tmp'):
+    (tmp_path / name).mkdir()
+    (tmp_path / name / 'half').write_text('x')
   assert checkpoints.latest(tmp_path, print)[0] == 3
   checkpoints.save(tmp_path, 4, TREE, {})
   assert checkpoints.latest(tmp_path, print)[0] == 4
+  left = sorted(p.name for p in tmp_path.iterdir())
+  assert left == ['000003', '000004']
+
+
+def full(folder):
+  return types.SimpleNamespace(free=1000)
+
+
+def pages(*_):
+  raise ValueError('RESOURCE_EXHAUSTED: ' + 'x' * 5000 + os.strerror(28) + 'y')
+
+
+@pytest.mark.parametrize('what', ['seen before', 'met by Orbax'])
+def test_a_full_disk_is_one_short_line(tmp_path, monkeypatch, capfd, what):
+  """Nothing of Orbax's own; the older checkpoint stays, nothing half."""
+  checkpoints.save(tmp_path, 1, TREE, {})
+  if what == 'seen before':
+    monkeypatch.setattr(checkpoints.shutil, 'disk_usage', full)
+  else:
+    monkeypatch.setattr(checkpoints, '_checkpointer', pages)
+  with pytest.raises(
+    errors.UserError, match='No space left.*free some'
+  ) as said:
+    checkpoints.save(tmp_path, 2, TREE, {})
+  assert len(str(said.value)) < 400
+  assert capfd.readouterr().err == ''
+  assert [p.name for p in tmp_path.iterdir()] == ['000001']
 
 
 def test_a_folder_that_cannot_be_written_is_one_line(tmp_path):

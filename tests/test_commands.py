@@ -1,12 +1,13 @@
 """What every command says of a disk, or of a config that is not there."""
 
 import errno
+import signal
 import subprocess
 import sys
 
 import pytest
 
-from mefnet_jax import commands
+from mefnet_jax import commands, errors
 
 
 @pytest.mark.parametrize(
@@ -26,6 +27,28 @@ def test_what_the_disk_says_is_one_line(monkeypatch, capsys, number, words):
   assert left.value.code == 1
   (line,) = capsys.readouterr().err.splitlines()
   assert line.startswith('error: ') and all(word in line for word in words)
+
+
+@pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_what_does_not_look_for_it(number):
+  """The preparation of an hour ends at once; an epoch is finished first."""
+  with commands.stop_signals() as stop:
+    stop.patient = True
+    signal.raise_signal(number)
+    assert stop.is_set()
+  with pytest.raises(errors.Stopped), commands.stop_signals():
+    try:
+      signal.raise_signal(number)
+    except Exception:  # such as that of one odd clip
+      pytest.fail('went on')
+
+
+def test_a_variant_of_a_config_that_has_none_is_named():
+  said = 'get_config() takes 0 positional arguments but 1 was given'
+  text = commands._config_error(TypeError(f'--config=m.py:big: {said}'))
+  assert text.startswith(
+    '--config=configs/m.py:big: this config has no variant'
+  )
 
 
 def test_our_own_mistakes_keep_their_traceback(monkeypatch):

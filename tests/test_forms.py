@@ -313,6 +313,10 @@ def test_any_kernel_within_the_clip(kernel):
     ({'kernel': (19, 3, 3), 'conv': '2plus1d'}, r'\(19, 3, 3\).*\(9, 12, 12\)'),
     ({'kernel': (5, 13, 3)}, r'\(5, 13, 3\).*\(9, 12, 12\)'),
     ({'pool': (6, 3, 3)}, r'\(6, 3, 3\).*\(5, 10, 10\)'),
+    (
+      {'pool': (6, 3, 3), 'conv': '2plus1d', 'attention_place': 'pool'},
+      r'\(6, 3, 3\).*\(5, 10, 10\)',
+    ),
     ({'kernel': (3, 3)}, 'kernel=.*three whole numbers'),
     ({'pool': (0, 3, 3)}, 'pool=.*three whole numbers'),
     ({'form': '4d'}, "form='4d'.*3d, 2d"),

@@ -136,6 +136,30 @@ def test_each_stream_hangs_on_its_own_input(fusion):
       assert same == (name != changed), (changed, name)
 
 
+def test_words_are_their_equation():
+  """Embedding, convolution over three words, maximum and mean: in NumPy."""
+  module = encoders.Words(vocabulary=50, filters=6)
+  words = np.array([[7, 90, 2**31 - 2, 0, 0], [3, 0, 0, 0, 0]], np.int32)
+  params = random_params(module, words)
+  params['conv']['bias'] = np.linspace(-0.1, 0.1, 6, dtype=np.float32)
+  rows = []
+  for line in words:
+    there = [w for w in line if w]
+    table = [params['embedding'][w % 50] for w in there]
+    x = np.pad(table, [(1, 1 + len(line) - len(there)), (0, 0)])
+    kernel = params['conv']['kernel'][:, 0, 0]
+    y = [
+      sum(x[i + k] @ kernel[k] for k in range(3)) + params['conv']['bias']
+      for i in range(len(there))
+    ]
+    y = np.maximum(y, 0)
+    largest = np.maximum(y.max(0), 0)  # the places without a word are zeros
+    rows.append(np.concatenate([largest, y.mean(0)]))
+  features, maps = run(module, params, words)
+  assert maps == {}
+  np.testing.assert_allclose(features, rows, rtol=1e-5, atol=1e-5)
+
+
 def test_words_beyond_the_transcript_change_nothing():
   module = encoders.Words(vocabulary=50, filters=6)
   words = np.array([[7, 90, 2**31 - 2, 0, 0]], np.int32)

@@ -18,6 +18,28 @@ def test_an_epoch_holds_every_clip_once(clips, size):
   assert (order['index'] != other['index']).any()
 
 
+def test_a_step_has_the_same_clips_on_any_number_of_devices():
+  """14 clips in steps of 8: 7 and 7, also where 8 are divided by 4."""
+
+  def steps(multiple, make):
+    order = make(multiple)
+    assert order['index'].shape[1] % multiple == 0
+    return [
+      index[valid == 1].tolist()
+      for index, valid in zip(order['index'], order['valid'], strict=True)
+    ]
+
+  train = np.arange(0, 60, 2)
+  for make in (
+    lambda n: orders.shared(14, 8, n, seed=1, epoch=2),
+    lambda n: orders.own(
+      LABEL, train, 16, n, sampling='balanced', seed=3, epoch=1
+    ),
+  ):
+    alone = steps(1, make)
+    assert all(steps(n, make) == alone for n in (2, 4, 8))
+
+
 LABEL = np.repeat([0, 1, 2], [40, 15, 5])
 
 

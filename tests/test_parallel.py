@@ -76,8 +76,9 @@ def trained(
   step = parallel.train_step(step, plan)
   state = plan.split(state)
   fold = plan.split({'weight': weight_FN}, axis=0)
+  multiple = devices if mode == 'batch' else 1
   for i in range(steps):
-    rows = [order(clips, trains, own, seed, i) for seed in seeds]
+    rows = [order(clips, trains, own, multiple, seed, i) for seed in seeds]
     batch = jax.tree.map(lambda *x: np.stack(x)[..., 0, :], *rows)
     batch = plan.split(batch) if own else batch
     key = jax.vmap(lambda s, i=i: jax.random.key(100 * s + i))(np.array(seeds))
@@ -85,13 +86,13 @@ def trained(
   return plan.join(state), plan.join(sums)
 
 
-def order(clips, trains, own, seed, epoch):
+def order(clips, trains, own, multiple, seed, epoch):
   """An epoch's batches: of the seed, or of each fold."""
   if not own:
-    return orders.shared(14, 8, 4, seed=seed, epoch=epoch)
+    return orders.shared(14, 8, multiple, seed=seed, epoch=epoch)
   settings = {'sampling': 'balanced', 'seed': seed, 'epoch': epoch}
   label = np.asarray(clips['label'])
-  rows = [orders.own(label, t, 8, 4, **settings) for t in trains]
+  rows = [orders.own(label, t, 8, multiple, **settings) for t in trains]
   return jax.tree.map(lambda *x: np.stack(x), *rows)
 
 
@@ -105,6 +106,16 @@ NETWORKS = [
   ('mecnn', {}),
   ('mfcnn', {'fusion': 'late'}),
   ('mfcnn', {'fusion': 'intermediate'}),
+  (
+    'residual',
+    {
+      'depth': (1,),
+      'width': (4,),
+      'normalisation': 'group',
+      'channel_attention': False,
+      'spatial_attention': False,
+    },
+  ),
 ]
 
 
@@ -119,20 +130,23 @@ WAYS = {
 
 @pytest.mark.parametrize(('name', 'fields'), NETWORKS)
 def test_a_member_among_others_is_the_member_alone(clips, name, fields):
-  """Fold 1 of seed 5: with three folds and two seeds, and by itself."""
-  fields = {**fields, 'tx': GENTLE, 'steps': 20}
+  """Fold 1 of seed 5: with three folds and two seeds, and by itself.
+
+  After 20 steps with dropout and augmentation, each weight within 1e-6.
+  """
+  fields = {**fields, 'tx': GENTLE, 'steps': 20, 'augmentation': DRAWN}
   together, _ = trained(clips, name, TRAINS, seeds=(4, 5), **fields)
   alone, _ = trained(clips, name, TRAINS[1:2], seeds=(5,), **fields)
   for a, b in pairs(alone.params, together.params):
-    np.testing.assert_allclose(a[0, 0], b[1, 1], rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(a[0, 0], b[1, 1], rtol=0, atol=1e-6)
 
 
-def test_augmentation_hangs_on_the_member_alone(clips):
-  fields = {**WAYS['mixed'], 'tx': MOMENTUM}
-  together, _ = trained(clips, 'mecnn', TRAINS, seeds=(4, 5), **fields)
-  alone, _ = trained(clips, 'mecnn', TRAINS[1:2], seeds=(5,), **fields)
+def test_an_order_of_its_own_hangs_on_the_member_alone(clips):
+  fields = {**WAYS['mixed'], 'tx': GENTLE}
+  together, _ = trained(clips, 'base', TRAINS, seeds=(4, 5), **fields)
+  alone, _ = trained(clips, 'base', TRAINS[1:2], seeds=(5,), **fields)
   for a, b in pairs(alone.params, together.params):
-    np.testing.assert_allclose(a[0, 0], b[1, 1], rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(a[0, 0], b[1, 1], rtol=0, atol=1e-6)
 
 
 @pytest.fixture(scope='module')
@@ -159,7 +173,7 @@ def test_several_devices_are_one_device(
   one, sums = on_one_device[way]
   many, many_sums = trained(clips, 'mecnn', TRAINS, mode, devices, **fields)
   for a, b in pairs(one.params, many.params):
-    np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(a, b, rtol=0, atol=1e-5)
   for name, value in sums.items():
     np.testing.assert_allclose(value, many_sums[name], rtol=1e-4)
 

@@ -38,6 +38,24 @@ def test_a_run_keeps_to_its_blocks(tmp_path):
   assert planning.kept(tmp_path) == made
 
 
+def test_other_processes_take_the_blocks_of_the_first(tmp_path, monkeypatch):
+  """And all wait before the file is there, or some would never wait."""
+  made = planning.blocks((0,), 4, lambda s, f: f <= 2)
+  seen = []
+
+  def wait(name):
+    seen.append(planning.kept(tmp_path))
+    if len(seen) == 2:  # by now the first has written
+      monkeypatch.undo()
+      planning.keep(tmp_path, made)
+
+  monkeypatch.setattr(planning.processes, 'is_first', lambda: False)
+  monkeypatch.setattr(planning.processes, 'wait', wait)
+  other = planning.blocks((0,), 4, lambda s, f: True)
+  assert planning.keep(tmp_path, other) == made
+  assert seen == [[], []]
+
+
 def test_damaged_blocks_are_named(tmp_path):
   (tmp_path / 'checkpoints').mkdir()
   (tmp_path / 'checkpoints' / 'blocks.json').write_text('[{"a": 1}]')

@@ -24,6 +24,19 @@ def test_decay_is_keras_own():
     np.testing.assert_allclose(update, -1e-3 / (1 + 0.5 * step), rtol=1e-4)
 
 
+def test_the_loss_is_eqs_4_to_7():
+  """Softmax, cross-entropy of weighted clips, half the sum of squares."""
+  random = np.random.default_rng(0)
+  logits, label = random.normal(0, 3, (5, 3)), np.array([0, 2, 1, 1, 0])
+  weight = np.array([1, 0, 2, 0.5, 1])
+  p = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+  by_hand = -(weight * np.log(p[np.arange(5), label])).sum()
+  ours = losses.cross_entropy(
+    logits.astype(np.float32), label, weight.astype(np.float32)
+  )
+  np.testing.assert_allclose(ours, by_hand, rtol=1e-6)
+
+
 def test_attenuation_leaves_biases_alone():
   params = {'a': {'kernel': np.full((2, 2), 3.0), 'bias': np.full(2, 9.0)}}
   assert losses.attenuation(params) == 18.0

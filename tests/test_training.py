@@ -171,6 +171,34 @@ def test_a_diverged_fold_is_named_and_the_others_go_on(
     json.loads(line, parse_constant=pytest.fail)
 
 
+@pytest.mark.parametrize('choice', ['last', 'oracle'])
+def test_what_diverges_in_the_last_step_is_named_too(
+  config, clips, tmp_path, monkeypatch, choice
+):
+  """A finite loss, weights that are not: named, and no best epoch."""
+  config.train.update(epochs=2, evaluate_every=1, selection=choice)
+  train = engine.Engine.epoch
+
+  def broken(self, state, seeds, epoch):
+    state, sums = train(self, state, seeds, epoch)
+    if epoch == 2:
+      bias = state.params['classes']['bias']
+      state.params['classes']['bias'] = bias * np.nan
+    return state, sums
+
+  monkeypatch.setattr(engine.Engine, 'epoch', broken)
+  made = job(config, clips, tmp_path / 'w')
+  (fitted,) = fit.fit(made, (0,))
+  names = {fold.name for fold in made.splits}
+  if choice == 'oracle':
+    assert fitted.epochs == [1, 1, 1] and not fitted.diverged
+  else:
+    assert fitted.diverged == dict.fromkeys(names, 2)
+  rows = [r for r in logs.read(tmp_path / 'w') if r['split'] == 'held-out']
+  finite = {r['epoch']: np.isfinite(r['accuracy']) for r in rows}
+  assert finite == {1: True, 2: False}
+
+
 def test_the_weights_of_a_member_give_its_answers(config, clips, tmp_path):
   made = job(config, clips, tmp_path / 'w')
   fitted = fit.fit(made, (0, 1))
@@ -198,13 +226,17 @@ def test_scale_by_the_training_clips_looks_at_no_other(config, clips, tmp_path):
   assert not np.allclose(before.held_out[0], other.held_out[0], atol=1e-3)
   measured = inputs.measured(clips, how='frames')
   train = np.arange(9)
-  mean, variance = inputs.of_training(measured['moments'], train)['face']
+  mean, variance = inputs.of_training(measured['moments'], train, {})['face']
   np.testing.assert_allclose(mean, clips['face'][:9].mean(), rtol=1e-5)
   np.testing.assert_allclose(variance, clips['face'][:9].var(), rtol=1e-4)
+  lacking = {'face_present': np.arange(14) % 2}
+  found = inputs.of_training(measured['moments'], train, lacking)['face']
+  np.testing.assert_allclose(found[0], clips['face'][1:9:2].mean(), rtol=1e-5)
 
 
-def test_a_profile_is_written(config, clips, tmp_path):
-  config.train.profile = True
+@pytest.mark.parametrize('epochs', [1, 2])
+def test_a_profile_is_written(config, clips, tmp_path, epochs):
+  config.train.update(profile=True, epochs=epochs)
   fit.fit(job(config, clips, tmp_path / 'w'), (0,))
   assert list((tmp_path / 'w' / 'profile').rglob('*.xplane.pb'))
 
@@ -214,10 +246,17 @@ def test_a_profile_is_written(config, clips, tmp_path):
   [
     ('train.selection', 'best', 'oracle'),
     ('train.sampling', 'often', 'balanced'),
+    ('train.sampling', 'balanced', 'class_weights=False'),
     ('train.patience', 3, 'selection=validation'),
     ('augment.flip', 1.5, 'share'),
     ('augment.shift', 1.0, 'below 1'),
     ('scale', 'dataset', 'train'),
+    ('seed', 2**40, 'below'),
+    ('seeds', 10**6, 'below'),
+    ('dataset.face', 10**5, 'below'),
+    ('protocol.folds', 1, 'at least 2'),
+    ('protocol.mistake', 'odd', 'duplicates'),
+    ('protocol.statistics', 'odd', 'folds'),
     ('train.memory', -1.0, 'at least 0'),
   ],
 )

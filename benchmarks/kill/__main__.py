@@ -3,13 +3,15 @@
 python -m benchmarks.kill --kills=20
 
 A small SYNTHETIC release is trained once undisturbed; then the same command is
-started, killed with SIGKILL after a random time, and started again until it
-ends, while it saves too (a checkpoint an epoch); and so with new folders until
-it was killed so often. predictions.csv and metrics.jsonl must be the same bytes
-each time. Exit status 1 if they are not.
+started, killed with SIGKILL after a random time (every second kill waits for
+the next save and falls into it), and started again until it ends; and so with
+new folders until it was killed so often. predictions.csv and metrics.jsonl must
+be the same bytes each time, or the exit status is 1. Each kill, and what it
+left, is written to results/.
 """
 
 import argparse
+import contextlib
 import os
 import pathlib
 import random
@@ -19,6 +21,7 @@ import sys
 import tempfile
 import time
 
+from benchmarks import record
 from mefnet_jax.synthetic import release
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -30,6 +33,9 @@ FLAGS = (
   '--config.model.filters=8',
   '--config.model.kernel=(5,3,3)',
   '--config.model.hidden=(16,)',
+  '--config.model.channel_attention=False',
+  '--config.model.spatial_attention=False',
+  '--config.augment.flip=0.5',
   '--config.protocol.folds=3',
   '--config.train.checkpoint_every=1',
   '--config.train.evaluate_every=1',
@@ -42,6 +48,7 @@ def main():
   parser.add_argument('--epochs', type=int, default=60)
   parser.add_argument('--seed', type=int, default=0)
   args = parser.parse_args()
+  load = os.getloadavg()[0]
   with tempfile.TemporaryDirectory() as folder:
     folder = pathlib.Path(folder)
     made = release.write('smic', folder / 'smic', clips=3, subjects=4)
@@ -51,13 +58,23 @@ def main():
       f'--config.train.epochs={args.epochs}',
     ]
     whole, took = undisturbed(command, folder / 'whole')
-    draw, kills, runs, same = random.Random(args.seed), 0, 0, True
-    while kills < args.kills and same:
+    draw, kills, runs, same = random.Random(args.seed), [], 0, True
+    while len(kills) < args.kills and same:
       workdir = folder / f'killed{runs}'
-      kills += disturbed(command, workdir, took, draw, args.kills - kills)
+      kills += disturbed(command, workdir, took, draw, args.kills - len(kills))
       runs, same = runs + 1, whole == bits(workdir)
   said = 'the same' if same else 'OTHER'
-  print(f'{kills} kills of {runs} runs: {said} bits')
+  print(f'{len(kills)} kills of {runs} runs: {said} bits')
+  result = {
+    'data': 'SYNTHETIC',
+    'flags': FLAGS,
+    'epochs': args.epochs,
+    'undisturbed_seconds': took,
+    'runs': runs,
+    'same_bits': same,
+    'kills': kills,
+  }
+  record.write('kill', result, load)
   sys.exit(0 if same else 1)
 
 
@@ -70,9 +87,10 @@ def undisturbed(command, workdir):
 
 
 def disturbed(command, workdir, took, draw, most):
-  """Kills the run at random moments, then lets it end: how often it died."""
-  kills = 0
-  while kills < most:
+  """Kills the run at random moments, then lets it end: what each kill left."""
+  kills = []
+  while len(kills) < most:
+    moment = draw.uniform(0.2, took)
     running = subprocess.Popen(
       [*command, f'--workdir={workdir}'],
       cwd=ROOT,
@@ -80,23 +98,35 @@ def disturbed(command, workdir, took, draw, most):
       stderr=subprocess.DEVNULL,
       start_new_session=True,
     )
-    try:
-      running.wait(draw.uniform(0.2, took))
-      break  # it came to its end: no more to kill
-    except subprocess.TimeoutExpired:
-      os.killpg(running.pid, signal.SIGKILL)
-      running.wait()
-      kills += 1
-      print(f'killed; epochs kept: {newest(workdir)}', flush=True)
+    if ended(running, moment, workdir, in_a_save=len(kills) % 2 == 1):
+      break
+    os.killpg(running.pid, signal.SIGKILL)
+    running.wait()
+    kills.append({'after': moment, **left(workdir)})
+    print(f'killed: {kills[-1]}', flush=True)
   done = [*command, f'--workdir={workdir}']
   subprocess.run(done, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
   return kills
 
 
-def newest(workdir):
-  """The name of the newest checkpoint."""
+def ended(running, moment, workdir, *, in_a_save):
+  """Waits for the moment, and for a save after it; did the run end before?"""
+  with contextlib.suppress(subprocess.TimeoutExpired):
+    running.wait(moment)
+  while in_a_save and running.poll() is None and not is_saving(workdir):
+    time.sleep(0.001)
+  return running.poll() is not None
+
+
+def left(workdir):
+  """Epochs that the newest checkpoint holds; was one being written?"""
   found = sorted((workdir / 'checkpoints').glob('seed*/[0-9]*'))
-  return found[-1].name if found else 'none'
+  epochs = int(found[-1].name) if found else 0
+  return {'epochs': epochs, 'saving': is_saving(workdir)}
+
+
+def is_saving(workdir):
+  return any((workdir / 'checkpoints').glob('seed*/.aside*'))
 
 
 def bits(workdir):

@@ -95,7 +95,7 @@ def _measured(job, splits):
   measured = jax.tree.map(np.array, measured)
   if job.config.scale == 'train':
     for fold in splits:
-      of_fold = inputs.of_training(measured['moments'], fold.train)
+      of_fold = inputs.of_training(measured['moments'], fold.train, job.clips)
       for name, moments in measured['moments'].items():
         for own_N, value in zip(moments, of_fold[name], strict=True):
           own_N[fold.test] = value
