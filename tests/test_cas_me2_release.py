@@ -233,7 +233,20 @@ def test_published_counts_of_cas_agree_with_each_other():
   assert published('emotion3', 'micro')['clips'] == 38
   assert published('emotion4', 'micro')['clips'] == 57
   assert published('emotion4', 'macro')['clips'] == 300
+  for labels, clips, subjects in (('emotion3', 38, 9), ('elicitation', 57, 14)):
+    by_subject = published(labels, 'micro')['by_subject']
+    assert (sum(by_subject.values()), len(by_subject)) == (clips, subjects)
   both = published('emotion3', 'both')
   assert [both[n] for n in ('clips', 'negative', 'positive', 'surprise')] == [
     *(275, 126, 124, 25)
   ]
+
+
+def test_a_folder_that_lacks_the_end_of_an_expression_is_told(tmp_path):
+  folder = made.cas_tree(tmp_path)
+  for tree in ('selectedpic/s15', 'cropped/15'):
+    (folder / tree / 'anger1_1' / 'img570.jpg').unlink()
+  release = releases.read('cas_me2', tmp_path)
+  (told,) = (f for f in release.findings if 'a shorter clip' in f.what)
+  assert (told.kind, told.clip) == (findings.REPAIRED, 's15_anger1_1')
+  assert release.rows[0].offset == 569

@@ -165,6 +165,11 @@ def _cut(expression, label, frames, tree, folder, listed):
   if not chosen:
     return None
   numbers, images = zip(*chosen, strict=True)
+  for what in rows.amiss(numbers, onset, apex, offset):
+    place = f'{tree.name}/{folder.parent.name}/{folder.name}'
+    listed.append(
+      findings.Finding(findings.REPAIRED, expression.clip, place, what)
+    )
   in_video = tree.name == cas_me2_images.VIDEOS
   return rows.Row(
     clip=expression.clip,

@@ -13,7 +13,7 @@ if typing.TYPE_CHECKING:
   from mefnet_jax.datasets import rows
 
 # A clip is kept as long as no more than this share of its frames is damaged.
-_DAMAGED = 0.2
+DAMAGED = 0.2
 # More would be no expression, and fill the memory.
 _MOST_FRAMES = 1500
 
@@ -55,7 +55,7 @@ def read(
       frames.append(image)
       numbers.append(number)
   whole = len(frames) + len(bad)
-  if not frames or len(bad) > _DAMAGED * whole:
+  if not frames or len(bad) > DAMAGED * whole:
     file, why = bad[0] if bad else (short(row.place), 'it has no frames')
     raise LeftOut(row, file, f'{len(bad)} of {whole} frames unreadable: {why}')
   for file, why in bad:
