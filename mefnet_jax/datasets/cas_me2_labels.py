@@ -69,7 +69,7 @@ def published(labels: str, expressions: str) -> dict:
   if labels not in ('emotion3', 'emotion4'):
     counts = {'clips': sum((57, 300)[i] for i in columns)}
     if expressions == 'both' and labels == 'elicitation':
-      counts |= {'anger': 88, 'disgust': 102, 'happy': 167}
+      counts |= {'anger': 102, 'disgust': 88, 'happy': 167}
     if expressions == 'both' and labels == 'self_report':
       counts |= dict(anger=55, disgust=74, happiness=147, surprise=36)
     return counts | _subjects('emotion4', expressions)
