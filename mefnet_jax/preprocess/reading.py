@@ -16,6 +16,7 @@ if typing.TYPE_CHECKING:
 DAMAGED = 0.2
 # More would be no expression, and fill the memory.
 _MOST_FRAMES = 1500
+_MOST_BYTES = 2**31  # of all its frames
 
 
 class LeftOut(Exception):
@@ -51,6 +52,10 @@ def read(
         image = ValueError('of another size than the first')
     if isinstance(image, Exception):
       bad.append((file, getattr(image, 'strerror', None) or str(image)))
+    elif image.size * len(row.numbers) > _MOST_BYTES:
+      size = ' x '.join(map(str, image.shape[1::-1]))
+      what = f'{len(row.numbers)} frames of {size} pixels fill the memory'
+      raise LeftOut(row, file, f'{what}; make them smaller')
     else:
       frames.append(image)
       numbers.append(number)
