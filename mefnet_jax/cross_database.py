@@ -10,8 +10,8 @@ def sides(protocol, database) -> dict[str, tuple[np.ndarray, np.ndarray]]:
 
   Args:
     protocol: has train_on and test_on, names of databases with + between.
-      Without test_on there is a fold a database; without train_on all
-      databases train that are not tested.
+      Without test_on there is a fold a database that train_on does not name;
+      without train_on all databases train that are not tested.
     database: (N,) databases of origin.
 
   Returns:
@@ -30,7 +30,8 @@ def sides(protocol, database) -> dict[str, tuple[np.ndarray, np.ndarray]]:
   tested = _wanted(protocol, 'test_on', names)
   trained = _wanted(protocol, 'train_on', names)
   made = {}
-  for test in [tested] if tested else [[name] for name in names]:
+  each = [[name] for name in names if name not in trained]
+  for test in [tested] if tested else each or [trained]:
     train = trained or [name for name in names if name not in test]
     if set(train) & set(test) or not train:
       raise errors.UserError(

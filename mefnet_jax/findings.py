@@ -46,11 +46,13 @@ def lost(findings: 'Iterable[Finding]') -> set[str]:
   return {f.clip for f in findings if f.kind == LEFT_OUT and f.clip}
 
 
-def table(findings: 'Sequence[Finding]', title: str = '') -> rich.table.Table:
+def table(
+  findings: 'Sequence[Finding]', title: str = '', all_are: str = ''
+) -> rich.table.Table:
   """Returns the findings as a table for the terminal, at most ~30 rows.
 
-  Equal findings of several clips share a row; all single ones are in
-  findings.csv (`write`).
+  Equal findings of several clips share a row; all single ones are where
+  `all_are` says, by default 'in findings.csv' (`write`).
   """
   made = rich.table.Table(title=title or 'Release', title_justify='left')
   for column in ('', 'clip', 'file', 'what'):
@@ -59,7 +61,8 @@ def table(findings: 'Sequence[Finding]', title: str = '') -> rich.table.Table:
   for row in rows[:_ROWS]:
     made.add_row(*map(rich.markup.escape, row))
   if len(rows) > _ROWS:
-    rest = f'... and {len(rows) - _ROWS} more, all in findings.csv'
+    where = all_are or 'in findings.csv'
+    rest = f'... and {len(rows) - _ROWS} more, all {where}'
     made.add_row('', '', '', rest)
   return made
 

@@ -30,7 +30,7 @@ from tests import release_fixtures
 SECONDS = 20  # for one case
 MEBIBYTES = 1500  # that reading may add to the process
 OPTIONS = clips.Options(detector='none', frames=3, face=8, eyes=8, mouth=8)
-LAYOUTS = ('smic', 'cas_me2', 'megc_flow', 'folder')
+LAYOUTS = ('smic', 'cas_me2', 'megc_flow', 'folder', 'smic_long')
 _NAMES = (
   '..',
   'a..b',
@@ -43,6 +43,7 @@ _NAMES = (
   's0',
 )
 _CELLS = ('', 'soon', -5, 1e300, '²', '0', 2**40, True, '=1/0', '../x', 3.7)
+_CELLS += ('nan', 'inf', '-inf', 10**9, '1e309', '0x10', 0)
 
 
 def base(folder: pathlib.Path) -> dict[str, pathlib.Path]:
@@ -61,6 +62,7 @@ def base(folder: pathlib.Path) -> dict[str, pathlib.Path]:
     for number in range(1, 5):
       release_fixtures.touch(place / f'img{number}.png')
     _video(place.with_name('film.avi'))
+  release_fixtures.smic_long(made['smic_long'])
   for number, file in enumerate(sorted(folder.rglob('*.*'))):
     if file.is_file() and file.suffix in ('.bmp', '.jpg', '.png'):
       _image(file, number)
@@ -123,6 +125,8 @@ def _read(name, root, rng, said):
   options = {}
   if name == 'folder':
     options['images'] = rng.choice(('auto', 'tree', 'table'))
+  if name == 'smic_long':
+    name, options = 'smic', {'subset': 'hs_long'}
   release = releases.read(name, root, **options)
   fingerprint.of(release)
   inspection.inspect(release)
@@ -211,7 +215,7 @@ def wrong_type(root, rng):
 
 
 def huge_header(root, rng):
-  """40,000 x 40,000 pixels, as BMP, PNG, JPEG, TIFF or PNM promise them."""
+  """40,000 x 40,000 pixels, as BMP, PNG, JPEG, TIFF, WebP or PNM say."""
   if file := _any(root, rng, '.bmp', '.jpg', '.png'):
     side = 40_000
     png = b'\x89PNG\r\n\x1a\n\0\0\0\rIHDR' + struct.pack('>II', side, side)
@@ -221,8 +225,11 @@ def huge_header(root, rng):
     bmp = bytearray(b'BM' + struct.pack('<IHHI', 600, 0, 0, 54))
     bmp += struct.pack('<IiiHH', 40, side, side, 1, 24) + bytes(600)
     jpeg = b'\xff\xd8\xff\xc0\0\x11\x08' + struct.pack('>HH', side, side)
+    webp = b'RIFF\xff\0\0\0WEBPVP8X\x0a\0\0\0\0\0\0\0' + 2 * (
+      (side - 1).to_bytes(3, 'little')
+    )
     pnm = b'P5\n%d %d\n255\n' % (side, side)
-    start = rng.choice((bytes(bmp), png, tiff, jpeg, pnm))
+    start = rng.choice((bytes(bmp), png, tiff, jpeg, pnm, webp))
     file.write_bytes(start + bytes(600) + b'\xff\xd9')
 
 
@@ -344,6 +351,10 @@ def bomb(root, rng):
     with zipfile.ZipFile(file, 'w', zipfile.ZIP_DEFLATED) as book:
       for k in range(4):
         book.writestr(f'xl/worksheets/sheet{k}.xml', bytes(2**26))
+    if rng.random() < 0.5:  # and says that it is a kilobyte
+      data = file.read_bytes()
+      sizes = (struct.pack('<I', size) for size in (2**26, 2**10))
+      file.write_bytes(data.replace(*sizes))
 
 
 def table(root, rng):
@@ -352,6 +363,8 @@ def table(root, rng):
     at = rng.randrange(len(lines))
     odd = rng.choice(
       ('../../etc,p,x,,,', '/etc/passwd,p,x', '"', '\0,\0', ',' * 99)
+      + ('sad/p1/film.avi,p1,sad,nan,inf,-3', 'sad/p1/clip,p1,sad,1e309,9,1')
+      + ('./sad/p1/clip/,p\u00e9,s\x85d,0,99999999999,3', '=1+1,@x,+y,0,0,0')
       + ('a' * 200_000, 'sad/p1/film.avi,p1,sad,x,y,z', ';;;', 'path,path')
     )
     lines[at : at + rng.randint(0, 1)] = [odd]

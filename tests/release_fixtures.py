@@ -22,6 +22,21 @@ CODED = (
   (3, 'anger1_2', 60, 70, 90, 4, 'negative', 'macro', 'anger'),
 )
 
+LONG_HEAD = (
+  'Subject',
+  'Filename',
+  'x',
+  'OnsetF',
+  'OffsetF',
+  'OnsetF2',
+  'OffsetF2',
+)
+LONG_ROWS = (
+  (3, 's3_ne_22', '', 105, 110, '', ''),
+  (3, 's3_po_01', '', 103, 106, 112, 118),
+  (4, 's04_sur_01', '', 101, 104, '', ''),
+)
+
 
 @pytest.fixture(scope='session')
 def tiny_smic(tmp_path_factory) -> pathlib.Path:
@@ -116,3 +131,22 @@ def cas_tree(root: pathlib.Path, coded=CODED) -> pathlib.Path:
   cas_cut(folder, 'selectedpic', coded)
   cas_cut(folder, 'cropped', coded)
   return folder
+
+
+def smic_long(
+  root, coded=LONG_ROWS, head=LONG_HEAD, name='SMIC-HS-E_annotation.xlsx'
+):
+  """Makes SMIC-E: two subjects, three long clips; returns its root."""
+  folder = root / 'SMIC-E_raw image' / 'HS_long'
+  for subject, clip in (
+    ('s03', 's3_ne_22'),
+    ('s03', 's3_po_01'),
+    ('s04', 's4_sur_01'),
+  ):
+    for number in range(100, 121):
+      touch(folder / 'SMIC-HS-E' / subject / clip / f'image{number}.jpg')
+  book = openpyxl.Workbook()
+  for cells in (('SMIC-HS-E',), head, *coded):
+    book.active.append(cells)
+  book.save(folder / name)
+  return root

@@ -1,5 +1,8 @@
 """Reading CAS(ME)^2: its workbook, its trees of images, its defects."""
 
+import struct
+import zipfile
+
 import pytest
 import release_fixtures as made
 
@@ -233,7 +236,54 @@ def test_published_counts_of_cas_agree_with_each_other():
   assert published('emotion3', 'micro')['clips'] == 38
   assert published('emotion4', 'micro')['clips'] == 57
   assert published('emotion4', 'macro')['clips'] == 300
+  for labels, clips, subjects in (('emotion3', 38, 9), ('elicitation', 57, 14)):
+    by_subject = published(labels, 'micro')['by_subject']
+    assert (sum(by_subject.values()), len(by_subject)) == (clips, subjects)
   both = published('emotion3', 'both')
   assert [both[n] for n in ('clips', 'negative', 'positive', 'surprise')] == [
     *(275, 126, 124, 25)
   ]
+
+
+def test_a_folder_that_lacks_the_end_of_an_expression_is_told(tmp_path):
+  folder = made.cas_tree(tmp_path)
+  for tree in ('selectedpic/s15', 'cropped/15'):
+    (folder / tree / 'anger1_1' / 'img570.jpg').unlink()
+  release = releases.read('cas_me2', tmp_path)
+  (told,) = (f for f in release.findings if 'a shorter clip' in f.what)
+  assert (told.kind, told.clip) == (findings.REPAIRED, 's15_anger1_1')
+  assert release.rows[0].offset == 569
+
+
+@pytest.mark.parametrize(
+  'cell',
+  [
+    '<c r="XFD1048576"><v>1</v></c>',
+    "<x:c s='1' r = 'xfd1048576'/>",
+    '<row r="99999999999">',
+  ],
+)
+def test_a_cell_far_away_is_refused(tmp_path, cell):
+  book = made.cas_tree(tmp_path) / 'CAS(ME)^2code_final.xlsx'
+  with zipfile.ZipFile(book) as whole:
+    parts = {name: whole.read(name) for name in whole.namelist()}
+  with zipfile.ZipFile(book, 'w') as changed:
+    for name, data in parts.items():
+      if name.endswith('sheet1.xml'):
+        data = data.replace(b'<sheetData>', b'<sheetData>' + cell.encode())
+      changed.writestr(name, data)
+  with pytest.raises(errors.UserError, match=r'a cell in row \d+'):
+    releases.read('cas_me2', tmp_path)
+
+
+def test_a_workbook_that_lies_about_its_size_is_not_unpacked(tmp_path):
+  book = made.cas_tree(tmp_path) / 'CAS(ME)^2code_final.xlsx'
+  size = 2**24
+  with zipfile.ZipFile(book, 'a', zipfile.ZIP_DEFLATED) as whole:
+    whole.writestr('xl/more.xml', bytes(size))
+  data = book.read_bytes()
+  told, lie = (struct.pack('<I', n) for n in (size, 1000))
+  assert data.count(told) == 2
+  book.write_bytes(data.replace(told, lie))
+  with pytest.raises(errors.UserError, match='cannot be read as a workbook'):
+    releases.read('cas_me2', tmp_path)

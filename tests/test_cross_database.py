@@ -43,9 +43,16 @@ def test_a_to_b_leaves_the_third_out():
   assert folds.split_strings(fold)[0] == 'casme20+casme21+casme22'
 
 
+def test_what_trains_is_not_tested_where_only_that_is_named():
+  made = make('samm')
+  assert [fold.name for fold in made] == ['casme2', 'smic']
+  assert all(set(DATABASE[fold.train]) == {'samm'} for fold in made)
+
+
 @pytest.mark.parametrize(
   ('args', 'why'),
   [
+    (('casme2+samm+smic', ''), 'may not be on both sides'),
     (('samm', 'samm'), 'may not be on both sides'),
     (('', 'casme2+samm+smic'), 'may not be on both sides'),
     (('mmew', 'samm'), 'the databases are casme2, samm, smic'),

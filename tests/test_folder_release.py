@@ -1,5 +1,6 @@
 """Any other set of clips: trees, tables, videos; paths that lead elsewhere."""
 
+import re
 import shutil
 
 import av
@@ -10,7 +11,7 @@ import pytest
 import release_fixtures
 
 from mefnet_jax import datasets, errors, findings
-from mefnet_jax.datasets import releases
+from mefnet_jax.datasets import folder_release, releases
 from mefnet_jax.preprocess import clips, images, video
 
 
@@ -127,11 +128,56 @@ def test_rows_that_cannot_be_used_say_why(frames, line, why):
   assert why in told.what
 
 
+def test_people_stay_apart_whatever_their_names(tree, tmp_path, monkeypatch):
+  monkeypatch.setenv('MEFNET_CACHE', str(tmp_path / 'cache'))
+  copy = shutil.copytree(tree, tmp_path / 'own')
+  names = {'s01': '\u5f20\u4e09', 's02': '\u674e\u56db', 's03': 'all'}
+  for old, new in names.items():
+    for place in copy.glob(f'*/person {old}'):
+      place.rename(place.with_name(new))
+  loaded = datasets.load(made.config(copy, name='folder'))
+  assert len(set(loaded.subject)) == 3
+  for name in loaded.subject:
+    assert re.fullmatch(r'(subject|all)_[0-9a-f]{6}', name)
+  entries = [dict(subject=name) for name in ('p 1', 'p_1', 'P_1', 'q')]
+  made_names = folder_release._names(entries)
+  assert len({name.lower() for name in made_names.values()}) == 4
+  assert made_names['', 'q'] == 'q'
+
+
+def test_one_place_named_twice_is_one_clip(frames):
+  table(frames, './a,p,sad,,,', 'a/,p,sad,,,', 'b,q,sad,,,')
+  release = releases.read('folder', frames)
+  assert [r.clip for r in release.rows] == ['a', 'b']
+
+
+def test_what_a_table_promises_and_frames_lack_is_told(frames):
+  table(frames, 'a,p,sad,5,11,12', 'b,q,sad,2,3,4')
+  release = releases.read('folder', frames)
+  told = [f for f in release.findings if f.kind == findings.REPAIRED]
+  assert [f.clip for f in told] == ['a@5']
+  assert 'a shorter clip' in told[0].what
+  table(frames, 'a,p,sad,5,9,7', 'b,q,sad,2,3,4')
+  release = releases.read('folder', frames)
+  assert release.rows[0].apex == 7
+  assert 'apex before onset or after' in release.findings[-1].what
+
+
+def test_a_link_to_itself_hides_nothing_else(frames):
+  (frames / 'a' / 'x').symlink_to('x')
+  (frames / 'x').symlink_to('x')
+  tree = frames.parent / 'tree'
+  shutil.copytree(frames, tree / 'sad' / 'p', symlinks=True)
+  rows = releases.read('folder', tree).rows
+  assert [r.clip for r in rows] == ['sad/p/a', 'sad/p/b']
+
+
 def test_tables_of_another_form_are_one_line(frames):
   for text, why in (
     ('path,label\na,b\n', 'no column subject'),
     ('path,subject,label\n', 'no row'),
     ('', 'empty file'),
+    ('path,subject,label,onset\na,p,sad,nan\n', "row 2: onset is 'nan'"),
     ('path,subject\0,label\na\xff', 'no column subject'),
   ):
     (frames / 'clips.csv').write_text(text)

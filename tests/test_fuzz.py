@@ -53,8 +53,31 @@ def test_sizes_are_read_from_whole_headers(tmp_path, kind):
   assert images.read(path).shape == (30, 50)
 
 
-def test_a_header_of_40000_pixels_is_refused_at_once(tmp_path):
-  data = b'\x89PNG\r\n\x1a\n\0\0\0\rIHDR' + struct.pack('>II', 40_000, 40_000)
-  (tmp_path / 'a.png').write_bytes(data + bytes(99))
+SIDE = struct.pack('>II', 40_000, 40_000)
+BITMAP = struct.pack('<IHHIIiiHH', 600, 0, 0, 54, 40, 40_000, 40_000, 1, 24)
+TAGS = (struct.pack('<HHII', tag, 4, 1, 40_000) for tag in (256, 257))
+
+
+@pytest.mark.parametrize(
+  'start',
+  [
+    b'\x89PNG\r\n\x1a\n\0\0\0\rIHDR' + SIDE,
+    b'BM' + BITMAP,
+    b'\xff\xd8\xff\xe0\0\4ab\xff\xc0\0\x11\x08' + SIDE[2:4] + SIDE[6:],
+    b'II*\0\x08\0\0\0\2\0' + b''.join(TAGS),
+    b'P5 40000 40000 255 ',
+  ],
+  ids=['png', 'bmp', 'jpeg', 'tiff', 'pnm'],
+)
+def test_a_header_of_40000_pixels_is_refused_at_once(tmp_path, start):
+  (tmp_path / 'a').write_bytes(start + bytes(600) + b'\xff\xd9')
   with pytest.raises(ValueError, match='40000 x 40000'):
-    images.read(tmp_path / 'a.png')
+    images.read(tmp_path / 'a')
+
+
+def test_formats_of_no_release_are_not_decoded(tmp_path):
+  webp = b'RIFF\xff\0\0\0WEBPVP8X\x0a\0\0\0\0\0\0\0'
+  for start in (webp + 6 * b'\x9c', b'GIF89a' + 4 * b'\x9c', b'#?RADIANCE'):
+    (tmp_path / 'a.png').write_bytes(start + bytes(600))
+    with pytest.raises(ValueError, match='not an image'):
+      images.read(tmp_path / 'a.png')

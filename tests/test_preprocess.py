@@ -7,7 +7,13 @@ import numpy as np
 import pytest
 
 from mefnet_jax import errors, findings
-from mefnet_jax.preprocess import clips, images, parallel, registration
+from mefnet_jax.preprocess import (
+  clips,
+  images,
+  parallel,
+  reading,
+  registration,
+)
 
 SMALL = clips.Options(frames=6, face=16, eyes=8, mouth=8)
 
@@ -90,6 +96,17 @@ def test_a_frame_of_another_size_is_left_aside(rendered, tmp_path):
 def blank_like(rendered):
   image = images.read_grey(rendered[0].frames[0])
   return cv2.imencode('.bmp', np.full_like(image, 90))[1].tobytes()
+
+
+def test_a_clip_that_fills_the_memory_is_left_out(rendered, monkeypatch):
+  for limit, why in (
+    ('_MOST_BYTES', 'pixels fill'),
+    ('_MOST_FRAMES', 'say its'),
+  ):
+    with monkeypatch.context() as patch:
+      patch.setattr(reading, limit, len(rendered[0].numbers) - 1)
+      (told,) = clips.prepare(rendered[0], SMALL).findings
+    assert told.kind == findings.LEFT_OUT and why in told.what
 
 
 def test_a_face_is_looked_for_on_the_next_frames_too(rendered, tmp_path):

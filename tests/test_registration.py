@@ -8,7 +8,7 @@ import release_fixtures as made
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from mefnet_jax.preprocess import faces, regions, registration
+from mefnet_jax.preprocess import faces, regions, registration, spline
 
 
 def moved(image, dx, dy, angle=0.0, size=140):
@@ -110,6 +110,17 @@ def test_a_ramp_is_cut_exactly_at_any_scale_and_shift(step):
     wanted = step * np.arange(32) + 40 + shift
     cut = regions.cut(ramp, region, 32)
     np.testing.assert_allclose(cut, np.tile(wanted, (32, 1)), atol=1e-3)
+
+
+def test_the_spline_is_that_of_scipy():
+  image = np.random.default_rng(0).integers(0, 256, (90, 120), np.uint8)
+  i, j = np.mgrid[:70, :110].astype(np.float32)
+  x, y = 1.1 * j + 0.07 * i - 4.3, 1.4 * i - 0.05 * j - 3.1
+  coefficients = ndimage.spline_filter(image, 3, np.float32, 'mirror')
+  wanted = ndimage.map_coordinates(
+    coefficients, [y, x], order=3, mode='nearest', prefilter=False
+  )
+  np.testing.assert_allclose(spline.read(image, x, y), wanted, atol=0.03)
 
 
 def test_fine_texture_does_not_alias():

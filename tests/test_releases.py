@@ -77,16 +77,35 @@ def test_table_is_short_and_the_file_has_all(tmp_path):
 
 def test_check_compares_with_the_published_counts(tmp_path, capsys):
   made.smic_tree(tmp_path)
-  command = ['--dataset=smic', f'--release={tmp_path}']
+  command = ['--dataset=smic', f'--release={tmp_path}', '--quick']
   assert check.main([*command, '--json']) == 0
   report = json.loads(capsys.readouterr().out)
   assert report['usable'] is True
   assert report['found']['clips'] == 3
-  assert report['published'] == dict(
+  assert report['found']['by_subject'] == {'s02': 2, 's11': 1}
+  published = report['published']
+  assert sum(published.pop('by_subject').values()) == published['clips']
+  assert published == dict(
     clips=164, subjects=16, negative=70, positive=51, surprise=43
   )
-  assert check.main(command) == 0
-  assert '164' in capsys.readouterr().out
+  (clip, *_) = report['clips']
+  assert (clip['clip'], clip['class']) == ('s02_ne_01', 'negative')
+  assert [clip[n] for n in ('onset', 'apex', 'offset', 'frames')] == [
+    *(8, 9, 11, 4)
+  ]
+  assert check.main([*command, '--clips']) == 0
+  out = capsys.readouterr().out
+  assert '164' in out and 's11_po_01' in out
+  assert re.search(r's20\W+0\W+22', out)
+
+
+def test_check_leaves_with_one_if_the_images_are_damaged(tmp_path, capsys):
+  made.smic_tree(tmp_path)  # of files of one byte
+  command = ['--dataset=smic', f'--release={tmp_path}', '--json']
+  assert check.main(command) == 1
+  report = json.loads(capsys.readouterr().out)
+  assert not report['usable'] and report['found']['clips'] == 0
+  assert report['lost'] == ['s02_ne_01', 's02_sur_02', 's11_po_01']
 
 
 def test_check_leaves_with_one_if_too_little_is_left(tmp_path, capsys):
@@ -98,7 +117,7 @@ def test_check_leaves_with_one_if_too_little_is_left(tmp_path, capsys):
 def test_check_counts_what_is_lost_as_a_run_does(tmp_path, capsys):
   camera = made.smic_tree(tmp_path)
   (camera / 's2/micro/negative/s2_ne_05').mkdir()
-  command = ['--dataset=smic', f'--release={tmp_path}']
+  command = ['--dataset=smic', f'--release={tmp_path}', '--quick']
   assert check.main(command) == 1
   assert '1 of 4 clips were left out' in capsys.readouterr().out
   assert check.main([*command, '--allow_lost=0.25']) == 0

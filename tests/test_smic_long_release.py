@@ -1,41 +1,17 @@
 """SMIC-E, the long clips, and the union of SMIC's cameras."""
 
-import openpyxl
 import pytest
 import release_fixtures as made
 
 from mefnet_jax import errors, findings
 from mefnet_jax.datasets import releases
 
-HEAD = ('Subject', 'Filename', 'x', 'OnsetF', 'OffsetF', 'OnsetF2', 'OffsetF2')
-ROWS = (
-  (3, 's3_ne_22', '', 105, 110, '', ''),
-  (3, 's3_po_01', '', 103, 106, 112, 118),
-  (4, 's04_sur_01', '', 101, 104, '', ''),
-)
-
-
-def long_release(root, coded=ROWS, head=HEAD, name='SMIC-HS-E_annotation.xlsx'):
-  folder = root / 'SMIC-E_raw image' / 'HS_long'
-  for subject, clip in (
-    ('s03', 's3_ne_22'),
-    ('s03', 's3_po_01'),
-    ('s04', 's4_sur_01'),
-  ):
-    for number in range(100, 121):
-      made.touch(folder / 'SMIC-HS-E' / subject / clip / f'image{number}.jpg')
-  book = openpyxl.Workbook()
-  for cells in (('SMIC-HS-E',), head, *coded):
-    book.active.append(cells)
-  book.save(folder / name)
-  return root
-
 
 @pytest.mark.parametrize(
   'at', ['', 'SMIC-E_raw image', 'SMIC-E_raw image/HS_long']
 )
 def test_expressions_are_cut_out_of_long_clips(tmp_path, at):
-  long_release(tmp_path)
+  made.smic_long(tmp_path)
   release = releases.read('smic', tmp_path / at, subset='hs_long')
   marks = {r.clip: (r.onset, r.apex, r.offset) for r in release.rows}
   assert marks == {
@@ -62,7 +38,7 @@ def test_expressions_are_cut_out_of_long_clips(tmp_path, at):
   ],
 )
 def test_rows_that_cannot_be_used_say_why(tmp_path, row, why):
-  long_release(tmp_path, (*ROWS[1:], row))
+  made.smic_long(tmp_path, (*made.LONG_ROWS[1:], row))
   release = releases.read('smic', tmp_path, subset='hs_long')
   (told,) = (f for f in release.findings if f.kind == findings.LEFT_OUT)
   assert why in told.what
@@ -70,7 +46,7 @@ def test_rows_that_cannot_be_used_say_why(tmp_path, row, why):
 
 
 def test_another_workbook_or_camera_is_one_line(tmp_path):
-  long_release(tmp_path, head=('a', 'b'))
+  made.smic_long(tmp_path, head=('a', 'b'))
   with pytest.raises(errors.UserError, match='no header with Filename'):
     releases.read('smic', tmp_path, subset='hs_long')
   with pytest.raises(errors.UserError, match='no SMIC-VIS-E_annotation'):

@@ -22,6 +22,23 @@ _EMOTIONS = {
   'surprise': (9, 16),
   'others': (19, 63),
 }
+# Of the micro-expressions: all of a subject's, and those of emotion3.
+_MICRO = {
+  's15': (2, 0),
+  's16': (8, 5),
+  's19': (1, 0),
+  's23': (3, 0),
+  's24': (8, 7),
+  's25': (4, 4),
+  's27': (11, 9),
+  's29': (1, 0),
+  's30': (2, 0),
+  's31': (6, 2),
+  's32': (6, 6),
+  's35': (2, 2),
+  's37': (2, 2),
+  's38': (1, 1),
+}
 _SUBJECTS = {
   ('micro', 'emotion3'): 9,
   ('micro', 'emotion4'): 14,
@@ -43,13 +60,16 @@ def label(expression: 'cas_me2_workbook.Expression', labels: str) -> int | None:
   return classes.index(name) if name in classes else None
 
 
-def published(labels: str, expressions: str) -> dict[str, int]:
-  """Returns the published counts that apply: clips, subjects, each class."""
+def published(labels: str, expressions: str) -> dict:
+  """Returns the published counts that apply: clips, subjects, each class.
+
+  Of the micro-expressions also 'by_subject', the clips of each subject.
+  """
   columns = {'micro': [0], 'macro': [1], 'both': [0, 1]}[expressions]
   if labels not in ('emotion3', 'emotion4'):
     counts = {'clips': sum((57, 300)[i] for i in columns)}
     if expressions == 'both' and labels == 'elicitation':
-      counts |= {'anger': 88, 'disgust': 102, 'happy': 167}
+      counts |= {'anger': 102, 'disgust': 88, 'happy': 167}
     if expressions == 'both' and labels == 'self_report':
       counts |= dict(anger=55, disgust=74, happiness=147, surprise=36)
     return counts | _subjects('emotion4', expressions)
@@ -62,4 +82,8 @@ def published(labels: str, expressions: str) -> dict[str, int]:
 
 def _subjects(labels, expressions):
   count = _SUBJECTS.get((expressions, labels))
-  return {'subjects': count} if count else {}
+  counted = {'subjects': count} if count else {}
+  if expressions == 'micro':
+    by_subject = {s: n[labels == 'emotion3'] for s, n in _MICRO.items()}
+    counted['by_subject'] = {s: n for s, n in by_subject.items() if n}
+  return counted

@@ -78,8 +78,9 @@ def looks_like(root: pathlib.Path) -> bool:
 
 
 def _workbook(root, listed):
-  places = [*folders.walk(root, depth=2), *list(root.parents)[:2]]
-  found = [book for folder in places for book in _books(folder)]
+  found = [b for folder in folders.walk(root, depth=2) for b in _books(folder)]
+  # Of a folder of images the workbook lies above.
+  found = found or [b for f in list(root.parents)[:2] for b in _books(f)]
   if not found:
     raise errors.UserError(
       f'{root}: no workbook of CAS(ME)^2 here; expected {TREE}; looked for '
@@ -95,10 +96,7 @@ def _workbook(root, listed):
 
 
 def _books(folder):
-  try:
-    return sorted(f for f in folder.iterdir() if _BOOK.fullmatch(f.name))
-  except OSError:
-    return []
+  return [f for f in folders.files(folder) if _BOOK.fullmatch(f.name)]
 
 
 def _trees(root, book, images):
@@ -165,6 +163,11 @@ def _cut(expression, label, frames, tree, folder, listed):
   if not chosen:
     return None
   numbers, images = zip(*chosen, strict=True)
+  for what in rows.amiss(numbers, onset, apex, offset):
+    place = f'{tree.name}/{folder.parent.name}/{folder.name}'
+    listed.append(
+      findings.Finding(findings.REPAIRED, expression.clip, place, what)
+    )
   in_video = tree.name == cas_me2_images.VIDEOS
   return rows.Row(
     clip=expression.clip,

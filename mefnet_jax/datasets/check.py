@@ -3,22 +3,25 @@ r"""Says what lies in a release folder, what is missing and what is repaired.
 python -m mefnet_jax.datasets.check --dataset=smic --release=DIR [--json]
 python -m mefnet_jax.datasets.check ... --preview=DIR
 
-Opens every file, unless --quick is given: missing frame numbers, damaged files,
-and files that two subjects share are listed. Leaves with 0 if a run could use
+Counts stand beside the published ones, --clips lists each clip. Opens every
+file, unless --quick is given: missing frame numbers, damaged files, and files
+that two subjects share are listed. Leaves with 0 if a run could use
 what is there, with 1 if not: fewer than two subjects or classes, or more clips
 lost than --allow_lost. --preview writes contact sheets of prepared clips.
 """
 
 import argparse
+import collections
 import dataclasses
 import json
 import sys
 
 import rich.console
+import rich.markup
 import rich.table
 
 from mefnet_jax import errors, findings
-from mefnet_jax.datasets import inspection, releases, rows, sheets
+from mefnet_jax.datasets import folders, inspection, releases, rows, sheets
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -36,8 +39,7 @@ def main(argv: list[str] | None = None) -> int:
       table=args.table,
     )
     if not args.quick:
-      more = tuple(inspection.inspect(release))
-      release = dataclasses.replace(release, findings=release.findings + more)
+      release = _inspected(release)
     if args.preview:
       _preview(release, args.preview)
   except errors.UserError as error:
@@ -50,19 +52,52 @@ def main(argv: list[str] | None = None) -> int:
   if args.json:
     print(json.dumps(_report(release, problem, tree), indent=1))
   else:
-    _show(release, problem, tree)
+    _show(release, problem, tree, args.clips)
   return 1 if problem else 0
 
 
-def counts(release: rows.Release) -> dict[str, int]:
-  """Returns the numbers of clips, subjects, and clips by class and database."""
+def _inspected(release):
+  """The release without the clips that are too damaged; with what was found."""
+  found = (*release.findings, *inspection.inspect(release))
+  lost = findings.lost(found)
+  kept = tuple(row for row in release.rows if row.clip not in lost)
+  return dataclasses.replace(release, rows=kept, findings=found)
+
+
+def counts(release: rows.Release) -> dict:
+  """Returns the numbers of clips, subjects, and clips by class and database.
+
+  'by_subject' holds the clips of each subject.
+  """
   counted = {'clips': len(release.rows)}
-  counted['subjects'] = len({row.subject for row in release.rows})
+  by_subject = collections.Counter(row.subject for row in release.rows)
+  counted['subjects'] = len(by_subject)
   for i, name in enumerate(release.classes):
     counted[name] = sum(row.label == i for row in release.rows)
   for name in sorted({row.database for row in release.rows} - {''}):
     counted[name] = sum(row.database == name for row in release.rows)
-  return counted
+  return counted | {'by_subject': dict(sorted(by_subject.items()))}
+
+
+def listed(release: rows.Release) -> list[dict]:
+  """Returns what was understood of each clip, and what is amiss with it."""
+  told = collections.defaultdict(list)
+  for finding in release.findings:
+    told[finding.clip].append(f'{finding.kind}: {finding.what}')
+  return [
+    {
+      'clip': row.clip,
+      'subject': row.subject,
+      'class': release.classes[row.label],
+      'onset': row.onset,
+      'apex': row.apex,
+      'offset': row.offset,
+      'frames': len(row.numbers),
+      'first_file': folders.shown(row.place, release.root),
+      'told': told[row.clip],
+    }
+    for row in release.rows
+  ]
 
 
 def _arguments(argv):
@@ -78,6 +113,7 @@ def _arguments(argv):
   add('--expressions', default='micro', help='micro, macro or both')
   add('--images', default='auto', help='kind of images, where several are')
   add('--table', default='', help='CSV of a folder, by default clips.csv')
+  add('--clips', action='store_true', help='list each clip')
   add('--quick', action='store_true', help='open no image')
   add('--preview', metavar='DIR', help='write contact sheets of clips there')
   add('--allow_lost', type=float, default=0.1, help='share of clips')
@@ -115,26 +151,57 @@ def _report(release, problem, tree):
     'problem': problem,
     'found': counts(release),
     'published': release.published,
+    'clips': listed(release),
     'expected_tree': tree,
     'lost': sorted(findings.lost(release.findings)),
     'findings': [dataclasses.asdict(f) for f in release.findings],
   }
 
 
-def _show(release, problem, tree):
+def _show(release, problem, tree, clips):
   console = rich.console.Console()
   stamp = 'SYNTHETIC ' if release.synthetic else ''
-  console.print(findings.table(release.findings, f'{stamp}{release.root}'))
-  made = rich.table.Table(title='Counts', title_justify='left')
-  for column in ('', 'found', 'published'):
-    made.add_column(column)
-  found = counts(release)
-  for name, count in found.items():
-    made.add_row(name, str(count), str(release.published.get(name, '')))
-  console.print(made)
+  console.print(
+    findings.table(release.findings, f'{stamp}{release.root}', 'said by --json')
+  )
+  console.print(_count_table(counts(release), release.published))
+  if clips:
+    console.print(_clip_table(listed(release)))
   verdict = f'not usable: {problem}' if problem else 'usable'
   console.print(f'a tree looks like: {tree}', soft_wrap=True, markup=False)
   console.print(f'{release.root}: {verdict}', soft_wrap=True, markup=False)
+
+
+def _count_table(found, published):
+  """Found and published counts; of the subjects those that differ."""
+  made = rich.table.Table(title='Counts', title_justify='left')
+  for column in ('', 'found', 'published'):
+    made.add_column(column)
+  own, theirs = (c.get('by_subject', {}) for c in (found, published))
+  names = [name for name in found if name != 'by_subject']
+  for name in names:
+    made.add_row(rich.markup.escape(name), *_both(found, published, name))
+  other = [n for n in {**theirs, **own} if own.get(n, 0) != theirs.get(n, 0)]
+  if theirs and not other:
+    made.add_row('clips of each subject', 'as published', '')
+  for name in other if theirs else ():
+    made.add_row(name, *_both(own, theirs, name))
+  return made
+
+
+def _both(found, published, name):
+  return str(found.get(name, 0)), str(published.get(name, ''))
+
+
+def _clip_table(clips):
+  made = rich.table.Table(title='Clips', title_justify='left')
+  for column in ('clip', 'class', 'onset, apex, offset', 'frames', 'amiss'):
+    made.add_column(column, overflow='fold')
+  for one in clips:
+    marks = f'{one["onset"]}, {one["apex"]}, {one["offset"]}'
+    texts = (one['clip'], one['class'], marks, str(one['frames']))
+    made.add_row(*map(rich.markup.escape, (*texts, '; '.join(one['told']))))
+  return made
 
 
 if __name__ == '__main__':

@@ -9,12 +9,14 @@ onset, apex and offset (frame numbers) and database may be missing or empty.
 Classes are the labels that occur, in alphabetical order.
 """
 
+import collections
 import os
 import pathlib
+import posixpath
 import re
 
 from mefnet_jax import errors, findings
-from mefnet_jax.datasets import folders, rows, tables
+from mefnet_jax.datasets import cache, folders, rows, tables
 from mefnet_jax.preprocess import video
 
 IMAGES = ('auto', 'tree', 'table')
@@ -25,6 +27,7 @@ TREE = (
 )
 _NEEDED = ('path', 'subject', 'label')
 _MOST_SUBJECTS = 2000
+_LONGEST = 80  # letters of a subject's name: it is part of file names
 
 
 def read(
@@ -59,8 +62,9 @@ def looks_like(root: pathlib.Path) -> bool:
 def _release(root, file, entries, listed):
   taken: dict[str, rows.Row] = {}
   classes = tuple(sorted({entry['label'] for entry in entries}))
+  names = _names(entries)
   for entry in entries:
-    row = _row(entry, classes, root, listed)
+    row = _row(entry, names[_person(entry)], classes, root, listed)
     if row is None:
       continue
     if row.clip in taken:
@@ -69,8 +73,10 @@ def _release(root, file, entries, listed):
       continue
     taken[row.clip] = row
   if not entries:
+    why = f'; {listed[0].file}: {listed[0].what}' if listed else ''
     raise errors.UserError(
-      f'{root}: no clips here; expected {TREE}; it holds {folders.names(root)}'
+      f'{file or root}: no clips here{why}; expected {TREE}; the folder holds '
+      f'{folders.names(root)}'
     )
   # By subject: the tree's own order would tell the class.
   clips = tuple(sorted(taken.values(), key=lambda row: (row.subject, row.clip)))
@@ -117,7 +123,7 @@ def _tabled(file, listed):
       place = f'{file.name} row {line}'
       _leave_out(listed, place, place, wrong)
       continue
-    path = record['path'].replace('\\', '/').strip('/')
+    path = posixpath.normpath(record['path'].replace('\\', '/'))
     place = file.parent / path
     entries.append(record | {'place': place, 'clip': path})
   return entries
@@ -158,7 +164,7 @@ def _tree(root):
   return entries
 
 
-def _row(entry, classes, root, listed):
+def _row(entry, subject, classes, root, listed):
   """The clip of an entry, or None with the reason added to `listed`."""
   place, clip = entry['place'], _clip(entry)
   shown = folders.shown(place, root)
@@ -181,9 +187,11 @@ def _row(entry, classes, root, listed):
     what = f'none of its {len(numbers)} frames lies in {first}..{last}'
     return _leave_out(listed, clip, shown, what if numbers else 'no frames')
   numbers = tuple(numbers[i] for i in kept)
+  for what in rows.amiss(numbers, first, apex, last):
+    listed.append(findings.Finding(findings.REPAIRED, clip, shown, what))
   return rows.Row(
     clip=clip,
-    subject=_subject(entry),
+    subject=subject,
     label=classes.index(entry['label']),
     onset=numbers[0],
     apex=min(max(apex, numbers[0]), numbers[-1]),
@@ -213,11 +221,22 @@ def _clip(entry):
   return f'{name}@{onset}' if onset else name
 
 
-def _subject(entry):
-  """The subject's name, which is also a TFDS split's: letters and digits."""
-  parts = [entry.get('database', ''), entry['subject']]
-  name = '_'.join(filter(None, parts))
-  return re.sub(r'[^A-Za-z0-9_]+', '_', name).strip('_') or 'subject'
+def _person(entry):
+  return entry.get('database', ''), entry['subject']
+
+
+def _names(entries):
+  """A name of each person that a TFDS split may have; no two are alike."""
+  plain = {}
+  for person in sorted({_person(entry) for entry in entries}):
+    name = re.sub(r'[^A-Za-z0-9_]+', '_', '_'.join(filter(None, person)))
+    plain[person] = name.strip('_')[:_LONGEST]
+  # Some file systems do not tell s1 from S1.
+  count = collections.Counter(name.lower() for name in plain.values())
+  for person, name in plain.items():
+    if count[name.lower()] > 1 or name.lower() in ('', 'all'):  # TFDS's own
+      plain[person] = f'{name or "subject"}_{cache.digest(person)[:6]}'
+  return plain
 
 
 def _leave_out(listed, clip, file, what):

@@ -42,7 +42,7 @@ def subfolders(folder: pathlib.Path) -> list[pathlib.Path]:
   """Returns the visible folders in `folder`, sorted; none if unreadable."""
   try:
     with os.scandir(folder) as entries:
-      names = [e.name for e in entries if _visible(e) and e.is_dir()]
+      names = [e.name for e in entries if _visible(e) and _is(e.is_dir)]
   except OSError:
     return []
   return [folder / name for name in sorted(names)]
@@ -52,7 +52,7 @@ def files(folder: pathlib.Path) -> list[pathlib.Path]:
   """Returns the visible files in `folder`, sorted; none if unreadable."""
   try:
     with os.scandir(folder) as entries:
-      names = [e.name for e in entries if _visible(e) and e.is_file()]
+      names = [e.name for e in entries if _visible(e) and _is(e.is_file)]
   except OSError:
     return []
   return [folder / name for name in sorted(names)]
@@ -124,3 +124,11 @@ def _image_names(folder) -> 'Iterable[str]':
 def _visible(entry):
   """Not hidden, and a name that can be written down in a report."""
   return entry.name[0] != '.' and entry.name.isprintable()
+
+
+def _is(kind):
+  """An entry's answer; a link that leads to itself is neither, and no error."""
+  try:
+    return kind()
+  except OSError:
+    return False

@@ -14,7 +14,7 @@ import numpy as np
 
 from mefnet_jax import findings
 from mefnet_jax.datasets import folders
-from mefnet_jax.preprocess import images, video
+from mefnet_jax.preprocess import images, reading, video
 
 if typing.TYPE_CHECKING:
   from mefnet_jax.datasets import rows
@@ -25,8 +25,9 @@ _THREADS = 4
 def inspect(release: 'rows.Release') -> list[findings.Finding]:
   """Returns findings on frames: missing numbers, damage, duplicates.
 
-  Nothing is left out for them: preparation fills in, and tells, what it can.
-  A duplicate is a file whose bytes also belong to another subject.
+  A clip of which preparation could not read enough is told as left out; in
+  others it fills in, and tells, what it can. A duplicate is a file whose bytes
+  also belong to another subject.
   """
   shown = {
     file: folders.shown(file, release.root)
@@ -37,11 +38,7 @@ def inspect(release: 'rows.Release') -> list[findings.Finding]:
     told = dict(zip(shown, pool.map(_look, shown), strict=True))
   found = [f for row in release.rows for f in _gaps(row)]
   for row in release.rows:
-    for file in row.files:
-      if told[file].wrong:
-        what = f'unreadable: {told[file].wrong}'
-        kind = findings.UNREADABLE
-        found.append(findings.Finding(kind, row.clip, shown[file], what))
+    found += _damage(row, told, shown)
   return found + _duplicates(release, told, shown)
 
 
@@ -50,18 +47,39 @@ class _Look(typing.NamedTuple):
 
   digest: str
   wrong: str
+  size: tuple[int, ...] = ()
 
 
 def _look(file: pathlib.Path) -> _Look:
+  size = ()
   try:
     if file.suffix.lower() in video.SUFFIXES:
       video.count(file)
     else:
-      images.read(file)
+      size = images.read(file).shape
     with open(file, 'rb') as opened:
-      return _Look(hashlib.file_digest(opened, 'sha256').hexdigest(), '')
+      return _Look(hashlib.file_digest(opened, 'sha256').hexdigest(), '', size)
   except (OSError, ValueError) as error:
     return _Look('', getattr(error, 'strerror', None) or str(error))
+
+
+def _damage(row, told, shown):
+  """Files of a clip that cannot be used, and whether that is too many."""
+  bad = []
+  sizes = [told[file].size for file in row.files if not told[file].wrong]
+  for file in row.files:
+    wrong = told[file].wrong
+    if not wrong and told[file].size != sizes[0]:
+      wrong = 'of another size than the first'
+    if wrong:
+      bad.append((findings.UNREADABLE, file, f'unreadable: {wrong}'))
+  if len(bad) > reading.DAMAGED * len(row.files):
+    what = f'{len(bad)} of {len(row.files)} files unreadable: a run leaves it'
+    bad.append((findings.LEFT_OUT, row.place.parent, f'{what} out'))
+  return [
+    findings.Finding(kind, row.clip, shown.get(file, reading.short(file)), what)
+    for kind, file, what in bad
+  ]
 
 
 def _gaps(row):

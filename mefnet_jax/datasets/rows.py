@@ -5,6 +5,8 @@ import pathlib
 import typing
 
 if typing.TYPE_CHECKING:
+  from collections.abc import Iterator, Sequence
+
   from mefnet_jax import findings
 
 
@@ -45,6 +47,16 @@ class Row:
     return self.files[0]
 
 
+def amiss(
+  numbers: 'Sequence[int]', onset: int, apex: int, offset: int
+) -> 'Iterator[str]':
+  """Yields what frames onset..offset lack at their ends, and of the apex."""
+  if numbers[0] > onset or numbers[-1] < offset:
+    yield 'frames of its beginning or end are missing: a shorter clip'
+  if not onset <= apex <= offset:
+    yield 'apex before onset or after offset: the nearer of them taken'
+
+
 @dataclasses.dataclass(frozen=True)
 class Release:
   """A release as it lies on disk, defects listed.
@@ -56,7 +68,8 @@ class Release:
     classes: names of the labels, all of the label set.
     findings: what was found, repaired and left out.
     synthetic: whether SYNTHETIC.txt marks it.
-    published: the counts its authors published for what was asked for.
+    published: the counts its authors published for what was asked for, as in
+      `check.counts`.
   """
 
   name: str
@@ -65,4 +78,4 @@ class Release:
   classes: tuple[str, ...]
   findings: 'tuple[findings.Finding, ...]'
   synthetic: bool
-  published: dict[str, int]
+  published: dict

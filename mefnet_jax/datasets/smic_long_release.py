@@ -149,6 +149,8 @@ def _row(record, clips, seen, place, listed):
     return _leave_out(listed, clip, str(clips[name.padded]), what)
   numbers = tuple(folders.number(image.stem) for image in chosen)
   middle = (numbers[0] + numbers[-1]) // 2
+  for what in rows.amiss(numbers, onset, apex or middle, offset):
+    listed.append(findings.Finding(findings.REPAIRED, clip, place, what))
   return rows.Row(
     clip=clip,
     subject=name.subject,

@@ -22,8 +22,11 @@ CLASSES = smic_names.CLASSES
 CAMERAS = ('hs', 'vis', 'nir')
 SUBSETS = (*CAMERAS, 'all', *smic_long_release.SUBSETS)
 IMAGES = ('auto', 'cropped', 'raw')
+_BY_SUBJECT = dict(s01=6, s02=6, s03=39, s04=19, s05=2, s06=4, s08=13, s09=4)
+_BY_SUBJECT |= dict(s11=7, s12=9, s13=10, s14=10, s15=4, s18=7, s19=2, s20=22)
 PUBLISHED = {
-  'hs': dict(clips=164, subjects=16, negative=70, positive=51, surprise=43),
+  'hs': dict(clips=164, subjects=16, negative=70, positive=51, surprise=43)
+  | dict(by_subject=_BY_SUBJECT),
   'vis': dict(clips=71, subjects=8),
   'nir': dict(clips=71, subjects=8),
   'all': dict(clips=306, subjects=16),

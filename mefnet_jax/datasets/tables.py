@@ -5,6 +5,7 @@ cell in the last row and column makes a program set up all cells before it.
 """
 
 import csv
+import io
 import pathlib
 import re
 import zipfile
@@ -15,7 +16,9 @@ from mefnet_jax.preprocess import images
 _MOST_BYTES = 2**25
 _MOST_UNPACKED = 2**27
 _MOST_CELLS = 2**21
-_PLACE = re.compile(rb'<(?:\w+:)?(?:c|row)\b[^>]*?\br="([A-Z]{0,3})(\d{1,7})"')
+_PLACE = re.compile(
+  rb'<(?:\w+:)?(?:c|row)\b[^>]*?\br\s*=\s*["\']([A-Z]{0,9})(\d+)', re.IGNORECASE
+)
 
 
 def sheets(path: pathlib.Path) -> list[list[list]]:
@@ -28,8 +31,7 @@ def sheets(path: pathlib.Path) -> list[list[list]]:
 
   _check_size(path)
   try:
-    _check_cells(path)
-    book = python_calamine.CalamineWorkbook.from_path(str(path))
+    book = python_calamine.CalamineWorkbook.from_filelike(_bounded(path))
     return [
       book.get_sheet_by_index(i).to_python(skip_empty_area=False)
       for i in range(len(book.sheet_names))
@@ -114,25 +116,38 @@ def _check_size(path):
     )
 
 
-def _check_cells(path):
-  """Raises ValueError if a zipped workbook unpacks to more than it should."""
+def _bounded(path):
+  """The file's bytes; of a zip what it says it holds, packed anew.
+
+  A zip may hold more than it says, and calamine would unpack all of it.
+
+  Raises:
+    ValueError: it holds more than a label sheet should.
+  """
+  made = io.BytesIO()
   if not zipfile.is_zipfile(path):
-    return
-  with zipfile.ZipFile(path) as book:
+    return io.BytesIO(path.read_bytes())
+  with zipfile.ZipFile(path) as book, zipfile.ZipFile(made, 'w') as copy:
     members = book.infolist()
     if sum(member.file_size for member in members) > _MOST_UNPACKED:
       raise ValueError('it unpacks to more than a label sheet can hold')
     for member in members:
-      if 'worksheets/' in member.filename:
-        _check_places(book.read(member))
+      with book.open(member) as part:
+        content = part.read(member.file_size)  # no more is unpacked
+        if part.read(1):
+          raise ValueError(f'{member.filename} is larger than it says')
+      _check_places(content)
+      copy.writestr(member.filename, content)
+  made.seek(0)
+  return made
 
 
 def _check_places(sheet):
   rows, columns = 0, 0
   for letters, digits in _PLACE.findall(sheet):
-    rows = max(rows, int(digits))
+    rows = max(rows, int(digits[:9]))
     column = 0
-    for letter in letters:
+    for letter in letters.upper():
       column = 26 * column + letter - ord('A') + 1
     columns = max(columns, column)
   if rows * max(columns, 1) > _MOST_CELLS:

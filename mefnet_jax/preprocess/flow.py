@@ -29,11 +29,6 @@ def check(method: str) -> None:
     raise errors.UserError(
       f'config.dataset.flow={method!r}: must be one of {known}'
     )
-  if method == 'tvl1' and not _has_tvl1():
-    raise errors.UserError(
-      "config.dataset.flow='tvl1': this OpenCV wheel has no TV-L1 (only "
-      'opencv-contrib-python has); use dis or farneback'
-    )
 
 
 def to_each(crops: np.ndarray, method: str) -> np.ndarray:
@@ -117,13 +112,10 @@ def _farneback(first, other):
   )
 
 
-def _has_tvl1():
-  return hasattr(cv2, 'optflow') or hasattr(cv2, 'DualTVL1OpticalFlow_create')
-
-
 def _tvl1(first, other):
-  if hasattr(cv2, 'optflow'):
-    engine = cv2.optflow.DualTVL1OpticalFlow_create()
-  else:
-    engine = cv2.DualTVL1OpticalFlow_create()
-  return engine.calc(first, other, None)
+  # Of scikit-image: of the OpenCV wheels only opencv-contrib-python has it, and
+  # only one wheel may be installed.
+  from skimage import registration  # needed by few
+
+  down, across = registration.optical_flow_tvl1(first, other, dtype=np.float32)
+  return np.stack([across, down], axis=-1)

@@ -67,5 +67,6 @@ def _tiff(data):
     tag, kind = struct.unpack_from(f'{order}HH', data, at)
     if tag in (256, 257):
       form = 'H' if kind == 3 else 'I'
-      (found[tag],) = struct.unpack_from(order + form, data, at + 8)
+      (value,) = struct.unpack_from(order + form, data, at + 8)
+      found.setdefault(tag, value)  # as decoders do: the first counts
   return found.get(256), found.get(257)

@@ -9,7 +9,7 @@ import typing
 import rich.console
 import rich.progress
 
-from mefnet_jax import errors, hardware
+from mefnet_jax import errors, hardware, orphans
 from mefnet_jax.preprocess import clips, distributed
 
 if typing.TYPE_CHECKING:
@@ -103,7 +103,7 @@ def _prepared(clip_rows, options, workers) -> 'Iterator[clips.Prepared]':
   pool = concurrent.futures.ProcessPoolExecutor(
     workers,
     mp_context=multiprocessing.get_context('spawn'),
-    initializer=clips.use_one_thread,
+    initializer=_start,
   )
   try:
     yield from pool.map(one, clip_rows, chunksize=2)
@@ -114,3 +114,8 @@ def _prepared(clip_rows, options, workers) -> 'Iterator[clips.Prepared]':
     ) from None
   finally:
     pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _start():
+  orphans.end_with_parent()
+  clips.use_one_thread()

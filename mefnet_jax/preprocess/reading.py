@@ -13,9 +13,10 @@ if typing.TYPE_CHECKING:
   from mefnet_jax.datasets import rows
 
 # A clip is kept as long as no more than this share of its frames is damaged.
-_DAMAGED = 0.2
+DAMAGED = 0.2
 # More would be no expression, and fill the memory.
 _MOST_FRAMES = 1500
+_MOST_BYTES = 2**31  # of all its frames
 
 
 class LeftOut(Exception):
@@ -51,11 +52,15 @@ def read(
         image = ValueError('of another size than the first')
     if isinstance(image, Exception):
       bad.append((file, getattr(image, 'strerror', None) or str(image)))
+    elif image.size * len(row.numbers) > _MOST_BYTES:
+      size = ' x '.join(map(str, image.shape[1::-1]))
+      what = f'{len(row.numbers)} frames of {size} pixels fill the memory'
+      raise LeftOut(row, file, f'{what}; make them smaller')
     else:
       frames.append(image)
       numbers.append(number)
   whole = len(frames) + len(bad)
-  if not frames or len(bad) > _DAMAGED * whole:
+  if not frames or len(bad) > DAMAGED * whole:
     file, why = bad[0] if bad else (short(row.place), 'it has no frames')
     raise LeftOut(row, file, f'{len(bad)} of {whole} frames unreadable: {why}')
   for file, why in bad:

@@ -9,7 +9,8 @@ import typing
 
 import cv2
 import numpy as np
-from scipy import ndimage
+
+from mefnet_jax.preprocess import spline
 
 if typing.TYPE_CHECKING:
   from mefnet_jax.preprocess import faces
@@ -86,25 +87,17 @@ def cut(frame: np.ndarray, region: np.ndarray, size: int) -> np.ndarray:
   if frame.ndim == 3:
     channels = np.moveaxis(frame, -1, 0)
     return np.stack([cut(one, region, size) for one in channels], axis=-1)
-  # A spline, because OpenCV's bicubic moves a gradient by up to .04 pixels to
-  # and fro with the phase: as much as the motion that is looked for.
   steps = np.linalg.norm(region[:, :2], axis=0)
   across, down = np.maximum(1, np.ceil(steps - 1e-3)).astype(int)
   x, y = _centres(size, across)[None, :], _centres(size, down)[:, None]
   columns, rows = (
     _reached(region[axis], x, y, frame.shape[1 - axis]) for axis in (0, 1)
   )
-  at_x, at_y = (
-    a * x + (b * y + (c - part.start))
+  at = (
+    np.float32(a * x) + np.float32(b * y + (c - part.start))
     for (a, b, c), part in zip(region, (columns, rows), strict=True)
   )
-  fine = ndimage.map_coordinates(
-    ndimage.spline_filter(frame[rows, columns], 3, np.float32, 'mirror'),
-    [at_y, at_x],
-    order=3,
-    mode='nearest',
-    prefilter=False,
-  )
+  fine = spline.read(frame[rows, columns], *at)
   # Of whole factors the plain mean.
   return cv2.resize(fine, (size, size), interpolation=cv2.INTER_AREA)
 

@@ -15,7 +15,7 @@ import pathlib
 import signal
 import sys
 
-from mefnet_jax import errors
+from mefnet_jax import errors, orphans
 from mefnet_jax.synthetic import (
   cas_me2,
   files,
@@ -139,7 +139,7 @@ def _each(work, items, processes):
     return
   context = multiprocessing.get_context('spawn')
   with concurrent.futures.ProcessPoolExecutor(
-    processes, context, initializer=_leave_interrupts
+    processes, context, initializer=_start_worker
   ) as pool:
     futures = [pool.submit(work, item) for item in items]
     try:
@@ -154,8 +154,9 @@ def _each(work, items, processes):
         future.cancel()
 
 
-def _leave_interrupts():
+def _start_worker():
   """Ctrl-C is for the process that started the workers."""
+  orphans.end_with_parent()
   signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 

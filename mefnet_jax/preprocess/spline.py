@@ -1,0 +1,60 @@
+"""Reads an image between its pixels by a cubic spline, with linear reads.
+
+OpenCV's bicubic moves a gradient by up to .04 pixels to and fro with the phase:
+as much as the motion that is looked for. Its linear remap is exact (from
+OpenCV 5 on), and four linear reads of the spline's coefficients are the spline:
+two neighbours weighted w0, w1 are one linear read at w1 / (w0 + w1) between
+them, times w0 + w1 (Sigg & Hadwiger, GPU Gems 2, chapter 20).
+"""
+
+import cv2
+import numpy as np
+from scipy import ndimage
+
+
+def read(image: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+  """Returns the image's values at points, whatever lies between pixels.
+
+  The same as SciPy's map_coordinates of order 3, within a hundredth of a grey
+  value, in less than half of the time.
+
+  Args:
+    image: (H, W), at least 2 x 2; beyond its edge the edge is repeated.
+    x, y: (h, w) float32, centres of pixels being whole numbers.
+
+  Returns:
+    (h, w) float32.
+  """
+  coefficients = ndimage.spline_filter(image, 3, np.float32, 'mirror')
+  share_x, *columns = _pairs(x)
+  share_y, *rows = _pairs(y)
+  upper, lower = (
+    _mixed(*(_linear(coefficients, at, row) for at in columns), share_x)
+    for row in rows
+  )
+  return _mixed(upper, lower, share_y)
+
+
+def _pairs(at):
+  """Weight of the first two of four neighbours, where both pairs are read."""
+  whole = np.floor(at)
+  f = at - whole
+  last = f * f * f / 6
+  first = 1 - f
+  first = first * first * first / 6
+  second = np.float32(2 / 3) - f * f + 3 * last
+  share = first + second
+  return share, whole - 1 + second / share, whole + 1 + last / (1 - share)
+
+
+def _linear(image, x, y):
+  return cv2.remap(
+    image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+  )
+
+
+def _mixed(one, other, share):
+  one -= other
+  one *= share
+  one += other
+  return one
