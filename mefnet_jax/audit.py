@@ -5,13 +5,12 @@ python -m mefnet_jax.audit runs/mfcnn --permuted=runs/shuffled
 python -m mefnet_jax.audit runs/mfcnn --permute      (trains that control)
 python -m mefnet_jax.audit runs/mfcnn --network      (probes its features)
 python -m mefnet_jax.audit --predictions=F.csv --folds=G.csv [--clips=H.csv]
-    [--facts=I.json] [--features=J.csv]
+    [--facts=I.json] [--report=R.json] [--features=J.csv]
 
 Exit status: 0 no leak found, 2 leaks found, 1 files that cannot be used.
 docs/protocols.md tells each kind of leak and the columns of the files.
 """
 
-import functools
 import json
 import pathlib
 import sys
@@ -19,44 +18,16 @@ import sys
 import numpy as np
 from absl import flags
 
-from mefnet_jax import commands, errors, evidence, leaks, predictions, probes
+from mefnet_jax import (
+  commands,
+  errors,
+  evidence,
+  kinds,
+  predictions,
+  probes,
+)
 
 LEAKS_FOUND = 2
-
-# Kind of leak: its check, and the evidence without which nothing is known.
-KINDS = {
-  'subject on both sides': (leaks.subject_on_both_sides, 'folds'),
-  'one subject under two names': (leaks.subject_under_two_names, 'folds'),
-  'same clip on both sides': (leaks.clip_on_both_sides, 'folds file'),
-  'scored clip not held out': (
-    leaks.scored_without_being_held_out,
-    'folds file',
-  ),
-  'test clips used for validation': (
-    leaks.test_clip_for_validation,
-    'folds file',
-  ),
-  'identical clips on both sides': (leaks.identical_clips, 'sha256'),
-  'near-identical clips on both sides': (leaks.near_identical_clips, 'mark'),
-  **{
-    f'{thing} fitted on held-out clips': (
-      functools.partial(leaks.fitted_on_held_out, thing=thing),
-      'facts',
-    )
-    for thing in ('normalisation', 'class weights', 'landmarks', 'augmentation')
-  },
-  'epoch chosen on held-out clips': (
-    functools.partial(leaks.chosen_on_held_out, what='epoch'),
-    'facts or history',
-  ),
-  'hyper-parameters chosen on held-out clips': (
-    functools.partial(leaks.chosen_on_held_out, what='hyper-parameters'),
-    'facts',
-  ),
-  'folds averaged instead of pooled': (leaks.folds_averaged, 'report or facts'),
-  'labels follow the order of files': (leaks.labels_follow_files, ''),
-  'permuted labels are learnt': (leaks.permuted_labels_learnt, 'permuted'),
-}
 
 
 def find(seen: evidence.Evidence, features: np.ndarray | None = None) -> dict:
@@ -72,15 +43,15 @@ def find(seen: evidence.Evidence, features: np.ndarray | None = None) -> dict:
     probes: of `probes`, where there are features.
   """
   found, lacking = [], {}
-  for kind, (check, needs) in KINDS.items():
+  for kind, (check, needs) in kinds.KINDS.items():
     said = [f'{kind}: {what}' for what in check(seen)]
     found += [(kind, what) for what in said]
-    if not said and not _has(seen, needs):
+    if not said and not kinds.has(seen, needs):
       lacking[kind] = needs
   return {
     'leaks': [what for _, what in found],
     'kinds': list(dict.fromkeys(kind for kind, _ in found)),
-    'checked': [kind for kind in KINDS if kind not in lacking],
+    'checked': [kind for kind in kinds.KINDS if kind not in lacking],
     'not_checked': lacking,
     'probes': _probes(seen, features),
   }
@@ -101,7 +72,8 @@ def main(words):
       given.predictions,
       folds=given.folds,
       clips=given.clips,
-      facts=given.facts,
+      told=given.facts,
+      report=given.report,
     )
   features = None
   if given.features:
@@ -130,6 +102,12 @@ def told(seen: evidence.Evidence, audit: dict) -> str:
   said += [f'LEAK  {what}' for what in audit['leaks']]
   if seen.assumed:
     said.append('note  no folds given: each fold is taken to train on the rest')
+  odd = predictions.improbable(seen.made)
+  if odd:
+    said.append(
+      f'note  predicted is not the most probable class of {len(odd)} clips: '
+      f'{", ".join(odd[:3])}'
+    )
   said += [
     f'note  not checked: {kind} (lacks: {needs})'
     for kind, needs in audit['not_checked'].items()
@@ -154,23 +132,6 @@ def probed(audit: dict) -> list[str]:
         f'{x["chance"]:.3f}), the true ones {x["uar"]:.3f}, p = {x["p"]:.2f}'
       )
   return said
-
-
-def _has(seen, needs):
-  """Whether the evidence that a check needs is there."""
-  rows = list(seen.clips.values())
-  trained = any(fold['train'] for fold in seen.folds.values())
-  return {
-    '': True,
-    'folds': trained,
-    'folds file': trained and not seen.assumed,
-    'sha256': trained and any(row.get('sha256') for row in rows),
-    'mark': trained and any(row.get('mark') for row in rows),
-    'facts': bool(seen.facts),
-    'facts or history': bool(seen.facts or seen.history),
-    'report or facts': bool(seen.report.get('metrics') or seen.facts),
-    'permuted': bool(seen.permuted),
-  }[needs]
 
 
 def _probes(seen, features):
@@ -242,6 +203,7 @@ def _define():
   flags.DEFINE_string('folds', '', 'Its folds: clip,subject,fold,role.')
   flags.DEFINE_string('clips', '', 'clip[,subject,label,sha256,mark].')
   flags.DEFINE_string('facts', '', 'What was fitted and chosen on what.')
+  flags.DEFINE_string('report', '', 'Scores as reported: {"metrics": {...}}.')
   flags.DEFINE_string('features', '', 'Features of each clip, for probes.')
   flags.DEFINE_string(
     'permuted', '', 'Workdir of the run with permuted labels.'

@@ -130,6 +130,8 @@ def _stream(summary):
   what = {
     'difference': 'the difference of each frame to the onset frame',
     'frames': 'frames as they are',
+    'flow': 'optical flow from the onset to each frame',
+    'as_is': 'stored values at a fixed scale',
   }.get(config.get('input'), 'not stated')
   frames = config.get('dataset', {}).get('frames')
   return f'{what}, {frames} frames a clip' if frames else what
