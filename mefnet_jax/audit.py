@@ -28,6 +28,8 @@ from mefnet_jax import (
 )
 
 LEAKS_FOUND = 2
+_OF_FILES = ('folds', 'clips', 'facts', 'report')
+_OF_RUNS = ('permuted', 'permute', 'network')
 
 
 def find(seen: evidence.Evidence, features: np.ndarray | None = None) -> dict:
@@ -35,7 +37,7 @@ def find(seen: evidence.Evidence, features: np.ndarray | None = None) -> dict:
 
   Args:
     seen: the evidence.
-    features: (clips of seen.clips, D) for the probes; by default their marks.
+    features: (`evidence.rows`, D) for the probes; by default their marks.
 
   Returns:
     leaks: 'kind: what' each; kinds: those found; checked: kinds that the
@@ -62,6 +64,10 @@ def main(words):
   given = flags.FLAGS
   if len(words) > 1 or bool(words) == bool(given.predictions):
     raise errors.UserError('name one workdir, or --predictions=FILE')
+  kind, others = ('a workdir', _OF_FILES) if words else ('files', _OF_RUNS)
+  for name in others:
+    if given[name].value:
+      raise errors.UserError(f'--{name} cannot go with an audit of {kind}')
   if words:
     permuted = given.permuted
     if given.permute:
@@ -78,11 +84,11 @@ def main(words):
   features = None
   if given.features:
     features = _features(given.features, seen)
-  elif given.network and words:
+  elif given.network:
     from mefnet_jax import controls
 
     table = controls.features(pathlib.Path(words[0]))
-    features = np.stack([table[clip] for clip in seen.clips])
+    features = np.stack([table[row['clip']] for row in evidence.rows(seen)])
   audit = find(seen, features)
   print(told(seen, audit))
   if given.out:
@@ -136,10 +142,9 @@ def probed(audit: dict) -> list[str]:
 
 def _probes(seen, features):
   """Who the features show, and what the folds make of permuted labels."""
-  rows = [row for row in seen.clips.values() if row.get('subject')]
-  if features is None:
-    rows = [row for row in rows if row.get('mark')]
-  if len(rows) < 4 or len(rows) != len(seen.clips):
+  rows = evidence.rows(seen)
+  needed = {'subject'} if features is not None else {'subject', 'mark'}
+  if len(rows) < 4 or not all(needed <= row.keys() for row in rows):
     return {}
   subject = [row['subject'] for row in rows]
   sets = {'the features': features}
@@ -169,19 +174,14 @@ def _probes(seen, features):
 
 
 def _features(path, seen):
-  """(N, D) of a CSV file: clip, then numbers; in the order of seen.clips."""
-  names = list(seen.clips) or list(seen.made.clip)
+  """(N, D) of a CSV file: clip, then numbers; in the order of the clips."""
+  names = [row['clip'] for row in evidence.rows(seen)]
   table = {row['clip']: row for row in predictions.rows(path, ['clip'])}
   lacking = [name for name in names if name not in table]
-  if not seen.clips or lacking:
-    what = (
-      f'missing clip: {", ".join(lacking[:5])}'
-      if lacking
-      else ('needs --clips with clip and subject')
-    )
-    raise errors.UserError(f'{path}: {what}')
+  if lacking:
+    raise errors.UserError(f'{path}: missing clip: {", ".join(lacking[:5])}')
   try:
-    return np.array(
+    found_ND = np.array(
       [
         [float(x) for key, x in table[name].items() if key != 'clip']
         for name in names
@@ -189,6 +189,9 @@ def _features(path, seen):
     )
   except ValueError as error:
     raise errors.UserError(f'{path}: no number ({error})') from error
+  if not found_ND.size or not np.isfinite(found_ND).all():
+    raise errors.UserError(f'{path}: no column of finite numbers beside clip')
+  return found_ND
 
 
 def _permute(workdir):

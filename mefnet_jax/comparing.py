@@ -4,7 +4,7 @@ import itertools
 
 from mefnet_jax import comparison, predictions
 
-_TESTS = ('uar', 'uf1')
+_TESTS = ('accuracy', 'uar', 'uf1')
 
 
 def compare(names: list[str]) -> dict:
@@ -53,12 +53,10 @@ def _rows(pair):
   for key, x in pair['scores'].items():
     bounds = x['interval']
     said = '{:+.3f} to {:+.3f}'.format(*bounds) if bounds else 'one subject'
-    adjusted = pair['holm'].get(key)
     yield (
       f'| {pair["one"]}, {pair["other"]} | {key} | {x["one"]:.3f} | '
       f'{x["other"]:.3f} | {x["difference"]:+.3f} | {said} | '
-      f'{_p(pair["permutation"][key])} | '
-      + (f'{_p(adjusted)} |' if adjusted is not None else '|')
+      f'{_p(pair["permutation"][key])} | {_p(pair["holm"][key])} |'
     )
 
 
@@ -67,20 +65,36 @@ def _words(pair):
   m, least = pair['mcnemar'], pair['smallest']
   p = pair['holm']['uar']
   finding = 'differ' if p < 0.05 else 'cannot be told apart'
-  by_subject = (
-    f'{least["subjects"]:.3f} over subjects, '
-    if least['subjects'] is not None
-    else ''
-  )
   return (
     f'{pair["one"]} and {pair["other"]} {finding} in UAR at the 5 % level '
     f'({pair["clips"]} clips of {pair["subjects"]} subjects). Exact McNemar: '
     f'{m["only_one"]} clips only the first has right, {m["only_other"]} only '
     f'the second, p {_p(m["p"], "= ")} (Holm {_p(pair["holm"]["mcnemar"])}; '
-    'takes clips of a person as independent). Smallest difference of accuracy '
-    f'that this pair could show with 80 % power: {by_subject}'
-    f'{least["clips"]:.3f} over clips; below {least["floor"]:.3f} an exact '
-    'McNemar test cannot reach 5 %.'
+    f'takes clips of a person as independent). {_least(pair)} Below '
+    f'{least["floor"]:.3f} an exact McNemar test cannot reach 5 %.'
+  )
+
+
+def _least(pair):
+  """The smallest difference that the pair could show."""
+  least = pair['smallest']
+  if least['clips'] is None:
+    return (
+      'Both are right on the same clips, so what difference they could show '
+      'cannot be told.'
+    )
+  said = (
+    'Smallest difference of accuracy that this pair could show with 80 % '
+    'power: '
+  )
+  if least['subjects'] is None:
+    return (
+      f'{said}{least["clips"]:.3f} over clips; over {pair["subjects"]} '
+      'subjects none, their permutation cannot reach 5 %.'
+    )
+  return (
+    f'{said}{least["subjects"]:.3f} over subjects, {least["clips"]:.3f} over '
+    'clips.'
   )
 
 

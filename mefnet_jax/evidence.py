@@ -93,6 +93,22 @@ def of_files(made, *, folds='', clips='', told='', report='') -> Evidence:
   )
 
 
+def rows(seen: Evidence) -> list[dict[str, str]]:
+  """All clips: rows of clips.csv, what they lack taken from the predictions;
+  the predicted clips where there is no such file."""
+  made = seen.made
+  known = {
+    clip: {'clip': clip, 'subject': who, 'label': made.classes[label]}
+    for clip, who, label in zip(
+      made.clip, made.subject, made.label, strict=True
+    )
+  }
+  return [
+    known.get(clip, {}) | {key: x for key, x in row.items() if x}
+    for clip, row in (seen.clips or known).items()
+  ]
+
+
 def _clips_of(split, *roles):
   return {
     clip for fold in split.values() for role in roles for clip in fold[role]
