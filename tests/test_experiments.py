@@ -4,13 +4,14 @@ import csv
 import importlib
 import json
 import threading
+import types
 
 import numpy as np
 import pytest
 
 from configs import base
 from experiments import leakage, running, table1, tables, variants
-from mefnet_jax import fit, protocol
+from mefnet_jax import errors, fit, protocol
 from tests import training_fixtures
 
 
@@ -75,6 +76,22 @@ def test_a_variant_among_others_is_that_variant_alone(ran, tmp_path):
   for name in ('predictions.csv', 'metrics.jsonl', 'folds.csv'):
     assert (tmp_path / name).read_text() == (own / name).read_text()
     assert (tmp_path / name).read_text() != (other / name).read_text()
+
+
+@pytest.mark.parametrize(
+  ('given', 'words'),
+  [
+    ({'datasets': ['smic', 'casme']}, '--datasets=smic,casme: of smic'),
+    ({'datasets': []}, '--datasets=: of smic'),
+    ({'epochs': -1}, '--epochs=-1'),
+    ({'seeds': 0}, '--seeds=0'),
+  ],
+)
+def test_flags_that_name_nothing_are_refused(given, words):
+  fine = {'datasets': ['smic'], 'epochs': 0, 'seeds': 1}
+  running._check(types.SimpleNamespace(**fine))
+  with pytest.raises(errors.UserError, match=words):
+    running._check(types.SimpleNamespace(**fine | given))
 
 
 def test_what_is_there_is_not_run_again(ran, monkeypatch):
