@@ -2,28 +2,30 @@
 
 import itertools
 
-from mefnet_jax import comparison, predictions
+from mefnet_jax import comparison, facts, predictions
 
 _TESTS = ('accuracy', 'uar', 'uf1')
 
 
-def compare(names: list[str]) -> dict:
+def compare(names: list[str], titles: list[str] = ()) -> dict:
   """All pairs of two or more runs; Holm over the pairs.
 
   Args:
     names: workdirs or predictions.csv files.
+    titles: what the runs are called; as their names if not given.
 
   Returns:
-    runs, pairs: `comparison.compare` of each, with names and Holm's p.
+    runs, pairs: `comparison.compare` of each, with titles and Holm's p;
+    notices: words such as SYNTHETIC to the runs whose report.json has them.
 
   Raises:
     UserError: a file that cannot be used, or clips that are not the same.
   """
   made = [predictions.read(name) for name in names]
-  pairs = []
+  titles, pairs = list(titles or names), []
   for i, j in itertools.combinations(range(len(names)), 2):
     found = comparison.compare(made[i], made[j])
-    pairs.append({'one': names[i], 'other': names[j]} | found)
+    pairs.append({'one': titles[i], 'other': titles[j]} | found)
   for key in _TESTS:
     p = comparison.holm([pair['permutation'][key] for pair in pairs])
     for pair, adjusted in zip(pairs, p, strict=True):
@@ -31,7 +33,11 @@ def compare(names: list[str]) -> dict:
   p = comparison.holm([pair['mcnemar']['p'] for pair in pairs])
   for pair, adjusted in zip(pairs, p, strict=True):
     pair['holm']['mcnemar'] = adjusted
-  return {'runs': names, 'pairs': pairs}
+  notices: dict[str, list[str]] = {}
+  for title, one in zip(titles, made, strict=True):
+    for word in _notices(one.path.with_name('report.json')):
+      notices.setdefault(word, []).append(title)
+  return {'runs': titles, 'notices': notices, 'pairs': pairs}
 
 
 def told(found: dict) -> str:
@@ -40,13 +46,20 @@ def told(found: dict) -> str:
     '| runs | score | one | other | difference | 95 % interval | p, subjects '
     'permuted | Holm |\n|---|---|---|---|---|---|---|---|'
   )
+  notices = [f'**{x}**: {", ".join(y)}.' for x, y in found['notices'].items()]
   return '\n\n'.join(
     [
+      *notices,
       '\n'.join([head, *(x for pair in found['pairs'] for x in _rows(pair))]),
       *(_words(pair) for pair in found['pairs']),
       f'Holm: over {len(found["pairs"])} comparison(s) of one test.',
     ]
   )
+
+
+def _notices(path):
+  """The reservations that a run's report makes, if it has one."""
+  return facts.scores(path).get('notices', {}) if path.exists() else ()
 
 
 def _rows(pair):

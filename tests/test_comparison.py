@@ -11,7 +11,7 @@ import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mefnet_jax import comparison, errors, predictions
+from mefnet_jax import comparing, comparison, errors, predictions
 
 
 def _made(right_2N, subject, seed=0):
@@ -169,6 +169,18 @@ def test_the_command_compares_three_runs(tmp_path):
     assert second['holm'][key] >= second['permutation'][key]
   for words in ('McNemar', 'Holm: over 3', 'Smallest difference', 'same clips'):
     assert words in done.stdout
+
+
+def test_reservations_of_the_runs_are_repeated(tmp_path):
+  runs = [str(audit_fixtures.clean(tmp_path / name)) for name in 'ab']
+  report = {'metrics': {'uar': 0.5}, 'notices': {'SYNTHETIC': 'rendered'}}
+  (tmp_path / 'a' / 'report.json').write_text(json.dumps(report))
+  found = comparing.compare(runs, ['first', 'second'])
+  assert found['runs'] == ['first', 'second']
+  said = comparing.told(found)
+  assert (
+    said.startswith('**SYNTHETIC**: first.\n') and str(tmp_path) not in said
+  )
 
 
 @pytest.mark.parametrize('words', [(), ('compare', 'a'), ('show', 'a')])

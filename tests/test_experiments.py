@@ -146,7 +146,7 @@ def test_table1_has_every_cell_and_claims_of_their_own():
     'clips': 9,
     'subjects': 3,
     'parameters': 1,
-    'baseline': {'majority_accuracy': 0.4},
+    'baseline': {'majority_accuracy': 0.4, 'chance_uar': 1 / 3},
     'audit': {'leaks': []},
   }
   (row,) = table1.rows({'smic-base-loso': report})
