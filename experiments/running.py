@@ -28,6 +28,7 @@ from mefnet_jax import (
   workdirs,
 )
 
+_DATASETS = ('smic', 'cas_me2')
 _MOST_FOLDS = 16  # in one program: their states must fit the memory
 
 
@@ -57,6 +58,7 @@ def main(experiment: str, make, rows, *, title: str, first) -> dict[str, dict]:
     report.json of each variant, by name.
   """
   given = flags.FLAGS
+  _check(given)
   with commands.stop_signals() as stop:
     reports = run(
       chosen(make(given.datasets, prepared)),
@@ -67,6 +69,20 @@ def main(experiment: str, make, rows, *, title: str, first) -> dict[str, dict]:
   tables.write(given.out, experiment, rows(reports), title=title, first=first)
   print(f'{given.out}/{experiment}.md')
   return reports
+
+
+def _check(given):
+  """Raises UserError for values of the flags that name nothing to run."""
+  unknown = sorted(set(given.datasets) - set(_DATASETS))
+  if unknown or not given.datasets:
+    raise errors.UserError(
+      f'--datasets={",".join(given.datasets)}: of {", ".join(_DATASETS)}'
+    )
+  if given.epochs < 0 or given.seeds < 1:
+    raise errors.UserError(
+      f'--epochs={given.epochs} --seeds={given.seeds}: epochs from 0 on (0: '
+      'those of the config), seeds from 1 on'
+    )
 
 
 def prepared(config, dataset: str):

@@ -29,6 +29,7 @@ def row(summary: dict, **first) -> dict:
     'clips': summary['clips'],
     'subjects': summary['subjects'],
     'parameters': summary['parameters'],
+    'chance_uar': round(summary['baseline']['chance_uar'], 4),
     'majority_accuracy': round(summary['baseline']['majority_accuracy'], 4),
     'leaky': 'LEAKY' if summary['audit']['leaks'] else 'no',
     'data': 'SYNTHETIC' if summary['release'] == 'synthetic' else 'real',
@@ -117,6 +118,8 @@ def _figure(rows, title, first):
         va='center',
         fontsize=8,
       )
+    for chance in {x['chance_uar'] for x in rows}:
+      axes.axvline(chance, color='#5b6570', lw=1, ls='--', zorder=0)
     told = [key for key in first if len({x[key] for x in rows}) > 1]
     names = [', '.join(str(x[key]) for key in told or first) for x in rows]
     names = [textwrap.fill(name, 40) for name in names]
@@ -126,7 +129,7 @@ def _figure(rows, title, first):
     ]
     axes.set(yticks=range(len(rows)), yticklabels=names, xlim=(0, 1))
     axes.set_ylim(len(rows) - 0.4, -0.6)
-    axes.set_xlabel('UAR, 95 % interval over subjects')
+    axes.set_xlabel('UAR, 95 % interval over subjects; dashed: chance')
     axes.grid(axis='x', alpha=0.3)
     axes.spines[['top', 'right']].set_visible(False)
     axes.tick_params(axis='y', labelsize=8)

@@ -50,5 +50,5 @@ def main(experiment: str, make, table: dict, title: str):
     names = [name for name in reports if name.startswith(f'{dataset}-')]
     runs = [f'{given.out}/runs/{name}' for name in names]
     if len(runs) > 1:
-      said = comparing.told(comparing.compare(runs))
+      said = comparing.told(comparing.compare(runs, names))
       tables.text(given.out, f'{experiment}-{dataset}-compared.md', said)

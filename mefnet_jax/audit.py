@@ -5,13 +5,12 @@ python -m mefnet_jax.audit runs/mfcnn --permuted=runs/shuffled
 python -m mefnet_jax.audit runs/mfcnn --permute      (trains that control)
 python -m mefnet_jax.audit runs/mfcnn --network      (probes its features)
 python -m mefnet_jax.audit --predictions=F.csv --folds=G.csv [--clips=H.csv]
-    [--facts=I.json] [--features=J.csv]
+    [--facts=I.json] [--report=R.json] [--features=J.csv]
 
 Exit status: 0 no leak found, 2 leaks found, 1 files that cannot be used.
 docs/protocols.md tells each kind of leak and the columns of the files.
 """
 
-import functools
 import json
 import pathlib
 import sys
@@ -19,44 +18,18 @@ import sys
 import numpy as np
 from absl import flags
 
-from mefnet_jax import commands, errors, evidence, leaks, predictions, probes
+from mefnet_jax import (
+  commands,
+  errors,
+  evidence,
+  kinds,
+  predictions,
+  probes,
+)
 
 LEAKS_FOUND = 2
-
-# Kind of leak: its check, and the evidence without which nothing is known.
-KINDS = {
-  'subject on both sides': (leaks.subject_on_both_sides, 'folds'),
-  'one subject under two names': (leaks.subject_under_two_names, 'folds'),
-  'same clip on both sides': (leaks.clip_on_both_sides, 'folds file'),
-  'scored clip not held out': (
-    leaks.scored_without_being_held_out,
-    'folds file',
-  ),
-  'test clips used for validation': (
-    leaks.test_clip_for_validation,
-    'folds file',
-  ),
-  'identical clips on both sides': (leaks.identical_clips, 'sha256'),
-  'near-identical clips on both sides': (leaks.near_identical_clips, 'mark'),
-  **{
-    f'{thing} fitted on held-out clips': (
-      functools.partial(leaks.fitted_on_held_out, thing=thing),
-      'facts',
-    )
-    for thing in ('normalisation', 'class weights', 'landmarks', 'augmentation')
-  },
-  'epoch chosen on held-out clips': (
-    functools.partial(leaks.chosen_on_held_out, what='epoch'),
-    'facts or history',
-  ),
-  'hyper-parameters chosen on held-out clips': (
-    functools.partial(leaks.chosen_on_held_out, what='hyper-parameters'),
-    'facts',
-  ),
-  'folds averaged instead of pooled': (leaks.folds_averaged, 'report or facts'),
-  'labels follow the order of files': (leaks.labels_follow_files, ''),
-  'permuted labels are learnt': (leaks.permuted_labels_learnt, 'permuted'),
-}
+_OF_FILES = ('folds', 'clips', 'facts', 'report')
+_OF_RUNS = ('permuted', 'permute', 'network')
 
 
 def find(seen: evidence.Evidence, features: np.ndarray | None = None) -> dict:
@@ -64,7 +37,7 @@ def find(seen: evidence.Evidence, features: np.ndarray | None = None) -> dict:
 
   Args:
     seen: the evidence.
-    features: (clips of seen.clips, D) for the probes; by default their marks.
+    features: (`evidence.rows`, D) for the probes; by default their marks.
 
   Returns:
     leaks: 'kind: what' each; kinds: those found; checked: kinds that the
@@ -72,15 +45,15 @@ def find(seen: evidence.Evidence, features: np.ndarray | None = None) -> dict:
     probes: of `probes`, where there are features.
   """
   found, lacking = [], {}
-  for kind, (check, needs) in KINDS.items():
+  for kind, (check, needs) in kinds.KINDS.items():
     said = [f'{kind}: {what}' for what in check(seen)]
     found += [(kind, what) for what in said]
-    if not said and not _has(seen, needs):
+    if not said and not kinds.has(seen, needs):
       lacking[kind] = needs
   return {
     'leaks': [what for _, what in found],
     'kinds': list(dict.fromkeys(kind for kind, _ in found)),
-    'checked': [kind for kind in KINDS if kind not in lacking],
+    'checked': [kind for kind in kinds.KINDS if kind not in lacking],
     'not_checked': lacking,
     'probes': _probes(seen, features),
   }
@@ -91,6 +64,10 @@ def main(words):
   given = flags.FLAGS
   if len(words) > 1 or bool(words) == bool(given.predictions):
     raise errors.UserError('name one workdir, or --predictions=FILE')
+  kind, others = ('a workdir', _OF_FILES) if words else ('files', _OF_RUNS)
+  for name in others:
+    if given[name].value:
+      raise errors.UserError(f'--{name} cannot go with an audit of {kind}')
   if words:
     permuted = given.permuted
     if given.permute:
@@ -101,16 +78,17 @@ def main(words):
       given.predictions,
       folds=given.folds,
       clips=given.clips,
-      facts=given.facts,
+      told=given.facts,
+      report=given.report,
     )
   features = None
   if given.features:
     features = _features(given.features, seen)
-  elif given.network and words:
+  elif given.network:
     from mefnet_jax import controls
 
     table = controls.features(pathlib.Path(words[0]))
-    features = np.stack([table[clip] for clip in seen.clips])
+    features = np.stack([table[row['clip']] for row in evidence.rows(seen)])
   audit = find(seen, features)
   print(told(seen, audit))
   if given.out:
@@ -130,6 +108,12 @@ def told(seen: evidence.Evidence, audit: dict) -> str:
   said += [f'LEAK  {what}' for what in audit['leaks']]
   if seen.assumed:
     said.append('note  no folds given: each fold is taken to train on the rest')
+  odd = predictions.improbable(seen.made)
+  if odd:
+    said.append(
+      f'note  predicted is not the most probable class of {len(odd)} clips: '
+      f'{", ".join(odd[:3])}'
+    )
   said += [
     f'note  not checked: {kind} (lacks: {needs})'
     for kind, needs in audit['not_checked'].items()
@@ -156,29 +140,11 @@ def probed(audit: dict) -> list[str]:
   return said
 
 
-def _has(seen, needs):
-  """Whether the evidence that a check needs is there."""
-  rows = list(seen.clips.values())
-  trained = any(fold['train'] for fold in seen.folds.values())
-  return {
-    '': True,
-    'folds': trained,
-    'folds file': trained and not seen.assumed,
-    'sha256': trained and any(row.get('sha256') for row in rows),
-    'mark': trained and any(row.get('mark') for row in rows),
-    'facts': bool(seen.facts),
-    'facts or history': bool(seen.facts or seen.history),
-    'report or facts': bool(seen.report.get('metrics') or seen.facts),
-    'permuted': bool(seen.permuted),
-  }[needs]
-
-
 def _probes(seen, features):
   """Who the features show, and what the folds make of permuted labels."""
-  rows = [row for row in seen.clips.values() if row.get('subject')]
-  if features is None:
-    rows = [row for row in rows if row.get('mark')]
-  if len(rows) < 4 or len(rows) != len(seen.clips):
+  rows = evidence.rows(seen)
+  needed = {'subject'} if features is not None else {'subject', 'mark'}
+  if len(rows) < 4 or not all(needed <= row.keys() for row in rows):
     return {}
   subject = [row['subject'] for row in rows]
   sets = {'the features': features}
@@ -208,19 +174,14 @@ def _probes(seen, features):
 
 
 def _features(path, seen):
-  """(N, D) of a CSV file: clip, then numbers; in the order of seen.clips."""
-  names = list(seen.clips) or list(seen.made.clip)
+  """(N, D) of a CSV file: clip, then numbers; in the order of the clips."""
+  names = [row['clip'] for row in evidence.rows(seen)]
   table = {row['clip']: row for row in predictions.rows(path, ['clip'])}
   lacking = [name for name in names if name not in table]
-  if not seen.clips or lacking:
-    what = (
-      f'missing clip: {", ".join(lacking[:5])}'
-      if lacking
-      else ('needs --clips with clip and subject')
-    )
-    raise errors.UserError(f'{path}: {what}')
+  if lacking:
+    raise errors.UserError(f'{path}: missing clip: {", ".join(lacking[:5])}')
   try:
-    return np.array(
+    found_ND = np.array(
       [
         [float(x) for key, x in table[name].items() if key != 'clip']
         for name in names
@@ -228,6 +189,9 @@ def _features(path, seen):
     )
   except ValueError as error:
     raise errors.UserError(f'{path}: no number ({error})') from error
+  if not found_ND.size or not np.isfinite(found_ND).all():
+    raise errors.UserError(f'{path}: no column of finite numbers beside clip')
+  return found_ND
 
 
 def _permute(workdir):
@@ -242,6 +206,7 @@ def _define():
   flags.DEFINE_string('folds', '', 'Its folds: clip,subject,fold,role.')
   flags.DEFINE_string('clips', '', 'clip[,subject,label,sha256,mark].')
   flags.DEFINE_string('facts', '', 'What was fitted and chosen on what.')
+  flags.DEFINE_string('report', '', 'Scores as reported: {"metrics": {...}}.')
   flags.DEFINE_string('features', '', 'Features of each clip, for probes.')
   flags.DEFINE_string(
     'permuted', '', 'Workdir of the run with permuted labels.'

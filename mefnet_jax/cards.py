@@ -7,6 +7,22 @@ to be unknown.
 
 import json
 
+_ORIGIN = {
+  'synthetic': 'Rendered faces with the folder layout of the real release, '
+  'made by `mefnet_jax.synthetic`. No person is shown.',
+  'maps': 'Public maps of the optical flow between onset and apex, made from '
+  'SMIC, CASME II and SAMM, which show real people. No face is in them.',
+  'real': 'Photographs of real people. Who made them, why and with which '
+  'consent is told by the authors of the release; the licences of SMIC, '
+  'CAS(ME)^2 and their like forbid to pass images on.',
+}
+_PRIVACY = {
+  'synthetic': 'May be passed on: nobody is in it.',
+  'maps': 'This folder holds names of clips, digests and scores, no faces.',
+  'real': 'Faces are personal data. This folder holds names of clips, digests '
+  'and scores, no images, unless they were asked for with --show-faces.',
+}
+
 
 def both(summary: dict) -> dict[str, str]:
   """model_card.md and data_sheet.md, as Markdown, from report.json."""
@@ -28,6 +44,8 @@ def model_card(summary: dict) -> str:
             'Output': f'probabilities of {", ".join(summary["classes"])}',
             'Settings': f'`{json.dumps(summary["config"].get("model", {}))}`',
             'Training': f'`{json.dumps(summary["config"].get("train", {}))}`',
+            'Protocol': summary['protocol'],
+            'Selection of the epoch': summary['selection'],
             'Seeds': ', '.join(map(str, summary['seeds'])),
             'Hardware': summary['device'],
             'Command': f'`{summary["command"]}`',
@@ -72,31 +90,31 @@ def data(summary: dict) -> str:
     f'| {x["subject"]} | {x["clips"]} |' for x in summary['per_subject']
   ]
   counts = ', '.join(f'{n} {k}' for k, n in summary['findings'].items())
-  synthetic = summary['release'] == 'synthetic'
+  maps = summary['dataset'] == 'megc_flow'
+  kind = 'maps' if maps else 'real'
+  if summary['release'] == 'synthetic':
+    kind = 'synthetic'
   return (
     '\n\n'.join(
       [
         f'# Data sheet: {summary["dataset"]}, {summary["release"]} release',
         *_notices(summary),
         '## Motivation and origin',
-        'Rendered faces with the folder layout of the real release, made by '
-        '`mefnet_jax.synthetic`. No person is shown.'
-        if synthetic
-        else 'A licensed release of photographs of real people. Who made it, '
-        'why and with which consent is told by its authors; its licence '
-        'forbids to pass images on.',
+        _ORIGIN[kind],
         '## Composition',
         f'{summary["clips"]} scored clips of {summary["subjects"]} subjects.',
         '\n'.join(['| class | clips |', '|---|---|', *rows]),
         '\n'.join(['| subject | clips |', '|---|---|', *people]),
         '## Collection',
         'Rendered with known expressions; see docs/synthetic.md.'
-        if synthetic
+        if kind == 'synthetic'
         else 'Not known to this run: see the publication of the release.',
         '## Preparation',
         f'`{json.dumps(config)}`',
-        'A face is found once, on the onset frame; all other frames are '
-        'registered to it; clips are interpolated to a fixed number of frames.',
+        'The maps are read as they are stored.'
+        if maps
+        else 'Clips are cut out, aligned and brought to a fixed number of '
+        'frames as these settings say (docs/datasets.md).',
         f'Findings: {counts or "none"} (findings.csv lists them).',
         '## Labels',
         f'Classes as in the release: {", ".join(summary["classes"])}.'
@@ -106,11 +124,7 @@ def data(summary: dict) -> str:
           else ''
         ),
         '## Distribution and privacy',
-        'May be passed on: nobody is in it.'
-        if synthetic
-        else 'Faces are personal data. This folder holds names of clips, '
-        'digests and scores, no images, unless the page was made '
-        'with --show-faces.',
+        _PRIVACY[kind],
       ]
     )
     + '\n'
@@ -130,6 +144,8 @@ def _stream(summary):
   what = {
     'difference': 'the difference of each frame to the onset frame',
     'frames': 'frames as they are',
+    'flow': 'optical flow from the onset to each frame',
+    'as_is': 'stored values at a fixed scale',
   }.get(config.get('input'), 'not stated')
   frames = config.get('dataset', {}).get('frames')
   return f'{what}, {frames} frames a clip' if frames else what

@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import itertools
 import os
 import re
 import shlex
@@ -69,9 +70,18 @@ def config(holder, mistaken: str):
 
 
 def words() -> list[str]:
-  """Takes the words that are no flags from the command line."""
-  taken = [x for x in sys.argv[1:] if not x.startswith('-')]
-  sys.argv[1:] = [x for x in sys.argv[1:] if x.startswith('-')]
+  """Takes the words that are neither flags nor their values from the command
+  line; the flags must be defined already."""
+  taken, rest, given = [], [], iter(sys.argv[1:])
+  for x in given:
+    if not x.startswith('-'):
+      taken.append(x)
+      continue
+    rest.append(x)
+    name = x.lstrip('-')
+    if name in flags.FLAGS and not flags.FLAGS[name].boolean:
+      rest += itertools.islice(given, 1)
+  sys.argv[1:] = rest
   return taken
 
 

@@ -2,28 +2,30 @@
 
 import itertools
 
-from mefnet_jax import comparison, predictions
+from mefnet_jax import comparison, facts, predictions
 
-_TESTS = ('uar', 'uf1')
+_TESTS = ('accuracy', 'uar', 'uf1')
 
 
-def compare(names: list[str]) -> dict:
+def compare(names: list[str], titles: list[str] = ()) -> dict:
   """All pairs of two or more runs; Holm over the pairs.
 
   Args:
     names: workdirs or predictions.csv files.
+    titles: what the runs are called; as their names if not given.
 
   Returns:
-    runs, pairs: `comparison.compare` of each, with names and Holm's p.
+    runs, pairs: `comparison.compare` of each, with titles and Holm's p;
+    notices: words such as SYNTHETIC to the runs whose report.json has them.
 
   Raises:
     UserError: a file that cannot be used, or clips that are not the same.
   """
   made = [predictions.read(name) for name in names]
-  pairs = []
+  titles, pairs = list(titles or names), []
   for i, j in itertools.combinations(range(len(names)), 2):
     found = comparison.compare(made[i], made[j])
-    pairs.append({'one': names[i], 'other': names[j]} | found)
+    pairs.append({'one': titles[i], 'other': titles[j]} | found)
   for key in _TESTS:
     p = comparison.holm([pair['permutation'][key] for pair in pairs])
     for pair, adjusted in zip(pairs, p, strict=True):
@@ -31,7 +33,11 @@ def compare(names: list[str]) -> dict:
   p = comparison.holm([pair['mcnemar']['p'] for pair in pairs])
   for pair, adjusted in zip(pairs, p, strict=True):
     pair['holm']['mcnemar'] = adjusted
-  return {'runs': names, 'pairs': pairs}
+  notices: dict[str, list[str]] = {}
+  for title, one in zip(titles, made, strict=True):
+    for word in _notices(one.path.with_name('report.json')):
+      notices.setdefault(word, []).append(title)
+  return {'runs': titles, 'notices': notices, 'pairs': pairs}
 
 
 def told(found: dict) -> str:
@@ -40,8 +46,10 @@ def told(found: dict) -> str:
     '| runs | score | one | other | difference | 95 % interval | p, subjects '
     'permuted | Holm |\n|---|---|---|---|---|---|---|---|'
   )
+  notices = [f'**{x}**: {", ".join(y)}.' for x, y in found['notices'].items()]
   return '\n\n'.join(
     [
+      *notices,
       '\n'.join([head, *(x for pair in found['pairs'] for x in _rows(pair))]),
       *(_words(pair) for pair in found['pairs']),
       f'Holm: over {len(found["pairs"])} comparison(s) of one test.',
@@ -49,16 +57,19 @@ def told(found: dict) -> str:
   )
 
 
+def _notices(path):
+  """The reservations that a run's report makes, if it has one."""
+  return facts.scores(path).get('notices', {}) if path.exists() else ()
+
+
 def _rows(pair):
   for key, x in pair['scores'].items():
     bounds = x['interval']
     said = '{:+.3f} to {:+.3f}'.format(*bounds) if bounds else 'one subject'
-    adjusted = pair['holm'].get(key)
     yield (
       f'| {pair["one"]}, {pair["other"]} | {key} | {x["one"]:.3f} | '
       f'{x["other"]:.3f} | {x["difference"]:+.3f} | {said} | '
-      f'{_p(pair["permutation"][key])} | '
-      + (f'{_p(adjusted)} |' if adjusted is not None else '|')
+      f'{_p(pair["permutation"][key])} | {_p(pair["holm"][key])} |'
     )
 
 
@@ -67,20 +78,36 @@ def _words(pair):
   m, least = pair['mcnemar'], pair['smallest']
   p = pair['holm']['uar']
   finding = 'differ' if p < 0.05 else 'cannot be told apart'
-  by_subject = (
-    f'{least["subjects"]:.3f} over subjects, '
-    if least['subjects'] is not None
-    else ''
-  )
   return (
     f'{pair["one"]} and {pair["other"]} {finding} in UAR at the 5 % level '
     f'({pair["clips"]} clips of {pair["subjects"]} subjects). Exact McNemar: '
     f'{m["only_one"]} clips only the first has right, {m["only_other"]} only '
     f'the second, p {_p(m["p"], "= ")} (Holm {_p(pair["holm"]["mcnemar"])}; '
-    'takes clips of a person as independent). Smallest difference of accuracy '
-    f'that this pair could show with 80 % power: {by_subject}'
-    f'{least["clips"]:.3f} over clips; below {least["floor"]:.3f} an exact '
-    'McNemar test cannot reach 5 %.'
+    f'takes clips of a person as independent). {_least(pair)} Below '
+    f'{least["floor"]:.3f} an exact McNemar test cannot reach 5 %.'
+  )
+
+
+def _least(pair):
+  """The smallest difference that the pair could show."""
+  least = pair['smallest']
+  if least['clips'] is None:
+    return (
+      'Both are right on the same clips, so what difference they could show '
+      'cannot be told.'
+    )
+  said = (
+    'Smallest difference of accuracy that this pair could show with 80 % '
+    'power: '
+  )
+  if least['subjects'] is None:
+    return (
+      f'{said}{least["clips"]:.3f} over clips; over {pair["subjects"]} '
+      'subjects none, their permutation cannot reach 5 %.'
+    )
+  return (
+    f'{said}{least["subjects"]:.3f} over subjects, {least["clips"]:.3f} over '
+    'clips.'
   )
 
 

@@ -13,6 +13,7 @@ from mefnet_jax import errors, metrics, predictions
 _DRAWS = 10000
 _POWER = 1.96 + 0.84  # standard errors: 5 % level, 80 % power
 _EXACT = 13  # subjects; 2 ** 13 swaps are all tried
+_FEWEST = 6  # subjects: 2 of 2 ** 6 swaps are less than 5 %, 2 of 2 ** 5 not
 
 
 def compare(
@@ -23,8 +24,9 @@ def compare(
   Returns:
     clips, subjects; scores of both and their difference with a 95 %
     interval (bootstrap by subject, pairs kept) for accuracy, uar, uf1;
-    mcnemar (exact) of the clips; permutation of uar and uf1, by subject;
-    smallest, the differences of accuracy that this data could show.
+    mcnemar (exact) of the clips; permutation of the same three, by subject;
+    smallest, the differences of accuracy that this data could show (None:
+    nothing could be told).
 
   Raises:
     UserError: the clips, the classes or the labels are not the same ones.
@@ -120,16 +122,18 @@ def _paired(one, other):
 
 def _smallest(counts_2SCC, right_2N):
   """Differences of accuracy found with 80 % power, from this pair's own
-  scatter: over clips, and over subjects (None for fewer than three)."""
+  scatter: over clips, and over subjects. None where nothing could be found:
+  runs that are right on the same clips, or fewer subjects than six, whose
+  permutation is never below 5 %."""
   clips_S = counts_2SCC[0].sum((-2, -1))
   clips, people = clips_S.sum(), len(clips_S)
   apart = (right_2N[0] != right_2N[1]).mean()
   found = {
     'floor': detectable(0.5, int(clips))['floor'],
-    'clips': float(_POWER * math.sqrt(apart / clips)),
+    'clips': float(_POWER * math.sqrt(apart / clips)) if apart else None,
     'subjects': None,
   }
-  if people > 2:
+  if apart and people >= _FEWEST:
     right_2S = np.trace(counts_2SCC, axis1=-2, axis2=-1)
     gap_S = right_2S[1] - right_2S[0]
     off_S = gap_S - gap_S.sum() / clips * clips_S

@@ -3,13 +3,15 @@
 import dataclasses
 import json
 import pathlib
+import re
 from typing import Any
 
-from mefnet_jax import errors, predictions
+from mefnet_jax import errors, facts, predictions, sameness
 
 ROLES = ('train', 'validation', 'test')
 _FOLDS = ('clip', 'subject', 'fold', 'role')
 _CLIPS = ('clip',)
+_CURVE = {'epoch', 'fold', 'split'}
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
@@ -18,7 +20,7 @@ class Evidence:
 
   folds: {fold: {role: {clip: subject}}}; assumed where no file says it.
   clips: rows of clips.csv by clip, in the file's order; {} if not given.
-  facts: as in facts.json. report: as in report.json. history: rows of
+  told: as in facts.json. report: as in report.json. history: rows of
   metrics.jsonl. permuted: report.json of the run with permuted labels.
   """
 
@@ -26,7 +28,7 @@ class Evidence:
   folds: dict[str, dict[str, dict[str, str]]]
   assumed: bool = False
   clips: dict[str, dict[str, str]] = dataclasses.field(default_factory=dict)
-  facts: dict[str, Any] = dataclasses.field(default_factory=dict)
+  told: dict[str, Any] = dataclasses.field(default_factory=dict)
   report: dict[str, Any] = dataclasses.field(default_factory=dict)
   history: list[dict[str, Any]] = dataclasses.field(default_factory=list)
   permuted: dict[str, Any] = dataclasses.field(default_factory=dict)
@@ -51,42 +53,66 @@ def of_run(workdir, *, report=None, permuted='') -> Evidence:
     for name, file in (
       ('folds', 'folds.csv'),
       ('clips', 'clips.csv'),
-      ('facts', 'facts.json'),
+      ('told', 'facts.json'),
     )
   }
   found = of_files(workdir / 'predictions.csv', **given)
   path = workdir / 'report.json'
   if report is None:
-    report = _json(path) if path.exists() else {}
+    report = facts.scores(path) if path.exists() else {}
+  control = pathlib.Path(permuted) / 'report.json'
   return dataclasses.replace(
     found,
     report=report,
     history=history(workdir / 'metrics.jsonl'),
-    permuted=_json(pathlib.Path(permuted) / 'report.json') if permuted else {},
+    permuted=facts.scores(control, permuted=True) if permuted else {},
   )
 
 
-def of_files(made, *, folds='', clips='', facts='') -> Evidence:
+def of_files(made, *, folds='', clips='', told='', report='') -> Evidence:
   """The evidence of a predictions.csv and what else there is of a run.
 
   Without `folds` each fold is taken to train on all clips that it does not
   test, as in a cross-validation.
 
   Raises:
-    UserError: a file cannot be read, or the predictions lack a clip that the
-      folds test, or have one that they do not.
+    UserError: a file cannot be read or means nothing, the predictions lack a
+      clip that the folds test or have one that they do not name, or the
+      labels of two files are not the same.
   """
   made = predictions.read(made)
   split = _folds(folds) if folds else _assumed(made)
-  tested = {clip for fold in split.values() for clip in fold['test']}
-  predictions.check(made, tested)
+  predictions.check(made, _clips_of(split, 'test'), _clips_of(split, *ROLES))
   return Evidence(
     made=made,
     folds=split,
     assumed=not folds,
     clips=_clips(clips, made) if clips else {},
-    facts=_json(facts) if facts else {},
+    told=facts.read(told, split) if told else {},
+    report=facts.scores(report) if report else {},
   )
+
+
+def rows(seen: Evidence) -> list[dict[str, str]]:
+  """All clips: rows of clips.csv, what they lack taken from the predictions;
+  the predicted clips where there is no such file."""
+  made = seen.made
+  known = {
+    clip: {'clip': clip, 'subject': who, 'label': made.classes[label]}
+    for clip, who, label in zip(
+      made.clip, made.subject, made.label, strict=True
+    )
+  }
+  return [
+    known.get(clip, {}) | {key: x for key, x in row.items() if x}
+    for clip, row in (seen.clips or known).items()
+  ]
+
+
+def _clips_of(split, *roles):
+  return {
+    clip for fold in split.values() for role in roles for clip in fold[role]
+  }
 
 
 def _folds(path):
@@ -116,34 +142,55 @@ def _assumed(made):
 
 
 def _clips(path, made):
-  """Rows by clip; the predicted ones must be among them, once."""
+  """Rows by clip; the predicted ones must be among them, once, and alike."""
   rows = predictions.rows(path, _CLIPS)
   names = [row['clip'] for row in rows]
   doubled = sorted({name for name in names if names.count(name) > 1})
   lacking = sorted(set(made.clip) - set(names))
-  for wrong, what in ((doubled, 'doubled'), (lacking, 'missing')):
+  marks = [row['clip'] for row in rows if not _is_mark(row.get('mark'))]
+  true = dict(zip(made.clip, made.label, strict=True))
+  other = [
+    row['clip']
+    for row in rows
+    if row.get('label')
+    and row['clip'] in true
+    and row['label'] != made.classes[true[row['clip']]]
+  ]
+  for wrong, what in (
+    (doubled, 'doubled clip'),
+    (lacking, 'missing clip'),
+    (marks, f'a mark is {sameness.DIGITS} hex digits, or empty; at clip'),
+    (other, f'another label than in {made.path}, at clip'),
+  ):
     if wrong:
-      raise errors.UserError(f'{path}: {what} clip: {", ".join(wrong[:5])}')
+      raise errors.UserError(f'{path}: {what}: {", ".join(wrong[:5])}')
   return {row['clip']: row for row in rows}
 
 
-def _json(path):
-  try:
-    found = json.loads(pathlib.Path(path).read_text(encoding='utf-8'))
-  except (OSError, ValueError) as error:
-    raise errors.UserError(f'{path}: cannot be read ({error})') from error
-  if not isinstance(found, dict):
-    raise errors.UserError(f'{path}: not a JSON object')
-  return found
+def _is_mark(text):
+  return not text or bool(re.fullmatch(rf'[0-9a-f]{{{sameness.DIGITS}}}', text))
 
 
 def history(path) -> list[dict[str, Any]]:
-  """Rows of metrics.jsonl, up to the first that a kill cut short."""
+  """Rows of metrics.jsonl, up to the first that a kill cut short.
+
+  Raises:
+    UserError: not text, or a row that is no object with epoch, fold, split.
+  """
   rows = []
-  if path.exists():
-    for line in path.read_text(encoding='utf-8').splitlines():
-      try:
-        rows.append(json.loads(line))
-      except ValueError:
-        break
+  if not path.exists():
+    return rows
+  try:
+    lines = path.read_text(encoding='utf-8').splitlines()
+  except (OSError, UnicodeDecodeError) as error:
+    raise errors.UserError(f'{path}: cannot be read ({error})') from error
+  for number, line in enumerate(lines, 1):
+    try:
+      rows.append(json.loads(line))
+    except ValueError:
+      break
+    if not isinstance(rows[-1], dict) or not _CURVE <= rows[-1].keys():
+      raise errors.UserError(
+        f'{path}: row {number} has no {", ".join(sorted(_CURVE))}'
+      )
   return rows

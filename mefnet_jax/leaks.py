@@ -5,81 +5,13 @@ in words that name the fold and the clips; nothing where nothing is known.
 """
 
 import collections
-import re
 from collections.abc import Iterator
 
 import numpy as np
 
-from mefnet_jax import evidence, metrics, sameness
+from mefnet_jax import evidence, facts, metrics, sides
 
 _CLOSE = 1e-3  # scores are often rounded to three digits
-_NAMED = 3
-
-
-def subject_on_both_sides(seen: evidence.Evidence) -> Iterator[str]:
-  """A person is trained on and tested."""
-  for name, learnt, tested in _sides(seen):
-    both = sorted(set(learnt.values()) & set(tested.values()) - {''})
-    if both:
-      yield f'{name}: {_some(both, "subject")}'
-
-
-def subject_under_two_names(seen: evidence.Evidence) -> Iterator[str]:
-  """'s1' is trained on and 'S01' is tested."""
-  for name, learnt, tested in _sides(seen):
-    known = {_plain(who): who for who in learnt.values()}
-    pairs = {
-      f'{known[_plain(who)]} and {who}'
-      for who in tested.values()
-      if _plain(who) in known and who not in learnt.values()
-    }
-    if pairs:
-      yield f'{name}: {_some(sorted(pairs), "pair")}'
-
-
-def clip_on_both_sides(seen: evidence.Evidence) -> Iterator[str]:
-  """The same clip is trained on and tested."""
-  for name, learnt, tested in _sides(seen):
-    both = sorted(set(learnt) & set(tested))
-    if both:
-      yield f'{name}: {_some(both, "clip")}'
-
-
-def test_clip_for_validation(seen: evidence.Evidence) -> Iterator[str]:
-  """A tested clip, or its person, is among those that choose something."""
-  for name, fold in seen.folds.items():
-    who = set(fold['test'].values()) - {''}
-    both = sorted(
-      clip
-      for clip, subject in fold['validation'].items()
-      if clip in fold['test'] or subject in who
-    )
-    if both:
-      yield f'{name}: {_some(both, "clip")}'
-
-
-def identical_clips(seen: evidence.Evidence) -> Iterator[str]:
-  """Clips of different names and the same pixels on both sides."""
-  where = collections.defaultdict(list)
-  for clip, row in seen.clips.items():
-    if row.get('sha256'):
-      where[row['sha256']].append(clip)
-  groups = [group for group in where.values() if len(group) > 1]
-  pairs = {(a, b) for group in groups for a in group for b in group if a != b}
-  yield from _across(seen, pairs)
-
-
-def near_identical_clips(seen: evidence.Evidence) -> Iterator[str]:
-  """Clips of different names that are one recording, on both sides."""
-  rows = [row for row in seen.clips.values() if row.get('mark')]
-  if rows:
-    near = np.argwhere(sameness.near([row['mark'] for row in rows]))
-    pairs = {(rows[i]['clip'], rows[j]['clip']) for i, j in near}
-    digests = {row['clip']: row.get('sha256') for row in rows}
-    yield from _across(
-      seen,
-      {(a, b) for a, b in pairs if not digests[a] or digests[a] != digests[b]},
-    )
 
 
 def scored_without_being_held_out(seen: evidence.Evidence) -> Iterator[str]:
@@ -91,26 +23,26 @@ def scored_without_being_held_out(seen: evidence.Evidence) -> Iterator[str]:
     if clip not in seen.folds.get(fold, {'test': ()})['test']
   ]
   if wrong:
-    yield _some(wrong, 'clip')
+    yield sides.some(wrong, 'clip')
 
 
 def fitted_on_held_out(seen: evidence.Evidence, thing: str) -> Iterator[str]:
   """A statistic was computed from clips that it is then tested on."""
-  fact = seen.facts.get('fitted', {}).get(thing, {})
+  fact = seen.told.get('fitted', {}).get(thing, {})
   on = fact.get('on')
   if on in ('everything', 'held-out'):
     yield f'fitted on {on}'
   for name, clips in on.items() if isinstance(on, dict) else ():
     both = sorted(set(clips) & set(seen.folds.get(name, {}).get('test', ())))
     if both:
-      yield f'{name}: {_some(both, "clip")}'
+      yield f'{name}: {sides.some(both, "clip")}'
   if thing == 'class weights':
     yield from _weights(seen, fact.get('values', {}))
 
 
 def chosen_on_held_out(seen: evidence.Evidence, what: str) -> Iterator[str]:
   """The epoch, or a setting, was chosen by the score that is reported."""
-  chosen = seen.facts.get('chosen', {}).get(what)
+  chosen = seen.told.get('chosen', {}).get(what)
   if chosen in ('held-out', 'test', 'oracle'):
     yield 'chosen by the score of the held-out clips'
   elif what == 'epoch' and seen.report.get('selection') == 'oracle':
@@ -121,7 +53,7 @@ def chosen_on_held_out(seen: evidence.Evidence, what: str) -> Iterator[str]:
 
 def folds_averaged(seen: evidence.Evidence) -> Iterator[str]:
   """The reported scores are means over folds, not scores of the pool."""
-  if seen.facts.get('scoring') == 'averaged':
+  if seen.told.get('scoring') == 'averaged':
     yield 'the facts say so'
   count = len(seen.made.classes)
   pooled = metrics.scores(seen.made.label, seen.made.predicted, count)
@@ -166,28 +98,6 @@ def permuted_labels_learnt(seen: evidence.Evidence) -> Iterator[str]:
     )
 
 
-def _sides(seen):
-  """(fold, clips it learns from, clips it tests), each clip: subject."""
-  for name, fold in seen.folds.items():
-    yield name, fold['train'], fold['test']
-
-
-def _plain(name):
-  """A subject's name without case, marks and leading zeros."""
-  words = re.findall(r'\d+|[a-z]+', name.lower())
-  return ''.join(str(int(x)) if x.isdigit() else x for x in words)
-
-
-def _across(seen, pairs):
-  """Those (learnt, tested) pairs of clips that a fold puts on two sides."""
-  for name, learnt, tested in _sides(seen):
-    both = sorted(
-      f'{a} and {b}' for a, b in pairs if a in learnt and b in tested
-    )
-    if both:
-      yield f'{name}: {_some(both, "pair")}'
-
-
 def _weights(seen, values):
   """Class weights that are those of all clips, not of the training clips."""
   label = {clip: row.get('label') for clip, row in seen.clips.items()}
@@ -201,7 +111,7 @@ def _weights(seen, values):
       if off:
         yield (
           f'{name}: weights not those of its training clips: '
-          f'{_some(sorted(off), "class")}'
+          f'{sides.some(sorted(off), "class")}'
         )
 
 
@@ -219,7 +129,8 @@ def _best_epochs(seen):
   right = seen.made.label == seen.made.predicted
   fold, moved = np.array(seen.made.fold), []
   for name in np.unique(fold):
-    curve = [row['accuracy'] for row in rows if row['fold'] == name]
+    curve = [row.get('accuracy') for row in rows if row['fold'] == name]
+    curve = [x for x in curve if facts.number(x)]
     score = right[fold == name].mean()
     if not curve or score < max(curve) - _CLOSE:
       return
@@ -228,13 +139,5 @@ def _best_epochs(seen):
   if moved:
     yield (
       'every fold is scored at its best epoch, and it is not the last of '
-      f'{_some(moved, "fold")}'
+      f'{sides.some(moved, "fold")}'
     )
-
-
-def _some(names, what):
-  """'3 clips: a, b, c', and no more than a few of many."""
-  plural = {'class': 'classes'}.get(what, what + 's')
-  head = f'{len(names)} {what if len(names) == 1 else plural}: '
-  more = f', ... and {len(names) - _NAMED} more' * (len(names) > _NAMED)
-  return head + ', '.join(names[:_NAMED]) + more

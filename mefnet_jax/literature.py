@@ -65,7 +65,8 @@ def _unlike(row, data, leaky, summary):
   if row['leaky'] == 'unknown':
     return 'it is not known whether they are leaky'
   if row['leaky'] != leaky:
-    return 'leaky' if row['leaky'] == 'yes' else 'not leaky, as this run is'
+    said = 'leaky' if row['leaky'] == 'yes' else 'honest'
+    return f'{said}, which this run is not'
   return ''
 
 

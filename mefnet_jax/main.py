@@ -21,6 +21,9 @@ _WORKDIR = flags.DEFINE_string(
 _PREVIEW = flags.DEFINE_bool(
   'preview', False, 'Write contact sheets of prepared clips, train nothing.'
 )
+_SHOW_FACES = flags.DEFINE_bool(
+  'show-faces', False, 'With --preview: of a licensed release too.'
+)
 _QUIET = flags.DEFINE_bool('quiet', False, 'Only the closing table.')
 _DETERMINISTIC = flags.DEFINE_bool(
   'deterministic', True, 'The same bits each time on a GPU too; costs a little.'
@@ -52,7 +55,9 @@ def main():
 
   workdir = pathlib.Path(_WORKDIR.value or _default_workdir())
   if _PREVIEW.value:
-    for sheet in datasets.preview(config.dataset, workdir / 'preview'):
+    for sheet in datasets.preview(
+      config.dataset, workdir / 'preview', show_faces=_SHOW_FACES.value
+    ):
       print(sheet)
     return
   with contextlib.ExitStack() as stack:

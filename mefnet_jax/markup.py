@@ -1,6 +1,7 @@
 """Small pieces of HTML that the report is made of."""
 
 import html
+import re
 
 
 def text(value) -> str:
@@ -32,16 +33,21 @@ def table(caption: str, head: dict[str, str], rows) -> str:
     )
     body += f'<tr><th scope="row">{first}</th>{cells}</tr>\n'
   return scrolling(
-    f'<table><caption><span>{caption}</span></caption><thead><tr>{columns}</tr></thead>\n'
-    f'<tbody>\n{body}</tbody></table>'
+    caption,
+    f'<table><caption><span>{caption}</span></caption>'
+    f'<thead><tr>{columns}</tr></thead>\n<tbody>\n{body}</tbody></table>',
   )
 
 
-def scrolling(content: str) -> str:
-  """A box that scrolls sideways on a narrow screen, by keyboard as well."""
+def scrolling(caption: str, content: str) -> str:
+  """A box that scrolls sideways on a narrow screen, by keyboard as well.
+
+  Named by the first sentence of the table's caption, for those who hear it.
+  """
+  name = re.sub('<[^>]*>', '', caption).partition('. ')[0].rstrip('.:')
   return (
-    '<div class="scroll" role="group" aria-label="table" tabindex="0">'
-    f'{content}</div>'
+    f'<div class="scroll" role="group" aria-label="Table: {name}" '
+    f'tabindex="0">{content}</div>'
   )
 
 

@@ -34,9 +34,9 @@ def read(path) -> Predictions:
   """The predictions of a file, or of the workdir that holds it.
 
   Raises:
-    UserError: it cannot be read, lacks a column, has a doubled or unnamed
-      clip, a label that is no class, or probabilities that are no numbers of
-      0 to 1 or do not sum to 1. The clips are named.
+    UserError: it cannot be read, lacks a column or one of its cells, has a
+      doubled clip, a label that is no class, or probabilities that are no
+      numbers of 0 to 1 or do not sum to 1. The clips are named.
   """
   path = pathlib.Path(path)
   if path.is_dir():
@@ -64,12 +64,21 @@ def read(path) -> Predictions:
   )
 
 
-def check(made: Predictions, expected) -> None:
-  """Raises UserError if the clips are not the expected ones: the missing and
-  the unknown are named."""
+def check(made: Predictions, expected, known=()) -> None:
+  """Raises UserError if expected clips are missing, or others than they and
+  the `known` ones are there: either are named."""
   have, expected = set(made.clip), set(expected)
   _refuse(made.path, sorted(expected - have), 'missing clip')
-  _refuse(made.path, sorted(have - expected), 'unknown clip')
+  _refuse(made.path, sorted(have - expected - set(known)), 'unknown clip')
+
+
+def improbable(made: Predictions) -> list[str]:
+  """Clips whose predicted class is not the most probable one."""
+  if made.probabilities is None:
+    return []
+  said = np.take_along_axis(made.probabilities, made.predicted[:, None], 1)
+  below = said[:, 0] < made.probabilities.max(1) - 1e-6
+  return [clip for clip, low in zip(made.clip, below, strict=True) if low]
 
 
 def rows(path, columns) -> list[dict[str, str]]:
@@ -78,7 +87,8 @@ def rows(path, columns) -> list[dict[str, str]]:
 
 
 def _rows(path, columns):
-  """Names of the columns, and the rows, none of them short or unnamed."""
+  """Names of the columns, and the rows, none of them short; none of these
+  columns empty."""
   try:
     with path.open(newline='', encoding='utf-8-sig') as file:
       reader = csv.DictReader(file, strict=True)
@@ -92,13 +102,17 @@ def _rows(path, columns):
     raise errors.UserError(
       f'{path}: no column {", ".join(lacking)}; needed: {",".join(columns)}'
     )
+  twice = _doubled(head)
+  if twice:
+    raise errors.UserError(f'{path}: doubled column {", ".join(twice)}')
   if not found:
     raise errors.UserError(f'{path}: no rows below the header')
   for number, row in enumerate(found, 2):
     if None in row or None in row.values():
       raise errors.UserError(f'{path}: row {number} has not {len(head)} cells')
-    if not row['clip']:
-      raise errors.UserError(f'{path}: row {number} has no clip')
+    empty = [name for name in columns if not row[name].strip()]
+    if empty:
+      raise errors.UserError(f'{path}: row {number} has no {empty[0]}')
   return head, found
 
 

@@ -115,7 +115,7 @@ def run(
     },
     versions=_versions(),
     device=_device(),
-    command=shlex.join(['python', '-m', 'mefnet_jax.main', *sys.argv[1:]]),
+    command=_command(),
   )
   if not processes.is_first():
     return results.summary(result)
@@ -300,6 +300,13 @@ def _versions():
     except metadata.PackageNotFoundError:
       continue
   return versions
+
+
+def _command():
+  """The command that runs: of main, or of an experiment that calls this."""
+  module = getattr(sys.modules['__main__'], '__spec__', None)
+  name = module.name if module else 'mefnet_jax.main'
+  return shlex.join(['python', '-m', name, *sys.argv[1:]])
 
 
 def _device():

@@ -22,6 +22,7 @@ from mefnet_jax import (
   comparing,
   errors,
   evidence,
+  facts,
   figures,
   findings,
   report_faces,
@@ -168,10 +169,13 @@ def _page(workdir, summary, history, found, clips):
 def _finished(workdir):
   """report.json of a finished run."""
   path = workdir / 'report.json'
-  try:
-    return json.loads(path.read_text(encoding='utf-8'))
-  except (OSError, ValueError) as error:
-    raise errors.UserError(f'{path}: cannot be read ({error})') from error
+  found = facts.scores(path)
+  lacking = [key for key in results.KEYS if key not in found]
+  if lacking:
+    raise errors.UserError(
+      f'{path}: no {lacking[0]}: not the report of a run of this version'
+    )
+  return found
 
 
 def _csv(path):

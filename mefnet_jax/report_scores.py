@@ -127,11 +127,14 @@ def confusion(summary) -> str:
       for count, share in zip(row, shares, strict=True)
     )
     body += f'<tr><th scope="row">{name}</th>{cells}</tr>\n'
+  caption = (
+    'Held-out clips, and their share of the true class. Rows: true class. '
+    'Columns: predicted class.'
+  )
   matrix = markup.scrolling(
-    '<table class="heat"><caption><span>Held-out clips, and their share of '
-    'the true class. Rows: true class. Columns: predicted class.</span>'
-    '</caption>'
-    f'<thead><tr><td></td>{columns}</tr></thead><tbody>{body}</tbody></table>'
+    caption,
+    f'<table class="heat"><caption><span>{caption}</span></caption>'
+    f'<thead><tr><td></td>{columns}</tr></thead><tbody>{body}</tbody></table>',
   )
   return (
     f'<section><h2>Confusion matrix</h2>{matrix}</section>'
@@ -200,4 +203,7 @@ def _classes(summary) -> str:
 
 
 def _interval(bounds) -> str:
-  return '{:.3f} to {:.3f}'.format(*bounds) if bounds else 'one subject: none'
+  """Breaks, where it must, into two lines."""
+  if not bounds:
+    return 'one subject: none'
+  return '{:.3f} to&nbsp;{:.3f}'.format(*bounds)

@@ -1,6 +1,6 @@
 """The part of report.html that says how far the scores can be believed."""
 
-from mefnet_jax import audit, charts, literature, markup
+from mefnet_jax import audit, charts, kinds, literature, markup
 
 _OF_A_KIND = 3  # leaks that are shown
 
@@ -18,7 +18,7 @@ def audited(summary) -> str:
     else f'<p><strong>No leak found</strong>, of {len(found["checked"])} kinds '
     'that were looked for.</p>'
   )
-  rows = [[markup.text(kind), _state(kind, found)] for kind in audit.KINDS]
+  rows = [[markup.text(kind), _state(kind, found)] for kind in kinds.KINDS]
   table = markup.table(
     'Kinds of leak looked for. python -m mefnet_jax.audit repeats this.',
     {'Kind': '', 'Found': ''},

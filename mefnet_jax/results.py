@@ -8,7 +8,7 @@ import numpy as np
 from mefnet_jax import (
   claims,
   comparison,
-  databases,
+  details,
   errors,
   metrics,
   statistics,
@@ -24,6 +24,16 @@ _ORACLE = (
 _SHUFFLED = (
   'a control: the labels were permuted over the clips, so the scores must '
   'fall to chance'
+)
+
+
+# Of `summary`, and so of report.json.
+KEYS = tuple(
+  'dataset release release_path protocol selection model parameters clips '
+  'subjects folds classes seeds notices shuffled_labels device command config '
+  'seconds versions verdict metrics intervals detectable baseline majority '
+  'claims audit calibration confusion per_class per_subject per_seed databases '
+  'spread mistakes findings'.split()
 )
 
 
@@ -103,7 +113,7 @@ def summary(result: Result) -> dict[str, Any]:
 
   clips counts the scored clips: all of them, or the test side of holdout.
   """
-  return _what_ran(result) | _scores(result) | _details(result)
+  return _what_ran(result) | _scores(result) | details.of(result)
 
 
 def verdict(result: Result, uar: float, bounds: list[float] | None) -> str:
@@ -210,43 +220,6 @@ def _scores(result: Result) -> dict[str, Any]:
   }
 
 
-def _details(result: Result) -> dict[str, Any]:
-  classes = len(result.classes)
-  counts_CC = metrics.confusion(result.label, result.predicted, classes)
-  table = metrics.per_class(counts_CC)
-  kinds = [finding.kind for finding in result.findings]
-  return {
-    'confusion': counts_CC.tolist(),
-    'per_class': [
-      {'class': name} | {key: x[c].item() for key, x in table.items()}
-      for c, name in enumerate(result.classes)
-    ],
-    'per_subject': _per_subject(result),
-    'per_seed': _per_seed(result),
-    'databases': databases.scores(
-      result.label, result.predicted, result.database, classes
-    ),
-    'spread': _spread(result),
-    'mistakes': _mistakes(result),
-    'findings': {kind: kinds.count(kind) for kind in sorted(set(kinds))},
-  }
-
-
-def _per_subject(result: Result) -> list[dict[str, Any]]:
-  subject, fold = np.array(result.subject), np.array(result.fold)
-  right = result.predicted == np.asarray(result.label)
-  return [
-    {
-      'subject': name,
-      'folds': np.unique(fold[subject == name]).tolist(),
-      'clips': int((subject == name).sum()),
-      'correct': int(right[subject == name].sum()),
-      'accuracy': float(right[subject == name].mean()),
-    }
-    for name in np.unique(subject).tolist()
-  ]
-
-
 def _calibration(result: Result) -> dict[str, Any]:
   """How far the probabilities can be believed."""
   pair = result.probabilities, result.label
@@ -255,40 +228,3 @@ def _calibration(result: Result) -> dict[str, Any]:
     'balanced_log_loss': metrics.log_loss(*pair, balanced=True),
     'guess_log_loss': float(np.log(len(result.classes))),
   } | metrics.calibration(*pair)
-
-
-def _mistakes(result: Result) -> list[dict[str, Any]]:
-  """The clips that are wrong with the highest probabilities."""
-  predicted = result.predicted
-  return [
-    {
-      'clip': result.clip[i],
-      'subject': result.subject[i],
-      'fold': result.fold[i],
-      'label': result.classes[result.label[i]],
-      'predicted': result.classes[predicted[i]],
-      'probability': float(result.probabilities[i, predicted[i]]),
-      'true_probability': float(result.probabilities[i, result.label[i]]),
-    }
-    for i in metrics.worst(result.probabilities, result.label).tolist()
-  ]
-
-
-def _spread(result: Result) -> dict[str, dict[str, float]]:
-  """Mean, standard deviation and range of each score over the seeds."""
-  return statistics.spread([x['metrics'] for x in _per_seed(result)])
-
-
-def _per_seed(result: Result) -> list[dict[str, Any]]:
-  """Scores of each seed alone: what a lucky or unlucky seed would say."""
-  if result.seed_probabilities is None:
-    return []
-  return [
-    {
-      'seed': int(seed),
-      'metrics': metrics.scores(
-        result.label, np.argmax(x_NC, axis=1), len(result.classes)
-      ),
-    }
-    for seed, x_NC in zip(result.seeds, result.seed_probabilities, strict=True)
-  ]

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 _HALF = 192  # bits
+DIGITS = 2 * _HALF // 4  # of a mark, in hex
 # Measured on 164 synthetic clips of 32 pixels (docs/protocols.md): no pair of
 # two people's clips is as near as this, and 1 % of the pairs of one person's;
 # brighter, noisy, JPEG and cut copies are, at 85 to 100 %.
@@ -45,15 +46,33 @@ def mark(clip_THWC: np.ndarray) -> str:
 
 
 def near(marks) -> np.ndarray:
-  """(N, N) whether two of N marks are of one recording; False on the
-  diagonal. Raises ValueError for a mark that is not 96 hex digits."""
+  """(N, N) whether two of N marks are of one recording, or of its mirror
+  image; False on the diagonal. Raises ValueError for a mark that is not
+  DIGITS hex digits."""
   bits = np.stack([_bits(x) for x in marks])
-  still, moving = (
-    (half[:, None] != half[None]).sum(-1)
-    for half in (bits[:, :_HALF], bits[:, _HALF:])
-  )
-  alike = (still <= _STILL) & (moving <= _MOVING)
+  alike = _alike(bits, bits) | _alike(bits, _mirrored(bits))
   return alike & ~np.eye(len(bits), dtype=bool)
+
+
+def _alike(one_NB, other_NB):
+  """(N, N) whether both halves of two marks differ in few bits."""
+  halves = (slice(_HALF), _STILL), (slice(_HALF, None), _MOVING)
+  near = True
+  for half, most in halves:
+    x, y = (
+      bits[:, half].astype(np.float32) * 2 - 1 for bits in (one_NB, other_NB)
+    )
+    near = near & ((_HALF - x @ y.T) / 2 <= most)
+  return near
+
+
+def _mirrored(bits_NB):
+  """The bits of the clips' mirror images: columns turn round, and the cell
+  that is brighter than its left neighbour was the darker of the two."""
+  rows = bits_NB.reshape(len(bits_NB), -1, 8)[:, :, ::-1]
+  turned = rows.reshape(bits_NB.shape).copy()
+  turned[:, :_HALF] = 1 - turned[:, :_HALF]
+  return turned
 
 
 def _grid(image, side):

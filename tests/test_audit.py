@@ -9,7 +9,7 @@ import audit_fixtures
 import numpy as np
 import pytest
 
-from mefnet_jax import audit, evidence, metrics, predictions
+from mefnet_jax import audit, errors, evidence, kinds, metrics, predictions
 
 ROOT = pathlib.Path(__file__).parents[1]
 
@@ -41,24 +41,28 @@ def _tested(rows):
   return next(r for r in rows if r['fold'] == 'fold1' and r['role'] == 'test')
 
 
-def _move_person(folder):
-  """A clip of a tested person is moved to the training side."""
+def _call_person(folder, name):
+  """A clip that fold1 learns is said to show `name(tested person)`."""
+  rows = audit_fixtures.read(folder / 'folds.csv')
+  clip = next(row for row in rows if _train(row))['clip']
+  called = name(_tested(rows)['subject'])
 
   def edit(rows):
-    tested = _tested(rows)
-    donor = next(row for row in rows if _train(row))
-    donor['subject'] = tested['subject']
+    for row in rows:
+      if row['clip'] == clip:
+        row['subject'] = called
 
-  audit_fixtures.change(folder / 'folds.csv', edit)
+  for file in ('folds.csv', 'clips.csv', 'predictions.csv'):
+    audit_fixtures.change(folder / file, edit)
+
+
+def _move_person(folder):
+  """A clip of a tested person is moved to the training side."""
+  _call_person(folder, lambda who: who)
 
 
 def _rename_person(folder):
-  def edit(rows):
-    tested = _tested(rows)
-    donor = next(row for row in rows if _train(row))
-    donor['subject'] = tested['subject'].upper().replace('S0', 'S_')
-
-  audit_fixtures.change(folder / 'folds.csv', edit)
+  _call_person(folder, lambda who: who.upper().replace('S0', 'S_'))
 
 
 def _train_on_tested(folder):
@@ -215,7 +219,118 @@ def test_a_planted_leak_is_named_and_no_other(run, kind):
   }
   assert kind in said['kinds']
   assert set(said['kinds']) <= {kind} | also.get(kind, set())
-  assert all(leak.split(': ')[0] in audit.KINDS for leak in said['leaks'])
+  assert all(leak.split(': ')[0] in kinds.KINDS for leak in said['leaks'])
+
+
+def test_a_person_is_followed_through_all_files(run):
+  """Somebody gives each clip a person of its own in folds.csv."""
+  _move_person(run)
+
+  def edit(rows):
+    for row in rows:
+      row['subject'] = f'of {row["clip"]}'
+
+  audit_fixtures.change(run / 'folds.csv', edit)
+  said = found(run)
+  assert set(said['kinds']) == {
+    'subject on both sides',
+    'one subject under two names',
+  }
+  assert any('the files name two people' in leak for leak in said['leaks'])
+
+
+def test_names_without_latin_letters_are_people_too(run):
+  new = {'s01': '\u5f20', 's02': '\u674e', 's03': '\u738b', 's04': '1_1'}
+  new |= {'s05': '11', 's06': '?'}
+
+  def edit(rows):
+    for row in rows:
+      row['subject'] = new[row['subject']]
+
+  for file in ('folds.csv', 'clips.csv', 'predictions.csv'):
+    audit_fixtures.change(run / file, edit)
+  assert found(run)['leaks'] == []
+
+
+def test_a_scored_training_clip_is_a_leak_and_no_mistake_of_the_file(run):
+  def edit(rows):
+    tested = _tested(rows)
+    tested['role'] = 'train'
+
+  audit_fixtures.change(run / 'folds.csv', edit)
+  assert 'scored clip not held out' in found(run)['kinds']
+
+
+def test_only_what_is_told_counts_as_checked(run):
+  audit_fixtures.change(run / 'facts.json', lambda _: {'scoring': 'pooled'})
+  lacking = found(run)['not_checked']
+  assert 'normalisation fitted on held-out clips' in lacking
+  assert 'epoch chosen on held-out clips' in lacking
+  assert 'folds averaged instead of pooled' not in lacking
+
+
+@pytest.mark.parametrize(
+  ('facts', 'words'),
+  [
+    ({'fitted': {'normalization': {'on': 'everything'}}}, "no 'normalization'"),
+    ({'fitted': {'landmarks': 'everything'}}, 'not a JSON object'),
+    ({'fitted': {'landmarks': {'on': 'all'}}}, "'all' is none of"),
+    ({'fitted': {'landmarks': {'on': {'fold9': []}}}}, "no 'fold9'"),
+    ({'fitted': {'landmarks': {'on': {'fold1': 1}}}}, 'not a list of clips'),
+    (
+      {'fitted': {'class weights': {'values': {'fold1': {'a': 'x'}}}}},
+      'number',
+    ),
+    ({'chosen': {'epoch': 'best'}}, "'best' is none of"),
+    ({'chosen': ['epoch']}, 'not a JSON object'),
+    ({'scoring': 'mean'}, "'mean' is none of"),
+    ([], 'not a JSON object'),
+  ],
+)
+def test_facts_that_mean_nothing_are_refused(run, facts, words):
+  (run / 'facts.json').write_text(json.dumps(facts))
+  with pytest.raises(errors.UserError, match=words):
+    found(run)
+
+
+def test_scores_in_per_cent_are_understood(run):
+  made = predictions.read(run)
+  true = metrics.scores(made.label, made.predicted, 3)
+  report = run / 'report.json'
+  report.write_text(
+    json.dumps({'metrics': {k: round(100 * x, 1) for k, x in true.items()}})
+  )
+  assert found(run)['leaks'] == []
+  report.write_text(json.dumps({'metrics': {'uar': 'high'}}))
+  with pytest.raises(errors.UserError, match='a number each'):
+    found(run)
+
+
+@pytest.mark.parametrize(
+  ('field', 'value', 'words'),
+  [('mark', 'abc', '96 hex digits'), ('label', 'joy', 'another label than')],
+)
+def test_clips_that_cannot_be_are_named(run, field, value, words):
+  def edit(rows):
+    rows[2][field] = value
+
+  audit_fixtures.change(run / 'clips.csv', edit)
+  with pytest.raises(errors.UserError, match=words) as said:
+    found(run)
+  assert audit_fixtures.read(run / 'clips.csv')[2]['clip'] in str(said.value)
+
+
+def test_a_prediction_that_is_not_the_most_probable_is_noted(run):
+  assert 'most probable' not in audit.told(evidence.of_run(run), found(run))
+
+  def edit(rows):
+    rows[0]['predicted'] = next(
+      c for c in audit_fixtures.CLASSES if c != rows[0]['predicted']
+    )
+
+  audit_fixtures.change(run / 'predictions.csv', edit)
+  seen = evidence.of_run(run)
+  assert seen.made.clip[0] in audit.told(seen, audit.find(seen))
 
 
 def test_the_best_epoch_is_seen_in_the_curves(run):
@@ -284,8 +399,13 @@ def test_the_command_says_what_it_found(run, tmp_path):
   done = _command(run)
   assert done.returncode == 0 and 'no leak found' in done.stdout
   _move_person(run)
-  files = [f'--{x}={run / x}.csv' for x in ('predictions', 'folds', 'clips')]
-  done = _command(*files, f'--out={tmp_path / "a.json"}')
+  files = [f'--{x}={run / x}.csv' for x in ('folds', 'clips')]
+  done = _command(
+    '--predictions',
+    run / 'predictions.csv',
+    *files,
+    f'--out={tmp_path / "a.json"}',
+  )
   assert done.returncode == 2, done.stderr
   assert 'LEAK  subject on both sides: fold1' in done.stdout
   assert json.loads((tmp_path / 'a.json').read_text())['kinds']

@@ -11,7 +11,7 @@ import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mefnet_jax import comparison, errors, predictions
+from mefnet_jax import comparing, comparison, errors, predictions
 
 
 def _made(right_2N, subject, seed=0):
@@ -54,6 +54,16 @@ def test_equal_runs_cannot_be_told_apart():
   assert found['mcnemar']['p'] == 1
   assert set(found['permutation'].values()) == {1.0}
   assert all(x['difference'] == 0 for x in found['scores'].values())
+
+
+def test_what_nothing_could_show_is_not_promised():
+  random = np.random.default_rng(0)
+  right = random.random((2, 50)) < [[0.4], [0.9]]
+  few = comparison.compare(*_made(right, _people(5, 10)))
+  assert few['smallest']['subjects'] is None and few['smallest']['clips'] > 0
+  assert few['permutation']['uar'] > 0.05
+  same = comparison.compare(*_made(right[[0, 0]], _people(10, 5)))
+  assert same['smallest']['clips'] is same['smallest']['subjects'] is None
 
 
 @pytest.mark.parametrize('people', [8, 20])
@@ -155,9 +165,22 @@ def test_the_command_compares_three_runs(tmp_path):
   first, second, _ = found['pairs']
   assert first['holm']['uar'] == 1 and 'cannot be told apart' in done.stdout
   assert second['scores']['uar']['other'] == pytest.approx(1 / 3)
-  assert second['holm']['uar'] >= second['permutation']['uar']
-  for words in ('McNemar', 'Holm: over 3', 'Smallest difference'):
+  for key in ('accuracy', 'uar', 'uf1'):
+    assert second['holm'][key] >= second['permutation'][key]
+  for words in ('McNemar', 'Holm: over 3', 'Smallest difference', 'same clips'):
     assert words in done.stdout
+
+
+def test_reservations_of_the_runs_are_repeated(tmp_path):
+  runs = [str(audit_fixtures.clean(tmp_path / name)) for name in 'ab']
+  report = {'metrics': {'uar': 0.5}, 'notices': {'SYNTHETIC': 'rendered'}}
+  (tmp_path / 'a' / 'report.json').write_text(json.dumps(report))
+  found = comparing.compare(runs, ['first', 'second'])
+  assert found['runs'] == ['first', 'second']
+  said = comparing.told(found)
+  assert (
+    said.startswith('**SYNTHETIC**: first.\n') and str(tmp_path) not in said
+  )
 
 
 @pytest.mark.parametrize('words', [(), ('compare', 'a'), ('show', 'a')])

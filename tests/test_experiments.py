@@ -4,13 +4,14 @@ import csv
 import importlib
 import json
 import threading
+import types
 
 import numpy as np
 import pytest
 
 from configs import base
 from experiments import leakage, running, table1, tables, variants
-from mefnet_jax import fit, protocol
+from mefnet_jax import errors, fit, protocol
 from tests import training_fixtures
 
 
@@ -77,6 +78,22 @@ def test_a_variant_among_others_is_that_variant_alone(ran, tmp_path):
     assert (tmp_path / name).read_text() != (other / name).read_text()
 
 
+@pytest.mark.parametrize(
+  ('given', 'words'),
+  [
+    ({'datasets': ['smic', 'casme']}, '--datasets=smic,casme: of smic'),
+    ({'datasets': []}, '--datasets=: of smic'),
+    ({'epochs': -1}, '--epochs=-1'),
+    ({'seeds': 0}, '--seeds=0'),
+  ],
+)
+def test_flags_that_name_nothing_are_refused(given, words):
+  fine = {'datasets': ['smic'], 'epochs': 0, 'seeds': 1}
+  running._check(types.SimpleNamespace(**fine))
+  with pytest.raises(errors.UserError, match=words):
+    running._check(types.SimpleNamespace(**fine | given))
+
+
 def test_what_is_there_is_not_run_again(ran, monkeypatch):
   out, made, reports = ran
 
@@ -129,7 +146,7 @@ def test_table1_has_every_cell_and_claims_of_their_own():
     'clips': 9,
     'subjects': 3,
     'parameters': 1,
-    'baseline': {'majority_accuracy': 0.4},
+    'baseline': {'majority_accuracy': 0.4, 'chance_uar': 1 / 3},
     'audit': {'leaks': []},
   }
   (row,) = table1.rows({'smic-base-loso': report})

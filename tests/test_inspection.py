@@ -66,6 +66,20 @@ def test_preview_draws_a_sheet_a_clip(tiny_smic, tmp_path):
   assert with_flow.std() > 20
 
 
+def test_licensed_faces_are_shown_to_those_who_ask(tiny_smic, tmp_path, capsys):
+  root = tmp_path / 'real'
+  shutil.copytree(tiny_smic, root)
+  for file in root.rglob('SYNTHETIC.txt'):
+    file.unlink()
+  status, told = report(root, capsys, '--quick', f'--preview={tmp_path / "a"}')
+  assert status == 1 and '--show-faces' in told['error']
+  config = made.config(root)
+  with pytest.raises(errors.UserError, match='--show-faces'):
+    datasets.preview(config, tmp_path / 'a')
+  assert not (tmp_path / 'a').exists()
+  assert datasets.preview(config, tmp_path / 'a', show_faces=True)
+
+
 def test_a_preview_that_cannot_be_written_is_one_line(tiny_smic, tmp_path):
   (tmp_path / 'file').write_text('')
   with pytest.raises(errors.UserError, match='preview cannot be written'):

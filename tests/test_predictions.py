@@ -37,6 +37,7 @@ BAD = {
   'added': (lambda r: [*r, r[0] | {'clip': 'stranger'}], 'unknown clip: str'),
   'doubled': (lambda r: [*r, r[0]], 'doubled clip: s'),
   'unnamed': (_set(clip=''), 'row 5 has no clip'),
+  'nobody': (_set(subject=' '), 'row 5 has no subject'),
   'sum': (_set(prob_negative='0.9'), 'do not sum to 1'),
   'negative': (_set(prob_negative='-0.5'), 'numbers of 0 to 1'),
   'nan': (_set(prob_negative='nan'), 'numbers of 0 to 1'),
@@ -63,6 +64,7 @@ def test_bad_rows_are_named(run, kind):
     (b'clip,subject,fold,label,predicted\n', 'no rows'),
     (b'clip,subject,fold,label,predicted\na,b\n', 'row 2 has not 5 cells'),
     (b'\xff\xfe\x00', 'cannot be read'),
+    (b'clip,clip,subject,fold,label,predicted\n', 'doubled column clip'),
   ],
 )
 def test_files_that_are_none_are_refused(tmp_path, content, words):

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import report_fixtures
 
-from mefnet_jax import metrics, report
+from mefnet_jax import errors, metrics, report, results
 
 _DESIGNED = (
   'dataset release protocol selection model parameters clips subjects folds '
@@ -67,7 +67,7 @@ def test_predictions_give_the_reported_scores(workdir):
 
 def test_report_json_keeps_the_designed_names(workdir):
   summary = json.loads((workdir / 'report.json').read_text())
-  assert set(_DESIGNED.split()) <= summary.keys()
+  assert set(_DESIGNED.split()) <= summary.keys() == set(results.KEYS)
   assert summary['release'] == 'synthetic'
   scores = 'accuracy precision recall sensitivity specificity f1 uf1 war uar'
   assert set(summary['metrics']) == set(scores.split())
@@ -141,6 +141,20 @@ def test_importing_is_cheap():
     "assert not {'jax', 'matplotlib', 'sklearn', 'scipy'} & set(sys.modules)"
   )
   subprocess.run([sys.executable, '-c', code], check=True)
+
+
+def test_a_report_that_is_none_is_one_line(workdir, tmp_path):
+  summary = json.loads((workdir / 'report.json').read_text())
+  path = tmp_path / 'report.json'
+  for content, words in (
+    ({'release': 'real'}, 'no "metrics"'),
+    ({k: x for k, x in summary.items() if k != 'model'}, 'no model'),
+    ([], 'not a JSON object'),
+  ):
+    path.write_text(json.dumps(content))
+    with pytest.raises(errors.UserError, match=words):
+      report.page(tmp_path)
+  assert not (tmp_path / 'report.html').exists()
 
 
 def test_show_faces_is_a_flag_of_the_page(tmp_path):

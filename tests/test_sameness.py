@@ -30,8 +30,9 @@ def _clip(seed, frames=12, side=32):
     lambda x: np.clip(x * 1.1 + 8, 0, 255),
     lambda x: x + np.random.default_rng(0).normal(0, 1, x.shape),
     lambda x: x[np.linspace(0, len(x) - 2, len(x)).round().astype(int)],
+    lambda x: x[:, :, ::-1],
   ],
-  ids=['brighter', 'noisy', 'cut'],
+  ids=['brighter', 'noisy', 'cut', 'mirrored'],
 )
 def test_a_changed_copy_is_near(change):
   clip = _clip(0)

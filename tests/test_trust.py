@@ -160,6 +160,8 @@ def test_cards_hold_the_run_and_its_reservations():
   assert '| negative | 8 |' in made['data_sheet.md']
   real = cards.both(_summary(synthetic=False))['data_sheet.md']
   assert 'personal data' in real and 'SYNTHETIC' not in real
+  maps = cards.both(_summary(synthetic=False, dataset='megc_flow'))
+  assert 'No face is in them' in maps['data_sheet.md']
 
 
 def _clips(synthetic):

@@ -38,10 +38,12 @@ def main(argv: list[str] | None = None) -> int:
       images=args.images,
       table=args.table,
     )
+    if args.preview:
+      sheets.may_show(release, args.show_faces)
     if not args.quick:
       release = _inspected(release)
     if args.preview:
-      _preview(release, args.preview)
+      _preview(release, args.preview, args.show_faces)
   except errors.UserError as error:
     line = ' '.join(str(error).split())
     if args.json:
@@ -117,18 +119,19 @@ def _arguments(argv):
   add('--quick', action='store_true', help='open no image')
   add('--preview', metavar='DIR', help='write contact sheets of clips there')
   add('--allow_lost', type=float, default=0.1, help='share of clips')
+  add('--show-faces', action='store_true', help='... of a licensed release')
   add('--json', action='store_true', help='JSON on stdout, no table')
   return parser.parse_args(argv)
 
 
-def _preview(release, folder):
+def _preview(release, folder, show_faces):
   """Contact sheets of clips prepared as by default."""
   from mefnet_jax.preprocess import clips, maps
 
   options = clips.Options(flow='dis')
   if release.name == 'megc_flow':
     options = maps.Options()
-  for file in sheets.write(release, options, folder):
+  for file in sheets.write(release, options, folder, show_faces=show_faces):
     print(file, file=sys.stderr)
 
 

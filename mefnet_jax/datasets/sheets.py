@@ -30,6 +30,7 @@ def write(
   folder: str | os.PathLike,
   *,
   count: int = 6,
+  show_faces: bool = False,
 ) -> list[pathlib.Path]:
   """Writes one PNG a clip for a sample of clips: of as many subjects as can be.
 
@@ -38,14 +39,16 @@ def write(
     how: the preparation.
     folder: made if it is missing; sheets of the same name are replaced.
     count: how many clips at most.
+    show_faces: as for `may_show`.
 
   Returns:
     The files.
 
   Raises:
-    errors.UserError: an option that no preparation has, a folder that cannot
-      be written.
+    errors.UserError: as `may_show`; an option that no preparation has, a
+      folder that cannot be written.
   """
+  may_show(release, show_faces)
   how.check()
   folder = pathlib.Path(folder)
   try:
@@ -58,6 +61,15 @@ def write(
     raise errors.UserError(
       f'{folder}: the preview cannot be written ({error.strerror or error})'
     ) from None
+
+
+def may_show(release: 'rows.Release', show_faces: bool):
+  """Raises UserError for faces of a licensed release, unless one says so."""
+  if not (show_faces or release.synthetic or release.name == 'megc_flow'):
+    raise errors.UserError(
+      f'{release.root}: a preview shows faces of a licensed release: add '
+      '--show-faces, and keep the sheets as its licence asks'
+    )
 
 
 def _sample(all_rows, count):

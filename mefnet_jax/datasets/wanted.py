@@ -47,12 +47,15 @@ def release(
   return releases.read(dataset.name, root, **reading)
 
 
-def preview(dataset, folder: str | os.PathLike) -> list[pathlib.Path]:
+def preview(
+  dataset, folder: str | os.PathLike, *, show_faces: bool = False
+) -> list[pathlib.Path]:
   """Writes contact sheets of some clips; returns the files (`sheets.write`).
 
   Raises:
-    errors.UserError: as `release`, and for an option that no preparation has.
+    errors.UserError: as `release`, for an option that no preparation has, and
+      for faces of a licensed release without show_faces.
   """
   how = options(dataset)
   how.check()
-  return sheets.write(release(dataset), how, folder)
+  return sheets.write(release(dataset), how, folder, show_faces=show_faces)
