@@ -101,21 +101,20 @@ def _opened(traced, *inputs):
   known.update(zip(jaxpr.constvars, traced.consts, strict=True))
   known.update(zip(jaxpr.invars, inputs, strict=True))
   for eqn in jaxpr.eqns:
-    read = [
-      v.val if isinstance(v, core.Literal) else known[v] for v in eqn.invars
-    ]
     inner = eqn.params.get('jaxpr')
     if eqn.primitive.name in _WRAPPERS and inner is not None:
-      closed = hasattr(inner, 'consts')
-      made = _opened(inner if closed else core.ClosedJaxpr(inner, ()), *read)
+      if not hasattr(inner, 'consts'):
+        inner = core.ClosedJaxpr(inner, ())
+      made = _opened(inner, *_values(eqn.invars, known))
     else:
-      wrapped, params = eqn.primitive.get_bind_params(eqn.params)
-      made = eqn.primitive.bind(*wrapped, *read, **params)
-      made = made if eqn.primitive.multiple_results else [made]
+      read = _variables(eqn)
+      made = _function(jaxpr, read, eqn.outvars, [eqn])(*_values(read, known))
     known.update(zip(eqn.outvars, made, strict=True))
-  return [
-    v.val if isinstance(v, core.Literal) else known[v] for v in jaxpr.outvars
-  ]
+  return _values(jaxpr.outvars, known)
+
+
+def _values(atoms, known):
+  return [v.val if isinstance(v, core.Literal) else known[v] for v in atoms]
 
 
 def _place(jaxpr, shapes, layer):
