@@ -47,6 +47,7 @@ SMALL = {
   'folds': 3,
   'filters': 8,
   'pixels': 32,
+  'attention': 'pool',
 }
 
 
@@ -142,6 +143,7 @@ def config_of(cell: Cell, args):
     raise errors.UserError(
       'this version has no config.model.conv: set --convolutions=3d'
     )
+  config.model.attention_place = args.attention
   config.train.epochs, config.seeds = args.epochs, args.seeds
   config.train.evaluate_every = 0
   if args.filters:
@@ -223,6 +225,7 @@ def _parser():
   add('--epochs', type=int, default=30)
   add('--seeds', type=int, default=3)
   add('--filters', type=int, default=0, help="0: the config's own")
+  add('--attention', default='conv', help='conv (the paper) or pool (fast)')
   add('--pixels', type=int, default=0, help="of a face; 0: the config's own")
   return parser
 
