@@ -57,6 +57,7 @@ def test_each_cell_has_its_own_kernel():
       config = kernel_size.config_of(cell, args)
       assert config.model.kernel == (cell.temporal, cell.spatial, cell.spatial)
       assert config.dataset.frames == cell.frames
+      assert config.model.attention_place == 'pool'
 
 
 def test_the_front_holds_what_nothing_beats():

@@ -9,6 +9,7 @@ import numpy as np
 
 from mefnet_jax.explanations import networks, places, runs
 
+_CLIPS = 8  # the most of one job
 ROWS = 64  # the most clips, or points on a line, that a network sees at once
 
 
@@ -49,7 +50,7 @@ def make(
 ) -> Iterator[tuple[np.ndarray, Job]]:
   """Jobs that together are all clips, and which places of `index` they are.
 
-  Arguments: as `methods.explain`.
+  A place may come twice, with the same maps. Arguments: as `methods.explain`.
   """
   parts = _parts(run, index)
   for at in _together(run, index):
@@ -77,15 +78,20 @@ def _parts(run, index):
 
 
 def _together(run, index):
-  """Places in `index` that are explained at once: those of a fold.
+  """Places in `index` that are explained at once, all of one fold.
 
-  Where sound or words stand beside the clips, each alone: what stands beside
-  them is not explained, but held as it is.
+  As many each time, the last ones named twice if need be: so all is compiled
+  once. Where sound or words stand beside the clips, each alone: what stands
+  beside them is not explained, but held as it is.
   """
-  for fold in np.unique(run.held_out[index]):
-    at = np.flatnonzero(run.held_out[index] == fold)
-    alone = _seen(run.views(index[at[:1]]))[1]
-    yield from (at[i : i + 1] for i in range(len(at))) if alone else (at,)
+  fold_N = run.held_out[index]
+  step = min(_CLIPS, np.unique(fold_N, return_counts=True)[1].max())
+  if _seen(run.views(index[:1]))[1]:
+    step = 1
+  for fold in np.unique(fold_N):
+    at = np.flatnonzero(fold_N == fold)
+    for i in range(0, len(at), step):
+      yield np.resize(at[i : i + step], step)
 
 
 def _seen(views):
