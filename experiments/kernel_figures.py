@@ -62,7 +62,7 @@ def heat_map(rows: list[dict]) -> bytes:
   columns = min(4, len(kinds))
   lines = -(-len(kinds) // columns)
   figure = figures.Figure(
-    figsize=(1.5 + 3.4 * columns, 0.8 + 2.6 * lines),
+    figsize=(max(9, 1.5 + 3.4 * columns), 0.8 + 2.6 * lines),
     dpi=120,
     layout='constrained',
   )

@@ -26,6 +26,7 @@ from experiments import kernel_figures
 from mefnet_jax import (
   commands,
   compilation,
+  describe,
   errors,
   folds,
   models,
@@ -37,6 +38,17 @@ from mefnet_jax import (
 SPATIAL, TEMPORAL, FRAMES = (1, 3, 5, 7), (1, 3, 5, 7, 9, 11, 15), (18, 32)
 CONVOLUTIONS = ('3d', '2plus1d')
 NETWORKS = ('mecnn', 'mfcnn')
+SMALL = {
+  'spatial': (1, 3),
+  'temporal': (1, 5, 15),
+  'frames': (18,),
+  'seeds': 1,
+  'epochs': 6,
+  'folds': 3,
+  'filters': 8,
+  'pixels': 32,
+  'attention': 'pool',
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,7 +71,7 @@ class Cell:
 
 
 def main(argv=None) -> int:
-  args = _arguments().parse_args(argv)
+  args = arguments(argv)
   try:
     compilation.prepare()
     with commands.stop_signals() as stop:
@@ -77,16 +89,22 @@ def study(args, stop) -> list[dict]:
   """Runs what is left of the grid; the rows of the table.
 
   Raises:
-    UserError: a leaky protocol, or a value that no run can take.
+    UserError: a leaky protocol, a value that no run can take, or no cell.
     errors.Stopped: the process was asked to leave; run it again to go on.
   """
   if reason := folds.is_leaky(args.protocol):
     raise errors.UserError(f'--protocol={args.protocol} is leaky: {reason}')
   cells = grid(args)
+  if not cells:
+    raise errors.UserError(
+      f'--temporal={args.temporal}, --frames={args.frames}: no kernel fits '
+      'into so few frames with the pooling behind it: choose a shorter one'
+    )
+  for cell in cells:
+    settings.check(config_of(cell, args))
   rows = []
   for number, cell in enumerate(cells, 1):
     config = config_of(cell, args)
-    settings.check(config)
     print(f'[{number}/{len(cells)}] {cell.name}', flush=True)
     report = _run(config, args.out / 'cells' / cell.name, stop)
     rows.append(_row(cell, config, report))
@@ -114,6 +132,9 @@ def config_of(cell: Cell, args):
   config = module.get_config()
   config.dataset.name, config.dataset.release = args.dataset, args.release
   config.dataset.frames = cell.frames
+  if args.pixels:
+    half = args.pixels // 2
+    config.dataset.update(face=args.pixels, eyes=half, mouth=half)
   config.protocol.name, config.protocol.folds = args.protocol, args.folds
   config.model.kernel = (cell.temporal, cell.spatial, cell.spatial)
   if 'conv' in config.model:
@@ -122,6 +143,7 @@ def config_of(cell: Cell, args):
     raise errors.UserError(
       'this version has no config.model.conv: set --convolutions=3d'
     )
+  config.model.attention_place = args.attention
   config.train.epochs, config.seeds = args.epochs, args.seeds
   config.train.evaluate_every = 0
   if args.filters:
@@ -133,28 +155,11 @@ def config_of(cell: Cell, args):
 def operations(config, classes: int = 3) -> int:
   """Multiplications and additions of one clip's forward pass.
 
-  By the definition of each layer, so that a cell's number does not hang on
-  how fast the product behind it is.
+  By the definition of each layer (`describe`), so that a cell's number does
+  not hang on how fast the product behind it is.
   """
   import jax
   import numpy as np
-  from flax import linen as nn
-
-  from mefnet_jax.models import layers
-
-  model, total = settings.network(config, classes), []
-
-  def count(call, args, kwargs, context):
-    y = call(*args, **kwargs)
-    module = context.module
-    if context.method_name == '__call__':
-      if isinstance(module, layers.Conv3D):
-        kernel = np.prod(module.kernel) * args[0].shape[-1]
-        places = _places(module, args[0].shape)
-        total.append(2 * kernel * places * module.features)
-      elif isinstance(module, layers.Dense):
-        total.append(2 * sum(x.size for x in args) * module.features)
-    return y
 
   size = config.dataset
   views = {
@@ -163,17 +168,8 @@ def operations(config, classes: int = 3) -> int:
     )
     for name in models.views(config.model.name)
   }
-  with nn.intercept_methods(count):
-    jax.eval_shape(lambda x: model.init(jax.random.key(0), x), views)
-  return int(sum(total))
-
-
-def _places(module, shape):
-  """Output positions of a convolution before any pooling."""
-  made = 1
-  for n, k in zip(shape[1:4], module.kernel, strict=True):
-    made *= n if module.padding == 'SAME' else n - k + 1
-  return made
+  found = describe.describe(settings.network(config, classes), views)
+  return sum(layer.flops for layer in found)
 
 
 def _run(config, workdir, stop):
@@ -201,15 +197,22 @@ def _row(cell, config, report):
   return row
 
 
-def _arguments():
+def arguments(argv=None):
+  """The parsed flags; --small changes the defaults, never what was said."""
+  parser = _parser()
+  if parser.parse_args(argv).small:
+    parser.set_defaults(**SMALL)
+  return parser.parse_args(argv)
+
+
+def _parser():
   parser = argparse.ArgumentParser(
     prog='python -m experiments.kernel_size',
     description=__doc__.splitlines()[0],
   )
   add = parser.add_argument
   add('--out', type=pathlib.Path, required=True, help='where the runs go')
-  small = _Small
-  add('--small', action=small, nargs=0, help='few cells, for a laptop')
+  add('--small', action='store_true', help='few small cells, for a laptop')
   add('--dataset', default='smic', help='smic or cas_me2')
   add('--release', default='', help='its folder; synthetic if not given')
   add('--protocol', default='kfold', help='loso or kfold')
@@ -222,16 +225,9 @@ def _arguments():
   add('--epochs', type=int, default=30)
   add('--seeds', type=int, default=3)
   add('--filters', type=int, default=0, help="0: the config's own")
+  add('--attention', default='conv', help='conv (the paper) or pool (fast)')
+  add('--pixels', type=int, default=0, help="of a face; 0: the config's own")
   return parser
-
-
-class _Small(argparse.Action):
-  """Sets what a laptop can do; flags after it change it again."""
-
-  def __call__(self, parser, namespace, values, option_string=None):
-    namespace.spatial, namespace.temporal = (1, 3), (1, 5, 15)
-    namespace.frames, namespace.seeds, namespace.epochs = (18,), 1, 6
-    namespace.folds, namespace.filters = 3, 8
 
 
 def _numbers(text):

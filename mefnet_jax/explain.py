@@ -41,11 +41,6 @@ _FACES = flags.DEFINE_bool(
   'default; of real ones only the outline, for their licences restrict what '
   'may be shown: ask yours before you share anything made with this flag.',
 )
-_LICENCE = (
-  'The pictures show faces of a licensed release. SMIC and CAS(ME)^2 allow '
-  'only some subjects to be shown, and only in scientific publications: look '
-  'into the licence you signed before any of this leaves your machine.'
-)
 
 
 def main():
@@ -79,10 +74,14 @@ def main():
 
 def explain(workdir: pathlib.Path, out: pathlib.Path):
   """Maps, pictures and tables of a run, as the flags ask for them."""
-  from mefnet_jax.explanations import methods, places, runs
+  from mefnet_jax.explanations import methods, places, privacy, runs
 
   names = tuple(_METHODS.value or methods.NAMES)
   methods.check(names)
+  if _LAYER.value and 'grad_cam' not in names:
+    raise errors.UserError(
+      f'--layer={_LAYER.value} is of grad_cam: add it to --methods'
+    )
   run = runs.load(workdir)
   index = runs.choose(run, _CLIPS.value)
   target = (
@@ -98,34 +97,16 @@ def explain(workdir: pathlib.Path, out: pathlib.Path):
     run, index, target, names, layer=_LAYER.value, faces=faces
   )
   show = run.synthetic if _FACES.value is None else _FACES.value
-  note = _note(run, show)
+  note = privacy.note(run, show)
   print(note)
   (out / 'NOTE.txt').write_text(note + '\n')
   own = methods.attention(run, index) if 'attention' in names else {}
-  _write_arrays(out, run, index, target, {**maps, 'out': own}, faces)
   _write_attention(out, run, target, own)
   _write_tables(out, run, index, target, maps, faces)
-  _write_pictures(out, run, index, target, maps, faces, show)
-
-
-def _note(run, show):
-  said = []
-  if run.synthetic:
-    said.append('SYNTHETIC: the clips show rendered faces, free to be shown.')
-  elif show:
-    said.append(_LICENCE)
-  else:
-    said.append('Faces are hidden: the pictures show landmark outlines only.')
-  if not run.synthetic and run.config.input == 'frames':
-    said.append(
-      'Maps that are multiplied with the input (gradient_x_input, '
-      'integrated_gradients) keep traces of the faces when the network sees '
-      'frames: treat saliency.npz and the pictures as the clips themselves.'
-    )
-  said.append(
-    'Each clip is explained by the weights of the fold that held it out.'
-  )
-  return '\n'.join(said)
+  shown = privacy.shown({**maps, 'out': own}, run, show)
+  _write_arrays(out, run, index, target, shown, faces)
+  del shown['out']
+  _write_pictures(out, run, index, target, shown, faces, show)
 
 
 def _write_arrays(out, run, index, target, maps, faces):
@@ -188,7 +169,7 @@ def _groups(run, target):
 
 
 def _kind(run):
-  return 'SYNTHETIC' if run.synthetic else run.config.dataset.name
+  return ' | '.join(run.notices or [run.config.dataset.name])
 
 
 def _truth(run):
@@ -227,7 +208,7 @@ def _head(run, i, target):
   classes = run.clips.classes
   said = run.probabilities[i].argmax()
   return [
-    *(['SYNTHETIC'] if run.synthetic else []),
+    *run.notices,
     run.clips.clip[i],
     f'true {classes[run.clips.label[i]]}',
     f'predicted {classes[said]} ({run.probabilities[i].max():.0%})',

@@ -35,6 +35,7 @@ import sys
 os.chdir(next(p for p in ('.', '..', 'mefnet_jax') if os.path.isdir(f'{p}/configs')))
 sys.path.insert(0, os.getcwd())
 os.environ['PATH'] = os.path.dirname(sys.executable) + ':' + os.environ['PATH']
+os.environ.pop('FORCE_COLOR', None)  # plain text, no moving bars
 runs = pathlib.Path(os.environ.setdefault('RUNS', 'runs/notebooks'))
 small = os.environ.get('MEFNET_SMALL') == '1'  # as the tests run it
 os.environ['DATASET'] = 'cas_me2'  # or smic

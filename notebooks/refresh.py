@@ -57,10 +57,24 @@ def run(name: str, runs: pathlib.Path, *, small: bool):
   client.execute(env=environment)
   for cell in notebook.cells:  # what changes from run to run says nothing
     cell.metadata.pop('execution', None)
+    if 'outputs' in cell:
+      cell.outputs = _joined(cell.outputs)
     for output in cell.get('outputs', ()):
       if 'text' in output:
         output['text'] = output['text'].replace(str(runs), 'runs/notebooks')
   return notebook
+
+
+def _joined(outputs):
+  """Pieces in which a process happened to write, as one text."""
+  made = []
+  for output in outputs:
+    last = made[-1] if made else {}
+    if 'text' in output and output.get('name') == last.get('name'):
+      last['text'] += output['text']
+    else:
+      made.append(output)
+  return made
 
 
 if __name__ == '__main__':

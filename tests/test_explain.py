@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import functools
 import json
 import pathlib
 import shutil
@@ -10,16 +11,19 @@ import sys
 
 import cv2
 import jax
+import ml_collections
 import numpy as np
 import pytest
 from absl import flags
 
 from mefnet_jax import errors, explain, models, saliency
 from mefnet_jax.explanations import (
+  average,
   methods,
   networks,
   pictures,
   places,
+  privacy,
   runs,
   tables,
   truth,
@@ -175,7 +179,100 @@ def test_real_faces_are_shown_only_when_asked(
   assert asked == [expected]
   note = (tmp_path / 'out' / 'NOTE.txt').read_text()
   assert ('licence' in note) == (not synthetic and expected)
-  assert ('outline' in note) == (not synthetic and not expected)
+  assert ('outline' in note) == (not expected)
+
+
+def test_what_shows_a_face_is_coarse_where_faces_are_hidden(run, tiny_run):
+  """A map that is the face itself keeps its sum, and no more than 64 values."""
+  config = ml_collections.ConfigDict(run.config)
+  config.input = 'frames'
+  seeing = dataclasses.replace(run, config=config)
+  face = run.clips.streams['face'][:2, ..., 0].astype(np.float32)
+  maps = {'integrated_gradients': {'face': face}}
+  hidden = privacy.shown(maps, seeing, False)['integrated_gradients']['face']
+  np.testing.assert_allclose(hidden.sum((2, 3)), face.sum((2, 3)), rtol=1e-4)
+  assert max(len(np.unique(frame)) for frame in hidden[0]) <= privacy.CELLS**2
+  assert np.abs(hidden - face).mean() > 1
+  for other, show in ((seeing, True), (run, False)):
+    assert privacy.shown(maps, other, show) is maps
+  assert 'cells' in privacy.note(seeing, False)
+  assert 'cells' not in privacy.note(run, False)
+
+
+def test_a_leaky_run_says_so_upon_its_pictures(run, tiny_run, monkeypatch):
+  leaky = dataclasses.replace(run, warned={'LEAKY': 'the same people'})
+  assert explain._head(leaky, 0, 0)[:2] == ['SYNTHETIC', 'LEAKY']
+  assert explain._kind(leaky) == 'SYNTHETIC | LEAKY'
+  assert 'LEAKY: the same people.' in privacy.note(leaky, True)
+
+
+def test_a_face_without_landmarks_is_an_average_one():
+  """Face crops: eyes and mouth lie where the crops of such images are."""
+  whole = places.Face(average.POINTS * [90, 120] - 0.5, (120, 90))
+  for stream, points in (('eyes', range(36, 48)), ('mouth', range(48, 68))):
+    middle = whole.inside(stream, 24)[list(points)].mean(0)
+    assert (np.abs(middle - 11.5) < 5).all()
+  label = whole.labels('face', 40)
+  assert set(np.unique(label)) == set(range(len(places.REGIONS)))
+
+
+def test_the_halves_of_a_flow_map_come_to_their_places():
+  flow = places.Face(average.POINTS * 28 - 0.5, (28, 28), halves=True)
+  halves = np.random.default_rng(0).random((2, 1, 14, 28)).astype(np.float32)
+  whole = sum(
+    flow.in_face(half, stream, 28)
+    for half, stream in zip(halves, ('eyes', 'mouth'), strict=True)
+  )
+  np.testing.assert_allclose(whole[0, :13], halves[0, 0, :13], atol=1e-5)
+  np.testing.assert_allclose(whole[0, 15:], halves[1, 0, 1:], atol=1e-5)
+  assert flow.labels('eyes', (14, 28)).shape == (14, 28)
+
+
+def test_sound_and_words_stand_beside_the_clips_that_are_explained(run):
+  """Maps of a clip stream, the words held as they are in that clip."""
+  names = ('eyes', 'audio', 'text')
+  model = models.build(
+    'mfcnn',
+    num_classes=3,
+    streams=names,
+    filters=4,
+    hidden=(8,),
+    kernel=(5, 3, 3),
+  )
+  random = np.random.default_rng(0)
+  views = {
+    'eyes': run.views(np.arange(3))['eyes'],
+    'audio': random.normal(size=(3, 16, 16, 1)).astype(np.float32),
+    'text': random.integers(0, 9, (3, 6)),
+    'text_present': np.array([1, 0, 1], np.float32),
+  }
+  params = jax.jit(model.init)(jax.random.key(0), views)['params']
+  params['classes']['kernel'] += random.normal(
+    size=params['classes']['kernel'].shape
+  )
+  stacked = jax.tree.map(lambda a: np.repeat(np.asarray(a)[None], 3, 0), params)
+  config = ml_collections.ConfigDict(run.config)
+  config.model.streams = names
+  several = dataclasses.replace(run, config=config, model=model, params=stacked)
+  object.__setattr__(
+    several,
+    'views',
+    lambda index: {n: a[np.asarray(index)] for n, a in views.items()},
+  )
+  target = np.array([0, 1, 2])
+  wanted = ('gradient', 'integrated_gradients', 'grad_cam', 'attention')
+  maps = methods.explain(several, np.arange(3), target, wanted)
+  assert {name: set(m) for name, m in maps.items()} == dict.fromkeys(
+    wanted, {'eyes'}
+  )
+
+  def f(eyes):
+    return model.apply({'params': params}, {**views, 'eyes': eyes})[0]
+
+  own = saliency.gradient(f, views['eyes'], target, rows=None)
+  np.testing.assert_allclose(
+    maps['gradient']['eyes'], own[..., 0], rtol=1e-3, atol=1e-6
+  )
 
 
 @pytest.mark.parametrize(
@@ -184,6 +281,8 @@ def test_real_faces_are_shown_only_when_asked(
     (['--clips=s99_ne_01'], 's99_ne_01'),
     (['--methods=lime'], 'lime'),
     (['--layer=nothing', '--methods=grad_cam'], 'nothing'),
+    (['--layer=features', '--methods=grad_cam'], 'eyes_pooled'),
+    (['--layer=eyes_pooled', '--methods=gradient'], 'grad_cam'),
     (['--truth=/nowhere', '--clips=1', '--methods=gradient'], '/nowhere'),
   ],
 )
@@ -263,6 +362,43 @@ def test_a_network_taken_apart_is_that_network(name):
     np.testing.assert_allclose(fast[stream], slow[stream], atol=2e-3 * scale)
     scale = np.abs(rough[stream]).max()
     np.testing.assert_allclose(smooth[stream], rough[stream], atol=2e-3 * scale)
+
+
+def test_every_layer_that_is_named_can_be_explained():
+  """Also those within the walk over the clips, which CPUs take."""
+  model = models.build(
+    'residual',
+    num_classes=3,
+    filters=4,
+    hidden=(8,),
+    kernel=(3, 3, 3),
+    depth=(1,),
+    width=(4,),
+    channel_attention=True,
+    spatial_attention=True,
+  )
+  x = {'face': np.random.default_rng(0).normal(size=(2, 6, 12, 12, 1))}
+  params = jax.jit(model.init)(jax.random.key(0), x)['params']
+  f = functools.partial(networks.whole, model)
+  out = jax.eval_shape(f, x, params)[1]
+  layers = [name for name, a in out.items() if a.ndim == 5]
+  assert {'spatial_attention', 'micro_attention_0_0', 'pooled'} <= set(layers)
+  for name in layers:
+    cam = saliency.grad_cam(f, x, name, [0, 1], args=(params,), rows=1)
+    assert cam.shape == out[name].shape[:-1]
+
+
+def test_a_network_that_is_not_its_parts_is_explained_whole(monkeypatch):
+  model = models.build(
+    'base', num_classes=3, filters=2, hidden=(4,), kernel=(3, 3, 3)
+  )
+  x = {'face': np.random.default_rng(0).normal(size=(2, 6, 9, 9, 1))}
+  params = jax.jit(model.init)(jax.random.key(0), x)['params']
+  monkeypatch.setattr(networks, '_agree', lambda *given: False)
+  parts = networks.functions(model, params, x)
+  assert parts.first is None
+  maps = networks.integrated(parts, x, [0, 1], params, steps=2, rows=4)
+  assert maps['face'].shape == (2, 6, 9, 9, 1)
 
 
 def test_regions_lie_where_the_landmarks_say(faces):

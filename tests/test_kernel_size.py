@@ -11,7 +11,7 @@ from mefnet_jax import errors
 
 
 def arguments(*flags):
-  return kernel_size._arguments().parse_args(['--out=/nowhere', *flags])
+  return kernel_size.arguments(['--out=/nowhere', *flags])
 
 
 def test_the_full_grid_is_the_one_of_the_study():
@@ -27,7 +27,8 @@ def test_small_is_small_and_can_be_changed():
   small = arguments('--small')
   assert len(kernel_size.grid(small)) <= 24
   assert small.epochs < 10
-  assert arguments('--small', '--epochs=2').epochs == 2
+  for flags in (('--small', '--epochs=2'), ('--epochs=2', '--small')):
+    assert arguments(*flags).epochs == 2
 
 
 def test_a_leaky_protocol_is_refused():
@@ -35,11 +36,17 @@ def test_a_leaky_protocol_is_refused():
     kernel_size.study(arguments('--protocol=kfold_clips'), threading.Event())
 
 
+def test_a_grid_without_cells_is_refused():
+  args = arguments('--frames=9', '--temporal=15')
+  with pytest.raises(errors.UserError, match='--temporal'):
+    kernel_size.study(args, threading.Event())
+
+
 def test_operations_by_hand():
   config = mecnn.get_config()
   config.model.update(channel_attention=False, spatial_attention=False)
-  convolution = 2 * 15 * 9 * 32 * 4 * 62 * 62
-  dense = 2 * (20 * 20 * 32 * 128 + 128 * 3)
+  convolution = (2 * 15 * 9 + 1) * 32 * 4 * 62 * 62
+  dense = 2 * (20 * 20 * 32 * 128 + 128 * 3) + 128 + 3
   assert kernel_size.operations(config) == convolution + dense
 
 
@@ -50,6 +57,7 @@ def test_each_cell_has_its_own_kernel():
       config = kernel_size.config_of(cell, args)
       assert config.model.kernel == (cell.temporal, cell.spatial, cell.spatial)
       assert config.dataset.frames == cell.frames
+      assert config.model.attention_place == 'pool'
 
 
 def test_the_front_holds_what_nothing_beats():

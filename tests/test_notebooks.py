@@ -69,6 +69,8 @@ def test_outputs_are_there_and_say_synthetic(name):
   assert not [o for o in outputs if o['output_type'] == 'error']
   assert 'SYNTHETIC' in json.dumps(outputs)
   assert path.stat().st_size < 2e6
+  assert '\\u001b' not in json.dumps(outputs)  # colours, bars that moved
+  assert all(len(c.get('outputs', ())) < 9 for c in content['cells'])
 
 
 @pytest.mark.parametrize('name', NAMES)

@@ -213,6 +213,72 @@ def test_grad_cam_is_the_formula(video, jitted):
   assert sized.shape == (5, 6, 8, 8)
 
 
+class Halves(nn.Module):
+  """A 2D network in bfloat16 of a dict, its layers within jit and remat."""
+
+  @nn.compact
+  def __call__(self, x):
+    out = {}
+    for name in ('left', 'right'):
+      a = nn.Conv(4, (3, 3), dtype=jnp.bfloat16, name=name)(x[name])
+      out[name] = a = jax.checkpoint(jax.jit(nn.gelu))(a)
+    pooled = jnp.concatenate([out['left'], out['right']], -1).mean((1, 2))
+    return nn.Dense(3, dtype=jnp.bfloat16)(pooled), out
+
+
+@pytest.fixture(scope='module')
+def halves():
+  """f(x, params), params, x of two images a piece, and targets."""
+  random, model = np.random.default_rng(0), Halves()
+  x = {n: random.normal(size=(3, 6, 6, 1)) for n in ('left', 'right')}
+  return model.apply, model.init(KEY, x), x, [2, 0, 1]
+
+
+def test_a_network_in_bfloat16_gets_maps_in_float32(halves):
+  apply, params, x, target = halves
+
+  @jax.jit
+  def f(x, params):  # jit upon jit: no layer is hidden by it
+    return jax.jit(apply)(params, x)
+
+  given = dict(args=(params,), rows=2)
+  for method in METHODS.values():
+    maps = method(f, x, target, **given)
+    assert set(maps) == {'left', 'right'}
+    assert all(a.dtype == jnp.float32 for a in maps.values())
+  masks = {n: saliency.boxes((6, 6, 1), (3, 3, 1), (3, 3, 1)) for n in x}
+  falls = saliency.occlusion(f, x, masks, target, **given)
+  cam = saliency.grad_cam(f, x, 'left', target, shape=(6, 6), **given)
+  gap, rise = saliency.completeness_gap(f, x, maps, target, **given)
+  assert falls.dtype == cam.dtype == gap.dtype == rise.dtype == jnp.float32
+  assert cam.shape == (3, 6, 6) and np.ptp(cam) > 0
+
+
+def begin_in_bfloat16(x, k):
+  return (x * k).astype(jnp.bfloat16)
+
+
+@pytest.mark.parametrize('name', ['integrated_gradients', 'smooth_grad'])
+def test_a_beginning_in_bfloat16_changes_little(name):
+  x, target = np.random.default_rng(0).normal(size=(2, 5, 2)), [1, 5]
+  given = dict(args=(jnp.float32(1.5),))
+  whole = METHODS[name](lambda x, k: end(x * k, k), x, target, **given)
+  parts = METHODS[name](end, x, target, first=begin_in_bfloat16, **given)
+  np.testing.assert_allclose(whole, parts, atol=0.05 * np.abs(whole).max())
+
+
+def test_a_target_is_one_for_all_or_one_for_each(affine):
+  x, w_NC, _ = affine
+  given = dict(args=(w_NC,))
+  one = saliency.gradient(linear, x, 1, **given)['a']
+  each = saliency.gradient(linear, x, [1] * 7, **given)['a']
+  np.testing.assert_array_equal(one, each)
+  for wrong in ([1, 0], [0.5] * 7, -1, np.ones((7, 2), int)):
+    with pytest.raises(ValueError, match='target'):
+      saliency.gradient(linear, x, wrong, **given)
+  assert np.isnan(saliency.gradient(linear, x, 2, **given)['a']).all()
+
+
 @pytest.mark.parametrize(
   ('layer', 'word'), [('absent', 'early'), ('unread', 'not computed from')]
 )

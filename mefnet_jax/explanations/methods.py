@@ -6,10 +6,9 @@ import jax
 import numpy as np
 
 from mefnet_jax import errors, saliency
-from mefnet_jax.explanations import networks, places, runs
+from mefnet_jax.explanations import jobs, networks, places, runs
 
 STEPS = 32  # of integrated gradients, and samples of SmoothGrad
-_ROWS = 64
 NAMES = (
   'gradient',
   'gradient_x_input',
@@ -48,20 +47,8 @@ def explain(
     UserError: an unknown method or layer.
   """
   check(names)
-  parts = networks.functions(
-    run.model, run.weights(0), run.views(index[:1].repeat(2))
-  )
   made = {}
-  for fold in np.unique(run.held_out[index]):
-    at = np.flatnonzero(run.held_out[index] == fold)
-    job = _Job(
-      parts,
-      run.views(index[at]),
-      np.asarray(target)[at],
-      run.weights(fold),
-      layer,
-      [faces[i] for i in at] if faces else None,
-    )
+  for at, job in jobs.make(run, index, target, layer, faces):
     for name in names:
       for stream, maps in _METHODS[name](job).items():
         whole = made.setdefault(name, {})
@@ -91,20 +78,6 @@ def check(names: tuple[str, ...]):
       raise errors.UserError(f'--methods={name}: choose of {", ".join(NAMES)}')
 
 
-class _Job:
-  """The clips of one fold, and what explains them."""
-
-  def __init__(self, parts, x, target, params, layer, faces):
-    self.parts, self.x, self.target = parts, x, target
-    self.params, self.layer, self.faces = params, layer, faces
-    self.given = dict(args=(params,), rows=_ROWS)
-
-  def names(self) -> dict:
-    """Shapes of the layers that the network names."""
-    sample = jax.tree.map(lambda a: a[:1], self.x)
-    return jax.eval_shape(self.parts.whole, sample, self.params)[1]
-
-
 def _gradient(job):
   f = job.parts.whole
   return _drawn(saliency.gradient(f, job.x, job.target, **job.given))
@@ -121,10 +94,10 @@ def _smooth_grad(job):
       job.parts,
       job.x,
       job.target,
-      job.params,
+      *job.args,
       samples=STEPS,
       key=jax.random.key(0),
-      rows=_ROWS,
+      rows=jobs.ROWS,
     )
   )
 
@@ -132,7 +105,7 @@ def _smooth_grad(job):
 def _integrated_gradients(job):
   return _drawn(
     networks.integrated(
-      job.parts, job.x, job.target, job.params, steps=STEPS, rows=_ROWS
+      job.parts, job.x, job.target, *job.args, steps=STEPS, rows=jobs.ROWS
     )
   )
 
@@ -143,6 +116,9 @@ def _drawn(maps):
 
 
 def _grad_cam(job):
+  # On CPU networks walk over the clips of a batch, and what is named within
+  # the walk cannot be cut out of it; of one clip every layer can.
+  rows = 1 if jax.default_backend() == 'cpu' else jobs.ROWS
   made = {}
   for stream, layer in _cam_layers(job).items():
     try:
@@ -153,7 +129,7 @@ def _grad_cam(job):
           layer,
           job.target,
           shape=job.x[stream].shape[1:-1],
-          **job.given,
+          **{**job.given, 'rows': rows},
         )
       )
     except ValueError as error:
@@ -165,20 +141,18 @@ def _cam_layers(job):
   """The layer of each stream: the one asked for, or the last that is 3D."""
   shapes = job.names()
   if job.layer:
-    stream = next((s for s in job.x if job.layer.startswith(s)), None)
+    stream = job.stream_of(job.layer)
+    if stream is None and job.layer in shapes:
+      raise errors.UserError(
+        f'--layer={job.layer}: it belongs to no one stream of clips: choose of '
+        + ', '.join(name for name in shapes if job.stream_of(name))
+      )
     return {stream or next(iter(job.x)): job.layer}
   layers = {}
-  for stream in job.x:
-    own = [
-      name
-      for name, a in shapes.items()
-      if a.ndim == 5
-      and a.shape[-1] > 1
-      and 'attention' not in name
-      and (name.startswith(f'{stream}_') or len(job.x) == 1)
-    ]
-    if own:
-      layers[stream] = own[-1]
+  for name, a in shapes.items():
+    if a.ndim == 5 and a.shape[-1] > 1 and 'attention' not in name:
+      if stream := job.stream_of(name):
+        layers[stream] = name  # the last one stays
   return layers
 
 
@@ -199,7 +173,7 @@ def _regions(job):
   count = len(places.REGIONS)
   masks = {}
   for stream, x in job.x.items():
-    label = np.stack([f.labels(stream, x.shape[2]) for f in job.faces])
+    label = np.stack([f.labels(stream, x.shape[2:4]) for f in job.faces])
     masks[stream] = np.stack([label == r for r in range(count)], 1)[
       :, :, None, ..., None
     ].astype(np.float32)
@@ -231,19 +205,19 @@ def _fall(job, masks, count):
 
 def _attention(job):
   """The network's own highlight maps, brought to the size of the clips."""
-  made, out = {}, _out(job.parts.whole, job.x, job.params)
+  made, out = {}, _out(job.parts.whole, job.x, *job.args)
   for name, maps in out.items():
-    if 'attention' not in name or maps.ndim != 5 or maps.shape[-1] != 1:
+    stream = job.stream_of(name)
+    if 'attention' not in name or maps.ndim != 5 or not stream:
       continue
-    stream = next((s for s in job.x if name.startswith(s)), next(iter(job.x)))
     shape = (len(maps), *job.x[stream].shape[1:4])
     made[stream] = np.asarray(jax.image.resize(maps[..., 0], shape, 'linear'))
   return made
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def _out(whole, x, params):
-  return whole(x, params)[1]
+def _out(whole, x, *args):
+  return whole(x, *args)[1]
 
 
 _METHODS = {

@@ -52,7 +52,7 @@ def functions(model: nn.Module, params, sample: dict) -> Functions:
     functools.partial(_first, begins, True) if fused else first,
     functools.partial(_rest, model, begins, True) if fused else rest,
   )
-  return parts if _agree(parts, params, sample) else Functions(whole)
+  return parts if _agree(parts, params, sample) else Functions(of_all)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,6 +68,13 @@ class _Beginning:
 def whole(model: nn.Module, batch: dict, params) -> tuple:
   """(logits, out) of a batch, without dropout."""
   return model.apply({'params': params}, batch, train=False)
+
+
+def beside(model: nn.Module, batch: dict, params, rest: dict) -> tuple:
+  """`whole`, each clip with the same sound or words (1, ...) beside it."""
+  count = len(next(iter(batch.values())))
+  rest = jax.tree.map(lambda a: jnp.repeat(a, count, 0), rest)
+  return whole(model, {**batch, **rest}, params)
 
 
 def _beginnings(model, params, sample):
@@ -159,20 +166,23 @@ def _agree(parts, params, sample) -> bool:
   return True
 
 
-def integrated(parts: Functions, batch, target, params, *, steps, rows):
-  """Integrated gradients from zeros, by the fastest exact way."""
+def integrated(parts: Functions, batch, target, *args, steps, rows):
+  """Integrated gradients from zeros, by the fastest exact way.
+
+  `args` are what the parts take beside the batch: the weights.
+  """
   return saliency.integrated_gradients(
     parts.pooled_rest or parts.whole,
     batch,
     target,
     steps=steps,
     first=parts.pooled_first,
-    args=(params,),
+    args=args,
     rows=rows,
   )
 
 
-def smoothed(parts: Functions, batch, target, params, *, samples, key, rows):
+def smoothed(parts: Functions, batch, target, *args, samples, key, rows):
   """SmoothGrad, by the fastest exact way."""
   return saliency.smooth_grad(
     parts.rest or parts.whole,
@@ -181,6 +191,6 @@ def smoothed(parts: Functions, batch, target, params, *, samples, key, rows):
     key=key,
     samples=samples,
     first=parts.first,
-    args=(params,),
+    args=args,
     rows=rows,
   )

@@ -165,7 +165,8 @@ def _captioned(tile, name):
 def _titled(picture, head):
   title = np.full((_HEAD, picture.shape[1], 3), _PAPER, np.uint8)
   text = ' | '.join(head)
-  colour = _WARM if head and head[0] == 'SYNTHETIC' else _INK
+  warned = {'SYNTHETIC', 'LEAKY'} & set(head)
+  colour = _WARM if warned else _INK
   scale = 0.42
   while scale > 0.2 and _width(text, scale) > picture.shape[1] - 12:
     scale -= 0.02

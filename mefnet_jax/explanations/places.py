@@ -7,14 +7,17 @@ of a stream's own crop; a crop knows its place in the frame of the release.
 import concurrent.futures
 import dataclasses
 import functools
+import itertools
 import os
 import pathlib
 
 import cv2
 import numpy as np
 
+from mefnet_jax import errors
 from mefnet_jax.datasets import releases
-from mefnet_jax.preprocess import clips, images, regions
+from mefnet_jax.explanations import average
+from mefnet_jax.preprocess import clips, images, regions, video
 from mefnet_jax.preprocess import faces as detector
 
 REGIONS = ('brows', 'eyes', 'nose', 'cheeks', 'mouth', 'chin', 'elsewhere')
@@ -32,30 +35,51 @@ _LINES = (
 )
 
 
+# A crop's size below: pixels a side, or (rows, columns).
+Size = int | tuple[int, int]
+
+
 @dataclasses.dataclass(frozen=True)
 class Face:
-  """Where the 68 landmarks of a clip's onset frame are, in its pixels."""
+  """Where the 68 landmarks of a clip's onset frame are, in its pixels.
+
+  whole: (H, W) of an image that as a whole is a face; no landmarks are looked
+  for in it, the points are those of an average face. halves: its upper and
+  lower half are its 'eyes' and 'mouth' (flow maps).
+  """
 
   points: np.ndarray
+  whole: tuple[int, int] | None = None
+  halves: bool = False
 
-  def region(self, stream: str, size: int) -> np.ndarray:
+  def region(self, stream: str, size: Size) -> np.ndarray:
     """(2, 3): centres of a crop's pixels to points of the frame."""
-    of = clips.STREAMS.get(stream, regions.face)
-    return of(detector.Landmarks(self.points), size)
+    rows, columns = size if isinstance(size, tuple) else (size, size)
+    if self.whole is None:
+      of = clips.STREAMS.get(stream, regions.face)
+      return of(detector.Landmarks(self.points), columns)
+    if not self.halves or stream not in ('eyes', 'mouth'):
+      of = stream if stream in clips.STREAMS else 'face'
+      return regions.of_whole(of, self.whole, columns)
+    high, wide = self.whole[0] / 2 / rows, self.whole[1] / columns
+    top = self.whole[0] / 2 if stream == 'mouth' else 0
+    return np.array(
+      [[wide, 0, wide / 2 - 0.5], [0, high, top + high / 2 - 0.5]]
+    )
 
-  def inside(self, stream: str, size: int) -> np.ndarray:
+  def inside(self, stream: str, size: Size) -> np.ndarray:
     """(68, 2) landmarks in pixels of the crop."""
     region = self.region(stream, size)
     inverse = np.linalg.inv(region[:, :2])
     return (self.points - region[:, 2]) @ inverse.T
 
-  def labels(self, stream: str, size: int) -> np.ndarray:
-    """(size, size) the number of the region that each pixel lies in."""
+  def labels(self, stream: str, size: Size) -> np.ndarray:
+    """(H, W) the number of the region that each pixel lies in."""
     return _labels(self.inside(stream, size), size)
 
   def in_face(self, maps_THW, stream: str, size: int) -> np.ndarray:
     """Maps of a stream's crop in the place they have in the face crop."""
-    own = maps_THW.shape[-1]
+    own = maps_THW.shape[-2:]
     there = regions.chain(
       _inverse(self.region(stream, own)), self.region('face', size)
     )
@@ -96,13 +120,19 @@ class Face:
 def find(dataset, wanted: tuple[str, ...]) -> dict[str, Face]:
   """The landmarks of some clips, found on the onset frame as preparation did.
 
+  Where preparation looked for none (face crops, flow maps) they are those of
+  an average face.
+
   Args:
-    dataset: `config.dataset` of a run; its release must be named.
+    dataset: `config.dataset` of a run.
     wanted: names of clips.
+
+  Raises:
+    UserError: a clip's frames can no longer be read, or show no face.
   """
   rows = _rows(dataset)
   chosen = [rows[name] for name in wanted]
-  work = functools.partial(_find, which=dataset.detector)
+  work = functools.partial(_find, dataset)
   # dlib leaves the interpreter to the other threads while it searches.
   with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
     return dict(zip(wanted, pool.map(work, chosen), strict=True))
@@ -129,16 +159,34 @@ def _reading(dataset):
   return {name: dataset[name] for name in fields if name in dataset}
 
 
-def _find(row, which):
+def _find(dataset, row):
   """The face on the onset frame, or on one of the few after it."""
-  for path in row.frames[:5]:
-    try:
-      found = detector.find(images.read_grey(path), which)
-    except (OSError, ValueError):
-      continue
+  of_flow = dataset.name == 'megc_flow'
+  for image in _first_frames(row):
+    if of_flow or dataset.detector == 'none':
+      points = average.POINTS * image.shape[1::-1] - 0.5
+      return Face(points, image.shape[:2], of_flow)
+    found = detector.find(image, dataset.detector)
     if found is not None:
       return Face(found.points)
-  raise ValueError(f'{row.clip}: no face found, though it was prepared')
+  raise errors.UserError(
+    f'{row.place}: no face is found in clip {row.clip} any more, though it was '
+    'prepared: give the release back as it was'
+  )
+
+
+def _first_frames(row):
+  """The first frames that can be read, grey."""
+  if row.video is not None:
+    last = row.numbers[: clips.TRIES][-1]
+    for _, image in video.frames(row.video, row.numbers[0], last):
+      yield image
+    return
+  for path in itertools.islice(row.frames, clips.TRIES):
+    try:
+      yield images.read_grey(path)
+    except (OSError, ValueError):
+      continue
 
 
 def _inverse(region):
@@ -148,7 +196,8 @@ def _inverse(region):
 
 def _labels(points, size):
   """Parts of the face by polygons of landmarks; later ones lie on top."""
-  label = np.full((size, size), REGIONS.index('elsewhere'), np.uint8)
+  shape = size if isinstance(size, tuple) else (size, size)
+  label = np.full(shape, REGIONS.index('elsewhere'), np.uint8)
   apart = np.linalg.norm(points[42:48].mean(0) - points[36:42].mean(0))
   up = np.array([0, -0.25 * apart])
   jaw, low = points[:17], points[48:60]

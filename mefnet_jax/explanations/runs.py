@@ -22,6 +22,8 @@ from mefnet_jax import (
   settings,
 )
 
+_RENDERED = 'SYNTHETIC'
+
 
 @dataclasses.dataclass(frozen=True)
 class Run:
@@ -29,7 +31,8 @@ class Run:
 
   held_out: for each clip, the fold that never saw it; -1 for clips that no
   fold tests. probabilities: (N, C) by that fold; NaN where there is none.
-  params: leaves (folds, ...). measured: `inputs.measured` clips.
+  params: leaves (folds, ...). measured: `inputs.measured` clips. warned:
+  words such as LEAKY that must stand upon all that is shown, and why.
   """
 
   config: ml_collections.ConfigDict
@@ -41,11 +44,21 @@ class Run:
   probabilities: np.ndarray
   seed: int
   measured: dict
+  warned: dict[str, str] = dataclasses.field(default_factory=dict)
 
   @property
   def synthetic(self) -> bool:
     """Whether its faces belong to nobody."""
     return self.clips.synthetic
+
+  @property
+  def notices(self) -> dict[str, str]:
+    """SYNTHETIC, LEAKY, SHUFFLED LABELS: those that hold, and why."""
+    known = {
+      word: why for word, why in self.warned.items() if word != _RENDERED
+    }
+    why = 'the clips show rendered faces, free to be shown'
+    return {_RENDERED: why, **known} if self.synthetic else known
 
   def views(self, index) -> dict[str, np.ndarray]:
     """What the network sees of some clips: streams (n, T, H, W, C), masks."""
@@ -82,11 +95,20 @@ def load(workdir: pathlib.Path) -> Run:
   empty = np.full((len(label), len(clips.classes)), np.nan)
   run = Run(
     *(config, clips, splits, model, params),
-    *(held_out, empty, config.seed, measured),
+    *(held_out, empty, config.seed, measured, _warned(workdir, config)),
   )
   probabilities = _judge(run)
   _compare(workdir, splits, probabilities, answers)
   return dataclasses.replace(run, probabilities=probabilities)
+
+
+def _warned(workdir, config):
+  """What the report warns of; without a report, what the protocol says."""
+  try:
+    return json.loads((workdir / 'report.json').read_text())['notices']
+  except (OSError, ValueError, KeyError):
+    reason = folds.is_leaky(config.protocol.name)
+    return {'LEAKY': reason} if reason else {}
 
 
 def _measured(job, splits):

@@ -23,7 +23,7 @@ def shares(maps: dict[str, np.ndarray], faces) -> np.ndarray:
   for stream, a in maps.items():
     weight = np.abs(a).sum(1)
     for i, face in enumerate(faces):
-      label = face.labels(stream, weight.shape[-1])
+      label = face.labels(stream, weight.shape[1:])
       total[i] += np.bincount(
         label.ravel(), weight[i].ravel(), minlength=total.shape[1]
       )

@@ -26,7 +26,7 @@ if typing.TYPE_CHECKING:
 Options = options.Options
 STREAMS = options.CROPS
 # The face is looked for on the onset frame, then on so many after it.
-_TRIES = 5
+TRIES = 5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -189,7 +189,7 @@ def _part(clip_TSSC, face, region, size):
 
 def _face(row, frames, how, noted):
   """The face on the onset frame, or on one of the few after it."""
-  for i, frame in enumerate(frames[:_TRIES]):
+  for i, frame in enumerate(frames[:TRIES]):
     landmarks = faces.find(frame, how.detector)
     if landmarks is None:
       continue
@@ -200,7 +200,7 @@ def _face(row, frames, how, noted):
       what = f'face {landmarks.how}'
       noted.append(reading.finding(findings.REPAIRED, row, '', what))
     return landmarks, i
-  what = f'no face found in its first {min(_TRIES, len(frames))} frames'
+  what = f'no face found in its first {min(TRIES, len(frames))} frames'
   raise reading.LeftOut(row, reading.short(row.place), what)
 
 

@@ -11,9 +11,29 @@ import numpy as np
 
 
 def scores(f: Callable, x, args: tuple = ()) -> jax.Array:
-  """What f says of a batch: (B, C) or (B,); named layers are left aside."""
+  """What f says of a batch: (B, C) or (B,) float32, named layers left aside."""
   said = f(x, *args)
-  return said[0] if isinstance(said, tuple) else said
+  return (said[0] if isinstance(said, tuple) else said).astype(jnp.float32)
+
+
+def targets(x, target) -> np.ndarray | None:
+  """The targets as (B,) whole numbers; one number stands for all examples.
+
+  Raises:
+    ValueError: not one a clip, or no whole numbers from 0 on.
+  """
+  if target is None:
+    return None
+  target_B = np.asarray(target)
+  if target_B.ndim == 0:
+    target_B = np.repeat(target_B, size(x))
+  whole = np.issubdtype(target_B.dtype, np.integer)
+  if not whole or target_B.shape != (size(x),) or (target_B < 0).any():
+    raise ValueError(
+      f'target of shape {target_B.shape} and {target_B.dtype}: a class (0, 1, '
+      f'...) for each of the {size(x)} examples, or one for all'
+    )
+  return target_B.astype(np.int32)
 
 
 def chosen(scores_BC: jax.Array, target_B) -> jax.Array:
@@ -21,6 +41,9 @@ def chosen(scores_BC: jax.Array, target_B) -> jax.Array:
 
   Raises:
     ValueError: several scores an example and no target, or the reverse.
+
+  A target that f has no score for gives NaN, and maps of NaN: not zeros, and
+  not another class's.
   """
   if (target_B is None) != (scores_BC.ndim == 1):
     raise ValueError(
@@ -33,7 +56,9 @@ def chosen(scores_BC: jax.Array, target_B) -> jax.Array:
     )
   if target_B is None:
     return scores_BC
-  return jnp.take_along_axis(scores_BC, target_B[:, None], 1)[:, 0]
+  known_B = jnp.where(target_B < scores_BC.shape[1], 1.0, jnp.nan)
+  chosen_B1 = jnp.take_along_axis(scores_BC, target_B[:, None], 1, mode='clip')
+  return chosen_B1[:, 0] * known_B
 
 
 def total(f: Callable, x, target_B, args: tuple = ()) -> jax.Array:
@@ -94,8 +119,12 @@ def in_batches(function: Callable, tree, rows: int | None):
 
 
 def _workers():
-  """Cores on CPU; a GPU takes one call after the other."""
-  return (os.cpu_count() or 1) if jax.default_backend() == 'cpu' else 1
+  """Cores on CPU that this process may use; a GPU takes one call at a time."""
+  if jax.default_backend() != 'cpu':
+    return 1
+  if hasattr(os, 'sched_getaffinity'):
+    return len(os.sched_getaffinity(0))
+  return os.cpu_count() or 1
 
 
 def spread_over(a_B, like):

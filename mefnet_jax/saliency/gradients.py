@@ -21,7 +21,7 @@ def gradient(f: Callable, x, target=None, *, args=(), rows=_ROWS):
     f, x, target, args: as the package says.
     rows: the most examples that f sees at once; None: all.
   """
-  x = batches.as_float(x)
+  x, target = batches.as_float(x), batches.targets(x, target)
   return batches.in_batches(
     lambda part: _gradient(f, *part, args), (x, target), rows
   )
@@ -71,7 +71,7 @@ def integrated_gradients(
   Returns:
     A tree like x, float32.
   """
-  x = batches.as_float(x)
+  x, target = batches.as_float(x), batches.targets(x, target)
   nodes, weights = np.polynomial.legendre.leggauss(steps)
   nodes = jnp.asarray((1 + nodes) / 2, jnp.float32)
   weights = jnp.asarray(weights / 2, jnp.float32)
@@ -124,7 +124,7 @@ def smooth_grad(
   Returns:
     A tree like x, float32.
   """
-  x = batches.as_float(x)
+  x, target = batches.as_float(x), batches.targets(x, target)
   draws = _noise(x, key, samples)
   moved = _linear_part(first, draws, args) if first else draws
   return batches.in_batches(
@@ -179,15 +179,17 @@ def _slopes(f, points, target_B, args):
 
 
 def _through(first, args):
-  return (lambda x: first(x, *args)) if first else (lambda x: x)
+  """`first` of x alone, float32 whatever it computes in."""
+  return (lambda x: batches.as_float(first(x, *args))) if first else lambda x: x
 
 
 @functools.partial(jax.jit, static_argnums=0)
 def _linear_part(first, draws, args):
   """What `first` makes of the noise alone, without its constant."""
+  first = _through(first, args)
   nothing = jax.tree.map(lambda a: jnp.zeros_like(a[:1]), draws)
   return jax.tree.map(
-    jnp.subtract, first(draws, *args), _repeat(first(nothing, *args), draws)
+    jnp.subtract, first(draws), _repeat(first(nothing), draws)
   )
 
 

@@ -13,6 +13,8 @@ from jax.extend import core
 
 from mefnet_jax.saliency import batches
 
+_WRAPPERS = ('jit', 'pjit', 'closed_call', 'checkpoint', 'remat')
+
 
 def grad_cam(
   f: Callable,
@@ -58,19 +60,20 @@ def gradient_of_layer(
 ) -> tuple[jax.Array, jax.Array]:
   """A named layer's values, and the gradient of the target's score there.
 
-  Arguments, errors: as `grad_cam`. Returns two arrays of the layer's shape.
+  Arguments, errors: as `grad_cam`. Returns two arrays of the layer's shape,
+  float32.
   """
+  x, target = batches.as_float(x), batches.targets(x, target)
   return batches.in_batches(
-    lambda part: _at_layer(f, layer, *part, args),
-    (batches.as_float(x), target),
-    rows,
+    lambda part: _at_layer(f, layer, *part, args), (x, target), rows
   )
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1))
 def _at_layer(f, layer, x, target_B, args):
-  f = getattr(f, '__wrapped__', f)  # what jax.jit hides would stay one step
   traced, shapes = jax.make_jaxpr(f, return_shape=True)(x, *args)
+  inputs = jax.tree.leaves((x, args))
+  traced = jax.make_jaxpr(functools.partial(_opened, traced))(*inputs)
   jaxpr = traced.jaxpr
   goal, place = jaxpr.outvars[0], _place(jaxpr, shapes, layer)
   if not _reads(jaxpr, place, goal):
@@ -79,15 +82,39 @@ def _at_layer(f, layer, x, target_B, args):
       f'choose another of {", ".join(sorted(shapes[1]))}'
     )
   before, after, between = _split(jaxpr, place, goal)
-  inputs = (*traced.consts, *jax.tree.leaves((x, args)))
-  known = before(*inputs)
+  known = before(*traced.consts, *inputs)
   at = between.index(place)
 
   def score(a):
     (scores_BC,) = after(*known[:at], a, *known[at + 1 :])
-    return batches.chosen(scores_BC, target_B).sum()
+    return batches.chosen(scores_BC.astype(jnp.float32), target_B).sum()
 
-  return known[at], jax.grad(score)(known[at])
+  return batches.as_float((known[at], jax.grad(score)(known[at])))
+
+
+def _opened(traced, *inputs):
+  """Runs what was traced with all that jax.jit or remat wraps laid open.
+
+  What they hide would stay one step, and no layer within it could be found.
+  """
+  jaxpr, known = traced.jaxpr, {}
+  known.update(zip(jaxpr.constvars, traced.consts, strict=True))
+  known.update(zip(jaxpr.invars, inputs, strict=True))
+  for eqn in jaxpr.eqns:
+    inner = eqn.params.get('jaxpr')
+    if eqn.primitive.name in _WRAPPERS and inner is not None:
+      if not hasattr(inner, 'consts'):
+        inner = core.ClosedJaxpr(inner, ())
+      made = _opened(inner, *_values(eqn.invars, known))
+    else:
+      read = _variables(eqn)
+      made = _function(jaxpr, read, eqn.outvars, [eqn])(*_values(read, known))
+    known.update(zip(eqn.outvars, made, strict=True))
+  return _values(jaxpr.outvars, known)
+
+
+def _values(atoms, known):
+  return [v.val if isinstance(v, core.Literal) else known[v] for v in atoms]
 
 
 def _place(jaxpr, shapes, layer):
@@ -98,12 +125,16 @@ def _place(jaxpr, shapes, layer):
     known = ', '.join(sorted(shapes[1]))
     raise ValueError(f'no layer {layer!r} in out: choose of {known}')
   structure = jax.tree.structure(shapes)
-  return jax.tree.unflatten(structure, jaxpr.outvars)[1][layer]
+  place = jax.tree.unflatten(structure, jaxpr.outvars)[1][layer]
+  if not isinstance(place, core.Var):
+    raise ValueError(f'layer {layer!r} is not one array computed from x')
+  return place
 
 
 def _split(jaxpr, place, goal):
   """Two functions, up to the layer and from it on, and what is between."""
-  made = [place in eqn.outvars for eqn in jaxpr.eqns].index(True) + 1
+  made = [place in eqn.outvars for eqn in jaxpr.eqns]
+  made = made.index(True) + 1 if True in made else 0  # x itself
   early, late = jaxpr.eqns[:made], jaxpr.eqns[made:]
   inputs = [*jaxpr.constvars, *jaxpr.invars]
   known = {*inputs, *(v for eqn in early for v in eqn.outvars)}

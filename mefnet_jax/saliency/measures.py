@@ -18,7 +18,7 @@ def completeness_gap(
   Returns:
     (B,) sum of the map minus (f(x) - f(baseline)), and (B,) that difference.
   """
-  x = batches.as_float(x)
+  x, target = batches.as_float(x), batches.targets(x, target)
   tree = (x, batches.baseline(x, baseline), target)
   rise_B = batches.in_batches(lambda p: _rise(f, *p, args), tree, rows)
   sums = [a.reshape(len(a), -1).sum(1) for a in jax.tree.leaves(maps)]
@@ -107,7 +107,7 @@ def _rise(f, x, baseline, target_B, args):
 
 
 def _curve(f, x, maps, target, baseline, points, args, rows, inserted):
-  x = batches.as_float(x)
+  x, target = batches.as_float(x), batches.targets(x, target)
   baseline = batches.baseline(x, baseline)
   rank = _ranks(maps)
   curve = []

@@ -30,7 +30,7 @@ def occlusion(
   Returns:
     (B, M) float32; `spread` makes a map of it.
   """
-  x = batches.as_float(x)
+  x, target = batches.as_float(x), batches.targets(x, target)
   baseline = batches.baseline(x, baseline)
   own = jax.tree.map(lambda m, a: m.ndim > a.ndim, masks, x)
   masks = jax.tree.map(
@@ -50,7 +50,7 @@ def occlusion(
     b, m = pairs.T
     parts = jax.tree.map(lambda k: jnp.asarray(k[b, m], jnp.float32), masks)
     pick = functools.partial(jax.tree.map, lambda a: a[b])
-    of = None if target is None else jnp.asarray(target)[b]
+    of = None if target is None else target[b]
     return _hidden_score(f, pick(x), pick(baseline), parts, of, args)
 
   rest_P = batches.in_batches(hidden, pairs, rows)
