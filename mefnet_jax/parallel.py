@@ -167,13 +167,32 @@ def train_step(step: Callable, how: Plan) -> Callable:
 def eval_step(step: Callable, how: Plan) -> Callable:
   """`step(params, fold, clips, index_B)`: params (S, F, ...), indices (F, B).
 
-  In 'batch' mode every device would do the same work: one does it.
+  In 'batch' mode each device takes a share of the clips; of several processes
+  each judges all of them by itself.
   """
   step = jax.vmap(step, (0, 0, None, 0))
   step = jax.vmap(step, (0, None, None, None))
   if how.mode == 'folds':
     return jax.pmap(step, in_axes=(0, 0, None, 0), devices=how._devices())
-  return jax.jit(step)
+  if jax.process_count() > 1:
+    return jax.jit(step)
+  mapped = jax.pmap(
+    step,
+    axis_name=_AXIS,
+    in_axes=(None, None, None, 1),
+    out_axes=2,
+    devices=how._devices(),
+  )
+
+  def split_clips(params, fold, clips, index_FB):
+    count = index_FB.shape[1]
+    filled = np.pad(index_FB, ((0, 0), (0, -count % how.devices)))
+    index_FDB = filled.reshape(len(filled), how.devices, -1)
+    logits_SFDBC = np.asarray(mapped(params, fold, clips, index_FDB))
+    seeds, folds, _, _, classes = logits_SFDBC.shape
+    return logits_SFDBC.reshape(seeds, folds, -1, classes)[:, :, :count]
+
+  return split_clips
 
 
 def _members(step, own):

@@ -219,6 +219,32 @@ def test_a_step_is_compiled_once(mode):
   assert len(traced) == 1
 
 
+@pytest.mark.parametrize(('mode', 'devices'), [('folds', 2), ('batch', 4)])
+def test_held_out_clips_are_shared_out_and_come_back_in_order(mode, devices):
+  """5 clips, which no number of devices divides."""
+  plan = parallel.Plan(mode, devices, 2)
+
+  def step(params, fold, clips, index_B):
+    assert mode == 'folds' or len(index_B) == 2  # of 5 on 4 devices
+    return clips['x'][index_B] * params + fold['weight']
+
+  params = np.arange(6, dtype=np.float32).reshape(3, 2)
+  fold = {'weight': np.array([10, 20], np.float32)}
+  clips = {'x': np.arange(14, dtype=np.float32).reshape(7, 2)}
+  index_FB = np.array([[6, 0, 3, 3, 1], [2, 5, 4, 0, 6]], np.int32)
+  found = plan.join(
+    parallel.eval_step(step, plan)(
+      plan.place(plan.split(params)),
+      plan.place(plan.split(fold, axis=0)),
+      plan.share(clips),
+      plan.split(index_FB, axis=0),
+    )
+  )
+  wanted = clips['x'][index_FB] * params[..., None, None]
+  wanted = wanted + fold['weight'][:, None, None]
+  np.testing.assert_array_equal(found, wanted)
+
+
 def test_plan_takes_folds_where_they_fill_the_devices():
   assert jax.local_device_count() == 8
   assert parallel.plan(8).mode == 'folds'

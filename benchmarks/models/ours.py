@@ -1,11 +1,19 @@
 """This project's networks."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 
 from benchmarks.models import task
-from mefnet_jax import compilation, losses, models, optimizers
+from mefnet_jax import (
+  compilation,
+  losses,
+  models,
+  optimizers,
+  parallel,
+  train,
+)
 
 
 def main():
@@ -14,42 +22,56 @@ def main():
 
 
 def build(given, dropout):
-  batch = {**given.clips(), 'label': given.label()}
-  batch = jax.device_put(batch)
-  params = tree(given)
-  weight_B = np.ones(given.batch, np.float32)
+  clips = {**given.clips(), 'label': given.label()}
   tx = optimizers.adam(task.RATE, decay=0.0)
-  state = [params, tx.init(params)]
+  plan = parallel.plan(1)  # as the engine lays a single training
+
+  def train_step(state, fold, clips, order, key, *, axis_name=None):
+    index_B = order['index']
+    batch = {name: x[index_B] for name, x in clips.items()}
+    batch['key'] = jax.vmap(lambda i: jax.random.fold_in(key, i))(index_B)
+    grads = jax.grad(loss)(state.params, batch, network(given, dropout), True)
+    if axis_name:
+      grads = jax.lax.psum(grads, axis_name)
+    updates, opt_state = tx.update(grads, state.opt_state, state.params)
+    params = optax.apply_updates(state.params, updates)
+    return train.TrainState(state.step + 1, params, opt_state), ()
+
+  def eval_step(params, fold, clips, index_B):
+    batch = {name: x[index_B] for name, x in clips.items()}
+    return network(given, 0.0).apply({'params': params}, batch)[0]
 
   def loss(params, batch, model, train):
     logits, _ = model.apply({'params': params}, batch, train=train)
-    loss = losses.cross_entropy(logits, batch['label'], weight_B)
-    return loss / given.batch
+    weight_B = jnp.ones(len(logits))
+    return losses.cross_entropy(logits, batch['label'], weight_B) / given.batch
 
-  def update(params, opt_state, batch, key):
-    keys = jax.random.split(key, given.batch)
-    grads = jax.grad(loss)(
-      params, {**batch, 'key': keys}, network(given, dropout), True
-    )
-    updates, opt_state = tx.update(grads, opt_state, params)
-    return optax.apply_updates(params, updates), opt_state
-
-  step = jax.jit(update, donate_argnums=(0, 1))
-  logits = jax.jit(lambda p, b: network(given, 0.0).apply({'params': p}, b)[0])
+  params = tree(given)
+  state = train.TrainState(np.zeros((), np.int32), params, tx.init(params))
+  state = jax.tree.map(lambda x: np.asarray(x)[None, None], state)
+  states = [plan.place(plan.split(state))]
+  clips, fold = plan.share(clips), plan.share(np.zeros(1))
+  index_B = np.arange(given.batch, dtype=np.int32)
+  step = parallel.train_step(train_step, plan)
+  judge = parallel.eval_step(eval_step, plan)
   check = jax.jit(
     lambda p, b: jax.value_and_grad(loss)(p, b, network(given, 0.0), False)
   )
 
-  def train():
-    state[:] = jax.block_until_ready(step(*state, batch, jax.random.key(1)))
+  def one_step():
+    order = {'index': index_B[None]}
+    states[0], _ = step(states[0], fold, clips, order, jax.random.key(1)[None])
+    jax.block_until_ready(states[0])
+
+  def infer():
+    return np.asarray(judge(states[0].params, fold, clips, index_B[None]))[0, 0]
 
   def proof():
-    value, grads = check(state[0], batch)
+    own = jax.tree.map(lambda x: x[0, 0], plan.join(states[0].params))
+    value, grads = check(own, jax.device_get(clips))
     return float(value), float(optax.tree.norm(grads))
 
-  return task.Contestant(
-    train, lambda: np.asarray(logits(state[0], batch)), proof
-  )
+  return task.Contestant(one_step, infer, proof)
 
 
 def network(given, dropout):
