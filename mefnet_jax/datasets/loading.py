@@ -1,6 +1,5 @@
 """From a config to clips in memory: read, prepare once, check what is left."""
 
-import concurrent.futures
 import dataclasses
 import math
 import shutil
@@ -36,7 +35,6 @@ BUILDERS = {
   'folder': folder.Folder,
 }
 _READING = releases.READING
-_THREADS = 4  # that read records
 
 
 @dataclasses.dataclass(frozen=True)
@@ -207,14 +205,9 @@ def _resident(source, rows, shapes):
     name: np.empty((len(rows), *shape), np.uint8)
     for name, shape in shapes.items()
   }
-
-  def fill(start):
-    for i in range(start, len(rows), _THREADS):
-      for name, clip in source.read(i, shapes).items():
-        streams[name][i] = clip
-
-  with concurrent.futures.ThreadPoolExecutor(_THREADS) as pool:
-    list(pool.map(fill, range(_THREADS)))  # raises what a thread has raised
+  for i in range(len(rows)):
+    for name, clip in source.read(i, shapes).items():
+      streams[name][i] = clip
   return streams
 
 
