@@ -37,7 +37,8 @@ def same(one, other):
 
 
 def test_a_cluster_makes_the_same_clips_though_a_worker_dies(cluster, rendered):
-  here = parallel.prepare(rendered, SMALL, workers=1)
+  some = rendered[:4]
+  here = parallel.prepare(some, SMALL, workers=1)
   address = cluster.scheduler_address
 
   def kill():
@@ -48,10 +49,10 @@ def test_a_cluster_makes_the_same_clips_though_a_worker_dies(cluster, rendered):
 
   killer = threading.Thread(target=kill)
   killer.start()
-  there = parallel.prepare(rendered * 3, SMALL, cluster=address)
+  there = parallel.prepare(some * 3, SMALL, cluster=address)
   killer.join()
-  for start in (0, 9, 18):
-    same(here, there[start : start + 9])
+  for start in (0, 4, 8):
+    same(here, there[start : start + 4])
 
 
 def test_a_cluster_that_is_not_there_is_one_line(rendered, monkeypatch):
