@@ -23,10 +23,13 @@ def found(folder, **more):
   return audit.find(evidence.of_run(folder, **more))
 
 
-@pytest.mark.parametrize('protocol', ['kfold', 'loso'])
-@pytest.mark.parametrize('seed', range(3))
-def test_clean_runs_raise_none(tmp_path, protocol, seed):
-  folder = audit_fixtures.clean(tmp_path, protocol=protocol, seed=seed)
+@pytest.mark.parametrize('protocol', ['kfold', 'loso', 'cross_database'])
+@pytest.mark.parametrize('chooser', ['last', 'validation'])
+@pytest.mark.parametrize('seed', range(2))
+def test_clean_runs_raise_none(tmp_path, protocol, chooser, seed):
+  folder = audit_fixtures.clean(
+    tmp_path, protocol=protocol, chooser=chooser, seed=seed
+  )
   said = found(folder)
   assert said['leaks'] == [] and said['kinds'] == []
   assert set(said['not_checked']) == {'permuted labels are learnt'}
