@@ -7,15 +7,16 @@ import types
 import numpy as np
 
 from configs import base
-from mefnet_jax import folds, provenance
+from mefnet_jax import folds, provenance, validation
 
 CLASSES = ('negative', 'positive', 'surprise')
 
 
-def clean(folder, *, protocol='kfold', clips=24, seed=0):
+def clean(folder, *, protocol='kfold', clips=24, seed=0, chooser='last'):
   """Writes predictions.csv, folds.csv, clips.csv and facts.json of a run.
 
-  24 clips of 6 people; two of three predictions are right.
+  24 clips of 6 people in two databases; two of three predictions are right.
+  chooser: train.selection.
   """
   folder.mkdir(parents=True, exist_ok=True)
   config = base.get_config()
@@ -29,7 +30,11 @@ def clean(folder, *, protocol='kfold', clips=24, seed=0):
     classes=CLASSES,
     streams={'face': random.integers(0, 256, (clips, 6, 16, 16, 1), np.uint8)},
   )
-  splits = folds.make(config.protocol, label, subject, seed=0)
+  database = ['one' if who < 's04' else 'two' for who in subject]
+  splits = folds.make(config.protocol, label, subject, database, seed=0)
+  if chooser == 'validation':
+    config.train.selection = chooser
+    splits = validation.set_aside(splits, label, subject, share=0.3, seed=0)
   provenance.write(folder, made, label, splits, config)
   said = (label + (np.arange(clips) % 3 == 1) * (np.arange(clips) % 2)) % 3
   rows = []

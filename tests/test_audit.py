@@ -9,7 +9,7 @@ import audit_fixtures
 import numpy as np
 import pytest
 
-from mefnet_jax import audit, errors, evidence, kinds, metrics, predictions
+from mefnet_jax import audit, evidence, kinds, metrics, predictions
 
 ROOT = pathlib.Path(__file__).parents[1]
 
@@ -23,10 +23,13 @@ def found(folder, **more):
   return audit.find(evidence.of_run(folder, **more))
 
 
-@pytest.mark.parametrize('protocol', ['kfold', 'loso'])
-@pytest.mark.parametrize('seed', range(3))
-def test_clean_runs_raise_none(tmp_path, protocol, seed):
-  folder = audit_fixtures.clean(tmp_path, protocol=protocol, seed=seed)
+@pytest.mark.parametrize('protocol', ['kfold', 'loso', 'cross_database'])
+@pytest.mark.parametrize('chooser', ['last', 'validation'])
+@pytest.mark.parametrize('seed', range(2))
+def test_clean_runs_raise_none(tmp_path, protocol, chooser, seed):
+  folder = audit_fixtures.clean(
+    tmp_path, protocol=protocol, chooser=chooser, seed=seed
+  )
   said = found(folder)
   assert said['leaks'] == [] and said['kinds'] == []
   assert set(said['not_checked']) == {'permuted labels are learnt'}
@@ -269,70 +272,6 @@ def test_only_what_is_told_counts_as_checked(run):
   assert 'folds averaged instead of pooled' not in lacking
 
 
-@pytest.mark.parametrize(
-  ('facts', 'words'),
-  [
-    ({'fitted': {'normalization': {'on': 'everything'}}}, "no 'normalization'"),
-    ({'fitted': {'landmarks': 'everything'}}, 'not a JSON object'),
-    ({'fitted': {'landmarks': {'on': 'all'}}}, "'all' is none of"),
-    ({'fitted': {'landmarks': {'on': {'fold9': []}}}}, "no 'fold9'"),
-    ({'fitted': {'landmarks': {'on': {'fold1': 1}}}}, 'not a list of clips'),
-    (
-      {'fitted': {'class weights': {'values': {'fold1': {'a': 'x'}}}}},
-      'number',
-    ),
-    ({'chosen': {'epoch': 'best'}}, "'best' is none of"),
-    ({'chosen': ['epoch']}, 'not a JSON object'),
-    ({'scoring': 'mean'}, "'mean' is none of"),
-    ([], 'not a JSON object'),
-  ],
-)
-def test_facts_that_mean_nothing_are_refused(run, facts, words):
-  (run / 'facts.json').write_text(json.dumps(facts))
-  with pytest.raises(errors.UserError, match=words):
-    found(run)
-
-
-def test_scores_in_per_cent_are_understood(run):
-  made = predictions.read(run)
-  true = metrics.scores(made.label, made.predicted, 3)
-  report = run / 'report.json'
-  report.write_text(
-    json.dumps({'metrics': {k: round(100 * x, 1) for k, x in true.items()}})
-  )
-  assert found(run)['leaks'] == []
-  report.write_text(json.dumps({'metrics': {'uar': 'high'}}))
-  with pytest.raises(errors.UserError, match='a number each'):
-    found(run)
-
-
-@pytest.mark.parametrize(
-  ('field', 'value', 'words'),
-  [('mark', 'abc', '96 hex digits'), ('label', 'joy', 'another label than')],
-)
-def test_clips_that_cannot_be_are_named(run, field, value, words):
-  def edit(rows):
-    rows[2][field] = value
-
-  audit_fixtures.change(run / 'clips.csv', edit)
-  with pytest.raises(errors.UserError, match=words) as said:
-    found(run)
-  assert audit_fixtures.read(run / 'clips.csv')[2]['clip'] in str(said.value)
-
-
-def test_a_prediction_that_is_not_the_most_probable_is_noted(run):
-  assert 'most probable' not in audit.told(evidence.of_run(run), found(run))
-
-  def edit(rows):
-    rows[0]['predicted'] = next(
-      c for c in audit_fixtures.CLASSES if c != rows[0]['predicted']
-    )
-
-  audit_fixtures.change(run / 'predictions.csv', edit)
-  seen = evidence.of_run(run)
-  assert seen.made.clip[0] in audit.told(seen, audit.find(seen))
-
-
 def test_the_best_epoch_is_seen_in_the_curves(run):
   _best_epoch(run)
   said = found(run)
@@ -416,6 +355,7 @@ def test_the_command_says_what_it_found(run, tmp_path):
   [
     ((), 'name one workdir'),
     (('nowhere',), 'nowhere'),
+    (('nowhere', '--report', 'r.json'), '--report cannot go with'),
     (('--predictions=nowhere.csv',), 'nowhere.csv'),
   ],
 )
