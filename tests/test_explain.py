@@ -2,7 +2,6 @@
 
 import csv
 import dataclasses
-import functools
 import json
 import pathlib
 import shutil
@@ -18,9 +17,7 @@ from absl import flags
 
 from mefnet_jax import errors, explain, models, saliency
 from mefnet_jax.explanations import (
-  average,
   methods,
-  networks,
   pictures,
   places,
   privacy,
@@ -206,28 +203,6 @@ def test_a_leaky_run_says_so_upon_its_pictures(run, tiny_run, monkeypatch):
   assert 'LEAKY: the same people.' in privacy.note(leaky, True)
 
 
-def test_a_face_without_landmarks_is_an_average_one():
-  """Face crops: eyes and mouth lie where the crops of such images are."""
-  whole = places.Face(average.POINTS * [90, 120] - 0.5, (120, 90))
-  for stream, points in (('eyes', range(36, 48)), ('mouth', range(48, 68))):
-    middle = whole.inside(stream, 24)[list(points)].mean(0)
-    assert (np.abs(middle - 11.5) < 5).all()
-  label = whole.labels('face', 40)
-  assert set(np.unique(label)) == set(range(len(places.REGIONS)))
-
-
-def test_the_halves_of_a_flow_map_come_to_their_places():
-  flow = places.Face(average.POINTS * 28 - 0.5, (28, 28), halves=True)
-  halves = np.random.default_rng(0).random((2, 1, 14, 28)).astype(np.float32)
-  whole = sum(
-    flow.in_face(half, stream, 28)
-    for half, stream in zip(halves, ('eyes', 'mouth'), strict=True)
-  )
-  np.testing.assert_allclose(whole[0, :13], halves[0, 0, :13], atol=1e-5)
-  np.testing.assert_allclose(whole[0, 15:], halves[1, 0, 1:], atol=1e-5)
-  assert flow.labels('eyes', (14, 28)).shape == (14, 28)
-
-
 def test_sound_and_words_stand_beside_the_clips_that_are_explained(run):
   """Maps of a clip stream, the words held as they are in that clip."""
   names = ('eyes', 'audio', 'text')
@@ -328,77 +303,6 @@ def test_an_unfinished_or_changed_run_is_refused(tiny_run, tmp_path):
   manifest.write_text(json.dumps(content))
   with pytest.raises(errors.UserError, match='has changed'):
     runs.load(copy)
-
-
-@pytest.mark.parametrize('name', ['base', 'mecnn', 'mfcnn'])
-def test_a_network_taken_apart_is_that_network(name):
-  model = models.build(
-    name, num_classes=3, filters=4, kernel=(5, 3, 3), hidden=(8,)
-  )
-  size = {'face': 14, 'eyes': 11, 'mouth': 11}
-  x = {
-    s: np.asarray(jax.random.normal(jax.random.key(i), (3, 9, n, n, 1)))
-    for i, (s, n) in enumerate(size.items())
-    if s in models.views(name)
-  }
-  params = jax.jit(model.init)(jax.random.key(0), x)['params']
-  params['classes']['kernel'] += np.linspace(
-    -1, 1, params['classes']['kernel'].size
-  ).reshape(-1, 3)
-  parts = networks.functions(model, params, x)
-  assert parts.first is not None
-  target = np.array([0, 1, 2])
-  given = dict(args=(params,))
-  fast = networks.integrated(parts, x, target, params, steps=8, rows=64)
-  slow = saliency.integrated_gradients(parts.whole, x, target, steps=8, **given)
-  smooth = networks.smoothed(
-    parts, x, target, params, samples=4, key=jax.random.key(0), rows=64
-  )
-  rough = saliency.smooth_grad(
-    parts.whole, x, target, samples=4, key=jax.random.key(0), **given
-  )
-  for stream in x:
-    scale = np.abs(slow[stream]).max()
-    np.testing.assert_allclose(fast[stream], slow[stream], atol=2e-3 * scale)
-    scale = np.abs(rough[stream]).max()
-    np.testing.assert_allclose(smooth[stream], rough[stream], atol=2e-3 * scale)
-
-
-def test_every_layer_that_is_named_can_be_explained():
-  """Also those within the walk over the clips, which CPUs take."""
-  model = models.build(
-    'residual',
-    num_classes=3,
-    filters=4,
-    hidden=(8,),
-    kernel=(3, 3, 3),
-    depth=(1,),
-    width=(4,),
-    channel_attention=True,
-    spatial_attention=True,
-  )
-  x = {'face': np.random.default_rng(0).normal(size=(2, 6, 12, 12, 1))}
-  params = jax.jit(model.init)(jax.random.key(0), x)['params']
-  f = functools.partial(networks.whole, model)
-  out = jax.eval_shape(f, x, params)[1]
-  layers = [name for name, a in out.items() if a.ndim == 5]
-  assert {'spatial_attention', 'micro_attention_0_0', 'pooled'} <= set(layers)
-  for name in layers:
-    cam = saliency.grad_cam(f, x, name, [0, 1], args=(params,), rows=1)
-    assert cam.shape == out[name].shape[:-1]
-
-
-def test_a_network_that_is_not_its_parts_is_explained_whole(monkeypatch):
-  model = models.build(
-    'base', num_classes=3, filters=2, hidden=(4,), kernel=(3, 3, 3)
-  )
-  x = {'face': np.random.default_rng(0).normal(size=(2, 6, 9, 9, 1))}
-  params = jax.jit(model.init)(jax.random.key(0), x)['params']
-  monkeypatch.setattr(networks, '_agree', lambda *given: False)
-  parts = networks.functions(model, params, x)
-  assert parts.first is None
-  maps = networks.integrated(parts, x, [0, 1], params, steps=2, rows=4)
-  assert maps['face'].shape == (2, 6, 9, 9, 1)
 
 
 def test_regions_lie_where_the_landmarks_say(faces):
