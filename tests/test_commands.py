@@ -46,9 +46,7 @@ def test_a_signal_ends_what_does_not_look_for_it(number):
 def test_a_variant_of_a_config_that_has_none_is_named():
   said = 'get_config() takes 0 positional arguments but 1 was given'
   text = commands._config_error(TypeError(f'--config=m.py:big: {said}'))
-  assert text.startswith(
-    '--config=configs/m.py:big: this config has no variant'
-  )
+  assert text.startswith('--config=m.py:big: this config has no variant')
 
 
 def test_our_own_mistakes_keep_their_traceback(monkeypatch):

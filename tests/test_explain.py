@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import hashlib
 import json
 import pathlib
 import shutil
@@ -294,13 +295,20 @@ def test_an_unfinished_or_changed_run_is_refused(tiny_run, tmp_path):
   manifest = next(copy.glob('checkpoints/seed0/*/manifest.json'))
   content = json.loads(manifest.read_text())
   kept = content['note'].pop('probabilities')
-  manifest.write_text(json.dumps(content))
+
+  def write():
+    text = json.dumps(content)
+    manifest.write_text(text)
+    seal = hashlib.sha256(text.encode()).hexdigest()
+    manifest.with_suffix('.sha256').write_text(f'{seal}  manifest.json\n')
+
+  write()
   with pytest.raises(errors.UserError, match='not finished'):
     runs.load(copy)
   content['note']['probabilities'] = [
     [np.flip(p, 1).tolist() for p in row] for row in kept
   ]
-  manifest.write_text(json.dumps(content))
+  write()
   with pytest.raises(errors.UserError, match='has changed'):
     runs.load(copy)
 
