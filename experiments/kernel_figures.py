@@ -151,6 +151,7 @@ def pareto(rows: list[dict]) -> bytes:
       )
     axes.axhline(1 / 3, color='#5b6570', lw=1, ls='--')
     axes.set(xscale='log', xlabel=label)
+    axes.tick_params(axis='x', which='minor', labelsize=6)
     axes.grid(alpha=0.3)
   both[0].set_ylabel('UAR, 95 % over people')
   both[1].legend(fontsize=7)
