@@ -8,7 +8,7 @@ BENCH := .venv-bench
 CONFIG ?= configs/mfcnn.py
 WORKDIR ?= runs/demo
 
-.PHONY: demo test lint bench-step bench-models bench-saliency clean
+.PHONY: demo test test-all lint bench-step bench-models bench-saliency clean
 
 demo: $(VENV)/.installed
 	$(PY) -m mefnet_jax.main --config=$(CONFIG) --workdir=$(WORKDIR)
@@ -16,6 +16,10 @@ demo: $(VENV)/.installed
 test: $(VENV)/.installed-test
 	$(PY) -m pytest --numprocesses=auto --dist=loadfile \
 	  --no-loadscope-reorder
+
+test-all: $(VENV)/.installed-test  # also what is marked slow
+	$(PY) -m pytest --numprocesses=auto --dist=loadfile \
+	  --no-loadscope-reorder -m ''
 
 lint: $(VENV)/.installed-test
 	$(PY) -m ruff check .

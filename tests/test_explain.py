@@ -76,6 +76,7 @@ def test_each_clip_is_explained_by_the_fold_that_never_saw_it(run, tiny_run):
     np.testing.assert_allclose(run.probabilities[at], said, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_maps_are_of_those_weights_and_no_others(run):
   index = np.arange(4)
   target = run.clips.label[index]

@@ -22,7 +22,13 @@ WAYS = {
 }
 
 
-@pytest.mark.parametrize('way', WAYS)
+@pytest.mark.parametrize(
+  'way',
+  [
+    pytest.param(way, marks=[pytest.mark.slow] if 'seeds' in way else [])
+    for way in WAYS
+  ],
+)
 def test_streamed_clips_train_the_same_weights(
   config, clips, tmp_path, monkeypatch, way
 ):

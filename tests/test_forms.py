@@ -199,7 +199,9 @@ def test_every_combination_of_attention_has_its_maps(name):
         assert shape == (2, frames, rows, rows, 1)
 
 
-@pytest.mark.parametrize('name', ['mecnn', 'residual'])
+@pytest.mark.parametrize(
+  'name', ['mecnn', pytest.param('residual', marks=pytest.mark.slow)]
+)
 def test_bfloat16_computes_near_float32_and_keeps_it(name):
   """Parameters, logits and loss stay float32; the maps are bfloat16."""
   fields = {**TINY, 'normalisation': 'group'}

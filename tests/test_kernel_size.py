@@ -69,6 +69,7 @@ def test_the_front_holds_what_nothing_beats():
   assert best == [(1, 0.4), (2, 0.5), (4, 0.9)]
 
 
+@pytest.mark.slow  # the notebook of kernel sizes runs a study too
 def test_a_study_runs_and_resumes(tiny_smic, tmp_path, monkeypatch):
   flags = ('--small', '--epochs=1', '--filters=2', '--models=mfcnn')
   flags += ('--convolutions=3d', '--spatial=1', f'--release={tiny_smic}')

@@ -97,7 +97,9 @@ def test_the_same_seed_gives_the_same_predictions(
   assert predictions(tmp_path) == predictions(finished[1])
 
 
-@pytest.mark.parametrize('how', [signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize(
+  'how', [pytest.param(signal.SIGTERM, marks=pytest.mark.slow), signal.SIGKILL]
+)
 def test_a_stopped_run_goes_on_to_the_same_bits(
   finished, tiny_smic, env, tmp_path, how
 ):

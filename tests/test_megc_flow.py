@@ -96,7 +96,9 @@ def test_the_builder_holds_the_maps_as_they_are(maps, tmp_path):
   assert example['database'].decode() == row.database
 
 
-@pytest.mark.parametrize('variant', ['mecnn', 'mfcnn'])
+@pytest.mark.parametrize(
+  'variant', ['mecnn', pytest.param('mfcnn', marks=pytest.mark.slow)]
+)
 def test_the_config_runs_from_folder_to_report(
   maps, tmp_path, monkeypatch, variant
 ):

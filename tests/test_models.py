@@ -151,7 +151,14 @@ def test_streams_drop_on_their_own():
   assert layers.own_keys(None, 0) is None
 
 
-@pytest.mark.parametrize(('name', 'fields'), ONE_OF_EACH)
+@pytest.mark.parametrize(
+  ('name', 'fields'),
+  [
+    ONE_OF_EACH[0],
+    pytest.param(*ONE_OF_EACH[1], marks=pytest.mark.slow),
+    ONE_OF_EACH[2],
+  ],
+)
 def test_clip_after_clip_is_the_whole_batch(name, fields, monkeypatch):
   """The CPU's loop over clips against the path of a GPU, with gradients."""
   model, batch = models.build(name, num_classes=3, **SMALL, **fields), clips(3)
@@ -162,7 +169,14 @@ def test_clip_after_clip_is_the_whole_batch(name, fields, monkeypatch):
   assert_same(looped, whole)
 
 
-@pytest.mark.parametrize(('name', 'fields'), NETWORKS)
+@pytest.mark.parametrize(
+  ('name', 'fields'),
+  [
+    NETWORKS[0],
+    *(pytest.param(*one, marks=pytest.mark.slow) for one in NETWORKS[1:4]),
+    NETWORKS[4],
+  ],
+)
 def test_jit_is_eager_at_real_widths(name, fields):
   """jaxlib 0.10.2's YNN fusion can give wrong numbers under jit: not here."""
   batch = clips(1, frames=18, face=32, region=32)

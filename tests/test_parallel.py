@@ -106,7 +106,7 @@ NETWORKS = [
   ('mecnn', {}),
   ('mfcnn', {'fusion': 'late'}),
   ('mfcnn', {'fusion': 'intermediate'}),
-  (
+  pytest.param(
     'residual',
     {
       'depth': (1,),
@@ -117,6 +117,7 @@ NETWORKS = [
       # Its normalisation makes more of rounding: 2.4e-6 with GENTLE.
       'tx': optax.sgd(0.01, momentum=0.9),
     },
+    marks=pytest.mark.slow,
   ),
 ]
 
