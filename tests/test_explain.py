@@ -205,6 +205,7 @@ def test_a_leaky_run_says_so_upon_its_pictures(run, tiny_run, monkeypatch):
   assert 'LEAKY: the same people.' in privacy.note(leaky, True)
 
 
+@pytest.mark.slow
 def test_sound_and_words_stand_beside_the_clips_that_are_explained(run):
   """Maps of a clip stream, the words held as they are in that clip."""
   names = ('eyes', 'audio', 'text')

@@ -32,7 +32,9 @@ def test_the_halves_of_a_flow_map_come_to_their_places():
   assert flow.labels('eyes', (14, 28)).shape == (14, 28)
 
 
-@pytest.mark.parametrize('name', ['base', 'mecnn', 'mfcnn'])
+@pytest.mark.parametrize(
+  'name', ['base', 'mecnn', pytest.param('mfcnn', marks=pytest.mark.slow)]
+)
 def test_a_network_taken_apart_is_that_network(name):
   model = models.build(
     name, num_classes=3, filters=4, kernel=(5, 3, 3), hidden=(8,)

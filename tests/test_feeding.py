@@ -20,12 +20,13 @@ WAYS = {
   'batches over the devices': {'train.parallel': 'batch'},
   'scaled by training clips': {'scale': 'train'},
 }
+QUICK = 'scaled by training clips'
 
 
 @pytest.mark.parametrize(
   'way',
   [
-    pytest.param(way, marks=[pytest.mark.slow] if 'seeds' in way else [])
+    pytest.param(way, marks=() if way == QUICK else pytest.mark.slow)
     for way in WAYS
   ],
 )

@@ -42,7 +42,9 @@ def train(model, params, batch):
   return jax.jit(apply)({'params': params}, batch)
 
 
-@pytest.mark.parametrize('fusion', ['late', 'intermediate'])
+@pytest.mark.parametrize(
+  'fusion', ['late', pytest.param('intermediate', marks=pytest.mark.slow)]
+)
 @pytest.mark.parametrize('name', ['audio', 'text', 'flow'])
 def test_a_masked_stream_is_as_if_it_had_not_been_built(name, fusion):
   """To the bit, whatever lies in its place, for the clips that lack it."""

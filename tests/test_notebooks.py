@@ -73,7 +73,16 @@ def test_outputs_are_there_and_say_synthetic(name):
   assert all(len(c.get('outputs', ())) < 9 for c in content['cells'])
 
 
-@pytest.mark.parametrize('name', NAMES)
+SLOW = ('2', '3')  # twice the others' time; what they call has its own tests
+
+
+@pytest.mark.parametrize(
+  'name',
+  [
+    pytest.param(n, marks=pytest.mark.slow if n[0] in SLOW else ())
+    for n in NAMES
+  ],
+)
 def test_a_notebook_runs(name, runs):
   done = refresh.run(name, runs, small=True)
   outputs = [o for c in done.cells for o in c.get('outputs', ())]

@@ -101,11 +101,12 @@ def pairs(a, b):
 
 
 TRAINS = [np.arange(0, 9), np.arange(5, 14), np.arange(0, 14, 2)]
+SLOW = pytest.mark.slow
 NETWORKS = [
   ('base', {}),
-  ('mecnn', {}),
+  pytest.param('mecnn', {}, marks=SLOW),
   ('mfcnn', {'fusion': 'late'}),
-  ('mfcnn', {'fusion': 'intermediate'}),
+  pytest.param('mfcnn', {'fusion': 'intermediate'}, marks=SLOW),
   pytest.param(
     'residual',
     {
@@ -117,7 +118,7 @@ NETWORKS = [
       # Its normalisation makes more of rounding: 2.4e-6 with GENTLE.
       'tx': optax.sgd(0.01, momentum=0.9),
     },
-    marks=pytest.mark.slow,
+    marks=SLOW,
   ),
 ]
 
@@ -161,10 +162,10 @@ def on_one_device():
 @pytest.mark.parametrize(
   ('mode', 'devices', 'way'),
   [
-    ('folds', 2, 'mixed'),
+    pytest.param('folds', 2, 'mixed', marks=SLOW),
     ('folds', 8, 'plain'),
     ('batch', 4, 'mixed'),
-    ('batch', 8, 'plain'),
+    pytest.param('batch', 8, 'plain', marks=SLOW),
   ],
 )
 def test_several_devices_are_one_device(
@@ -181,7 +182,7 @@ def test_several_devices_are_one_device(
     np.testing.assert_allclose(value, many_sums[name], rtol=1e-4)
 
 
-@pytest.mark.parametrize('way', WAYS)
+@pytest.mark.parametrize('way', ['plain', pytest.param('mixed', marks=SLOW)])
 def test_held_out_clips_leave_no_trace(clips, way):
   """Other pixels and labels in the held-out clips: the same weights."""
   own = [np.arange(0, 9)]

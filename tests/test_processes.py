@@ -77,7 +77,11 @@ def alone(tiny_smic, env, tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-  ('mode', 'start'), [('folds', by_flags), ('batch', by_slurm)]
+  ('mode', 'start'),
+  [
+    ('folds', by_flags),
+    pytest.param('batch', by_slurm, marks=pytest.mark.slow),
+  ],
 )
 def test_two_processes_are_one(alone, tiny_smic, env, tmp_path, mode, start):
   flags = [f'--config.train.parallel={mode}', *SHORT]

@@ -15,6 +15,7 @@ def run(tiny_run):
   return runs.load(tiny_run)
 
 
+@pytest.mark.slow
 def test_the_proof_measures_each_method_and_its_baselines(run, monkeypatch):
   chosen = ('gradient', 'integrated_gradients')
   monkeypatch.setattr(saliency_proof, 'METHODS', chosen)

@@ -81,7 +81,10 @@ def test_a_seed_among_others_is_the_seed_alone(config, clips, tmp_path):
   assert not np.allclose(flat(both[:1]), flat(both[1:]), atol=1e-3)
 
 
-@pytest.mark.parametrize('choice', ['last', 'validation', 'oracle'])
+@pytest.mark.parametrize(
+  'choice',
+  ['last', 'validation', pytest.param('oracle', marks=pytest.mark.slow)],
+)
 def test_a_stopped_run_goes_on_to_the_same_bits(
   config, clips, tmp_path, choice
 ):
