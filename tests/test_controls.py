@@ -33,6 +33,7 @@ def test_the_control_is_the_run_with_permuted_labels(run):
   assert found['leaks'] == []
 
 
+@pytest.mark.slow
 def test_features_are_those_of_the_dense_layers(run, monkeypatch):
   def weights(workdir, model, clips, seed):
     batch = inputs.batch(clips, np.zeros(1, np.int32), how='frames')

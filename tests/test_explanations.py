@@ -33,7 +33,11 @@ def test_the_halves_of_a_flow_map_come_to_their_places():
 
 
 @pytest.mark.parametrize(
-  'name', ['base', 'mecnn', pytest.param('mfcnn', marks=pytest.mark.slow)]
+  'name',
+  [
+    'base',
+    *(pytest.param(n, marks=pytest.mark.slow) for n in ('mecnn', 'mfcnn')),
+  ],
 )
 def test_a_network_taken_apart_is_that_network(name):
   model = models.build(
@@ -68,6 +72,7 @@ def test_a_network_taken_apart_is_that_network(name):
     np.testing.assert_allclose(smooth[stream], rough[stream], atol=2e-3 * scale)
 
 
+@pytest.mark.slow
 def test_every_layer_that_is_named_can_be_explained():
   """Also those within the walk over the clips, which CPUs take."""
   model = models.build(

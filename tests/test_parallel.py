@@ -145,6 +145,7 @@ def test_a_member_among_others_is_the_member_alone(clips, name, fields):
     np.testing.assert_allclose(a[0, 0], b[1, 1], rtol=0, atol=1e-6)
 
 
+@SLOW
 def test_an_order_of_its_own_hangs_on_the_member_alone(clips):
   fields = {**WAYS['mixed'], 'tx': GENTLE}
   together, _ = trained(clips, 'base', TRAINS, seeds=(4, 5), **fields)
