@@ -12,7 +12,7 @@ import numpy as np
 from flax import linen as nn
 
 from mefnet_jax.models import choices
-from mefnet_jax.ops import convolution, pooling, products
+from mefnet_jax.ops import convolution, products
 
 
 class Conv3D(nn.Module):
@@ -71,10 +71,6 @@ class Conv2Plus1D(nn.Module):
     if self.padding == 'VALID':
       convolution.check(x_BTHWC.shape[1:4], self.kernel)
     if self.pool:
-      sizes = convolution.output_shape(
-        x_BTHWC.shape[1:4], self.kernel, (1, 1, 1)
-      )
-      pooling.check(sizes, self.pool)
       x_BTHWC = convolution.read_by_pooling(x_BTHWC, self.kernel, self.pool)
     x = nn.relu(self._conv(middle, (1, kh, kw), 'space')(x_BTHWC))
     return self._conv(self.features, (kt, 1, 1), 'time', self.pool)(x)

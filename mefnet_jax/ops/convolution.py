@@ -72,7 +72,6 @@ def conv3d_max_pool3d(
   """
   _check(x_BTHWC.shape, kernel.shape)
   depths, sizes = kernel.shape[:3], x_BTHWC.shape[1:4]
-  pooling.check(output_shape(sizes, depths, (1, 1, 1)), window)
   x = read_by_pooling(x_BTHWC, depths, window)
   axis, block = _band(x.shape, kernel.shape)
   a, m, n = (window[i - 1] for i in (axis, *_others(axis)))
@@ -111,7 +110,11 @@ def read_by_pooling(
 
   With 18 frames of 64x64, kernel (15, 3, 3) and window 3 the pooling drops
   the last of 4 frames and 2 of 62 rows and columns: 30 % of the work.
+
+  Raises:
+    ValueError: a window that does not fit in what the kernel leaves.
   """
+  pooling.check(output_shape(x_BTHWC.shape[1:4], kernel, (1, 1, 1)), window)
   pooled = output_shape(x_BTHWC.shape[1:4], kernel, window)
   t, h, w = (
     p * n + k - 1 for p, n, k in zip(pooled, window, kernel, strict=True)
