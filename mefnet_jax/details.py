@@ -17,6 +17,7 @@ def of(result: 'results.Result') -> dict[str, Any]:
   counts_CC = metrics.confusion(result.label, result.predicted, classes)
   table = metrics.per_class(counts_CC)
   kinds = [finding.kind for finding in result.findings]
+  per_seed = _per_seed(result)
   return {
     'confusion': counts_CC.tolist(),
     'per_class': [
@@ -24,11 +25,12 @@ def of(result: 'results.Result') -> dict[str, Any]:
       for c, name in enumerate(result.classes)
     ],
     'per_subject': _per_subject(result),
-    'per_seed': _per_seed(result),
+    'per_seed': per_seed,
     'databases': databases.scores(
       result.label, result.predicted, result.database, classes
     ),
-    'spread': _spread(result),
+    # Mean, standard deviation and range of each score over the seeds.
+    'spread': statistics.spread([seed['metrics'] for seed in per_seed]),
     'mistakes': _mistakes(result),
     'findings': {kind: kinds.count(kind) for kind in sorted(set(kinds))},
   }
@@ -64,11 +66,6 @@ def _mistakes(result):
     }
     for i in metrics.worst(result.probabilities, result.label).tolist()
   ]
-
-
-def _spread(result):
-  """Mean, standard deviation and range of each score over the seeds."""
-  return statistics.spread([x['metrics'] for x in _per_seed(result)])
 
 
 def _per_seed(result):

@@ -130,7 +130,7 @@ def stored(folder) -> dict:
     count = _by_tfds(dataset)
   with _timed(result, 'read_357'):  # as a run does
     source = streaming.Source(dataset, made)
-    streams = loading._resident(source, made, options.shapes())
+    streams = loading.resident(source, made, options.shapes())
   assert count == len(streams['face']) == CLIPS
   return result
 

@@ -185,7 +185,7 @@ def _read(made, release, memory):
     for name, shape in shapes.items()
   }
   if sum(stream.nbytes for stream in streams.values()) <= memory:
-    streams = _resident(source, rows, shapes)
+    streams = resident(source, rows, shapes)
   return Clips(
     streams=streams,
     label=np.array([row.label for row in rows], np.int32),
@@ -199,8 +199,17 @@ def _read(made, release, memory):
   )
 
 
-def _resident(source, rows, shapes):
-  """All streams as arrays."""
+def resident(source, rows, shapes):
+  """All streams of a `streaming.Source` as arrays, (N, T, H, W, C) uint8.
+
+  Args:
+    source: of these clips.
+    rows: of the clips, in their order.
+    shapes: (T, H, W, C) of each stream.
+
+  Raises:
+    ValueError, RuntimeError: a damaged record, as `Source.read` says.
+  """
   streams = {
     name: np.empty((len(rows), *shape), np.uint8)
     for name, shape in shapes.items()

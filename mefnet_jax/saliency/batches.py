@@ -1,13 +1,14 @@
 """What all methods share: the score to explain, and batches of bounded size."""
 
 import functools
-import os
 from collections.abc import Callable
 from concurrent import futures
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+
+from mefnet_jax import hardware
 
 
 def scores(f: Callable, x, args: tuple = ()) -> jax.Array:
@@ -120,11 +121,7 @@ def in_batches(function: Callable, tree, rows: int | None):
 
 def _workers():
   """Cores on CPU that this process may use; a GPU takes one call at a time."""
-  if jax.default_backend() != 'cpu':
-    return 1
-  if hasattr(os, 'sched_getaffinity'):
-    return len(os.sched_getaffinity(0))
-  return os.cpu_count() or 1
+  return hardware.cores() if jax.default_backend() == 'cpu' else 1
 
 
 def spread_over(a_B, like):
