@@ -2,7 +2,9 @@
 
 import contextlib
 import ctypes
+import hashlib
 import os
+import pathlib
 
 import jax
 
@@ -29,6 +31,7 @@ def tune_cpu():
   """What makes training on a CPU faster; before jax starts."""
   _keep_memory()
   _use_two_devices()
+  keep_kernels()
 
 
 def _use_two_devices():
@@ -60,6 +63,26 @@ def _keep_memory():
   mallopt(m_mmap_threshold, 1 << 30)
   mallopt(m_trim_threshold, (1 << 31) - 1)
   mallopt(m_arena_max, 1)
+
+
+def keep_kernels():
+  """Has Numba keep what it compiles of `ops`, for exactly these files.
+
+  It would go by one file at a time, and a kernel is compiled into others. If
+  the folder cannot be made, each process compiles for itself.
+  """
+  files = sorted((pathlib.Path(__file__).parent / 'ops').glob('*.py'))
+  digest = hashlib.sha256(b''.join(f.read_bytes() for f in files)).hexdigest()
+  chosen = os.environ.get('NUMBA_CACHE_DIR') or cache.root() / 'numba'
+  folder = pathlib.Path(chosen)
+  if folder.name != digest[:16]:
+    folder /= digest[:16]
+  try:
+    folder.mkdir(parents=True, exist_ok=True)
+  except OSError:
+    os.environ.pop('NUMBA_CACHE_DIR', None)
+  else:
+    os.environ['NUMBA_CACHE_DIR'] = str(folder)
 
 
 def _has_gpu():

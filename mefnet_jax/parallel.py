@@ -20,6 +20,8 @@ import jax
 import numpy as np
 from jax.experimental import multihost_utils
 
+from mefnet_jax.ops import native
+
 CHOICES = ('auto', 'folds', 'batch')
 _AXIS = 'batch'
 
@@ -137,7 +139,7 @@ def train_step(step: Callable, how: Plan) -> Callable:
   'batch' mode B must be a multiple of the devices. The old state's memory is
   taken for the new one.
   """
-  own = 0 if how.own_order else None
+  own, step = 0 if how.own_order else None, native.switched_on(step)
   if how.mode == 'folds':
     return jax.pmap(
       _members(step, own),
@@ -170,7 +172,7 @@ def eval_step(step: Callable, how: Plan) -> Callable:
   In 'batch' mode each device takes a share of the clips; of several processes
   each judges all of them by itself.
   """
-  step = jax.vmap(step, (0, 0, None, 0))
+  step = jax.vmap(native.switched_on(step), (0, 0, None, 0))
   step = jax.vmap(step, (0, None, None, None))
   if how.mode == 'folds':
     return jax.pmap(step, in_axes=(0, 0, None, 0), devices=how._devices())

@@ -1,10 +1,13 @@
 """Two devices, no silent rank promotion, and a cache of its own."""
 
 import os
+import pathlib
 import tempfile
 
 os.environ['MEFNET_CACHE'] = tempfile.mkdtemp(prefix='mefnet-tests-')
 os.environ['JAX_DISABLE_MOST_OPTIMIZATIONS'] = '1'  # compiles sooner
+_KEPT = pathlib.Path(__file__).parents[1] / '.pytest_cache' / 'numba'
+os.environ.setdefault('NUMBA_CACHE_DIR', str(_KEPT))
 
 import jax  # noqa: E402
 import numpy as np  # noqa: E402
@@ -12,9 +15,11 @@ import pytest  # noqa: E402
 from absl import logging  # noqa: E402
 
 from configs import base  # noqa: E402
+from mefnet_jax import compilation  # noqa: E402
 from tests.explain_fixtures import tiny_run  # noqa: E402, F401
 from tests.release_fixtures import rendered, tiny_smic  # noqa: E402, F401
 
+compilation.keep_kernels()
 # Equal programs of several tests are compiled once.
 jax.config.update('jax_compilation_cache_dir', os.environ['MEFNET_CACHE'])
 jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.1)

@@ -12,11 +12,15 @@ import numpy as np
 from flax import linen as nn
 
 from mefnet_jax.models import choices
-from mefnet_jax.ops import convolution, products
+from mefnet_jax.ops import convolution, native, products
 
 
 class Conv3D(nn.Module):
-  """A 3D convolution of stride 1, by the fast exact form of `ops`."""
+  """A 3D convolution of stride 1, by the fast exact forms of `ops`.
+
+  `pool` is a VALID max-pooling that follows. With `maps` a ReLU follows, and
+  `native.Maps` come back, by kernels that must be `native.usable`.
+  """
 
   features: int
   kernel: tuple[int, int, int]
@@ -24,14 +28,19 @@ class Conv3D(nn.Module):
   pool: tuple[int, int, int] | None = None
   kernel_init: str = 'glorot_uniform'
   dtype: str = 'float32'
+  maps: bool = False
 
   @nn.compact
-  def __call__(self, x_BTHWC: jax.Array) -> jax.Array:
+  def __call__(self, x_BTHWC: jax.Array) -> jax.Array | native.Maps:
     shape = (*self.kernel, x_BTHWC.shape[-1], self.features)
     kernel = self.param('kernel', choices.initializer(self.kernel_init), shape)
     bias_C = self.param('bias', nn.initializers.zeros, (self.features,))
     x_BTHWC, kernel, bias_C = choices.cast(self.dtype, x_BTHWC, kernel, bias_C)
-    if self.pool:
+    if self.maps:
+      return native.convolve_relu(x_BTHWC, kernel, bias_C)
+    if self.pool and native.usable(x_BTHWC):
+      y = native.convolve_max_pool(x_BTHWC, kernel, tuple(self.pool))
+    elif self.pool:
       y = convolution.conv3d_max_pool3d(x_BTHWC, kernel, self.pool)
     else:
       y = convolution.conv3d(x_BTHWC, kernel, padding=self.padding)

@@ -10,7 +10,7 @@ import jax
 from flax import linen as nn
 
 from mefnet_jax.models import attention, choices, layers, residual
-from mefnet_jax.ops import pooling
+from mefnet_jax.ops import native, pooling
 
 
 class Options(nn.Module, kw_only=True):
@@ -116,21 +116,35 @@ class Trunk(Options):
 
   def _convolved(self, x, key_B):
     attended = self.channel_attention or self.spatial_attention
-    pool = functools.partial(pooling.max_pool3d, window=self.in_form(self.pool))
+    window = self.in_form(self.pool)
+    pool = functools.partial(pooling.max_pool3d, window=window)
     normalise = layers.Normalisation(
       self.normalisation, self.dtype, name='normalisation'
     )
     if attended and self.attention_place == 'conv':
+      if self.by_kernels(x):
+        maps = self._conv(maps=True)(x)
+        return self._attention()(maps, key_B, window)
       x = nn.relu(normalise(self._conv()(x)))
-      return self._attention()(x, key_B, pool)
+      return self._attention()(x, key_B, window)
     if self.normalisation == 'none':
       # Nothing but the pooling reads the convolution: both in one.
-      x = nn.relu(self._conv(self.in_form(self.pool))(x))
+      x = nn.relu(self._conv(window)(x))
     else:
       x = pool(nn.relu(normalise(self._conv()(x))))
     return self._attention()(x, key_B) if attended else (x, {})
 
-  def _conv(self, pool=None):
+  def loops(self) -> bool:
+    """Whether attention looks at whole maps, too large for all clips."""
+    attended = self.channel_attention or self.spatial_attention
+    return attended and self.attention_place == 'conv'
+
+  def by_kernels(self, x_BTHWC: jax.Array) -> bool:
+    """Whether `native` does the convolution and what stands right behind."""
+    plain = self.conv == '3d' and self.normalisation == 'none'
+    return plain and native.usable(x_BTHWC, self.dtype)
+
+  def _conv(self, pool=None, maps=False):
     kernel = self.in_form(self.kernel)
     how = {
       'pool': pool,
@@ -139,7 +153,7 @@ class Trunk(Options):
       'name': 'conv',
     }
     if self.conv == '3d':
-      return layers.Conv3D(self.filters, kernel, **how)
+      return layers.Conv3D(self.filters, kernel, **how, maps=maps)
     return layers.Conv2Plus1D(self.filters, kernel, middle=self.middle, **how)
 
   def _attention(self):
@@ -178,18 +192,23 @@ def over_clips(trunk: nn.Module, x_BTHWC: jax.Array, key_B):
 
   One clip alone needs no loop, and each layer it names can then be explained.
   The maps of one clip stay in the cache, and are computed again on the way
-  back instead of being kept: on 2 cores it halves the time of a step.
+  back instead of being kept: on 2 cores it halves the time of a step. The
+  kernels of `native` walk over the clips by themselves, and keep little:
+  nothing need be computed again, and without attention there is no loop.
   """
   alone = len(x_BTHWC) == 1 or jax.default_backend() != 'cpu'
-  if alone or trunk.is_initializing():
+  by_kernels = trunk.by_kernels(x_BTHWC) and not trunk.depth
+  if alone or trunk.is_initializing() or (by_kernels and not trunk.loops()):
     return trunk(x_BTHWC, key_B)
 
   def body(module, carry, clip):
     clip = jax.tree.map(lambda a: a[None], clip)
     return carry, jax.tree.map(lambda a: a[0], module(*clip))
 
+  if not by_kernels:
+    body = nn.remat(body, prevent_cse=False, policy=_SAVE)
   loop = nn.scan(
-    nn.remat(body, prevent_cse=False, policy=_SAVE),
+    body,
     variable_broadcast='params',
     split_rngs={'params': False},
   )

@@ -71,7 +71,8 @@ def _mix_forward(x, share):
 def _mix_backward(known, y_bar):
   x, largest, mean, share = known
   is_top = x == largest
-  ties = products.sum_channels(is_top.astype(x.dtype))
+  # Where XLA has computed x anew, with other last digits, none is the top.
+  ties = jnp.maximum(products.sum_channels(is_top.astype(x.dtype)), 1)
   # The barrier keeps XLA from counting the ties again for each channel.
   to_top = jax.lax.optimization_barrier(share * y_bar / ties)
   to_all = (1 - share) / x.shape[-1] * y_bar
