@@ -42,6 +42,8 @@ class Conv3D(nn.Module):
       y = native.convolve_max_pool(x_BTHWC, kernel, tuple(self.pool))
     elif self.pool:
       y = convolution.conv3d_max_pool3d(x_BTHWC, kernel, self.pool)
+    elif self.padding == 'SAME' and native.few(x_BTHWC, kernel):
+      y = native.convolve_few(x_BTHWC, kernel)
     else:
       y = convolution.conv3d(x_BTHWC, kernel, padding=self.padding)
     return y + bias_C.reshape(1, 1, 1, 1, -1)

@@ -398,7 +398,78 @@ def _pool_weighed_gradient(address):
   return 0
 
 
+@_call
+def _convolve_few(address):
+  """x (B, T, H, W, C), w (kt, kh, kw, C, D), SAME: y (B, T, H, W, D)."""
+  frame = carray(address, 21, np.int64)
+  if not _at_work(frame):
+    return 0
+  x, w = _floats(frame, _IN, 0), _floats(frame, _IN, 1)
+  y = _floats(frame, _OUT, 0)
+  of_x, of_w = _shape(frame, _IN, 0), _shape(frame, _IN, 1)
+  of_y = _shape(frame, _OUT, 0)
+  sizes, kernel = _three(of_x, len(of_x) - 4), _three(of_w, len(of_w) - 5)
+  channels, filters, parts = of_w[-2], of_w[-1], _parts(of_y, 5)
+  taps = kernel[0] * kernel[1] * kernel[2]
+  before = ((kernel[0] - 1) // 2, (kernel[1] - 1) // 2, (kernel[2] - 1) // 2)
+  padded = kernels.around(sizes, kernel)
+  offsets = kernels.plane_offsets(channels, kernel, padded)
+  for p in range(parts):
+    own = _slice(w, p, of_y, of_w, 5, -1)
+    own = kernels.by_filter(own, taps, channels, filters, False)
+    for b in range(of_y[-5]):
+      seen = _slice(x, p, of_y, of_x, 5, b)
+      seen = kernels.planes(seen, channels, sizes, before, padded)
+      to = _slice(y, p, of_y, of_y, 5, b)
+      kernels.convolve_planes(seen, own, offsets, sizes, padded, filters, to)
+  return 0
+
+
+@_call
+def _convolve_few_gradient(address):
+  """The gradients of x and w, of x, w and the gradient of y."""
+  frame = carray(address, 21, np.int64)
+  if not _at_work(frame):
+    return 0
+  x, w, g = (
+    _floats(frame, _IN, 0),
+    _floats(frame, _IN, 1),
+    _floats(frame, _IN, 2),
+  )
+  to_x, to_w = _floats(frame, _OUT, 0), _floats(frame, _OUT, 1)
+  of_x, of_w = _shape(frame, _IN, 0), _shape(frame, _IN, 1)
+  of_g, of_to_x = _shape(frame, _IN, 2), _shape(frame, _OUT, 0)
+  of_to_w = _shape(frame, _OUT, 1)
+  sizes, kernel = _three(of_x, len(of_x) - 4), _three(of_w, len(of_w) - 5)
+  channels, filters, parts = of_w[-2], of_w[-1], _parts(of_to_w, 5)
+  taps = kernel[0] * kernel[1] * kernel[2]
+  before = ((kernel[0] - 1) // 2, (kernel[1] - 1) // 2, (kernel[2] - 1) // 2)
+  behind = (kernel[0] // 2, kernel[1] // 2, kernel[2] // 2)
+  padded = kernels.around(sizes, kernel)
+  offsets = kernels.plane_offsets(channels, kernel, padded)
+  back = kernels.plane_offsets(filters, kernel, padded)
+  for p in range(parts):
+    own = _slice(w, p, of_to_w, of_w, 5, -1)
+    own = kernels.by_filter(own, taps, channels, filters, True)
+    into = np.zeros(filters * len(offsets) * tiles.LANES, np.float32)
+    for b in range(of_x[-5]):
+      down = _slice(g, p, of_to_w, of_g, 5, b)
+      seen = _slice(x, p, of_to_w, of_x, 5, b)
+      seen = kernels.planes(seen, channels, sizes, before, padded)
+      kernels.add_planes_gradient(
+        seen, down, offsets, sizes, padded, filters, into
+      )
+      seen = kernels.planes(down, filters, sizes, behind, padded)
+      to = _slice(to_x, p, of_to_w, of_to_x, 5, b)
+      kernels.convolve_planes(seen, own, back, sizes, padded, channels, to)
+    to = _slice(to_w, p, of_to_w, of_to_w, 5, -1)
+    kernels.unpacked_planes(into, taps, channels, filters, to)
+  return 0
+
+
 _CALLS = (
+  _convolve_few,
+  _convolve_few_gradient,
   _convolve_pool,
   _convolve_pool_gradient,
   _convolve_relu,

@@ -401,8 +401,9 @@ def pool_weighed(
 ):
   """Max-pooling of one clip's maps, as they are and times a map of weights.
 
-  y (T, H, W, D), weight (T, H, W). Results (t, h, w, D): the largest, its number in the window; the largest weighed one, its
-  number, and its value before it was weighed.
+  y (T, H, W, D), weight (T, H, W). Results (t, h, w, D): the largest and its
+  number in the window; the largest weighed one, its number, and its value
+  before it was weighed.
   """
   ct, ch, cw = (
     sizes[0] // window[0],
@@ -495,3 +496,139 @@ def pool_weighed_gradient(
             to_y[place * filters + f] += g_weighed[n] * weight[place]
             to_weight[place] += g_weighed[n] * value[n]
           n += 1
+
+
+@njit(**_how)
+def planes(x, channels, sizes, before, padded):
+  """Maps (T, H, W, C) as planes (C, *padded) with zeros around them."""
+  frames, rows, columns = sizes
+  deep, high, wide = padded
+  out = np.zeros(channels * deep * high * wide + LANES, np.float32)
+  for t in range(frames):
+    for h in range(rows):
+      for c in range(channels):
+        to = ((c * deep + t + before[0]) * high + h + before[1]) * wide
+        to += before[2]
+        source = (t * rows + h) * columns * channels + c
+        for w in range(columns):
+          out[to + w] = x[source + w * channels]
+  return out
+
+
+@njit(**_how)
+def around(sizes, kernel):
+  """The sizes of maps with what SAME padding and whole vectors read."""
+  wide = (sizes[2] + LANES - 1) // LANES * LANES
+  return (
+    sizes[0] + kernel[0] - 1,
+    sizes[1] + kernel[1] - 1,
+    wide + kernel[2] - 1,
+  )
+
+
+@njit(**_how)
+def plane_offsets(channels, kernel, padded):
+  """Where each tap reads in `planes`: channels, frames, rows, columns."""
+  kt, kh, kw = kernel
+  deep, high, wide = padded
+  offsets, at = np.empty(channels * kt * kh * kw, np.int64), 0
+  for c in range(channels):
+    for t in range(kt):
+      for h in range(kh):
+        for w in range(kw):
+          offsets[at] = ((c * deep + t) * high + h) * wide + w
+          at += 1
+  return offsets
+
+
+@njit(**_how)
+def convolve_planes(x, w, offsets, sizes, padded, filters, y):
+  """A convolution of few channels: y (T, H, W, D) of `planes` x.
+
+  w: (D, len(offsets)). Vectors lie along the rows, so few filters waste none.
+  """
+  frames, rows, columns = sizes
+  vectors = (columns + LANES - 1) // LANES
+  row = np.empty(vectors * LANES, np.float32)
+  taps = len(offsets)
+  for t in range(frames):
+    for h in range(rows):
+      start = (t * padded[1] + h) * padded[2]
+      for d in range(filters):
+        for v in range(0, vectors, TILE):
+          tiles.slide(
+            x,
+            start + v * LANES,
+            offsets,
+            w,
+            d * taps,
+            taps,
+            row,
+            v * LANES,
+            min(TILE, vectors - v),
+          )
+        to = (t * rows + h) * columns * filters + d
+        for i in range(columns):
+          y[to + i * filters] = row[i]
+
+
+@njit(**_how)
+def add_planes_gradient(x, g, offsets, sizes, padded, filters, into):
+  """Adds to the gradient (D, len(offsets), LANES) of w in `convolve_planes`.
+
+  g: (T, H, W, D). What is sought is the sum of the lanes.
+  """
+  frames, rows, columns = sizes
+  vectors = (columns + LANES - 1) // LANES
+  row = np.zeros(vectors * LANES, np.float32)
+  taps = len(offsets)
+  for t in range(frames):
+    for h in range(rows):
+      start = (t * padded[1] + h) * padded[2]
+      for d in range(filters):
+        source = (t * rows + h) * columns * filters + d
+        for i in range(columns):
+          row[i] = g[source + i * filters]
+        for v in range(0, vectors, TILE):
+          tiles.slide_gradient(
+            x,
+            start + v * LANES,
+            offsets,
+            row,
+            v * LANES,
+            taps,
+            into,
+            d * taps * LANES,
+            min(TILE, vectors - v),
+          )
+
+
+@njit(**_how)
+def by_filter(w, taps, channels, filters, flipped):
+  """The kernel (taps, C, D) as `convolve_planes` reads it, (D, C, taps).
+
+  Flipped: as the gradient of its input is convolved, (C, D, taps).
+  """
+  out = np.empty(taps * channels * filters, np.float32)
+  for t in range(taps):
+    for c in range(channels):
+      for d in range(filters):
+        value = w[(t * channels + c) * filters + d]
+        if flipped:
+          out[(c * filters + d) * taps + taps - 1 - t] = value
+        else:
+          out[(d * channels + c) * taps + t] = value
+  return out
+
+
+@njit(**_how)
+def unpacked_planes(into, taps, channels, filters, out):
+  """The sums of the lanes, in the kernel's order (taps, C, D)."""
+  for t in range(taps):
+    for c in range(channels):
+      for d in range(filters):
+        total = np.float32(0)
+        at = ((d * channels + c) * taps + t) * LANES
+        for lane in range(LANES):
+          total += into[at + lane]
+        out[(t * channels + c) * filters + d] = total

@@ -20,6 +20,8 @@ from flax import struct
 
 from mefnet_jax.ops import convolution, pooling
 
+_FEW = 8  # channels times filters, for which vectors lie along the rows
+
 _on = contextvars.ContextVar('native', default=False)
 
 
@@ -209,6 +211,41 @@ def _by_xla(x, kernel, bias):
 
 
 _convolve_relu.defvjp(_convolve_relu_forward, _convolve_relu_backward)
+
+
+def few(x: jax.Array, kernel: jax.Array) -> bool:
+  """Whether `convolve_few` does this convolution: few channels, float32."""
+  *_, channels, filters = kernel.shape
+  exact = x.dtype == kernel.dtype == jnp.float32
+  return _on.get() and exact and channels * filters <= _FEW
+
+
+@jax.custom_vjp
+def convolve_few(x_BTHWC: jax.Array, kernel: jax.Array) -> jax.Array:
+  """SAME convolution of few channels by few filters, as of a map of weights.
+
+  Args:
+    x_BTHWC: (B, T, H, W, C).
+    kernel: (kt, kh, kw, C, D).
+
+  Returns:
+    (B, T, H, W, D).
+  """
+  shape = (*x_BTHWC.shape[:-1], kernel.shape[-1])
+  (y,) = _call('convolve_few', [(shape, jnp.float32)], x_BTHWC, kernel)
+  return y
+
+
+def _convolve_few_forward(x, kernel):
+  return convolve_few(x, kernel), (x, kernel)
+
+
+def _convolve_few_backward(known, y_bar):
+  results = [(a.shape, jnp.float32) for a in known]
+  return tuple(_call('convolve_few_gradient', results, *known, y_bar))
+
+
+convolve_few.defvjp(_convolve_few_forward, _convolve_few_backward)
 
 
 def max_pools(

@@ -22,6 +22,9 @@ def _forward(x_PK, kernel_KN):
 
 def _backward(factors, y_bar_PN):
   x_PK, kernel_KN = factors
+  if len(x_PK) < min(kernel_KN.shape):  # a dense layer: transpose the small
+    lay = jax.lax.optimization_barrier
+    return lay(kernel_KN @ lay(y_bar_PN.T)).T, lay(x_PK.T) @ y_bar_PN
   return y_bar_PN @ kernel_KN.T, x_PK.T @ y_bar_PN
 
 
