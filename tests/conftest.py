@@ -1,10 +1,16 @@
 """Two devices, no silent rank promotion, and a cache of its own."""
 
+import importlib.metadata
 import os
 import tempfile
 
 os.environ['MEFNET_CACHE'] = tempfile.mkdtemp(prefix='mefnet-tests-')
-os.environ['JAX_DISABLE_MOST_OPTIMIZATIONS'] = '1'  # compiles sooner
+# Compile sooner: without optimizations, and without the emitters that take
+# twice the time for the same operations; jaxlib ends at a flag it lacks.
+os.environ['JAX_DISABLE_MOST_OPTIMIZATIONS'] = '1'
+if importlib.metadata.version('jaxlib').startswith('0.10.'):
+  flags = os.environ.get('XLA_FLAGS', '')
+  os.environ['XLA_FLAGS'] = f'{flags} --xla_cpu_use_fusion_emitters=false'
 
 import jax  # noqa: E402
 import numpy as np  # noqa: E402
@@ -15,8 +21,10 @@ from configs import base  # noqa: E402
 from tests.explain_fixtures import tiny_run  # noqa: E402, F401
 from tests.release_fixtures import rendered, tiny_smic  # noqa: E402, F401
 
-# Equal programs of several tests are compiled once.
-jax.config.update('jax_compilation_cache_dir', os.environ['MEFNET_CACHE'])
+# Equal programs of several tests are compiled once, where commands keep them.
+jax.config.update(
+  'jax_compilation_cache_dir', os.path.join(os.environ['MEFNET_CACHE'], 'xla')
+)
 jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.1)
 jax.config.update('jax_num_cpu_devices', 2)
 jax.config.update('jax_numpy_rank_promotion', 'raise')

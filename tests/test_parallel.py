@@ -55,9 +55,8 @@ def trained(
   clips = {k: clips[k] for k in (*models.views(name), 'label')}
   clips = inputs.measured(clips, how='difference')
   plan = parallel.Plan(mode, devices, len(trains), own)
-  states = [
-    train.create_state(model, tx, clips, jax.random.key(s)) for s in seeds
-  ]
+  create = jax.jit(functools.partial(train.create_state, model, tx))
+  states = [create(clips, jax.random.key(s)) for s in seeds]
   state = jax.tree.map(
     lambda *x: np.stack([[np.asarray(one)] * len(trains) for one in x]),
     *states,
@@ -74,8 +73,9 @@ def trained(
     **extra,
   )
   step = parallel.train_step(step, plan)
-  state = plan.split(state)
-  fold = plan.split({'weight': weight_FN}, axis=0)
+  state = plan.place(plan.split(state))
+  fold = plan.place(plan.split({'weight': weight_FN}, axis=0))
+  clips = plan.share(clips)
   multiple = devices if mode == 'batch' else 1
   for i in range(steps):
     rows = [order(clips, trains, own, multiple, seed, i) for seed in seeds]
