@@ -112,7 +112,7 @@ def test_synthetic_speech_leans_on_the_class_weakly():
 def spoken(tmp_path_factory):
   """A release with sound and words, one clip's sound damaged."""
   root = tmp_path_factory.mktemp('spoken') / 'smic'
-  release.write('smic', root, clips=3, subjects=3, processes=0, multimodal=True)
+  release.write('smic', root, clips=3, subjects=3, processes=1, multimodal=True)
   return root
 
 
