@@ -52,7 +52,7 @@ def test_every_config_runs(name, tiny_smic, tmp_path):
 
 @pytest.mark.parametrize('name', ['loso', 'kfold_clips'])
 def test_every_protocol_pools_each_clip_once(name, tiny_smic, tmp_path):
-  config = mfcnn.get_config()
+  config = base_cnn.get_config()
   config.protocol.name = name
   summary, said = carried_out(config, tiny_smic, tmp_path / 'w')
   assert summary['clips'] == 9
@@ -61,7 +61,7 @@ def test_every_protocol_pools_each_clip_once(name, tiny_smic, tmp_path):
 
 
 def test_seeds_are_averaged_and_told_apart(tiny_smic, tmp_path):
-  config = mfcnn.get_config()
+  config = base_cnn.get_config()
   config.seeds = 2
   summary, _ = carried_out(config, tiny_smic, tmp_path / 'w')
   assert summary['seeds'] == [0, 1]
@@ -71,7 +71,7 @@ def test_seeds_are_averaged_and_told_apart(tiny_smic, tmp_path):
 
 
 def test_shuffled_labels_are_said(tiny_smic, tmp_path):
-  config = mfcnn.get_config()
+  config = base_cnn.get_config()
   config.protocol.shuffle_labels = True
   summary, said = carried_out(config, tiny_smic, tmp_path / 'w')
   assert 'SHUFFLED LABELS' in said
