@@ -13,6 +13,8 @@ import subprocess
 import sys
 import tempfile
 
+import jax
+
 _CONTEXT = multiprocessing.get_context('forkserver')
 _CONTEXT.set_forkserver_preload(
   ['pytest', 'dlib', 'matplotlib.figure', 'mefnet_jax.protocol']
@@ -50,5 +52,7 @@ def _become(module, args, folder, env, cwd):
   os.chdir(cwd)
   os.environ.clear()
   os.environ.update(env)
+  if 'JAX_PLATFORMS' in env:  # jax has read its own already
+    jax.config.update('jax_platforms', env['JAX_PLATFORMS'])
   sys.argv = [module, *args]
   runpy.run_module(module, run_name='__main__', alter_sys=True)
