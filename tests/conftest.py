@@ -1,5 +1,6 @@
 """Two devices, no silent rank promotion, and a cache of its own."""
 
+import gc
 import importlib.metadata
 import os
 import tempfile
@@ -25,7 +26,8 @@ from tests.release_fixtures import rendered, tiny_smic  # noqa: E402, F401
 jax.config.update(
   'jax_compilation_cache_dir', os.path.join(os.environ['MEFNET_CACHE'], 'xla')
 )
-jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.1)
+jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.01)
+gc.set_threshold(50_000, 20, 50)  # tracing makes many objects, few cycles
 jax.config.update('jax_num_cpu_devices', 2)
 jax.config.update('jax_numpy_rank_promotion', 'raise')
 
