@@ -1,13 +1,20 @@
 """Two devices, no silent rank promotion, and a cache of its own."""
 
+import gc
+import importlib.metadata
 import os
 import pathlib
 import tempfile
 
 os.environ['MEFNET_CACHE'] = tempfile.mkdtemp(prefix='mefnet-tests-')
-os.environ['JAX_DISABLE_MOST_OPTIMIZATIONS'] = '1'  # compiles sooner
 _KEPT = pathlib.Path(__file__).parents[1] / '.pytest_cache' / 'numba'
 os.environ.setdefault('NUMBA_CACHE_DIR', str(_KEPT))
+# Compile sooner: without optimizations, and without the emitters that take
+# twice the time for the same operations; jaxlib ends at a flag it lacks.
+os.environ['JAX_DISABLE_MOST_OPTIMIZATIONS'] = '1'
+if importlib.metadata.version('jaxlib').startswith('0.10.'):
+  flags = os.environ.get('XLA_FLAGS', '')
+  os.environ['XLA_FLAGS'] = f'{flags} --xla_cpu_use_fusion_emitters=false'
 
 import jax  # noqa: E402
 import numpy as np  # noqa: E402
@@ -20,9 +27,12 @@ from tests.explain_fixtures import tiny_run  # noqa: E402, F401
 from tests.release_fixtures import rendered, tiny_smic  # noqa: E402, F401
 
 compilation.keep_kernels()
-# Equal programs of several tests are compiled once.
-jax.config.update('jax_compilation_cache_dir', os.environ['MEFNET_CACHE'])
-jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.1)
+# Equal programs of several tests are compiled once, where commands keep them.
+jax.config.update(
+  'jax_compilation_cache_dir', os.path.join(os.environ['MEFNET_CACHE'], 'xla')
+)
+jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.01)
+gc.set_threshold(50_000, 20, 50)  # tracing makes many objects, few cycles
 jax.config.update('jax_num_cpu_devices', 2)
 jax.config.update('jax_numpy_rank_promotion', 'raise')
 

@@ -9,6 +9,7 @@ import rich.console
 
 from configs import base
 from mefnet_jax import protocol, workdirs
+from tests import shared
 
 
 def tiny_config(release: pathlib.Path):
@@ -35,4 +36,9 @@ def run(config, workdir: pathlib.Path) -> pathlib.Path:
 @pytest.fixture(scope='session')
 def tiny_run(tiny_smic, tmp_path_factory) -> pathlib.Path:
   """The folder of a finished run: 9 synthetic clips, 3 folds of people."""
-  return run(tiny_config(tiny_smic), tmp_path_factory.mktemp('tiny_run'))
+
+  def make(folder):
+    folder.mkdir()
+    run(tiny_config(tiny_smic), folder)
+
+  return shared.once(tmp_path_factory, 'tiny_run', make)

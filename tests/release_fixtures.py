@@ -9,6 +9,7 @@ import pytest
 
 from mefnet_jax.datasets import releases
 from mefnet_jax.synthetic import release
+from tests import shared
 
 SUBJECTS = (15, 16, 19, 20, 21, 22, 23)
 VIDEOS = {'disgust1': 101, 'disgust2': 102, 'anger1': 401, 'happy1': 502}
@@ -41,8 +42,11 @@ LONG_ROWS = (
 @pytest.fixture(scope='session')
 def tiny_smic(tmp_path_factory) -> pathlib.Path:
   """A rendered SMIC release of 3 subjects with 3 clips each."""
-  folder = tmp_path_factory.mktemp('tiny_smic') / 'smic'
-  return release.write('smic', folder, clips=3, subjects=3, processes=0)
+
+  def make(folder):
+    release.write('smic', folder / 'smic', clips=3, subjects=3, processes=1)
+
+  return shared.once(tmp_path_factory, 'tiny_smic', make) / 'smic'
 
 
 @pytest.fixture(scope='session')

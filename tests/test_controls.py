@@ -13,7 +13,7 @@ from tests import test_protocol, training_fixtures
 @pytest.fixture
 def run(tiny_smic, tmp_path, monkeypatch):
   """A run without training, as main leaves it."""
-  monkeypatch.setattr(fit, 'fit', training_fixtures.fitted)
+  training_fixtures.quicken(monkeypatch)
   config = test_protocol.CONFIGS['mfcnn']()
   folder = tmp_path / 'w'
   test_protocol.carried_out(config, tiny_smic, folder)

@@ -11,7 +11,7 @@ import pytest
 
 from configs import base
 from experiments import leakage, running, table1, tables, variants
-from mefnet_jax import errors, fit, protocol
+from mefnet_jax import errors, protocol
 from tests import training_fixtures
 
 
@@ -35,7 +35,7 @@ _NAMES = ('honest', 'clip-wise', 'statistics-honest', 'statistics', 'training')
 def untrained():
   """What is tested here is what goes into a training and comes out of it."""
   with pytest.MonkeyPatch.context() as patch:
-    patch.setattr(fit, 'fit', training_fixtures.fitted)
+    training_fixtures.quicken(patch)
     yield
 
 

@@ -173,6 +173,7 @@ def test_real_faces_are_shown_only_when_asked(
 
   monkeypatch.setattr(runs, 'load', lambda workdir: pretended)
   monkeypatch.setattr(pictures, 'backgrounds', watched)
+  monkeypatch.setattr(tables, 'draw', lambda *_: b'')  # shows no face
   more = ['--clips=1', '--methods=gradient', *([flag] if flag else [])]
   command(tiny_run, tmp_path / 'out', *more)
   assert asked == [expected]

@@ -12,6 +12,8 @@ import time
 
 import pytest
 
+from tests import forked
+
 ROOT = pathlib.Path(__file__).parents[1]
 SMALL = [
   '--config.dataset.frames=9',
@@ -30,21 +32,29 @@ SMALL = [
 
 
 @pytest.fixture(scope='module')
-def env(tmp_path_factory):
-  cache = tmp_path_factory.mktemp('cache')
-  return {**os.environ, 'MEFNET_CACHE': str(cache)}
+def env():
+  return dict(os.environ)
 
 
-def command(workdir, release, *more, config='configs/mfcnn.py', small=True):
+def words(workdir, release, *more, config='configs/mfcnn.py'):
   return [
-    *(sys.executable, '-m', 'mefnet_jax.main', f'--config={config}'),
-    *(f'--workdir={workdir}', f'--config.dataset.release={release}'),
-    *(SMALL if small else ()),
-    *more,
+    *(f'--config={config}', f'--workdir={workdir}'),
+    *(f'--config.dataset.release={release}', *SMALL, *more),
   ]
 
 
+def command(*args, **kwargs):
+  return [sys.executable, '-m', 'mefnet_jax.main', *words(*args, **kwargs)]
+
+
 def run(*args, env, **kwargs):
+  """The command, forked from a process that has imported what it needs."""
+  given = words(*args, **kwargs)
+  return forked.run('mefnet_jax.main', given, env=env, cwd=ROOT)
+
+
+def run_anew(*args, env, **kwargs):
+  """The command as a shell starts it."""
   return subprocess.run(
     command(*args, **kwargs),
     env=env,
@@ -64,7 +74,7 @@ def predictions(workdir):
 def finished(tiny_smic, env, tmp_path_factory):
   """A whole run on the tiny release: its process and its folder."""
   workdir = tmp_path_factory.mktemp('run') / 'w'
-  done = run(workdir, tiny_smic, env=env)
+  done = run_anew(workdir, tiny_smic, env=env)
   assert done.returncode == 0, done.stderr
   return done, workdir
 
@@ -103,15 +113,20 @@ def test_the_same_seed_gives_the_same_predictions(
 def test_a_stopped_run_goes_on_to_the_same_bits(
   finished, tiny_smic, env, tmp_path, how
 ):
-  process = subprocess.Popen(
-    command(tmp_path, tiny_smic), env=env, cwd=ROOT, stdout=subprocess.PIPE
+  (tmp_path / 'said').mkdir()
+  process = forked.start(
+    'mefnet_jax.main',
+    words(tmp_path, tiny_smic),
+    tmp_path / 'said',
+    env=env,
+    cwd=ROOT,
   )
   checkpoints = tmp_path / 'checkpoints' / 'seed0'
-  while not (checkpoints / '000001').exists() and process.poll() is None:
+  while not (checkpoints / '000001').exists() and process.is_alive():
     time.sleep(0.01)
-  process.send_signal(how)
-  process.communicate(timeout=120)
-  assert process.returncode == (143 if how == signal.SIGTERM else -9)
+  os.kill(process.pid, how)
+  process.join(120)
+  assert process.exitcode == (143 if how == signal.SIGTERM else -9)
   assert not (tmp_path / 'predictions.csv').exists()
   done = run(tmp_path, tiny_smic, env=env)
   assert done.returncode == 0, done.stderr
@@ -172,7 +187,7 @@ def test_a_mended_mistake_may_use_the_same_workdir(tiny_smic, env, tmp_path):
 
 def test_a_missing_config_is_one_line(tiny_smic, env, tmp_path):
   mistake(
-    run(tmp_path, tiny_smic, config='configs/none.py', env=env),
+    run_anew(tmp_path, tiny_smic, config='configs/none.py', env=env),
     'configs/none.py',
   )
 

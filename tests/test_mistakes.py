@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from configs import base
-from mefnet_jax import errors, fit, folds, mistakes
+from mefnet_jax import errors, folds, mistakes
 from tests import test_protocol, training_fixtures
 
 
@@ -114,7 +114,7 @@ KINDS = {
 def test_the_audit_of_a_run_names_the_mistake(
   name, tiny_smic, tmp_path, monkeypatch
 ):
-  monkeypatch.setattr(fit, 'fit', training_fixtures.fitted)
+  training_fixtures.quicken(monkeypatch)
   config = test_protocol.CONFIGS['mfcnn']()
   field, kind = KINDS[name]
   config.protocol[field] = name

@@ -20,6 +20,7 @@ NETWORKS = [
   ('mfcnn', {'fusion': 'late'}),
   ('mfcnn', {'fusion': 'intermediate'}),
 ]
+FUSED = {'xla_cpu_use_fusion_emitters': True}  # as a run: conftest's is faster
 ONE_OF_EACH = [('base', {}), ('mecnn', {}), ('mfcnn', {})]
 
 
@@ -52,10 +53,9 @@ def loss(model, params, batch, train=True):
   return losses.cross_entropy(logits, batch['label'], jnp.ones(len(logits)))
 
 
-def value_and_gradient(model, params, batch):
-  return jax.jit(jax.value_and_grad(functools.partial(loss, model)))(
-    params, batch
-  )
+def value_and_gradient(model, params, batch, **options):
+  f = jax.value_and_grad(functools.partial(loss, model))
+  return jax.jit(f, **options)(params, batch)
 
 
 def assert_same(a, b, rtol=5e-5):
@@ -182,8 +182,10 @@ def test_jit_is_eager_at_real_widths(name, fields):
   batch = clips(1, frames=18, face=32, region=32)
   model = models.build(name, num_classes=3, hidden=(32,), **fields)
   params = random_params(model, batch)
-  logits = jax.jit(model.apply)({'params': params}, batch)[0]
-  jitted = value_and_gradient(model, params, batch)
+  logits = jax.jit(model.apply, compiler_options=FUSED)(
+    {'params': params}, batch
+  )[0]
+  jitted = value_and_gradient(model, params, batch, compiler_options=FUSED)
   with jax.disable_jit():
     eager_logits = model.apply({'params': params}, batch)[0]
     gradient = jax.value_and_grad(functools.partial(loss, model))

@@ -55,9 +55,8 @@ def trained(
   clips = {k: clips[k] for k in (*models.views(name), 'label')}
   clips = inputs.measured(clips, how='difference')
   plan = parallel.Plan(mode, devices, len(trains), own)
-  states = [
-    train.create_state(model, tx, clips, jax.random.key(s)) for s in seeds
-  ]
+  create, step = compiled(model, plan, tx, **extra)
+  states = [create(clips, jax.random.key(s)) for s in seeds]
   state = jax.tree.map(
     lambda *x: np.stack([[np.asarray(one)] * len(trains) for one in x]),
     *states,
@@ -65,17 +64,9 @@ def trained(
   weight_FN = np.stack(
     [losses.clip_weights(clips['label'], t, 3, balanced=True) for t in trains]
   )
-  step = functools.partial(
-    train.train_step,
-    model=model,
-    tx=tx,
-    how='difference',
-    weight_decay=1e-3,
-    **extra,
-  )
-  step = parallel.train_step(step, plan)
-  state = plan.split(state)
-  fold = plan.split({'weight': weight_FN}, axis=0)
+  state = plan.place(plan.split(state))
+  fold = plan.place(plan.split({'weight': weight_FN}, axis=0))
+  clips = plan.share(clips)
   multiple = devices if mode == 'batch' else 1
   for i in range(steps):
     rows = [order(clips, trains, own, multiple, seed, i) for seed in seeds]
@@ -84,6 +75,21 @@ def trained(
     key = jax.vmap(lambda s, i=i: jax.random.key(100 * s + i))(np.array(seeds))
     state, sums = step(state, fold, clips, batch, key)
   return plan.join(state), plan.join(sums)
+
+
+@functools.cache
+def compiled(model, plan, tx, **extra):
+  """The first state and the step, for all trainings that are alike."""
+  step = functools.partial(
+    train.train_step,
+    model=model,
+    tx=tx,
+    how='difference',
+    weight_decay=1e-3,
+    **extra,
+  )
+  create = functools.partial(train.create_state, model, tx)
+  return jax.jit(create), parallel.train_step(step, plan)
 
 
 def order(clips, trains, own, multiple, seed, epoch):

@@ -62,9 +62,8 @@ def table(workdir):
 
 
 @pytest.fixture(scope='module')
-def env(tmp_path_factory):
-  cache = tmp_path_factory.mktemp('cache')
-  return {**os.environ, 'MEFNET_CACHE': str(cache), 'JAX_PLATFORMS': 'cpu'}
+def env():
+  return {**os.environ, 'JAX_PLATFORMS': 'cpu'}
 
 
 @pytest.fixture(scope='module')

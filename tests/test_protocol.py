@@ -9,7 +9,8 @@ import pytest
 import rich.console
 
 from configs import base_cnn, mecnn, mfcnn, paper
-from mefnet_jax import protocol, settings
+from mefnet_jax import figures, protocol, settings
+from tests import training_fixtures
 
 
 def carried_out(config, release, workdir, *, kernel=(5, 3, 3), pool=(3, 3, 3)):
@@ -29,6 +30,12 @@ def carried_out(config, release, workdir, *, kernel=(5, 3, 3), pool=(3, 3, 3)):
     stop=threading.Event(),
   )
   return summary, text.getvalue()
+
+
+@pytest.fixture
+def undrawn(monkeypatch):
+  """The report has no figures: they are those of every other run."""
+  monkeypatch.setattr(figures, 'draw', training_fixtures.undrawn)
 
 
 CONFIGS = {
@@ -51,8 +58,10 @@ def test_every_config_runs(name, tiny_smic, tmp_path):
 
 
 @pytest.mark.parametrize('name', ['loso', 'kfold_clips'])
-def test_every_protocol_pools_each_clip_once(name, tiny_smic, tmp_path):
-  config = mfcnn.get_config()
+def test_every_protocol_pools_each_clip_once(
+  name, tiny_smic, tmp_path, undrawn
+):
+  config = base_cnn.get_config()
   config.protocol.name = name
   summary, said = carried_out(config, tiny_smic, tmp_path / 'w')
   assert summary['clips'] == 9
@@ -60,8 +69,8 @@ def test_every_protocol_pools_each_clip_once(name, tiny_smic, tmp_path):
   assert ('LEAKY' in said) == (name == 'kfold_clips')
 
 
-def test_seeds_are_averaged_and_told_apart(tiny_smic, tmp_path):
-  config = mfcnn.get_config()
+def test_seeds_are_averaged_and_told_apart(tiny_smic, tmp_path, undrawn):
+  config = base_cnn.get_config()
   config.seeds = 2
   summary, _ = carried_out(config, tiny_smic, tmp_path / 'w')
   assert summary['seeds'] == [0, 1]
@@ -70,8 +79,8 @@ def test_seeds_are_averaged_and_told_apart(tiny_smic, tmp_path):
   assert {json.loads(row)['seed'] for row in rows} == {0, 1}
 
 
-def test_shuffled_labels_are_said(tiny_smic, tmp_path):
-  config = mfcnn.get_config()
+def test_shuffled_labels_are_said(tiny_smic, tmp_path, undrawn):
+  config = base_cnn.get_config()
   config.protocol.shuffle_labels = True
   summary, said = carried_out(config, tiny_smic, tmp_path / 'w')
   assert 'SHUFFLED LABELS' in said

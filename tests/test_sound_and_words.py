@@ -1,6 +1,7 @@
 """Sound and transcripts: their numbers, their files, their lacking."""
 
 import dataclasses
+import shutil
 
 import jax.numpy as jnp
 import numpy as np
@@ -11,7 +12,7 @@ from configs import mfcnn_multimodal
 from mefnet_jax import errors, inputs, settings
 from mefnet_jax.datasets import loading, modalities, releases
 from mefnet_jax.preprocess import sound, words
-from mefnet_jax.synthetic import release, smic, speech
+from mefnet_jax.synthetic import release, smic, speech, studio
 
 
 def tone(hertz, seconds=0.5, rate=sound.RATE):
@@ -109,10 +110,18 @@ def test_synthetic_speech_leans_on_the_class_weakly():
 
 
 @pytest.fixture(scope='module')
-def spoken(tmp_path_factory):
-  """A release with sound and words, one clip's sound damaged."""
+def spoken(tiny_smic, tmp_path_factory):
+  """A release with sound and words; its frames have been filmed before."""
   root = tmp_path_factory.mktemp('spoken') / 'smic'
-  release.write('smic', root, clips=3, subjects=3, processes=0, multimodal=True)
+
+  def film(shot, root, truth, seed):
+    shutil.copytree(tiny_smic / shot.folder, root / shot.folder)
+
+  with pytest.MonkeyPatch.context() as patch:
+    patch.setattr(studio, 'film', film)
+    release.write(
+      'smic', root, clips=3, subjects=3, processes=1, multimodal=True
+    )
   return root
 
 

@@ -79,8 +79,10 @@ def test_dropout_of_a_clip_hangs_on_the_clip_alone(clips):
   )
   key = jax.random.key(3)
 
+  measured = inputs.measured(jax.device_put(clips), how='frames')
+
+  @jax.jit
   def logits(index_B):
-    measured = inputs.measured(clips, how='frames')
     batch = inputs.batch(measured, index_B, how='frames')
     batch['key'] = jax.vmap(lambda i: jax.random.fold_in(key, i))(index_B)
     params = model.init(jax.random.key(0), batch)['params']
