@@ -77,7 +77,7 @@ class SpatialTemporalAttention(nn.Module):
     mixing = self.param('mixing', nn.initializers.zeros, ())
     share = nn.sigmoid(mixing).astype(x_BTHWC.dtype)
     if known:
-      pooled = share * known.map_peak + (1 - share) * known.map_mean
+      pooled = known.map_mean + share * (known.map_peak - known.map_mean)
     else:
       pooled = pooling.mix_channels(x_BTHWC, share)
     convolve = layers.Conv2Plus1D(

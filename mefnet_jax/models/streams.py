@@ -142,7 +142,8 @@ class Trunk(Options):
   def by_kernels(self, x_BTHWC: jax.Array) -> bool:
     """Whether `native` does the convolution and what stands right behind."""
     plain = self.conv == '3d' and self.normalisation == 'none'
-    return plain and native.usable(x_BTHWC, self.dtype)
+    few = self.filters <= native.MOST_FILTERS
+    return plain and few and native.usable(x_BTHWC, self.dtype)
 
   def _conv(self, pool=None, maps=False):
     kernel = self.in_form(self.kernel)

@@ -257,8 +257,11 @@ def convolve_relu(
           place,
         )
         mean[place] = total * share
-        for f in range(filters):
-          y[to + f] = row[at + f]
+        if filters == width:
+          tiles.copy(row, at, y, to, vectors)
+        else:
+          for f in range(filters):
+            y[to + f] = row[at + f]
         place += 1
       for f in range(width):  # row by row, for the sake of the last digits
         totals[f] += in_row[f]
@@ -503,7 +506,8 @@ def planes(x, channels, sizes, before, padded):
   """Maps (T, H, W, C) as planes (C, *padded) with zeros around them."""
   frames, rows, columns = sizes
   deep, high, wide = padded
-  out = np.zeros(channels * deep * high * wide + LANES, np.float32)
+  # Behind the last plane its last vector's last tap still reads.
+  out = np.zeros(channels * deep * high * wide + wide + LANES, np.float32)
   for t in range(frames):
     for h in range(rows):
       for c in range(channels):
@@ -517,12 +521,11 @@ def planes(x, channels, sizes, before, padded):
 
 @njit(**_how)
 def around(sizes, kernel):
-  """The sizes of maps with what SAME padding and whole vectors read."""
-  wide = (sizes[2] + LANES - 1) // LANES * LANES
+  """The sizes of maps with what SAME padding adds."""
   return (
     sizes[0] + kernel[0] - 1,
     sizes[1] + kernel[1] - 1,
-    wide + kernel[2] - 1,
+    sizes[2] + kernel[2] - 1,
   )
 
 
@@ -545,31 +548,23 @@ def plane_offsets(channels, kernel, padded):
 def convolve_planes(x, w, offsets, sizes, padded, filters, y):
   """A convolution of few channels: y (T, H, W, D) of `planes` x.
 
-  w: (D, len(offsets)). Vectors lie along the rows, so few filters waste none.
+  w: (D, len(offsets)). Vectors lie along the rows and over their ends, so
+  that few filters and short rows waste little.
   """
   frames, rows, columns = sizes
-  vectors = (columns + LANES - 1) // LANES
-  row = np.empty(vectors * LANES, np.float32)
-  taps = len(offsets)
+  wide, taps = padded[2], len(offsets)
+  vectors = (rows * wide + LANES - 1) // LANES
+  plane = np.empty(vectors * LANES, np.float32)
   for t in range(frames):
-    for h in range(rows):
-      start = (t * padded[1] + h) * padded[2]
-      for d in range(filters):
-        for v in range(0, vectors, TILE):
-          tiles.slide(
-            x,
-            start + v * LANES,
-            offsets,
-            w,
-            d * taps,
-            taps,
-            row,
-            v * LANES,
-            min(TILE, vectors - v),
-          )
+    for d in range(filters):
+      for v in range(0, vectors, TILE):
+        start, count = v * LANES, min(TILE, vectors - v)
+        at = t * padded[1] * wide + start
+        tiles.slide(x, at, offsets, w, d * taps, taps, plane, start, count)
+      for h in range(rows):
         to = (t * rows + h) * columns * filters + d
         for i in range(columns):
-          y[to + i * filters] = row[i]
+          y[to + i * filters] = plane[h * wide + i]
 
 
 @njit(**_how)
@@ -579,28 +574,21 @@ def add_planes_gradient(x, g, offsets, sizes, padded, filters, into):
   g: (T, H, W, D). What is sought is the sum of the lanes.
   """
   frames, rows, columns = sizes
-  vectors = (columns + LANES - 1) // LANES
-  row = np.zeros(vectors * LANES, np.float32)
-  taps = len(offsets)
+  wide, taps = padded[2], len(offsets)
+  vectors = (rows * wide + LANES - 1) // LANES
+  plane = np.zeros(vectors * LANES, np.float32)
   for t in range(frames):
-    for h in range(rows):
-      start = (t * padded[1] + h) * padded[2]
-      for d in range(filters):
+    for d in range(filters):
+      for h in range(rows):
         source = (t * rows + h) * columns * filters + d
         for i in range(columns):
-          row[i] = g[source + i * filters]
-        for v in range(0, vectors, TILE):
-          tiles.slide_gradient(
-            x,
-            start + v * LANES,
-            offsets,
-            row,
-            v * LANES,
-            taps,
-            into,
-            d * taps * LANES,
-            min(TILE, vectors - v),
-          )
+          plane[h * wide + i] = g[source + i * filters]
+      for v in range(0, vectors, TILE):
+        start, count = v * LANES, min(TILE, vectors - v)
+        at, to = t * padded[1] * wide + start, d * taps * LANES
+        tiles.slide_gradient(
+          x, at, offsets, plane, start, taps, into, to, count
+        )
 
 
 @njit(**_how)

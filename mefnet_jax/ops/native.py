@@ -20,6 +20,7 @@ from flax import struct
 
 from mefnet_jax.ops import convolution, pooling
 
+MOST_FILTERS = 64  # of maps that attention looks at
 _FEW = 8  # channels times filters, for which vectors lie along the rows
 
 _on = contextvars.ContextVar('native', default=False)

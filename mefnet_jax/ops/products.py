@@ -10,22 +10,35 @@ import jax
 import jax.numpy as jnp
 
 
+_TINY = 1024  # multiplications
+
+
 @jax.custom_vjp
 def product(x_PK: jax.Array, kernel_KN: jax.Array) -> jax.Array:
   """x_PK @ kernel_KN: (P, N). For gradients in reverse mode only."""
-  return x_PK @ kernel_KN
+  return _dot(x_PK, kernel_KN)
+
+
+def _dot(a_MK, b_KN):
+  """a @ b; a tiny one, as of an attention's weights, without a library."""
+  (m, k), n = a_MK.shape, b_KN.shape[1]
+  if m * k * n <= _TINY:
+    return (a_MK[:, :, None] * b_KN[None]).sum(1)
+  return a_MK @ b_KN
 
 
 def _forward(x_PK, kernel_KN):
-  return x_PK @ kernel_KN, (x_PK, kernel_KN)
+  return _dot(x_PK, kernel_KN), (x_PK, kernel_KN)
 
 
 def _backward(factors, y_bar_PN):
   x_PK, kernel_KN = factors
-  if len(x_PK) < min(kernel_KN.shape):  # a dense layer: transpose the small
+  if _TINY < len(x_PK) * kernel_KN.size and len(x_PK) < min(
+    kernel_KN.shape
+  ):  # a dense layer: transpose the small
     lay = jax.lax.optimization_barrier
     return lay(kernel_KN @ lay(y_bar_PN.T)).T, lay(x_PK.T) @ y_bar_PN
-  return y_bar_PN @ kernel_KN.T, x_PK.T @ y_bar_PN
+  return _dot(y_bar_PN, kernel_KN.T), _dot(x_PK.T, y_bar_PN)
 
 
 product.defvjp(_forward, _backward)

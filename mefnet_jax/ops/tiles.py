@@ -23,6 +23,8 @@ TILE = 12 if _WIDE or not _FEATURES.get('avx') else 6
 # `compilation` sees to: Numba looks at a function's own file only.
 KEPT = bool(config.CACHE_DIR)
 
+MOST = 8  # vectors of filters, at most, of what attention looks at
+
 _FLOAT, _INT, _SHORT = ir.FloatType(), ir.IntType(64), ir.IntType(32)
 _VECTOR = ir.VectorType(_FLOAT, LANES)
 _WORD = ir.IntType(LANES)  # a bit for each lane
@@ -224,7 +226,7 @@ def _kernel_gradient(vectors):
 
 @intrinsic
 def slide(context, x, x_at, offsets, w, w_at, taps, y, y_at, n):
-  """Up to TILE vectors of neighbours along a row, times taps of one filter.
+  """Up to TILE vectors of neighbours, times the taps of one filter.
 
   y[y_at + i] = sum of x[x_at + i + offsets[t]] * w[w_at + t] over t < taps,
   for i < n * LANES.
@@ -255,7 +257,7 @@ def slide(context, x, x_at, offsets, w, w_at, taps, y, y_at, n):
 
 @intrinsic
 def slide_gradient(context, x, x_at, offsets, g, g_at, taps, w, w_at, n):
-  """Adds a row of places to the gradient of the taps of `slide`.
+  """Adds some vectors of places to the gradient of the taps of `slide`.
 
   w[w_at + t * LANES + l] += sum of x[x_at + i + offsets[t]] * g[g_at + i] over
   the i of lane l, i < n * LANES: what is sought is the sum of the lanes.
@@ -313,63 +315,92 @@ def add_windows(context, x, x_at, offsets, count, factor, y, y_at):
 
 @intrinsic
 def rectify(
-  context, y, y_at, bias, vectors, bits, bits_at, totals, peaks, places, place
+  context,
+  row,
+  row_at,
+  bias,
+  vectors,
+  bits,
+  bits_at,
+  totals,
+  peaks,
+  places,
+  place,
 ):
-  """y = max(y + bias, 0) of vectors * LANES filters; bits: which are above.
+  """row = max(row + bias, 0) of vectors * LANES filters; bits: where above 0.
 
-  Adds y to totals, and keeps in peaks and places what is larger than before,
-  at this place. Returns the largest of y, the sum, and the first filter with
-  the largest. NaN stays.
+  Adds it to totals, and keeps in peaks and places what is larger than before,
+  at this place. Returns the largest, the sum, and the first filter with the
+  largest. NaN stays.
   """
 
   def generate(context, builder, signature, args):
     code = _Code(context, builder, signature, args)
-    y, bias, bits = (code.array(*a) for a in ((0, 1), (2,), (4, 5)))
+    row, bias, bits = (code.array(*a) for a in ((0, 1), (2,), (4, 5)))
     totals, peaks, places = (code.array(n) for n in (6, 7, 8))
     bits = builder.bitcast(bits, _WORD.as_pointer())
     here = code.everywhere(builder.trunc(args[9], _SHORT))
+    results = [
+      cgutils.alloca_once(builder, kind) for kind in (_FLOAT, _FLOAT, _INT)
+    ]
 
-    def positive(i, largest, total):
-      at = builder.mul(i, code.int(LANES))
-      value = builder.fadd(code.load(y, at=at), code.load(bias, at=at))
-      low = builder.fcmp_ordered('<=', value, _ZERO)
-      value = builder.select(low, _ZERO, value)
-      code.store(value, y, at=at)
-      above = builder.fcmp_unordered('>', value, _ZERO)
-      word = builder.store(
-        builder.bitcast(above, _WORD), builder.gep(bits, [i])
-      )
-      word.align = 1
-      total_here = builder.fadd(code.load(totals, at=at), value)
-      code.store(total_here, totals, at=at)
-      code.keep_larger(value, peaks, places, at, here)
-      larger = builder.fcmp_unordered('>', value, largest)
-      largest = builder.select(larger, value, largest)
-      return [largest, builder.fadd(total, value)]
+    def write(vectors):
+      values, largest, total = [], _ZERO, _ZERO
+      for i in range(vectors):
+        at = code.int(i * LANES)
+        value = builder.fadd(code.load(row, at=at), code.load(bias, at=at))
+        low = builder.fcmp_ordered('<=', value, _ZERO)
+        value = builder.select(low, _ZERO, value)
+        code.store(value, row, at=at)
+        above = builder.fcmp_unordered('>', value, _ZERO)
+        word = builder.gep(bits, [code.int(i)])
+        builder.store(builder.bitcast(above, _WORD), word).align = 1
+        code.store(builder.fadd(code.load(totals, at=at), value), totals, at=at)
+        code.keep_larger(value, peaks, places, at, here)
+        larger = builder.fcmp_unordered('>', value, largest)
+        largest = builder.select(larger, value, largest)
+        total = builder.fadd(total, value)
+        values.append(value)
+      peak = code.reduced('fmax', largest)
+      found, everywhere = code.int(0), code.everywhere(peak)
+      for i in reversed(range(vectors)):
+        equal = builder.fcmp_ordered('==', values[i], everywhere)
+        equal = builder.bitcast(equal, _WORD)
+        zeros = builder.cttz(equal, ir.Constant(ir.IntType(1), 0))
+        first = builder.add(code.int(i * LANES), builder.zext(zeros, _INT))
+        none = builder.icmp_unsigned('==', equal, ir.Constant(_WORD, 0))
+        found = builder.select(none, found, first)
+      total = code.reduced('fadd', total, ir.Constant(_FLOAT, 0.0))
+      for result, value in zip(results, (peak, total, found), strict=True):
+        builder.store(value, result)
 
-    largest, total = code.loop(args[3], positive, _ZERO, _ZERO)
-    peak = code.reduced('fmax', largest)
-    total = code.reduced('fadd', total, ir.Constant(_FLOAT, 0.0))
-    everywhere = code.everywhere(peak)
-
-    def first(i, found):
-      i = builder.sub(builder.sub(args[3], i), code.int(1))  # from the last on
-      at = builder.mul(i, code.int(LANES))
-      equal = builder.fcmp_ordered('==', code.load(y, at=at), everywhere)
-      equal = builder.bitcast(equal, _WORD)
-      zeros = builder.cttz(equal, ir.Constant(ir.IntType(1), 0))
-      place = builder.add(at, builder.zext(zeros, _INT))
-      none = builder.icmp_unsigned('==', equal, ir.Constant(_WORD, 0))
-      return [builder.select(none, found, place)]
-
-    (found,) = code.loop(args[3], first, code.int(0))
-    answer = signature.return_type
-    return context.make_tuple(builder, answer, (peak, total, found))
+    code.choose(args[3], MOST, write)
+    found = [builder.load(result) for result in results]
+    return context.make_tuple(builder, signature.return_type, found)
 
   i = types.intp
   answer = types.Tuple((types.float32, types.float32, types.intp))
-  kinds = (y, i, bias, i, bits, i, totals, peaks, places, i)
+  kinds = (row, i, bias, i, bits, i, totals, peaks, places, i)
   return answer(*kinds), generate
+
+
+@intrinsic
+def copy(context, row, row_at, y, y_at, vectors):
+  """y[y_at:] = row[row_at:], of up to MOST vectors."""
+
+  def generate(context, builder, signature, args):
+    code = _Code(context, builder, signature, args)
+    row, y = code.array(0, 1), code.array(2, 3)
+
+    def write(vectors):
+      for i in range(vectors):
+        code.store(code.load(row, i), y, i)
+
+    code.choose(args[4], MOST, write)
+    return context.get_dummy_value()
+
+  i = types.intp
+  return types.void(row, i, y, i, i), generate
 
 
 @intrinsic
@@ -474,20 +505,26 @@ def mask_and_add(
     common = code.everywhere(args[6])
     lanes = ir.VectorType(ir.IntType(1), LANES)
 
-    def masked(i, known):
-      at = builder.mul(i, code.int(LANES))
-      value = builder.fadd(code.load(g, at=at), code.load(own, at=at))
-      value = builder.fadd(value, common)
-      word = builder.load(builder.gep(bits, [i]))
-      word.align = 1
-      value = builder.select(builder.bitcast(word, lanes), value, _ZERO)
-      code.store(value, y, at=at)
-      total = builder.fadd(code.load(totals, at=at), value)
-      code.store(total, totals, at=at)
-      some = builder.fcmp_unordered('!=', value, _ZERO)
-      return [builder.or_(known, builder.bitcast(some, _WORD))]
+    result = cgutils.alloca_once(builder, _WORD)
 
-    (some,) = code.loop(args[4], masked, ir.Constant(_WORD, 0))
+    def write(vectors):
+      some = ir.Constant(_WORD, 0)
+      for i in range(vectors):
+        at = code.int(i * LANES)
+        value = builder.fadd(code.load(g, at=at), code.load(own, at=at))
+        value = builder.fadd(value, common)
+        word = builder.load(builder.gep(bits, [code.int(i)]))
+        word.align = 1
+        value = builder.select(builder.bitcast(word, lanes), value, _ZERO)
+        code.store(value, y, at=at)
+        total = builder.fadd(code.load(totals, at=at), value)
+        code.store(total, totals, at=at)
+        other = builder.fcmp_unordered('!=', value, _ZERO)
+        some = builder.or_(some, builder.bitcast(other, _WORD))
+      builder.store(some, result)
+
+    code.choose(args[4], MOST, write)
+    some = builder.load(result)
     some = builder.icmp_unsigned('!=', some, ir.Constant(_WORD, 0))
     return context.cast(builder, some, types.boolean, types.boolean)
 
