@@ -14,6 +14,7 @@ from mefnet_jax import (
   parallel,
   train,
 )
+from mefnet_jax.ops import native
 
 
 def main():
@@ -50,12 +51,15 @@ def build(given, dropout):
   state = train.TrainState(np.zeros((), np.int32), params, tx.init(params))
   state = jax.tree.map(lambda x: np.asarray(x)[None, None], state)
   states = [plan.place(plan.split(state))]
-  clips, fold = plan.share(clips), plan.share(np.zeros(1))
+  clips = plan.share(clips)
+  fold = plan.place(plan.split(np.zeros((1, 1)), axis=0))
   index_B = np.arange(given.batch, dtype=np.int32)
   step = parallel.train_step(train_step, plan)
   judge = parallel.eval_step(eval_step, plan)
   check = jax.jit(
-    lambda p, b: jax.value_and_grad(loss)(p, b, network(given, 0.0), False)
+    native.switched_on(
+      lambda p, b: jax.value_and_grad(loss)(p, b, network(given, 0.0), False)
+    )
   )
 
   def one_step():
@@ -64,7 +68,9 @@ def build(given, dropout):
     jax.block_until_ready(states[0])
 
   def infer():
-    return np.asarray(judge(states[0].params, fold, clips, index_B[None]))[0, 0]
+    index_FB = plan.split(index_B[None], axis=0)
+    logits = np.asarray(judge(states[0].params, fold, clips, index_FB))
+    return logits.reshape(given.batch, -1)
 
   def proof():
     own = jax.tree.map(lambda x: x[0, 0], plan.join(states[0].params))

@@ -22,6 +22,7 @@ from mefnet_jax import (
   parallel,
   train,
 )
+from mefnet_jax.ops import native
 
 INDEX_B = np.arange(task.BATCH, dtype=np.int32)
 ONES_B = np.ones(task.BATCH, np.float32)
@@ -51,7 +52,8 @@ def trainer(given, dropout):
     functools.partial(train.train_step, model=model, tx=tx, how='frames'), plan
   )
   key = jax.random.key(1)
-  check = jax.jit(jax.value_and_grad(functools.partial(loss, model)))
+  check = jax.value_and_grad(functools.partial(loss, model))
+  check = jax.jit(native.switched_on(check))
 
   def step():
     new_key = jax.random.fold_in(key, 0)[None]

@@ -144,10 +144,25 @@ def dropout(
     return x
 
   def keep(key):
-    key = jax.random.fold_in(key, layer)
-    return jax.random.bernoulli(key, 1.0 - rate, x.shape[1:])
+    return _kept(jax.random.fold_in(key, layer), rate, x.shape[1:])
 
   return jnp.where(jax.vmap(keep)(key_B), x / (1.0 - rate), 0.0)
+
+
+def _kept(key, rate, shape):
+  """Where to keep: drawn by no more random bits than the rate needs.
+
+  Half of them (0.5) takes one bit each, a quarter two: on a CPU drawing 32 for
+  each took a seventh of a step.
+  """
+  sizes = [n for n in (1, 2, 4, 8) if (rate * 2**n).is_integer()]
+  if not sizes:
+    return jax.random.bernoulli(key, 1.0 - rate, shape)
+  size, count = sizes[0], math.prod(shape)
+  drawn = jax.random.bits(key, (-(-count * size // 8), 1), 'uint8')
+  shifts = jnp.arange(0, 8, size, dtype='uint8')
+  drawn = (drawn >> shifts[None]) & jnp.uint8(2**size - 1)
+  return (drawn >= int(rate * 2**size)).reshape(-1)[:count].reshape(shape)
 
 
 def flatten(x: jax.Array) -> jax.Array:
@@ -177,8 +192,14 @@ class Dense(nn.Module):
       self.dtype, kernel, bias_C, *parts_BN
     )
     kernels = jnp.split(kernel, np.cumsum(rows)[:-1])
-    y_BC = sum(map(products.product, parts_BN, kernels))
+    y_BC = sum(map(_product, parts_BN, kernels))
     return y_BC + bias_C[None]
+
+
+def _product(x_BN, kernel):
+  if native.large(x_BN, kernel):
+    return native.dense(x_BN, kernel)
+  return products.product(x_BN, kernel)
 
 
 class DenseStack(nn.Module):

@@ -467,7 +467,72 @@ def _convolve_few_gradient(address):
   return 0
 
 
+@_call
+def _dense(address):
+  """x (B, K), w (K, N): y (B, N); N is whole pairs of vectors."""
+  frame = carray(address, 21, np.int64)
+  if not _at_work(frame):
+    return 0
+  x, w = _floats(frame, _IN, 0), _floats(frame, _IN, 1)
+  y = _floats(frame, _OUT, 0)
+  of_x, of_w = _shape(frame, _IN, 0), _shape(frame, _IN, 1)
+  of_y = _shape(frame, _OUT, 0)
+  batch, deep, wide = of_x[-2], of_x[-1], of_w[-1]
+  for p in range(_parts(of_y, 2)):
+    own = _slice(w, p, of_y, of_w, 2, -1)
+    seen, to = _slice(x, p, of_y, of_x, 2, -1), _slice(y, p, of_y, of_y, 2, -1)
+    kernels.product(
+      seen, deep, 1, own, wide, False, batch, deep, wide, to, wide
+    )
+  return 0
+
+
+@_call
+def _dense_gradient(address):
+  """x (B, K), w (K, N) and the gradient of y: the gradients of x and w."""
+  frame = carray(address, 21, np.int64)
+  if not _at_work(frame):
+    return 0
+  x, w = _floats(frame, _IN, 0), _floats(frame, _IN, 1)
+  g = _floats(frame, _IN, 2)
+  to_x, to_w = _floats(frame, _OUT, 0), _floats(frame, _OUT, 1)
+  of_x, of_w = _shape(frame, _IN, 0), _shape(frame, _IN, 1)
+  of_g, of_to_x = _shape(frame, _IN, 2), _shape(frame, _OUT, 0)
+  of_to_w = _shape(frame, _OUT, 1)
+  batch, deep, wide = of_x[-2], of_x[-1], of_w[-1]
+  two = 2 * tiles.LANES
+  full = (batch + two - 1) // two * two
+  turned = np.empty(deep * full, np.float32)
+  for p in range(_parts(of_to_w, 2)):
+    own = _slice(w, p, of_to_w, of_w, 2, -1)
+    seen = _slice(x, p, of_to_w, of_x, 2, -1)
+    down = _slice(g, p, of_to_w, of_g, 2, -1)
+    # Few columns: clips. The kernel is read as it lies.
+    kernels.product(
+      own, wide, 1, down, wide, True, deep, wide, batch, turned, full
+    )
+    kernels.turn(
+      turned, deep, full, batch, _slice(to_x, p, of_to_w, of_to_x, 2, -1)
+    )
+    kernels.product(
+      seen,
+      1,
+      deep,
+      down,
+      wide,
+      False,
+      deep,
+      batch,
+      wide,
+      _slice(to_w, p, of_to_w, of_to_w, 2, -1),
+      wide,
+    )
+  return 0
+
+
 _CALLS = (
+  _dense,
+  _dense_gradient,
   _convolve_few,
   _convolve_few_gradient,
   _convolve_pool,

@@ -620,3 +620,79 @@ def unpacked_planes(into, taps, channels, filters, out):
         for lane in range(LANES):
           total += into[at + lane]
         out[(t * channels + c) * filters + d] = total
+
+
+_DEEP = 256  # terms of a product at a time, whose panels stay in the cache
+
+
+@njit(**_how)
+def panels(b, start, count, columns, step, turned, out):
+  """Pairs of vectors of columns of b one behind another, from row `start` on.
+
+  b (.., step), or turned: (columns, step) with the rows last. What is beyond
+  the columns is zero.
+  """
+  two = 2 * LANES
+  if turned:
+    for f in range(columns):
+      to = f // two * two * count + f % two
+      for k in range(count):
+        out[to + k * two] = b[f * step + start + k]
+    return
+  for k in range(count):
+    source = (start + k) * step
+    for first in range(0, columns, two):
+      to = (first * count) + k * two
+      if columns - first >= two:
+        tiles.copy(b, source + first, out, to, 2)
+      else:
+        for f in range(columns - first):
+          out[to + f] = b[source + first + f]
+
+
+@njit(**_how)
+def product(
+  a, a_row, a_step, b, b_step, turned, rows, terms, columns, y, y_row
+):
+  """y (rows, y_row) = a times b, over `terms`, of few rows or few columns.
+
+  a[i * a_row + k * a_step]; b as `panels` takes it. y_row is at least
+  `columns` filled up to twice LANES.
+  """
+  two = 2 * LANES
+  packed = np.zeros(_DEEP * ((columns + two - 1) // two * two), np.float32)
+  parts = (rows + TILE - 1) // TILE
+  for start in range(0, terms, _DEEP):
+    count = min(_DEEP, terms - start)
+    if columns % two != 0 and count < _DEEP:
+      packed[:] = 0
+    panels(b, start, count, columns, b_step, turned, packed)
+    done = 0
+    for part in range(parts):
+      size = (rows - done + parts - part - 1) // (parts - part)
+      at = done * a_row + start * a_step
+      for first in range(0, columns, two):
+        tiles.multiply(
+          a,
+          at,
+          a_row,
+          a_step,
+          packed,
+          first * count,
+          count,
+          y,
+          done * y_row + first,
+          y_row,
+          size,
+          start,
+        )
+      done += size
+
+
+@njit(**_how)
+def turn(x, rows, width, columns, out):
+  """x (rows, width), of which `columns` count, as (columns, rows)."""
+  for start in range(0, rows, LANES):
+    for c in range(columns):
+      for r in range(start, min(start + LANES, rows)):
+        out[c * rows + r] = x[r * width + c]

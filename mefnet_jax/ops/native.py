@@ -21,6 +21,7 @@ from flax import struct
 from mefnet_jax.ops import convolution, pooling
 
 MOST_FILTERS = 64  # of maps that attention looks at
+_LARGE, _COLUMNS = 1 << 14, 32  # of a dense kernel
 _FEW = 8  # channels times filters, for which vectors lie along the rows
 
 _on = contextvars.ContextVar('native', default=False)
@@ -247,6 +248,34 @@ def _convolve_few_backward(known, y_bar):
 
 
 convolve_few.defvjp(_convolve_few_forward, _convolve_few_backward)
+
+
+def large(x_BK: jax.Array, kernel_KN: jax.Array) -> bool:
+  """Whether `dense` does this product: few clips, a large kernel, float32."""
+  exact = x_BK.dtype == kernel_KN.dtype == jnp.float32
+  whole = kernel_KN.shape[1] % _COLUMNS == 0
+  large = kernel_KN.size >= _LARGE and len(x_BK) < min(kernel_KN.shape)
+  return _on.get() and exact and whole and large
+
+
+@jax.custom_vjp
+def dense(x_BK: jax.Array, kernel_KN: jax.Array) -> jax.Array:
+  """x_BK @ kernel_KN, of which the kernel is by far the larger one."""
+  shape = (len(x_BK), kernel_KN.shape[1])
+  (y,) = _call('dense', [(shape, jnp.float32)], x_BK, kernel_KN)
+  return y
+
+
+def _dense_forward(x, kernel):
+  return dense(x, kernel), (x, kernel)
+
+
+def _dense_backward(known, y_bar):
+  results = [(a.shape, jnp.float32) for a in known]
+  return tuple(_call('dense_gradient', results, *known, y_bar))
+
+
+dense.defvjp(_dense_forward, _dense_backward)
 
 
 def max_pools(

@@ -9,7 +9,6 @@ with folds), and each pass of the optimizer over it is four times slower.
 import jax
 import jax.numpy as jnp
 
-
 _TINY = 1024  # multiplications
 
 

@@ -287,6 +287,50 @@ def slide_gradient(context, x, x_at, offsets, g, g_at, taps, w, w_at, n):
   return types.void(x, i, offsets, g, i, i, w, i, i), generate
 
 
+@intrinsic
+def multiply(
+  context, a, a_at, a_row, a_step, b, b_at, count, y, y_at, y_row, n, adds
+):
+  """Up to TILE rows of a product, two vectors of columns.
+
+  y[y_at + i * y_row + f] = sum of a[a_at + i * a_row + k * a_step] * b[b_at +
+  k * 2 * LANES + f] over k < count, for i < n; added to y if `adds`.
+  """
+
+  def generate(context, builder, signature, args):
+    code = _Code(context, builder, signature, args)
+    a, b, y = (code.array(*n) for n in ((0, 1), (4, 5), (7, 8)))
+    adds = builder.icmp_signed('!=', args[11], code.int(0))
+
+    def row(start, step, i):
+      return builder.gep(start, [builder.mul(step, code.int(i))])
+
+    def term(rows, k, a, b, *sums):
+      columns = [code.load(b, v) for v in range(2)]
+      sums, added = iter(sums), []
+      for i in range(rows):
+        value = code.everywhere(builder.load(row(a, args[2], i)))
+        added += [code.fma(value, column, next(sums)) for column in columns]
+      a, b = builder.gep(a, [args[3]]), builder.gep(b, [code.int(2 * LANES)])
+      return [a, b, *added]
+
+    def write(rows):
+      starts = [row(y, args[9], i) for i in range(rows)]
+      known = [code.load(start, v) for start in starts for v in range(2)]
+      known = [builder.select(adds, value, _ZERO) for value in known]
+      body = functools.partial(term, rows)
+      _, _, *sums = code.loop(args[6], body, a, b, *known)
+      for i, start in enumerate(starts):
+        for v in range(2):
+          code.store(sums[2 * i + v], start, v)
+
+    code.choose(args[10], TILE, write)
+    return context.get_dummy_value()
+
+  i = types.intp
+  return types.void(a, i, i, i, b, i, i, y, i, i, i, i), generate
+
+
 convolve_1, convolve_2 = _convolution(1), _convolution(2)
 correlate_1, correlate_2 = _kernel_gradient(1), _kernel_gradient(2)
 
