@@ -1,6 +1,10 @@
 """The kernels of a CPU are the layers of XLA, in value and in each gradient."""
 
 import functools
+import os
+import pathlib
+import platform
+import subprocess
 import sys
 
 import jax
@@ -264,6 +268,40 @@ def test_networks_train_alike(name):
     in jax.jit(native.switched_on(step)).lower(params, batch).as_text()
   )
   assert used == (name != 'bfloat16')
+
+
+_NARROW = """
+import llvmlite.binding as binding
+found = binding.get_host_cpu_features()
+found['avx512f'] = False
+binding.get_host_cpu_features = lambda: found
+import pytest, sys
+from mefnet_jax.ops import tiles
+assert (tiles.LANES, tiles.TILE) == (8, 6)
+sys.exit(pytest.main(['-q', '-p', 'no:cacheprovider', *sys.argv[1:]]))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+  platform.machine() != 'x86_64', reason='other processors are narrow anyway'
+)
+def test_on_a_processor_of_half_the_width(tmp_path):
+  """The same tests, compiled as for one without AVX-512."""
+  environment = {
+    **os.environ,
+    'NUMBA_CACHE_DIR': str(tmp_path),
+    'NUMBA_CPU_NAME': 'haswell',
+    'NUMBA_CPU_FEATURES': '+avx,+avx2,+fma',
+  }
+  done = subprocess.run(
+    [sys.executable, '-c', _NARROW, __file__],
+    cwd=pathlib.Path(__file__).parents[1],
+    env=environment,
+    capture_output=True,
+    text=True,
+  )
+  assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
 
 
 def test_without_numba_xla_does_it_all(monkeypatch):
