@@ -1,6 +1,10 @@
 """The kernels of a CPU are the layers of XLA, in value and in each gradient."""
 
 import functools
+import os
+import pathlib
+import platform
+import subprocess
 import sys
 
 import jax
@@ -8,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mefnet_jax import models, ops
+from mefnet_jax import models, ops, optimizers
 from mefnet_jax.ops import convolution, native, pooling
 
 # Clips (B, T, H, W), kernel, filters, window; filters that fill no vector.
@@ -149,6 +153,30 @@ def test_dense_layers(batch, deep, wide):
   )
 
 
+def test_adam_is_that_of_optax():
+  """Ten steps of two members, a heavy array and a light one, rates falling."""
+  tx = optimizers.adam(0.01, decay=0.1)
+  random = np.random.default_rng(5)
+  shapes = {'heavy': (2, 300, 300), 'light': (2, 7)}
+  draw = lambda: {  # noqa: E731
+    name: jnp.asarray(random.normal(size=s), jnp.float32)
+    for name, s in shapes.items()
+  }
+  step = jax.vmap(functools.partial(optimizers.apply, tx))
+  ours = theirs = start = draw()
+  our_state = their_state = jax.vmap(tx.init)(start)
+  for _ in range(10):
+    grads = draw()
+    ours, our_state = jax.jit(native.switched_on(step))(grads, our_state, ours)
+    theirs, their_state = jax.jit(step)(grads, their_state, theirs)
+  assert_same(
+    jax.tree.leaves((ours, our_state)), jax.tree.leaves((theirs, their_state))
+  )
+  text = jax.jit(native.switched_on(step)).lower(grads, our_state, ours)
+  assert text.as_text().count('mefnet_jax.adam') == 1
+  assert abs(start['heavy'] - ours['heavy']).min() > 0  # the old ones stay
+
+
 def layers(maps, pools, x, kernel, bias, mix, window):
   """One convolution with both attentions, small."""
   found = maps(x, kernel, bias)
@@ -264,6 +292,40 @@ def test_networks_train_alike(name):
     in jax.jit(native.switched_on(step)).lower(params, batch).as_text()
   )
   assert used == (name != 'bfloat16')
+
+
+_NARROW = """
+import llvmlite.binding as binding
+found = binding.get_host_cpu_features()
+found['avx512f'] = False
+binding.get_host_cpu_features = lambda: found
+import pytest, sys
+from mefnet_jax.ops import tiles
+assert (tiles.LANES, tiles.TILE) == (8, 6)
+sys.exit(pytest.main(['-q', '-p', 'no:cacheprovider', *sys.argv[1:]]))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+  platform.machine() != 'x86_64', reason='other processors are narrow anyway'
+)
+def test_on_a_processor_of_half_the_width(tmp_path):
+  """The same tests, compiled as for one without AVX-512."""
+  environment = {
+    **os.environ,
+    'NUMBA_CACHE_DIR': str(tmp_path),
+    'NUMBA_CPU_NAME': 'haswell',
+    'NUMBA_CPU_FEATURES': '+avx,+avx2,+fma',
+  }
+  done = subprocess.run(
+    [sys.executable, '-c', _NARROW, __file__],
+    cwd=pathlib.Path(__file__).parents[1],
+    env=environment,
+    capture_output=True,
+    text=True,
+  )
+  assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
 
 
 def test_without_numba_xla_does_it_all(monkeypatch):
