@@ -1,9 +1,26 @@
 """Adam with Keras's decay, as the paper trains."""
 
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
 import optax
 
+from mefnet_jax.ops import native
 
-def adam(learning_rate: float, decay: float) -> optax.GradientTransformation:
+_B1, _B2, _EPSILON = 0.9, 0.999, 1e-7  # Keras's
+
+
+class Adam(NamedTuple):
+  """`optax.adam`, and the rate that it has at a step."""
+
+  init: Callable
+  update: Callable
+  rate: Callable
+
+
+def adam(learning_rate: float, decay: float) -> Adam:
   """Adam whose rate at a step is learning_rate / (1 + decay * step).
 
   That is what `decay` means in Keras, where the paper's 1e-5 comes from; it
@@ -13,4 +30,33 @@ def adam(learning_rate: float, decay: float) -> optax.GradientTransformation:
   def rate(step):
     return learning_rate / (1.0 + decay * step)
 
-  return optax.adam(rate, eps=1e-7)
+  return Adam(*optax.adam(rate, b1=_B1, b2=_B2, eps=_EPSILON), rate)
+
+
+def apply(
+  tx: optax.GradientTransformation, grads: dict, state, params: dict
+) -> tuple[dict, optax.OptState]:
+  """The params and the state after one step of the optimizer.
+
+  On a CPU Adam's large arrays take one pass over memory (`native.adam`).
+  """
+  updates, new_state = tx.update(grads, state, params)
+  new = optax.apply_updates(params, updates)
+  heavy = [native.heavy(p) for p in jax.tree.leaves(params)]
+  if not isinstance(tx, Adam) or not any(heavy):
+    return new, new_state
+  (known, schedule), (moments, _) = state, new_state
+  step = moments.count.astype(jnp.float32)
+  rate, betas = tx.rate(schedule.count), (_B1, 1 - _B1, _B2, 1 - _B2)
+  numbers = (rate, *betas, 1 - _B1**step, 1 - _B2**step, _EPSILON)
+  numbers = jnp.stack([jnp.float32(n) for n in numbers])
+  fields = (params, known.mu, known.nu, grads)
+  rows = zip(*map(jax.tree.leaves, fields), strict=True)
+  moved = zip(*map(jax.tree.leaves, (new, moments.mu, moments.nu)), strict=True)
+  done = [
+    native.adam(*row, numbers) if is_heavy else by_optax
+    for is_heavy, row, by_optax in zip(heavy, rows, moved, strict=True)
+  ]
+  shape = jax.tree.structure(params)
+  new, mu, nu = (jax.tree.unflatten(shape, a) for a in zip(*done, strict=True))
+  return new, (moments._replace(mu=mu, nu=nu), new_state[1])

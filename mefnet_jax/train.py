@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import optax
 from flax import linen as nn
 
-from mefnet_jax import augment, inputs, losses
+from mefnet_jax import augment, inputs, losses, optimizers
 
 
 @flax.struct.dataclass
@@ -107,8 +107,7 @@ def train_step(
 
   grads, (logits_BC, loss) = jax.grad(loss_fn, has_aux=True)(state.params)
   grads = _sum_over(grads, axis_name)
-  updates, opt_state = tx.update(grads, state.opt_state, state.params)
-  params = optax.apply_updates(state.params, updates)
+  params, opt_state = optimizers.apply(tx, grads, state.opt_state, state.params)
   counted_B = weight_B > 0
   correct_B = (logits_BC.argmax(-1) == batch['label']) & counted_B
   sums = {'loss': loss, 'correct': correct_B.sum(), 'clips': counted_B.sum()}

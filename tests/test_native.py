@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mefnet_jax import models, ops
+from mefnet_jax import models, ops, optimizers
 from mefnet_jax.ops import convolution, native, pooling
 
 # Clips (B, T, H, W), kernel, filters, window; filters that fill no vector.
@@ -151,6 +151,30 @@ def test_dense_layers(batch, deep, wide):
   assert_same(
     with_gradients(ours, x, several), with_gradients(theirs, x, several)
   )
+
+
+def test_adam_is_that_of_optax():
+  """Ten steps of two members, a heavy array and a light one, rates falling."""
+  tx = optimizers.adam(0.01, decay=0.1)
+  random = np.random.default_rng(5)
+  shapes = {'heavy': (2, 300, 300), 'light': (2, 7)}
+  draw = lambda: {  # noqa: E731
+    name: jnp.asarray(random.normal(size=s), jnp.float32)
+    for name, s in shapes.items()
+  }
+  step = jax.vmap(functools.partial(optimizers.apply, tx))
+  ours = theirs = start = draw()
+  our_state = their_state = jax.vmap(tx.init)(start)
+  for _ in range(10):
+    grads = draw()
+    ours, our_state = jax.jit(native.switched_on(step))(grads, our_state, ours)
+    theirs, their_state = jax.jit(step)(grads, their_state, theirs)
+  assert_same(
+    jax.tree.leaves((ours, our_state)), jax.tree.leaves((theirs, their_state))
+  )
+  text = jax.jit(native.switched_on(step)).lower(grads, our_state, ours)
+  assert text.as_text().count('mefnet_jax.adam') == 1
+  assert abs(start['heavy'] - ours['heavy']).min() > 0  # the old ones stay
 
 
 def layers(maps, pools, x, kernel, bias, mix, window):

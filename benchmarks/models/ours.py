@@ -34,8 +34,9 @@ def build(given, dropout):
     grads = jax.grad(loss)(state.params, batch, network(given, dropout), True)
     if axis_name:
       grads = jax.lax.psum(grads, axis_name)
-    updates, opt_state = tx.update(grads, state.opt_state, state.params)
-    params = optax.apply_updates(state.params, updates)
+    params, opt_state = optimizers.apply(
+      tx, grads, state.opt_state, state.params
+    )
     return train.TrainState(state.step + 1, params, opt_state), ()
 
   def eval_step(params, fold, clips, index_B):

@@ -530,7 +530,37 @@ def _dense_gradient(address):
   return 0
 
 
+@_call
+def _adam(address):
+  """p, m, v and g of one shape, numbers (8,): the new p, m and v."""
+  frame = carray(address, 21, np.int64)
+  if not _at_work(frame):
+    return 0
+  g, numbers = _floats(frame, _IN, 3), _floats(frame, _IN, 4)
+  of_g, of_numbers = _shape(frame, _IN, 3), _shape(frame, _IN, 4)
+  of_p = _shape(frame, _OUT, 0)
+  for i in range(3):
+    if _address(frame, _IN, i) != _address(frame, _OUT, i):
+      kernels.copied(_floats(frame, _IN, i), _floats(frame, _OUT, i))
+  p, m, v = (
+    _floats(frame, _OUT, 0),
+    _floats(frame, _OUT, 1),
+    _floats(frame, _OUT, 2),
+  )
+  rank = len(of_p) - len(of_numbers) + 1
+  for part in range(_parts(of_p, rank)):
+    kernels.adam(
+      _slice(p, part, of_p, of_p, rank, -1),
+      _slice(m, part, of_p, of_p, rank, -1),
+      _slice(v, part, of_p, of_p, rank, -1),
+      _slice(g, part, of_p, of_g, rank, -1),
+      _slice(numbers, part, of_p, of_numbers, rank, -1),
+    )
+  return 0
+
+
 _CALLS = (
+  _adam,
   _dense,
   _dense_gradient,
   _convolve_few,

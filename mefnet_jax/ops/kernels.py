@@ -696,3 +696,24 @@ def turn(x, rows, width, columns, out):
     for c in range(columns):
       for r in range(start, min(start + LANES, rows)):
         out[c * rows + r] = x[r * width + c]
+
+
+@njit(**_how)
+def adam(p, m, v, g, numbers):
+  """One step of Adam in one pass: p, m and v become the new ones.
+
+  numbers: rate, b1, 1 - b1, b2, 1 - b2, 1 - b1 ** t, 1 - b2 ** t, epsilon.
+  """
+  rate, b1, a1, b2 = numbers[0], numbers[1], numbers[2], numbers[3]
+  a2, c1, c2, epsilon = numbers[4], numbers[5], numbers[6], numbers[7]
+  for i in range(len(p)):
+    m[i] = b1 * m[i] + a1 * g[i]
+    v[i] = b2 * v[i] + a2 * (g[i] * g[i])
+    p[i] -= rate * ((m[i] / c1) / (np.sqrt(v[i] / c2) + epsilon))
+
+
+@njit(**_how)
+def copied(x, y):
+  """y = x."""
+  for i in range(len(x)):
+    y[i] = x[i]

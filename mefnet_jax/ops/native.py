@@ -22,6 +22,7 @@ from mefnet_jax.ops import convolution, pooling
 
 MOST_FILTERS = 64  # of maps that attention looks at
 _LARGE, _COLUMNS = 1 << 14, 32  # of a dense kernel
+_HEAVY = 1 << 16  # weights of one array
 _FEW = 8  # channels times filters, for which vectors lie along the rows
 
 _on = contextvars.ContextVar('native', default=False)
@@ -151,8 +152,11 @@ def convolve_relu(
   """VALID convolution, bias and ReLU. Of equal maxima the first counts.
 
   Raises:
-    ValueError: a kernel that does not fit in the clips.
+    ValueError: a kernel that does not fit in the clips, or more filters than
+      MOST_FILTERS.
   """
+  if kernel.shape[-1] > MOST_FILTERS:
+    raise ValueError(f'{kernel.shape[-1]} filters; at most {MOST_FILTERS}')
   y, mean, peak, map_mean, map_peak = _convolve_relu(x_BTHWC, kernel, bias)
   return Maps(y, mean, peak, map_mean[..., None], map_peak[..., None])
 
@@ -276,6 +280,38 @@ def _dense_backward(known, y_bar):
 
 
 dense.defvjp(_dense_forward, _dense_backward)
+
+
+def heavy(params: jax.Array) -> bool:
+  """Whether `adam` moves these: so many that memory sets the pace."""
+  return _on.get() and params.dtype == jnp.float32 and params.size >= _HEAVY
+
+
+def adam(
+  params: jax.Array,
+  mean: jax.Array,
+  square: jax.Array,
+  gradient: jax.Array,
+  numbers: jax.Array,
+) -> tuple[jax.Array, jax.Array, jax.Array]:
+  """One step of Adam (Kingma & Ba, ICLR 2015, algorithm 1), in one pass.
+
+  Args:
+    params, mean, square, gradient: of one shape; the first three are given up.
+    numbers: (8,), rate, b1, 1 - b1, b2, 1 - b2, 1 - b1 ** t, 1 - b2 ** t,
+      epsilon.
+
+  Returns:
+    The new params, mean and square.
+  """
+  given = jax.ShapeDtypeStruct(params.shape, jnp.float32)
+  call = jax.ffi.ffi_call(
+    'mefnet_jax.adam',
+    [given] * 3,
+    vmap_method='expand_dims',
+    input_output_aliases={0: 0, 1: 1, 2: 2},
+  )
+  return tuple(call(params, mean, square, gradient, numbers))
 
 
 def max_pools(

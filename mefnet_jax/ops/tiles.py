@@ -17,7 +17,7 @@ _FEATURES = binding.get_host_cpu_features()
 _WIDE = bool(_FEATURES.get('avx512f'))
 LANES = 16 if _WIDE else 8
 # Accumulators of a tile: 2 vectors of filters times so many places.
-TILE = 12 if _WIDE or not _FEATURES.get('avx') else 6
+TILE = 12 if _WIDE else 6
 
 # Whether compiled kernels are kept. The folder is of these files alone, as
 # `compilation` sees to: Numba looks at a function's own file only.
@@ -74,7 +74,7 @@ class _Code:
   def fma(self, x, y, z):
     """x * y + z, rounded once."""
     kind = ir.FunctionType(_VECTOR, [_VECTOR] * 3)
-    name = f'llvm.fma.v{LANES}f32'
+    name = f'llvm.fmuladd.v{LANES}f32'
     known = cgutils.get_or_insert_function(self.b.module, kind, name)
     return self.b.call(known, [x, y, z])
 
