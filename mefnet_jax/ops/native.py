@@ -51,16 +51,24 @@ def usable(x: jax.Array, dtype: str = 'float32') -> bool:
 
 
 @functools.cache
-def ready():
-  """Compiles the kernels (once; they are kept) and tries them."""
+def ready() -> bool:
+  """Whether the kernels work here: they are compiled (once) and tried."""
   if jax.default_backend() != 'cpu':
     return False
   try:
+    from numba import config
+
+    if config.DISABLE_JIT:
+      return False
     from mefnet_jax.ops import calls
   except ImportError:  # no Numba for this Python: XLA does it all
     return False
   calls.register()
-  return True
+  try:
+    tried = dense(jnp.ones((1, 2)), jnp.ones((2, _COLUMNS)))
+  except jax.errors.JaxRuntimeError:  # an XLA that hands over otherwise
+    return False
+  return bool((tried == 2).all())
 
 
 def _call(name, results, *operands):

@@ -63,16 +63,15 @@ class _Code:
     place = self.b.bitcast(address, value.type.as_pointer())
     self.b.store(value, place).align = 4
 
-  def everywhere(self, number, kind=None):
+  def everywhere(self, number):
     """A vector that holds one number in each lane."""
-    kind = kind or ir.VectorType(number.type, LANES)
-    empty = ir.Constant(kind, ir.Undefined)
+    empty = ir.Constant(ir.VectorType(number.type, LANES), ir.Undefined)
     one = self.b.insert_element(empty, number, ir.Constant(_SHORT, 0))
-    lanes = ir.Constant(ir.VectorType(_SHORT, LANES), [0] * LANES)
+    lanes = ir.Constant(_LANES_OF_SHORT, [0] * LANES)
     return self.b.shuffle_vector(one, empty, lanes)
 
   def fma(self, x, y, z):
-    """x * y + z, rounded once."""
+    """x * y + z, rounded once where the processor can."""
     kind = ir.FunctionType(_VECTOR, [_VECTOR] * 3)
     name = f'llvm.fmuladd.v{LANES}f32'
     known = cgutils.get_or_insert_function(self.b.module, kind, name)
@@ -459,7 +458,7 @@ def keep_larger(context, y, y_at, best, chosen, at, vectors, number):
     y, best, chosen = (code.array(*a) for a in ((0, 1), (2, 4), (3, 4)))
     here = code.everywhere(builder.trunc(args[6], _SHORT))
     begins = builder.icmp_signed('==', args[6], code.int(0))
-    begins = code.everywhere(begins, ir.VectorType(ir.IntType(1), LANES))
+    begins = code.everywhere(begins)
 
     def one(i):
       at = builder.mul(i, code.int(LANES))
