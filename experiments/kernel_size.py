@@ -22,7 +22,7 @@ import sys
 import rich.console
 
 from configs import base
-from experiments import kernel_figures
+from experiments import kernel_figures, kernel_margins
 from mefnet_jax import (
   commands,
   compilation,
@@ -111,6 +111,8 @@ def study(args, stop) -> list[dict]:
     kernel_figures.write(args.out, rows)
     if stop.is_set():
       raise errors.Stopped('stopped between two cells; run it again to go on')
+  folders = [args.out / 'cells' / cell.name for cell in cells]
+  kernel_margins.write(args.out, rows, folders)
   print(kernel_figures.table(rows))
   print(f'written: {args.out / "kernel_size.md"}')
   return rows
