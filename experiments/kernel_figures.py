@@ -12,7 +12,10 @@ _SCORES = ('accuracy', 'uf1', 'uar')
 
 
 def write(out: pathlib.Path, rows: list[dict]):
-  """kernel_size.csv, .md, heat_map.png and pareto.png, each renamed whole."""
+  """kernel_size.csv, .md, kernel_uar.md, heat_map.png and pareto.png.
+
+  Each is renamed whole.
+  """
   file = io.StringIO()
   writer = csv.DictWriter(file, list(rows[0]), lineterminator='\n')
   writer.writeheader()
@@ -20,6 +23,7 @@ def write(out: pathlib.Path, rows: list[dict]):
   for name, data in {
     'kernel_size.csv': file.getvalue().encode(),
     'kernel_size.md': (table(rows) + '\n').encode(),
+    'kernel_uar.md': (beside(rows) + '\n').encode(),
     'heat_map.png': heat_map(rows),
     'pareto.png': pareto(rows),
   }.items():
@@ -44,13 +48,25 @@ def table(rows: list[dict]) -> str:
     cells = [
       _network(row),
       str(row['frames']),
-      f'{row["temporal"]}x{row["spatial"]}x{row["spatial"]}',
+      _kernel(row),
       *(_score(row, key) for key in _SCORES),
       f'{row["parameters"]:,}',
       f'{row["flops"] / 1e6:.1f}',
       f'{row["seconds"]:.1f}',
     ]
     lines.append('| ' + ' | '.join(cells) + ' |')
+  return '\n'.join(lines)
+
+
+def beside(rows: list[dict]) -> str:
+  """UAR as a Markdown table: a line a kernel, a column a network and T."""
+  kinds = list(dict.fromkeys(map(_kind, rows)))
+  lines = ['| kernel | ' + ' | '.join(kinds) + ' |']
+  lines.append('|---' * (1 + len(kinds)) + '|')
+  for kernel in dict.fromkeys(map(_kernel, rows)):
+    own = {_kind(row): row for row in rows if _kernel(row) == kernel}
+    scores = [_score(own[kind], 'uar') if kind in own else '' for kind in kinds]
+    lines.append('| ' + ' | '.join([kernel, *scores]) + ' |')
   return '\n'.join(lines)
 
 
@@ -156,7 +172,7 @@ def _draw_front(axes, best, key):
       axes.plot([x, x], bounds, color='black', alpha=0.35, lw=1.2, zorder=0)
     above = number % 2 == 0
     axes.annotate(
-      f'{row["temporal"]}x{row["spatial"]}x{row["spatial"]}',
+      _kernel(row),
       (x, row['uar']),
       fontsize=8,
       xytext=(3, 8) if above else (-3, -8),
@@ -189,6 +205,10 @@ def _title(rows):
 
 def _kind(row):
   return f'{_network(row)}, T = {row["frames"]}'
+
+
+def _kernel(row):
+  return f'{row["temporal"]}x{row["spatial"]}x{row["spatial"]}'
 
 
 def _network(row):

@@ -4,10 +4,9 @@ python -m experiments.kernel_size --out=runs/kernel_size
 python -m experiments.kernel_size --out=runs/kernel_small --small
 
 Each cell of the grid (network, 3D or (2+1)D, T, kernel) is a whole run of an
-honest protocol with its own folder below OUT/cells; cells that are finished
-are not run again, one that was stopped goes on. The table and the figures are
-written anew after each cell. The full grid takes a GPU or a night; --small is
-a look at it for a laptop: minutes, and no conclusions.
+honest protocol below OUT/cells; finished cells are not run again, a stopped one
+goes on. Table and figures are written after each, kernel_margins.md at the end.
+The full grid takes a GPU or a night; --small is a look at it for a laptop.
 """
 
 import argparse

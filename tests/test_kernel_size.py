@@ -104,6 +104,28 @@ def test_a_study_runs_and_resumes(tiny_smic, tmp_path, monkeypatch):
   assert '5x1x1' in text and '15x1x1' in text
 
 
+def test_networks_stand_side_by_side_in_the_table_of_uar():
+  rows = [
+    {
+      'model': model,
+      'convolution': '3d',
+      'frames': 18,
+      'spatial': 3,
+      'temporal': temporal,
+      'uar': 0.5,
+      'uar_low': None,
+      'uar_high': None,
+    }
+    for model, temporal in (('mecnn', 5), ('mecnn', 9), ('mfcnn', 9))
+  ]
+  assert kernel_figures.beside(rows).splitlines() == [
+    '| kernel | MECNN 3D, T = 18 | MFCNN 3D, T = 18 |',
+    '|---|---|---|',
+    '| 5x3x3 | 0.500 |  |',
+    '| 9x3x3 | 0.500 | 0.500 |',
+  ]
+
+
 def test_margins_find_the_factor_that_matters():
   """3x3 is right on everybody, 1x1 on nobody; length changes nothing."""
   rows = [
