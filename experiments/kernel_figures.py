@@ -8,6 +8,12 @@ import pathlib
 import numpy as np
 
 _BLUE, _ORANGE = '#0b62a4', '#b3400a'
+_MARKS = {
+  'MECNN 3D': (_BLUE, 'o'),
+  'MECNN (2+1)D': ('#6aa9d8', 's'),
+  'MFCNN 3D': (_ORANGE, '^'),
+  'MFCNN (2+1)D': ('#e0a080', 'v'),
+}
 _SCORES = ('accuracy', 'uf1', 'uar')
 
 
@@ -131,12 +137,8 @@ def pareto(rows: list[dict]) -> bytes:
   for axes, key, label in zip(
     both, ('flops', 'parameters'), ('FLOPs a clip', 'parameters'), strict=True
   ):
-    for kind, colour, mark in zip(
-      dict.fromkeys(map(_network, rows)),
-      (_BLUE, '#6aa9d8', _ORANGE, '#e0a080'),
-      'os^v',
-      strict=False,
-    ):
+    for kind in dict.fromkeys(map(_network, rows)):
+      colour, mark = _MARKS[kind]
       own = [row for row in rows if _network(row) == kind]
       at = [row[key] for row in own], [row['uar'] for row in own]
       style = {'color': colour, 'ms': 5, 'mew': 0, 'alpha': 0.8}

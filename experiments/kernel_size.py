@@ -1,7 +1,6 @@
 r"""The study of 3D kernel sizes: how long in time, how wide in space.
 
-python -m experiments.kernel_size --out=runs/kernel_size
-python -m experiments.kernel_size --out=runs/kernel_small --small
+python -m experiments.kernel_size --out=runs/kernel_size [--small]
 
 Each cell of the grid (network, 3D or (2+1)D, T, kernel) is a whole run of an
 honest protocol below OUT/cells; finished cells are not run again, a stopped one
