@@ -8,11 +8,20 @@ import pathlib
 import numpy as np
 
 _BLUE, _ORANGE = '#0b62a4', '#b3400a'
+_MARKS = {
+  'MECNN 3D': (_BLUE, 'o'),
+  'MECNN (2+1)D': ('#6aa9d8', 's'),
+  'MFCNN 3D': (_ORANGE, '^'),
+  'MFCNN (2+1)D': ('#e0a080', 'v'),
+}
 _SCORES = ('accuracy', 'uf1', 'uar')
 
 
 def write(out: pathlib.Path, rows: list[dict]):
-  """kernel_size.csv, .md, heat_map.png and pareto.png, each renamed whole."""
+  """kernel_size.csv, .md, kernel_uar.md, heat_map.png and pareto.png.
+
+  Each is renamed whole.
+  """
   file = io.StringIO()
   writer = csv.DictWriter(file, list(rows[0]), lineterminator='\n')
   writer.writeheader()
@@ -20,6 +29,7 @@ def write(out: pathlib.Path, rows: list[dict]):
   for name, data in {
     'kernel_size.csv': file.getvalue().encode(),
     'kernel_size.md': (table(rows) + '\n').encode(),
+    'kernel_uar.md': (beside(rows) + '\n').encode(),
     'heat_map.png': heat_map(rows),
     'pareto.png': pareto(rows),
   }.items():
@@ -42,9 +52,9 @@ def table(rows: list[dict]) -> str:
   lines.append('|' + '---|' * len(head))
   for row in rows:
     cells = [
-      f'{row["model"]} {row["convolution"]}',
+      _network(row),
       str(row['frames']),
-      f'{row["temporal"]}x{row["spatial"]}x{row["spatial"]}',
+      _kernel(row),
       *(_score(row, key) for key in _SCORES),
       f'{row["parameters"]:,}',
       f'{row["flops"] / 1e6:.1f}',
@@ -54,21 +64,35 @@ def table(rows: list[dict]) -> str:
   return '\n'.join(lines)
 
 
+def beside(rows: list[dict]) -> str:
+  """UAR as a Markdown table: a line a kernel, a column a network and T."""
+  kinds = list(dict.fromkeys(map(_kind, rows)))
+  lines = ['| kernel | ' + ' | '.join(kinds) + ' |']
+  lines.append('|---' * (1 + len(kinds)) + '|')
+  for kernel in dict.fromkeys(map(_kernel, rows)):
+    own = {_kind(row): row for row in rows if _kernel(row) == kernel}
+    scores = [_score(own[kind], 'uar') if kind in own else '' for kind in kinds]
+    lines.append('| ' + ' | '.join([kernel, *scores]) + ' |')
+  return '\n'.join(lines)
+
+
 def heat_map(rows: list[dict]) -> bytes:
   """UAR over spatial and temporal size, a panel a network and T."""
+  from matplotlib import colors
   from matplotlib import figure as figures
 
   kinds = list(dict.fromkeys(map(_kind, rows)))
-  columns = min(4, len(kinds))
+  columns = min(4, len(kinds)) if len(kinds) != 4 else 2
   lines = -(-len(kinds) // columns)
   figure = figures.Figure(
     figsize=(max(9, 1.5 + 3.4 * columns), 0.8 + 2.6 * lines),
     dpi=120,
     layout='constrained',
   )
-  panels = np.atleast_1d(figure.subplots(lines, columns, squeeze=False)).ravel()
+  panels = figure.subplots(lines, columns, squeeze=False).ravel()
   temporal = sorted({row['temporal'] for row in rows})
   spatial = sorted({row['spatial'] for row in rows})
+  shades = colors.Normalize(*_range([row['uar'] for row in rows]))
   for axes, kind in zip(panels, kinds, strict=False):
     grid = np.full((len(spatial), len(temporal)), np.nan)
     for row in rows:
@@ -76,18 +100,18 @@ def heat_map(rows: list[dict]) -> bytes:
         at = spatial.index(row['spatial']), temporal.index(row['temporal'])
         grid[at] = row['uar']
     image = axes.imshow(
-      grid, origin='lower', aspect='auto', cmap='viridis', vmin=0.2, vmax=1
+      grid, origin='lower', aspect='auto', cmap='viridis', norm=shades
     )
     for (i, j), value in np.ndenumerate(grid):
       if np.isfinite(value):
-        colour = 'white' if value < 0.65 else 'black'
+        dark = shades(value) < 0.6
         axes.text(
           j,
           i,
           f'{value:.2f}',
           ha='center',
           va='center',
-          color=colour,
+          color='white' if dark else 'black',
           fontsize=8,
         )
     axes.set_xticks(range(len(temporal)), temporal)
@@ -101,61 +125,66 @@ def heat_map(rows: list[dict]) -> bytes:
 
 
 def pareto(rows: list[dict]) -> bytes:
-  """UAR over operations and over parameters; the front drawn through."""
-  from matplotlib import figure as figures
+  """UAR over operations and over parameters; the front drawn through.
 
-  figure = figures.Figure(figsize=(10, 4.2), dpi=120, layout='constrained')
+  Intervals stand on the front only: those of a hundred cells would hide it.
+  """
+  from matplotlib import figure as figures
+  from matplotlib import ticker
+
+  figure = figures.Figure(figsize=(11, 5.4), dpi=120, layout='constrained')
   both = figure.subplots(1, 2, sharey=True)
   for axes, key, label in zip(
-    both,
-    ('flops', 'parameters'),
-    ('FLOPs a clip', 'parameters'),
-    strict=True,
+    both, ('flops', 'parameters'), ('FLOPs a clip', 'parameters'), strict=True
   ):
-    for kind, colour, mark in zip(
-      dict.fromkeys(f'{r["model"]} {r["convolution"]}' for r in rows),
-      (_BLUE, '#6aa9d8', _ORANGE, '#e0a080'),
-      'os^v',
-      strict=False,
-    ):
-      own = [r for r in rows if f'{r["model"]} {r["convolution"]}' == kind]
-      for row in own:
-        bounds = row['uar_low'], row['uar_high']
-        if None not in bounds:
-          axes.plot([row[key]] * 2, bounds, color=colour, alpha=0.2, lw=2)
-      axes.plot(
-        [r[key] for r in own],
-        [r['uar'] for r in own],
-        mark,
-        color=colour,
-        label=kind,
-        ms=5,
-      )
-    best = front(rows, key)
-    axes.plot(
-      [r[key] for r in best],
-      [r['uar'] for r in best],
-      '-',
-      color='black',
-      lw=1,
-      label='Pareto front',
-    )
-    for row in best:
-      name = f'{row["temporal"]}x{row["spatial"]}x{row["spatial"]}'
-      axes.annotate(
-        name,
-        (row[key], row['uar']),
-        fontsize=7,
-        xytext=(3, 4),
-        textcoords='offset points',
-      )
-    axes.axhline(1 / 3, color='#5b6570', lw=1, ls='--')
+    for kind in dict.fromkeys(map(_network, rows)):
+      colour, mark = _MARKS[kind]
+      own = [row for row in rows if _network(row) == kind]
+      at = [row[key] for row in own], [row['uar'] for row in own]
+      style = {'color': colour, 'ms': 5, 'mew': 0, 'alpha': 0.8}
+      axes.plot(*at, mark, label=kind, **style)
+    _draw_front(axes, front(rows, key), key)
+    axes.axhline(1 / 3, color='#5b6570', lw=1, ls='--', label='chance')
     axes.set(xscale='log', xlabel=label)
-    axes.tick_params(axis='x', which='minor', labelsize=6)
+    wide = max(row[key] for row in rows) > 10 * min(row[key] for row in rows)
+    axes.xaxis.set_major_locator(
+      ticker.LogLocator(subs=(1, 3)) if wide else ticker.MaxNLocator(4)
+    )
+    axes.xaxis.set_major_formatter(ticker.EngFormatter(sep=''))
+    axes.xaxis.set_minor_locator(ticker.NullLocator())
     axes.grid(alpha=0.3)
-  both[0].set_ylabel('UAR, 95 % over people')
-  both[1].legend(fontsize=7)
+    axes.margins(x=0.08, y=0.15)
+  both[0].set_ylabel('UAR')
+  handles, labels = both[0].get_legend_handles_labels()
+  figure.legend(handles, labels, loc='outside lower center', ncols=6)
   return _encoded(figure, rows)
+
+
+def _draw_front(axes, best, key):
+  """The front, each point with its interval and its kernel."""
+  from matplotlib import patheffects
+
+  name = 'Pareto front, 95 % over people'
+  at = [row[key] for row in best], [row['uar'] for row in best]
+  axes.plot(*at, 'o-', color='black', lw=1, mfc='none', ms=8, label=name)
+  for number, row in enumerate(best):
+    x = row[key]
+    if row['uar_low'] is not None:
+      bounds = row['uar_low'], row['uar_high']
+      axes.plot([x, x], bounds, color='black', alpha=0.35, lw=1.2, zorder=0)
+    above = number % 2 == 0
+    axes.annotate(
+      _kernel(row),
+      (x, row['uar']),
+      fontsize=8,
+      xytext=(3, 8) if above else (-3, -8),
+      textcoords='offset points',
+      rotation=45,
+      ha='left' if above else 'right',
+      va='bottom' if above else 'top',
+      rotation_mode='anchor',
+      path_effects=[patheffects.withStroke(linewidth=2, foreground='white')],
+    )
 
 
 def front(rows: list[dict], key: str) -> list[dict]:
@@ -177,7 +206,22 @@ def _title(rows):
 
 
 def _kind(row):
-  return f'{row["model"]} {row["convolution"]}, T = {row["frames"]}'
+  return f'{_network(row)}, T = {row["frames"]}'
+
+
+def _kernel(row):
+  return f'{row["temporal"]}x{row["spatial"]}x{row["spatial"]}'
+
+
+def _network(row):
+  kind = {'3d': '3D', '2plus1d': '(2+1)D'}[row['convolution']]
+  return f'{row["model"].upper()} {kind}'
+
+
+def _range(values):
+  """Bounds in steps of .05 around all values."""
+  low, high = np.floor(min(values) * 20) / 20, np.ceil(max(values) * 20) / 20
+  return low, max(high, low + 0.05)
 
 
 def _score(row, key):

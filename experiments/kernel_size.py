@@ -1,13 +1,11 @@
 r"""The study of 3D kernel sizes: how long in time, how wide in space.
 
-python -m experiments.kernel_size --out=runs/kernel_size
-python -m experiments.kernel_size --out=runs/kernel_small --small
+python -m experiments.kernel_size --out=runs/kernel_size [--small]
 
 Each cell of the grid (network, 3D or (2+1)D, T, kernel) is a whole run of an
-honest protocol with its own folder below OUT/cells; cells that are finished
-are not run again, one that was stopped goes on. The table and the figures are
-written anew after each cell. The full grid takes a GPU or a night; --small is
-a look at it for a laptop: minutes, and no conclusions.
+honest protocol below OUT/cells; finished cells are not run again, a stopped one
+goes on. Table and figures are written after each, kernel_margins.md at the end.
+The full grid takes a GPU or a night; --small is a look at it for a laptop.
 """
 
 import argparse
@@ -22,7 +20,7 @@ import sys
 import rich.console
 
 from configs import base
-from experiments import kernel_figures
+from experiments import kernel_figures, kernel_margins
 from mefnet_jax import (
   commands,
   compilation,
@@ -111,6 +109,8 @@ def study(args, stop) -> list[dict]:
     kernel_figures.write(args.out, rows)
     if stop.is_set():
       raise errors.Stopped('stopped between two cells; run it again to go on')
+  folders = [args.out / 'cells' / cell.name for cell in cells]
+  kernel_margins.write(args.out, rows, folders)
   print(kernel_figures.table(rows))
   print(f'written: {args.out / "kernel_size.md"}')
   return rows

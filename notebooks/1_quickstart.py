@@ -49,7 +49,7 @@ os.environ['FLAGS'] = '--config.train.epochs=2 --config.protocol.folds=3 --confi
 # set -e
 # mkdir -p $RUNS
 # [ -d $RUNS/smic ] || python -m mefnet_jax.synthetic.release --layout=smic --out=$RUNS/smic $CLIPS
-# python -m mefnet_jax.datasets.check --dataset=smic --release=$RUNS/smic | head -20
+# python -m mefnet_jax.datasets.check --dataset=smic --release=$RUNS/smic
 
 # %%
 import matplotlib.pyplot as plt

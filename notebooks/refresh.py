@@ -6,12 +6,16 @@ python -m notebooks.refresh [--full] [NAME ...]
 import argparse
 import os
 import pathlib
+import re
 import tempfile
 
 import jupytext
 import nbclient
 
+from mefnet_jax.datasets import cache
+
 FOLDER = pathlib.Path(__file__).parent
+CACHE = '~/.cache/mefnet_jax'  # where a reader's is
 
 
 def main():
@@ -55,14 +59,36 @@ def run(name: str, runs: pathlib.Path, *, small: bool):
     resources={'metadata': {'path': str(FOLDER)}},
   )
   client.execute(env=environment)
-  for cell in notebook.cells:  # what changes from run to run says nothing
+  names = {str(runs): 'runs/notebooks', str(cache.root()): CACHE}
+  for number, cell in enumerate(notebook.cells):
+    cell.id = f'cell{number}'  # what changes from run to run says nothing
     cell.metadata.pop('execution', None)
     if 'outputs' in cell:
       cell.outputs = _joined(cell.outputs)
     for output in cell.get('outputs', ()):
       if 'text' in output:
-        output['text'] = output['text'].replace(str(runs), 'runs/notebooks')
+        output['text'] = _tidied(output['text'], names)
   return notebook
+
+
+def _tidied(text, names):
+  """The text with folders by their usual names, no blanks at line ends."""
+  for folder, name in names.items():
+    text = re.sub(  # in a table, to the end of its cell
+      re.escape(folder) + r'([^\s│]*)(?:( *) │)?',
+      lambda found, name=name: _filled(found, name),
+      text,
+    )
+  lines = [line.rstrip() for line in text.split('\n')]
+  return '\n'.join(lines).strip('\n') + '\n'
+
+
+def _filled(found, name):
+  """A path with another name for its folder, as wide as before in a table."""
+  path, blanks = name + found[1], found[2]
+  if blanks is None:
+    return path
+  return path.ljust(len(found[0]) - len(' │')) + ' │'
 
 
 def _joined(outputs):

@@ -3,11 +3,12 @@
 import argparse
 import threading
 
+import numpy as np
 import pytest
 
 from configs import base, mecnn
-from experiments import kernel_figures, kernel_size
-from mefnet_jax import errors
+from experiments import kernel_figures, kernel_margins, kernel_size
+from mefnet_jax import comparison, errors, metrics
 
 
 def arguments(*flags):
@@ -101,3 +102,75 @@ def test_a_study_runs_and_resumes(tiny_smic, tmp_path, monkeypatch):
   text = (tmp_path / 'kernel_size.md').read_text()
   assert 'SYNTHETIC' in text
   assert '5x1x1' in text and '15x1x1' in text
+
+
+def test_networks_stand_side_by_side_in_the_table_of_uar():
+  rows = [
+    {
+      'model': model,
+      'convolution': '3d',
+      'frames': 18,
+      'spatial': 3,
+      'temporal': temporal,
+      'uar': 0.5,
+      'uar_low': None,
+      'uar_high': None,
+    }
+    for model, temporal in (('mecnn', 5), ('mecnn', 9), ('mfcnn', 9))
+  ]
+  assert kernel_figures.beside(rows).splitlines() == [
+    '| kernel | MECNN 3D, T = 18 | MFCNN 3D, T = 18 |',
+    '|---|---|---|',
+    '| 5x3x3 | 0.500 |  |',
+    '| 9x3x3 | 0.500 | 0.500 |',
+  ]
+
+
+def test_margins_find_the_factor_that_matters():
+  """3x3 is right on everybody, 1x1 on nobody; length changes nothing."""
+  rows = [
+    {
+      'model': 'mecnn',
+      'convolution': '3d',
+      'frames': 18,
+      'spatial': spatial,
+      'temporal': temporal,
+    }
+    for spatial in (1, 3)
+    for temporal in (5, 15)
+  ]
+  right = np.tile(np.eye(2, dtype=int), (8, 1, 1))  # 8 people, 2 clips each
+  counts = [right[:, ::-1] if row['spatial'] == 1 else right for row in rows]
+  found = {x['factor']: x for x in kernel_margins.margins(rows, counts)}
+  assert set(found) == {'spatial', 'temporal'}
+  spatial, temporal = found['spatial'], found['temporal']
+  assert (spatial['value'], spatial['against'], spatial['pairs']) == (1, 3, 2)
+  assert spatial['difference'] == -1 and spatial['interval'] == [-1, -1]
+  assert spatial['p'] < 0.05
+  assert temporal['difference'] == 0 and temporal['p'] == 1
+  assert '| mecnn, T = 18 | spatial | 1 | 3 | 2 |' in kernel_margins.table(
+    list(found.values())
+  )
+
+
+def test_margins_of_one_pair_are_the_comparison_of_two_runs():
+  random = np.random.default_rng(3)
+  label_SN = np.tile([0, 1, 2], (7, 4))
+  said_2SN = random.integers(0, 3, (2, 7, 12))
+  one, other = (
+    np.stack(
+      [
+        metrics.confusion(a, b, 3)
+        for a, b in zip(label_SN, said_SN, strict=True)
+      ]
+    )
+    for said_SN in said_2SN
+  )
+  keys = ('model', 'convolution', 'frames', 'spatial')
+  same = dict(zip(keys, ('mfcnn', '3d', 18, 3), strict=True))
+  rows = [{**same, 'temporal': 15}, {**same, 'temporal': 9}]
+  (found,) = kernel_margins.margins(rows, [one, other])
+  pooled = [metrics.from_confusion(x.sum(0))['uar'] for x in (one, other)]
+  assert found['difference'] == pytest.approx(pooled[1] - pooled[0])
+  bounds = comparison._intervals(np.stack([one, other]), 0)['uar']
+  assert found['interval'] == pytest.approx(bounds)

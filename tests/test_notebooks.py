@@ -2,6 +2,7 @@
 
 import ast
 import json
+import re
 
 import pytest
 
@@ -71,6 +72,17 @@ def test_outputs_are_there_and_say_synthetic(name):
   assert path.stat().st_size < 2e6
   assert '\\u001b' not in json.dumps(outputs)  # colours, bars that moved
   assert all(len(c.get('outputs', ())) < 9 for c in content['cells'])
+  texts = ''.join(line for o in outputs for line in o.get('text', ()))
+  assert not re.search(r'(^|[\s"\'=])/\w+/', texts)  # somebody's own folders
+
+
+def test_folders_get_their_usual_names_and_tables_stay_straight():
+  names = {'/tmp/tmp12345678': 'runs/notebooks', '/c': '~/.cache/mefnet_jax'}
+  text = '\n│ /tmp/tmp12345678/smic/ │ x │  \n│ /c/ab                  │ x │\n'
+  assert refresh._tidied(text + 'in /tmp/tmp12345678/a, /c.', names) == (
+    '│ runs/notebooks/smic/   │ x │\n│ ~/.cache/mefnet_jax/ab │ x │\n'
+    'in runs/notebooks/a, ~/.cache/mefnet_jax.\n'
+  )
 
 
 SLOW = ('2', '3')  # twice the others' time; what they call has its own tests
