@@ -59,11 +59,15 @@ class Plan:
     """
     if self.mode == 'batch':
       return tree
-    pick = np.minimum(np.arange(self.padded), self.folds - 1)
-    pick = pick.reshape(self.devices, -1)[self._mine()]
+    pad = np.minimum(np.arange(self.padded), self.folds - 1)
 
     def lay(x):
-      return np.moveaxis(np.take(np.asarray(x), pick, axis), axis, 0)
+      x = np.asarray(x)
+      if self.padded > self.folds:
+        x = np.take(x, pad, axis)
+      before, after = x.shape[:axis], x.shape[axis + 1 :]
+      x = x.reshape(*before, self.devices, -1, *after)
+      return np.ascontiguousarray(np.moveaxis(x, axis, 0)[self._mine()])
 
     return jax.tree.map(lay, tree)
 
@@ -139,7 +143,8 @@ def train_step(step: Callable, how: Plan) -> Callable:
   'batch' mode B must be a multiple of the devices. The old state's memory is
   taken for the new one.
   """
-  own, step = 0 if how.own_order else None, native.switched_on(step)
+  own = 0 if how.own_order else None
+  step = native.switched_on(step, mapped=how.mode == 'folds')
   if how.mode == 'folds':
     return jax.pmap(
       _members(step, own),

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mefnet_jax import models, ops, optimizers
+from mefnet_jax import models, ops, optimizers, parallel
 from mefnet_jax.ops import convolution, native, pooling
 
 # Clips (B, T, H, W), kernel, filters, window; filters that fill no vector.
@@ -175,6 +175,34 @@ def test_adam_is_that_of_optax():
   text = jax.jit(native.switched_on(step)).lower(grads, our_state, ours)
   assert text.as_text().count('mefnet_jax.adam') == 1
   assert abs(start['heavy'] - ours['heavy']).min() > 0  # the old ones stay
+
+
+@pytest.mark.parametrize('mode', ['folds', 'batch'])
+def test_adam_works_where_the_state_lies(mode):
+  """Under the pmap and the vmaps of training nothing is copied for it."""
+  tx = optimizers.adam(0.01, decay=0.0)
+  plan = parallel.Plan(mode, 2, 2)
+  params = {'heavy': np.zeros((1, 2, 300, 300), np.float32)}
+  member = {'heavy': np.zeros((300, 300), np.float32)}
+  opt_state = jax.tree.map(
+    lambda x: np.broadcast_to(x, (1, 2, *np.shape(x))), tx.init(member)
+  )
+  state = plan.place(plan.split((params, opt_state)))
+  fold = plan.place(plan.split(np.ones((2, 1), np.float32), axis=0))
+
+  def step(state, fold, clips, order, key, axis_name=None):
+    params, opt_state = state
+    grads = jax.tree.map(lambda p: jnp.full_like(p, fold[0]), params)
+    return optimizers.apply(tx, grads, opt_state, params), ()
+
+  run = parallel.train_step(step, plan)
+  args = (fold, (), np.zeros((1, 2), np.int32), jax.random.key(0)[None])
+  if mode == 'folds':
+    used = run.lower(state, *args).compile().memory_analysis()
+    assert used.temp_size_in_bytes < 1.5 * params['heavy'][0, 0].nbytes
+  (params, _), _ = run(state, *args)
+  moved = plan.join(params)['heavy']
+  np.testing.assert_allclose(moved, np.full((1, 2, 300, 300), -0.01), rtol=1e-5)
 
 
 def layers(maps, pools, x, kernel, bias, mix, window):

@@ -26,20 +26,27 @@ _HEAVY = 1 << 16  # weights of one array
 _FEW = 8  # channels times filters, for which vectors lie along the rows
 
 _on = contextvars.ContextVar('native', default=False)
+_mapped = contextvars.ContextVar('mapped', default=False)
 
 
-def switched_on(step: Callable) -> Callable:
-  """`step`, traced so that its layers may be of these kernels."""
+def switched_on(step: Callable, *, mapped: bool = False) -> Callable:
+  """`step`, traced so that its layers may be of these kernels.
+
+  Args:
+    step: takes arrays, under any number of `jax.vmap`.
+    mapped: around these is a `jax.pmap` that splits its state.
+  """
   if not ready():
     return step
 
   @functools.wraps(step)
   def native_step(*args, **kwargs):
-    token = _on.set(True)
+    on, outside = _on.set(True), _mapped.set(mapped)
     try:
       return step(*args, **kwargs)
     finally:
-      _on.reset(token)
+      _on.reset(on)
+      _mapped.reset(outside)
 
   return native_step
 
@@ -312,14 +319,35 @@ def adam(
   Returns:
     The new params, mean and square.
   """
-  given = jax.ShapeDtypeStruct(params.shape, jnp.float32)
+  return _adam(params, mean, square, gradient, numbers)
+
+
+@jax.custom_batching.custom_vmap
+def _adam(*operands):
+  """`adam`; axes that params and numbers have in front are of `jax.vmap`.
+
+  A pmap takes the axis of the devices off its arguments, and XLA copies what
+  is reshaped before a call that works in place. Put on again, both cancel.
+  """
+  if _mapped.get():
+    operands = [x[None] for x in operands]
+  given = jax.ShapeDtypeStruct(operands[0].shape, jnp.float32)
   call = jax.ffi.ffi_call(
     'mefnet_jax.adam',
     [given] * 3,
-    vmap_method='expand_dims',
     input_output_aliases={0: 0, 1: 1, 2: 2},
   )
-  return tuple(call(params, mean, square, gradient, numbers))
+  results = call(*operands)
+  return tuple(x[0] for x in results) if _mapped.get() else tuple(results)
+
+
+@_adam.def_vmap
+def _adam_of_many(size, batched, *operands):
+  operands = [
+    x if has else jnp.broadcast_to(x, (size, *x.shape))
+    for x, has in zip(operands, batched, strict=True)
+  ]
+  return _adam(*operands), (True,) * 3
 
 
 def max_pools(
