@@ -2,6 +2,7 @@
 
 python -m benchmarks.models --peers=.venv-bench/bin/python
 python -m benchmarks.models --networks=mecnn --frames=18 --repeats=3
+python -m benchmarks.models --frames=96 --alone  # three do not fit in 24 GB
 """
 
 import argparse
@@ -25,8 +26,19 @@ def main():
   parser.add_argument('--frames', default='18,96')
   parser.add_argument('--batch', type=int, default=64)
   parser.add_argument('--repeats', type=int, default=5, help='turns of each')
+  parser.add_argument(
+    '--alone', action='store_true', help='start each anew for each turn'
+  )
+  parser.add_argument(
+    '--contestants', default=','.join(CONTESTANTS), help='who takes part'
+  )
   parser.add_argument('--out', type=pathlib.Path, help='file of the results')
   args = parser.parse_args()
+  args.contestants = args.contestants.split(',')
+  if 'ours' not in args.contestants or len(args.contestants) < 2:
+    parser.error('--contestants: ours, and keras or pytorch or both')
+  if unknown := set(args.contestants) - set(CONTESTANTS):
+    parser.error(f'--contestants: {", ".join(unknown)} is not known')
   load = os.getloadavg()[0]
   results = [
     measured(network, int(frames), args)
@@ -38,26 +50,21 @@ def main():
 
 def measured(network, frames, args):
   """The medians of one network with so many frames."""
-  workers, facts = contest.start(
-    'benchmarks.models',
-    CONTESTANTS,
-    args.peers,
-    [network, frames, args.batch],
-  )
-  same(facts)
-  samples = {n: {'train': [], 'infer': []} for n in workers}
-  for _ in range(args.repeats):
-    for what in ('train', 'infer'):
-      for name, worker in workers.items():
-        count = max(1, round(TURN / facts[name][what]))
-        samples[name][what].append(worker.turn(what, count))
-  contest.close(workers)
+  facts, samples = {}, {}
+  task = [network, frames, args.batch]
+  if args.alone:
+    for _ in range(args.repeats):
+      for name in args.contestants:
+        compete([name], task, args.peers, 1, facts, samples)
+  else:
+    names = args.contestants
+    compete(names, task, args.peers, args.repeats, facts, samples)
   medians = {
     name: {what: statistics.median(s) for what, s in own.items()}
     for name, own in samples.items()
   }
   for what in ('train', 'infer'):
-    best = min(medians[n][what] for n in ('keras', 'pytorch'))
+    best = min(medians[n][what] for n in medians if n != 'ours')
     said = ', '.join(f'{n} {medians[n][what]:.4f} s' for n in medians)
     ratio = best / medians['ours'][what]
     print(
@@ -67,10 +74,31 @@ def measured(network, frames, args):
     'network': network,
     'frames': frames,
     'batch': args.batch,
+    'alone': args.alone,
     'contestants': facts,
     'median_seconds': medians,
     'samples': samples,
   }
+
+
+def compete(names, task, peers, repeats, facts, samples):
+  """Starts some, gives each its turns, and lets them end.
+
+  Adds what they say of themselves to facts, and their seconds to samples.
+  """
+  workers, found = contest.start(
+    'benchmarks.models', {n: CONTESTANTS[n] for n in names}, peers, task
+  )
+  facts |= found
+  same(facts)  # before any time is spent
+  for _ in range(repeats):
+    for what in ('train', 'infer'):
+      for name, worker in workers.items():
+        count = max(1, round(TURN / facts[name][what]))
+        seconds = worker.turn(what, count)
+        own = samples.setdefault(name, {'train': [], 'infer': []})
+        own[what].append(seconds)
+  contest.close(workers)
 
 
 def same(facts):
