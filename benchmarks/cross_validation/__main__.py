@@ -1,9 +1,11 @@
 """Measures the three side by side: one after the other, over and over."""
 
 import argparse
+import contextlib
 import os
 import pathlib
 import statistics
+import sys
 import tempfile
 
 import numpy as np
@@ -19,6 +21,9 @@ CONTESTANTS = {
   'keras': 'keras_folds',
   'pytorch': 'pytorch_folds',
 }
+BATCH = 64
+# Epochs of the proof that all train the same, and what may lie between them.
+PROOF, SAME = 5, 1e-2
 
 
 def main():
@@ -34,40 +39,29 @@ def main():
   load = os.getloadavg()[0]
   config = base.get_config()
   clips = datasets.load(config.dataset)
-  results = [
-    measured(clips, network, protocol, args)
-    for network in args.networks.split(',')
-    for protocol in args.protocols.split(',')
-  ]
+  proofs, results = [], []
+  for network in args.networks.split(','):
+    proofs.append(proved(clips, network, args))
+    results += [
+      measured(clips, network, protocol, args)
+      for protocol in args.protocols.split(',')
+    ]
   result = {'data': 'SYNTHETIC faces', 'epochs': args.epochs}
-  record.write(
-    'cross_validation', result | {'results': results}, load, args.out
-  )
+  result |= {'proofs': proofs, 'results': results}
+  record.write('cross_validation', result, load, args.out)
 
 
 def measured(clips, network, protocol, args):
   """Median seconds and scores of one network under one protocol."""
   fold_N = folds_of(clips, protocol)
-  with tempfile.TemporaryDirectory() as folder:
-    file = pathlib.Path(folder) / 'task.npz'
-    np.savez(
-      file,
-      **{name: clips.streams[name] for name in models_task.STREAMS[network]},
-      label=clips.label,
-      fold=fold_N,
-      network=network,
-      epochs=args.epochs,
-    )
-    workers, facts = contest.start(
-      'benchmarks.cross_validation', CONTESTANTS, args.peers, [file]
-    )
-    samples = {name: [] for name in workers}
+  samples = {name: [] for name in CONTESTANTS}
+  how = dict(batch=BATCH, dropout=models_task.DROPOUT, epochs=args.epochs)
+  with competing(clips, network, fold_N, args.peers, **how) as (workers, facts):
     for _ in range(args.repeats):
       for name, worker in workers.items():
         answer = worker.turn(args.epochs)
         samples[name].append(answer['seconds'])
         facts[name] |= scores(clips, answer['probabilities'])
-    contest.close(workers)
   medians = {name: statistics.median(s) for name, s in samples.items()}
   best = min(medians['keras'], medians['pytorch'])
   for name, seconds in medians.items():
@@ -86,6 +80,59 @@ def measured(clips, network, protocol, args):
     'faster_peer_to_ours': best / medians['ours'],
     'samples': samples,
   }
+
+
+def proved(clips, network, args):
+  """All train the same, where chance plays no part: how far answers differ.
+
+  Without dropout, and with all training clips in one batch, every contestant
+  must come to the same probabilities of the clips that are held out.
+  """
+  how = dict(batch=len(clips.label), dropout=0.0, epochs=PROOF)
+  fold_N = folds_of(clips, 'kfold')
+  with competing(clips, network, fold_N, args.peers, **how) as (workers, _):
+    answers = {
+      name: np.array(worker.turn(PROOF)['probabilities'])
+      for name, worker in workers.items()
+    }
+  ours, *peers = answers.values()
+  most = max(float(np.abs(ours - other).max()) for other in peers)
+  moved = float(np.abs(ours - 1 / models_task.CLASSES).max())
+  print(
+    f'{network}: after {PROOF} epochs without dropout, in whole batches, '
+    f'probabilities of all differ by {most:.1e} at most (the largest is '
+    f'{moved:.2f} from chance)',
+    flush=True,
+  )
+  if most > SAME:
+    sys.exit(f'error: {network}: the contestants do not train the same')
+  return {
+    'network': network,
+    'epochs': PROOF,
+    'largest_difference': most,
+    'farthest_from_chance': moved,
+  }
+
+
+@contextlib.contextmanager
+def competing(clips, network, fold_N, peers, **how):
+  """The contestants at work on one task, and what each says of itself."""
+  with tempfile.TemporaryDirectory() as folder:
+    file = pathlib.Path(folder) / 'task.npz'
+    streams = models_task.STREAMS[network]
+    np.savez(
+      file,
+      **{name: clips.streams[name] for name in streams},
+      label=clips.label,
+      fold=fold_N,
+      network=network,
+      **how,
+    )
+    workers, facts = contest.start(
+      'benchmarks.cross_validation', CONTESTANTS, peers, [file]
+    )
+    yield workers, facts
+    contest.close(workers)
 
 
 def folds_of(clips, protocol):

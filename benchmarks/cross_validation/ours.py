@@ -26,10 +26,10 @@ def main(file):
   compilation.tune_cpu()
   given = task.Task.read(file)
   config = base.get_config()
-  config.train.batch_size = task.BATCH
+  config.train.batch_size = given.network.batch
   config.train.learning_rate, config.train.decay = task.RATE, 0.0
   config.train.class_weights = False
-  network = ours.network(given.network, models_task.DROPOUT)
+  network = ours.network(given.network, given.dropout)
   streams = models_task.STREAMS[given.network.network]
   clips = {name: given.clips[name] for name in streams}
   job = Job(network, {**clips, 'label': given.label}, config)

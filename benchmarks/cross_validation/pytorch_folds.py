@@ -22,7 +22,7 @@ def main(file):
   torch.backends.cudnn.benchmark = True
   given = task.Task.read(file)
   device = 'cuda' if torch.cuda.is_available() else 'cpu'
-  model = pytorch.Network(given.network, models_task.DROPOUT).to(device)
+  model = pytorch.Network(given.network, given.dropout).to(device)
   streams = [
     torch.from_numpy(x.reshape(len(x), 1, *x.shape[1:4])).to(device)
     for x in given.seen()

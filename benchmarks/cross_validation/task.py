@@ -10,7 +10,7 @@ import numpy as np
 from benchmarks import turns
 from benchmarks.models import task as models_task
 
-RATE, BATCH = 1e-3, 64
+RATE = 1e-3
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,7 +19,8 @@ class Task:
 
   clips: streams (N, T, H, W, 1) uint8; label: (N,).
   fold: (N,), which fold holds a clip out; epochs: of each training.
-  network: gives the weights that all start from.
+  network: gives the weights that all start from, and the size of a batch.
+  dropout: its rate.
   """
 
   clips: dict[str, np.ndarray]
@@ -27,15 +28,17 @@ class Task:
   fold: np.ndarray
   epochs: int
   network: models_task.Task
+  dropout: float
 
   @classmethod
   def read(cls, file):
     given = dict(np.load(file))
     network, epochs = str(given.pop('network')), int(given.pop('epochs'))
+    batch, dropout = int(given.pop('batch')), float(given.pop('dropout'))
     label, fold = given.pop('label'), given.pop('fold')
     frames = next(iter(given.values())).shape[1]
-    weights = models_task.Task(network, frames, BATCH)
-    return cls(given, label, fold, epochs, weights)
+    weights = models_task.Task(network, frames, batch)
+    return cls(given, label, fold, epochs, weights, dropout)
 
   def of(self, epochs: int) -> 'Task':
     return dataclasses.replace(self, epochs=epochs)
@@ -59,7 +62,7 @@ class Task:
     """The training clips of a fold, shuffled, in batches of equal size."""
     train = np.flatnonzero(self.fold != fold)
     order = np.random.default_rng([fold, epoch]).permutation(train)
-    return np.array_split(order, -(-len(train) // BATCH))
+    return np.array_split(order, -(-len(train) // self.network.batch))
 
 
 def standardised(clips):

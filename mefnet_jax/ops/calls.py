@@ -4,8 +4,11 @@ XLA's foreign function interface calls a function with the address of a frame
 (`xla/ffi/api/c_api.h`, XLA_FFI_CallFrame) in which everything has its place;
 `_floats` and its like find the arrays in it. Each array may have further
 axes in front, for `jax.vmap` adds one of size 1 or of its own size: `_of`
-tells which part of an operand belongs to a part of the result.
+tells which part of an operand belongs to a part of the result, and `_slice`
+gives it.
 """
+
+from typing import NamedTuple
 
 import jax
 import numpy as np
@@ -60,42 +63,52 @@ def _count(shape):
   return total
 
 
+class _Array(NamedTuple):
+  """The numbers of an array in a row, and its sizes."""
+
+  values: np.ndarray
+  shape: np.ndarray
+
+
 @njit(**_how)
 def _floats(frame, side, number):
-  """A flat float32 array."""
-  size = _count(_shape(frame, side, number))
-  return carray(_pointer(_address(frame, side, number)), size, np.float32)
+  """A float32 array."""
+  shape = _shape(frame, side, number)
+  address = _pointer(_address(frame, side, number))
+  return _Array(carray(address, _count(shape), np.float32), shape)
 
 
 @njit(**_how)
 def _integers(frame, side, number):
-  """A flat int32 array."""
-  size = _count(_shape(frame, side, number))
-  return carray(_pointer(_address(frame, side, number)), size, np.int32)
+  """An int32 array."""
+  shape = _shape(frame, side, number)
+  address = _pointer(_address(frame, side, number))
+  return _Array(carray(address, _count(shape), np.int32), shape)
 
 
 @njit(**_how)
 def _bytes(frame, side, number):
-  """A flat uint8 array."""
-  size = _count(_shape(frame, side, number))
-  return carray(_pointer(_address(frame, side, number)), size, np.uint8)
+  """A uint8 array."""
+  shape = _shape(frame, side, number)
+  address = _pointer(_address(frame, side, number))
+  return _Array(carray(address, _count(shape), np.uint8), shape)
 
 
 @njit(**_how)
-def _of(part, result, shape, rank):
+def _of(part, result, operand, rank):
   """Which part of an operand goes with a part of the result.
 
   `part` counts the axes in front of the last `rank` of the result.
   """
-  front = len(result) - rank
+  front = len(result.shape) - rank
   at, step = 0, 1
   for axis in range(front - 1, -1, -1):
-    size = result[axis]
+    size = result.shape[axis]
     index = part % size
     part //= size
-    if shape[axis] > 1:
+    if operand.shape[axis] > 1:
       at += index * step
-    step *= shape[axis]
+    step *= operand.shape[axis]
   return at
 
 
@@ -109,18 +122,35 @@ def _three(values, at):
 
 
 @njit(**_how)
-def _slice(array, part, of_result, shape, rank, clip):
+def _sizes(array, behind):
+  """Frames, rows and columns, the first of which is so far from the end."""
+  return _three(array.shape, len(array.shape) - behind)
+
+
+@njit(**_how)
+def _window(array):
+  """Frames, rows and columns, as a call was given them."""
+  return _three(array.values, 0)
+
+
+@njit(**_how)
+def _half(sizes):
+  return (sizes[0] // 2, sizes[1] // 2, sizes[2] // 2)
+
+
+@njit(**_how)
+def _slice(operand, part, result, rank, clip):
   """What belongs to a part of the result, of clip number `clip`.
 
   The operand's own axes are as many as the result's `rank` tells, the first
   of them the clips; a clip below 0 means an operand without clips.
   """
-  front = len(of_result) - rank
-  part = _of(part, of_result, shape, rank)
+  front = len(result.shape) - rank
+  part = _of(part, result, operand, rank)
   if clip >= 0:
-    part, front = part * shape[front] + clip, front + 1
-  size = _count(shape[front:])
-  return array[part * size : (part + 1) * size]
+    part, front = part * operand.shape[front] + clip, front + 1
+  size = _count(operand.shape[front:])
+  return operand.values[part * size : (part + 1) * size]
 
 
 @njit(**_how)
@@ -130,9 +160,9 @@ def _put(values, factor, to, count):
 
 
 @njit(**_how)
-def _parts(shape, rank):
+def _parts(array, rank):
   """The number of parts: of the axes in front of the last `rank`."""
-  return _count(shape[: len(shape) - rank])
+  return _count(array.shape[: len(array.shape) - rank])
 
 
 @njit(**_how)
@@ -155,28 +185,25 @@ def _convolve_pool(address):
   if not _at_work(frame):
     return 0
   x, w = _floats(frame, _IN, 0), _floats(frame, _IN, 1)
-  window = _three(_integers(frame, _IN, 2), 0)
+  window = _window(_integers(frame, _IN, 2))
   y, choice = _floats(frame, _OUT, 0), _integers(frame, _OUT, 1)
-  of_x, of_w = _shape(frame, _IN, 0), _shape(frame, _IN, 1)
-  of_y = _shape(frame, _OUT, 0)
-  sizes, kernel = _three(of_x, len(of_x) - 3), _three(of_w, len(of_w) - 4)
-  filters, parts = of_w[-1], _parts(of_y, 5)
-  taps = kernel[0] * kernel[1] * kernel[2]
+  sizes, kernel = _sizes(x, 3), _sizes(w, 4)
+  filters, parts = w.shape[-1], _parts(y, 5)
+  taps = _count(kernel)
   weights = [
-    kernels.packed(_slice(w, p, of_y, of_w, 5, -1), taps, filters)
-    for p in range(parts)
+    kernels.packed(_slice(w, p, y, 5, -1), taps, filters) for p in range(parts)
   ]
-  for b in range(of_y[-5]):
+  for b in range(y.shape[-5]):
     for p in range(parts):
       kernels.convolve_pool(
-        _slice(x, p, of_y, of_x, 5, b),
+        _slice(x, p, y, 5, b),
         weights[p],
         sizes,
         kernel,
         window,
         filters,
-        _slice(y, p, of_y, of_y, 5, b),
-        _slice(choice, p, of_y, of_y, 5, b),
+        _slice(y, p, y, 5, b),
+        _slice(choice, p, y, 5, b),
       )
   return 0
 
@@ -189,22 +216,20 @@ def _convolve_pool_gradient(address):
     return 0
   x, choice = _floats(frame, _IN, 0), _integers(frame, _IN, 1)
   g, out = _floats(frame, _IN, 2), _floats(frame, _OUT, 0)
-  window = _three(_integers(frame, _IN, 3), 0)
-  of_x, of_choice = _shape(frame, _IN, 0), _shape(frame, _IN, 1)
-  of_g, of_w = _shape(frame, _IN, 2), _shape(frame, _OUT, 0)
-  sizes, kernel = _three(of_x, len(of_x) - 3), _three(of_w, len(of_w) - 4)
-  filters, parts = of_w[-1], _parts(of_w, 4)
+  window = _window(_integers(frame, _IN, 3))
+  sizes, kernel = _sizes(x, 3), _sizes(out, 4)
+  filters, parts = out.shape[-1], _parts(out, 4)
   windows = kernels.windows_of(*kernel, sizes[0], sizes[2])
   into = np.zeros((parts, filters * len(windows) * tiles.LANES), np.float32)
   turned = np.empty(0, np.float32)
-  for b in range(of_x[-4]):
+  for b in range(x.shape[-4]):
     for p in range(parts):
-      if p == 0 or _of(p, of_w, of_x, 4) != _of(p - 1, of_w, of_x, 4):
-        turned = kernels.frames_last(_slice(x, p, of_w, of_x, 4, b), *sizes)
+      if p == 0 or _of(p, out, x, 4) != _of(p - 1, out, x, 4):
+        turned = kernels.frames_last(_slice(x, p, out, 4, b), *sizes)
       kernels.add_pool_gradient(
         turned,
-        _slice(g, p, of_w, of_g, 4, b),
-        _slice(choice, p, of_w, of_choice, 4, b),
+        _slice(g, p, out, 4, b),
+        _slice(choice, p, out, 4, b),
         sizes,
         kernel,
         window,
@@ -213,7 +238,7 @@ def _convolve_pool_gradient(address):
         into[p],
       )
   for p in range(parts):
-    to = _slice(out, p, of_w, of_w, 4, -1)
+    to = _slice(out, p, out, 4, -1)
     kernels.unpacked_windows(into[p], kernel, filters, to)
   return 0
 
@@ -231,45 +256,40 @@ def _convolve_relu(address):
   place = _integers(frame, _OUT, 4)
   map_mean, map_peak = _floats(frame, _OUT, 5), _floats(frame, _OUT, 6)
   map_first = _integers(frame, _OUT, 7)
-  of_x, of_w = _shape(frame, _IN, 0), _shape(frame, _IN, 1)
-  of_bias, of_y = _shape(frame, _IN, 2), _shape(frame, _OUT, 0)
-  of_bits, of_mean = _shape(frame, _OUT, 1), _shape(frame, _OUT, 2)
-  of_map = _shape(frame, _OUT, 5)
-  sizes, kernel = _three(of_x, len(of_x) - 3), _three(of_w, len(of_w) - 4)
-  filters, parts = of_w[-1], _parts(of_y, 5)
+  sizes, kernel = _sizes(x, 3), _sizes(w, 4)
+  filters, parts = w.shape[-1], _parts(y, 5)
   width = kernels.filled(filters)
-  taps = kernel[0] * kernel[1] * kernel[2]
-  places = of_y[-4] * of_y[-3] * of_y[-2]
+  taps = _count(kernel)
+  places = y.shape[-4] * y.shape[-3] * y.shape[-2]
   totals, peaks = np.empty(width, np.float32), np.empty(width, np.float32)
   found = np.empty(width, np.int32)
   weights = [
-    kernels.packed(_slice(w, p, of_y, of_w, 5, -1), taps, filters)
-    for p in range(parts)
+    kernels.packed(_slice(w, p, y, 5, -1), taps, filters) for p in range(parts)
   ]
   shifts = np.zeros((parts, width), np.float32)
   for p in range(parts):
-    _put(_slice(bias, p, of_y, of_bias, 5, -1), 1.0, shifts[p], filters)
-  for b in range(of_x[-4]):
+    _put(_slice(bias, p, y, 5, -1), 1.0, shifts[p], filters)
+  for b in range(x.shape[-4]):
     for p in range(parts):
       kernels.convolve_relu(
-        _slice(x, p, of_y, of_x, 5, b),
+        _slice(x, p, y, 5, b),
         weights[p],
         shifts[p],
         sizes,
         kernel,
         filters,
-        _slice(y, p, of_y, of_y, 5, b),
-        _slice(bits, p, of_y, of_bits, 5, b),
+        _slice(y, p, y, 5, b),
+        _slice(bits, p, y, 5, b),
         totals,
         peaks,
         found,
-        _slice(map_mean, p, of_y, of_map, 5, b),
-        _slice(map_peak, p, of_y, of_map, 5, b),
-        _slice(map_first, p, of_y, of_map, 5, b),
+        _slice(map_mean, p, y, 5, b),
+        _slice(map_peak, p, y, 5, b),
+        _slice(map_first, p, y, 5, b),
       )
-      _put(totals, 1 / places, _slice(mean, p, of_y, of_mean, 5, b), filters)
-      _put(peaks, 1.0, _slice(peak, p, of_y, of_mean, 5, b), filters)
-      _put(found, 1, _slice(place, p, of_y, of_mean, 5, b), filters)
+      _put(totals, 1 / places, _slice(mean, p, y, 5, b), filters)
+      _put(peaks, 1.0, _slice(peak, p, y, 5, b), filters)
+      _put(found, 1, _slice(place, p, y, 5, b), filters)
   return 0
 
 
@@ -289,35 +309,29 @@ def _convolve_relu_gradient(address):
   to_peak, to_map_mean = _floats(frame, _IN, 6), _floats(frame, _IN, 7)
   to_map_peak = _floats(frame, _IN, 8)
   out, out_bias = _floats(frame, _OUT, 0), _floats(frame, _OUT, 1)
-  of_x, of_bits = _shape(frame, _IN, 0), _shape(frame, _IN, 1)
-  of_place, of_first = _shape(frame, _IN, 2), _shape(frame, _IN, 3)
-  of_g, of_mean = _shape(frame, _IN, 4), _shape(frame, _IN, 5)
-  of_peak, of_map_mean = _shape(frame, _IN, 6), _shape(frame, _IN, 7)
-  of_map_peak, of_w = _shape(frame, _IN, 8), _shape(frame, _OUT, 0)
-  of_bias = _shape(frame, _OUT, 1)
-  sizes, kernel = _three(of_x, len(of_x) - 3), _three(of_w, len(of_w) - 4)
-  filters, parts = of_w[-1], _parts(of_w, 4)
+  sizes, kernel = _sizes(x, 3), _sizes(out, 4)
+  filters, parts = out.shape[-1], _parts(out, 4)
   width = kernels.filled(filters)
-  taps = kernel[0] * kernel[1] * kernel[2]
-  places = of_g[-4] * of_g[-3] * of_g[-2]
+  taps = _count(kernel)
+  places = g.shape[-4] * g.shape[-3] * g.shape[-2]
   into = np.zeros((parts, taps * width), np.float32)
   into_bias = np.zeros((parts, width), np.float32)
   own, turned = np.zeros(width, np.float32), np.empty(0, np.float32)
-  for b in range(of_x[-4]):
+  for b in range(x.shape[-4]):
     for p in range(parts):
-      if p == 0 or _of(p, of_w, of_x, 4) != _of(p - 1, of_w, of_x, 4):
-        turned = kernels.frames_last(_slice(x, p, of_w, of_x, 4, b), *sizes)
-      _put(_slice(to_mean, p, of_w, of_mean, 4, b), 1 / places, own, filters)
+      if p == 0 or _of(p, out, x, 4) != _of(p - 1, out, x, 4):
+        turned = kernels.frames_last(_slice(x, p, out, 4, b), *sizes)
+      _put(_slice(to_mean, p, out, 4, b), 1 / places, own, filters)
       kernels.add_relu_gradient(
         turned,
-        _slice(g, p, of_w, of_g, 4, b),
-        _slice(bits, p, of_w, of_bits, 4, b),
+        _slice(g, p, out, 4, b),
+        _slice(bits, p, out, 4, b),
         own,
-        _slice(to_peak, p, of_w, of_peak, 4, b),
-        _slice(place, p, of_w, of_place, 4, b),
-        _slice(to_map_mean, p, of_w, of_map_mean, 4, b),
-        _slice(to_map_peak, p, of_w, of_map_peak, 4, b),
-        _slice(first, p, of_w, of_first, 4, b),
+        _slice(to_peak, p, out, 4, b),
+        _slice(place, p, out, 4, b),
+        _slice(to_map_mean, p, out, 4, b),
+        _slice(to_map_peak, p, out, 4, b),
+        _slice(first, p, out, 4, b),
         sizes,
         kernel,
         filters,
@@ -325,9 +339,9 @@ def _convolve_relu_gradient(address):
         into_bias[p],
       )
   for p in range(parts):
-    to = _slice(out, p, of_w, of_w, 4, -1)
+    to = _slice(out, p, out, 4, -1)
     kernels.unpacked_taps(into[p], kernel, filters, to)
-    _put(into_bias[p], 1.0, _slice(out_bias, p, of_w, of_bias, 4, -1), filters)
+    _put(into_bias[p], 1.0, _slice(out_bias, p, out, 4, -1), filters)
   return 0
 
 
@@ -338,25 +352,23 @@ def _pool_weighed(address):
   if not _at_work(frame):
     return 0
   y, weight = _floats(frame, _IN, 0), _floats(frame, _IN, 1)
-  window = _three(_integers(frame, _IN, 2), 0)
+  window = _window(_integers(frame, _IN, 2))
   plain, choice = _floats(frame, _OUT, 0), _integers(frame, _OUT, 1)
   weighed, weighed_choice = _floats(frame, _OUT, 2), _integers(frame, _OUT, 3)
   value = _floats(frame, _OUT, 4)
-  of_y, of_weight = _shape(frame, _IN, 0), _shape(frame, _IN, 1)
-  of = _shape(frame, _OUT, 0)
-  for b in range(of[-5]):
-    for p in range(_parts(of, 5)):
+  for b in range(plain.shape[-5]):
+    for p in range(_parts(plain, 5)):
       kernels.pool_weighed(
-        _slice(y, p, of, of_y, 5, b),
-        _slice(weight, p, of, of_weight, 5, b),
-        _three(of_y, len(of_y) - 4),
+        _slice(y, p, plain, 5, b),
+        _slice(weight, p, plain, 5, b),
+        _sizes(y, 4),
         window,
-        of_y[-1],
-        _slice(plain, p, of, of, 5, b),
-        _slice(choice, p, of, of, 5, b),
-        _slice(weighed, p, of, of, 5, b),
-        _slice(weighed_choice, p, of, of, 5, b),
-        _slice(value, p, of, of, 5, b),
+        y.shape[-1],
+        _slice(plain, p, plain, 5, b),
+        _slice(choice, p, plain, 5, b),
+        _slice(weighed, p, plain, 5, b),
+        _slice(weighed_choice, p, plain, 5, b),
+        _slice(value, p, plain, 5, b),
       )
   return 0
 
@@ -374,26 +386,22 @@ def _pool_weighed_gradient(address):
   weight, g = _floats(frame, _IN, 0), _floats(frame, _IN, 1)
   choice, g_weighed = _integers(frame, _IN, 2), _floats(frame, _IN, 3)
   weighed_choice, value = _integers(frame, _IN, 4), _floats(frame, _IN, 5)
-  window = _three(_integers(frame, _IN, 6), 0)
+  window = _window(_integers(frame, _IN, 6))
   to_y, to_weight = _floats(frame, _OUT, 0), _floats(frame, _OUT, 1)
-  of_weight, of_g = _shape(frame, _IN, 0), _shape(frame, _IN, 1)
-  of_choice, of_g_weighed = _shape(frame, _IN, 2), _shape(frame, _IN, 3)
-  of_weighed, of_value = _shape(frame, _IN, 4), _shape(frame, _IN, 5)
-  of, of_to_weight = _shape(frame, _OUT, 0), _shape(frame, _OUT, 1)
-  for b in range(of[-5]):
-    for p in range(_parts(of, 5)):
+  for b in range(to_y.shape[-5]):
+    for p in range(_parts(to_y, 5)):
       kernels.pool_weighed_gradient(
-        _slice(g, p, of, of_g, 5, b),
-        _slice(choice, p, of, of_choice, 5, b),
-        _slice(g_weighed, p, of, of_g_weighed, 5, b),
-        _slice(weighed_choice, p, of, of_weighed, 5, b),
-        _slice(value, p, of, of_value, 5, b),
-        _slice(weight, p, of, of_weight, 5, b),
-        _three(of, len(of) - 4),
+        _slice(g, p, to_y, 5, b),
+        _slice(choice, p, to_y, 5, b),
+        _slice(g_weighed, p, to_y, 5, b),
+        _slice(weighed_choice, p, to_y, 5, b),
+        _slice(value, p, to_y, 5, b),
+        _slice(weight, p, to_y, 5, b),
+        _sizes(to_y, 4),
         window,
-        of[-1],
-        _slice(to_y, p, of, of, 5, b),
-        _slice(to_weight, p, of, of_to_weight, 5, b),
+        to_y.shape[-1],
+        _slice(to_y, p, to_y, 5, b),
+        _slice(to_weight, p, to_y, 5, b),
       )
   return 0
 
@@ -406,21 +414,19 @@ def _convolve_few(address):
     return 0
   x, w = _floats(frame, _IN, 0), _floats(frame, _IN, 1)
   y = _floats(frame, _OUT, 0)
-  of_x, of_w = _shape(frame, _IN, 0), _shape(frame, _IN, 1)
-  of_y = _shape(frame, _OUT, 0)
-  sizes, kernel = _three(of_x, len(of_x) - 4), _three(of_w, len(of_w) - 5)
-  channels, filters, parts = of_w[-2], of_w[-1], _parts(of_y, 5)
-  taps = kernel[0] * kernel[1] * kernel[2]
-  before = ((kernel[0] - 1) // 2, (kernel[1] - 1) // 2, (kernel[2] - 1) // 2)
+  sizes, kernel = _sizes(x, 4), _sizes(w, 5)
+  channels, filters, parts = w.shape[-2], w.shape[-1], _parts(y, 5)
+  taps = _count(kernel)
+  before = _half((kernel[0] - 1, kernel[1] - 1, kernel[2] - 1))
   padded = kernels.around(sizes, kernel)
   offsets = kernels.plane_offsets(channels, kernel, padded)
   for p in range(parts):
-    own = _slice(w, p, of_y, of_w, 5, -1)
+    own = _slice(w, p, y, 5, -1)
     own = kernels.by_filter(own, taps, channels, filters, False)
-    for b in range(of_y[-5]):
-      seen = _slice(x, p, of_y, of_x, 5, b)
+    for b in range(y.shape[-5]):
+      seen = _slice(x, p, y, 5, b)
       seen = kernels.planes(seen, channels, sizes, before, padded)
-      to = _slice(y, p, of_y, of_y, 5, b)
+      to = _slice(y, p, y, 5, b)
       kernels.convolve_planes(seen, own, offsets, sizes, padded, filters, to)
   return 0
 
@@ -431,38 +437,32 @@ def _convolve_few_gradient(address):
   frame = carray(address, 21, np.int64)
   if not _at_work(frame):
     return 0
-  x, w, g = (
-    _floats(frame, _IN, 0),
-    _floats(frame, _IN, 1),
-    _floats(frame, _IN, 2),
-  )
+  x, w = _floats(frame, _IN, 0), _floats(frame, _IN, 1)
+  g = _floats(frame, _IN, 2)
   to_x, to_w = _floats(frame, _OUT, 0), _floats(frame, _OUT, 1)
-  of_x, of_w = _shape(frame, _IN, 0), _shape(frame, _IN, 1)
-  of_g, of_to_x = _shape(frame, _IN, 2), _shape(frame, _OUT, 0)
-  of_to_w = _shape(frame, _OUT, 1)
-  sizes, kernel = _three(of_x, len(of_x) - 4), _three(of_w, len(of_w) - 5)
-  channels, filters, parts = of_w[-2], of_w[-1], _parts(of_to_w, 5)
-  taps = kernel[0] * kernel[1] * kernel[2]
-  before = ((kernel[0] - 1) // 2, (kernel[1] - 1) // 2, (kernel[2] - 1) // 2)
-  behind = (kernel[0] // 2, kernel[1] // 2, kernel[2] // 2)
+  sizes, kernel = _sizes(x, 4), _sizes(w, 5)
+  channels, filters, parts = w.shape[-2], w.shape[-1], _parts(to_w, 5)
+  taps = _count(kernel)
+  before = _half((kernel[0] - 1, kernel[1] - 1, kernel[2] - 1))
+  behind = _half(kernel)
   padded = kernels.around(sizes, kernel)
   offsets = kernels.plane_offsets(channels, kernel, padded)
   back = kernels.plane_offsets(filters, kernel, padded)
   for p in range(parts):
-    own = _slice(w, p, of_to_w, of_w, 5, -1)
+    own = _slice(w, p, to_w, 5, -1)
     own = kernels.by_filter(own, taps, channels, filters, True)
     into = np.zeros(filters * len(offsets) * tiles.LANES, np.float32)
-    for b in range(of_x[-5]):
-      down = _slice(g, p, of_to_w, of_g, 5, b)
-      seen = _slice(x, p, of_to_w, of_x, 5, b)
+    for b in range(x.shape[-5]):
+      down = _slice(g, p, to_w, 5, b)
+      seen = _slice(x, p, to_w, 5, b)
       seen = kernels.planes(seen, channels, sizes, before, padded)
       kernels.add_planes_gradient(
         seen, down, offsets, sizes, padded, filters, into
       )
       seen = kernels.planes(down, filters, sizes, behind, padded)
-      to = _slice(to_x, p, of_to_w, of_to_x, 5, b)
+      to = _slice(to_x, p, to_w, 5, b)
       kernels.convolve_planes(seen, own, back, sizes, padded, channels, to)
-    to = _slice(to_w, p, of_to_w, of_to_w, 5, -1)
+    to = _slice(to_w, p, to_w, 5, -1)
     kernels.unpacked_planes(into, taps, channels, filters, to)
   return 0
 
@@ -475,12 +475,10 @@ def _dense(address):
     return 0
   x, w = _floats(frame, _IN, 0), _floats(frame, _IN, 1)
   y = _floats(frame, _OUT, 0)
-  of_x, of_w = _shape(frame, _IN, 0), _shape(frame, _IN, 1)
-  of_y = _shape(frame, _OUT, 0)
-  batch, deep, wide = of_x[-2], of_x[-1], of_w[-1]
-  for p in range(_parts(of_y, 2)):
-    own = _slice(w, p, of_y, of_w, 2, -1)
-    seen, to = _slice(x, p, of_y, of_x, 2, -1), _slice(y, p, of_y, of_y, 2, -1)
+  batch, deep, wide = x.shape[-2], x.shape[-1], w.shape[-1]
+  for p in range(_parts(y, 2)):
+    own = _slice(w, p, y, 2, -1)
+    seen, to = _slice(x, p, y, 2, -1), _slice(y, p, y, 2, -1)
     kernels.product(
       seen, deep, 1, own, wide, False, batch, deep, wide, to, wide
     )
@@ -496,24 +494,19 @@ def _dense_gradient(address):
   x, w = _floats(frame, _IN, 0), _floats(frame, _IN, 1)
   g = _floats(frame, _IN, 2)
   to_x, to_w = _floats(frame, _OUT, 0), _floats(frame, _OUT, 1)
-  of_x, of_w = _shape(frame, _IN, 0), _shape(frame, _IN, 1)
-  of_g, of_to_x = _shape(frame, _IN, 2), _shape(frame, _OUT, 0)
-  of_to_w = _shape(frame, _OUT, 1)
-  batch, deep, wide = of_x[-2], of_x[-1], of_w[-1]
+  batch, deep, wide = x.shape[-2], x.shape[-1], w.shape[-1]
   two = 2 * tiles.LANES
   full = (batch + two - 1) // two * two
   turned = np.empty(deep * full, np.float32)
-  for p in range(_parts(of_to_w, 2)):
-    own = _slice(w, p, of_to_w, of_w, 2, -1)
-    seen = _slice(x, p, of_to_w, of_x, 2, -1)
-    down = _slice(g, p, of_to_w, of_g, 2, -1)
+  for p in range(_parts(to_w, 2)):
+    own = _slice(w, p, to_w, 2, -1)
+    seen = _slice(x, p, to_w, 2, -1)
+    down = _slice(g, p, to_w, 2, -1)
     # Few columns: clips. The kernel is read as it lies.
     kernels.product(
       own, wide, 1, down, wide, True, deep, wide, batch, turned, full
     )
-    kernels.turn(
-      turned, deep, full, batch, _slice(to_x, p, of_to_w, of_to_x, 2, -1)
-    )
+    kernels.turn(turned, deep, full, batch, _slice(to_x, p, to_w, 2, -1))
     kernels.product(
       seen,
       1,
@@ -524,7 +517,7 @@ def _dense_gradient(address):
       deep,
       batch,
       wide,
-      _slice(to_w, p, of_to_w, of_to_w, 2, -1),
+      _slice(to_w, p, to_w, 2, -1),
       wide,
     )
   return 0
@@ -537,24 +530,20 @@ def _adam(address):
   if not _at_work(frame):
     return 0
   g, numbers = _floats(frame, _IN, 3), _floats(frame, _IN, 4)
-  of_g, of_numbers = _shape(frame, _IN, 3), _shape(frame, _IN, 4)
-  of_p = _shape(frame, _OUT, 0)
   for i in range(3):
+    old, new = _floats(frame, _IN, i), _floats(frame, _OUT, i)
     if _address(frame, _IN, i) != _address(frame, _OUT, i):
-      kernels.copied(_floats(frame, _IN, i), _floats(frame, _OUT, i))
-  p, m, v = (
-    _floats(frame, _OUT, 0),
-    _floats(frame, _OUT, 1),
-    _floats(frame, _OUT, 2),
-  )
-  rank = len(of_p) - len(of_numbers) + 1
-  for part in range(_parts(of_p, rank)):
+      kernels.copied(old.values, new.values)
+  p, m = _floats(frame, _OUT, 0), _floats(frame, _OUT, 1)
+  v = _floats(frame, _OUT, 2)
+  rank = len(p.shape) - len(numbers.shape) + 1
+  for part in range(_parts(p, rank)):
     kernels.adam(
-      _slice(p, part, of_p, of_p, rank, -1),
-      _slice(m, part, of_p, of_p, rank, -1),
-      _slice(v, part, of_p, of_p, rank, -1),
-      _slice(g, part, of_p, of_g, rank, -1),
-      _slice(numbers, part, of_p, of_numbers, rank, -1),
+      _slice(p, part, p, rank, -1),
+      _slice(m, part, p, rank, -1),
+      _slice(v, part, p, rank, -1),
+      _slice(g, part, p, rank, -1),
+      _slice(numbers, part, p, rank, -1),
     )
   return 0
 
