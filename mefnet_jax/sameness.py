@@ -11,10 +11,10 @@ import numpy as np
 
 _HALF = 192  # bits
 DIGITS = 2 * _HALF // 4  # of a mark, in hex
-# Measured on 164 synthetic clips of 32 pixels (docs/protocols.md): no pair of
-# two people's clips is as near as this, and 1 % of the pairs of one person's;
-# brighter, noisy, JPEG and cut copies are, at 85 to 100 %.
-_STILL, _MOVING = 8, 54
+# Measured on two synthetic releases (docs/protocols.md): no pair of two people's
+# faces has less than 85, and brighter, noisy, JPEG and cut copies at most so
+# much, at 91 to 100 %. A bit of what a face looks like counts for four.
+_LOOKS, _MOST = 4, 64
 
 
 def digest(clip_THWC: np.ndarray) -> str:
@@ -55,15 +55,13 @@ def near(marks) -> np.ndarray:
 
 
 def _alike(one_NB, other_NB):
-  """(N, N) whether both halves of two marks differ in few bits."""
-  halves = (slice(_HALF), _STILL), (slice(_HALF, None), _MOVING)
-  near = True
-  for half, most in halves:
-    x, y = (
-      bits[:, half].astype(np.float32) * 2 - 1 for bits in (one_NB, other_NB)
-    )
-    near = near & ((_HALF - x @ y.T) / 2 <= most)
-  return near
+  """(N, N) whether two marks differ in few bits."""
+  x, y = (bits.astype(np.float32) * 2 - 1 for bits in (one_NB, other_NB))
+  looks, moves = (
+    (_HALF - x[:, half] @ y[:, half].T) / 2
+    for half in (slice(_HALF), slice(_HALF, None))
+  )
+  return _LOOKS * looks + moves <= _MOST
 
 
 def _mirrored(bits_NB):

@@ -47,6 +47,20 @@ def test_other_clips_are_not_near():
   assert not near.any()
 
 
+@pytest.mark.parametrize(
+  ('looks', 'moves', 'expected'),
+  [(0, 64, True), (0, 65, False), (16, 0, True), (3, 50, True), (8, 53, False)],
+)
+def test_a_bit_of_looks_counts_for_four(looks, moves, expected):
+  """(8, 53) is what two people of the synthetic release had at 32 frames."""
+  bits = np.random.default_rng(0).integers(0, 2, 384).astype(np.uint8)
+  other = bits.copy()
+  other[:looks] ^= 1
+  other[192 : 192 + moves] ^= 1
+  marks = [np.packbits(x).tobytes().hex() for x in (bits, other)]
+  assert sameness.near(marks)[0, 1] == expected
+
+
 def test_one_frame_has_no_mark():
   assert sameness.mark(np.zeros((1, 28, 28, 3), np.uint8)) == ''
 
