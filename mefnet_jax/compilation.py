@@ -24,7 +24,7 @@ def prepare(*, deterministic: bool = True):
   if deterministic and not chosen and _has_gpu():
     os.environ['XLA_FLAGS'] = f'{flags} --xla_gpu_deterministic_ops=true'
   jax.config.update('jax_compilation_cache_dir', str(cache.root() / 'xla'))
-  jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.5)
+  jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.03)
 
 
 def tune_cpu():

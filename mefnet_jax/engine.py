@@ -74,19 +74,25 @@ class Engine:
       fold['moments'] = jax.tree.map(lambda *x: np.stack(x), *rows)
     return self.plan.place(self.plan.split(fold, axis=0))
 
+  def like(self, seeds) -> train.TrainState:
+    """Shapes and types of the states of all members, (S, F, ...)."""
+    front = len(seeds), len(self.splits)
+    one = jax.eval_shape(
+      self._create_state, self.feed.sample, jax.random.key(0)
+    )
+    return jax.tree.map(
+      lambda x: jax.ShapeDtypeStruct((*front, *x.shape), x.dtype), one
+    )
+
   def initial(self, seeds) -> train.TrainState:
-    """States of all members, (S, F, ...); a seed's begin alike."""
-    folds = len(self.splits)
+    """States of all members, on the devices; a seed's begin alike."""
     states = [
       self._create_state(self.feed.sample, jax.random.key(seed))
       for seed in seeds
     ]
-
-    def stack(*x):
-      x = np.stack([np.asarray(one) for one in x])
-      return np.broadcast_to(x[:, None], (len(x), folds, *x.shape[1:]))
-
-    return jax.tree.map(stack, *states)
+    return self.plan.spread(
+      jax.tree.map(lambda *x: np.stack([np.asarray(one) for one in x]), *states)
+    )
 
   def place(self, state):
     """Host states (S, F, ...) onto the devices."""

@@ -17,6 +17,7 @@ import math
 from collections.abc import Callable
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.experimental import multihost_utils
 
@@ -74,22 +75,39 @@ class Plan:
   def place(self, tree):
     """Puts what `split` gave where the step leaves it: one compilation."""
     axes = 0 if self.mode == 'folds' else None
-    return self._identity(tree, axes)
+    return self._laid(lambda tree: tree, tree, axes, axes)
 
   def share(self, tree):
     """Puts a copy of a tree on every device."""
-    return self._identity(tree, None)
+    return self._laid(lambda tree: tree, tree, None, None)
 
-  def _identity(self, tree, axes):
-    """A pmap that does nothing but lay the tree out; one axis must be split.
+  def spread(self, tree):
+    """Puts leaves (S, ...) where `place` puts those of folds all alike.
+
+    They are repeated on the devices: the states of a large network fill
+    gigabytes, and to touch these once is what it costs.
+    """
+    folds_mode = self.mode == 'folds'
+    count = self.padded // self.devices if folds_mode else self.folds
+
+    def repeat(tree):
+      return jax.tree.map(
+        lambda x: jnp.broadcast_to(x[:, None], (len(x), count, *x.shape[1:])),
+        tree,
+      )
+
+    return self._laid(repeat, tree, None, 0 if folds_mode else None)
+
+  def _laid(self, made_of, tree, axes, to):
+    """What a pmap makes of a tree, to lay it out; one axis must be split.
 
     The axis has the step's name, or jax would compile the step twice.
     """
     lay = jax.pmap(
-      lambda _, tree: tree,
+      lambda _, tree: made_of(tree),
       axis_name=_AXIS if self.mode == 'batch' else None,
       in_axes=(0, axes),
-      out_axes=axes,
+      out_axes=to,
       devices=self._devices(),
     )
     return lay(np.zeros(len(jax.local_devices()[: self.devices])), tree)

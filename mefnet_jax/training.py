@@ -1,5 +1,6 @@
 """The epochs of one block of members: curves, checkpoints, the best epoch."""
 
+import math
 import time
 
 import jax
@@ -80,23 +81,30 @@ class Training:
 
   def _begin(self, done, note):
     """The state to go on with, on the devices."""
-    seeds = self.block.seeds
-    state = self.engine.initial(seeds)
+    compiled, seeds = self.engine, self.block.seeds
+    like = compiled.like(seeds)
     self.note = {
       'fingerprint': self.job.fingerprint,
-      'parameters': sum(x[0, 0].size for x in jax.tree.leaves(state.params)),
+      'parameters': sum(
+        math.prod(x.shape[2:]) for x in jax.tree.leaves(like.params)
+      ),
       'seconds': note.get('seconds', 0.0),
       'diverged': note.get('diverged', {}),
     }
-    tree = {'state': state}
+    if not done:
+      state = compiled.initial(seeds)
+      if self.best:
+        params = compiled.plan.join(state.params)
+        self.best.restore(selection.fresh(params, self.members))
+      return state
+    self.job.console.print(f'{self.block.name} goes on after epoch {done}.')
+    tree = {'state': like}
     if self.best:
-      tree['best'] = selection.fresh(state.params, self.members)
-    if done:
-      self.job.console.print(f'{self.block.name} goes on after epoch {done}.')
-      tree = checkpoints.load(self.folder, done, tree)
+      tree['best'] = selection.fresh(like.params, self.members)
+    tree = checkpoints.load(self.folder, done, tree)
     if self.best:
       self.best.restore(tree['best'])
-    return self.engine.place(tree['state'])
+    return compiled.place(tree['state'])
 
   def _epoch(self, state, epoch, history):
     """All clips once; the state, and what the bar says."""

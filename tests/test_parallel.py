@@ -209,8 +209,9 @@ def test_training_learns(clips):
   assert last['loss'][0, 0] < 0.7 * first['loss'][0, 0]
 
 
+@pytest.mark.parametrize('begins', ['placed', 'spread'])
 @pytest.mark.parametrize('mode', ['folds', 'batch'])
-def test_a_step_is_compiled_once(mode):
+def test_a_step_is_compiled_once(mode, begins):
   plan = parallel.Plan(mode, 2, 2)
   traced = []
 
@@ -220,7 +221,10 @@ def test_a_step_is_compiled_once(mode):
     return state + total, total
 
   train_step = parallel.train_step(step, plan)
-  state = plan.place(plan.split(np.ones((1, 2, 3), np.float32)))
+  if begins == 'placed':
+    state = plan.place(plan.split(np.ones((1, 2, 3), np.float32)))
+  else:
+    state = plan.spread(np.ones((1, 3), np.float32))
   fold = plan.place(plan.split({'weight': np.ones((2, 8), np.float32)}, axis=0))
   clips = plan.share({'x': np.ones((8, 2), np.float32)})
   order = {'index': np.arange(4, dtype=np.int32)[None]}
@@ -267,3 +271,11 @@ def test_plan_takes_folds_where_they_fill_the_devices():
   plan = parallel.Plan('folds', 4, 6)
   values = np.arange(12).reshape(2, 6)
   np.testing.assert_array_equal(plan.join(plan.split(values)), values)
+
+
+@pytest.mark.parametrize(('mode', 'folds'), [('folds', 6), ('batch', 3)])
+def test_what_is_spread_is_alike_in_all_folds(mode, folds):
+  plan = parallel.Plan(mode, 4, folds)  # 6 on 4 devices: 2 for padding
+  values = np.arange(6.0).reshape(2, 3)
+  found = plan.join(plan.spread(values))
+  np.testing.assert_array_equal(found, np.repeat(values[:, None], folds, 1))

@@ -43,13 +43,10 @@ def main(file):
     for k in range(given.folds)
   )
   made = engine.Engine(job, splits)
-  params = jax.tree.map(np.asarray, ours.tree(given.network))
+  params = jax.tree.map(lambda x: np.asarray(x)[None], ours.tree(given.network))
 
   def cross_validate(epochs):
-    state = made.initial((0,))
-    shape = (1, given.folds)
-    same = jax.tree.map(lambda x: np.broadcast_to(x, shape + x.shape), params)
-    state = made.place(state.replace(params=same))
+    state = made.initial((0,)).replace(params=made.plan.spread(params))
     for epoch in range(1, epochs + 1):
       state, _ = made.epoch(state, (0,), epoch)
     answers = np.zeros((len(given.label), models_task.CLASSES))
