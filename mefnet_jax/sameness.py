@@ -11,8 +11,8 @@ import numpy as np
 
 _HALF = 192  # bits
 DIGITS = 2 * _HALF // 4  # of a mark, in hex
-# Measured on two synthetic releases (docs/protocols.md): no two people's
-# faces has less than 85, and brighter, noisy, JPEG and cut copies at most so
+# Measured on two synthetic releases (docs/protocols.md): two people's faces
+# never have less than 85; brighter, noisy, JPEG and cut copies have at most so
 # much, at 91 to 100 %. A bit of what a face looks like counts for four.
 _LOOKS, _MOST = 4, 64
 
