@@ -26,11 +26,11 @@ def run(main: Callable[[], None]):
   """
   logging.use_absl_handler()
   logging.set_verbosity(logging.ERROR)
-  if {'-h', '--help'} & set(sys.argv[1:]):
-    print(sys.modules['__main__'].__doc__)
-    print(flags.FLAGS.main_module_help())
-    return
   try:
+    if {'-h', '--help'} & set(sys.argv[1:]):
+      print(sys.modules['__main__'].__doc__)
+      print(flags.FLAGS.main_module_help(), flush=True)
+      return
     _parse(sys.argv)
     main()
   except errors.UserError as error:

@@ -1,6 +1,7 @@
 """What every command says of a disk, or of a config that is not there."""
 
 import errno
+import os
 import signal
 import subprocess
 import sys
@@ -8,6 +9,21 @@ import sys
 import pytest
 
 from mefnet_jax import commands, errors
+
+
+def test_help_that_nobody_reads_to_its_end_leaves_no_traceback():
+  reader, writer = os.pipe()
+  os.close(reader)
+  try:
+    done = subprocess.run(
+      [sys.executable, '-m', 'mefnet_jax.main', '--help'],
+      stdout=writer,
+      stderr=subprocess.PIPE,
+      text=True,
+    )
+  finally:
+    os.close(writer)
+  assert done.returncode == 1 and not done.stderr
 
 
 @pytest.mark.parametrize(

@@ -152,6 +152,7 @@ def test_a_long_video_holds_the_expression_and_rest_around_it(tmp_path):
     ('smic', {'subset': 'uv'}, 'hs, vis, nir or all'),
     ('smic', {'macro': True}, '--macro'),
     ('smic', {'clips': 0}, 'at least 1'),
+    ('smic', {'processes': 0}, 'at least 1'),
     ('smic', {'seed': -1}, '--seed=-1'),
     ('cas_me2', {'defects': ('rust',)}, 'rust'),
     ('cas_me2', {'defects': ('misfiled',), 'subjects': 1}, 'misfiled'),

@@ -67,6 +67,10 @@ def write(
       raise errors.UserError(
         f'{folder} is not an empty folder: name another with --out.'
       )
+  counts = {'clips': clips, 'subjects': subjects, 'processes': processes}
+  for name, count in counts.items():
+    if count is not None and count < 1:
+      raise errors.UserError(f'--{name}={count}: it must be at least 1.')
   plan = _plan(layout, seed, clips, subjects, options)
   out.parent.mkdir(parents=True, exist_ok=True)
   with files.aside(truth) as new_truth, files.aside(out) as new:
@@ -89,9 +93,6 @@ def _plan(layout, seed, clips, subjects, options):
   for name in options:
     if name not in known:
       raise errors.UserError(f'The layout {layout} has no option --{name}.')
-  for name, limit in (('clips', clips), ('subjects', subjects)):
-    if limit is not None and limit < 1:
-      raise errors.UserError(f'--{name}={limit}: it must be at least 1.')
   if seed < 0:
     raise errors.UserError(f'--seed={seed}: it must be 0 or more.')
   return LAYOUTS[layout].plan(seed, clips=clips, subjects=subjects, **options)
@@ -180,6 +181,7 @@ def main(argv=None) -> int:
       *rich.progress.Progress.get_default_columns(),
       rich.progress.MofNCompleteColumn(),
       transient=True,
+      disable=not sys.stdout.isatty(),
     ) as bar:
       task = bar.add_task('SYNTHETIC clips', total=None)
       out = write(
