@@ -4,7 +4,8 @@ python -m experiments.kernel_size --out=runs/kernel_size [--small]
 
 Each cell of the grid (network, 3D or (2+1)D, T, kernel) is a whole run of an
 honest protocol below OUT/cells; finished cells are not run again, a stopped one
-goes on. Table and figures are written after each, kernel_margins.md at the end.
+goes on. Table and figures are written after each new one, kernel_margins.md at
+the end.
 The full grid takes a GPU or a night; --small is a look at it for a laptop.
 """
 
@@ -104,9 +105,10 @@ def study(args, stop) -> list[dict]:
   for number, cell in enumerate(cells, 1):
     config = config_of(cell, args)
     print(f'[{number}/{len(cells)}] {cell.name}', flush=True)
-    report = _run(config, args.out / 'cells' / cell.name, stop)
+    report, is_new = _run(config, args.out / 'cells' / cell.name, stop)
     rows.append(_row(cell, config, report))
-    kernel_figures.write(args.out, rows)
+    if is_new or cell == cells[-1]:
+      kernel_figures.write(args.out, rows)
     if stop.is_set():
       raise errors.Stopped('stopped between two cells; run it again to go on')
   folders = [args.out / 'cells' / cell.name for cell in cells]
@@ -173,15 +175,16 @@ def operations(config, classes: int = 3) -> int:
 
 
 def _run(config, workdir, stop):
-  """report.json of the cell, run now or in an earlier call."""
+  """report.json of the cell, and whether it was run now, not earlier."""
   with workdirs.locked(workdir):
     workdirs.claim(config, workdir)
     report = workdir / 'report.json'
-    if not report.exists():
+    is_new = not report.exists()
+    if is_new:
       with open(os.devnull, 'w') as nothing:
         console = rich.console.Console(file=nothing)
         protocol.run(config, workdir, console=console, stop=stop)
-    return json.loads(report.read_text())
+    return json.loads(report.read_text()), is_new
 
 
 def _row(cell, config, report):

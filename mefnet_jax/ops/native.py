@@ -34,7 +34,7 @@ def switched_on(step: Callable, *, mapped: bool = False) -> Callable:
 
   Args:
     step: takes arrays, under any number of `jax.vmap`.
-    mapped: around these is a `jax.pmap` that splits its state.
+    mapped: around these is a pmap (`parallel`) that splits its state.
   """
   if not ready():
     return step
