@@ -14,7 +14,6 @@ import pathlib
 import shutil
 
 import jax
-import orbax.checkpoint as ocp
 
 from mefnet_jax import errors, processes
 
@@ -105,6 +104,8 @@ def latest(folder: pathlib.Path, warn) -> tuple[int, dict]:
 
 def load(folder: pathlib.Path, epoch: int, like):
   """The tree of a checkpoint; `like` gives its shapes and dtypes."""
+  import orbax.checkpoint as ocp  # its import would delay the first step
+
   abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, like)
   with _checkpointer() as checkpointer:
     return checkpointer.restore(_path(folder, epoch).absolute(), abstract)
@@ -137,6 +138,8 @@ def verify(path: pathlib.Path) -> str:
 
 def _checkpointer():
   """Orbax's, of this process alone: what it writes is in its memory."""
+  import orbax.checkpoint as ocp
+
   if jax.process_count() == 1:
     return ocp.StandardCheckpointer()
   me = jax.process_index()

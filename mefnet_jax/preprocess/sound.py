@@ -4,7 +4,6 @@ import pathlib
 import warnings
 
 import numpy as np
-import scipy.io.wavfile
 
 from mefnet_jax import errors
 
@@ -27,10 +26,12 @@ def read(path: pathlib.Path) -> np.ndarray:
   """
   if path.suffix.lower() != '.wav':
     return _sound_track(path)
+  from scipy.io import wavfile  # slow to import, as signal below
+
   with warnings.catch_warnings():
     warnings.simplefilter('ignore')  # chunks that scipy does not know
     try:
-      rate, x = scipy.io.wavfile.read(path)
+      rate, x = wavfile.read(path)
     except OSError:
       raise
     except Exception as error:  # of many types where a file is damaged

@@ -9,7 +9,6 @@ them, times w0 + w1 (Sigg & Hadwiger, GPU Gems 2, chapter 20).
 
 import cv2
 import numpy as np
-from scipy import ndimage
 
 
 def read(image: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -25,6 +24,8 @@ def read(image: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
   Returns:
     (h, w) float32.
   """
+  from scipy import ndimage  # not asked for where clips are prepared already
+
   coefficients = ndimage.spline_filter(image, 3, np.float32, 'mirror')
   share_x, *columns = _pairs(x)
   share_y, *rows = _pairs(y)
