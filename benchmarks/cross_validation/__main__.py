@@ -57,7 +57,7 @@ def measured(clips, network, protocol, args):
   """Median seconds and scores of one network under one protocol."""
   fold_N = folds_of(clips, protocol)
   samples = {name: [] for name in CONTESTANTS}
-  how = dict(batch=BATCH, dropout=models_task.DROPOUT, epochs=args.epochs)
+  how = dict(batch=BATCH, dropout=models_task.DROPOUT)
   with competing(clips, network, fold_N, args.peers, **how) as (workers, facts):
     for _ in range(args.repeats):
       for name, worker in workers.items():
@@ -90,7 +90,7 @@ def proved(clips, network, args):
   Without dropout, and with all training clips in one batch, every contestant
   must come to the same probabilities of the clips that are held out.
   """
-  how = dict(batch=len(clips.label), dropout=0.0, epochs=PROOF)
+  how = dict(batch=len(clips.label), dropout=0.0)
   fold_N = folds_of(clips, 'kfold')
   with competing(clips, network, fold_N, args.peers, **how) as (workers, _):
     answers = {

@@ -43,7 +43,7 @@ def main(file):
     return forward(*[tf.constant(x[index]) for x in streams]).numpy()
 
   def cross_validate(epochs):
-    return task.one_by_one(given.of(epochs), begin, train, predict)
+    return task.one_by_one(given, epochs, begin, train, predict)
 
   version = f'keras {keras.__version__}, tensorflow {tf.__version__}'
   task.compete(cross_validate, version)

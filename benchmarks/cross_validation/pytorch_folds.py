@@ -61,7 +61,7 @@ def main(file):
     return logits.float().softmax(-1).cpu().numpy().astype(np.float64)
 
   def cross_validate(epochs):
-    return task.one_by_one(given.of(epochs), begin, train, predict)
+    return task.one_by_one(given, epochs, begin, train, predict)
 
   task.compete(cross_validate, f'torch {torch.__version__}, {device}')
 

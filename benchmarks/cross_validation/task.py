@@ -18,7 +18,7 @@ class Task:
   """The file that `python -m benchmarks.cross_validation` writes, read.
 
   clips: streams (N, T, H, W, 1) uint8; label: (N,).
-  fold: (N,), which fold holds a clip out; epochs: of each training.
+  fold: (N,), which fold holds a clip out.
   network: gives the weights that all start from, and the size of a batch.
   dropout: its rate.
   """
@@ -26,22 +26,18 @@ class Task:
   clips: dict[str, np.ndarray]
   label: np.ndarray
   fold: np.ndarray
-  epochs: int
   network: models_task.Task
   dropout: float
 
   @classmethod
   def read(cls, file):
     given = dict(np.load(file))
-    network, epochs = str(given.pop('network')), int(given.pop('epochs'))
-    batch, dropout = int(given.pop('batch')), float(given.pop('dropout'))
+    network, batch = str(given.pop('network')), int(given.pop('batch'))
+    dropout = float(given.pop('dropout'))
     label, fold = given.pop('label'), given.pop('fold')
     frames = next(iter(given.values())).shape[1]
     weights = models_task.Task(network, frames, batch)
-    return cls(given, label, fold, epochs, weights, dropout)
-
-  def of(self, epochs: int) -> 'Task':
-    return dataclasses.replace(self, epochs=epochs)
+    return cls(given, label, fold, weights, dropout)
 
   @property
   def folds(self) -> int:
@@ -72,11 +68,12 @@ def standardised(clips):
   return x / np.maximum(scale, 1e-3)
 
 
-def one_by_one(task: Task, begin, train, predict) -> np.ndarray:
+def one_by_one(task: Task, epochs: int, begin, train, predict) -> np.ndarray:
   """Trains fold after fold; probabilities (N, 3) of the clips held out.
 
   Args:
     task: what is trained.
+    epochs: of each training.
     begin: () -> None; sets the weights and the optimizer back.
     train: (indices of a batch) -> None.
     predict: (indices) -> probabilities.
@@ -84,7 +81,7 @@ def one_by_one(task: Task, begin, train, predict) -> np.ndarray:
   answers = np.zeros((len(task.label), models_task.CLASSES))
   for fold in range(task.folds):
     begin()
-    for epoch in range(task.epochs):
+    for epoch in range(epochs):
       for index in task.batches(fold, epoch):
         train(index)
     held_out = np.flatnonzero(task.fold == fold)
