@@ -7,7 +7,7 @@ import pathlib
 import platform
 import sys
 
-from mefnet_jax import hardware
+from mefnet_jax.runs import environment
 
 RESULTS = pathlib.Path(__file__).parent / 'results'
 
@@ -23,12 +23,12 @@ def write(
     load: of the machine before that.
     file: to write; by default one that no earlier measurement has.
   """
-  today, chip = datetime.date.today().isoformat(), hardware.processor()
+  today, chip = datetime.date.today().isoformat(), environment.processor()
   facts = {
     'command': ' '.join([f'python -m benchmarks.{name}', *sys.argv[1:]]),
     'date': today,
     'processor': chip,
-    'cores': hardware.cores(),
+    'cores': environment.cores(),
     'load': {'before': load, 'after': os.getloadavg()[0]},
     'python': platform.python_version(),
   }

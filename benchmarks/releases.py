@@ -3,7 +3,7 @@
 import dataclasses
 import pathlib
 
-from mefnet_jax.datasets import rows
+from mefnet_jax.preprocess import clip_records
 from mefnet_jax.synthetic import camera, release, smic, studio
 
 VGA = camera.Camera(size=(480, 640), scale=132.0, eyes=(319.5, 208.0))
@@ -23,10 +23,10 @@ def film(folder: pathlib.Path, *, subjects: int, clips: int, view) -> list:
   return [(row(root, shot), shot) for shot in shots]
 
 
-def row(root: pathlib.Path, shot) -> rows.Row:
+def row(root: pathlib.Path, shot) -> clip_records.Row:
   """The clip of a shot, as the reader of a release would give it."""
   numbers = shot.numbers
-  return rows.Row(
+  return clip_records.Row(
     clip=shot.name,
     subject=f's{shot.subject:02d}',
     label=smic.CLASSES.index(shot.emotion),

@@ -6,7 +6,7 @@ python -m experiments.attention --out=runs/attention
 
 from configs import mecnn
 from experiments import running, variants
-from mefnet_jax import commands
+from mefnet_jax.runs import cli
 
 # Name of the variant: what it is, and the fields that differ from mecnn.
 VARIANTS = {
@@ -36,7 +36,7 @@ def make(datasets, prepare) -> dict:
 
 if __name__ == '__main__':
   running.define('attention')
-  commands.run(
+  cli.run(
     lambda: variants.main(
       'attention', make, VARIANTS, 'Micro-attention in MECNN'
     )

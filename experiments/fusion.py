@@ -6,7 +6,7 @@ python -m experiments.fusion --out=runs/fusion
 
 from configs import mfcnn
 from experiments import running, variants
-from mefnet_jax import commands
+from mefnet_jax.runs import cli
 
 # Name of the variant: what it is, and the fields that differ from mfcnn.
 VARIANTS = {
@@ -29,6 +29,6 @@ def make(datasets, prepare) -> dict:
 
 if __name__ == '__main__':
   running.define('fusion')
-  commands.run(
+  cli.run(
     lambda: variants.main('fusion', make, VARIANTS, 'Fusion of eyes and mouth')
   )

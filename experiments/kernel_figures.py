@@ -2,10 +2,11 @@
 
 import csv
 import io
-import os
 import pathlib
 
 import numpy as np
+
+from mefnet_jax.runs import files
 
 _BLUE, _ORANGE = '#0b62a4', '#b3400a'
 _MARKS = {
@@ -33,8 +34,7 @@ def write(out: pathlib.Path, rows: list[dict]):
     'heat_map.png': heat_map(rows),
     'pareto.png': pareto(rows),
   }.items():
-    (out / f'.{name}').write_bytes(data)
-    os.replace(out / f'.{name}', out / name)
+    files.write(out / name, data)
 
 
 def table(rows: list[dict]) -> str:

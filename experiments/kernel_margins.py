@@ -8,12 +8,12 @@ sides, in all cells at once, since all cells are tested on the same people.
 Shape suffixes: P pairs, S subjects, D draws, C classes.
 """
 
-import os
 import pathlib
 
 import numpy as np
 
-from mefnet_jax import comparison, metrics, predictions
+from mefnet_jax.evaluation import metrics, paired_tests
+from mefnet_jax.runs import files, predictions
 
 _PAPER = {
   'temporal': 15,
@@ -56,9 +56,7 @@ def write(out: pathlib.Path, rows: list[dict], folders: list[pathlib.Path]):
   runs = [predictions.read(folder) for folder in folders]
   found = margins(rows, [_counts(run) for run in runs])
   if found:
-    aside = out / '.kernel_margins.md'
-    aside.write_text(table(found) + '\n')
-    os.replace(aside, out / 'kernel_margins.md')
+    files.write(out / 'kernel_margins.md', table(found) + '\n')
 
 
 def margins(rows: list[dict], counts: list[np.ndarray]) -> list[dict]:
@@ -174,7 +172,7 @@ def _drawn(times_DS, counts_PSCC, more_DS=None, others_PSCC=None):
 def _adjusted(family):
   """The same comparisons with Holm's p."""
   family = list(family)
-  holm = comparison.holm([x['p'] for x in family]) if family else []
+  holm = paired_tests.holm([x['p'] for x in family]) if family else []
   return [{**x, 'holm': p} for x, p in zip(family, holm, strict=True)]
 
 

@@ -22,17 +22,11 @@ import rich.console
 
 from configs import base
 from experiments import kernel_figures, kernel_margins
-from mefnet_jax import (
-  commands,
-  compilation,
-  describe,
-  errors,
-  folds,
-  models,
-  protocol,
-  settings,
-  workdirs,
-)
+from mefnet_jax import models, protocol
+from mefnet_jax.evaluation import folds
+from mefnet_jax.models import describe, from_config
+from mefnet_jax.runs import cli, errors, workdirs, xla
+from mefnet_jax.training import config_check
 
 SPATIAL, TEMPORAL, FRAMES = (1, 3, 5, 7), (1, 3, 5, 7, 9, 11, 15), (18, 32)
 CONVOLUTIONS = ('3d', '2plus1d')
@@ -72,15 +66,15 @@ class Cell:
 def main(argv=None) -> int:
   args = arguments(argv)
   try:
-    compilation.prepare()
-    with commands.stop_signals() as stop:
+    xla.prepare()
+    with cli.stop_signals() as stop:
       study(args, stop)
   except errors.UserError as error:
     print(f'error: {error}', file=sys.stderr)
     return 1
   except errors.Stopped as stopped:
     print(f'{stopped}', file=sys.stderr)
-    return commands.STOPPED
+    return cli.STOPPED
   return 0
 
 
@@ -91,7 +85,7 @@ def study(args, stop) -> list[dict]:
     UserError: a leaky protocol, a value that no run can take, or no cell.
     errors.Stopped: the process was asked to leave; run it again to go on.
   """
-  if reason := folds.is_leaky(args.protocol):
+  if reason := folds.why_leaky(args.protocol):
     raise errors.UserError(f'--protocol={args.protocol} is leaky: {reason}')
   cells = grid(args)
   if not cells:
@@ -100,7 +94,7 @@ def study(args, stop) -> list[dict]:
       'into so few frames with the pooling behind it: choose a shorter one'
     )
   for cell in cells:
-    settings.check(config_of(cell, args))
+    config_check.check(config_of(cell, args))
   rows = []
   for number, cell in enumerate(cells, 1):
     config = config_of(cell, args)
@@ -170,7 +164,7 @@ def operations(config, classes: int = 3) -> int:
     )
     for name in models.views(config.model.name)
   }
-  found = describe.describe(settings.network(config, classes), views)
+  found = describe.describe(from_config.network(config, classes), views)
   return sum(layer.flops for layer in found)
 
 

@@ -8,7 +8,7 @@ to compare with.
 
 from configs import mfcnn
 from experiments import running, tables
-from mefnet_jax import commands
+from mefnet_jax.runs import cli
 
 # Name of the variant: what it tells, and the fields that differ from mfcnn.
 MISTAKES = {
@@ -99,4 +99,4 @@ def main():
 
 if __name__ == '__main__':
   running.define('leakage')
-  commands.run(main)
+  cli.run(main)

@@ -6,7 +6,7 @@ python -m experiments.modalities --out=runs/modalities
 
 from configs import mfcnn
 from experiments import running, variants
-from mefnet_jax import commands
+from mefnet_jax.runs import cli
 
 # Name of the variant: what it is, and the fields that differ from mfcnn.
 VARIANTS = {
@@ -47,6 +47,6 @@ def make(datasets, prepare) -> dict:
 
 if __name__ == '__main__':
   running.define('modalities')
-  commands.run(
+  cli.run(
     lambda: variants.main('modalities', make, VARIANTS, 'Streams of MFCNN')
   )

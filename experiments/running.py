@@ -17,16 +17,10 @@ import rich.console
 from absl import flags
 
 from experiments import tables
-from mefnet_jax import (
-  commands,
-  compilation,
-  errors,
-  fit,
-  mistakes,
-  protocol,
-  settings,
-  workdirs,
-)
+from mefnet_jax import protocol
+from mefnet_jax.runs import cli, errors, metrics_log, workdirs, xla
+from mefnet_jax.training import config_check, cross_validation
+from mefnet_jax.training import jobs as training_jobs
 
 _DATASETS = ('smic', 'cas_me2')
 _MOST_FOLDS = 16  # in one program: their states must fit the memory
@@ -59,7 +53,7 @@ def main(experiment: str, make, rows, *, title: str, first) -> dict[str, dict]:
   """
   given = flags.FLAGS
   _check(given)
-  with commands.stop_signals() as stop:
+  with cli.stop_signals() as stop:
     reports = run(
       chosen(make(given.datasets, prepared)),
       given.out,
@@ -143,10 +137,10 @@ def run(variants: dict, out, *, stop=None, console=None) -> dict[str, dict]:
   out = pathlib.Path(out)
   stop = stop or threading.Event()
   console = console or rich.console.Console(soft_wrap=True)
-  compilation.prepare()
+  xla.prepare()
   with contextlib.ExitStack() as held:
     for name, config in variants.items():
-      settings.check(config)
+      config_check.check(config)
       held.enter_context(workdirs.locked(out / 'runs' / name))
       workdirs.claim(config, out / 'runs' / name)
     left = {
@@ -166,7 +160,7 @@ def run(variants: dict, out, *, stop=None, console=None) -> dict[str, dict]:
           out / 'runs' / name,
           console=console,
           stop=stop,
-          fitting=trained[name],
+          train=trained[name],
         )
   return {name: _report(out / 'runs' / name) for name in variants}
 
@@ -177,8 +171,8 @@ def _report(workdir):
 
 def _collected(config, workdir, console, stop):
   """The job and the seeds of a run, up to its training."""
-  made = protocol.prepare(config, workdir, stop=stop)
-  return dataclasses.replace(made.job, console=console), made.seeds
+  made = training_jobs.prepare(config, workdir, stop=stop)
+  return dataclasses.replace(made, console=console), made.seeds
 
 
 def _groups(jobs):
@@ -216,9 +210,9 @@ def _key(job, seeds):
 
 
 def _together(jobs, out, console):
-  """name -> what `protocol.run` takes as its training, done for all."""
+  """name -> what `protocol.run` takes as `train`, done for all."""
   if len(jobs) == 1:
-    return {name: mistakes.fit_folds for name in jobs}
+    return {name: cross_validation.train for name in jobs}
   splits, place = [], {}
   for name, (job, _) in jobs.items():
     place[name] = slice(len(splits), len(splits) + len(job.splits))
@@ -237,26 +231,19 @@ def _together(jobs, out, console):
   joint = dataclasses.replace(
     first, splits=tuple(splits), workdir=workdir, fingerprint=mark
   )
-  fitted = fit.fit(joint, seeds)
+  fitted = cross_validation.fit(joint, seeds)
   return {name: _part(fitted, place[name], workdir, name) for name in jobs}
 
 
 def _part(fitted, place, workdir, name):
   """The training of one variant, taken out of the joint one."""
-
   own = f'{name}/'
 
   def renamed(fold):
     return fold.removeprefix(own) if fold.startswith(own) else ''
 
   def fitting(job, seeds):
-    lines = []
-    for line in (workdir / 'metrics.jsonl').read_text().splitlines():
-      row = json.loads(line)
-      row['fold'] = renamed(row['fold'])
-      if row['fold']:
-        lines.append(json.dumps(row) + '\n')
-    (job.workdir / 'metrics.jsonl').write_text(''.join(lines))
-    return [mistakes.part(one, place, renamed) for one in fitted]
+    metrics_log.select(workdir, job.workdir, renamed)
+    return [cross_validation.part(one, place, renamed) for one in fitted]
 
   return fitting

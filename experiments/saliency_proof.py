@@ -19,8 +19,9 @@ import numpy as np
 from scipy import stats
 
 from experiments import proof_figures
-from mefnet_jax import compilation, errors, saliency
-from mefnet_jax.explanations import methods, networks, places, runs, truth
+from mefnet_jax import datasets, saliency
+from mefnet_jax.explain import methods, networks, places, runs, truth
+from mefnet_jax.runs import errors, xla
 
 SIZE = 64  # pixels a side of the face crop in which maps meet the truth
 METHODS = tuple(name for name in methods.NAMES if name != 'regions')
@@ -36,7 +37,7 @@ def main():
   parser.add_argument('--clips', default='all', help='a number, names or all')
   args = parser.parse_args()
   try:
-    compilation.prepare()
+    xla.prepare()
     result = measure(runs.load(args.workdir), args.clips)
   except errors.UserError as error:
     sys.exit(f'error: {error}')
@@ -94,7 +95,7 @@ def measure(run: runs.Run, wanted: str) -> dict:
 
 
 def _truths(run, index):
-  where = truth.folder(places.release_root(run.config.dataset))
+  where = truth.folder(datasets.release(run.config.dataset).root)
   if where is None:
     raise errors.UserError(
       f'{run.config.dataset.release}: no truth beside the release: only '
@@ -142,7 +143,7 @@ def _baselines(masks, apex, maps):
 
 def _curves(run, index, target, maps):
   """Means of deletion and insertion curves of the target's probability."""
-  f = functools.partial(_probabilities, run.model)
+  f = functools.partial(_probabilities, run.model.network)
   random = np.random.default_rng(0)
   some = next(iter(maps.values()))
   views = {s: a.shape for s, a in run.views(index[:1]).items()}
@@ -176,12 +177,14 @@ def _probabilities(model, x, params):
 def _completeness(run, index, target):
   """Largest gap of integrated gradients, in shares of the largest rise."""
   gaps, rises = [], []
-  f = functools.partial(networks.whole, run.model)
+  f = functools.partial(networks.whole, run.model.network)
   for fold in np.unique(run.held_out[index]):
     at = np.flatnonzero(run.held_out[index] == fold)
     x, params = run.views(index[at]), run.weights(fold)
     given = dict(args=(params,))
-    parts = networks.functions(run.model, params, run.views(index[at][:1]))
+    parts = networks.functions(
+      run.model.network, params, run.views(index[at][:1])
+    )
     maps = networks.integrated(
       parts, x, target[at], params, steps=methods.STEPS, rows=64
     )
@@ -205,7 +208,7 @@ def _randomised(run, index, target, maps):
   """
   some = index[:: max(1, len(index) // 12)]
   at = np.searchsorted(index, some)
-  other = dataclasses.replace(run, params=_random_weights(run))
+  other = dataclasses.replace(run, replaced=_random_weights(run))
   redone = methods.explain(other, some, target[at], tuple(maps))
   found = {}
   for name, streams in redone.items():
@@ -224,17 +227,18 @@ def _randomised(run, index, target, maps):
 
 
 def _random_weights(run):
+  """Of each fold: drawn anew, the last layer's trained ones shuffled."""
   sample = jax.tree.map(np.asarray, run.views(np.array([0])))
-  drawn = jax.jit(run.model.init)(jax.random.key(7), sample)['params']
-  count = len(run.splits)
-  drawn = jax.tree.map(
-    lambda a: np.broadcast_to(np.asarray(a), (count, *a.shape)), drawn
-  )
+  drawn = jax.jit(run.model.network.init)(jax.random.key(7), sample)['params']
   random = np.random.default_rng(1)
-  last = jax.tree.map(
-    lambda a: random.permutation(np.asarray(a), axis=1), run.params['classes']
+  shuffled = jax.tree.map(
+    lambda *folds: random.permutation(np.stack(folds), axis=1),
+    *(run.weights(k)['classes'] for k in range(len(run.folds))),
   )
-  return {**drawn, 'classes': last}
+  return {
+    k: {**drawn, 'classes': jax.tree.map(lambda a, k=k: a[k], shuffled)}
+    for k in range(len(run.folds))
+  }
 
 
 def _interval(values, subject):

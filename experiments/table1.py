@@ -9,7 +9,8 @@ whole subjects out. What is there already is not run again.
 
 from configs import base_cnn, mecnn, mfcnn
 from experiments import running, tables
-from mefnet_jax import claims, commands
+from mefnet_jax.evaluation import claims
+from mefnet_jax.runs import cli
 
 NETWORKS = {
   'base': base_cnn.get_config,
@@ -48,7 +49,9 @@ def rows(reports: dict[str, dict]) -> list[dict]:
       protocol=PROTOCOLS[report['protocol']],
     )
     | {
-      f'claim_{key}': claims.of(report['dataset'], report['model']).get(key, '')
+      f'claim_{key}': claims.claimed(report['dataset'], report['model']).get(
+        key, ''
+      )
       for key in _CLAIMED
     }
     for report in reports.values()
@@ -68,4 +71,4 @@ def main():
 
 if __name__ == '__main__':
   running.define('table1')
-  commands.run(main)
+  cli.run(main)

@@ -2,11 +2,12 @@
 
 import csv
 import io
-import os
 import pathlib
 import textwrap
 
 import numpy as np
+
+from mefnet_jax.runs import files
 
 _SCORES = ('accuracy', 'uf1', 'uar')
 
@@ -48,15 +49,15 @@ def write(out, name: str, rows: list[dict], *, title: str, first: list[str]):
   """
   out = pathlib.Path(out)
   out.mkdir(parents=True, exist_ok=True)
-  _save(out / f'{name}.csv', _csv(rows).encode())
-  _save(out / f'{name}.md', markdown(rows, title, first).encode())
+  files.write(out / f'{name}.csv', _csv(rows).encode())
+  files.write(out / f'{name}.md', markdown(rows, title, first).encode())
   for suffix, content in _figure(rows, title, first).items():
-    _save(out / f'{name}.{suffix}', content)
+    files.write(out / f'{name}.{suffix}', content)
 
 
 def text(out, name: str, content: str):
   """Writes out/<name>."""
-  _save(pathlib.Path(out) / name, (content + '\n').encode())
+  files.write(pathlib.Path(out) / name, (content + '\n').encode())
 
 
 def markdown(rows: list[dict], title: str, first: list[str]) -> str:
@@ -158,9 +159,3 @@ def _csv(rows):
   writer.writeheader()
   writer.writerows(rows)
   return text.getvalue()
-
-
-def _save(path, content):
-  aside = path.with_name(f'.{path.name}.{os.getpid()}')
-  aside.write_bytes(content)
-  os.replace(aside, path)

@@ -3,7 +3,7 @@
 from absl import flags
 
 from experiments import running, tables
-from mefnet_jax import comparing
+from mefnet_jax.report import compare
 
 
 def make(get_config, table: dict, datasets, prepare) -> dict:
@@ -50,5 +50,5 @@ def main(experiment: str, make, table: dict, title: str):
     names = [name for name in reports if name.startswith(f'{dataset}-')]
     runs = [f'{given.out}/runs/{name}' for name in names]
     if len(runs) > 1:
-      said = comparing.told(comparing.compare(runs, names))
+      said = compare.markdown(compare.compare(runs, names))
       tables.text(given.out, f'{experiment}-{dataset}-compared.md', said)

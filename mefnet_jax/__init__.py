@@ -1,3 +1,18 @@
 """MEFNet in JAX: micro-expression recognition whose numbers are believed."""
 
+import typing
+
 __version__ = '0.1.0'
+__all__ = ('Model', 'load')
+
+if typing.TYPE_CHECKING:
+  from mefnet_jax.predict.model import Model, load
+
+
+def __getattr__(name):
+  """`load` and `Model`, imported when they are asked for: jax is slow."""
+  if name in __all__:
+    from mefnet_jax.predict import model
+
+    return getattr(model, name)
+  raise AttributeError(f'module {__name__!r} has no attribute {name!r}')

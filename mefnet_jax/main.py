@@ -10,7 +10,7 @@ import sys
 from absl import flags
 from ml_collections import config_flags
 
-from mefnet_jax import commands
+from mefnet_jax.runs import cli
 
 _CONFIG = config_flags.DEFINE_config_file(
   'config', None, 'A file of configs/, with its variant after a colon.'
@@ -39,19 +39,17 @@ _PROCESS = flags.DEFINE_integer('process', 0, 'Which this is, from 0.')
 
 def main():
   """Runs what the flags say; what the workdir holds is resumed."""
-  config = commands.config(_CONFIG, 'say what to run')
-  from mefnet_jax import (  # their imports stay out of --help
-    compilation,
-    processes,
-    settings,
-  )
+  config = cli.config(_CONFIG, 'say what to run')
+  from mefnet_jax.runs import multihost, xla
+  from mefnet_jax.training import config_check
 
-  compilation.prepare(deterministic=_DETERMINISTIC.value)
-  processes.start(_COORDINATOR.value, _PROCESSES.value, _PROCESS.value)
-  settings.check(config)
+  xla.prepare(deterministic=_DETERMINISTIC.value)
+  multihost.start(_COORDINATOR.value, _PROCESSES.value, _PROCESS.value)
+  config_check.check(config)
   import rich.console  # slower ones stay out of a mistake's way
 
-  from mefnet_jax import datasets, protocol, workdirs
+  from mefnet_jax import datasets, protocol
+  from mefnet_jax.runs import workdirs
 
   workdir = pathlib.Path(_WORKDIR.value or _default_workdir())
   if _PREVIEW.value:
@@ -61,16 +59,16 @@ def main():
       print(sheet)
     return
   with contextlib.ExitStack() as stack:
-    if processes.is_first():
+    if multihost.is_first():
       stack.enter_context(workdirs.locked(workdir))
       workdirs.claim(config, workdir)
-    stop = stack.enter_context(commands.stop_signals())
-    speaks = processes.is_first() and not _QUIET.value
+    stop = stack.enter_context(cli.stop_signals())
+    speaks = multihost.is_first() and not _QUIET.value
     console = rich.console.Console(
       soft_wrap=not sys.stdout.isatty(), quiet=not speaks
     )
     protocol.run(config, workdir, console=console, stop=stop)
-  if processes.is_first():
+  if multihost.is_first():
     console.quiet = False
     console.print(f'report: {workdir / "report.html"}')
 
@@ -87,4 +85,4 @@ def _default_workdir():
 
 
 if __name__ == '__main__':
-  commands.run(main)
+  cli.run(main)

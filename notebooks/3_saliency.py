@@ -77,11 +77,11 @@ import functools
 import numpy as np
 
 from mefnet_jax import saliency
-from mefnet_jax.explanations import networks, runs as finished
+from mefnet_jax.explain import networks, runs as finished
 
 run = finished.load(runs / 'mecnn')
 index = finished.choose(run, '1')
-f = functools.partial(networks.whole, run.model)
+f = functools.partial(networks.whole, run.model.network)
 x = run.views(index)
 target = run.probabilities[index].argmax(1)
 weights = run.weights(run.held_out[index[0]])

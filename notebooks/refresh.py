@@ -12,7 +12,7 @@ import tempfile
 import jupytext
 import nbclient
 
-from mefnet_jax.datasets import cache
+from mefnet_jax.runs import cache, files
 
 FOLDER = pathlib.Path(__file__).parent
 CACHE = '~/.cache/mefnet_jax'  # where a reader's is
@@ -29,8 +29,8 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
       notebook = run(name, pathlib.Path(folder), small=not args.full)
     path = FOLDER / f'{name}.ipynb'
-    jupytext.write(notebook, path.with_suffix('.aside.ipynb'))
-    os.replace(path.with_suffix('.aside.ipynb'), path)
+    with files.aside(path) as aside:
+      jupytext.write(notebook, aside)
     print(f'{path} written')
 
 

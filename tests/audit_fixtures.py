@@ -7,7 +7,8 @@ import types
 import numpy as np
 
 from configs import base
-from mefnet_jax import folds, provenance, validation
+from mefnet_jax.audit import record
+from mefnet_jax.evaluation import folds, validation_split
 
 CLASSES = ('negative', 'positive', 'surprise')
 
@@ -34,8 +35,10 @@ def clean(folder, *, protocol='kfold', clips=24, seed=0, chooser='last'):
   splits = folds.make(config.protocol, label, subject, database, seed=0)
   if chooser == 'validation':
     config.train.selection = chooser
-    splits = validation.set_aside(splits, label, subject, share=0.3, seed=0)
-  provenance.write(folder, made, label, splits, config)
+    splits = validation_split.set_aside(
+      splits, label, subject, share=0.3, seed=0
+    )
+  record.write(folder, made, label, splits, config)
   said = (label + (np.arange(clips) % 3 == 1) * (np.arange(clips) % 2)) % 3
   rows = []
   for fold in splits:

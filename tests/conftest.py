@@ -22,11 +22,11 @@ import pytest  # noqa: E402
 from absl import logging  # noqa: E402
 
 from configs import base  # noqa: E402
-from mefnet_jax import compilation  # noqa: E402
+from mefnet_jax.runs import xla  # noqa: E402
 from tests.explain_fixtures import tiny_run  # noqa: E402, F401
 from tests.release_fixtures import rendered, tiny_smic  # noqa: E402, F401
 
-compilation.keep_kernels()
+xla.keep_kernels()
 # Equal programs of several tests are compiled once, where commands keep them.
 jax.config.update(
   'jax_compilation_cache_dir', os.path.join(os.environ['MEFNET_CACHE'], 'xla')

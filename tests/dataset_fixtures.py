@@ -7,7 +7,7 @@ import pytest
 
 from configs import base
 from mefnet_jax import datasets
-from mefnet_jax.preprocess import clips, parallel
+from mefnet_jax.preprocess import clips, pool
 
 
 def config(release, **changes):
@@ -54,7 +54,7 @@ def cached(first_load, tmp_path, monkeypatch):
       for row in clip_rows
     ]
 
-  monkeypatch.setattr(parallel, 'prepare', prepare)
+  monkeypatch.setattr(pool, 'prepare', prepare)
   return folder, calls
 
 

@@ -8,7 +8,8 @@ import pytest
 import rich.console
 
 from configs import base
-from mefnet_jax import protocol, workdirs
+from mefnet_jax import protocol
+from mefnet_jax.runs import workdirs
 from tests import shared
 
 

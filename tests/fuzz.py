@@ -22,9 +22,9 @@ import av
 import cv2
 import numpy as np
 
-from mefnet_jax import errors, findings
-from mefnet_jax.datasets import fingerprint, inspection, releases
+from mefnet_jax.datasets import fingerprint, inspection, registry
 from mefnet_jax.preprocess import clips, maps
+from mefnet_jax.runs import errors, findings
 from tests import release_fixtures
 
 SECONDS = 20  # for one case
@@ -127,8 +127,8 @@ def _read(name, root, rng, said):
     options['images'] = rng.choice(('auto', 'tree', 'table'))
   if name == 'smic_long':
     name, options = 'smic', {'subset': 'hs_long'}
-  release = releases.read(name, root, **options)
-  fingerprint.of(release)
+  release = registry.read(name, root, **options)
+  fingerprint.fingerprint(release)
   inspection.inspect(release)
   how = maps.Options() if name == 'megc_flow' else OPTIONS
   for row in release.rows:

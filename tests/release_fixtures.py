@@ -7,7 +7,7 @@ import numpy as np
 import openpyxl
 import pytest
 
-from mefnet_jax.datasets import releases
+from mefnet_jax.datasets import registry
 from mefnet_jax.synthetic import release
 from tests import shared
 
@@ -52,7 +52,7 @@ def tiny_smic(tmp_path_factory) -> pathlib.Path:
 @pytest.fixture(scope='session')
 def rendered(tiny_smic):
   """The rows of that release."""
-  return releases.read('smic', tiny_smic).rows
+  return registry.read('smic', tiny_smic).rows
 
 
 def texture(size=180, seed=0):

@@ -5,7 +5,8 @@ import collections
 import numpy as np
 import rich.console
 
-from mefnet_jax import report, results
+from mefnet_jax.evaluation import results
+from mefnet_jax.report import write
 
 Finding = collections.namedtuple('Finding', 'kind clip file what')
 CLASSES = ('negative', 'positive', 'surprise')
@@ -22,6 +23,8 @@ def result(**changes) -> results.Result:
     'dataset': 'smic',
     'synthetic': True,
     'release': '/somewhere/release',
+    'maps': False,
+    'literature': 'smic',
     'protocol': 'kfold',
     'leaky': '',
     'selection': 'last',
@@ -69,5 +72,5 @@ def terminal(result) -> str:
   """The closing table as text."""
   console = rich.console.Console(width=120)
   with console.capture() as capture:
-    console.print(report.table(results.summary(result)))
+    console.print(write.table(results.summary(result)))
   return capture.get()

@@ -9,7 +9,9 @@ import audit_fixtures
 import numpy as np
 import pytest
 
-from mefnet_jax import audit, evidence, kinds, metrics, predictions
+from mefnet_jax.audit import audit, checks, evidence
+from mefnet_jax.evaluation import metrics
+from mefnet_jax.runs import predictions
 
 ROOT = pathlib.Path(__file__).parents[1]
 
@@ -20,7 +22,7 @@ def run(tmp_path):
 
 
 def found(folder, **more):
-  return audit.find(evidence.of_run(folder, **more))
+  return audit.find(evidence.from_run(folder, **more))
 
 
 @pytest.mark.parametrize('protocol', ['kfold', 'loso', 'cross_database'])
@@ -222,7 +224,7 @@ def test_a_planted_leak_is_named_and_no_other(run, kind):
   }
   assert kind in said['kinds']
   assert set(said['kinds']) <= {kind} | also.get(kind, set())
-  assert all(leak.split(': ')[0] in kinds.KINDS for leak in said['leaks'])
+  assert all(leak.split(': ')[0] in checks.KINDS for leak in said['leaks'])
 
 
 def test_a_person_is_followed_through_all_files(run):
@@ -310,18 +312,18 @@ def test_clip_wise_splits_put_people_on_both_sides(tmp_path):
 
 def test_predictions_alone_are_audited_under_an_assumption(run):
   made = run / 'predictions.csv'
-  assert audit.find(evidence.of_files(made))['leaks'] == []
+  assert audit.find(evidence.from_files(made))['leaks'] == []
 
   def edit(rows):
     for row in rows[1::2]:
       row['subject'] = rows[0]['subject']
 
   audit_fixtures.change(made, edit)
-  seen = evidence.of_files(made)
+  seen = evidence.from_files(made)
   said = audit.find(seen)
   assert said['kinds'] == ['subject on both sides']
   assert 'normalisation fitted on held-out clips' in said['not_checked']
-  assert 'no folds given' in audit.told(seen, said)
+  assert 'no folds given' in audit.to_text(seen, said)
 
 
 def _command(*words):

@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import pytest
 
-from mefnet_jax import augment, inputs
+from mefnet_jax.models import augment, normalize
 
 
 def streams():
@@ -73,7 +73,7 @@ def test_all_frames_move_alike(part):
   out = drawn(still, **{part: 0.2})['eyes']
   assert np.abs(out - still['eyes']).max() > 1
   np.testing.assert_allclose(out, out[:, :1] + 0 * out, atol=1e-3)
-  seen = inputs.standardise(out, 'difference')
+  seen = normalize.standardise(out, 'difference')
   assert np.abs(seen).max() < 1
 
 

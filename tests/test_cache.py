@@ -10,8 +10,9 @@ import sys
 import dataset_fixtures as made
 import pytest
 
-from mefnet_jax import datasets, errors
-from mefnet_jax.datasets import cache, default_release
+from mefnet_jax import datasets
+from mefnet_jax.datasets import default_release
+from mefnet_jax.runs import cache, errors
 from mefnet_jax.synthetic import release as synthetic_release
 
 cached, first_load = made.cached, made.first_load  # fixtures
@@ -80,11 +81,11 @@ def test_two_at_once_prepare_once_without_tensorflow_or_jax(
   first_load, tiny_smic, tmp_path
 ):
   count = f"""
-prepare = t.parallel.prepare
+prepare = t.pool.prepare
 def counted(*args, **named):
   open({str(tmp_path / 'calls')!r}, 'a').write('x')
   return prepare(*args, **named)
-t.parallel.prepare = counted
+t.pool.prepare = counted
 """
   both = [process(tiny_smic, tmp_path / 'cache', count) for _ in range(2)]
   said = [p.communicate(timeout=120) for p in both]
@@ -100,7 +101,7 @@ def test_a_killed_run_leaves_nothing_in_the_way(cached, tiny_smic, first_load):
 def stuck(*args, **named):
   print('preparing', file=sys.__stdout__, flush=True)
   time.sleep(99)
-t.parallel.prepare = stuck
+t.pool.prepare = stuck
 """
   victim = process(tiny_smic, cached[0], stuck)
   with victim:
@@ -131,7 +132,8 @@ def test_without_a_release_a_synthetic_one_is_made_once(
     return out
 
   monkeypatch.setattr(synthetic_release, 'write', write)
-  left = cached[0] / 'synthetic' / '.smic_hs.incomplete' / 'smic'
+  made_of = default_release._generator()[:12]
+  left = cached[0] / 'synthetic' / f'.smic_hs_{made_of}.incomplete' / 'smic'
   left.mkdir(parents=True)
   for _ in range(2):
     loaded = datasets.load(made.config(''))

@@ -6,8 +6,9 @@ import zipfile
 import pytest
 import release_fixtures as made
 
-from mefnet_jax import errors, findings
-from mefnet_jax.datasets import cas_me2_labels, releases
+from mefnet_jax.datasets import registry
+from mefnet_jax.datasets.cas_me2 import label_sets
+from mefnet_jax.runs import errors, findings
 
 
 def whats(release, kind):
@@ -16,7 +17,7 @@ def whats(release, kind):
 
 def test_cas_reads_the_workbook_and_cuts_the_frames(tmp_path):
   made.cas_tree(tmp_path)
-  release = releases.read('cas_me2', tmp_path)
+  release = registry.read('cas_me2', tmp_path)
   assert [row.clip for row in release.rows] == [
     *('s15_anger1_1', 's15_happy1_1', 's16_disgust1_1', 's19_happy1_1')
   ]
@@ -42,7 +43,7 @@ def test_cas_reads_the_workbook_and_cuts_the_frames(tmp_path):
 )
 def test_cas_label_sets(tmp_path, labels, expressions, classes):
   made.cas_tree(tmp_path)
-  release = releases.read(
+  release = registry.read(
     'cas_me2', tmp_path, labels=labels, expressions=expressions
   )
   found = [release.classes[row.label] for row in release.rows]
@@ -59,7 +60,7 @@ def test_cas_is_found_wherever_one_points(tmp_path, at):
   place = {'parent': tmp_path, 'selectedpic': root / 'selectedpic'}.get(
     at, root
   )
-  release = releases.read('cas_me2', place, images='selectedpic')
+  release = registry.read('cas_me2', place, images='selectedpic')
   assert len(release.rows) == 4
 
 
@@ -75,13 +76,13 @@ def test_cas_other_names_of_the_workbook(tmp_path, name):
   (root / 'CAS(ME)^2code_final.xlsx').rename(root / name)
   made.touch(root / 'CAS(ME)^2blink-code.xlsx')
   made.touch(root / '~$code_final.xlsx')
-  assert len(releases.read('cas_me2', tmp_path).rows) == 4
+  assert len(registry.read('cas_me2', tmp_path).rows) == 4
 
 
 def test_cas_of_two_workbooks_the_updated_one_is_used_and_said(tmp_path):
   root = made.cas_tree(tmp_path)
   made.workbook(root / 'CAS(ME)^2code_final(Updated).xlsx', made.CODED[:3])
-  release = releases.read('cas_me2', tmp_path)
+  release = registry.read('cas_me2', tmp_path)
   assert len(release.rows) == 3
   assert any('another workbook' in w for w in whats(release, 'left out'))
 
@@ -99,7 +100,7 @@ def test_cas_mends_what_was_coded_wrongly(tmp_path, coded, mended, what):
   right = (1, 'anger1_7', *mended, *wrong[5:])
   root = made.cas_tree(tmp_path, (*made.CODED, right))
   made.workbook(root / 'CAS(ME)^2code_final.xlsx', (*made.CODED, wrong))
-  release = releases.read('cas_me2', tmp_path)
+  release = registry.read('cas_me2', tmp_path)
   row = next(r for r in release.rows if r.clip == 's15_anger1_7')
   assert (row.onset, row.apex, row.offset) == mended
   (finding,) = (f for f in release.findings if f.clip == row.clip)
@@ -112,7 +113,7 @@ def test_cas_repairs_of_clips_not_asked_for_are_not_told(tmp_path):
   macro = (1, 'anger1_7', 100, 110, 0, '4', 'negative', 'macro', 'anger')
   made.cas_tree(tmp_path, (*made.CODED, macro))
   assert not any(
-    'offset 0' in f.what for f in releases.read('cas_me2', tmp_path).findings
+    'offset 0' in f.what for f in registry.read('cas_me2', tmp_path).findings
   )
 
 
@@ -131,7 +132,7 @@ def test_cas_repairs_of_clips_not_asked_for_are_not_told(tmp_path):
 def test_cas_rows_that_say_nothing_are_left_out(tmp_path, row, why):
   root = made.cas_tree(tmp_path)
   made.workbook(root / 'CAS(ME)^2code_final.xlsx', (*made.CODED, row))
-  release = releases.read('cas_me2', tmp_path)
+  release = registry.read('cas_me2', tmp_path)
   assert len(release.rows) == 4
   (what,) = whats(release, findings.LEFT_OUT)
   assert why in what
@@ -142,7 +143,7 @@ def test_cas_row_that_points_nowhere_is_left_out(tmp_path):
   nowhere = (1, 'anger1_9', 1, 2, 3, '', 'negative', 'micro', 'anger')
   made.workbook(root / 'CAS(ME)^2code_final.xlsx', (*made.CODED, nowhere))
   (root / 'selectedpic/s17').mkdir()
-  release = releases.read('cas_me2', tmp_path)
+  release = registry.read('cas_me2', tmp_path)
   assert findings.lost(release.findings) == {'s15_anger1_9'}
   assert any(
     w == 'not in selectedpic; not in cropped'
@@ -155,14 +156,14 @@ def test_cas_a_clip_that_one_tree_lacks_is_taken_from_the_next(tmp_path):
   for file in (root / 'selectedpic/s19/happy1_1').iterdir():
     file.unlink()
   (root / 'selectedpic/s16/disgust1_1').rename(root / 'gone')
-  release = releases.read('cas_me2', tmp_path)
+  release = registry.read('cas_me2', tmp_path)
   assert len(release.rows) == 4
   assert release.rows[3].frames[0].parts[-4:-1] == (
     *('cropped', '19', 'happy1_1'),
   )
   taken = [w for w in whats(release, 'repaired') if 'taken from cropped' in w]
   assert len(taken) == 2
-  only = releases.read('cas_me2', tmp_path, images='selectedpic')
+  only = registry.read('cas_me2', tmp_path, images='selectedpic')
   assert findings.lost(only.findings) == {'s16_disgust1_1', 's19_happy1_1'}
 
 
@@ -172,7 +173,7 @@ def test_cas_clips_are_cut_out_of_rawpic_by_the_code_of_the_video(tmp_path):
   made.cas_long(root / 'rawpic', 15, '0502', 30)  # a doubled level
   made.cas_long(root / 'rawpic', 16, '0101')
   made.cas_long(root / 'rawpic', 19, '0502', 12)
-  release = releases.read('cas_me2', root)
+  release = registry.read('cas_me2', root)
   assert [row.numbers[0] for row in release.rows] == [10, 998, 5]
   assert release.rows[1].frames[1].name == 'img999.jpg'
   assert release.rows[1].frames[2].name == 'img1000.jpg'
@@ -187,13 +188,13 @@ def test_cas_a_misfiled_video_never_passes_for_anothers(tmp_path):
   made.cas_long(root, 15, '0502', 30)
   folder = made.cas_long(root, 19, '0502', 20)
   folder.rename(folder.with_name('23_0502funnyerrors'))
-  release = releases.read('cas_me2', root)
+  release = registry.read('cas_me2', root)
   assert 's19_happy1_1' in findings.lost(release.findings)
   used = next(r for r in release.rows if r.clip == 's23_happy1_3')
   assert used.frames[0].parent.name == '23_0502funnyerrors'
   assert any("23's video under s19" in w for w in whats(release, 'repaired'))
   made.cas_long(root, 23, '0502', 20)
-  release = releases.read('cas_me2', root)
+  release = registry.read('cas_me2', root)
   used = next(r for r in release.rows if r.clip == 's23_happy1_3')
   assert used.frames[0].parents[1].name == 's23'
   assert any('a copy, not used' in w for w in whats(release, 'left out'))
@@ -202,7 +203,7 @@ def test_cas_a_misfiled_video_never_passes_for_anothers(tmp_path):
 def test_cas_clips_that_share_frames_are_told(tmp_path):
   later = (1, 'happy1_4', 18, 19, 25, '', 'positive', 'micro', '')
   made.cas_tree(tmp_path, (*made.CODED, later))
-  release = releases.read('cas_me2', tmp_path)
+  release = registry.read('cas_me2', tmp_path)
   (finding,) = (f for f in release.findings if 'shares frames' in f.what)
   assert finding.clip == 's15_happy1_4'
 
@@ -210,12 +211,12 @@ def test_cas_clips_that_share_frames_are_told(tmp_path):
 def test_cas_a_header_and_missing_sheets_are_survived(tmp_path):
   root = made.cas_tree(tmp_path)
   book = made.workbook(root / 'CAS(ME)^2code_final.xlsx', header=True)
-  assert len(releases.read('cas_me2', tmp_path).rows) == 4
+  assert len(registry.read('cas_me2', tmp_path).rows) == 4
   loaded = made.openpyxl.load_workbook(book)
   for name in loaded.sheetnames[1:]:
     del loaded[name]
   loaded.save(book)
-  release = releases.read('cas_me2', tmp_path)
+  release = registry.read('cas_me2', tmp_path)
   assert len(release.rows) == 4
   assert any('do not explain' in w for w in whats(release, 'repaired'))
 
@@ -223,16 +224,16 @@ def test_cas_a_header_and_missing_sheets_are_survived(tmp_path):
 def test_cas_damaged_workbook_or_no_images(tmp_path):
   book = made.workbook(tmp_path / 'code_final.xlsx')
   with pytest.raises(errors.UserError, match='but no images'):
-    releases.read('cas_me2', tmp_path)
+    registry.read('cas_me2', tmp_path)
   made.cas_cut(tmp_path, 'cropped')
-  assert len(releases.read('cas_me2', tmp_path).rows) == 4
+  assert len(registry.read('cas_me2', tmp_path).rows) == 4
   book.write_bytes(book.read_bytes()[:500])
   with pytest.raises(errors.UserError, match='cannot be read as a workbook'):
-    releases.read('cas_me2', tmp_path)
+    registry.read('cas_me2', tmp_path)
 
 
 def test_published_counts_of_cas_agree_with_each_other():
-  published = cas_me2_labels.published
+  published = label_sets.published
   assert published('emotion3', 'micro')['clips'] == 38
   assert published('emotion4', 'micro')['clips'] == 57
   assert published('emotion4', 'macro')['clips'] == 300
@@ -249,7 +250,7 @@ def test_a_folder_that_lacks_the_end_of_an_expression_is_told(tmp_path):
   folder = made.cas_tree(tmp_path)
   for tree in ('selectedpic/s15', 'cropped/15'):
     (folder / tree / 'anger1_1' / 'img570.jpg').unlink()
-  release = releases.read('cas_me2', tmp_path)
+  release = registry.read('cas_me2', tmp_path)
   (told,) = (f for f in release.findings if 'a shorter clip' in f.what)
   assert (told.kind, told.clip) == (findings.REPAIRED, 's15_anger1_1')
   assert release.rows[0].offset == 569
@@ -273,7 +274,7 @@ def test_a_cell_far_away_is_refused(tmp_path, cell):
         data = data.replace(b'<sheetData>', b'<sheetData>' + cell.encode())
       changed.writestr(name, data)
   with pytest.raises(errors.UserError, match=r'a cell in row \d+'):
-    releases.read('cas_me2', tmp_path)
+    registry.read('cas_me2', tmp_path)
 
 
 def test_a_workbook_that_lies_about_its_size_is_not_unpacked(tmp_path):
@@ -286,4 +287,4 @@ def test_a_workbook_that_lies_about_its_size_is_not_unpacked(tmp_path):
   assert data.count(told) == 2
   book.write_bytes(data.replace(told, lie))
   with pytest.raises(errors.UserError, match='cannot be read as a workbook'):
-    releases.read('cas_me2', tmp_path)
+    registry.read('cas_me2', tmp_path)

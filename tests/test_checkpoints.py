@@ -6,7 +6,7 @@ import types
 import numpy as np
 import pytest
 
-from mefnet_jax import checkpoints, errors
+from mefnet_jax.runs import checkpoints, errors
 
 TREE = {'a': np.arange(100, dtype=np.float32), 'b': {'c': np.ones(1, np.int32)}}
 

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from mefnet_jax import commands, errors
+from mefnet_jax.runs import cli, errors
 
 
 def test_help_that_nobody_reads_to_its_end_leaves_no_traceback():
@@ -39,7 +39,7 @@ def test_what_the_disk_says_is_one_line(monkeypatch, capsys, number, words):
 
   monkeypatch.setattr(sys, 'argv', ['command'])
   with pytest.raises(SystemExit) as left:
-    commands.run(main)
+    cli.run(main)
   assert left.value.code == 1
   (line,) = capsys.readouterr().err.splitlines()
   assert line.startswith('error: ') and all(word in line for word in words)
@@ -48,11 +48,11 @@ def test_what_the_disk_says_is_one_line(monkeypatch, capsys, number, words):
 @pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_what_does_not_look_for_it(number):
   """The preparation of an hour ends at once; an epoch is finished first."""
-  with commands.stop_signals() as stop:
+  with cli.stop_signals() as stop:
     stop.patient = True
     signal.raise_signal(number)
     assert stop.is_set()
-  with pytest.raises(errors.Stopped), commands.stop_signals():
+  with pytest.raises(errors.Stopped), cli.stop_signals():
     try:
       signal.raise_signal(number)
     except Exception:  # such as that of one odd clip
@@ -61,7 +61,7 @@ def test_a_signal_ends_what_does_not_look_for_it(number):
 
 def test_a_variant_of_a_config_that_has_none_is_named():
   said = 'get_config() takes 0 positional arguments but 1 was given'
-  text = commands._config_error(TypeError(f'--config=m.py:big: {said}'))
+  text = cli._config_error(TypeError(f'--config=m.py:big: {said}'))
   assert text.startswith('--config=m.py:big: this config has no variant')
 
 
@@ -71,7 +71,7 @@ def test_our_own_mistakes_keep_their_traceback(monkeypatch):
 
   monkeypatch.setattr(sys, 'argv', ['command'])
   with pytest.raises(OSError, match='no file'):
-    commands.run(main)
+    cli.run(main)
 
 
 @pytest.mark.parametrize('module', ['models', 'datasets.prepare'])

@@ -11,7 +11,9 @@ import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mefnet_jax import comparing, comparison, errors, predictions
+from mefnet_jax.evaluation import paired_tests
+from mefnet_jax.report import compare
+from mefnet_jax.runs import errors, predictions
 
 
 def _made(right_2N, subject, seed=0):
@@ -40,7 +42,7 @@ def _people(count, clips):
 @given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1))
 def test_mcnemar_is_the_binomial_test(pairs):
   one, other = np.array(pairs).T
-  found = comparison.mcnemar(one, other)
+  found = paired_tests.mcnemar(one, other)
   few, many = found['only_one'], found['only_other']
   expected = (
     scipy.stats.binomtest(few, few + many).pvalue if few + many else 1.0
@@ -50,7 +52,7 @@ def test_mcnemar_is_the_binomial_test(pairs):
 
 def test_equal_runs_cannot_be_told_apart():
   right = np.random.default_rng(0).random(120) < 0.7
-  found = comparison.compare(*_made((right, right), _people(12, 10)))
+  found = paired_tests.compare(*_made((right, right), _people(12, 10)))
   assert found['mcnemar']['p'] == 1
   assert set(found['permutation'].values()) == {1.0}
   assert all(x['difference'] == 0 for x in found['scores'].values())
@@ -59,10 +61,10 @@ def test_equal_runs_cannot_be_told_apart():
 def test_what_nothing_could_show_is_not_promised():
   random = np.random.default_rng(0)
   right = random.random((2, 50)) < [[0.4], [0.9]]
-  few = comparison.compare(*_made(right, _people(5, 10)))
+  few = paired_tests.compare(*_made(right, _people(5, 10)))
   assert few['smallest']['subjects'] is None and few['smallest']['clips'] > 0
   assert few['permutation']['uar'] > 0.05
-  same = comparison.compare(*_made(right[[0, 0]], _people(10, 5)))
+  same = paired_tests.compare(*_made(right[[0, 0]], _people(10, 5)))
   assert same['smallest']['clips'] is same['smallest']['subjects'] is None
 
 
@@ -70,7 +72,7 @@ def test_what_nothing_could_show_is_not_promised():
 def test_a_large_difference_is_found(people):
   random = np.random.default_rng(0)
   right = random.random((2, people * 10)) < [[0.4], [0.9]]
-  found = comparison.compare(*_made(right, _people(people, 10)))
+  found = paired_tests.compare(*_made(right, _people(people, 10)))
   assert found['scores']['uar']['difference'] > 0.3
   assert found['scores']['uar']['interval'][0] > 0
   assert found['permutation']['uar'] < 0.05 and found['mcnemar']['p'] < 0.05
@@ -82,7 +84,7 @@ def test_one_lucky_person_does_not_convince_the_permutation():
   right = np.zeros((2, 100), bool)
   right[1, :40] = True  # all of the difference is one person's
   subject = ['s0'] * 40 + _people(6, 10)
-  found = comparison.compare(*_made(right, subject))
+  found = paired_tests.compare(*_made(right, subject))
   assert found['mcnemar']['p'] < 1e-6
   assert found['permutation']['uar'] == 1
 
@@ -93,7 +95,7 @@ def test_permutation_p_is_uniform_where_nothing_is_there():
   for seed in range(80):
     right = random.random((2, 80)) < 0.6
     pair = _made(right, _people(8, 10), seed)
-    p.append(comparison.compare(*pair)['permutation']['accuracy'])
+    p.append(paired_tests.compare(*pair)['permutation']['accuracy'])
   assert (np.array(p) < 0.05).mean() <= 0.125
   assert 0.35 < np.mean(p) < 0.75
 
@@ -111,7 +113,7 @@ def test_order_of_rows_and_of_classes_does_not_matter():
     predicted=2 - other.predicted[::-1],
     probabilities=None,
   )
-  assert comparison.compare(one, turned) == comparison.compare(one, other)
+  assert paired_tests.compare(one, turned) == paired_tests.compare(one, other)
 
 
 def test_other_clips_labels_or_classes_are_refused():
@@ -125,19 +127,19 @@ def test_other_clips_labels_or_classes_are_refused():
     fields = {k: getattr(other, k) for k in other.__dataclass_fields__}
     wrong = predictions.Predictions(**fields | {field: value})
     with pytest.raises(errors.UserError, match=words):
-      comparison.compare(one, wrong)
+      paired_tests.compare(one, wrong)
 
 
 def test_holm_is_step_down():
-  assert comparison.holm([0.01, 0.04, 0.03]) == pytest.approx(
+  assert paired_tests.holm([0.01, 0.04, 0.03]) == pytest.approx(
     [0.03, 0.06, 0.06]
   )
-  assert comparison.holm([0.9, 0.8]) == [1.0, 1.0]
-  assert comparison.holm([0.02]) == [0.02]
+  assert paired_tests.holm([0.9, 0.8]) == [1.0, 1.0]
+  assert paired_tests.holm([0.02]) == [0.02]
 
 
 def test_detectable_shrinks_with_clips():
-  few, many = (comparison.detectable(0.7, n) for n in (50, 500))
+  few, many = (paired_tests.detectable(0.7, n) for n in (50, 500))
   assert many['power'] < few['power'] and few['floor'] == 0.12
 
 
@@ -175,9 +177,9 @@ def test_reservations_of_the_runs_are_repeated(tmp_path):
   runs = [str(audit_fixtures.clean(tmp_path / name)) for name in 'ab']
   report = {'metrics': {'uar': 0.5}, 'notices': {'SYNTHETIC': 'rendered'}}
   (tmp_path / 'a' / 'report.json').write_text(json.dumps(report))
-  found = comparing.compare(runs, ['first', 'second'])
+  found = compare.compare(runs, ['first', 'second'])
   assert found['runs'] == ['first', 'second']
-  said = comparing.told(found)
+  said = compare.markdown(found)
   assert (
     said.startswith('**SYNTHETIC**: first.\n') and str(tmp_path) not in said
   )

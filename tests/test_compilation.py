@@ -7,8 +7,8 @@ import sys
 import pytest
 
 COUNT = """
-from mefnet_jax import compilation
-compilation.tune_cpu()
+from mefnet_jax.runs import xla
+xla.tune_cpu()
 import jax
 print(jax.device_count())
 """

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from configs import base
-from mefnet_jax import errors, folds
+from mefnet_jax.evaluation import folds, folds_file
+from mefnet_jax.runs import errors
 
 DATABASE = np.repeat(['casme2', 'samm', 'smic'], (6, 5, 4))
 SUBJECT = np.array([f'{d}{i % 3}' for i, d in enumerate(DATABASE)])
@@ -76,11 +77,12 @@ def test_folds_are_written_with_ids_and_splits(tmp_path):
   clip = [f'clip{i}' for i in range(15)]
   made = folds.make(config.protocol, LABEL, SUBJECT, DATABASE, seed=0)
   for name in ('a', 'b'):
-    folds.write(tmp_path / f'{name}.json', made, clip, config)
-  assert (tmp_path / 'a.json').read_bytes() == (
-    tmp_path / 'b.json'
-  ).read_bytes()
-  content = json.loads((tmp_path / 'a.json').read_text())
+    (tmp_path / name).mkdir()
+    folds_file.write(tmp_path / name, made, clip, SUBJECT, config)
+  for file in ('folds.csv', 'folds.json'):
+    a, b = (tmp_path / name / file for name in 'ab')
+    assert a.read_bytes() == b.read_bytes()
+  content = json.loads((tmp_path / 'a' / 'folds.json').read_text())
   assert content['version'] == folds.VERSION
   assert (content['protocol'], content['seed']) == ('kfold', 0)
   for fold, written in zip(made, content['folds'], strict=True):
@@ -90,6 +92,6 @@ def test_folds_are_written_with_ids_and_splits(tmp_path):
     assert written['train_split'] == '+'.join(fold.train_subjects)
   config.protocol.name = 'holdout'
   leaky = folds.make(config.protocol, LABEL, SUBJECT, DATABASE, seed=0)
-  folds.write(tmp_path / 'c.json', leaky, clip, config)
-  (one,) = json.loads((tmp_path / 'c.json').read_text())['folds']
+  folds_file.write(tmp_path, leaky, clip, SUBJECT, config)
+  (one,) = json.loads((tmp_path / 'folds.json').read_text())['folds']
   assert one['train_split'] is None

@@ -12,9 +12,11 @@ import release_fixtures
 import rich.progress
 import tensorflow_datasets as tfds
 
-from mefnet_jax import datasets, errors, findings
-from mefnet_jax.datasets import builder, loading, smic, wanted
+from mefnet_jax import datasets
+from mefnet_jax.datasets import builder, from_config, loading
+from mefnet_jax.datasets.smic import builder as smic
 from mefnet_jax.preprocess import clips
+from mefnet_jax.runs import errors, findings
 
 # Fixtures.
 cached, copied, first_load = made.cached, made.copied, made.first_load
@@ -83,9 +85,9 @@ def test_every_option_that_changes_clips_changes_the_fingerprint(
     *(dict(flow='dis'), dict(magnify=2.0), dict(colour=True)),
     dict(interpolation='uniform'),
   ]
-  release = loading.releases.read('smic', tiny_smic)
+  release = loading.registry.read('smic', tiny_smic)
   marks = {
-    loading._config(release, dataset, wanted.options(dataset)).name
+    loading._config(release, dataset, from_config.options(dataset)).name
     for dataset in (made.config(tiny_smic, **change) for change in changes)
   }
   assert len(marks | {first_load[1].fingerprint}) == len(changes) + 1

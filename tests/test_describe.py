@@ -10,7 +10,9 @@ import jax
 import pytest
 
 from configs import base_cnn, mecnn, mfcnn, mfcnn_multimodal, residual
-from mefnet_jax import describe, drawing, errors, settings
+from mefnet_jax.models import describe, drawing, from_config
+from mefnet_jax.runs import errors
+from mefnet_jax.training import config_check
 
 CONFIGS = {
   'base': base_cnn.get_config,
@@ -23,8 +25,8 @@ CONFIGS = {
 
 
 def described(config):
-  model = settings.network(config, num_classes=3)
-  inputs = settings.shapes(config, model)
+  model = from_config.network(config, num_classes=3)
+  inputs = config_check.shapes(config, model)
   return model, inputs, describe.describe(model, inputs)
 
 

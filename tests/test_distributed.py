@@ -8,8 +8,8 @@ import time
 import numpy as np
 import pytest
 
-from mefnet_jax import errors
-from mefnet_jax.preprocess import clips, parallel
+from mefnet_jax.preprocess import clips, pool
+from mefnet_jax.runs import errors
 
 dask = pytest.importorskip('dask.distributed')
 pytestmark = pytest.mark.filterwarnings('ignore')  # Dask's own, at its end
@@ -38,7 +38,7 @@ def same(one, other):
 
 def test_a_cluster_makes_the_same_clips_though_a_worker_dies(cluster, rendered):
   some = rendered[:4]
-  here = parallel.prepare(some, SMALL, workers=1)
+  here = pool.prepare(some, SMALL, workers=1)
   address = cluster.scheduler_address
 
   def kill():
@@ -49,16 +49,16 @@ def test_a_cluster_makes_the_same_clips_though_a_worker_dies(cluster, rendered):
 
   killer = threading.Thread(target=kill)
   killer.start()
-  there = parallel.prepare(some * 3, SMALL, cluster=address)
+  there = pool.prepare(some * 3, SMALL, cluster=address)
   killer.join()
   for start in (0, 4, 8):
     same(here, there[start : start + 4])
 
 
 def test_a_cluster_that_is_not_there_is_one_line(rendered, monkeypatch):
-  from mefnet_jax.preprocess import distributed
+  from mefnet_jax.preprocess import dask_pool
 
-  monkeypatch.setattr(distributed, '_SECONDS', 0.5)
+  monkeypatch.setattr(dask_pool, '_SECONDS', 0.5)
   for address in ('tcp://127.0.0.1:1', 'nonsense', 'no/such/file.json'):
     with pytest.raises(errors.UserError, match='no scheduler with workers'):
-      parallel.prepare(rendered[:1], SMALL, cluster=address)
+      pool.prepare(rendered[:1], SMALL, cluster=address)

@@ -6,7 +6,9 @@ import audit_fixtures
 import numpy as np
 import pytest
 
-from mefnet_jax import audit, errors, evidence, metrics, predictions
+from mefnet_jax.audit import audit, evidence
+from mefnet_jax.evaluation import metrics
+from mefnet_jax.runs import errors, predictions
 
 
 @pytest.fixture
@@ -15,7 +17,7 @@ def run(tmp_path):
 
 
 def found(folder):
-  return audit.find(evidence.of_run(folder))
+  return audit.find(evidence.from_run(folder))
 
 
 @pytest.mark.parametrize(
@@ -70,7 +72,9 @@ def test_clips_that_cannot_be_are_named(run, field, value, words):
 
 
 def test_a_prediction_that_is_not_the_most_probable_is_noted(run):
-  assert 'most probable' not in audit.told(evidence.of_run(run), found(run))
+  assert 'most probable' not in audit.to_text(
+    evidence.from_run(run), found(run)
+  )
 
   def edit(rows):
     rows[0]['predicted'] = next(
@@ -78,8 +82,8 @@ def test_a_prediction_that_is_not_the_most_probable_is_noted(run):
     )
 
   audit_fixtures.change(run / 'predictions.csv', edit)
-  seen = evidence.of_run(run)
-  assert seen.made.clip[0] in audit.told(seen, audit.find(seen))
+  seen = evidence.from_run(run)
+  assert seen.made.clip[0] in audit.to_text(seen, audit.find(seen))
 
 
 @pytest.mark.parametrize(
@@ -92,15 +96,15 @@ def test_a_history_that_is_none_is_refused(run, line):
 
 
 def test_without_clips_the_predicted_ones_are_all(run):
-  whole = evidence.rows(evidence.of_run(run))
-  part = evidence.rows(evidence.of_files(run / 'predictions.csv'))
+  whole = evidence.rows(evidence.from_run(run))
+  part = evidence.rows(evidence.from_files(run / 'predictions.csv'))
   assert {row['clip']: row['subject'] for row in part} == {
     row['clip']: row['subject'] for row in whole
   }
   assert all('mark' in row for row in whole)
   assert not any('mark' in row for row in part)
   features = np.random.default_rng(0).normal(size=(len(part), 4))
-  said = audit.find(evidence.of_files(run / 'predictions.csv'), features)
+  said = audit.find(evidence.from_files(run / 'predictions.csv'), features)
   assert {name.partition(',')[0] for name in said['probes']} == {
     'who',
     'label permutation',

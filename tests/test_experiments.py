@@ -11,7 +11,8 @@ import pytest
 
 from configs import base
 from experiments import leakage, running, table1, tables, variants
-from mefnet_jax import errors, protocol
+from mefnet_jax import protocol
+from mefnet_jax.runs import errors
 from tests import training_fixtures
 
 

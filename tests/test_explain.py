@@ -2,8 +2,6 @@
 
 import csv
 import dataclasses
-import hashlib
-import json
 import pathlib
 import shutil
 import subprocess
@@ -16,8 +14,10 @@ import numpy as np
 import pytest
 from absl import flags
 
-from mefnet_jax import errors, explain, models, saliency
-from mefnet_jax.explanations import (
+from mefnet_jax import models, saliency
+from mefnet_jax.evaluation import folds_file
+from mefnet_jax.explain import __main__ as explain
+from mefnet_jax.explain import (
   methods,
   pictures,
   places,
@@ -26,6 +26,7 @@ from mefnet_jax.explanations import (
   tables,
   truth,
 )
+from mefnet_jax.runs import errors
 
 ROOT = pathlib.Path(__file__).parents[1]
 
@@ -65,13 +66,16 @@ def table(path):
 
 
 def test_each_clip_is_explained_by_the_fold_that_never_saw_it(run, tiny_run):
-  for k, fold in enumerate(run.splits):
-    assert (run.held_out[fold.test] == k).all()
-    assert not set(fold.test) & set(fold.train)
+  table_of_folds = folds_file.read(tiny_run / 'folds.csv')
+  assert run.folds == tuple(table_of_folds)
+  for k, name in enumerate(run.folds):
+    fold = table_of_folds[name]
+    own = {run.clips.clip[i] for i in np.flatnonzero(run.held_out == k)}
+    assert own == set(fold['test']) and not own & set(fold['train'])
   rows = table(tiny_run / 'predictions.csv')
   for row in rows:
     at = run.clips.clip.index(row['clip'])
-    assert run.splits[run.held_out[at]].name == row['fold']
+    assert run.folds[run.held_out[at]] == row['fold']
     said = [float(row[f'prob_{name}']) for name in run.clips.classes]
     np.testing.assert_allclose(run.probabilities[at], said, atol=1e-4)
 
@@ -83,7 +87,7 @@ def test_maps_are_of_those_weights_and_no_others(run):
   maps = methods.explain(run, index, target, ('gradient',))['gradient']
   for i in index:
     fold = run.held_out[i]
-    f = jax.jit(lambda x, p: run.model.apply({'params': p}, x)[0])
+    f = jax.jit(lambda x, p: run.model.network.apply({'params': p}, x)[0])
     own = saliency.gradient(
       f, run.views([i]), target[[i]], args=(run.weights(fold),)
     )
@@ -295,24 +299,20 @@ def test_a_folder_that_holds_no_run_is_one_line(tmp_path):
 def test_an_unfinished_or_changed_run_is_refused(tiny_run, tmp_path):
   copy = tmp_path / 'run'
   shutil.copytree(tiny_run, copy)
-  manifest = next(copy.glob('checkpoints/seed0/*/manifest.json'))
-  content = json.loads(manifest.read_text())
-  kept = content['note'].pop('probabilities')
-
-  def write():
-    text = json.dumps(content)
-    manifest.write_text(text)
-    seal = hashlib.sha256(text.encode()).hexdigest()
-    manifest.with_suffix('.sha256').write_text(f'{seal}  manifest.json\n')
-
-  write()
-  with pytest.raises(errors.UserError, match='not finished'):
-    runs.load(copy)
-  content['note']['probabilities'] = [
-    [np.flip(p, 1).tolist() for p in row] for row in kept
-  ]
-  write()
+  path = copy / 'predictions.csv'
+  rows = table(path)
+  names = [name for name in rows[0] if name.startswith('prob_')]
+  for row in rows:
+    said = [row[name] for name in names]
+    row.update(zip(names, said[::-1], strict=True))
+  with path.open('w', newline='') as file:
+    writer = csv.DictWriter(file, list(rows[0]))
+    writer.writeheader()
+    writer.writerows(rows)
   with pytest.raises(errors.UserError, match='has changed'):
+    runs.load(copy)
+  (copy / 'model' / 'model.json').unlink()
+  with pytest.raises(errors.UserError, match='no model, or only half'):
     runs.load(copy)
 
 

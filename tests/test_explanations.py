@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from mefnet_jax import models, saliency
-from mefnet_jax.explanations import average, networks, places
+from mefnet_jax.explain import average_face, networks, places
 
 
 def test_a_face_without_landmarks_is_an_average_one():
   """Face crops: eyes and mouth lie where the crops of such images are."""
-  whole = places.Face(average.POINTS * [90, 120] - 0.5, (120, 90))
+  whole = places.Face(average_face.POINTS * [90, 120] - 0.5, (120, 90))
   for stream, points in (('eyes', range(36, 48)), ('mouth', range(48, 68))):
     middle = whole.inside(stream, 24)[list(points)].mean(0)
     assert (np.abs(middle - 11.5) < 5).all()
@@ -21,7 +21,7 @@ def test_a_face_without_landmarks_is_an_average_one():
 
 
 def test_the_halves_of_a_flow_map_come_to_their_places():
-  flow = places.Face(average.POINTS * 28 - 0.5, (28, 28), halves=True)
+  flow = places.Face(average_face.POINTS * 28 - 0.5, (28, 28), halves=True)
   halves = np.random.default_rng(0).random((2, 1, 14, 28)).astype(np.float32)
   whole = sum(
     flow.in_face(half, stream, 28)

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import release_fixtures as made
 
-from mefnet_jax import errors
 from mefnet_jax.preprocess import faces, images, insight
+from mefnet_jax.runs import errors
 
 
 def test_damaged_images_are_told_apart(tmp_path):

@@ -5,7 +5,13 @@ import jax
 import numpy as np
 import pytest
 
-from mefnet_jax import datasets, engine, feeding, fit, parallel
+from mefnet_jax import datasets
+from mefnet_jax.training import (
+  compiled_steps,
+  cross_validation,
+  input_pipeline,
+  parallel,
+)
 from tests import test_training
 
 cached, first_load = made.cached, made.first_load  # fixtures
@@ -36,11 +42,13 @@ def test_streamed_clips_train_the_same_weights(
   config.update_from_flattened_dict(WAYS[way])
   seeds = (0, 1) if 'seeds' in way else (0,)
   job = test_training.job(config, clips, tmp_path / 'a')
-  resident = fit.fit(job, seeds)
-  monkeypatch.setattr(feeding, 'is_streamed', lambda *_: True)
+  resident = cross_validation.fit(job, seeds)
+  monkeypatch.setattr(input_pipeline, 'is_streamed', lambda *_: True)
   job = test_training.job(config, clips, tmp_path / 'b')
-  assert isinstance(engine.Engine(job, job.splits).feed, feeding.Streamed)
-  streamed = fit.fit(job, seeds)
+  assert isinstance(
+    compiled_steps.CompiledSteps(job, job.splits).feed, input_pipeline.Streamed
+  )
+  streamed = cross_validation.fit(job, seeds)
   for one, other in zip(resident, streamed, strict=True):
     for a, b in zip(one.held_out, other.held_out, strict=True):
       np.testing.assert_allclose(a, b, atol=1e-6)
@@ -48,22 +56,22 @@ def test_streamed_clips_train_the_same_weights(
 
 def test_what_does_not_fit_is_streamed(clips):
   size = sum(x.nbytes for x in clips.values()) * jax.device_count()
-  assert feeding.is_streamed(clips, 1.9 * size)
-  assert not feeding.is_streamed(clips, 2.1 * size)
-  assert feeding.on_device(clips, 2, 1.9 * size) < size / 3
+  assert input_pipeline.is_streamed(clips, 1.9 * size)
+  assert not input_pipeline.is_streamed(clips, 2.1 * size)
+  assert input_pipeline.on_device(clips, 2, 1.9 * size) < size / 3
 
 
 def test_clips_on_the_disk_are_streamed(first_load, cached, tiny_smic):
   far = datasets.load(made.config(tiny_smic), memory=0)
   given = {'face': far.streams['face'], 'label': far.label}
   near = {'face': first_load[1].streams['face'], 'label': far.label}
-  assert feeding.is_streamed(given, 1e12)
+  assert input_pipeline.is_streamed(given, 1e12)
   plan = parallel.Plan('folds', 1, 1)
-  feed = feeding.Streamed(given, 'difference')
-  wanted = feeding.Resident(near, 'difference', plan)
+  feed = input_pipeline.Streamed(given, 'difference')
+  wanted = input_pipeline.Resident(near, 'difference', plan)
   for a, b in zip(feed.moments['face'], wanted.moments['face'], strict=True):
     np.testing.assert_allclose(a, b, rtol=1e-5)
-  clips, at = feed.some(np.array([[5, 0], [5, 7]]))
+  clips, at = feed.take(np.array([[5, 0], [5, 7]]))
   np.testing.assert_array_equal(
     clips['face'][at], near['face'][[[5, 0], [5, 7]]]
   )

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import release_fixtures as made
 
-from mefnet_jax import errors
 from mefnet_jax.preprocess import clips, flow, images, magnify, regions
+from mefnet_jax.runs import errors
 
 SMALL = clips.Options(frames=6, face=32, eyes=16, mouth=16, flow='dis')
 
@@ -137,7 +137,7 @@ def test_red_is_the_first_channel(tmp_path):
 
 def test_a_face_crop_is_taken_whole():
   image = np.tile(np.arange(100, dtype=np.float32), (120, 1))
-  region = regions.of_whole('face', image.shape, 50)
+  region = regions.whole_crop('face', image.shape, 50)
   cut = regions.cut(image, region, 50)
   np.testing.assert_allclose(
     cut[0, 5:-5], 2 * np.arange(50)[5:-5] + 0.5, atol=0.1

@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 import release_fixtures
 
-from mefnet_jax import datasets, errors, findings
-from mefnet_jax.datasets import folder_release, releases
+from mefnet_jax import datasets
+from mefnet_jax.datasets import registry
+from mefnet_jax.datasets.folder import release as folder_release
 from mefnet_jax.preprocess import clips, images, video
+from mefnet_jax.runs import errors, findings
 
 
 def write_video(path, frames, codec='mjpeg'):
@@ -34,7 +36,7 @@ def write_video(path, frames, codec='mjpeg'):
 def tree(tiny_smic, tmp_path_factory):
   """class/subject/clip of the rendered clips, every third one a video."""
   root = tmp_path_factory.mktemp('folder') / 'own'
-  for i, row in enumerate(releases.read('smic', tiny_smic).rows):
+  for i, row in enumerate(registry.read('smic', tiny_smic).rows):
     label = ('negative', 'positive', 'surprise')[row.label]
     place = root / label / f'person {row.subject}' / row.clip
     if i % 3:
@@ -46,7 +48,7 @@ def tree(tiny_smic, tmp_path_factory):
 
 
 def test_a_tree_of_frames_and_videos_is_read(tree):
-  release = releases.read('folder', tree)
+  release = registry.read('folder', tree)
   assert len(release.rows) == 9
   assert release.classes == ('negative', 'positive', 'surprise')
   assert {r.subject for r in release.rows} == {
@@ -85,7 +87,7 @@ def frames(tmp_path):
 
 
 def test_the_order_does_not_tell_the_class(tree):
-  rows = releases.read('folder', tree).rows
+  rows = registry.read('folder', tree).rows
   assert [r.subject for r in rows] == sorted(r.subject for r in rows)
   labels = [r.label for r in rows]
   assert labels != sorted(labels)
@@ -93,7 +95,7 @@ def test_the_order_does_not_tell_the_class(tree):
 
 def test_a_table_names_clips_and_their_parts(frames):
   table(frames, 'a,p1,sad,2,4,6', 'a,p1,happy,7,,9', 'b,p 2,sad,,,')
-  release = releases.read('folder', frames)
+  release = registry.read('folder', frames)
   assert release.classes == ('happy', 'sad')
   marks = {r.clip: (r.onset, r.apex, r.offset) for r in release.rows}
   assert marks == {'a@2': (2, 4, 6), 'a@7': (7, 8, 9), 'b': (1, 5, 9)}
@@ -103,7 +105,7 @@ def test_a_table_names_clips_and_their_parts(frames):
 def test_databases_of_a_table_tell_people_apart(frames):
   head = 'path;subject;label;database'
   table(frames, 'a;01;sad;casme', 'b;01;glad;samm', head=head)
-  release = releases.read('folder', frames)
+  release = registry.read('folder', frames)
   assert [r.subject for r in release.rows] == ['casme_01', 'samm_01']
   assert [r.database for r in release.rows] == ['casme', 'samm']
 
@@ -122,7 +124,7 @@ def test_databases_of_a_table_tell_people_apart(frames):
   ],
 )
 def test_rows_that_cannot_be_used_say_why(frames, line, why):
-  release = releases.read('folder', table(frames, line, 'b,p,sad,,,'))
+  release = registry.read('folder', table(frames, line, 'b,p,sad,,,'))
   assert [r.clip for r in release.rows] == ['b']
   (told,) = (f for f in release.findings if f.kind == findings.LEFT_OUT)
   assert why in told.what
@@ -147,18 +149,18 @@ def test_people_stay_apart_whatever_their_names(tree, tmp_path, monkeypatch):
 
 def test_one_place_named_twice_is_one_clip(frames):
   table(frames, './a,p,sad,,,', 'a/,p,sad,,,', 'b,q,sad,,,')
-  release = releases.read('folder', frames)
+  release = registry.read('folder', frames)
   assert [r.clip for r in release.rows] == ['a', 'b']
 
 
 def test_what_a_table_promises_and_frames_lack_is_told(frames):
   table(frames, 'a,p,sad,5,11,12', 'b,q,sad,2,3,4')
-  release = releases.read('folder', frames)
+  release = registry.read('folder', frames)
   told = [f for f in release.findings if f.kind == findings.REPAIRED]
   assert [f.clip for f in told] == ['a@5']
   assert 'a shorter clip' in told[0].what
   table(frames, 'a,p,sad,5,9,7', 'b,q,sad,2,3,4')
-  release = releases.read('folder', frames)
+  release = registry.read('folder', frames)
   assert release.rows[0].apex == 7
   assert 'apex before onset or after' in release.findings[-1].what
 
@@ -168,7 +170,7 @@ def test_a_link_to_itself_hides_nothing_else(frames):
   (frames / 'x').symlink_to('x')
   tree = frames.parent / 'tree'
   shutil.copytree(frames, tree / 'sad' / 'p', symlinks=True)
-  rows = releases.read('folder', tree).rows
+  rows = registry.read('folder', tree).rows
   assert [r.clip for r in rows] == ['sad/p/a', 'sad/p/b']
 
 
@@ -182,12 +184,12 @@ def test_tables_of_another_form_are_one_line(frames):
   ):
     (frames / 'clips.csv').write_text(text)
     with pytest.raises(errors.UserError, match=why):
-      releases.read('folder', frames)
+      registry.read('folder', frames)
   (frames / 'clips.csv').write_bytes(b'\xff\xfe\x00')
   with pytest.raises(errors.UserError, match='cannot be read as CSV'):
-    releases.read('folder', frames)
+    registry.read('folder', frames)
   with pytest.raises(errors.UserError, match=r'config.dataset.table='):
-    releases.read('folder', frames, table='../clips.csv')
+    registry.read('folder', frames, table='../clips.csv')
 
 
 def test_links_out_of_a_release_are_not_followed(tiny_smic, tmp_path):
@@ -203,7 +205,7 @@ def test_links_out_of_a_release_are_not_followed(tiny_smic, tmp_path):
   within = sorted(folders[2].iterdir())[2]
   within.unlink()
   within.symlink_to(sorted(folders[2].iterdir())[1])
-  release = releases.read('smic', root)
+  release = registry.read('smic', root)
   told = {f.kind: f for f in release.findings if 'links out' in f.what}
   assert set(told) == {findings.LEFT_OUT, findings.REPAIRED}
   assert folders[0].name in told[findings.LEFT_OUT].file
@@ -229,14 +231,14 @@ def test_video_frames_are_counted_and_found_by_number(tmp_path):
 
 
 def test_a_video_that_ends_early_is_told(tiny_smic, tmp_path):
-  row = releases.read('smic', tiny_smic).rows[0]
+  row = registry.read('smic', tiny_smic).rows[0]
   grey = [images.read(frame) for frame in row.frames]
   write_video(tmp_path / 'sad' / 'p' / 'a.avi', grey)
   write_video(tmp_path / 'sad' / 'q' / 'a.avi', grey)
   head = 'path,subject,label,onset,offset'
   more = len(grey) + 3
   table(tmp_path, f'sad/p/a.avi,p,sad,1,{more}', head=head)
-  (whole,) = releases.read('folder', tmp_path).rows
+  (whole,) = registry.read('folder', tmp_path).rows
   assert whole.numbers[-1] == len(grey)  # the table promises more than there is
   short = type(whole)(
     **(whole.__dict__ | {'numbers': tuple(range(1, more + 1))})
@@ -254,7 +256,7 @@ def test_raw_videos_of_cas_me2_are_cut(tmp_path):
   shades = np.zeros((100, 48, 64), np.uint8)
   for subject, code in (('s15', '15_0502a'), ('s19', '19_0502b')):
     write_video(root / 'rawvideo' / subject / f'{code}.avi', shades)
-  release = releases.read('cas_me2', root, images='rawvideo')
+  release = registry.read('cas_me2', root, images='rawvideo')
   marks = {r.clip: (r.numbers[0], r.numbers[-1]) for r in release.rows}
   assert marks == {'s15_happy1_1': (10, 20), 's19_happy1_1': (5, 14)}
   assert all(r.video is not None and not r.frames for r in release.rows)
@@ -267,7 +269,7 @@ def test_a_folder_needs_a_release(tmp_path, monkeypatch):
 
 
 def test_pictures_of_the_whole_face_need_no_detector(tiny_smic):
-  row = releases.read('smic', tiny_smic).rows[0]
+  row = registry.read('smic', tiny_smic).rows[0]
   options = clips.Options(detector='none', frames=6, face=64, eyes=32, mouth=32)
   face = clips.prepare(row, options).streams['face'][0, ..., 0]
   whole = cv2.resize(

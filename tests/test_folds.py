@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 
-from mefnet_jax import errors, folds
+from mefnet_jax.evaluation import folds
+from mefnet_jax.runs import errors
 
 # Clips of each subject and each class in SMIC HS.
 _SUBJECTS = dict(
@@ -57,7 +58,7 @@ def test_sides_are_disjoint_and_complete(release, name, seed):
     assert len(fold.test) and len(fold.train)
     assert fold.train.dtype == fold.test.dtype == np.int32
     assert not len(fold.validation)
-    if not folds.is_leaky(name):
+    if not folds.why_leaky(name):
       assert not set(subject[fold.train]) & set(subject[fold.test])
   if name != 'holdout':
     held_out = np.concatenate([fold.test for fold in made])
@@ -182,9 +183,9 @@ def test_kfold_clips_is_even_in_size_and_class():
 
 
 def test_leaky_protocols_say_why():
-  assert not folds.is_leaky('loso') and not folds.is_leaky('kfold')
+  assert not folds.why_leaky('loso') and not folds.why_leaky('kfold')
   for name in ('holdout', 'kfold_clips'):
-    assert 'same people' in folds.is_leaky(name)
+    assert 'same people' in folds.why_leaky(name)
 
 
 @pytest.mark.parametrize(

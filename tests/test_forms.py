@@ -8,9 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mefnet_jax import losses, models
+from mefnet_jax import models
 from mefnet_jax.models import attention, layers
 from mefnet_jax.ops import convolution
+from mefnet_jax.training import losses
 from tests.test_models import (
   SMALL,
   assert_same,

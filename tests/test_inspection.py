@@ -7,8 +7,9 @@ import cv2
 import dataset_fixtures as made
 import pytest
 
-from mefnet_jax import datasets, errors
+from mefnet_jax import datasets
 from mefnet_jax.datasets import check
+from mefnet_jax.runs import errors
 
 
 def report(release, capsys, *more):

@@ -8,7 +8,8 @@ import pytest
 
 from configs import base, mecnn
 from experiments import kernel_figures, kernel_margins, kernel_size
-from mefnet_jax import comparison, errors, metrics
+from mefnet_jax.evaluation import metrics, paired_tests
+from mefnet_jax.runs import errors
 
 
 def arguments(*flags):
@@ -172,5 +173,5 @@ def test_margins_of_one_pair_are_the_comparison_of_two_runs():
   (found,) = kernel_margins.margins(rows, [one, other])
   pooled = [metrics.from_confusion(x.sum(0))['uar'] for x in (one, other)]
   assert found['difference'] == pytest.approx(pooled[1] - pooled[0])
-  bounds = comparison._intervals(np.stack([one, other]), 0)['uar']
+  bounds = paired_tests._intervals(np.stack([one, other]), 0)['uar']
   assert found['interval'] == pytest.approx(bounds)

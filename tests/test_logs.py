@@ -6,13 +6,14 @@ import math
 
 import rich.console
 
-from mefnet_jax import logs, planning
+from mefnet_jax.runs import curves, progress
+from mefnet_jax.training import blocks
 
 
 def said(**how):
   """What four epochs of two folds print."""
   console = rich.console.Console(file=io.StringIO(), width=120, **how)
-  with logs.progress(console, 'seed0', 0, 4) as tell:
+  with progress.progress(console, 'seed0', 0, 4) as tell:
     for epoch in range(1, 5):
       tell(epoch, 'loss 1.000', 50, 'fold1 1.02  fold2 diverged')
   return console.file.getvalue()
@@ -44,12 +45,12 @@ def test_quiet_is_quiet():
 
 def test_rows_and_scalars_are_written_and_dropped_on_resuming(tmp_path):
   """Of epochs after the checkpoint, of this block's folds only."""
-  block = planning.Block((0,), 0, 1, 2)
+  block = blocks.Block((0,), 0, 1, 2)
   (tmp_path / 'metrics.jsonl').write_text(
     '{"epoch": 9, "seed": 0, "fold": "other", "split": "train", "loss": 1.0}\n'
   )
   for done in (0, 1):
-    with logs.History(tmp_path, block, ['fold1'], done) as history:
+    with curves.History(tmp_path, block, ['fold1'], done) as history:
       for epoch in range(done + 1, 4):
         history.add(epoch, 0, 'fold1', 'train', loss=1 / epoch, accuracy=1.0)
       history.add(4, 0, 'fold1', 'train', loss=math.inf, accuracy=math.nan)

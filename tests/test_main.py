@@ -213,7 +213,7 @@ def test_an_unusable_release_is_one_line(env, tmp_path, kind):
 
 
 def test_two_runs_in_one_workdir_are_refused(tiny_smic, env, tmp_path):
-  from mefnet_jax import workdirs
+  from mefnet_jax.runs import workdirs
 
   with workdirs.locked(tmp_path):
     mistake(run(tmp_path, tiny_smic, env=env), 'in use by another run')

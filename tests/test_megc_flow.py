@@ -10,8 +10,11 @@ import tensorflow_datasets as tfds
 from test_protocol import carried_out
 
 from configs import mefnet_flow
-from mefnet_jax import audit, databases, errors, evidence, findings, metrics
-from mefnet_jax.datasets import check, megc_flow, releases
+from mefnet_jax.audit import audit, evidence
+from mefnet_jax.datasets import check, registry
+from mefnet_jax.datasets.megc_flow import builder
+from mefnet_jax.evaluation import by_database, metrics
+from mefnet_jax.runs import errors, findings
 from mefnet_jax.synthetic import release as synthetic
 
 
@@ -27,7 +30,7 @@ def maps(tmp_path_factory):
 
 
 def test_both_layouts_give_the_same_clips(maps):
-  whole, loso = (releases.read('megc_flow', maps[f]) for f in maps)
+  whole, loso = (registry.read('megc_flow', maps[f]) for f in maps)
   assert not findings.lost((*whole.findings, *loso.findings))
   assert [r.clip for r in whole.rows] == [r.clip for r in loso.rows]
   for one, other in zip(whole.rows, loso.rows, strict=True):
@@ -56,14 +59,14 @@ def test_the_stand_in_has_the_published_counts():
 @pytest.mark.parametrize('form', ['whole', 'loso'])
 def test_defects_of_the_maps_are_told(maps, tmp_path, form):
   root = shutil.copytree(maps[form], tmp_path / 'copy')
-  clips = releases.read('megc_flow', root).rows
+  clips = registry.read('megc_flow', root).rows
   clips[0].place.unlink()
   if form == 'whole':
     stray = clips[1].place.with_name('sub99_stray .png')
   else:
     stray = clips[1].place.with_name(f'sub98_{clips[1].place.name}')
   shutil.copy(clips[1].place, stray)
-  release = releases.read('megc_flow', root)
+  release = registry.read('megc_flow', root)
   told = [f for f in release.findings if f.kind == findings.LEFT_OUT]
   assert len(release.rows) == len(clips) - 1
   if form == 'whole':
@@ -75,18 +78,18 @@ def test_defects_of_the_maps_are_told(maps, tmp_path, form):
 def test_a_folder_without_maps_says_what_was_expected(tmp_path):
   (tmp_path / 'x').mkdir()
   with pytest.raises(errors.UserError, match='u_test/0/006_1_2'):
-    releases.read('megc_flow', tmp_path)
+    registry.read('megc_flow', tmp_path)
   table = tmp_path / 'x' / 'combined_3_class2_for_optical_flow.csv'
   table.write_text('sub,label\n006,1\n')
   with pytest.raises(errors.UserError, match='no column filename_o'):
-    releases.read('megc_flow', tmp_path)
+    registry.read('megc_flow', tmp_path)
 
 
 def test_the_builder_holds_the_maps_as_they_are(maps, tmp_path):
-  made = megc_flow.MegcFlow(data_dir=tmp_path, config='composite')
+  made = builder.MegcFlow(data_dir=tmp_path, config='composite')
   manual = tfds.download.DownloadConfig(manual_dir=maps['loso'])
   made.download_and_prepare(download_config=manual)
-  row = releases.read('megc_flow', maps['loso']).rows[-1]
+  row = registry.read('megc_flow', maps['loso']).rows[-1]
   source = made.as_data_source(row.subject)
   example = next(e for e in source if e['clip'].decode() == row.clip)
   image = cv2.imread(str(row.place))[..., ::-1]
@@ -119,7 +122,7 @@ def test_the_config_runs_from_folder_to_report(
   assert [f['test_split'] for f in written['folds']] == [
     f['name'] for f in written['folds']
   ]
-  found = audit.find(evidence.of_run(tmp_path / 'w'))
+  found = audit.find(evidence.from_run(tmp_path / 'w'))
   assert found['leaks'] == []
   assert 'near-identical clips on both sides' in found['not_checked']
 
@@ -128,14 +131,14 @@ def test_each_database_is_scored_by_its_own_clips():
   rng = np.random.default_rng(0)
   label, predicted = rng.integers(0, 3, (2, 60))
   database = rng.choice(['samm', 'smic'], 60)
-  rows = databases.scores(label, predicted, database, 3)
+  rows = by_database.scores(label, predicted, database, 3)
   assert [r['clips'] for r in rows] == [
     60,
     *((database == name).sum() for name in ('samm', 'smic')),
   ]
   own = database == 'smic'
   assert rows[2]['metrics'] == metrics.scores(label[own], predicted[own], 3)
-  assert databases.scores(label, predicted, [''] * 60, 3) == []
+  assert by_database.scores(label, predicted, [''] * 60, 3) == []
 
 
 def test_check_counts_the_databases(maps, capsys):

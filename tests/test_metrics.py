@@ -6,7 +6,7 @@ import pytest
 import sklearn.metrics
 from hypothesis import strategies as st
 
-from mefnet_jax import metrics
+from mefnet_jax.evaluation import metrics
 
 
 @st.composite

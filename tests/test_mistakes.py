@@ -7,7 +7,10 @@ import numpy as np
 import pytest
 
 from configs import base
-from mefnet_jax import errors, folds, mistakes
+from mefnet_jax.evaluation import folds
+from mefnet_jax.models import pixel_scaling
+from mefnet_jax.runs import errors
+from mefnet_jax.training import deliberate_leaks
 from tests import test_protocol, training_fixtures
 
 
@@ -46,15 +49,16 @@ def case():
 def test_no_mistake_changes_nothing(case):
   config, *rest = case
   assert all(
-    a is b for a, b in zip(mistakes.make(config, *rest), rest, strict=True)
+    a is b
+    for a, b in zip(deliberate_leaks.make(config, *rest), rest, strict=True)
   )
-  assert mistakes.why(config.protocol) == ''
+  assert deliberate_leaks.why_leaky(config.protocol) == ''
 
 
 def test_duplicates_are_learnt_and_not_scored(case):
   config, clips, label, splits = case
   config.protocol.mistake = 'duplicates'
-  doubled, labels, made = mistakes.make(config, clips, label, splits)
+  doubled, labels, made = deliberate_leaks.make(config, clips, label, splits)
   assert doubled.clip[14:] == ('c6 again', 'c11 again')
   assert labels[14:].tolist() == [2, 2]
   for i, j in ((6, 14), (11, 15)):
@@ -69,7 +73,7 @@ def test_duplicates_are_learnt_and_not_scored(case):
 def test_tested_on_training_scores_everything_once(case):
   config, clips, label, splits = case
   config.protocol.mistake = 'tested_on_training'
-  _, _, (fold,) = mistakes.make(config, clips, label, splits)
+  _, _, (fold,) = deliberate_leaks.make(config, clips, label, splits)
   assert fold.test.tolist() == list(range(14))
   np.testing.assert_array_equal(fold.train, splits[0].train)
 
@@ -78,13 +82,18 @@ def test_tested_on_training_scores_everything_once(case):
 def test_statistics_see_the_clips_they_are_fitted_on_and_no_other(case, how):
   streams = case[1].streams
   fitted_on = np.arange(8)
-  before = mistakes.standardised(streams, fitted_on, how)['face']
+
+  def scaled(streams, on):
+    constants = pixel_scaling.constants(streams, on, how)
+    return pixel_scaling.apply(streams, constants, how)['face']
+
+  before = scaled(streams, fitted_on)
   other = streams['face'].copy()
   other[10] = 255 - other[10]
-  after = mistakes.standardised({'face': other}, fitted_on, how)['face']
+  after = scaled({'face': other}, fitted_on)
   kept = np.arange(14) != 10
   np.testing.assert_array_equal(before[kept], after[kept])
-  everything = mistakes.standardised({'face': other}, slice(None), how)['face']
+  everything = scaled({'face': other}, slice(None))
   assert (everything[kept] != after[kept]).any()
   if how == 'difference':
     assert (before[:, 0] == 128).all()
@@ -99,7 +108,7 @@ def test_unknown_mistakes_are_refused(case, field):
   protocol = case[0].protocol
   protocol[field] = 'typo'
   with pytest.raises(errors.UserError, match=f'protocol.{field}=typo'):
-    mistakes.why(protocol)
+    deliberate_leaks.why_leaky(protocol)
 
 
 KINDS = {

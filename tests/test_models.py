@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from flax import linen as nn
 
-from mefnet_jax import losses, models, settings
-from mefnet_jax.models import layers
+from mefnet_jax import models
+from mefnet_jax.models import from_config, layers
+from mefnet_jax.training import losses
 
 SMALL = {'filters': 4, 'kernel': (5, 3, 3), 'hidden': (8,)}
 NETWORKS = [
@@ -269,7 +270,7 @@ def test_an_unknown_choice_is_named(name, field):
 def test_every_config_builds_its_network(config):
   file, *argument = config.split(':')
   config = importlib.import_module(f'configs.{file}').get_config(*argument)
-  model = settings.network(config, num_classes=3)
+  model = from_config.network(config, num_classes=3)
   batch = clips(2, frames=17, face=9, region=8)
   names = models.views(config.model.name, config.model.streams)
   batch = {name: batch[name] for name in names}

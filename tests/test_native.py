@@ -12,8 +12,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mefnet_jax import models, ops, optimizers, parallel
+from mefnet_jax import models, ops
 from mefnet_jax.ops import convolution, native, pooling
+from mefnet_jax.training import optimizer, parallel
 
 # Clips (B, T, H, W), kernel, filters, window; filters that fill no vector.
 CASES = [
@@ -155,14 +156,14 @@ def test_dense_layers(batch, deep, wide):
 
 def test_adam_is_that_of_optax():
   """Ten steps of two members, a heavy array and a light one, rates falling."""
-  tx = optimizers.adam(0.01, decay=0.1)
+  tx = optimizer.adam(0.01, decay=0.1)
   random = np.random.default_rng(5)
   shapes = {'heavy': (2, 300, 300), 'light': (2, 7)}
   draw = lambda: {  # noqa: E731
     name: jnp.asarray(random.normal(size=s), jnp.float32)
     for name, s in shapes.items()
   }
-  step = jax.vmap(functools.partial(optimizers.apply, tx))
+  step = jax.vmap(functools.partial(optimizer.apply, tx))
   ours = theirs = start = draw()
   our_state = their_state = jax.vmap(tx.init)(start)
   for _ in range(10):
@@ -180,7 +181,7 @@ def test_adam_is_that_of_optax():
 @pytest.mark.parametrize('mode', ['folds', 'batch'])
 def test_adam_works_where_the_state_lies(mode):
   """Under the pmap and the vmaps of training nothing is copied for it."""
-  tx = optimizers.adam(0.01, decay=0.0)
+  tx = optimizer.adam(0.01, decay=0.0)
   plan = parallel.Plan(mode, 2, 2)
   params = {'heavy': np.zeros((1, 2, 300, 300), np.float32)}
   member = {'heavy': np.zeros((300, 300), np.float32)}
@@ -193,7 +194,7 @@ def test_adam_works_where_the_state_lies(mode):
   def step(state, fold, clips, order, key, axis_name=None):
     params, opt_state = state
     grads = jax.tree.map(lambda p: jnp.full_like(p, fold[0]), params)
-    return optimizers.apply(tx, grads, opt_state, params), ()
+    return optimizer.apply(tx, grads, opt_state, params), ()
 
   run = parallel.train_step(step, plan)
   args = (fold, (), np.zeros((1, 2), np.int32), jax.random.key(0)[None])

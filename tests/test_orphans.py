@@ -9,10 +9,10 @@ import time
 
 SCRIPT = """
 import multiprocessing, os, time
-from mefnet_jax import orphans
+from mefnet_jax.runs import child_processes
 
 def work():
-  orphans.end_with_parent()
+  child_processes.end_with_parent()
   print(os.getpid(), flush=True)
   time.sleep(60)
 

@@ -8,18 +8,19 @@ import numpy as np
 import optax
 import pytest
 
-from mefnet_jax import (
-  augment,
-  inputs,
-  losses,
-  models,
-  optimizers,
-  orders,
+from mefnet_jax import models
+from mefnet_jax.evaluation import held_out_mask
+from mefnet_jax.models import augment, normalize
+from mefnet_jax.training import (
+  optimizer,
   parallel,
-  train,
+  sampler,
+)
+from mefnet_jax.training import (
+  train_step as train,
 )
 
-ADAM = optimizers.adam(1e-2, 1e-5)
+ADAM = optimizer.adam(1e-2, 1e-5)
 # Adam makes a full step of a gradient that is nothing but rounding.
 MOMENTUM = optax.sgd(0.3, momentum=0.9)
 GENTLE = optax.sgd(0.03, momentum=0.9)  # 20 steps without chaos
@@ -53,7 +54,7 @@ def trained(
   extra = {k: fields.pop(k) for k in ('augmentation', 'mixup') if k in fields}
   model = models.build(name, num_classes=3, **SHAPES, **fields)
   clips = {k: clips[k] for k in (*models.views(name), 'label')}
-  clips = inputs.measured(clips, how='difference')
+  clips = normalize.measured(clips, how='difference')
   plan = parallel.Plan(mode, devices, len(trains), own)
   create, step = compiled(model, plan, tx, **extra)
   states = [create(clips, jax.random.key(s)) for s in seeds]
@@ -62,7 +63,10 @@ def trained(
     *states,
   )
   weight_FN = np.stack(
-    [losses.clip_weights(clips['label'], t, 3, balanced=True) for t in trains]
+    [
+      held_out_mask.clip_weights(clips['label'], t, 3, balanced=True)
+      for t in trains
+    ]
   )
   state = plan.place(plan.split(state))
   fold = plan.place(plan.split({'weight': weight_FN}, axis=0))
@@ -95,10 +99,10 @@ def compiled(model, plan, tx, **extra):
 def order(clips, trains, own, multiple, seed, epoch):
   """An epoch's batches: of the seed, or of each fold."""
   if not own:
-    return orders.shared(14, 8, multiple, seed=seed, epoch=epoch)
+    return sampler.shared(14, 8, multiple, seed=seed, epoch=epoch)
   settings = {'sampling': 'balanced', 'seed': seed, 'epoch': epoch}
   label = np.asarray(clips['label'])
-  rows = [orders.own(label, t, 8, multiple, **settings) for t in trains]
+  rows = [sampler.own(label, t, 8, multiple, **settings) for t in trains]
   return jax.tree.map(lambda *x: np.stack(x), *rows)
 
 

@@ -4,13 +4,15 @@ import jax
 import numpy as np
 import pytest
 
-from mefnet_jax import errors, models, planning
+from mefnet_jax import models
+from mefnet_jax.runs import errors
+from mefnet_jax.training import blocks
 
 
 @pytest.mark.parametrize('room', [1, 2, 5, 16, 47, 48, 100])
 @pytest.mark.parametrize('seeds', [(0,), (3, 4, 5)])
 def test_each_member_is_in_one_block_that_fits(room, seeds):
-  made = planning.blocks(seeds, 16, lambda s, f: s * f <= room)
+  made = blocks.blocks(seeds, 16, lambda s, f: s * f <= room)
   members = [
     (seed, fold)
     for block in made
@@ -26,33 +28,33 @@ def test_each_member_is_in_one_block_that_fits(room, seeds):
 
 
 def test_names_tell_seeds_and_folds():
-  assert planning.Block((0,), 0, 6, 6).name == 'seed0'
-  assert planning.Block((0, 1, 2), 0, 6, 6).name == 'seeds0-2'
-  assert planning.Block((4,), 3, 6, 6).name == 'seed4.folds4-6'
+  assert blocks.Block((0,), 0, 6, 6).name == 'seed0'
+  assert blocks.Block((0, 1, 2), 0, 6, 6).name == 'seeds0-2'
+  assert blocks.Block((4,), 3, 6, 6).name == 'seed4.folds4-6'
 
 
 def test_a_run_keeps_to_its_blocks(tmp_path):
-  assert planning.kept(tmp_path) == []
-  made = planning.blocks((0, 1), 5, lambda s, f: s * f <= 3)
-  assert planning.keep(tmp_path, made) == made
-  assert planning.kept(tmp_path) == made
+  assert blocks.read(tmp_path) == []
+  made = blocks.blocks((0, 1), 5, lambda s, f: s * f <= 3)
+  assert blocks.write(tmp_path, made) == made
+  assert blocks.read(tmp_path) == made
 
 
 def test_other_processes_take_the_blocks_of_the_first(tmp_path, monkeypatch):
   """And all wait before the file is there, or some would never wait."""
-  made = planning.blocks((0,), 4, lambda s, f: f <= 2)
+  made = blocks.blocks((0,), 4, lambda s, f: f <= 2)
   seen = []
 
   def wait(name):
-    seen.append(planning.kept(tmp_path))
+    seen.append(blocks.read(tmp_path))
     if len(seen) == 2:  # by now the first has written
       monkeypatch.undo()
-      planning.keep(tmp_path, made)
+      blocks.write(tmp_path, made)
 
-  monkeypatch.setattr(planning.processes, 'is_first', lambda: False)
-  monkeypatch.setattr(planning.processes, 'wait', wait)
-  other = planning.blocks((0,), 4, lambda s, f: True)
-  assert planning.keep(tmp_path, other) == made
+  monkeypatch.setattr(blocks.multihost, 'is_first', lambda: False)
+  monkeypatch.setattr(blocks.multihost, 'wait', wait)
+  other = blocks.blocks((0,), 4, lambda s, f: True)
+  assert blocks.write(tmp_path, other) == made
   assert seen == [[], []]
 
 
@@ -60,7 +62,7 @@ def test_damaged_blocks_are_named(tmp_path):
   (tmp_path / 'checkpoints').mkdir()
   (tmp_path / 'checkpoints' / 'blocks.json').write_text('[{"a": 1}]')
   with pytest.raises(errors.UserError, match='blocks.json'):
-    planning.kept(tmp_path)
+    blocks.read(tmp_path)
 
 
 def test_a_wider_network_needs_more():
@@ -72,7 +74,7 @@ def test_a_wider_network_needs_more():
     params = jax.eval_shape(lambda x: model.init(jax.random.key(0), x), sample)[
       'params'
     ]
-    return planning.activations(model, params, sample)
+    return blocks.activations(model, params, sample)
 
   # At least the maps of the convolution: 5 x 14 x 14 places of 4 bytes.
   assert needed(4) > 4 * 4 * 5 * 14 * 14
@@ -80,5 +82,5 @@ def test_a_wider_network_needs_more():
 
 
 def test_free_memory_is_less_than_all():
-  assert 1e7 < planning.budget(0.0) < 1e14
-  assert planning.budget(2.5) == 2.5e9
+  assert 1e7 < blocks.budget(0.0) < 1e14
+  assert blocks.budget(2.5) == 2.5e9

@@ -7,7 +7,8 @@ import audit_fixtures
 import numpy as np
 import pytest
 
-from mefnet_jax import errors, evidence, predictions
+from mefnet_jax.audit import evidence
+from mefnet_jax.runs import errors, predictions
 
 
 @pytest.fixture
@@ -52,7 +53,7 @@ def test_bad_rows_are_named(run, kind):
   edit, words = BAD[kind]
   audit_fixtures.change(run / 'predictions.csv', edit)
   with pytest.raises(errors.UserError, match=words) as said:
-    evidence.of_run(run)
+    evidence.from_run(run)
   assert str(run / 'predictions.csv') in str(said.value)
 
 

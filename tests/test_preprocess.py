@@ -6,14 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from mefnet_jax import errors, findings
-from mefnet_jax.preprocess import (
-  clips,
-  images,
-  parallel,
-  reading,
-  registration,
-)
+from mefnet_jax.preprocess import clips, images, pool, reading, registration
+from mefnet_jax.runs import errors, findings
 
 SMALL = clips.Options(frames=6, face=16, eyes=8, mouth=8)
 
@@ -136,8 +130,8 @@ def test_what_no_one_thought_of_costs_one_clip(rendered, monkeypatch):
 
 
 def test_clips_do_not_depend_on_the_number_of_processes(rendered):
-  alone = parallel.prepare(rendered, SMALL, workers=1)
-  together = parallel.prepare(rendered, SMALL, workers=2)
+  alone = pool.prepare(rendered, SMALL, workers=1)
+  together = pool.prepare(rendered, SMALL, workers=2)
   assert [p.clip for p in alone] == [row.clip for row in rendered]
   for one, other in zip(alone, together, strict=True):
     for name in clips.STREAMS:
@@ -156,4 +150,4 @@ def test_clips_do_not_depend_on_the_number_of_processes(rendered):
 )
 def test_options_that_no_preparation_has_are_one_line(wrong):
   with pytest.raises(errors.UserError, match=r'config.dataset.\w+='):
-    parallel.prepare([], dataclasses.replace(SMALL, **wrong))
+    pool.prepare([], dataclasses.replace(SMALL, **wrong))

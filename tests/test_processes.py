@@ -8,7 +8,7 @@ import subprocess
 import numpy as np
 import pytest
 
-from mefnet_jax import errors, processes
+from mefnet_jax.runs import errors, multihost
 from tests import test_main
 
 SHORT = ['--config.train.epochs=2']
@@ -107,7 +107,7 @@ def test_two_processes_are_one(alone, tiny_smic, env, tmp_path, mode, start):
 )
 def test_flags_that_do_not_fit_are_one_line(coordinator, count, index, said):
   with pytest.raises(errors.UserError, match=said):
-    processes.start(coordinator, count, index)
+    multihost.start(coordinator, count, index)
 
 
 def test_a_taken_port_is_one_line():
@@ -115,14 +115,14 @@ def test_a_taken_port_is_one_line():
   with socket.create_server(('', 0)) as taken:
     port = taken.getsockname()[1]
     with pytest.raises(errors.UserError, match=f'port {port}.*choose another'):
-      processes.start(f'127.0.0.1:{port}', 2, 0)
+      multihost.start(f'127.0.0.1:{port}', 2, 0)
 
 
 def test_a_first_process_that_is_not_there_is_one_line(monkeypatch):
-  monkeypatch.setattr(processes, '_PATIENCE', 0.3)
+  monkeypatch.setattr(multihost, '_PATIENCE', 0.3)
   for address in (f'127.0.0.1:{free_port()}', 'no.such.host.invalid:7000'):
     with pytest.raises(errors.UserError, match=f'{address}: nobody answers'):
-      processes.start(address, 2, 1)
+      multihost.start(address, 2, 1)
 
 
 @pytest.mark.parametrize(('nodes', 'devices'), [('2', []), ('1', None)])
@@ -132,7 +132,7 @@ def test_one_process_a_node_takes_all_its_devices(monkeypatch, nodes, devices):
   monkeypatch.setenv('SLURM_STEP_NUM_NODES', nodes)
   given = []
   monkeypatch.setattr(
-    processes.jax.distributed, 'initialize', lambda **how: given.append(how)
+    multihost.jax.distributed, 'initialize', lambda **how: given.append(how)
   )
-  processes.start('auto', 1, 0)
+  multihost.start('auto', 1, 0)
   assert given == [{'local_device_ids': devices}]

@@ -9,7 +9,9 @@ import pytest
 import rich.console
 
 from configs import base_cnn, mecnn, mfcnn, paper
-from mefnet_jax import figures, protocol, settings
+from mefnet_jax import protocol
+from mefnet_jax.report import figures
+from mefnet_jax.training import config_check
 from tests import training_fixtures
 
 
@@ -20,7 +22,7 @@ def carried_out(config, release, workdir, *, kernel=(5, 3, 3), pool=(3, 3, 3)):
   config.model.update(filters=4, kernel=kernel, pool=pool, hidden=(8,))
   config.train.update(epochs=2, batch_size=8)
   config.protocol.folds = 3
-  settings.check(config)
+  config_check.check(config)
   text = io.StringIO()
   workdir.mkdir(exist_ok=True)
   summary = protocol.run(

@@ -8,8 +8,8 @@ import sys
 import pytest
 import release_fixtures as made
 
-from mefnet_jax import errors, findings
-from mefnet_jax.datasets import check, releases
+from mefnet_jax.datasets import check, registry
+from mefnet_jax.runs import errors, findings
 
 
 @pytest.mark.parametrize('name', ['smic', 'cas_me2'])
@@ -25,7 +25,7 @@ def test_missing_empty_file_and_strange_folders_are_one_line(tmp_path, name):
   }
   for place, line in expected.items():
     with pytest.raises(errors.UserError, match=line) as caught:
-      releases.read(name, tmp_path / place)
+      registry.read(name, tmp_path / place)
     assert str(tmp_path / place) in str(caught.value)
     assert '\n' not in str(caught.value)
 
@@ -34,9 +34,9 @@ def test_the_other_dataset_is_recognised(tmp_path):
   made.smic_tree(tmp_path / 'a')
   made.cas_tree(tmp_path / 'b')
   with pytest.raises(errors.UserError, match='dataset.name=smic'):
-    releases.read('cas_me2', tmp_path / 'a')
+    registry.read('cas_me2', tmp_path / 'a')
   with pytest.raises(errors.UserError, match='dataset.name=cas_me2'):
-    releases.read('smic', tmp_path / 'b')
+    registry.read('smic', tmp_path / 'b')
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_the_other_dataset_is_recognised(tmp_path):
 )
 def test_unknown_options_say_what_is_known(tmp_path, options):
   with pytest.raises(errors.UserError, match='must be one of'):
-    releases.read(**{'name': 'smic', 'root': tmp_path, **options})
+    registry.read(**{'name': 'smic', 'root': tmp_path, **options})
 
 
 @pytest.mark.parametrize('up', [0, 1, 2])
@@ -53,9 +53,9 @@ def test_a_synthetic_release_is_known_by_its_marker(tmp_path, up):
   root = tmp_path / 'a' / 'b'
   made.smic_tree(root)
   made.touch([root, *root.parents][up] / 'SYNTHETIC.txt')
-  assert releases.read('smic', root).synthetic
+  assert registry.read('smic', root).synthetic
   inner = root / 'SMIC_all_cropped' / 'HS'
-  assert up > 0 or releases.read('smic', inner).synthetic
+  assert up > 0 or registry.read('smic', inner).synthetic
 
 
 def test_table_is_short_and_the_file_has_all(tmp_path):

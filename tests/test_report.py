@@ -10,7 +10,10 @@ import numpy as np
 import pytest
 import report_fixtures
 
-from mefnet_jax import errors, metrics, report, results
+from mefnet_jax import protocol
+from mefnet_jax.evaluation import metrics, results
+from mefnet_jax.report import write
+from mefnet_jax.runs import errors
 
 _DESIGNED = (
   'dataset release protocol selection model parameters clips subjects folds '
@@ -21,7 +24,7 @@ _DESIGNED = (
 @pytest.fixture(scope='module')
 def workdir(tmp_path_factory):
   folder = tmp_path_factory.mktemp('run')
-  report.write(folder, report_fixtures.result())
+  protocol.report(folder, report_fixtures.result())
   return folder
 
 
@@ -82,7 +85,7 @@ def test_report_json_keeps_the_designed_names(workdir):
 
 
 def test_the_same_result_gives_the_same_bytes(workdir, tmp_path):
-  report.write(tmp_path, report_fixtures.result())
+  protocol.report(tmp_path, report_fixtures.result())
   for path in workdir.rglob('*.*'):
     other = tmp_path / path.relative_to(workdir)
     assert other.read_bytes() == path.read_bytes(), path
@@ -97,7 +100,7 @@ def test_a_failed_write_leaves_the_old_file(workdir, monkeypatch):
 
   monkeypatch.setattr('pathlib.Path.write_bytes', full)
   with pytest.raises(OSError, match='disk full'):
-    report.write(workdir, report_fixtures.result(clip=('other',) * 24))
+    protocol.report(workdir, report_fixtures.result(clip=('other',) * 24))
   monkeypatch.undo()
   assert (workdir / 'predictions.csv').read_bytes() == before
   assert not list(workdir.glob('.*'))
@@ -105,7 +108,7 @@ def test_a_failed_write_leaves_the_old_file(workdir, monkeypatch):
 
 def test_reservations_are_in_figures_and_log(tmp_path, caplog):
   result = report_fixtures.result(leaky='same people', history=[])
-  report.write(tmp_path, result)
+  protocol.report(tmp_path, result)
   assert 'SYNTHETIC: ' in caplog.text and 'LEAKY: same people' in caplog.text
   figures = sorted((tmp_path / 'figures').iterdir())
   assert len(figures) == 8
@@ -129,7 +132,7 @@ def test_one_subject_and_one_epoch_are_reported(tmp_path):
   result = report_fixtures.result(
     subject=('s1',) * 24, history=report_fixtures.history()[:1]
   )
-  summary = report.write(tmp_path, result)
+  summary = protocol.report(tmp_path, result)
   assert summary['intervals']['uar'] is None
   assert json.loads((tmp_path / 'report.json').read_text())['verdict']
   assert 'one subject' in report_fixtures.terminal(result)
@@ -137,7 +140,8 @@ def test_one_subject_and_one_epoch_are_reported(tmp_path):
 
 def test_importing_is_cheap():
   code = (
-    'import sys; from mefnet_jax import folds, report, report_html, figures; '
+    'import sys; from mefnet_jax.report import figures, write; '
+    'from mefnet_jax.evaluation import folds; '
     "assert not {'jax', 'matplotlib', 'sklearn', 'scipy'} & set(sys.modules)"
   )
   subprocess.run([sys.executable, '-c', code], check=True)
@@ -153,7 +157,7 @@ def test_a_report_that_is_none_is_one_line(workdir, tmp_path):
   ):
     path.write_text(json.dumps(content))
     with pytest.raises(errors.UserError, match=words):
-      report.page(tmp_path)
+      write.page(tmp_path)
   assert not (tmp_path / 'report.html').exists()
 
 

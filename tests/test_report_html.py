@@ -7,13 +7,14 @@ import re
 import pytest
 import report_fixtures
 
-from mefnet_jax import claims, report_html, results
+from mefnet_jax.evaluation import claims, results
+from mefnet_jax.report.page import build
 
 _EVIL = '<script>alert("s")</script>'
 
 
 def _html(result) -> str:
-  return report_html.page(
+  return build.page(
     results.summary(result), result.history, result.findings, {'a': 'b'}
   )
 
@@ -110,8 +111,8 @@ def test_claims_are_marked_and_kept_apart():
   assert 'claim 0.998' in _html(
     result
   ) and 'claim 0.998' in report_fixtures.terminal(result)
-  assert claims.of('smic', 'mfcnn-late') == claims.of('smic', 'mfcnn')
-  assert claims.of('cas_me2', 'base')['accuracy'] == 0.9023
+  assert claims.claimed('smic', 'mfcnn-late') == claims.claimed('smic', 'mfcnn')
+  assert claims.claimed('cas_me2', 'base')['accuracy'] == 0.9023
   toy = report_fixtures.result(dataset='toy')
   assert not results.summary(toy)['claims']
   assert 'claim' not in report_fixtures.terminal(toy)

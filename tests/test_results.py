@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 import report_fixtures
 
-from mefnet_jax import charts, errors, results
+from mefnet_jax.evaluation import results
+from mefnet_jax.report.page import charts
+from mefnet_jax.runs import errors
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from experiments import proof_figures, saliency_proof
-from mefnet_jax import errors
-from mefnet_jax.explanations import runs, truth
+from mefnet_jax.explain import runs, truth
+from mefnet_jax.runs import errors
 
 
 @pytest.fixture(scope='module')

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mefnet_jax import sameness
+from mefnet_jax.preprocess import perceptual_hash
 
 
 def _clip(seed, frames=12, side=32):
@@ -37,13 +37,17 @@ def _clip(seed, frames=12, side=32):
 def test_a_changed_copy_is_near(change):
   clip = _clip(0)
   copy = np.clip(change(clip), 0, 255).astype(np.uint8)
-  assert sameness.digest(clip) != sameness.digest(copy)
-  near = sameness.near([sameness.mark(clip), sameness.mark(copy)])
+  assert perceptual_hash.digest(clip) != perceptual_hash.digest(copy)
+  near = perceptual_hash.near(
+    [perceptual_hash.mark(clip), perceptual_hash.mark(copy)]
+  )
   assert near[0, 1] and near[1, 0] and not near[0, 0]
 
 
 def test_other_clips_are_not_near():
-  near = sameness.near([sameness.mark(_clip(seed)) for seed in range(30)])
+  near = perceptual_hash.near(
+    [perceptual_hash.mark(_clip(seed)) for seed in range(30)]
+  )
   assert not near.any()
 
 
@@ -58,13 +62,13 @@ def test_a_bit_of_looks_counts_for_four(looks, moves, expected):
   other[:looks] ^= 1
   other[192 : 192 + moves] ^= 1
   marks = [np.packbits(x).tobytes().hex() for x in (bits, other)]
-  assert sameness.near(marks)[0, 1] == expected
+  assert perceptual_hash.near(marks)[0, 1] == expected
 
 
 def test_one_frame_has_no_mark():
-  assert sameness.mark(np.zeros((1, 28, 28, 3), np.uint8)) == ''
+  assert perceptual_hash.mark(np.zeros((1, 28, 28, 3), np.uint8)) == ''
 
 
 def test_a_wrong_mark_is_refused():
   with pytest.raises(ValueError, match='bits'):
-    sameness.near(['abcd', 'abcd'])
+    perceptual_hash.near(['abcd', 'abcd'])

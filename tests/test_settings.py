@@ -3,7 +3,8 @@
 import pytest
 
 from configs import base
-from mefnet_jax import errors, settings
+from mefnet_jax.runs import errors
+from mefnet_jax.training import config_check
 
 
 @pytest.mark.parametrize(
@@ -23,10 +24,10 @@ from mefnet_jax import errors, settings
 )
 def test_a_mistake_is_one_line(field, value, words):
   config = base.get_config()
-  settings.check(config)
+  config_check.check(config)
   config.update_from_flattened_dict({field: value})
   with pytest.raises(errors.UserError) as told:
-    settings.check(config)
+    config_check.check(config)
   line = str(told.value)
   assert '\n' not in line
   for word in words:

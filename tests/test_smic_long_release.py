@@ -3,8 +3,8 @@
 import pytest
 import release_fixtures as made
 
-from mefnet_jax import errors, findings
-from mefnet_jax.datasets import releases
+from mefnet_jax.datasets import registry
+from mefnet_jax.runs import errors, findings
 
 
 @pytest.mark.parametrize(
@@ -12,7 +12,7 @@ from mefnet_jax.datasets import releases
 )
 def test_expressions_are_cut_out_of_long_clips(tmp_path, at):
   made.smic_long(tmp_path)
-  release = releases.read('smic', tmp_path / at, subset='hs_long')
+  release = registry.read('smic', tmp_path / at, subset='hs_long')
   marks = {r.clip: (r.onset, r.apex, r.offset) for r in release.rows}
   assert marks == {
     's03_ne_22': (105, 107, 110),
@@ -39,7 +39,7 @@ def test_expressions_are_cut_out_of_long_clips(tmp_path, at):
 )
 def test_rows_that_cannot_be_used_say_why(tmp_path, row, why):
   made.smic_long(tmp_path, (*made.LONG_ROWS[1:], row))
-  release = releases.read('smic', tmp_path, subset='hs_long')
+  release = registry.read('smic', tmp_path, subset='hs_long')
   (told,) = (f for f in release.findings if f.kind == findings.LEFT_OUT)
   assert why in told.what
   assert len(release.rows) == 3
@@ -48,15 +48,15 @@ def test_rows_that_cannot_be_used_say_why(tmp_path, row, why):
 def test_another_workbook_or_camera_is_one_line(tmp_path):
   made.smic_long(tmp_path, head=('a', 'b'))
   with pytest.raises(errors.UserError, match='no header with Filename'):
-    releases.read('smic', tmp_path, subset='hs_long')
+    registry.read('smic', tmp_path, subset='hs_long')
   with pytest.raises(errors.UserError, match='no SMIC-VIS-E_annotation'):
-    releases.read('smic', tmp_path, subset='vis_long')
+    registry.read('smic', tmp_path, subset='vis_long')
 
 
 def test_the_union_keeps_people_together_and_cameras_apart(tmp_path):
   for camera in ('HS', 'NIR'):
     made.smic_tree(tmp_path, camera=camera)
-  release = releases.read('smic', tmp_path, subset='all')
+  release = registry.read('smic', tmp_path, subset='all')
   assert [r.clip for r in release.rows] == [
     f'{clip}_{camera}'
     for clip in ('s02_ne_01', 's02_sur_02', 's11_po_01')

@@ -5,8 +5,8 @@ import pathlib
 import pytest
 import release_fixtures as made
 
-from mefnet_jax import errors, findings
-from mefnet_jax.datasets import folders, releases
+from mefnet_jax.datasets import directories, registry
+from mefnet_jax.runs import errors, findings
 
 
 def whats(release, kind):
@@ -15,7 +15,7 @@ def whats(release, kind):
 
 def test_smic_class_and_subject_come_from_the_path(tmp_path):
   made.smic_tree(tmp_path)
-  release = releases.read('smic', tmp_path)
+  release = registry.read('smic', tmp_path)
   assert [row.clip for row in release.rows] == [
     *('s02_ne_01', 's02_sur_02', 's11_po_01')
   ]
@@ -32,10 +32,10 @@ def test_frames_are_sorted_by_the_last_integer_not_as_text(tmp_path):
   numbers = (999998, 999999, 1000000, 1000001, 12345678)
   made.smic_clip(camera, 's2_po_09', numbers)
   row = next(
-    r for r in releases.read('smic', tmp_path).rows if r.clip == 's02_po_09'
+    r for r in registry.read('smic', tmp_path).rows if r.clip == 's02_po_09'
   )
   assert row.numbers == numbers
-  assert [folders.number(f.stem) for f in row.frames] == list(numbers)
+  assert [directories.number(f.stem) for f in row.frames] == list(numbers)
   assert (row.onset, row.offset) == (numbers[0], numbers[-1])
   assert row.apex == (numbers[0] + numbers[-1]) // 2
 
@@ -49,7 +49,7 @@ def test_smic_is_found_wherever_one_points(tmp_path, at):
     'SMIC_all_cropped': camera.parent,
     'HS': camera,
   }
-  assert len(releases.read('smic', places[at]).rows) == 3
+  assert len(registry.read('smic', places[at]).rows) == 3
 
 
 def test_smic_doubled_levels_and_other_names(tmp_path):
@@ -58,9 +58,9 @@ def test_smic_doubled_levels_and_other_names(tmp_path):
   camera.mkdir()
   (tmp_path / 'moved').rename(camera / 'HS')
   made.touch(camera / 'HS' / 's2' / 'micro' / '.DS_Store')
-  assert len(releases.read('smic', tmp_path).rows) == 3
+  assert len(registry.read('smic', tmp_path).rows) == 3
   (camera / 'HS').rename(tmp_path / 'my own copy')
-  assert len(releases.read('smic', tmp_path / 'my own copy').rows) == 3
+  assert len(registry.read('smic', tmp_path / 'my own copy').rows) == 3
 
 
 def test_smic_cameras_and_kinds_of_images(tmp_path):
@@ -68,17 +68,17 @@ def test_smic_cameras_and_kinds_of_images(tmp_path):
   made.smic_tree(tmp_path, 'raw', 'HS')
   made.smic_tree(tmp_path, 'cropped', 'NIR')
   first = {
-    images: releases.read('smic', tmp_path, images=images).rows[0].frames[0]
+    images: registry.read('smic', tmp_path, images=images).rows[0].frames[0]
     for images in ('auto', 'cropped', 'raw')
   }
   assert first['auto'] == first['cropped']
   assert first['raw'].name == 'image000008.bmp'
-  nir = releases.read('smic', tmp_path, subset='nir').rows[0]
+  nir = registry.read('smic', tmp_path, subset='nir').rows[0]
   assert 'NIR' in nir.frames[0].parts
   with pytest.raises(errors.UserError, match=r'no SMIC VIS .*/HS'):
-    releases.read('smic', tmp_path, subset='vis')
+    registry.read('smic', tmp_path, subset='vis')
   with pytest.raises(errors.UserError, match='no raw SMIC NIR'):
-    releases.read('smic', tmp_path, subset='nir', images='raw')
+    registry.read('smic', tmp_path, subset='nir', images='raw')
 
 
 def test_smic_ignores_what_is_no_micro_expression(tmp_path):
@@ -87,7 +87,7 @@ def test_smic_ignores_what_is_no_micro_expression(tmp_path):
   folder = made.smic_clip(camera, 's2_po_03', (1, 2, 3))
   made.touch(folder / 'Thumbs.db')
   made.touch(folder / '._reg_image000001.bmp')
-  release = releases.read('smic', tmp_path)
+  release = registry.read('smic', tmp_path)
   assert len(release.rows) == 4
   assert not whats(release, findings.REPAIRED)
 
@@ -96,7 +96,7 @@ def test_smic_copies_of_frames_are_named_and_left_aside(tmp_path):
   folder = made.smic_clip(made.smic_tree(tmp_path), 's2_po_03', (1, 2, 3))
   for name in ('reg_image000002 (1)', 'reg_image2', 'cover'):
     made.touch(folder / f'{name}.bmp')
-  release = releases.read('smic', tmp_path)
+  release = registry.read('smic', tmp_path)
   row = next(r for r in release.rows if r.clip == 's02_po_03')
   assert row.numbers == (1, 2, 3)
   repaired = {pathlib.Path(f.file).name for f in release.findings[3:]}
@@ -118,7 +118,7 @@ def test_smic_clips_left_out_say_why(tmp_path, name, place, why):
   folder.mkdir(parents=True)
   if why != 'no frames':
     made.touch(folder / 'reg_image000001.bmp')
-  release = releases.read('smic', tmp_path)
+  release = registry.read('smic', tmp_path)
   assert len(release.rows) == 3
   (finding,) = (f for f in release.findings if f.kind == findings.LEFT_OUT)
   assert why in finding.what
@@ -128,4 +128,4 @@ def test_smic_clips_left_out_say_why(tmp_path, name, place, why):
 def test_smic_e_is_told_apart(tmp_path):
   made.touch(tmp_path / 'HS_long/SMIC-HS-E/s03/s3_ne_22/image443812.jpg')
   with pytest.raises(errors.UserError, match='SMIC-E, the long clips'):
-    releases.read('smic', tmp_path)
+    registry.read('smic', tmp_path)

@@ -9,10 +9,12 @@ import pytest
 import scipy.io.wavfile
 
 from configs import mfcnn_multimodal
-from mefnet_jax import errors, inputs, settings
-from mefnet_jax.datasets import loading, modalities, releases
+from mefnet_jax.datasets import loading, modalities, registry
+from mefnet_jax.models import normalize
 from mefnet_jax.preprocess import sound, words
+from mefnet_jax.runs import errors
 from mefnet_jax.synthetic import release, smic, speech, studio
+from mefnet_jax.training import config_check
 
 
 def tone(hertz, seconds=0.5, rate=sound.RATE):
@@ -130,7 +132,7 @@ def files(root, suffix):
 
 
 def test_a_release_holds_them_beside_the_frames(spoken, tmp_path):
-  rows = releases.read('smic', spoken).rows
+  rows = registry.read('smic', spoken).rows
   assert len(rows) == 9
   for name, suffix in (('audio', '.wav'), ('text', '.txt')):
     found = [modalities.beside(row, name) for row in rows]
@@ -150,7 +152,7 @@ def test_a_release_holds_them_beside_the_frames(spoken, tmp_path):
 
 
 def test_the_sound_of_a_long_video_is_nobodys(spoken, tmp_path):
-  row = releases.read('smic', spoken).rows[0]
+  row = registry.read('smic', spoken).rows[0]
   folder = tmp_path / '15_0101disgustingteeth'
   folder.mkdir()
   (folder / f'{folder.name}.wav').write_bytes(b'')
@@ -176,7 +178,7 @@ def fake(rows, root):
 
 def test_lacking_and_damaged_ones_are_masked_and_told(spoken):
   config = mfcnn_multimodal.get_config()
-  read = releases.read('smic', spoken)
+  read = registry.read('smic', spoken)
   before = fake(read.rows, spoken)
   loaded = modalities.add(before, read, config.dataset)
   has = [modalities.beside(row, 'audio') is not None for row in read.rows]
@@ -197,7 +199,7 @@ def test_lacking_and_damaged_ones_are_masked_and_told(spoken):
 
 def test_a_release_without_any_says_what_it_looked_for(tiny_smic):
   config = mfcnn_multimodal.get_config()
-  read = releases.read('smic', tiny_smic)
+  read = registry.read('smic', tiny_smic)
   with pytest.raises(errors.UserError, match=r'no clip has audio.*\.wav'):
     modalities.add(fake(read.rows, tiny_smic), read, config.dataset)
 
@@ -216,8 +218,8 @@ def test_settings_name_what_is_wrong(field, value, said):
   with config.unlocked():
     config.dataset[field] = value
   with pytest.raises(errors.UserError, match=said):
-    settings.check(config)
-  settings.check(mfcnn_multimodal.get_config('text'))
+    config_check.check(config)
+  config_check.check(mfcnn_multimodal.get_config('text'))
 
 
 def test_inputs_leave_words_and_masks_alone_and_sound_without_onset():
@@ -230,11 +232,11 @@ def test_inputs_leave_words_and_masks_alone_and_sound_without_onset():
     'label': np.arange(4),
   }
   index = jnp.array([2, 1])
-  measured = inputs.measured(clips, how='difference')
-  batch = inputs.batch(measured, index, how='difference')
+  measured = normalize.measured(clips, how='difference')
+  batch = normalize.batch(measured, index, how='difference')
   for name in ('audio_present', 'text', 'label'):
     np.testing.assert_array_equal(batch[name], clips[name][[2, 1]])
-  expected = inputs.standardise(clips['audio'][[2, 1]], 'frames')
+  expected = normalize.standardise(clips['audio'][[2, 1]], 'frames')
   np.testing.assert_allclose(batch['audio'], expected, atol=1e-5)
   assert not np.any(batch['eyes'][:, 0])
   assert batch.keys() == clips.keys()

@@ -12,7 +12,7 @@ import numpy as np
 import openpyxl
 import pytest
 
-from mefnet_jax import errors
+from mefnet_jax.runs import errors
 from mefnet_jax.synthetic import cas_me2, release, studio, video
 
 

@@ -7,8 +7,9 @@ import jax
 import numpy as np
 import pytest
 
-from mefnet_jax import losses, models
+from mefnet_jax import models
 from mefnet_jax.models import attention
+from mefnet_jax.training import losses
 from tests.test_models import clips, random_params
 
 torch = pytest.importorskip('torch')

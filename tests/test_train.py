@@ -3,21 +3,24 @@
 import jax
 import numpy as np
 
-from mefnet_jax import inputs, losses, models, optimizers
+from mefnet_jax import models
+from mefnet_jax.evaluation import held_out_mask
+from mefnet_jax.models import normalize
+from mefnet_jax.training import losses, optimizer
 
 
 def test_class_weights_count_training_clips_only():
   label = np.array([0, 0, 0, 1, 1, 1, 1, 1])
-  weight = losses.clip_weights(label, np.arange(4), 2, balanced=True)
+  weight = held_out_mask.clip_weights(label, np.arange(4), 2, balanced=True)
   np.testing.assert_allclose(weight[:4], [2 / 3, 2 / 3, 2 / 3, 2])
   assert not weight[4:].any()
-  plain = losses.clip_weights(label, np.arange(4), 2, balanced=False)
+  plain = held_out_mask.clip_weights(label, np.arange(4), 2, balanced=False)
   np.testing.assert_allclose(plain, [1, 1, 1, 1, 0, 0, 0, 0])
 
 
 def test_decay_is_keras_own():
   """Adam's first update is the rate itself: 1e-3 / (1 + decay * step)."""
-  tx = optimizers.adam(1e-3, 0.5)
+  tx = optimizer.adam(1e-3, 0.5)
   state, gradient = tx.init(np.float32(0)), np.float32(1)
   for step in range(3):
     update, state = tx.update(gradient, state)
@@ -50,8 +53,8 @@ def test_difference_removes_the_person_and_keeps_the_motion():
     * (np.arange(5) > 0)[None, :, None, None, None]
   )
   clip = (person + motion).astype(np.uint8)
-  seen = np.asarray(inputs.standardise(clip, 'difference'))
-  only_motion = inputs.standardise(motion.astype(np.uint8), 'difference')
+  seen = np.asarray(normalize.standardise(clip, 'difference'))
+  only_motion = normalize.standardise(motion.astype(np.uint8), 'difference')
   np.testing.assert_allclose(seen, only_motion, atol=1e-6)
   np.testing.assert_allclose((seen**2).mean((1, 2, 3, 4)), 1, rtol=1e-5)
   assert not seen[:, 0].any()
@@ -59,17 +62,17 @@ def test_difference_removes_the_person_and_keeps_the_motion():
 
 def test_frames_are_standardised_clip_by_clip():
   clip = np.random.default_rng(0).integers(0, 256, (3, 4, 5, 5, 1), np.uint8)
-  seen = np.asarray(inputs.standardise(clip, 'frames'))
+  seen = np.asarray(normalize.standardise(clip, 'frames'))
   np.testing.assert_allclose(seen.mean((1, 2, 3, 4)), 0, atol=1e-5)
   np.testing.assert_allclose(seen.std((1, 2, 3, 4)), 1, rtol=1e-5)
-  alone = np.asarray(inputs.standardise(clip[1:2], 'frames'))
+  alone = np.asarray(normalize.standardise(clip[1:2], 'frames'))
   np.testing.assert_allclose(seen[1:2], alone, atol=1e-6)
 
 
 def test_a_still_clip_is_no_division_by_zero():
   clip = np.full((1, 4, 5, 5, 1), 7, np.uint8)
   for how in ('difference', 'frames'):
-    assert not np.asarray(inputs.standardise(clip, how)).any()
+    assert not np.asarray(normalize.standardise(clip, how)).any()
 
 
 def test_dropout_of_a_clip_hangs_on_the_clip_alone(clips):
@@ -79,11 +82,11 @@ def test_dropout_of_a_clip_hangs_on_the_clip_alone(clips):
   )
   key = jax.random.key(3)
 
-  measured = inputs.measured(jax.device_put(clips), how='frames')
+  measured = normalize.measured(jax.device_put(clips), how='frames')
 
   @jax.jit
   def logits(index_B):
-    batch = inputs.batch(measured, index_B, how='frames')
+    batch = normalize.batch(measured, index_B, how='frames')
     batch['key'] = jax.vmap(lambda i: jax.random.fold_in(key, i))(index_B)
     params = model.init(jax.random.key(0), batch)['params']
     params['classes']['kernel'] = np.ones((8, 3), np.float32)

@@ -11,15 +11,14 @@ import pytest
 import rich.console
 
 from configs import base, base_cnn
-from mefnet_jax import (
-  engine,
-  errors,
-  fit,
-  folds,
-  inputs,
-  logs,
-  settings,
-  validation,
+from mefnet_jax.evaluation import folds, validation_split
+from mefnet_jax.models import from_config, normalize
+from mefnet_jax.runs import curves, errors, metrics_log
+from mefnet_jax.training import (
+  compiled_steps,
+  config_check,
+  cross_validation,
+  save_model,
 )
 
 
@@ -42,11 +41,11 @@ def job(config, clips, workdir, splits=None):
     subject = np.array([f's{i % 5}' for i in range(14)])
     splits = folds.make(config.protocol, clips['label'], subject, seed=0)
     if config.train.selection == 'validation':
-      splits = validation.set_aside(
+      splits = validation_split.set_aside(
         splits, clips['label'], subject, share=0.3, seed=0
       )
-  return fit.Job(
-    model=settings.network(config, 3),
+  return cross_validation.Job(
+    model=from_config.network(config, 3),
     clips={k: clips[k] for k in ('face', 'label')},
     splits=splits,
     config=config,
@@ -64,20 +63,20 @@ def flat(fitted):
 def test_blocks_train_the_same_members(config, clips, tmp_path):
   """One by one where memory is short: said, and nothing else changes."""
   config.protocol.folds = 2
-  whole = fit.fit(job(config, clips, tmp_path / 'whole'), (0, 1))
+  whole = cross_validation.fit(job(config, clips, tmp_path / 'whole'), (0, 1))
   config.train.memory = 1e-6
   short = job(config, clips, tmp_path / 'short')
-  parts = fit.fit(short, (0, 1))
+  parts = cross_validation.fit(short, (0, 1))
   assert 'do not fit' in short.console.file.getvalue()
   assert len(list((tmp_path / 'short' / 'checkpoints').glob('seed*'))) == 4
   np.testing.assert_allclose(flat(whole), flat(parts), atol=2e-3)
-  rows = [logs.read(tmp_path / name) for name in ('whole', 'short')]
+  rows = [metrics_log.read(tmp_path / name) for name in ('whole', 'short')]
   assert len(rows[0]) == len(rows[1])
 
 
 def test_a_seed_among_others_is_the_seed_alone(config, clips, tmp_path):
-  both = fit.fit(job(config, clips, tmp_path / 'both'), (0, 1))
-  alone = fit.fit(job(config, clips, tmp_path / 'alone'), (1,))
+  both = cross_validation.fit(job(config, clips, tmp_path / 'both'), (0, 1))
+  alone = cross_validation.fit(job(config, clips, tmp_path / 'alone'), (1,))
   np.testing.assert_allclose(flat(both[1:]), flat(alone), atol=2e-3)
   assert not np.allclose(flat(both[:1]), flat(both[1:]), atol=1e-3)
 
@@ -90,13 +89,13 @@ def test_a_stopped_run_goes_on_to_the_same_bits(
   config, clips, tmp_path, choice
 ):
   config.train.update(selection=choice, evaluate_every=1, epochs=3)
-  whole = fit.fit(job(config, clips, tmp_path / 'whole'), (0, 1))
+  whole = cross_validation.fit(job(config, clips, tmp_path / 'whole'), (0, 1))
   for _ in range(2):
     stopped = job(config, clips, tmp_path / 'parts')
     stopped.stop.set()
     with pytest.raises(errors.Stopped):
-      fit.fit(stopped, (0, 1))
-  parts = fit.fit(job(config, clips, tmp_path / 'parts'), (0, 1))
+      cross_validation.fit(stopped, (0, 1))
+  parts = cross_validation.fit(job(config, clips, tmp_path / 'parts'), (0, 1))
   np.testing.assert_array_equal(flat(whole), flat(parts))
   assert [one.epochs for one in whole] == [one.epochs for one in parts]
   texts = [
@@ -109,8 +108,10 @@ def test_a_stopped_run_goes_on_to_the_same_bits(
 def test_the_oracle_takes_the_epoch_of_the_best_score(config, clips, tmp_path):
   config.train.update(selection='oracle', evaluate_every=1, epochs=6)
   made = job(config, clips, tmp_path / 'w')
-  (fitted,) = fit.fit(made, (0,))
-  rows = [r for r in logs.read(tmp_path / 'w') if r['split'] == 'held-out']
+  (fitted,) = cross_validation.fit(made, (0,))
+  rows = [
+    r for r in metrics_log.read(tmp_path / 'w') if r['split'] == 'held-out'
+  ]
   for fold, epoch, p in zip(
     made.splits, fitted.epochs, fitted.held_out, strict=True
   ):
@@ -124,8 +125,10 @@ def test_validation_chooses_without_the_held_out_clips(config, clips, tmp_path):
   """Other held-out labels: the same epochs, the same answers."""
   config.train.update(selection='validation', evaluate_every=1, epochs=5)
   first = job(config, clips, tmp_path / 'a')
-  before = fit.fit(first, (0,))[0]
-  rows = [r for r in logs.read(tmp_path / 'a') if r['split'] == 'validation']
+  before = cross_validation.fit(first, (0,))[0]
+  rows = [
+    r for r in metrics_log.read(tmp_path / 'a') if r['split'] == 'validation'
+  ]
   for fold, epoch in zip(first.splits, before.epochs, strict=True):
     assert not set(fold.validation) & (set(fold.train) | set(fold.test))
     own = {r['epoch']: r['loss'] for r in rows if r['fold'] == fold.name}
@@ -133,7 +136,9 @@ def test_validation_chooses_without_the_held_out_clips(config, clips, tmp_path):
   only = first.splits[:1]
   for i in only[0].test:
     clips['label'][i] = (clips['label'][i] + 1) % 3
-  after = fit.fit(job(config, clips, tmp_path / 'b', only), (0,))[0]
+  after = cross_validation.fit(job(config, clips, tmp_path / 'b', only), (0,))[
+    0
+  ]
   assert after.epochs == before.epochs[:1]
   np.testing.assert_allclose(after.held_out[0], before.held_out[0], atol=1e-3)
 
@@ -142,8 +147,8 @@ def test_patience_ends_the_training(config, clips, tmp_path):
   config.train.update(
     selection='validation', evaluate_every=1, epochs=60, patience=2
   )
-  fitted = fit.fit(job(config, clips, tmp_path / 'w'), (0,))[0]
-  last = max(r['epoch'] for r in logs.read(tmp_path / 'w'))
+  fitted = cross_validation.fit(job(config, clips, tmp_path / 'w'), (0,))[0]
+  last = max(r['epoch'] for r in metrics_log.read(tmp_path / 'w'))
   assert max(fitted.epochs) <= last <= max(fitted.epochs) + 3 < 60
 
 
@@ -151,20 +156,20 @@ def test_a_diverged_fold_is_named_and_the_others_go_on(
   config, clips, tmp_path, monkeypatch
 ):
   """Fold 1 alone starts from a weight that is not finite."""
-  begin = engine.Engine.initial
+  begin = compiled_steps.CompiledSteps.initial
 
   def broken(self, seeds):
     state = jax.tree.map(np.array, self.plan.join(begin(self, seeds)))
     state.params['classes']['bias'][0, 0] = np.nan
     return self.place(state)
 
-  monkeypatch.setattr(engine.Engine, 'initial', broken)
+  monkeypatch.setattr(compiled_steps.CompiledSteps, 'initial', broken)
   splits = tuple(
     folds.Fold(f'fold{i}', np.arange(9), np.arange(9, 13), np.zeros(0, int))
     for i in (1, 2)
   )
   made = job(config, clips, tmp_path / 'w', splits)
-  (fitted,) = fit.fit(made, (0,))
+  (fitted,) = cross_validation.fit(made, (0,))
   assert fitted.diverged == {'fold1': 1}
   said = made.console.file.getvalue()
   assert said.count('DIVERGED') == 1 and 'fold1 of seed 0' in said
@@ -181,7 +186,7 @@ def test_what_diverges_in_the_last_step_is_named_too(
 ):
   """A finite loss, weights that are not: named, and no best epoch."""
   config.train.update(epochs=2, evaluate_every=1, selection=choice)
-  train = engine.Engine.epoch
+  train = compiled_steps.CompiledSteps.epoch
 
   def broken(self, state, seeds, epoch):
     state, sums = train(self, state, seeds, epoch)
@@ -190,58 +195,60 @@ def test_what_diverges_in_the_last_step_is_named_too(
       state.params['classes']['bias'] = bias * np.nan
     return state, sums
 
-  monkeypatch.setattr(engine.Engine, 'epoch', broken)
+  monkeypatch.setattr(compiled_steps.CompiledSteps, 'epoch', broken)
   made = job(config, clips, tmp_path / 'w')
-  (fitted,) = fit.fit(made, (0,))
+  (fitted,) = cross_validation.fit(made, (0,))
   names = {fold.name for fold in made.splits}
   if choice == 'oracle':
     assert fitted.epochs == [1, 1, 1] and not fitted.diverged
   else:
     assert fitted.diverged == dict.fromkeys(names, 2)
-  rows = [r for r in logs.read(tmp_path / 'w') if r['split'] == 'held-out']
+  rows = [
+    r for r in metrics_log.read(tmp_path / 'w') if r['split'] == 'held-out'
+  ]
   finite = {r['epoch']: np.isfinite(r['accuracy']) for r in rows}
   assert finite == {1: True, 2: False}
 
 
-def test_the_weights_of_a_member_give_its_answers(config, clips, tmp_path):
+def test_the_weights_of_a_member_lie_where_it_says(config, clips, tmp_path):
   made = job(config, clips, tmp_path / 'w')
-  fitted = fit.fit(made, (0, 1))
-  measured = inputs.measured(made.clips, how='difference')
+  fitted = cross_validation.fit(made, (0, 1))
+  measured = normalize.measured(made.clips, how='difference')
   fold = made.splits[2]
-  params_F, answers = fit.trained(tmp_path / 'w', made.model, measured, 1)
-  params = jax.tree.map(lambda x: x[2], params_F)
-  np.testing.assert_array_equal(answers[2], fitted[1].held_out[2])
-  batch = inputs.batch(
+  params = list(save_model.read_weights(made, fitted[1].weights))[2]
+  batch = normalize.batch(
     jax.tree.map(np.asarray, measured), fold.test, how='difference'
   )
   logits, _ = made.model.apply({'params': params}, batch, train=False)
   np.testing.assert_allclose(
     jax.nn.softmax(logits), fitted[1].held_out[2], atol=1e-4
   )
-  with pytest.raises(errors.UserError, match='seed 7'):
-    fit.trained(tmp_path / 'w', made.model, measured, 7)
 
 
 def test_scale_by_the_training_clips_looks_at_no_other(config, clips, tmp_path):
   config.scale = 'train'
-  before = fit.fit(job(config, clips, tmp_path / 'a'), (0,))[0]
+  before = cross_validation.fit(job(config, clips, tmp_path / 'a'), (0,))[0]
   config.scale = 'clip'
-  other = fit.fit(job(config, clips, tmp_path / 'b'), (0,))[0]
+  other = cross_validation.fit(job(config, clips, tmp_path / 'b'), (0,))[0]
   assert not np.allclose(before.held_out[0], other.held_out[0], atol=1e-4)
-  measured = inputs.measured(clips, how='frames')
+  measured = normalize.measured(clips, how='frames')
   train = np.arange(9)
-  mean, variance = inputs.of_training(measured['moments'], train, {})['face']
+  mean, variance = normalize.training_moments(measured['moments'], train, {})[
+    'face'
+  ]
   np.testing.assert_allclose(mean, clips['face'][:9].mean(), rtol=1e-5)
   np.testing.assert_allclose(variance, clips['face'][:9].var(), rtol=1e-4)
   lacking = {'face_present': np.arange(14) % 2}
-  found = inputs.of_training(measured['moments'], train, lacking)['face']
+  found = normalize.training_moments(measured['moments'], train, lacking)[
+    'face'
+  ]
   np.testing.assert_allclose(found[0], clips['face'][1:9:2].mean(), rtol=1e-5)
 
 
 @pytest.mark.parametrize('epochs', [1, 2])
 def test_a_profile_is_written(config, clips, tmp_path, epochs):
   config.train.update(profile=True, epochs=epochs)
-  fit.fit(job(config, clips, tmp_path / 'w'), (0,))
+  cross_validation.fit(job(config, clips, tmp_path / 'w'), (0,))
   assert list((tmp_path / 'w' / 'profile').rglob('*.xplane.pb'))
 
 
@@ -268,12 +275,12 @@ def test_wrong_options_are_one_line(path, value, words):
   config = base.get_config()
   config.update_from_flattened_dict({path: value})
   with pytest.raises(errors.UserError, match=words):
-    settings.check(config)
+    config_check.check(config)
 
 
 def test_a_picture_reaches_tensorboard(tmp_path):
   image = np.zeros((8, 8, 3), np.uint8)
   png = cv2.imencode('.png', image)[1].tobytes()
-  logs.picture(tmp_path, 'confusion', png)
+  curves.picture(tmp_path, 'confusion', png)
   (file,) = (tmp_path / 'tensorboard' / 'report').iterdir()
   assert b'confusion' in file.read_bytes()

@@ -9,16 +9,11 @@ import report_fixtures
 import sklearn.metrics
 from hypothesis import strategies as st
 
-from mefnet_jax import (
-  cards,
-  literature,
-  metrics,
-  probes,
-  report,
-  report_faces,
-  results,
-  statistics,
-)
+from mefnet_jax import protocol
+from mefnet_jax.audit import probes
+from mefnet_jax.evaluation import intervals, literature, metrics, results
+from mefnet_jax.report import cards
+from mefnet_jax.report.page import faces
 
 
 @st.composite
@@ -75,11 +70,11 @@ def test_worst_clips_are_wrong_and_the_surest_first():
 
 
 def test_spread_is_that_of_numpy():
-  found = statistics.spread([{'uar': 0.5}, {'uar': 0.7}, {'uar': 0.9}])['uar']
+  found = intervals.spread([{'uar': 0.5}, {'uar': 0.7}, {'uar': 0.9}])['uar']
   assert found == pytest.approx(
     {'mean': 0.7, 'std': 0.2, 'low': 0.5, 'high': 0.9}
   )
-  assert statistics.spread([{'uar': 0.5}]) == {}
+  assert intervals.spread([{'uar': 0.5}]) == {}
 
 
 def _faces(shared, people=6, clips=8, seed=0):
@@ -126,10 +121,10 @@ def _summary(**changes):
 
 
 def test_published_scores_stand_beside_like_runs_only():
-  real = {'synthetic': False, 'dataset': 'megc_flow', 'protocol': 'loso'}
-  assert not literature.place(_summary())['rows']
-  honest = literature.place(_summary(**real))
-  leaky = literature.place(_summary(**real, selection='oracle'))
+  real = {'synthetic': False, 'literature': 'megc2019', 'protocol': 'loso'}
+  assert not literature.comparable(_summary())['rows']
+  honest = literature.comparable(_summary(**real))
+  leaky = literature.comparable(_summary(**real, selection='oracle'))
   assert {row['leaky'] for row in honest['rows']} == {'no'}
   assert {row['leaky'] for row in leaky['rows']} == {'yes'}
   for found in (honest, leaky):
@@ -137,7 +132,7 @@ def test_published_scores_stand_beside_like_runs_only():
       literature.rows()
     )
     assert all(row['data'] == 'megc2019' for row in found['rows'])
-  assert not literature.place(_summary(synthetic=False))['rows']
+  assert not literature.comparable(_summary(synthetic=False))['rows']
 
 
 def test_published_scores_are_data_with_a_source():
@@ -150,7 +145,7 @@ def test_published_scores_are_data_with_a_source():
 
 def test_cards_hold_the_run_and_its_reservations():
   summary = _summary(leaky='same people')
-  made = cards.both(summary)
+  made = cards.write_cards(summary)
   assert set(made) == {'model_card.md', 'data_sheet.md'}
   for text in made.values():
     assert '**SYNTHETIC**' in text and '**LEAKY**: same people' in text
@@ -158,9 +153,9 @@ def test_cards_hold_the_run_and_its_reservations():
   assert f'| uar | {uar} |' in made['model_card.md']
   assert '1,234 parameters' in made['model_card.md']
   assert '| negative | 8 |' in made['data_sheet.md']
-  real = cards.both(_summary(synthetic=False))['data_sheet.md']
+  real = cards.write_cards(_summary(synthetic=False))['data_sheet.md']
   assert 'personal data' in real and 'SYNTHETIC' not in real
-  maps = cards.both(_summary(synthetic=False, dataset='megc_flow'))
+  maps = cards.write_cards(_summary(synthetic=False, maps=True))
   assert 'No face is in them' in maps['data_sheet.md']
 
 
@@ -176,7 +171,7 @@ def _clips(synthetic):
 @pytest.mark.parametrize('synthetic', [True, False])
 def test_only_synthetic_faces_are_shown(tmp_path, synthetic):
   result = report_fixtures.result(synthetic=synthetic)
-  report.write(tmp_path, result, clips=_clips(synthetic))
+  protocol.report(tmp_path, result, clips=_clips(synthetic))
   page = (tmp_path / 'report.html').read_text()
   assert ('data:image/png' in page) == synthetic
   assert ('--show-faces' in page) == (not synthetic)
@@ -191,7 +186,7 @@ def test_a_strip_is_onset_middle_and_motion():
 
   clips = _clips(True)
   name = clips.clip[3]
-  uri = report_faces.strips(clips, [name, 'stranger'])
+  uri = faces.strips(clips, [name, 'stranger'])
   assert set(uri) == {name}
   png = base64.b64decode(uri[name].partition(',')[2])
   image = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_GRAYSCALE)
@@ -209,7 +204,7 @@ def test_audit_and_calibration_are_on_the_page(tmp_path):
     'probes': {},
   }
   result = report_fixtures.result(audit=audit)
-  report.write(tmp_path, result)
+  protocol.report(tmp_path, result)
   page = (tmp_path / 'report.html').read_text()
   for words in (
     'fold1: 1 subject: s1',

@@ -5,12 +5,14 @@ import json
 import cv2
 import numpy as np
 
-from mefnet_jax import figures, fit
+from mefnet_jax.report import figures
+from mefnet_jax.training import cross_validation, save_model
 
 
 def quicken(patch):
   """Runs train nothing and draw nothing until `patch` is undone."""
-  patch.setattr(fit, 'fit', fitted)
+  patch.setattr(cross_validation, 'fit', fitted)
+  patch.setattr(save_model, 'save', lambda job, fitted, summary: None)
   patch.setattr(figures, 'draw', undrawn)
 
 
@@ -20,8 +22,8 @@ def undrawn(result, summary) -> dict[str, bytes]:
   return {'confusion.png': pixel}
 
 
-def fitted(job: fit.Job, seeds) -> list[fit.Fitted]:
-  """What `fit.fit` returns, and its metrics.jsonl, without a network.
+def fitted(job: cross_validation.Job, seeds) -> list[cross_validation.Fitted]:
+  """What `cross_validation.fit` gives, and its metrics.jsonl, with no network.
 
   A clip's probabilities follow from its pixels, the clips that its fold
   trains on, and the seed: so folds can be told apart, and recognised.
@@ -43,7 +45,7 @@ def fitted(job: fit.Job, seeds) -> list[fit.Fitted]:
         right = held_out[-1].argmax(1) == job.clips['label'][fold.test]
         row |= {'loss': 1.0, 'accuracy': float(right.mean())}
         lines.append(json.dumps(row))
-    made.append(fit.Fitted(held_out, parameters=7, seconds=1.0))
+    made.append(cross_validation.Fitted(held_out, parameters=7, seconds=1.0))
   (job.workdir / 'metrics.jsonl').write_text('\n'.join(lines) + '\n')
   return made
 

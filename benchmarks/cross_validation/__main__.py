@@ -13,8 +13,9 @@ import numpy as np
 from benchmarks import contest, record
 from benchmarks.models import task as models_task
 from configs import base
-from mefnet_jax import datasets, folds, metrics
-from mefnet_jax import statistics as confidence
+from mefnet_jax import datasets
+from mefnet_jax.evaluation import folds, metrics
+from mefnet_jax.evaluation import intervals as confidence
 
 CONTESTANTS = {
   'ours': 'ours',

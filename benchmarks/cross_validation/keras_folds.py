@@ -11,11 +11,11 @@ import tensorflow as tf  # noqa: E402
 
 from benchmarks.cross_validation import task  # noqa: E402
 from benchmarks.models import keras_models  # noqa: E402
-from mefnet_jax import hardware  # noqa: E402
+from mefnet_jax.runs import environment  # noqa: E402
 
 
 def main(file):
-  tf.config.threading.set_intra_op_parallelism_threads(hardware.cores())
+  tf.config.threading.set_intra_op_parallelism_threads(environment.cores())
   given = task.Task.read(file)
   model = keras_models.network(given.network, given.dropout, task.RATE)
   model.optimizer.build(model.trainable_variables)

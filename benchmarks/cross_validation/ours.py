@@ -10,12 +10,14 @@ from benchmarks.cross_validation import task
 from benchmarks.models import ours
 from benchmarks.models import task as models_task
 from configs import base
-from mefnet_jax import compilation, engine, folds
+from mefnet_jax.evaluation import folds
+from mefnet_jax.runs import xla
+from mefnet_jax.training import compiled_steps
 
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-  """What `engine.Engine` asks of a `fit.Job`."""
+  """What `compiled_steps.CompiledSteps` asks of a `fit.Job`."""
 
   model: object
   clips: dict
@@ -23,7 +25,7 @@ class Job:
 
 
 def main(file):
-  compilation.tune_cpu()
+  xla.tune_cpu()
   given = task.Task.read(file)
   config = base.get_config()
   config.train.batch_size = given.network.batch
@@ -42,7 +44,7 @@ def main(file):
     )
     for k in range(given.folds)
   )
-  made = engine.Engine(job, splits)
+  made = compiled_steps.CompiledSteps(job, splits)
   params = jax.tree.map(lambda x: np.asarray(x)[None], ours.tree(given.network))
 
   def cross_validate(epochs):

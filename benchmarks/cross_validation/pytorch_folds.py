@@ -14,11 +14,11 @@ from torch.nn import functional as F
 from benchmarks.cross_validation import task
 from benchmarks.models import pytorch
 from benchmarks.models import task as models_task
-from mefnet_jax import hardware
+from mefnet_jax.runs import environment
 
 
 def main(file):
-  torch.set_num_threads(hardware.cores())
+  torch.set_num_threads(environment.cores())
   torch.backends.cudnn.benchmark = True
   given = task.Task.read(file)
   device = 'cuda' if torch.cuda.is_available() else 'cpu'

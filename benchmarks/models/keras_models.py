@@ -11,11 +11,11 @@ import tensorflow as tf  # noqa: E402
 from keras import layers, ops  # noqa: E402
 
 from benchmarks.models import task  # noqa: E402
-from mefnet_jax import hardware  # noqa: E402
+from mefnet_jax.runs import environment  # noqa: E402
 
 
 def main():
-  tf.config.threading.set_intra_op_parallelism_threads(hardware.cores())
+  tf.config.threading.set_intra_op_parallelism_threads(environment.cores())
   version = f'keras {keras.__version__}, tensorflow {tf.__version__}'
   task.compete(build, version)
 

@@ -6,25 +6,21 @@ import numpy as np
 import optax
 
 from benchmarks.models import task
-from mefnet_jax import (
-  compilation,
-  losses,
-  models,
-  optimizers,
-  parallel,
-  train,
-)
+from mefnet_jax import models
 from mefnet_jax.ops import native
+from mefnet_jax.runs import xla
+from mefnet_jax.training import losses, optimizer, parallel
+from mefnet_jax.training import train_step as train
 
 
 def main():
-  compilation.tune_cpu()
+  xla.tune_cpu()
   task.compete(build, f'jax {jax.__version__}')
 
 
 def build(given, dropout):
   clips = {**given.clips(), 'label': given.label()}
-  tx = optimizers.adam(task.RATE, decay=0.0)
+  tx = optimizer.adam(task.RATE, decay=0.0)
   plan = parallel.plan(1)  # as the engine lays a single training
 
   def train_step(state, fold, clips, order, key, *, axis_name=None):
@@ -34,7 +30,7 @@ def build(given, dropout):
     grads = jax.grad(loss)(state.params, batch, network(given, dropout), True)
     if axis_name:
       grads = jax.lax.psum(grads, axis_name)
-    params, opt_state = optimizers.apply(
+    params, opt_state = optimizer.apply(
       tx, grads, state.opt_state, state.params
     )
     return train.TrainState(state.step + 1, params, opt_state), ()

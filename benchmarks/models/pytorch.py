@@ -8,13 +8,13 @@ from torch import nn
 from torch.nn import functional as F
 
 from benchmarks.models import task
-from mefnet_jax import hardware
+from mefnet_jax.runs import environment
 
 EAGER = '--eager' in sys.argv
 
 
 def main():
-  torch.set_num_threads(hardware.cores())
+  torch.set_num_threads(environment.cores())
   if EAGER:
     sys.argv.remove('--eager')
   task.compete(build, f'torch {torch.__version__}' + (' eager' * EAGER))

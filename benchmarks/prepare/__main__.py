@@ -17,9 +17,10 @@ import dlib
 import numpy as np
 
 from benchmarks import record, releases
-from mefnet_jax import findings
-from mefnet_jax.datasets import builder, loading, rows, smic, streaming
-from mefnet_jax.preprocess import clips, faces, images, parallel
+from mefnet_jax.datasets import builder, loading, streaming
+from mefnet_jax.datasets.smic import builder as smic
+from mefnet_jax.preprocess import clip_records, clips, faces, images, pool
+from mefnet_jax.runs import findings
 
 OPTIONS = clips.Options(flow='dis')
 REPEATED = 8
@@ -60,7 +61,7 @@ def prepared(clip_rows) -> dict:
   whole = clip_rows * REPEATED
   frames = sum(len(row.frames) for row in whole)
   started = time.monotonic()
-  parallel.prepare(whole, OPTIONS)
+  pool.prepare(whole, OPTIONS)
   seconds = time.monotonic() - started
   few = clip_rows[:4]
   clips.use_one_thread()
@@ -100,7 +101,7 @@ def stored(folder) -> dict:
   file = folder / 'frame'
   file.write_bytes(b'x')
   made = [
-    rows.Row(
+    clip_records.Row(
       f's{i % 22:02d}_{i:03d}',
       *(f's{i % 22:02d}', i % 3, 1, 1, 1, (file,), (1,)),
     )
@@ -117,7 +118,7 @@ def stored(folder) -> dict:
     )
     for row in made
   ]
-  parallel.prepare = lambda *_, **__: ready  # what is measured comes after it
+  pool.prepare = lambda *_, **__: ready  # what is measured comes after it
   dataset = smic.Smic(
     data_dir=folder / 'data',
     config=builder.Config(name='benchmark', options=options),
@@ -154,7 +155,9 @@ def _timed(result, name):
 def _release(folder, made):
   found = (findings.Finding(findings.FOUND, '', '', 'benchmark'),)
   classes = smic.Smic.CLASSES['emotion3']
-  return rows.Release('smic', folder, tuple(made), classes, found, True, {})
+  return clip_records.Release(
+    'smic', folder, tuple(made), classes, found, True, {}
+  )
 
 
 if __name__ == '__main__':

@@ -10,12 +10,13 @@ import numpy as np
 
 from benchmarks.saliency import task
 from benchmarks.step import ours as step_ours
-from mefnet_jax import compilation, models
-from mefnet_jax.explanations import networks
+from mefnet_jax import models
+from mefnet_jax.explain import networks
+from mefnet_jax.runs import xla
 
 
 def main(file):
-  compilation.tune_cpu()
+  xla.tune_cpu()
   given = dict(np.load(file))
   x, target = given['x'], given['target']
   model = models.build('base', num_classes=3)

@@ -9,11 +9,11 @@ import torch
 
 from benchmarks.saliency import task
 from benchmarks.step import pytorch as step_pytorch
-from mefnet_jax import hardware
+from mefnet_jax.runs import environment
 
 
 def main(file):
-  torch.set_num_threads(hardware.cores())
+  torch.set_num_threads(environment.cores())
   given = dict(np.load(file))
   model = step_pytorch.network(given, 0.0).eval()
   integrated = captum.attr.IntegratedGradients(model)

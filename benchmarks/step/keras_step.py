@@ -12,13 +12,13 @@ import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
 from benchmarks.step import task  # noqa: E402
-from mefnet_jax import hardware  # noqa: E402
+from mefnet_jax.runs import environment  # noqa: E402
 
 WAYS = ('train_on_batch', 'train_on_batch, XLA', 'train_step')
 
 
 def main(file):
-  tf.config.threading.set_intra_op_parallelism_threads(hardware.cores())
+  tf.config.threading.set_intra_op_parallelism_threads(environment.cores())
   given = dict(np.load(file))
   version = f'keras {keras.__version__}, tensorflow {tf.__version__}'
   task.compete(WAYS, functools.partial(trainer, given), version)

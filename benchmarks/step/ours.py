@@ -13,16 +13,11 @@ import numpy as np
 import optax
 
 from benchmarks.step import task
-from mefnet_jax import (
-  compilation,
-  inputs,
-  losses,
-  models,
-  optimizers,
-  parallel,
-  train,
-)
+from mefnet_jax import models
+from mefnet_jax.models import normalize
 from mefnet_jax.ops import native
+from mefnet_jax.runs import xla
+from mefnet_jax.training import losses, optimizer, parallel, train_step
 
 INDEX_B = np.arange(task.BATCH, dtype=np.int32)
 ONES_B = np.ones(task.BATCH, np.float32)
@@ -30,7 +25,7 @@ ORDER = {'index': INDEX_B[None], 'valid': ONES_B[None]}
 
 
 def main(file):
-  compilation.tune_cpu()
+  xla.tune_cpu()
   given = dict(np.load(file))
   version = f'jax {jax.__version__}, flax {flax.__version__}'
   task.compete(('jit',), lambda way, dropout: trainer(given, dropout), version)
@@ -38,18 +33,19 @@ def main(file):
 
 def trainer(given, dropout):
   model = models.build('base', num_classes=task.CLASSES, dropout=dropout)
-  tx = optimizers.adam(task.RATE, decay=0.0)
+  tx = optimizer.adam(task.RATE, decay=0.0)
   plan = parallel.plan(1)
   clips = {'face': given['clips'], 'label': given['label']}
-  clips = inputs.measured(clips, how='frames')
-  state = train.create_state(model, tx, clips, jax.random.key(0))
+  clips = normalize.measured(clips, how='frames')
+  state = train_step.create_state(model, tx, clips, jax.random.key(0))
   state = state.replace(params=with_weights(state.params, given))
   state = jax.tree.map(lambda x: np.asarray(x)[None, None], state)
   states = [plan.place(plan.split(state))]
   fold = plan.place(plan.split({'weight': ONES_B[None]}, axis=0))
   clips = plan.share(clips)
   step_fn = parallel.train_step(
-    functools.partial(train.train_step, model=model, tx=tx, how='frames'), plan
+    functools.partial(train_step.train_step, model=model, tx=tx, how='frames'),
+    plan,
   )
   key = jax.random.key(1)
   check = jax.value_and_grad(functools.partial(loss, model))
@@ -62,7 +58,7 @@ def trainer(given, dropout):
 
   def now():
     params = jax.tree.map(lambda x: x[0, 0], plan.join(states[0].params))
-    return check(params, inputs.batch(clips, INDEX_B, how='frames'))
+    return check(params, normalize.batch(clips, INDEX_B, how='frames'))
 
   return task.Trainer(
     step,

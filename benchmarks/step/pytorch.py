@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from benchmarks.step import task
-from mefnet_jax import hardware
+from mefnet_jax.runs import environment
 
 WAYS = (
   'eager',
@@ -19,7 +19,7 @@ WAYS = (
 
 
 def main(file):
-  torch.set_num_threads(hardware.cores())
+  torch.set_num_threads(environment.cores())
   given = dict(np.load(file))
   version = f'torch {torch.__version__}'
   task.compete(WAYS, functools.partial(trainer, given), version)

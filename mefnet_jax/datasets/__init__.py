@@ -6,13 +6,14 @@
 Imports no jax.
 """
 
-from mefnet_jax.findings import Finding, table
-from mefnet_jax.findings import write as write_findings
+from mefnet_jax.runs.findings import Finding, table
+from mefnet_jax.runs.findings import write as write_findings
 
 __all__ = [
   'Clips',
   'Finding',
   'load',
+  'preprocessing',
   'preview',
   'shapes',
   'table',
@@ -22,10 +23,10 @@ __all__ = [
 
 def __getattr__(name):
   # Processes of the preparation import this package but never TFDS.
-  if name in ('preview', 'shapes'):
-    from mefnet_jax.datasets import wanted
+  if name in ('is_maps', 'preprocessing', 'preview', 'release', 'shapes'):
+    from mefnet_jax.datasets import from_config
 
-    return getattr(wanted, name)
+    return getattr(from_config, name)
   if name in ('Clips', 'load'):
     from mefnet_jax.datasets import loading
 

@@ -19,14 +19,14 @@ import typing
 import numpy as np
 import tensorflow_datasets as tfds
 
-from mefnet_jax import errors
-from mefnet_jax.datasets import cache, releases
-from mefnet_jax.preprocess import clips, maps, parallel
+from mefnet_jax.datasets import registry
+from mefnet_jax.preprocess import clips, maps, pool
+from mefnet_jax.runs import cache, errors
 
 if typing.TYPE_CHECKING:
   import rich.progress
 
-  from mefnet_jax.datasets import rows
+  from mefnet_jax.preprocess import clip_records
 
 # Of the form of the records; what is in them is said by the config's name.
 VERSION = '1.1.0'
@@ -39,7 +39,7 @@ class Config(tfds.core.BuilderConfig):
 
   `options` are those of the preparation, `classes` the names of the labels
   where the release itself says them ('folder'), the rest those of
-  `releases.read`.
+  `registry.read`.
   """
 
   subset: str = 'hs'
@@ -51,8 +51,8 @@ class Config(tfds.core.BuilderConfig):
   options: clips.Options | maps.Options = clips.Options()
 
   def reading(self) -> dict[str, str]:
-    """Returns the keyword arguments of `releases.read`."""
-    return {field: getattr(self, field) for field in releases.READING}
+    """Returns the keyword arguments of `registry.read`."""
+    return {field: getattr(self, field) for field in registry.READING}
 
 
 class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
@@ -70,13 +70,13 @@ class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
   CLASSES: typing.ClassVar = {}  # label set -> names
 
   def __init__(self, *, file_format='array_record', **kwargs):
-    self.release: rows.Release | None = None
+    self.release: clip_records.Release | None = None
     self.workers = 0
     self.cluster = ''
     self.progress: rich.progress.Progress | None = None
     super().__init__(file_format=file_format, **kwargs)
 
-  def prepare(self, release: 'rows.Release') -> None:
+  def prepare(self, release: 'clip_records.Release') -> None:
     """Prepares the clips of a release that was read, unless they are there.
 
     Raises:
@@ -93,7 +93,7 @@ class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
       errors.UserError: the release is missing or of another layout, or not
         one clip could be prepared.
     """
-    parallel.refuse_spawned()
+    pool.refuse_spawned()
     with cache.lock(self.data_path.parent / LOCK):
       for stray in self.data_path.parent.glob('incomplete.*'):
         shutil.rmtree(stray, ignore_errors=True)
@@ -127,10 +127,10 @@ class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
 
   def _split_generators(self, dl_manager):
     config = self.builder_config
-    release = self.release or releases.read(
+    release = self.release or registry.read(
       self.RELEASE, dl_manager.manual_dir, **config.reading()
     )
-    prepared = parallel.prepare(
+    prepared = pool.prepare(
       release.rows,
       config.options,
       workers=self.workers,
@@ -168,7 +168,7 @@ def _pixels(shape):
   )
 
 
-def _example(row: 'rows.Row', streams):
+def _example(row: 'clip_records.Row', streams):
   return {
     **streams,
     'onset': row.onset,

@@ -20,16 +20,17 @@ import rich.console
 import rich.markup
 import rich.table
 
-from mefnet_jax import errors, findings
-from mefnet_jax.datasets import folders, inspection, releases, rows, sheets
+from mefnet_jax.datasets import contact_sheet, directories, inspection, registry
+from mefnet_jax.preprocess import clip_records
+from mefnet_jax.runs import errors, findings
 
 
 def main(argv: list[str] | None = None) -> int:
   """Runs the command; returns its exit status."""
   args = _arguments(argv)
-  tree = releases.tree(args.dataset, args.subset)
+  tree = registry.tree(args.dataset, args.subset)
   try:
-    release = releases.read(
+    release = registry.read(
       args.dataset,
       args.release,
       subset=args.subset,
@@ -39,7 +40,7 @@ def main(argv: list[str] | None = None) -> int:
       table=args.table,
     )
     if args.preview:
-      sheets.may_show(release, args.show_faces)
+      contact_sheet.may_show(release, args.show_faces)
     if not args.quick:
       release = _inspected(release)
     if args.preview:
@@ -50,7 +51,7 @@ def main(argv: list[str] | None = None) -> int:
       print(json.dumps(_unusable(args, line, tree)))
     print(f'error: {line}', file=sys.stderr)
     return 1
-  problem = releases.shortfall(release.rows, release.findings, args.allow_lost)
+  problem = registry.shortfall(release.rows, release.findings, args.allow_lost)
   if args.json:
     print(json.dumps(_report(release, problem, tree), indent=1))
   else:
@@ -66,7 +67,7 @@ def _inspected(release):
   return dataclasses.replace(release, rows=kept, findings=found)
 
 
-def counts(release: rows.Release) -> dict:
+def counts(release: clip_records.Release) -> dict:
   """Returns the numbers of clips, subjects, and clips by class and database.
 
   'by_subject' holds the clips of each subject.
@@ -81,7 +82,7 @@ def counts(release: rows.Release) -> dict:
   return counted | {'by_subject': dict(sorted(by_subject.items()))}
 
 
-def listed(release: rows.Release) -> list[dict]:
+def listed(release: clip_records.Release) -> list[dict]:
   """Returns what was understood of each clip, and what is amiss with it."""
   told = collections.defaultdict(list)
   for finding in release.findings:
@@ -95,7 +96,7 @@ def listed(release: rows.Release) -> list[dict]:
       'apex': row.apex,
       'offset': row.offset,
       'frames': len(row.numbers),
-      'first_file': folders.shown(row.place, release.root),
+      'first_file': directories.shown(row.place, release.root),
       'told': told[row.clip],
     }
     for row in release.rows
@@ -108,7 +109,7 @@ def _arguments(argv):
     description='Says what lies in a release folder, and what is amiss.',
   )
   add = parser.add_argument
-  add('--dataset', required=True, choices=tuple(releases.LAYOUTS))
+  add('--dataset', required=True, choices=tuple(registry.DATASETS))
   add('--release', required=True, help='folder of the release')
   add('--subset', default='hs', help='SMIC: hs, vis, nir, all, hs_long, ...')
   add('--labels', default='emotion3', help='label set of CAS(ME)^2')
@@ -128,10 +129,11 @@ def _preview(release, folder, show_faces):
   """Contact sheets of clips prepared as by default."""
   from mefnet_jax.preprocess import clips, maps
 
-  options = clips.Options(flow='dis')
-  if release.name == 'megc_flow':
-    options = maps.Options()
-  for file in sheets.write(release, options, folder, show_faces=show_faces):
+  is_maps = registry.DATASETS[release.name].maps
+  options = maps.Options() if is_maps else clips.Options(flow='dis')
+  for file in contact_sheet.write(
+    release, options, folder, show_faces=show_faces
+  ):
     print(file, file=sys.stderr)
 
 

@@ -1,12 +1,11 @@
 """The release used when none is given: a synthetic one, made once."""
 
 import pathlib
-import shutil
 import typing
 
-from mefnet_jax import errors
-from mefnet_jax.datasets import cache, fingerprint
-from mefnet_jax.preprocess import parallel
+from mefnet_jax.datasets import fingerprint, registry
+from mefnet_jax.preprocess import pool
+from mefnet_jax.runs import cache, errors, files
 
 if typing.TYPE_CHECKING:
   from collections.abc import Mapping
@@ -48,40 +47,36 @@ def find(
     return done / name
   with cache.lock(folder / f'.{kind}.lock'):
     if not (done / name / 'SYNTHETIC.txt').is_file():
-      with parallel.bar(progress) as shown:
+      with pool.bar(progress) as shown:
         task = shown.add_task('Making a SYNTHETIC release', total=None)
         options |= {
           'processes': workers or None,
           'progress': lambda n, of: shown.update(task, completed=n, total=of),
         }
-        _make(name, folder / f'.{kind}.incomplete', done, options)
+        _make(name, done, options)
   return done / name
 
 
-def _make(name, aside, done, options):
+def _make(name, done, options):
   from mefnet_jax.synthetic import release
 
-  for stray in (aside, done):
-    shutil.rmtree(stray, ignore_errors=True)
-  aside.mkdir()
-  release.write(name, aside / name, seed=0, **options)
-  aside.rename(done)
+  files.remove(done)
+  with files.aside(done, mark='incomplete') as aside:
+    aside.mkdir()
+    release.write(name, aside / name, seed=0, **options)
 
 
 def _options(name, reading):
-  if name == 'cas_me2':
-    return {'macro': reading['expressions'] != 'micro'}
-  if name == 'megc_flow':
-    return {}
-  if name == 'smic' and not reading['subset'].endswith('_long'):
-    return {'subset': reading['subset']}
-  what = 'the long clips of SMIC-E' if name == 'smic' else 'a folder of clips'
-  raise errors.UserError(
-    f'there is no synthetic release of {what}: give yours with '
-    '--config.dataset.release'
-  )
+  dataset = registry.DATASETS[name]
+  options = dataset.synthetic(reading)
+  if options is None:
+    raise errors.UserError(
+      f'there is no synthetic release of {dataset.title} as it is asked for '
+      'here: give yours with --config.dataset.release'
+    )
+  return options
 
 
 def _generator():
   """Hash of what makes synthetic releases."""
-  return fingerprint.of_package('mefnet_jax.synthetic', '.py', '.npz')
+  return fingerprint.code_digest('mefnet_jax.synthetic', '.py', '.npz')

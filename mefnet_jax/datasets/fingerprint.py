@@ -10,19 +10,18 @@ import importlib.util
 import pathlib
 import typing
 
-from mefnet_jax.datasets import cache
-from mefnet_jax.preprocess import images
+from mefnet_jax.preprocess import clip_records, images
+from mefnet_jax.runs import cache, files
 
 if typing.TYPE_CHECKING:
   from collections.abc import Sequence
 
-  from mefnet_jax.datasets import rows
 
 _THREADS = 8
 _UNREADABLE = 'unreadable'
 
 
-def of(release: 'rows.Release', *options: object) -> str:
+def fingerprint(release: clip_records.Release, *options: object) -> str:
   """Returns 32 hexadecimal digits; equal for equal content and options.
 
   Args:
@@ -39,7 +38,7 @@ def of(release: 'rows.Release', *options: object) -> str:
   return cache.digest(release.name, release.classes, content, options)
 
 
-def of_package(name: str, *suffixes: str) -> str:
+def code_digest(name: str, *suffixes: str) -> str:
   """Returns 32 hexadecimal digits of a package's files with these suffixes.
 
   Whoever changes the code need not remember to raise a version.
@@ -58,7 +57,7 @@ def _hashes(root: pathlib.Path, paths: 'Sequence[pathlib.Path]') -> list[str]:
   with concurrent.futures.ThreadPoolExecutor(_THREADS) as pool:
     found = dict(pool.map(lambda path: _entry(path, known), paths))
   if any(known.get(key) != entry for key, entry in found.items()):
-    cache.write_json(index, known | found)
+    files.write_json(index, known | found, indent=None)
   return [found[str(path)][-1] for path in paths]
 
 

@@ -12,17 +12,14 @@ import typing
 
 import numpy as np
 
-from mefnet_jax import findings
-from mefnet_jax.datasets import folders
-from mefnet_jax.preprocess import images, reading, video
-
-if typing.TYPE_CHECKING:
-  from mefnet_jax.datasets import rows
+from mefnet_jax.datasets import directories
+from mefnet_jax.preprocess import clip_records, images, reading, video
+from mefnet_jax.runs import findings
 
 _THREADS = 4
 
 
-def inspect(release: 'rows.Release') -> list[findings.Finding]:
+def inspect(release: clip_records.Release) -> list[findings.Finding]:
   """Returns findings on frames: missing numbers, damage, duplicates.
 
   A clip of which preparation could not read enough is told as left out; in
@@ -30,7 +27,7 @@ def inspect(release: 'rows.Release') -> list[findings.Finding]:
   also belong to another subject.
   """
   shown = {
-    file: folders.shown(file, release.root)
+    file: directories.shown(file, release.root)
     for row in release.rows
     for file in row.files
   }

@@ -8,11 +8,12 @@ import dataclasses
 import functools
 import os
 
-from mefnet_jax import findings
-from mefnet_jax.datasets import folders, rows
+from mefnet_jax.datasets import directories
+from mefnet_jax.preprocess import clip_records
+from mefnet_jax.runs import findings
 
 
-def cut(release: rows.Release) -> rows.Release:
+def cut(release: clip_records.Release) -> clip_records.Release:
   """Returns the release without files that lie outside of its folder.
 
   A clip that loses frames is told as repaired, one that loses all of them as
@@ -25,7 +26,7 @@ def cut(release: rows.Release) -> rows.Release:
     if not lost:
       kept.append(row)
       continue
-    shown = folders.shown(sorted(lost)[0], release.root)
+    shown = directories.shown(sorted(lost)[0], release.root)
     what = f'{len(lost)} files are links out of the release: not followed'
     frames = [i for i, file in enumerate(row.frames) if file not in lost]
     kind = findings.REPAIRED if frames else findings.LEFT_OUT

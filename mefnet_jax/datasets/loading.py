@@ -9,32 +9,24 @@ import cv2
 import numpy as np
 from absl import logging
 
-from mefnet_jax import errors, findings
 from mefnet_jax.datasets import (
   builder,
-  cache,
-  cas_me2,
   fingerprint,
-  folder,
-  megc_flow,
+  from_config,
   modalities,
-  releases,
-  smic,
+  registry,
   streaming,
-  wanted,
 )
-from mefnet_jax.preprocess import parallel
+from mefnet_jax.preprocess import pool
+from mefnet_jax.runs import cache, errors, findings
 
 if typing.TYPE_CHECKING:
   import rich.progress
 
 BUILDERS = {
-  'smic': smic.Smic,
-  'cas_me2': cas_me2.CasMe2,
-  'megc_flow': megc_flow.MegcFlow,
-  'folder': folder.Folder,
+  name: dataset.builder_class() for name, dataset in registry.DATASETS.items()
 }
-_READING = releases.READING
+_READING = registry.READING
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,11 +75,11 @@ def load(
     errors.UserError: a release that is missing or of another layout, or of
       which too little is left. Its attribute `findings` tells what was met.
   """
-  parallel.refuse_spawned()
-  options = wanted.options(dataset)
+  pool.refuse_spawned()
+  options = from_config.options(dataset)
   options.check()
   modalities.check(dataset)
-  release = wanted.release(dataset, progress)
+  release = from_config.release(dataset, progress)
   _check(release.rows, release.findings, dataset.allow_lost, release.root)
   loaded = _prepared(release, dataset, options, memory, progress)
   lost = findings.lost(loaded.findings)
@@ -98,7 +90,7 @@ def load(
 
 def _check(rows, found, allow_lost, root):
   """Raises UserError if too little is left."""
-  message = releases.shortfall(rows, found, allow_lost)
+  message = registry.shortfall(rows, found, allow_lost)
   if message:
     error = errors.UserError(f'{root}: {message}')
     error.findings = tuple(found)
@@ -136,9 +128,9 @@ def _prepared(release, dataset, options, memory, progress):
 
 def _config(release, dataset, options):
   """The TFDS config of these very clips; its name is their fingerprint."""
-  mark = fingerprint.of(
+  mark = fingerprint.fingerprint(
     release,
-    fingerprint.of_package('mefnet_jax.preprocess', '.py'),
+    fingerprint.code_digest('mefnet_jax.preprocess', '.py'),
     dataclasses.asdict(options),
     options.weights(),
     cv2.__version__,

@@ -10,16 +10,11 @@ A clip without one of them lacks that modality; the network masks it.
 import dataclasses
 import pathlib
 import re
-import typing
 
 import numpy as np
 
-from mefnet_jax import errors, findings
-from mefnet_jax.datasets import cache
-from mefnet_jax.preprocess import sound, words
-
-if typing.TYPE_CHECKING:
-  from mefnet_jax.datasets import rows
+from mefnet_jax.preprocess import clip_records, sound, words
+from mefnet_jax.runs import cache, errors, findings
 
 SUFFIXES = {'audio': sound.SUFFIXES, 'text': ('.txt',)}
 _LONGEST_TEXT = 100_000  # bytes
@@ -48,7 +43,7 @@ def shapes(dataset, names=None) -> dict[str, tuple[int, ...]]:
   return {name: every[name] for name in (names or dataset.modalities)}
 
 
-def add(loaded, release: 'rows.Release', dataset):
+def add(loaded, release: clip_records.Release, dataset):
   """The clips with the modalities that `config.dataset` asks for.
 
   Args:
@@ -87,7 +82,7 @@ def add(loaded, release: 'rows.Release', dataset):
   )
 
 
-def beside(row: 'rows.Row', name: str) -> pathlib.Path | None:
+def beside(row: clip_records.Row, name: str) -> pathlib.Path | None:
   """The file with a clip's sound or transcript; None if there is none.
 
   A folder that holds more than the clip (a long video) is named otherwise,

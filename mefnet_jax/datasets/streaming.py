@@ -16,12 +16,13 @@ import typing
 
 import numpy as np
 
+from mefnet_jax.preprocess import clip_records
+
 if typing.TYPE_CHECKING:
   from collections.abc import Iterable, Iterator, Mapping, Sequence
 
   import tensorflow_datasets as tfds
 
-  from mefnet_jax.datasets import rows
 
 _THREADS, _AHEAD = 4, 8  # clips that are read at once, and beforehand
 
@@ -62,7 +63,7 @@ class Source:
   def __init__(
     self,
     made: 'tfds.core.DatasetBuilder',
-    clip_rows: 'Sequence[rows.Row]',
+    clip_rows: 'Sequence[clip_records.Row]',
   ):
     import tensorflow_datasets as tfds  # it is there: it made the clips
     from tensorflow_datasets.proto import tf_example_pb2

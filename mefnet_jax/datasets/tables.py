@@ -10,8 +10,8 @@ import pathlib
 import re
 import zipfile
 
-from mefnet_jax import errors
 from mefnet_jax.preprocess import images
+from mefnet_jax.runs import errors
 
 _MOST_BYTES = 2**25
 _MOST_UNPACKED = 2**27

@@ -5,7 +5,40 @@ python -m mefnet_jax.models --config=configs/mecnn.py --drawing=mecnn.svg
 python -m mefnet_jax.models --config=configs/base_cnn.py --classes=4
 """
 
-from mefnet_jax import commands, describe
+import pathlib
+
+from absl import flags
+from ml_collections import config_flags
+
+from mefnet_jax.runs import cli, errors
+
+_CONFIG = config_flags.DEFINE_config_file(
+  'config', None, 'A file of configs/, with its variant after a colon.'
+)
+_CLASSES = flags.DEFINE_integer('classes', 3, 'Number of classes.')
+_DRAWING = flags.DEFINE_string(
+  'drawing', None, 'Draw the network into this file (.svg, .png or .pdf).'
+)
+
+
+def main():
+  """Prints the table of the config that the flags name; draws on request."""
+  from mefnet_jax.models import describe, drawing, from_config
+  from mefnet_jax.training import config_check
+
+  config = cli.config(_CONFIG, 'say which network')
+  config_check.check(config)
+  if _CLASSES.value < 2:
+    raise errors.UserError(f'--classes={_CLASSES.value}: at least 2')
+  model = from_config.network(config, num_classes=_CLASSES.value)
+  inputs = config_check.shapes(config, model)
+  found = describe.describe(model, inputs)
+  print(describe.table(config.model.name, inputs, found))
+  if _DRAWING.value:
+    path = pathlib.Path(_DRAWING.value)
+    drawing.save(path, config.model.name, inputs, found)
+    print(f'drawn: {path}')
+
 
 if __name__ == '__main__':
-  commands.run(describe.main)
+  cli.run(main)

@@ -1,13 +1,12 @@
 """Prepares one clip: from image files to registered, interpolated crops."""
 
 import dataclasses
-import typing
 
 import cv2
 import numpy as np
 
-from mefnet_jax import errors, findings
 from mefnet_jax.preprocess import (
+  clip_records,
   faces,
   flow,
   images,
@@ -19,9 +18,7 @@ from mefnet_jax.preprocess import (
   regions,
   registration,
 )
-
-if typing.TYPE_CHECKING:
-  from mefnet_jax.datasets import rows
+from mefnet_jax.runs import errors, findings
 
 Options = options.Options
 STREAMS = options.CROPS
@@ -63,7 +60,7 @@ class Aligned:
   def region(self, name: str, size: int) -> np.ndarray:
     """Returns where a crop lies in the reference frame."""
     if self.landmarks is None:
-      return regions.of_whole(name, self.frames[0].shape, size)
+      return regions.whole_crop(name, self.frames[0].shape, size)
     return STREAMS[name](self.landmarks, size)
 
   def cut(self, name: str, size: int) -> np.ndarray:
@@ -76,7 +73,7 @@ class Aligned:
     return np.stack(crops).reshape(len(crops), size, size, -1)
 
 
-def prepare(row: 'rows.Row', how: 'Options | maps.Options') -> Prepared:
+def prepare(row: clip_records.Row, how: 'Options | maps.Options') -> Prepared:
   """Prepares one clip; a clip that cannot be is left out with a finding.
 
   Raises:
@@ -100,7 +97,7 @@ def prepare(row: 'rows.Row', how: 'Options | maps.Options') -> Prepared:
   return Prepared(row.clip, streams, tuple(noted))
 
 
-def align(row: 'rows.Row', how: Options, noted: list) -> Aligned:
+def align(row: clip_records.Row, how: Options, noted: list) -> Aligned:
   """Reads a clip, finds its face and registers its frames.
 
   Raises:

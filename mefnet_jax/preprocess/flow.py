@@ -13,7 +13,7 @@ import functools
 import cv2
 import numpy as np
 
-from mefnet_jax import errors
+from mefnet_jax.runs import errors
 
 METHODS = ('none', 'dis', 'farneback', 'tvl1')
 NEUTRAL = 128  # the stored value of no motion

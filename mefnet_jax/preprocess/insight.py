@@ -10,7 +10,7 @@ import typing
 import cv2
 import numpy as np
 
-from mefnet_jax import errors
+from mefnet_jax.runs import errors
 
 if typing.TYPE_CHECKING:
   from collections.abc import Callable

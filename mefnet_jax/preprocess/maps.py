@@ -7,15 +7,11 @@ are the streams of the two-stream network.
 """
 
 import dataclasses
-import typing
 
 import cv2
 import numpy as np
 
-from mefnet_jax.preprocess import images
-
-if typing.TYPE_CHECKING:
-  from mefnet_jax.datasets import rows
+from mefnet_jax.preprocess import clip_records, images
 
 SIDE = 28
 
@@ -37,7 +33,7 @@ class Options:
     """Accepts: there is nothing that could be wrong."""
 
 
-def streams(row: 'rows.Row') -> dict[str, np.ndarray]:
+def streams(row: clip_records.Row) -> dict[str, np.ndarray]:
   """Returns the map as 'face', its upper half as 'eyes', its lower 'mouth'.
 
   A map of another size is brought to 28 x 28 by averages.

@@ -2,7 +2,6 @@
 
 import dataclasses
 
-from mefnet_jax import errors
 from mefnet_jax.preprocess import (
   faces,
   flow,
@@ -10,6 +9,7 @@ from mefnet_jax.preprocess import (
   regions,
   registration,
 )
+from mefnet_jax.runs import errors
 
 CROPS = {'face': regions.face, 'eyes': regions.eyes, 'mouth': regions.mouth}
 # The flow of a crop is stored under a name of its own.

@@ -4,13 +4,12 @@ import typing
 
 import numpy as np
 
-from mefnet_jax import findings
-from mefnet_jax.preprocess import images, video
+from mefnet_jax.preprocess import clip_records, images, video
+from mefnet_jax.runs import findings
 
 if typing.TYPE_CHECKING:
   from collections.abc import Iterator
 
-  from mefnet_jax.datasets import rows
 
 # A clip is kept as long as no more than this share of its frames is damaged.
 DAMAGED = 0.2
@@ -22,13 +21,13 @@ _MOST_BYTES = 2**31  # of all its frames
 class LeftOut(Exception):
   """Carries the finding on a clip that cannot be prepared."""
 
-  def __init__(self, row: 'rows.Row', file: str, what: str):
+  def __init__(self, row: clip_records.Row, file: str, what: str):
     super().__init__(what)
     self.finding = finding(findings.LEFT_OUT, row, file, what)
 
 
 def read(
-  row: 'rows.Row', noted: list, *, colour: bool = False
+  row: clip_records.Row, noted: list, *, colour: bool = False
 ) -> tuple[list[np.ndarray], tuple[int, ...]]:
   """Returns the readable frames and their numbers, all of the first's size.
 
@@ -69,7 +68,7 @@ def read(
   return frames, tuple(numbers)
 
 
-def finding(kind: str, row: 'rows.Row', file: str, what: str):
+def finding(kind: str, row: clip_records.Row, file: str, what: str):
   """Returns a finding on a clip."""
   return findings.Finding(kind, row.clip, file, what)
 

@@ -50,7 +50,7 @@ def mouth(landmarks: 'faces.Landmarks', size: int) -> np.ndarray:
   return _around(landmarks, _MOUTH_POINTS, _MOUTH_MARGIN, _MOUTH_HEIGHT, size)
 
 
-def of_whole(name: str, shape: tuple[int, ...], size: int) -> np.ndarray:
+def whole_crop(name: str, shape: tuple[int, ...], size: int) -> np.ndarray:
   """Returns the region 'face', 'eyes' or 'mouth' of an image that is a face.
 
   The face is the whole image (H, W), squeezed into a square; eyes and mouth

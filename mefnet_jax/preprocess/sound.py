@@ -5,7 +5,7 @@ import warnings
 
 import numpy as np
 
-from mefnet_jax import errors
+from mefnet_jax.runs import errors
 
 RATE = 16_000  # samples a second that everything is brought to
 WINDOW, HOP = 512, 160

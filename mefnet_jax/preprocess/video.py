@@ -5,8 +5,8 @@ import typing
 
 import numpy as np
 
-from mefnet_jax import errors
 from mefnet_jax.preprocess import headers, images
+from mefnet_jax.runs import errors
 
 if typing.TYPE_CHECKING:
   from collections.abc import Iterator

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mefnet_jax import hardware
+from mefnet_jax.runs import environment
 
 
 def scores(f: Callable, x, args: tuple = ()) -> jax.Array:
@@ -121,7 +121,7 @@ def in_batches(function: Callable, tree, rows: int | None):
 
 def _workers():
   """Cores on CPU that this process may use; a GPU takes one call at a time."""
-  return hardware.cores() if jax.default_backend() == 'cpu' else 1
+  return environment.cores() if jax.default_backend() == 'cpu' else 1
 
 
 def spread_over(a_B, like):

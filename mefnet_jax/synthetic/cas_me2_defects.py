@@ -9,7 +9,7 @@ import fnmatch
 import json
 import shutil
 
-from mefnet_jax import errors
+from mefnet_jax.runs import errors
 
 KINDS = {  # name: rows it concerns in the real release (0: folders)
   'offset0': 44,

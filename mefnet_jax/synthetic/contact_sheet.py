@@ -10,8 +10,9 @@ import sys
 
 import numpy as np
 
+from mefnet_jax.runs import files
 from mefnet_jax.synthetic import camera as cameras
-from mefnet_jax.synthetic import cas_me2, emotions, files, render, smic, studio
+from mefnet_jax.synthetic import cas_me2, emotions, render, smic, studio
 
 GAP, CAPTION, TITLE = 6, 20, 44  # pixels
 ACROSS = 4  # people in a row

@@ -17,8 +17,8 @@ import sys
 
 import numpy as np
 
-from mefnet_jax import errors
-from mefnet_jax.synthetic import files, makehuman, raster
+from mefnet_jax.runs import errors, files
+from mefnet_jax.synthetic import makehuman, raster
 
 LOWEST, WIDEST = -2.75, 2.7  # of what is kept, from the eyes' middle
 RAYS = 160  # directions of ambient occlusion

@@ -9,7 +9,7 @@ import pathlib
 
 import numpy as np
 
-from mefnet_jax import errors
+from mefnet_jax.runs import errors
 
 PARTS = {  # group of the mesh -> number of the part, see `head`
   'body': 0,

@@ -12,7 +12,7 @@ import functools
 import cv2
 import numpy as np
 
-from mefnet_jax import errors
+from mefnet_jax.runs import errors
 from mefnet_jax.synthetic import camera as cameras
 from mefnet_jax.synthetic import emotions, smic, studio
 

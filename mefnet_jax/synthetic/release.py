@@ -15,16 +15,8 @@ import pathlib
 import signal
 import sys
 
-from mefnet_jax import errors, orphans
-from mefnet_jax.synthetic import (
-  cas_me2,
-  files,
-  megc_flow,
-  smic,
-  speech,
-  studio,
-  video,
-)
+from mefnet_jax.runs import child_processes, errors, files
+from mefnet_jax.synthetic import cas_me2, megc_flow, smic, speech, studio, video
 
 LAYOUTS = {'smic': smic, 'cas_me2': cas_me2, 'megc_flow': megc_flow}
 MARKER = 'SYNTHETIC.txt'
@@ -157,7 +149,7 @@ def _each(work, items, processes):
 
 def _start_worker():
   """Ctrl-C is for the process that started the workers."""
-  orphans.end_with_parent()
+  child_processes.end_with_parent()
   signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 

@@ -9,7 +9,7 @@ import dataclasses
 
 import numpy as np
 
-from mefnet_jax import errors
+from mefnet_jax.runs import errors
 from mefnet_jax.synthetic import camera, studio
 
 CLASSES = ('negative', 'positive', 'surprise')

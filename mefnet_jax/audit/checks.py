@@ -1,0 +1,66 @@
+"""The kinds of leak, what looks for each, and what it must know for that."""
+
+import functools
+
+from mefnet_jax.audit import evidence, overlap, procedure
+from mefnet_jax.runs import facts
+
+# Kind of leak: its check, and the evidence without which nothing is known.
+KINDS = {
+  'subject on both sides': (overlap.subject_on_both_sides, 'folds'),
+  'one subject under two names': (overlap.subject_under_two_names, 'folds'),
+  'same clip on both sides': (overlap.clip_on_both_sides, 'folds file'),
+  'scored clip not held out': (
+    procedure.scored_without_being_held_out,
+    'folds file',
+  ),
+  'test clips used for validation': (
+    overlap.test_clip_for_validation,
+    'folds file',
+  ),
+  'identical clips on both sides': (overlap.identical_clips, 'sha256'),
+  'near-identical clips on both sides': (overlap.near_identical_clips, 'mark'),
+  **{
+    f'{thing} fitted on held-out clips': (
+      functools.partial(procedure.fitted_on_held_out, thing=thing),
+      f'facts on {thing}',
+    )
+    for thing in facts.FITTED
+  },
+  'epoch chosen on held-out clips': (
+    functools.partial(procedure.chosen_on_held_out, what='epoch'),
+    'facts on epoch, or curves',
+  ),
+  'hyper-parameters chosen on held-out clips': (
+    functools.partial(procedure.chosen_on_held_out, what='hyper-parameters'),
+    'facts on hyper-parameters',
+  ),
+  'folds averaged instead of pooled': (
+    procedure.folds_averaged,
+    'report, or facts on scoring',
+  ),
+  'labels follow the order of files': (procedure.labels_follow_files, ''),
+  'permuted labels are learnt': (procedure.permuted_labels_learnt, 'permuted'),
+}
+
+
+def has_evidence(seen: evidence.Evidence, needs: str) -> bool:
+  """Whether the evidence that a check needs, by its name in KINDS, is there."""
+  rows = list(seen.clips.values())
+  trained = any(fold['train'] for fold in seen.folds.values())
+  told = seen.told.keys() | seen.told.get('chosen', {}).keys()
+  told |= seen.told.get('fitted', {}).keys()
+  curves = any(row['split'] == 'held-out' for row in seen.history)
+  scored = bool(seen.report.get('metrics'))
+  return {
+    '': True,
+    'folds': trained,
+    'folds file': trained and not seen.assumed,
+    'sha256': trained and any(row.get('sha256') for row in rows),
+    'mark': trained and any(row.get('mark') for row in rows),
+    'facts on epoch, or curves': 'epoch' in told or curves,
+    'report, or facts on scoring': scored or 'scoring' in told,
+    'permuted': bool(seen.permuted),
+    **{f'facts on {thing}': thing in told for thing in facts.FITTED},
+    'facts on hyper-parameters': 'hyper-parameters' in told,
+  }[needs]

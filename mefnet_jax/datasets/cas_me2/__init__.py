@@ -1,0 +1,1 @@
+"""CAS(ME)^2: its workbook, its image folders, its label sets."""

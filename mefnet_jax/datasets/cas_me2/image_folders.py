@@ -1,0 +1,133 @@
+"""Where the images of an expression of CAS(ME)^2 lie.
+
+    selectedpic/s15/anger1_1/img557.jpg            cut out, full frame
+    cropped/15/anger1_1/img557.jpg                 cut out, face
+    rawpic/s15/15_0101disgustingteeth/img001.jpg   long videos, 1-based
+    rawvideo/s16/16_0101disgustingteeth.avi        the same as videos
+    longVideoFaceCropped/s27/27_0505funny.../img_1.jpg      the same, face
+
+Re-uploads double a level (rawpic/rawpic/s15); videos are matched by the
+four-digit code, and by the subject in their own name: one is misfiled.
+"""
+
+import dataclasses
+import pathlib
+import re
+import typing
+
+from mefnet_jax.datasets import directories
+from mefnet_jax.preprocess import video
+from mefnet_jax.runs import findings
+
+if typing.TYPE_CHECKING:
+  from collections.abc import Sequence
+
+  from mefnet_jax.datasets.cas_me2 import workbook
+
+# In the order of preference: full frames show more than the face crops.
+CUT = ('selectedpic', 'cropped')
+VIDEOS = 'rawvideo'
+LONG = ('rawpic', VIDEOS, 'longVideoFaceCropped')
+TREES = CUT + LONG
+_SUBJECT = re.compile(r's?0*(\d{1,4})', re.IGNORECASE)
+_VIDEO = re.compile(r'(\d{1,4})_(\d{4})')
+
+
+@dataclasses.dataclass
+class Tree:
+  """One of the trees that a release may hold.
+
+  `clips` maps (subject, clip name or video code) to the folder, or the video.
+  """
+
+  name: str
+  root: pathlib.Path
+  clips: dict[tuple[int, str], pathlib.Path]
+  listed: list[findings.Finding]
+  read: dict[pathlib.Path, list] = dataclasses.field(default_factory=dict)
+
+  def frames(
+    self, expression: 'workbook.Expression'
+  ) -> tuple[list[tuple[int, pathlib.Path | None]], pathlib.Path | None]:
+    """Returns (number, image) of all frames of a folder, and the folder.
+
+    Of a video the images are None; the folder is None where it is not there.
+    """
+    folder = self.clips.get((expression.subject, self._key(expression)))
+    if folder is None:
+      return [], None
+    if folder not in self.read:
+      self.read[folder] = self._all(folder)
+    return self.read[folder], folder
+
+  def _all(self, folder):
+    if self.name == VIDEOS:
+      try:
+        return [(n, None) for n in range(1, video.count(folder) + 1)]
+      except (OSError, ValueError):
+        return []
+    images, _ = directories.frames(folder)
+    return [(directories.number(image.stem), image) for image in images]
+
+  def place(self, expression: 'workbook.Expression') -> pathlib.Path:
+    """Returns where the folder of an expression should be."""
+    number, key = expression.subject, self._key(expression)
+    if self.name in LONG:
+      return self.root / f's{number}' / f'{number}_{key}*'
+    return self.root / f'{"s" * (self.name == CUT[0])}{number}' / key
+
+  def _key(self, expression):
+    return expression.video if self.name in LONG else expression.name
+
+
+def find(root: pathlib.Path, wanted: 'Sequence[str]') -> list[Tree]:
+  """Returns the trees found in `root`, in the order of `wanted`."""
+  found = {}
+  for folder in directories.walk(root):
+    name = {tree.lower(): tree for tree in wanted}.get(folder.name.lower())
+    if name and _subjects(folder):  # of a doubled level the inner one
+      found.setdefault(name, folder)
+  return [_tree(name, found[name], root) for name in wanted if name in found]
+
+
+def _subjects(folder):
+  return [
+    f for f in directories.subfolders(folder) if _SUBJECT.fullmatch(f.name)
+  ]
+
+
+def _tree(name, folder, root):
+  tree = Tree(name, folder, {}, [])
+  misfiled = {}
+  for subject in _subjects(folder):
+    number = int(_SUBJECT.fullmatch(subject.name)[1])
+    for clip in _clips(name, subject):
+      if name in CUT:
+        tree.clips.setdefault((number, clip.name.lower()), clip)
+      elif code := _VIDEO.match(clip.name):
+        own = int(code[1])
+        place = tree.clips if own == number else misfiled
+        place.setdefault((own, code[2]), clip)
+  for key, clip in misfiled.items():
+    _refile(tree, key, clip, directories.shown(clip, root))
+  return tree
+
+
+def _clips(name, subject):
+  """The folders of a subject, or its videos."""
+  if name != VIDEOS:
+    return directories.subfolders(subject)
+  return [
+    f for f in directories.files(subject) if f.suffix.lower() in video.SUFFIXES
+  ]
+
+
+def _refile(tree, key, clip, shown):
+  """Gives a misfiled video to the subject in its name if that one lacks it."""
+  what = f"subject {key[0]}'s video under {clip.parent.name}"
+  if key in tree.clips:
+    what, kind = f'{what}: a copy, not used', findings.LEFT_OUT
+  else:
+    tree.clips[key] = clip
+    what, kind = f'{what}: used for subject {key[0]}', findings.REPAIRED
+  tree.listed.append(findings.Finding(kind, '', shown, what))

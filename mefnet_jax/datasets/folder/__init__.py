@@ -1,0 +1,1 @@
+"""Any other release: a tree of clips, or a CSV table of them."""

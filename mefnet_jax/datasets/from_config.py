@@ -1,0 +1,73 @@
+"""What `config.dataset` asks for: which clips, and how they are prepared."""
+
+import dataclasses
+import os
+import pathlib
+import typing
+
+from mefnet_jax.datasets import contact_sheet, default_release, registry
+from mefnet_jax.preprocess import clip_records, clips, maps
+
+if typing.TYPE_CHECKING:
+  import rich.progress
+
+
+def options(dataset) -> clips.Options | maps.Options:
+  """Returns how the clips are prepared; unchecked."""
+  if is_maps(dataset):
+    return maps.Options()
+  fields = [f.name for f in dataclasses.fields(clips.Options)]
+  return clips.Options(**{field: dataset[field] for field in fields})
+
+
+def preprocessing(dataset) -> dict[str, object]:
+  """How the clips are prepared, as plain values for model.json."""
+  return {'maps': is_maps(dataset), **dataclasses.asdict(options(dataset))}
+
+
+def is_maps(dataset) -> bool:
+  """Whether the clips are maps of motion, in which no face is seen."""
+  return registry.find(dataset.name).maps
+
+
+def shapes(dataset) -> dict[str, tuple[int, ...]]:
+  """Returns the shape (T, H, W, C) of each stream that is stored."""
+  return options(dataset).shapes()
+
+
+def release(
+  dataset, progress: 'rich.progress.Progress | None' = None
+) -> clip_records.Release:
+  """Returns the release as it lies on disk; a synthetic one if none is named.
+
+  Raises:
+    errors.UserError: as `registry.read` and `default_release.find`.
+  """
+  reading = {f: dataset[f] for f in registry.READING if f in dataset}
+  root = dataset.release
+  if not root:
+    registry.check(dataset.name, **reading)
+    root = default_release.find(
+      dataset.name,
+      reading,
+      multimodal=bool(dataset.modalities),
+      workers=dataset.workers,
+      progress=progress,
+    )
+  return registry.read(dataset.name, root, **reading)
+
+
+def preview(
+  dataset, folder: str | os.PathLike, *, show_faces: bool = False
+) -> list[pathlib.Path]:
+  """Writes contact sheets of some clips; returns their files.
+
+  Raises:
+    errors.UserError: as `release`, for an option that no preparation has, and
+      for faces of a licensed release without show_faces.
+  """
+  how = options(dataset)
+  how.check()
+  return contact_sheet.write(
+    release(dataset), how, folder, show_faces=show_faces
+  )

@@ -1,0 +1,263 @@
+"""The ONE list of data sets, and the reading of what lies on disk of one."""
+
+import dataclasses
+import importlib
+import math
+import os
+import pathlib
+import types
+import typing
+from collections.abc import Callable, Mapping
+
+from mefnet_jax.datasets import directories, links
+from mefnet_jax.datasets.cas_me2 import release as cas_me2_release
+from mefnet_jax.datasets.folder import release as folder_release
+from mefnet_jax.datasets.megc_flow import release as megc_flow_release
+from mefnet_jax.datasets.smic import long_release
+from mefnet_jax.datasets.smic import release as smic_release
+from mefnet_jax.preprocess import clip_records
+from mefnet_jax.runs import errors, findings
+
+if typing.TYPE_CHECKING:
+  from collections.abc import Iterable, Sequence
+
+  import tensorflow_datasets as tfds
+  from ml_collections import ConfigDict
+
+_ON_REQUEST = (
+  'Given to researchers who sign its licence. A network trained on it may be '
+  'bound by that licence too: read yours before you pass it on.'
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Dataset:
+  """All that the package knows of a data set, in one place.
+
+  Attributes:
+    reader: a module with read, looks_like, TREE and IMAGES.
+    builder: module and class of the TFDS builder; imported when it is needed,
+      for the processes of the preparation must not import TFDS.
+    title: its name in print.
+    literature: what literature.csv calls it; '' if it has no rows there.
+    licence: under which terms it is given out.
+    fps: frames per second by subset, or of all subsets by ''; of a data set
+      that is not there the rate is not known.
+    maps: whether its clips are maps of motion, in which nobody is seen.
+    synthetic: options of `synthetic.release.write` for what is read, or None
+      where the generator has no such release.
+  """
+
+  reader: types.ModuleType
+  builder: tuple[str, str]
+  title: str
+  literature: str
+  licence: str
+  fps: Mapping[str, float]
+  synthetic: Callable[[Mapping[str, str]], dict | None]
+  maps: bool = False
+
+  def builder_class(self) -> 'type[tfds.core.DatasetBuilder]':
+    """The TFDS builder; once it is imported TFDS knows it by name too."""
+    module, name = self.builder
+    return getattr(importlib.import_module(module), name)
+
+
+DATASETS = {
+  'smic': Dataset(
+    reader=smic_release,
+    builder=('mefnet_jax.datasets.smic.builder', 'Smic'),
+    title='SMIC',
+    literature='smic',
+    licence=_ON_REQUEST,
+    fps={'hs': 100.0, 'hs_long': 100.0}
+    | dict.fromkeys(('vis', 'nir', 'vis_long', 'nir_long'), 25.0),
+    synthetic=lambda reading: (
+      None
+      if reading['subset'].endswith('_long')
+      else {'subset': reading['subset']}
+    ),
+  ),
+  'cas_me2': Dataset(
+    reader=cas_me2_release,
+    builder=('mefnet_jax.datasets.cas_me2.builder', 'CasMe2'),
+    title='CAS(ME)^2',
+    literature='cas_me2',
+    licence=_ON_REQUEST,
+    fps={'': 30.0},
+    synthetic=lambda reading: {'macro': reading['expressions'] != 'micro'},
+  ),
+  'megc_flow': Dataset(
+    reader=megc_flow_release,
+    builder=('mefnet_jax.datasets.megc_flow.builder', 'MegcFlow'),
+    title='the flow maps of the MEGC2019 composite',
+    literature='megc2019',
+    licence='In public circulation since STSTNet (2019), without a licence '
+    'text; made from SMIC, CASME II and SAMM, which are under their own.',
+    fps={},
+    synthetic=lambda reading: {},
+    maps=True,
+  ),
+  'folder': Dataset(
+    reader=folder_release,
+    builder=('mefnet_jax.datasets.folder.builder', 'Folder'),
+    title='a folder with a table of clips',
+    literature='',
+    licence='Not known: whoever made the recordings says it.',
+    fps={},
+    synthetic=lambda reading: None,
+  ),
+}
+# In which a data set that we render is called free.
+_RENDERED = 'Apache-2.0: rendered from CC0 head data, no licensed pixel.'
+# The fields of `config.dataset` that choose what is read.
+READING = ('subset', 'labels', 'expressions', 'images', 'table')
+
+
+def read(
+  name: str,
+  root: str | os.PathLike,
+  *,
+  subset: str = 'hs',
+  labels: str = 'emotion3',
+  expressions: str = 'micro',
+  images: str = 'auto',
+  table: str = '',
+) -> clip_records.Release:
+  """Reads a release; opens no image.
+
+  Links that lead out of the release are not followed, and told.
+
+  Args:
+    name: a key of `DATASETS`.
+    root: the release, its parent, or a folder in it.
+    subset: of SMIC: one of `smic_release.SUBSETS`.
+    labels: label set of CAS(ME)^2 (`cas_me2_labels.SETS`).
+    expressions: of CAS(ME)^2: 'micro', 'macro' or 'both'.
+    images: which images where a release has several: 'auto', or
+      'cropped' | 'raw' (SMIC), 'selectedpic' | 'cropped' | 'rawpic' |
+      'longVideoFaceCropped' | 'rawvideo' (CAS(ME)^2), 'loso' | 'whole'
+      (megc_flow), 'tree' | 'table' (folder).
+    table: of 'folder': the name of its CSV file.
+
+  Raises:
+    errors.UserError: an unknown option; a folder that is missing, empty, or
+      not such a release. The line says what tree was expected.
+  """
+  options = dict(
+    subset=subset, labels=labels, expressions=expressions, images=images
+  )
+  check(name, **options)
+  root = _folder(root)
+  try:
+    return links.cut(DATASETS[name].reader.read(root, **options, table=table))
+  except errors.UserError as error:
+    raise errors.UserError(f'{error}{_other(name, root)}') from None
+
+
+def tree(name: str, subset: str = 'hs') -> str:
+  """Returns what the tree of a dataset looks like, in a line."""
+  if name != 'smic':
+    return DATASETS[name].reader.TREE
+  if subset in long_release.SUBSETS:
+    return long_release.TREE
+  return smic_release.TREE.format(subset.upper() if subset != 'all' else 'HS')
+
+
+def find(name: str) -> Dataset:
+  """The data set of that name.
+
+  Raises:
+    errors.UserError: there is none.
+  """
+  return DATASETS[_one_of('dataset.name', name, DATASETS)]
+
+
+def fps(dataset: 'ConfigDict') -> float | None:
+  """Frames per second of what `config.dataset` asks for; None if not known."""
+  rates = DATASETS[dataset.name].fps
+  return rates.get(dataset.get('subset', ''), rates.get(''))
+
+
+def licence(name: str, synthetic: bool) -> str:
+  """The terms of a data set; those of the rendered ones are ours."""
+  return _RENDERED if synthetic else DATASETS[name].licence
+
+
+def check(name: str, **options: str) -> None:
+  """Raises errors.UserError for an option that `read` does not know."""
+  reader = find(name).reader
+  allowed = {
+    'subset': smic_release.SUBSETS,
+    'labels': tuple(cas_me2_release.LABELS),
+    'expressions': cas_me2_release.EXPRESSIONS,
+    'images': reader.IMAGES,
+  }
+  for field, value in options.items():
+    if field in allowed:
+      _one_of(f'dataset.{field}', value, allowed[field])
+
+
+def shortfall(
+  clip_rows: 'Sequence[clip_records.Row]',
+  found: 'Iterable[findings.Finding]',
+  allow_lost: float,
+) -> str:
+  """Returns why too little is left to train on; empty if enough is.
+
+  Args:
+    clip_rows: the clips that are left.
+    found: findings; clips left out count as lost.
+    allow_lost: the share of clips that may be lost.
+  """
+  lost = findings.lost(found)
+  whole = len(lost) + len(clip_rows)
+  subjects = {row.subject for row in clip_rows}
+  classes = {row.label for row in clip_rows}
+  if len(subjects) < 2 or len(classes) < 2:
+    return (
+      f'{len(clip_rows)} usable clips of {len(subjects)} subjects and '
+      f'{len(classes)} classes are left; at least two of each are needed'
+    )
+  if not len(lost) <= allow_lost * whole:  # nan allows nothing
+    enough = math.ceil(len(lost) / whole * 20) / 20
+    return (
+      f'{len(lost)} of {whole} clips were left out, more than '
+      f'{allow_lost:.0%}; mend them, or allow it with '
+      f'--config.dataset.allow_lost={enough:.2g}'
+    )
+  return ''
+
+
+def _one_of(field, value, allowed):
+  if value not in allowed:
+    known = ', '.join(allowed)
+    raise errors.UserError(f'config.{field}={value!r}: must be one of {known}')
+  return value
+
+
+def _folder(root):
+  root = pathlib.Path(os.path.abspath(pathlib.Path(root).expanduser()))
+  if not root.exists():
+    raise errors.UserError(
+      f'{root}: no such folder; give the release with --config.dataset.release'
+    )
+  if not root.is_dir():
+    raise errors.UserError(
+      f'{root} is a file; give the folder of the unpacked release'
+    )
+  if directories.names(root) in ('nothing', 'unreadable'):
+    raise errors.UserError(
+      f'{root}: the folder is empty or cannot be read; unpack the release there'
+    )
+  return root
+
+
+def _other(name, root):
+  """A hint when the folder is the other dataset's."""
+  for other, dataset in DATASETS.items():
+    if other != name and dataset.reader.looks_like(root):
+      return (
+        f'. It looks like {dataset.title}: use --config.dataset.name={other}'
+      )
+  return ''

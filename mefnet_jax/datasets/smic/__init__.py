@@ -1,0 +1,1 @@
+"""SMIC: HS, VIS, NIR and the long clips of SMIC-E."""

@@ -1,0 +1,169 @@
+"""Reads SMIC-E, the long clips of SMIC, and cuts the expressions out.
+
+    SMIC-E_raw image/HS_long/SMIC-HS-E/s03/s3_ne_22/image443812.jpg
+    SMIC-E_raw image/HS_long/SMIC-HS-E_annotation.xlsx
+
+The workbook's header names the columns; needed are Filename and the pairs of
+OnsetF and OffsetF (a clip may hold two expressions: 157 clips hold 164), and
+read if there is ApexF. Class and subject come from the clip's name.
+"""
+
+import pathlib
+import re
+
+from mefnet_jax.datasets import directories, tables
+from mefnet_jax.datasets.smic import names
+from mefnet_jax.preprocess import clip_records
+from mefnet_jax.runs import errors, findings
+
+SUBSETS = ('hs_long', 'vis_long', 'nir_long')
+PUBLISHED = {'hs_long': dict(clips=164, subjects=16)}
+TREE = (
+  'HS_long/SMIC-HS-E/s03/s3_ne_22/image443812.jpg with '
+  'SMIC-HS-E_annotation.xlsx'
+)
+_BOOK = re.compile(
+  r'(?!~\$|\.)smic[-_](hs|vis|nir)[-_]e[-_]annotation.*\.xlsx?', re.IGNORECASE
+)
+
+
+def read(root: pathlib.Path, *, subset: str, **_) -> clip_records.Release:
+  """Reads the expressions of one camera's long clips.
+
+  Raises:
+    errors.UserError: no workbook, no clips, or a workbook of another form.
+  """
+  camera = subset.removesuffix('_long')
+  book = _book(root, camera)
+  clips = _clips(root, camera)
+  listed = [findings.Finding(findings.FOUND, '', str(book), 'workbook')]
+  taken: dict[str, clip_records.Row] = {}
+  seen: dict[str, int] = {}
+  for place, record in _coded(book):
+    row = _row(record, clips, seen, f'{book.name} row {place}', listed)
+    if row:
+      taken[row.clip] = row
+  made = tuple(taken[clip] for clip in sorted(taken))
+  listed[1:1] = findings.summary(made, names.CLASSES)
+  return clip_records.Release(
+    name='smic',
+    root=root,
+    rows=made,
+    classes=names.CLASSES,
+    findings=tuple(listed),
+    synthetic=directories.is_synthetic(root, book.parent),
+    published=PUBLISHED.get(subset, {}),
+  )
+
+
+def _book(root, camera):
+  places = [*directories.walk(root), *list(root.parents)[:2]]
+  found = [
+    file
+    for folder in places
+    for file in directories.files(folder)
+    if (name := _BOOK.fullmatch(file.name)) and name[1].lower() == camera
+  ]
+  if not found:
+    raise errors.UserError(
+      f'{root}: no SMIC-{camera.upper()}-E_annotation.xlsx here; expected '
+      f'{TREE}; looked in it, its folders and its parent; it holds '
+      f'{directories.names(root)}'
+    )
+  return found[0]
+
+
+def _clips(root, camera):
+  """Padded clip name -> its folder, below a folder of that camera."""
+  found = {}
+  marks = (f'{camera}_long', f'smic-{camera}-e', f'smic_{camera}_e')
+  for folder in directories.walk(root):
+    above = [part.lower() for part in folder.parts]
+    if not any(mark in above for mark in marks):
+      continue
+    for subject in directories.subfolders(folder):
+      if names.subject(subject.name) is not None:
+        for clip in directories.subfolders(subject):
+          if name := names.clip(clip.name):
+            found.setdefault(name.padded, clip)
+  if not found:
+    raise errors.UserError(
+      f'{root}: the workbook is here, but no long clips: expected {TREE}; it '
+      f'holds {directories.names(root)}'
+    )
+  return found
+
+
+def _coded(book):
+  """(row, {'filename', 'onset', 'apex', 'offset'}) of each expression."""
+  sheet = (tables.sheets(book) or [[]])[0]
+  start, head = _header(book, sheet)
+  name = head.index('filename')
+  onsets, apexes, offsets = (
+    [i for i, text in enumerate(head) if text.startswith(mark)]
+    for mark in ('onset', 'apex', 'offset')
+  )
+  coded = []
+  for place, cells in enumerate(sheet[start:], start=start + 1):
+    texts = tables.texts(cells, len(head)) + ['']
+    for i, (onset, offset) in enumerate(zip(onsets, offsets, strict=False)):
+      apex = apexes[i] if i < len(apexes) else -1
+      record = dict(filename=texts[name], apex=texts[apex])
+      record |= dict(onset=texts[onset], offset=texts[offset])
+      if texts[name] and (i == 0 or texts[onset]):
+        coded.append((place, record))
+  return coded
+
+
+def _header(book, sheet):
+  """How many rows stand above the first coded one, and the header's names."""
+  for row, cells in enumerate(sheet[:30], start=1):
+    head = tables.texts(cells, len(cells))
+    marks = {text[:5] for text in head}
+    if 'filename' in head and {'onset', 'offse'} <= marks:
+      return row, head
+  raise errors.UserError(
+    f'{book}: no header with Filename, OnsetF and OffsetF in sheet 1'
+  )
+
+
+def _row(record, clips, seen, place, listed):
+  """The clip of one expression, or None with the reason in `listed`."""
+  name = names.clip(record['filename'])
+  if not name:
+    what = f'{record["filename"]!r} is not a clip name of SMIC'
+    return _leave_out(listed, place, place, what)
+  onset, apex, offset = (
+    tables.number(record[mark]) for mark in ('onset', 'apex', 'offset')
+  )
+  seen[name.padded] = seen.get(name.padded, 0) + 1
+  again = seen[name.padded]
+  clip = f'{name.padded}_{again}' if again > 1 else name.padded
+  if name.padded not in clips:
+    return _leave_out(listed, clip, place, f'no folder {name.padded}')
+  if onset is None or offset is None or not 0 < onset <= offset:
+    what = f'onset, offset are {record["onset"]!r}, {record["offset"]!r}'
+    return _leave_out(listed, clip, place, what)
+  images, _ = directories.frames(clips[name.padded])
+  chosen = [f for f in images if onset <= directories.number(f.stem) <= offset]
+  if not chosen:
+    what = f'no frame in {onset}..{offset} of {len(images)}'
+    return _leave_out(listed, clip, str(clips[name.padded]), what)
+  numbers = tuple(directories.number(image.stem) for image in chosen)
+  middle = (numbers[0] + numbers[-1]) // 2
+  for what in clip_records.defects(numbers, onset, apex or middle, offset):
+    listed.append(findings.Finding(findings.REPAIRED, clip, place, what))
+  return clip_records.Row(
+    clip=clip,
+    subject=name.subject,
+    label=names.CLASSES.index(name.emotion),
+    onset=numbers[0],
+    apex=min(max(apex or middle, numbers[0]), numbers[-1]),
+    offset=numbers[-1],
+    frames=tuple(chosen),
+    numbers=numbers,
+  )
+
+
+def _leave_out(listed, clip, file, what):
+  listed.append(findings.Finding(findings.LEFT_OUT, clip, file, what))

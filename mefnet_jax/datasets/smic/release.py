@@ -1,0 +1,223 @@
+"""Reads SMIC as it lies on disk: HS, VIS, NIR or all, cropped or raw.
+
+    SMIC_all_cropped/HS/s2/micro/surprise/s2_sur_02/reg_image036237.bmp
+    SMIC_all_raw/HS/s2/micro/surprise/s2_sur_02/image219124.bmp
+
+There is no label sheet: class and subject come from the path. Frame numbers are
+absolute and 6 to 8 digits wide. The apex is not annotated: the midpoint is
+taken. Subjects are written s1 or s01 in different lists; ids here are padded.
+"""
+
+import dataclasses
+import pathlib
+import typing
+
+from mefnet_jax.datasets import directories
+from mefnet_jax.datasets.smic import long_release, names
+from mefnet_jax.preprocess import clip_records
+from mefnet_jax.runs import errors, findings
+
+if typing.TYPE_CHECKING:
+  from collections.abc import Iterator
+
+CLASSES = names.CLASSES
+CAMERAS = ('hs', 'vis', 'nir')
+SUBSETS = (*CAMERAS, 'all', *long_release.SUBSETS)
+IMAGES = ('auto', 'cropped', 'raw')
+_BY_SUBJECT = dict(s01=6, s02=6, s03=39, s04=19, s05=2, s06=4, s08=13, s09=4)
+_BY_SUBJECT |= dict(s11=7, s12=9, s13=10, s14=10, s15=4, s18=7, s19=2, s20=22)
+PUBLISHED = {
+  'hs': dict(clips=164, subjects=16, negative=70, positive=51, surprise=43)
+  | dict(by_subject=_BY_SUBJECT),
+  'vis': dict(clips=71, subjects=8),
+  'nir': dict(clips=71, subjects=8),
+  'all': dict(clips=306, subjects=16),
+}
+TREE = 'SMIC_all_cropped/{}/s2/micro/surprise/s2_sur_02/reg_image036237.bmp'
+
+
+def read(
+  root: pathlib.Path, *, subset: str, images: str = 'auto', **_
+) -> clip_records.Release:
+  """Reads the clips of SMIC.
+
+  Args:
+    root: the release, its parent, or the camera's folder itself.
+    subset: 'hs', 'vis' or 'nir'; 'all': the union of those that are there,
+      the same people under one name; 'hs_long', 'vis_long', 'nir_long': the
+      expressions of SMIC-E (`smic_long_release`).
+    images: 'cropped', 'raw', or 'auto': the cropped ones if both are there.
+
+  Raises:
+    errors.UserError: `root` holds no such tree.
+  """
+  if subset in long_release.SUBSETS:
+    return long_release.read(root, subset=subset)
+  if subset == 'all':
+    return _union(root, images)
+  return _one(root, subset, images)
+
+
+def _one(root, subset, images):
+  camera = _camera(root, subset, images)
+  listed = [findings.Finding(findings.FOUND, '', str(camera), 'images')]
+  taken: dict[str, clip_records.Row] = {}
+  for folder in _clip_folders(camera):
+    row = _row(folder, root, listed)
+    if row is None:
+      continue
+    if row.clip in taken:
+      _leave_out(listed, '', directories.shown(folder, root), 'a second copy')
+      continue
+    taken[row.clip] = row
+  clips = tuple(taken[clip] for clip in sorted(taken))
+  listed[1:1] = findings.summary(clips, CLASSES)
+  return clip_records.Release(
+    name='smic',
+    root=root,
+    rows=clips,
+    classes=CLASSES,
+    findings=tuple(listed),
+    synthetic=directories.is_synthetic(root, camera),
+    published=PUBLISHED[subset],
+  )
+
+
+def _union(root, images):
+  """All cameras that are there; a clip's id says which one saw it."""
+  parts, missing = {}, []
+  for subset in CAMERAS:
+    try:
+      parts[subset] = _one(root, subset, images)
+    except errors.UserError as error:
+      missing.append((subset, error))
+  if not parts:
+    raise missing[0][1]
+  made = [
+    dataclasses.replace(
+      row, clip=f'{row.clip}_{subset}', database=f'smic_{subset}'
+    )
+    for subset, part in parts.items()
+    for row in part.rows
+  ]
+  made = tuple(sorted(made, key=lambda row: row.clip))
+  listed = findings.summary(made, CLASSES)
+  for subset, part in parts.items():
+    for one in part.findings:
+      clip = f'{one.clip}_{subset}' if one.clip else ''
+      listed.append(dataclasses.replace(one, clip=clip))
+  for subset, _ in missing:
+    what = f'no {subset.upper()} in this release'
+    listed.append(findings.Finding(findings.LEFT_OUT, '', str(root), what))
+  return dataclasses.replace(
+    next(iter(parts.values())),
+    rows=made,
+    findings=tuple(listed),
+    synthetic=any(part.synthetic for part in parts.values()),
+    published=PUBLISHED['all'],
+  )
+
+
+def looks_like(root: pathlib.Path) -> bool:
+  """Whether some camera's tree lies in `root`."""
+  return any(_is_camera(folder) for folder in directories.walk(root))
+
+
+def _camera(root, subset, images):
+  """The folder that holds the subjects of the camera asked for."""
+  cameras = [f for f in directories.walk(root) if _is_camera(f)]
+  own = [f for f in cameras if f.name.lower() == subset]
+  if not own:  # a copy under another name than HS, VIS, NIR
+    own = [f for f in cameras if f.name.lower() not in CAMERAS]
+  wanted = [f for f in own if images in ('auto', _images(f))]
+  if not wanted:
+    raise errors.UserError(_not_found(root, subset, images, cameras))
+  return min(wanted, key=lambda f: (_images(f) != 'cropped', len(f.parts)))
+
+
+def _is_camera(folder):
+  """Whether a folder holds subjects (s2) that hold micro/."""
+  subjects = [
+    f
+    for f in directories.subfolders(folder)
+    if names.subject(f.name) is not None
+  ]
+  return any((f / 'micro').is_dir() for f in subjects)
+
+
+def _images(camera):
+  """'cropped' or 'raw', by the name of a folder above, else by the files."""
+  for name in (f.name.lower() for f in [camera, *camera.parents][:4]):
+    if 'crop' in name or 'raw' in name:
+      return 'cropped' if 'crop' in name else 'raw'
+  first = next(camera.glob('*/micro/*/*/*.*'), camera)
+  return 'cropped' if first.name.startswith('reg') else 'raw'
+
+
+def _not_found(root, subset, images, cameras):
+  if any('smic-hs-e' in f.name.lower() for f in directories.walk(root)):
+    return (
+      f'{root} is SMIC-E, the long clips: set --config.dataset.subset='
+      f'{subset}_long; SMIC itself has a tree like '
+      f'{TREE.format(subset.upper())}'
+    )
+  kind = '' if images == 'auto' else f' {images}'
+  there = ', '.join(directories.shown(f, root) for f in cameras)
+  there = f'has {there}' if there else f'holds {directories.names(root)}'
+  return (
+    f'{root}: no{kind} SMIC {subset.upper()} here; expected a tree like '
+    f'{TREE.format(subset.upper())}, looked for '
+    f'{subset.upper()}/s*/micro in it and in its folders; it {there}'
+  )
+
+
+def _clip_folders(camera) -> 'Iterator[pathlib.Path]':
+  for subject in directories.subfolders(camera):
+    if names.subject(subject.name) is not None:
+      for emotion in directories.subfolders(subject / 'micro'):
+        yield from directories.subfolders(emotion)
+
+
+def _row(folder, root, listed):
+  """The clip of a folder, or None with the reason added to `listed`."""
+  shown = directories.shown(folder, root)
+  name = names.clip(folder.name)
+  subject = names.subject(folder.parents[2].name)
+  wrong = _contradiction(name, subject, folder.parent.name.lower())
+  if wrong:
+    return _leave_out(listed, folder.name, shown, wrong)
+  clip = name.padded
+  images, aside = directories.frames(folder)
+  for file in aside:
+    what = 'an image without a frame number of its own was ignored'
+    listed.append(
+      findings.Finding(findings.REPAIRED, clip, f'{shown}/{file}', what)
+    )
+  if not images:
+    return _leave_out(listed, clip, shown, 'no frames')
+  numbers = tuple(directories.number(image.stem) for image in images)
+  return clip_records.Row(
+    clip=clip,
+    subject=name.subject,
+    label=CLASSES.index(name.emotion),
+    onset=numbers[0],
+    apex=(numbers[0] + numbers[-1]) // 2,
+    offset=numbers[-1],
+    frames=tuple(images),
+    numbers=numbers,
+  )
+
+
+def _contradiction(name, subject, emotion):
+  """What is wrong with a clip's name at its place; empty if nothing is."""
+  if not name:
+    return 'not a clip name of SMIC (like s2_sur_02)'
+  if name.number != subject:
+    return f'named after subject s{name.number}, filed under s{subject}'
+  if name.emotion != emotion:
+    return f'named {name.emotion}, filed under {emotion}'
+  return ''
+
+
+def _leave_out(listed, clip, file, what):
+  listed.append(findings.Finding(findings.LEFT_OUT, clip, file, what))

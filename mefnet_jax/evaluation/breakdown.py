@@ -1,0 +1,83 @@
+"""What a run's scores are made of: classes, people, seeds, the worst clips."""
+
+from typing import Any
+
+import numpy as np
+
+from mefnet_jax.evaluation import by_database, intervals, metrics
+
+
+def breakdown(result) -> dict[str, Any]:
+  """The part of report.json below the scores: by class, person, seed, clip.
+
+  Args:
+    result: a `results.Result`.
+  """
+  classes = len(result.classes)
+  counts_CC = metrics.confusion(result.label, result.predicted, classes)
+  table = metrics.per_class(counts_CC)
+  kinds = [finding.kind for finding in result.findings]
+  per_seed = _per_seed(result)
+  return {
+    'confusion': counts_CC.tolist(),
+    'per_class': [
+      {'class': name} | {key: x[c].item() for key, x in table.items()}
+      for c, name in enumerate(result.classes)
+    ],
+    'per_subject': _per_subject(result),
+    'per_seed': per_seed,
+    'databases': by_database.scores(
+      result.label, result.predicted, result.database, classes
+    ),
+    # Mean, standard deviation and range of each score over the seeds.
+    'spread': intervals.spread([seed['metrics'] for seed in per_seed]),
+    'mistakes': _mistakes(result),
+    'findings': {kind: kinds.count(kind) for kind in sorted(set(kinds))},
+  }
+
+
+def _per_subject(result):
+  subject, fold = np.array(result.subject), np.array(result.fold)
+  right = result.predicted == np.asarray(result.label)
+  return [
+    {
+      'subject': name,
+      'folds': np.unique(fold[subject == name]).tolist(),
+      'clips': int((subject == name).sum()),
+      'correct': int(right[subject == name].sum()),
+      'accuracy': float(right[subject == name].mean()),
+    }
+    for name in np.unique(subject).tolist()
+  ]
+
+
+def _mistakes(result):
+  """The clips that are wrong with the highest probabilities."""
+  predicted = result.predicted
+  return [
+    {
+      'clip': result.clip[i],
+      'subject': result.subject[i],
+      'fold': result.fold[i],
+      'label': result.classes[result.label[i]],
+      'predicted': result.classes[predicted[i]],
+      'probability': float(result.probabilities[i, predicted[i]]),
+      'true_probability': float(result.probabilities[i, result.label[i]]),
+    }
+    for i in metrics.worst(result.probabilities, result.label).tolist()
+  ]
+
+
+def _per_seed(result):
+  """Scores of each seed alone: what a lucky or unlucky seed would say."""
+  if result.seed_probabilities is None:
+    return []
+  return [
+    {
+      'seed': int(seed),
+      'metrics': metrics.scores(
+        result.label, np.argmax(x_NC, axis=1), len(result.classes)
+      ),
+    }
+    for seed, x_NC in zip(result.seeds, result.seed_probabilities, strict=True)
+  ]

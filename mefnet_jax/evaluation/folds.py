@@ -1,0 +1,210 @@
+"""Who trains and who is tested: the folds of a protocol, as clip indices."""
+
+import dataclasses
+
+import numpy as np
+
+from mefnet_jax.evaluation import balance, cross_database
+from mefnet_jax.runs import errors
+
+_SAME_FACES = (
+  'clips are split at random, so the same people are in training and in '
+  'test: the score also counts recognising the person'
+)
+_LEAKY = {
+  'loso': '',
+  'kfold': '',
+  'cross_database': '',
+  'holdout': _SAME_FACES,
+  'kfold_clips': _SAME_FACES,
+}
+# Of the way from (labels, subjects, seed) to folds: raised when it changes.
+VERSION = 1
+
+
+# Of config.protocol, besides its name.
+CHOICES = {
+  'mistake': ('none', 'duplicates', 'tested_on_training'),
+  'statistics': ('clip', 'folds', 'all'),
+}
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Fold:
+  """One training and its test: sorted int32 indices into the clips.
+
+  train, test and validation share no clip; validation may be empty.
+  train_subjects and test_subjects name whose clips these are.
+  """
+
+  name: str
+  train: np.ndarray
+  test: np.ndarray
+  validation: np.ndarray
+  train_subjects: tuple[str, ...] = ()
+  test_subjects: tuple[str, ...] = ()
+
+
+def make(
+  protocol, label, subject, database=(), *, seed: int
+) -> tuple[Fold, ...]:
+  """The folds of a protocol: a function of its arguments alone.
+
+  Args:
+    protocol: has name (loso, kfold, cross_database, holdout, kfold_clips),
+      folds (K of kfold and kfold_clips), test_share (of holdout), train_on
+      and test_on (of cross_database), as in configs/base.py.
+    label: (N,) classes, non-negative integers.
+    subject: (N,) names of the people seen.
+    database: (N,) databases of origin; only cross_database needs them.
+    seed: of the random choices; loso and cross_database make none.
+
+  Returns:
+    Folds in a stable order: a subject's name each for loso, 'fold1', ... for
+    kfold and kfold_clips, one 'holdout', and a database's name each for
+    cross_database. In loso, kfold, kfold_clips each clip is in the test side
+    of exactly one fold.
+
+  Raises:
+    UserError: unknown protocol, or too few subjects or clips for it.
+  """
+  label, subject = np.asarray(label), np.asarray(subject)
+  why_leaky(protocol.name)
+  if protocol.name == 'cross_database':
+    sides = cross_database.sides(protocol, np.asarray(database))
+    made = [_fold(name, *masks, subject) for name, masks in sides.items()]
+    return tuple(_of_different_people(fold) for fold in made)
+  split = {
+    'loso': _loso,
+    'kfold': _kfold,
+    'holdout': _holdout,
+    'kfold_clips': _kfold_clips,
+  }[protocol.name]
+  tests = split(protocol, label, subject, np.random.default_rng(seed))
+  return tuple(
+    _fold(name, ~test, test, subject) for name, test in tests.items()
+  )
+
+
+def why_leaky(name: str) -> str:
+  """Why a protocol's scores do not hold for new people; '' if they do."""
+  if name not in _LEAKY:
+    raise errors.UserError(
+      f'no protocol {name!r}: set --config.protocol.name=' + '|'.join(_LEAKY)
+    )
+  return _LEAKY[name]
+
+
+def split_strings(fold: Fold) -> tuple[str, str] | None:
+  """Training and test side as sums of TFDS splits: ('s01+s02', 's03').
+
+  None where a subject is on both sides, for then no split says it.
+  """
+  if set(fold.train_subjects) & set(fold.test_subjects):
+    return None
+  return '+'.join(fold.train_subjects), '+'.join(fold.test_subjects)
+
+
+def _fold(name: str, train_N: np.ndarray, test_N: np.ndarray, subject) -> Fold:
+  """The fold of two masks over the clips."""
+  train, test = (
+    np.flatnonzero(side).astype(np.int32) for side in (train_N, test_N)
+  )
+  return Fold(
+    name=name,
+    train=train,
+    test=test,
+    validation=np.zeros(0, np.int32),
+    train_subjects=tuple(np.unique(subject[train]).tolist()),
+    test_subjects=tuple(np.unique(subject[test]).tolist()),
+  )
+
+
+def _of_different_people(fold: Fold) -> Fold:
+  """The fold, if nobody is on both sides: SMIC's cameras saw the same."""
+  both = sorted(set(fold.train_subjects) & set(fold.test_subjects))
+  if both:
+    raise errors.UserError(
+      f'protocol cross_database, fold {fold.name}: {len(both)} people '
+      f'({both[0]}, ...) are in both databases; set '
+      '--config.protocol.name=loso'
+    )
+  return fold
+
+
+def _loso(protocol, label, subject, rng):
+  """Leave one subject out."""
+  names = np.unique(subject).tolist()
+  if len(names) < 2:
+    raise errors.UserError(
+      f'protocol loso needs 2 subjects, the release has {len(names)}: '
+      'add subjects, or set --config.protocol.name=holdout (leaky)'
+    )
+  return {name: subject == name for name in names}
+
+
+def _kfold(protocol, label, subject, rng):
+  """K folds of whole subjects, alike in size and in classes."""
+  names, who = np.unique(subject, return_inverse=True)
+  _check_folds(protocol, len(names), 'subjects')
+  classes, what = np.unique(label, return_inverse=True)
+  counts_SC = np.zeros((len(names), len(classes)), np.int64)
+  np.add.at(counts_SC, (who, what), 1)
+  fold_S = balance.subjects(counts_SC, protocol.folds, rng)
+  # The order of first appearance, so that names do not hang on the search.
+  order = list(dict.fromkeys(fold_S.tolist()))
+  return {f'fold{i + 1}': fold_S[who] == fold for i, fold in enumerate(order)}
+
+
+def _check_folds(protocol, count: int, what: str):
+  if 2 <= protocol.folds <= count:
+    return
+  mend = f'set --config.protocol.folds to 2 .. {count}'
+  if count < 2:
+    mend = f'add {what}'
+  raise errors.UserError(
+    f'protocol {protocol.name} with {protocol.folds} folds, but the release '
+    f'has {count} {what}: {mend}'
+  )
+
+
+def _holdout(protocol, label, subject, rng):
+  """One random split by clip, with the same share of each class."""
+  share = protocol.test_share
+  if not 0 < share < 1:
+    raise errors.UserError(
+      f'protocol holdout tests a share of {share}: '
+      'set --config.protocol.test_share between 0 and 1'
+    )
+  order, starts, sizes = _by_class(label, rng)
+  upto = np.floor(np.cumsum(sizes) * share + 0.5).astype(int)
+  # A class keeps at least one clip to train on.
+  take = np.minimum(np.diff(upto, prepend=0), sizes - 1)
+  if not take.sum():
+    raise errors.UserError(
+      f'protocol holdout tests none of {len(label)} clips: add clips, or set '
+      'a larger --config.protocol.test_share'
+    )
+  test_N = np.zeros(len(label), bool)
+  for start, count in zip(starts, take, strict=True):
+    test_N[order[start : start + count]] = True
+  return {'holdout': test_N}
+
+
+def _kfold_clips(protocol, label, subject, rng):
+  """K folds of clips at random, alike in size and in classes."""
+  _check_folds(protocol, len(label), 'clips')
+  order, _, _ = _by_class(label, rng)
+  fold_N = np.empty(len(label), int)
+  fold_N[order] = np.arange(len(label)) % protocol.folds
+  return {f'fold{k + 1}': fold_N == k for k in range(protocol.folds)}
+
+
+def _by_class(label, rng):
+  """Clips in random order within their class; each class's start and size."""
+  order = rng.permutation(len(label))
+  order = order[np.argsort(label[order], kind='stable')]
+  _, starts, sizes = np.unique(
+    label[order], return_index=True, return_counts=True
+  )
+  return order, starts, sizes

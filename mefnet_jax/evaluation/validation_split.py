@@ -1,0 +1,69 @@
+"""Training subjects that a fold sets aside, to choose an epoch by."""
+
+import dataclasses
+import zlib
+
+import numpy as np
+
+from mefnet_jax.evaluation import folds
+from mefnet_jax.runs import errors
+
+_ORDERS = 32  # orders of subjects that are tried
+
+
+def set_aside(
+  splits: tuple[folds.Fold, ...], label, subject, *, share: float, seed: int
+) -> tuple[folds.Fold, ...]:
+  """Sets whole training subjects of each fold aside, to choose by.
+
+  A fold's choice follows from its own training clips, its name and the seed;
+  nothing is known of its test side or of other folds.
+
+  Args:
+    splits: of `folds.make`.
+    label, subject: (N,) of all clips.
+    share: of the training clips, that validation has about.
+    seed: of the choice.
+
+  Raises:
+    UserError: a fold that trains on one subject only.
+  """
+  label, subject = np.asarray(label), np.asarray(subject)
+  return tuple(_inner(fold, label, subject, share, seed) for fold in splits)
+
+
+def _inner(fold, label, subject, share, seed):
+  """The fold with some of its training subjects as validation."""
+  names = np.unique(subject[fold.train])
+  if len(names) < 2:
+    raise errors.UserError(
+      f'fold {fold.name} trains on the one subject {names[0]}: '
+      'set --config.train.selection=last, validation needs two'
+    )
+  rng = np.random.default_rng([seed, zlib.crc32(fold.name.encode())])
+  label_M, subject_M = label[fold.train], subject[fold.train]
+  tried = [
+    _set_aside(rng.permutation(names), label_M, subject_M, share)
+    for _ in range(_ORDERS)
+  ]
+  inside_M = min(tried, key=lambda cost_inside: cost_inside[0])[1]
+  train = fold.train[~inside_M]
+  return dataclasses.replace(
+    fold,
+    train=train,
+    validation=fold.train[inside_M],
+    train_subjects=tuple(np.unique(subject[train]).tolist()),
+  )
+
+
+def _set_aside(names, label_M, subject_M, share):
+  """The first names that hold the share: how unlike the rest, and which."""
+  inside_M = np.zeros(len(subject_M), bool)
+  for name in names[:-1]:
+    inside_M |= subject_M == name
+    if inside_M.mean() >= share:
+      break
+  classes = np.unique(label_M)
+  part_C = np.array([inside_M[label_M == c].mean() for c in classes])
+  lost = (part_C == 1).sum() + 0.1 * (part_C == 0).sum()
+  return 1e3 * lost + ((part_C - share) ** 2).sum(), inside_M

@@ -1,0 +1,215 @@
+r"""Shows why: saliency of held-out clips, each by the fold that never saw it.
+
+python -m mefnet_jax.explain --workdir=runs/mfcnn --out=why/mfcnn
+python -m mefnet_jax.explain --workdir=runs/mfcnn --out=why/two \
+    --clips=s01_ne_01,s03_po_12 --methods=integrated_gradients,grad_cam
+"""
+
+import pathlib
+
+import numpy as np
+from absl import flags
+
+from mefnet_jax.runs import cli, errors, files
+
+_WORKDIR = flags.DEFINE_string('workdir', None, 'Folder of a finished run.')
+_OUT = flags.DEFINE_string('out', None, 'A new folder for what is found.')
+_CLIPS = flags.DEFINE_string(
+  'clips', '12', 'Names with commas between, a number of clips, or all.'
+)
+_METHODS = flags.DEFINE_list(
+  'methods',
+  None,
+  'Of gradient, gradient_x_input, smooth_grad, '
+  'integrated_gradients, grad_cam, occlusion, regions, attention; '
+  'all of them if not given.',
+)
+_TARGET = flags.DEFINE_enum(
+  'target', 'predicted', ['predicted', 'label'], 'Whose score is explained.'
+)
+_LAYER = flags.DEFINE_string(
+  'layer', '', 'Grad-CAM: a layer that the network names in `out`.'
+)
+_TRUTH = flags.DEFINE_string(
+  'truth', None, 'Truth of a synthetic release; by default beside it.'
+)
+_FACES = flags.DEFINE_bool(
+  'show-faces',
+  None,
+  'Draw upon the faces. Synthetic ones are shown by '
+  'default; of real ones only the outline, for their licences restrict what '
+  'may be shown: ask yours before you share anything made with this flag.',
+)
+
+
+def main():
+  """Explains what the flags say; writes aside, then renames."""
+  for flag, value in (('workdir', _WORKDIR.value), ('out', _OUT.value)):
+    if not value:
+      raise errors.UserError(f'--{flag} is missing: see --help')
+  out = pathlib.Path(_OUT.value)
+  if out.exists() and (not out.is_dir() or any(out.iterdir())):
+    raise errors.UserError(f'--out={out} is not empty: name a new folder')
+  from mefnet_jax.runs import xla
+
+  xla.prepare()
+  with files.aside(out) as aside:
+    try:
+      aside.mkdir(parents=True)
+    except OSError as error:
+      raise errors.UserError(
+        f'--out={out}: cannot be written ({error.strerror}): name another '
+        'folder'
+      ) from error
+    explain(pathlib.Path(_WORKDIR.value), aside)
+  print(f'written: {out}')
+
+
+def explain(workdir: pathlib.Path, out: pathlib.Path):
+  """Maps, pictures and tables of a run, as the flags ask for them."""
+  from mefnet_jax.explain import methods, places, privacy, runs
+
+  names = tuple(_METHODS.value or methods.NAMES)
+  methods.check(names)
+  if _LAYER.value and 'grad_cam' not in names:
+    raise errors.UserError(
+      f'--layer={_LAYER.value} is of grad_cam: add it to --methods'
+    )
+  run = runs.load(workdir)
+  index = runs.choose(run, _CLIPS.value)
+  target = (
+    run.clips.label[index]
+    if _TARGET.value == 'label'
+    else run.probabilities[index].argmax(1)
+  )
+  found = places.find(
+    run.config.dataset, tuple(run.clips.clip[i] for i in index)
+  )
+  faces = list(found.values())
+  maps = methods.explain(
+    run, index, target, names, layer=_LAYER.value, faces=faces
+  )
+  show = run.synthetic if _FACES.value is None else _FACES.value
+  note = privacy.note(run, show)
+  print(note)
+  (out / 'NOTE.txt').write_text(note + '\n')
+  own = methods.attention(run, index) if 'attention' in names else {}
+  _write_attention(out, run, target, own)
+  _write_tables(out, run, index, target, maps, faces)
+  shown = privacy.shown({**maps, 'out': own}, run, show)
+  _write_arrays(out, run, index, target, shown, faces)
+  del shown['out']
+  _write_pictures(out, run, index, target, shown, faces, show)
+
+
+def _write_arrays(out, run, index, target, maps, faces):
+  arrays = {
+    f'{method}/{stream}': a
+    for method, streams in maps.items()
+    for stream, a in streams.items()
+  }
+  size = run.config.dataset.face
+  np.savez_compressed(
+    out / 'saliency.npz',
+    clip=np.array([run.clips.clip[i] for i in index]),
+    fold=np.array([run.folds[k] for k in run.held_out[index]]),
+    classes=np.array(run.clips.classes),
+    label=run.clips.label[index],
+    predicted=run.probabilities[index].argmax(1),
+    probabilities=run.probabilities[index],
+    target=target,
+    landmarks_in_face=np.stack([f.inside('face', size) for f in faces]),
+    **arrays,
+  )
+
+
+def _write_tables(out, run, index, target, maps, faces):
+  from mefnet_jax.explain import tables, truth
+
+  groups, kind = _groups(run, target), _kind(run)
+  title = f'{kind} | {len(index)} held-out clips | class explained: '
+  title += _TARGET.value
+  rows = tables.by_class(maps, faces, groups)
+  (out / 'regions.csv').write_text(tables.to_csv(rows))
+  (out / 'regions.png').write_bytes(tables.draw(rows, 'class', title))
+  where = _truth(run)
+  if where:
+    truths = [truth.load(where, run.clips.clip[i]) for i in index]
+    rows = tables.by_action_unit(maps, faces, truths)
+    (out / 'action_units.csv').write_text(tables.to_csv(rows))
+    title = f'{kind} | action units truly shown | share over area'
+    (out / 'action_units.png').write_bytes(
+      tables.draw(rows, 'action_unit', title)
+    )
+
+
+def _write_attention(out, run, target, own):
+  """The weights of the channels by class, where the network has some."""
+  from mefnet_jax.explain import tables
+
+  weights = {name: a for name, a in own.items() if a.ndim == 2}
+  if weights:
+    title = f'{_kind(run)} | channel attention, mean over {len(target)} clips'
+    picture = tables.draw_channels(weights, _groups(run, target), title)
+    (out / 'channel_attention.png').write_bytes(picture)
+
+
+def _groups(run, target):
+  return {
+    name: np.flatnonzero(target == c)
+    for c, name in enumerate(run.clips.classes)
+  }
+
+
+def _kind(run):
+  return ' | '.join(run.notices or [run.config.dataset.name])
+
+
+def _truth(run):
+  """The folder of the truth, if there is one."""
+  from mefnet_jax import datasets
+  from mefnet_jax.explain import truth
+
+  if _TRUTH.value:
+    if not pathlib.Path(_TRUTH.value).is_dir():
+      raise errors.UserError(f'--truth={_TRUTH.value}: no such folder')
+    return pathlib.Path(_TRUTH.value)
+  if not run.synthetic:
+    return None
+  return truth.folder(datasets.release(run.config.dataset).root)
+
+
+def _write_pictures(out, run, index, target, maps, faces, show):
+  from mefnet_jax.explain import pictures
+
+  folder = out / 'clips'
+  folder.mkdir()
+  videos = True
+  for at, i in enumerate(index):
+    face, name = faces[at], run.clips.clip[i]
+    ground = pictures.backgrounds(run.clips.streams['face'][i], face, show=show)
+    rows = pictures.rows_of(maps, at, face, ground)
+    head = _head(run, i, target[at])
+    pictures.save_png(folder / f'{name}.png', pictures.strip(rows, head))
+    film = pictures.film(rows, head)
+    pictures.save_gif(folder / f'{name}.gif', film)
+    videos = pictures.save_mp4(folder / f'{name}.mp4', film)
+  if not videos:
+    print('No MP4: pip install av. The GIFs show the same.')
+
+
+def _head(run, i, target):
+  classes = run.clips.classes
+  said = run.probabilities[i].argmax()
+  return [
+    *run.notices,
+    run.clips.clip[i],
+    f'true {classes[run.clips.label[i]]}',
+    f'predicted {classes[said]} ({run.probabilities[i].max():.0%})',
+    f'why {classes[target]}',
+    f'held out in {run.folds[run.held_out[i]]}',
+  ]
+
+
+if __name__ == '__main__':
+  cli.run(main)

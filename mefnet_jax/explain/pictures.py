@@ -1,0 +1,189 @@
+"""Strips, GIFs and videos of maps upon faces or upon landmark outlines."""
+
+import fractions
+import pathlib
+
+import cv2
+import numpy as np
+
+from mefnet_jax.explain import methods, places
+
+TILE = 128  # pixels a side of a face in a picture
+_COLUMNS = 6  # frames in a strip
+_PACE = 6  # frames a second
+_MARGIN, _HEAD = 150, 46
+_INK, _PAPER, _WARM = (30, 30, 30), 255, (10, 64, 179)
+
+
+def backgrounds(clip_THW1, face: places.Face, *, show: bool) -> np.ndarray:
+  """(T, TILE, TILE) uint8: the face, or only the outline of its landmarks."""
+  if not show:
+    return np.repeat(face.outline(TILE)[None], len(clip_THW1), 0)
+  size = (TILE, TILE)
+  return np.stack(
+    [
+      cv2.resize(f[..., 0], size, interpolation=cv2.INTER_CUBIC)
+      for f in clip_THW1
+    ]
+  )
+
+
+def overlays(
+  streams: dict[str, np.ndarray],
+  face: places.Face,
+  ground: np.ndarray,
+  *,
+  signed: bool,
+) -> np.ndarray:
+  """Maps of one clip upon its background.
+
+  Args:
+    streams: (T, H, W) maps of each crop, T of the clip.
+    face: where the crops lie.
+    ground: `backgrounds`.
+    signed: blue speaks against the target; else all is red.
+
+  Returns:
+    (T, TILE, TILE, 3) uint8, blue green red as OpenCV has it.
+  """
+  maps = sum(face.in_face(m, name, TILE) for name, m in streams.items())
+  maps = np.stack([cv2.GaussianBlur(m, (0, 0), TILE / 64) for m in maps])
+  strength = np.percentile(np.abs(maps), 99.5)
+  heat = np.clip(maps / max(strength, 1e-12), -1, 1)
+  if not signed:
+    heat = np.abs(heat)
+  grey = np.repeat(ground[..., None].astype(np.float32), 3, -1)
+  alpha = 0.85 * np.abs(heat)[..., None] ** 0.7
+  red, blue = np.float32((30, 40, 235)), np.float32((235, 110, 20))
+  colour = np.where(heat[..., None] > 0, red, blue)
+  return np.rint(grey * (1 - alpha) + colour * alpha).astype(np.uint8)
+
+
+def strip(rows: dict[str, np.ndarray], head: list[str]) -> np.ndarray:
+  """One picture: a method a row, frames from onset to offset beside it."""
+  frames = len(next(iter(rows.values())))
+  chosen = np.unique(np.linspace(0, frames - 1, _COLUMNS).round().astype(int))
+  lines = []
+  for name, overlay in rows.items():
+    line = np.concatenate(list(overlay[chosen]), 1)
+    lines.append(_labelled(line, name))
+  canvas = _titled(np.concatenate(lines), head)
+  for column, frame in enumerate(chosen):
+    at = (_MARGIN + column * TILE + 4, _HEAD - 6)
+    _write(canvas, f'frame {frame + 1}', at, 0.38)
+  return canvas
+
+
+def film(rows: dict[str, np.ndarray], head: list[str]) -> np.ndarray:
+  """(T, H, W, 3): the methods beside one another, as they move."""
+  count = len(next(iter(rows.values())))
+  columns = min(4, len(rows))
+  made = []
+  for t in range(count):
+    tiles = [
+      _captioned(overlay[t], f'{name}') for name, overlay in rows.items()
+    ]
+    blank = np.full_like(tiles[0], _PAPER)
+    tiles += [blank] * (-len(tiles) % columns)
+    lines = [
+      np.concatenate(tiles[i : i + columns], 1)
+      for i in range(0, len(tiles), columns)
+    ]
+    frame = _titled(np.concatenate(lines), [*head, f'frame {t + 1}/{count}'])
+    made.append(_even(frame))
+  return np.stack(made)
+
+
+def save_png(path: pathlib.Path, picture: np.ndarray):
+  """Writes a picture (H, W, 3)."""
+  _, data = cv2.imencode('.png', picture)
+  path.write_bytes(data.tobytes())
+
+
+def save_gif(path: pathlib.Path, frames: np.ndarray):
+  """Writes an endless GIF of (T, H, W, 3)."""
+  from PIL import Image
+
+  pages = [Image.fromarray(f[..., ::-1]).quantize(64) for f in frames]
+  pages[0].save(
+    path,
+    save_all=True,
+    append_images=pages[1:],
+    duration=1000 // _PACE,
+    loop=0,
+  )
+
+
+def save_mp4(path: pathlib.Path, frames: np.ndarray) -> bool:
+  """Writes an H.264 video; False where PyAV (the extra `live`) is missing."""
+  try:
+    import av
+  except ImportError:
+    return False
+  with av.open(str(path), 'w') as file:
+    stream = file.add_stream('libx264', rate=fractions.Fraction(_PACE))
+    stream.height, stream.width = frames.shape[1:3]
+    stream.pix_fmt = 'yuv420p'
+    for frame in [*frames, frames[-1]]:
+      image = av.VideoFrame.from_ndarray(
+        np.ascontiguousarray(frame), format='bgr24'
+      )
+      file.mux(stream.encode(image))
+    file.mux(stream.encode())
+  return True
+
+
+def rows_of(maps, at: int, face, ground) -> dict[str, np.ndarray]:
+  """Overlays of one clip by method; `maps` as `methods.explain` gives.
+
+  Of attention, which hardly leaves its middle, what exceeds its median.
+  """
+  made = {}
+  for name, streams in maps.items():
+    own = {stream: m[at] for stream, m in streams.items()}
+    if name == 'attention':
+      own = {s: np.maximum(m - np.median(m), 0) for s, m in own.items()}
+    if own:
+      signed = name in (*methods.SIGNED, 'occlusion', 'regions')
+      made[name] = overlays(own, face, ground, signed=signed)
+  return made
+
+
+def _labelled(line, name):
+  margin = np.full((line.shape[0], _MARGIN, 3), _PAPER, np.uint8)
+  for i, word in enumerate(name.split('_')):
+    _write(margin, word, (8, 24 + 18 * i), 0.45)
+  return np.concatenate([margin, line], 1)
+
+
+def _captioned(tile, name):
+  caption = np.full((20, tile.shape[1], 3), _PAPER, np.uint8)
+  _write(caption, name, (3, 14), 0.33)
+  return np.concatenate([caption, tile])
+
+
+def _titled(picture, head):
+  title = np.full((_HEAD, picture.shape[1], 3), _PAPER, np.uint8)
+  text = ' | '.join(head)
+  warned = {'SYNTHETIC', 'LEAKY'} & set(head)
+  colour = _WARM if warned else _INK
+  scale = 0.42
+  while scale > 0.2 and _width(text, scale) > picture.shape[1] - 12:
+    scale -= 0.02
+  _write(title, text, (6, 18), scale, colour)
+  return np.concatenate([title, picture])
+
+
+def _width(text, scale):
+  return cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, 1)[0][0]
+
+
+def _write(canvas, text, at, scale, colour=_INK):
+  face = cv2.FONT_HERSHEY_SIMPLEX
+  cv2.putText(canvas, text, at, face, scale, colour, 1, cv2.LINE_AA)
+
+
+def _even(frame):
+  """H.264 wants even sides."""
+  high, wide = (n - n % 2 for n in frame.shape[:2])
+  return frame[:high, :wide]

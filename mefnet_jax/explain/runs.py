@@ -1,0 +1,221 @@
+"""A finished run as it can be explained: its model, its clips, its folds."""
+
+import dataclasses
+import functools
+import json
+import pathlib
+
+import ml_collections
+import numpy as np
+
+from mefnet_jax import datasets
+from mefnet_jax.evaluation import folds, folds_file
+from mefnet_jax.predict import model as models
+from mefnet_jax.runs import errors, predictions, workdirs
+
+_RENDERED = 'SYNTHETIC'
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Run:
+  """A run's model and clips.
+
+  label: (N,) as they were trained on. folds: their names. held_out: for each
+  clip, the fold that never saw it, -1 for clips that no fold tests.
+  probabilities: (N, C) by that fold; NaN where there is none. warned: words
+  such as LEAKY that must stand upon all that is shown, and why.
+  """
+
+  config: ml_collections.ConfigDict
+  model: models.Model
+  clips: datasets.Clips
+  folds: tuple[str, ...]
+  held_out: np.ndarray
+  probabilities: np.ndarray
+  warned: dict[str, str]
+  replaced: dict[int, dict] = dataclasses.field(default_factory=dict)
+
+  @property
+  def synthetic(self) -> bool:
+    """Whether its faces belong to nobody."""
+    return self.clips.synthetic
+
+  @property
+  def notices(self) -> dict[str, str]:
+    """SYNTHETIC, LEAKY, SHUFFLED LABELS: those that hold, and why."""
+    known = {
+      word: why for word, why in self.warned.items() if word != _RENDERED
+    }
+    why = 'the clips show rendered faces, free to be shown'
+    return {_RENDERED: why, **known} if self.synthetic else known
+
+  def views(self, index) -> dict[str, np.ndarray]:
+    """What the network sees of some clips: streams (n, T, H, W, C), masks.
+
+    Each clip as its own fold sees it.
+    """
+    index = np.asarray(index)
+    seen: dict[str, np.ndarray] = {}
+    for k in np.unique(self.held_out[index]):
+      at = np.flatnonzero(self.held_out[index] == k)
+      part = self.model.views(_taken(self.clips, index[at]), self._member(k))
+      for name, x in part.items():
+        shape = (len(index), *x.shape[1:])
+        seen.setdefault(name, np.zeros(shape, x.dtype))[at] = x
+    return seen
+
+  def weights(self, fold: int) -> dict:
+    """One fold's parameters."""
+    return self.replaced.get(fold) or self._member(fold).params
+
+  def _member(self, fold):
+    if fold not in self._members:
+      self._members[fold] = self.model.member(
+        self.folds[fold], self.config.seed
+      )
+    return self._members[fold]
+
+  @functools.cached_property
+  def _members(self) -> dict[int, models.Member]:
+    return {}
+
+
+def load(workdir: pathlib.Path) -> Run:
+  """Loads a finished run.
+
+  The probabilities of its held-out clips are computed anew and compared with
+  those that the run left: other clips, folds or weights would show.
+
+  Raises:
+    UserError: no such run, one that is not finished, or one whose release
+      has changed since.
+  """
+  config = workdirs.read_config(workdir)
+  model = models.load(workdir)
+  clips = datasets.load(config.dataset)
+  table = folds_file.read(workdir / 'folds.csv')
+  clips = dataclasses.replace(clips, label=_labels(workdir, clips, model))
+  names = tuple(table)
+  held_out = np.full(len(clips.clip), -1)
+  for k, name in enumerate(names):
+    held_out[_places(workdir, clips, table[name]['test'])] = k
+  empty = np.full((len(clips.clip), len(model.classes)), np.nan)
+  run = Run(
+    config, model, clips, names, held_out, empty, _warned(workdir, config)
+  )
+  said = predictions.read(workdir)
+  _compare(workdir, run, said)
+  return dataclasses.replace(run, probabilities=_judge(run, config.seed))
+
+
+def _labels(workdir, clips, model):
+  """The labels that were trained on, which a control permutes."""
+  rows = predictions.rows(workdir / 'clips.csv', ['clip', 'label'])
+  named = {row['clip']: row['label'] for row in rows}
+  lacking = [name for name in clips.clip if name not in named]
+  if lacking or not set(named.values()) <= set(model.classes):
+    raise errors.UserError(f'{workdir}: {_CHANGED}')
+  return np.array([model.classes.index(named[name]) for name in clips.clip])
+
+
+_CHANGED = (
+  'its release has changed since it was trained: give the release back as it '
+  'was, or run mefnet_jax.main again in a new --workdir'
+)
+
+
+def _places(workdir, clips, names):
+  """Indices of clips by name."""
+  known = {name: i for i, name in enumerate(clips.clip)}
+  try:
+    return [known[name] for name in names]
+  except KeyError as error:
+    raise errors.UserError(f'{workdir}: {_CHANGED}') from error
+
+
+def _taken(clips, index):
+  return {name: x[index] for name, x in clips.streams.items()}
+
+
+def _warned(workdir, config):
+  """What the report warns of; without a report, what the protocol says."""
+  try:
+    return json.loads((workdir / 'report.json').read_text())['notices']
+  except (OSError, ValueError, KeyError):
+    reason = folds.why_leaky(config.protocol.name)
+    return {'LEAKY': reason} if reason else {}
+
+
+def _judge(run, seed):
+  """(N, C) probabilities of each clip by the fold that never saw it."""
+  probabilities = run.probabilities.copy()
+  for k, name in enumerate(run.folds):
+    at = np.flatnonzero(run.held_out == k)
+    if len(at):
+      probabilities[at] = run.model.probabilities(
+        _taken(run.clips, at), fold=name, seed=seed
+      )
+  return probabilities
+
+
+def _compare(workdir, run, said):
+  """Raises UserError if the model now says something else of the clips."""
+  found = _judge(run, None)
+  at = _places(workdir, run.clips, said.clip)
+  if said.probabilities is None or not np.allclose(
+    found[at], said.probabilities, atol=1e-3
+  ):
+    raise errors.UserError(
+      f'{workdir}: its weights now say something else of the clips: the '
+      'release or the code has changed since; run mefnet_jax.main again in a '
+      'new --workdir'
+    )
+
+
+def choose(run: Run, wanted: str) -> np.ndarray:
+  """Indices of held-out clips: names, a number of them, or 'all'.
+
+  A number takes so many clips, classes in turn and spread over the people.
+
+  Raises:
+    UserError: a name that the run does not know or never held out.
+  """
+  tested = np.flatnonzero(run.held_out >= 0)
+  if wanted == 'all':
+    return tested
+  if wanted.isdecimal() and int(wanted):
+    label = run.clips.label[tested]
+    turn = np.concatenate(
+      [_spread(np.flatnonzero(label == c)) for c in np.unique(label)]
+    )
+    rank = np.concatenate(
+      [np.arange((label == c).sum()) for c in np.unique(label)]
+    )
+    return np.sort(tested[turn[np.argsort(rank, kind='stable')][: int(wanted)]])
+  return np.array([_place(run, name) for name in wanted.split(',')])
+
+
+def _spread(index):
+  """The same indices, neighbours far apart."""
+  steps = (np.arange(len(index)) * 0.61803398875) % 1
+  return index[np.argsort(steps, kind='stable')]
+
+
+def _place(run, name):
+  if name not in run.clips.clip:
+    some = ', '.join(run.clips.clip[:3])
+    raise errors.UserError(
+      f'--clips={name}: no such clip: names are such as {some}'
+    )
+  at = run.clips.clip.index(name)
+  if run.held_out[at] < 0:
+    raise errors.UserError(
+      f'--clips={name}: no fold of {run.config.protocol.name} held it out, so '
+      'nothing honest can be said of it: choose a clip of predictions.csv'
+    )
+  return at
+
+
+def stream_names(run: Run) -> tuple[str, ...]:
+  """The streams that the run's network looks at."""
+  return tuple(run.model.streams)

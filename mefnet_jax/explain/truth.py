@@ -1,0 +1,117 @@
+"""The truth of a synthetic release, brought to what the network sees."""
+
+import dataclasses
+import pathlib
+import re
+
+import cv2
+import numpy as np
+
+from mefnet_jax.explain import places
+from mefnet_jax.runs import errors
+
+_BLINK = 45
+# A place moves if it moves at least half as far as the strongest 1 %.
+_SHARE, _STRONG = 0.5, 99.0
+# Where each action unit is seen, by the regions of the face (FACS).
+SEEN = {
+  1: ('brows',),
+  2: ('brows',),
+  4: ('brows',),
+  5: ('eyes',),
+  6: ('cheeks', 'eyes'),
+  7: ('eyes',),
+  9: ('nose',),
+  10: ('mouth', 'nose'),
+  12: ('mouth', 'cheeks'),
+  14: ('mouth',),
+  15: ('mouth', 'chin'),
+  17: ('chin', 'mouth'),
+  18: ('mouth',),
+  20: ('mouth',),
+  23: ('mouth',),
+  24: ('mouth',),
+  25: ('mouth',),
+  26: ('chin', 'mouth'),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Truth:
+  """What really happened in a clip.
+
+  action_units: those of the emotion. apex: 0 (onset) to 1 (offset).
+  flow: (H, W, 2) from onset to apex in pixels of the frame, head included;
+  person: (H, W). blink: whether the eyes are closing at the apex.
+  """
+
+  action_units: tuple[int, ...]
+  apex: float
+  flow: np.ndarray
+  person: np.ndarray
+  blink: bool
+
+  def moving(self, face: places.Face, size: int) -> np.ndarray:
+    """(size, size) bool in the face crop: where the face itself moved.
+
+    The motion of the head is taken off: the affine motion that most of the
+    face agrees on. Only the face counts, not hair, ears and neck.
+    """
+    length = np.linalg.norm(self._own_motion(face), axis=-1)
+    length = face.sampled(length, size)
+    label = face.labels('face', size)
+    length[label == places.REGIONS.index('elsewhere')] = 0
+    return length >= _SHARE * np.percentile(length, _STRONG)
+
+  def _own_motion(self, face):
+    """(H, W, 2) flow without the head's, zero beyond the face."""
+    inside = np.zeros(self.person.shape, np.uint8)
+    hull = cv2.convexHull(face.points.astype(np.float32))
+    cv2.fillConvexPoly(inside, np.rint(hull).astype(int), 1)
+    inside *= self.person
+    rows, columns = np.nonzero(inside)
+    here = np.stack([columns, rows], 1).astype(np.float32)
+    there = here + self.flow[rows, columns].astype(np.float32)
+    matrix, _ = cv2.estimateAffine2D(
+      here, there, method=cv2.RANSAC, ransacReprojThreshold=0.05
+    )
+    moved = np.zeros_like(self.flow)
+    if matrix is not None:
+      there = there - (here @ matrix[:, :2].T + matrix[:, 2])
+    moved[rows, columns] = there
+    return moved
+
+
+def folder(root: pathlib.Path) -> pathlib.Path | None:
+  """The folder of the truth beside a release, or None."""
+  beside = root.with_name(f'{root.name}_truth')
+  return beside if beside.is_dir() else None
+
+
+def load(root: pathlib.Path, clip: str) -> Truth:
+  """The truth of a clip.
+
+  Raises:
+    UserError: there is none in the folder.
+  """
+  path = root / f'{clip}.npz'
+  if not path.exists():  # SMIC's folders are s1, our clips s01
+    path = root / f'{re.sub("^s0", "s", clip)}.npz'
+  try:
+    with np.load(path) as file:
+      given = {name: file[name] for name in file.files}
+    onset, apex, offset = (int(given[k]) for k in ('onset', 'apex', 'offset'))
+    at = int(np.searchsorted(given['frames'], apex))
+    blink = given['action_units'].tolist().index(_BLINK)
+    return Truth(
+      tuple(given['expressed'].tolist()),
+      (apex - onset) / max(1, offset - onset),
+      given['flow'].astype(np.float64),
+      given['person'],
+      bool(given['intensity'][at, blink] > 0.1),
+    )
+  except (OSError, ValueError, KeyError, IndexError) as error:
+    raise errors.UserError(
+      f'{path}: no truth of this clip ({error}): give the folder that belongs '
+      'to the release with --truth'
+    ) from error

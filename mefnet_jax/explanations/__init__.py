@@ -1,1 +1,0 @@
-"""What `mefnet_jax.explain` does: runs, maps, regions, pictures, tables."""

@@ -1,0 +1,172 @@
+"""What a network is made of: layers, shapes, parameters, FLOPs.
+
+Shapes are those of one clip, axes (frames, rows, columns, channels). FLOPs are
+of one clip forward, a multiplication and an addition counted as two, of each
+layer as it is defined: a 3D convolution is counted whole where the pooling
+after it leaves an edge out.
+"""
+
+import dataclasses
+import math
+
+import jax
+from flax import linen as nn
+
+from mefnet_jax.models import attention, encoders, layers, residual, streams
+
+_LISTED = (
+  layers.Conv3D,
+  layers.Dense,
+  layers.Normalisation,
+  attention.ChannelAttention,
+  attention.SpatialTemporalAttention,
+  residual.MicroAttentionUnit,
+  streams.Trunk,
+  encoders.Words,
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Layer:
+  """One row of the table.
+
+  Attributes:
+    path: names of the modules it is in, its own last.
+    kind: what it is, with its sizes.
+    shape: of what it gives for one clip.
+    parameters: its own, without those of modules within it.
+    flops: its own, for one clip.
+  """
+
+  path: tuple[str, ...]
+  kind: str
+  shape: tuple[int, ...]
+  parameters: int
+  flops: int
+
+
+def describe(model: nn.Module, batch: dict) -> list[Layer]:
+  """The layers of a network in the order in which they are done.
+
+  Args:
+    model: of `models.build`.
+    batch: arrays or shapes of one clip for each stream.
+  """
+  found: dict[tuple, Layer] = {}
+
+  def listen(call, args, kwargs, context):
+    module = context.module
+    if context.method_name == '__call__' and _follows_pooling(module, args):
+      path = (*module.path[:-1], 'pool')
+      shape = args[0].shape[1:]
+      found.setdefault(path, Layer(path, 'max-pool', shape, 0, 0))
+    given = call(*args, **kwargs)
+    if context.method_name == '__call__' and isinstance(module, _LISTED):
+      layer = _layer(module, args, given)
+      before = found.get(layer.path)
+      if before:  # CAM's perceptron is used twice
+        layer = dataclasses.replace(layer, flops=layer.flops + before.flops)
+      if layer.kind:
+        found[layer.path] = layer
+    return given
+
+  with nn.intercept_methods(listen):
+    jax.eval_shape(model.init, jax.random.key(0), batch)
+  return list(found.values())
+
+
+def table(name: str, inputs: dict, found: list[Layer]) -> str:
+  """The layers as text, with their sums."""
+  rows = [('layer', 'what it is', 'shape', 'parameters', 'MFLOPs')]
+  rows += [
+    (stream, 'input', _by(array.shape[1:]), '', '')
+    for stream, array in inputs.items()
+  ]
+  for layer in found:
+    mega = f'{layer.flops / 1e6:,.3f}'
+    rows.append(
+      (
+        '/'.join(layer.path),
+        layer.kind,
+        _by(layer.shape),
+        f'{layer.parameters:,}',
+        mega,
+      )
+    )
+  total = sum(layer.flops for layer in found) / 1e6
+  count = sum(layer.parameters for layer in found)
+  rows.append((name, 'whole network', '', f'{count:,}', f'{total:,.3f}'))
+  widths = [max(len(row[i]) for row in rows) for i in range(5)]
+  return '\n'.join(_line(row, widths) for row in rows)
+
+
+def _line(row, widths):
+  left = [cell.ljust(w) for cell, w in zip(row[:3], widths[:3], strict=True)]
+  right = [cell.rjust(w) for cell, w in zip(row[3:], widths[3:], strict=True)]
+  return '  '.join([*left, *right]).rstrip()
+
+
+def _by(sizes):
+  return 'x'.join(str(n) for n in sizes)
+
+
+def _follows_pooling(module, args):
+  """Attention that is given a pooling does it itself."""
+  if isinstance(module, attention.ParallelAttention):
+    return len(args) < 3
+  return isinstance(module, residual.Residual)
+
+
+def _layer(module, args, given):
+  y = given[0] if isinstance(given, tuple) else given
+  kind, flops = _kind(module, args, y)
+  own = module.variables.get('params', {})
+  if isinstance(module, layers.Normalisation):
+    own = own.get('norm', {})
+  parameters = sum(v.size for v in own.values() if hasattr(v, 'size'))
+  shape = y.shape[1:]
+  if isinstance(module, layers.Conv3D):
+    shape = (*_unpooled(module, args[0]), module.features)
+  return Layer(module.path, kind, shape, parameters, flops)
+
+
+def _kind(module, args, y):
+  """What a layer is in words, and its FLOPs."""
+  x = args[0]
+  size = math.prod(x.shape[1:])
+  match module:
+    case layers.Conv3D():
+      return _convolution(module, x)
+    case layers.Dense():
+      rows = sum(part.shape[-1] for part in args)
+      return 'dense', 2 * rows * module.features + module.features
+    case layers.Normalisation():
+      none = module.kind == 'none'
+      return ('', 0) if none else (f'{module.kind} norm', 5 * size)
+    case attention.ChannelAttention():
+      return 'CAM, eq. 1', 3 * size
+    case attention.SpatialTemporalAttention():
+      return 'STAM, eq. 2', 3 * size
+    case residual.MicroAttentionUnit():
+      return 'x + F(x) (1 + A)', 3 * math.prod(y.shape[1:])
+    case encoders.Words():
+      return f'words of {module.vocabulary}', 2 * size * module.filters
+  attended = module.channel_attention or module.spatial_attention
+  if module.depth or attended and module.attention_place == 'pool':
+    return '', 0  # told where it is done
+  return f'max-pool {_by(module.in_form(module.pool))}', 0
+
+
+def _convolution(module, x):
+  kernel = math.prod(module.kernel) * x.shape[-1]
+  flops = math.prod(_unpooled(module, x)) * module.features * (2 * kernel + 1)
+  return f'conv {_by(module.kernel)}', flops
+
+
+def _unpooled(module, x):
+  """Frames, rows and columns after a convolution, before its pooling."""
+  if module.padding == 'SAME':
+    return x.shape[1:4]
+  return tuple(
+    n - k + 1 for n, k in zip(x.shape[1:4], module.kernel, strict=True)
+  )

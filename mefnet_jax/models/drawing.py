@@ -1,0 +1,183 @@
+"""A drawing of a network: a row of boxes a stream, then what joins them."""
+
+import pathlib
+import typing
+
+import matplotlib
+import matplotlib.figure
+from matplotlib import patches
+
+from mefnet_jax.runs import errors, files
+
+if typing.TYPE_CHECKING:
+  from mefnet_jax.models import describe
+
+SUFFIXES = ('.svg', '.png', '.pdf')
+_COLOURS = {
+  'input': '#e8edf2',
+  'conv': '#bcd7f0',
+  'attention': '#f6cfa3',
+  'pool': '#cfe8c9',
+  'unit': '#e3c9ec',
+  'dense': '#f3e3a0',
+  'words': '#bcd7f0',
+}
+_EDGE = '#555555'
+_WIDTH, _HEIGHT, _GAP, _ROW = 1.55, 0.95, 0.45, 1.75
+
+
+def save(
+  path: pathlib.Path,
+  name: str,
+  inputs: dict,
+  layers: 'list[describe.Layer]',
+) -> None:
+  """Draws the layers of `describe.describe` into a file.
+
+  Args:
+    path: .svg, .png or .pdf.
+    name: of the network.
+    inputs: arrays or shapes of one clip for each stream.
+    layers: in the order in which they are done.
+
+  Raises:
+    errors.UserError: another kind of file, or one that cannot be written.
+  """
+  if path.suffix.lower() not in SUFFIXES:
+    raise errors.UserError(f'{path}: choose one of {", ".join(SUFFIXES)}')
+  rows = {
+    stream: [('input', stream, array.shape[1:])]
+    for stream, array in inputs.items()
+  }
+  joined = []
+  for layer in layers:
+    stream = layer.path[0].removesuffix('_dense')
+    box = _box(layer)
+    if box:
+      rows.get(stream, joined).append(box)
+  figure = _figure(name, list(rows.values()), joined, layers)
+  try:
+    with (
+      files.aside(path) as aside,
+      matplotlib.rc_context({'svg.hashsalt': name}),
+    ):
+      figure.savefig(
+        aside, bbox_inches='tight', dpi=120, metadata=_undated(path)
+      )
+  except OSError as error:
+    raise errors.UserError(f'{path}: {error.strerror}') from error
+
+
+def _undated(path):
+  """Equal networks give equal files."""
+  return (
+    {}
+    if path.suffix.lower() == '.png'
+    else {'Date' if path.suffix.lower() == '.svg' else 'CreationDate': None}
+  )
+
+
+def _box(layer):
+  """(colour, words, shape) of a layer worth a box of its own."""
+  names = set(layer.path)
+  if 'residual' in names:
+    if layer.kind.startswith('x +'):
+      return 'unit', 'residual unit\nx + F(x)(1 + A)', layer.shape
+    return None
+  if layer.kind.startswith('CAM'):
+    return 'attention', 'CAM\neq. 1', layer.shape
+  if layer.kind.startswith('STAM'):
+    return 'attention', 'STAM\neq. 2', layer.shape
+  if 'attention' in names:
+    return None
+  if layer.kind.startswith('max-pool'):
+    return 'pool', layer.kind, layer.shape
+  if layer.kind.startswith('dense'):
+    return (
+      'dense',
+      'ECM' if layer.path == ('classes',) else 'dense',
+      layer.shape,
+    )
+  if layer.kind.startswith('words'):
+    return 'words', layer.kind, layer.shape
+  if 'norm' in layer.kind:
+    return None
+  return 'conv', layer.kind, layer.shape
+
+
+def _figure(name, rows, joined, layers):
+  columns = max(_columns(row) for row in rows)
+  width = (columns + len(joined)) * (_WIDTH + _GAP)
+  figure = matplotlib.figure.Figure(figsize=(width, len(rows) * _ROW + 0.6))
+  axes = figure.add_axes((0, 0, 1, 1))
+  middle = -(len(rows) - 1) * _ROW / 2
+  for i, row in enumerate(rows):
+    end = _chain(axes, row, 0.0, -i * _ROW)
+    if joined:
+      start = columns * (_WIDTH + _GAP)
+      axes.plot([end, start - _GAP], [-i * _ROW] * 2, color=_EDGE, lw=0.9)
+      _arrow(axes, (start - _GAP, -i * _ROW), (start, middle))
+  _chain(axes, joined, columns * (_WIDTH + _GAP), middle)
+  count = sum(layer.parameters for layer in layers)
+  mega = sum(layer.flops for layer in layers) / 1e6
+  title = f'{name}: {count:,} parameters, {mega:,.1f} MFLOPs a clip'
+  axes.set_title(title, loc='left', fontsize=11)
+  axes.set_xlim(-0.1, width)
+  axes.set_ylim(-(len(rows) - 1) * _ROW - 0.9, 0.9)
+  axes.set_aspect('equal')
+  axes.axis('off')
+  return figure
+
+
+def _columns(row):
+  """Boxes side by side: CAM and STAM share one place, above one another."""
+  return len(row) - sum(
+    a[0] == b[0] == 'attention' for a, b in zip(row, row[1:], strict=False)
+  )
+
+
+def _chain(axes, row, x, y):
+  """Boxes with arrows between; returns where the last one ends."""
+  at = 0
+  while at < len(row):
+    both = [box for box in row[at : at + 2] if box[0] == 'attention']
+    twins = len(both) == 2
+    boxes = row[at : at + 2] if twins else row[at : at + 1]
+    for k, box in enumerate(boxes):
+      shift = (0.5 - k) * 0.85 if twins else 0.0
+      _draw(axes, box, x, y + shift, 0.75 if twins else _HEIGHT)
+    at += len(boxes)
+    if at < len(row):
+      _arrow(axes, (x + _WIDTH, y), (x + _WIDTH + _GAP, y))
+      x += _WIDTH + _GAP
+  return x + _WIDTH
+
+
+def _draw(axes, box, x, y, height):
+  colour, words, shape = box
+  axes.add_patch(
+    patches.FancyBboxPatch(
+      (x + 0.04, y - height / 2),
+      _WIDTH - 0.08,
+      height,
+      boxstyle='round,pad=0.02',
+      facecolor=_COLOURS[colour],
+      edgecolor=_EDGE,
+      linewidth=0.8,
+    )
+  )
+  sizes = '×'.join(str(n) for n in shape)
+  axes.text(
+    x + _WIDTH / 2,
+    y,
+    f'{words}\n{sizes}',
+    ha='center',
+    va='center',
+    fontsize=7.5,
+    linespacing=1.15,
+  )
+
+
+def _arrow(axes, start, end):
+  style = {'arrowstyle': '-|>', 'color': _EDGE, 'lw': 0.9}
+  axes.annotate('', xy=end, xytext=start, arrowprops=style)

@@ -1,0 +1,265 @@
+"""A trained network that is a file: opened anywhere, asked about any clip."""
+
+import dataclasses
+import functools
+import os
+import pathlib
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import linen as nn
+
+from mefnet_jax import models
+from mefnet_jax.models import inference, normalize, pixel_scaling
+from mefnet_jax.ops import native
+from mefnet_jax.runs import errors, model_file
+
+_BATCH = 32  # clips that the network sees at once
+_FOLDER = 'model'
+
+
+def load(path: str | os.PathLike) -> 'Model':
+  """Opens a model.
+
+  Args:
+    path: a model folder, or the workdir of a run that holds one.
+
+  Raises:
+    errors.UserError: there is none, it is damaged or of another version, or
+      its weights are not of the network that it names.
+  """
+  folder = pathlib.Path(path)
+  if not (folder / model_file.NAME).exists() and (folder / _FOLDER).is_dir():
+    folder = folder / _FOLDER
+  description = model_file.read_description(folder)
+  try:
+    return Model(folder, description, _network(description))
+  except (ValueError, TypeError, KeyError, AttributeError) as error:
+    raise errors.UserError(
+      f'{folder / model_file.NAME}: {error}: not a network of this version'
+    ) from error
+
+
+def _network(description) -> nn.Module:
+  fields = dict(description['network'])
+  return models.build(
+    fields.pop('name'), num_classes=len(description['classes']), **fields
+  )
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Member:
+  """The weights of one fold with one seed.
+
+  params: of the network. moments: by which clips are scaled, if not each by
+  its own: (mean, variance) a stream. pixels: mean and spread (T, H, W, C) of
+  each pixel, a stream, where clips are scaled pixel by pixel.
+  """
+
+  params: dict
+  moments: dict | None
+  pixels: dict | None
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Model:
+  """A trained network: its description, and weights of each fold and seed.
+
+  Attributes:
+    folder: where its files lie.
+    description: model.json.
+    network: the Flax module.
+  """
+
+  folder: pathlib.Path
+  description: Mapping[str, Any]
+  network: nn.Module
+
+  def __post_init__(self):
+    self._input['streams'], self.classes, self.members  # noqa: B018
+
+  @property
+  def classes(self) -> tuple[str, ...]:
+    """Names of the classes, in the order of the probabilities."""
+    return tuple(self.description['classes'])
+
+  @property
+  def streams(self) -> dict[str, tuple[int, ...]]:
+    """The shape (T, H, W, C) of each stream that the network looks at."""
+    streams = self._input['streams']
+    return {name: tuple(one['shape']) for name, one in streams.items()}
+
+  @property
+  def synthetic(self) -> bool:
+    """Whether it was trained on rendered faces alone."""
+    return bool(self.description['synthetic'])
+
+  @property
+  def members(self) -> tuple[tuple[str, int], ...]:
+    """(fold, seed) of each set of weights."""
+    return tuple((m['fold'], m['seed']) for m in self.description['members'])
+
+  @property
+  def how(self) -> str:
+    """The network's input, see `normalize.standardise`."""
+    return self._input['how']
+
+  @property
+  def _input(self):
+    return self.description['input']
+
+  def member(self, fold: str, seed: int | None = None) -> Member:
+    """The weights of one fold.
+
+    Args:
+      fold: its name.
+      seed: by default the first that it was trained with.
+
+    Raises:
+      errors.UserError: no such fold or seed; a damaged file; weights that are
+        not of this network.
+    """
+    for one in self.description['members']:
+      if one['fold'] == fold and seed in (None, one['seed']):
+        return self._read(one)
+    known = ', '.join(dict.fromkeys(name for name, _ in self.members))
+    raise errors.UserError(
+      f'{self.folder}: no weights of fold {fold}, seed {seed}; of {known}'
+    )
+
+  def _read(self, one) -> Member:
+    tree = model_file.unflatten(model_file.read_weights(self.folder, one))
+    params = tree.get('params', {})
+    wanted = jax.tree.map(lambda x: (x.shape, str(x.dtype)), self._shapes)
+    found = jax.tree.map(lambda x: (x.shape, str(x.dtype)), params)
+    if wanted != found:
+      raise errors.UserError(
+        f'{self.folder / one["file"]}: weights of another network than '
+        f'{model_file.NAME} names: copy the whole model folder once more'
+      )
+    moments = self.description['normalisation']['moments']
+    own = moments.get(one['file'])
+    return Member(
+      params,
+      {name: tuple(map(np.float32, pair)) for name, pair in own.items()}
+      if own
+      else None,
+      tree.get('pixels'),
+    )
+
+  @functools.cached_property
+  def _shapes(self):
+    sample = {
+      name: jax.ShapeDtypeStruct((1, *one['shape']), _dtype(name))
+      for name, one in self._input['streams'].items()
+    }
+    made = jax.eval_shape(self.network.init, jax.random.key(0), sample)
+    return made['params']
+
+  def inputs(self, clips: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The streams that the network looks at, out of prepared clips.
+
+    Args:
+      clips: streams (N, T, H, W, C) by name, uint8 as they are prepared, and
+        masks '<stream>_present' (N,) of those that a clip may lack.
+
+    Raises:
+      errors.UserError: a stream is missing or has another shape.
+    """
+    found = {}
+    for name, one in self._input['streams'].items():
+      stored = name if name in clips else one['stored']
+      if stored not in clips:
+        raise errors.UserError(
+          f'{self.folder}: the network looks at {stored}; the clips hold '
+          f'{", ".join(clips)}'
+        )
+      x, shape = clips[stored], tuple(one['shape'])
+      if tuple(x.shape[1:]) != shape:
+        raise errors.UserError(
+          f'{self.folder}: {stored} must be clips of shape {shape}, not '
+          f'{tuple(x.shape[1:])}: prepare them with the options of model.json'
+        )
+      found[name] = x
+      if f'{stored}_present' in clips:
+        found[f'{name}_present'] = clips[f'{stored}_present']
+    return found
+
+  def views(
+    self, clips: Mapping[str, np.ndarray], member: Member
+  ) -> dict[str, np.ndarray]:
+    """What the network sees of some clips: streams (n, T, H, W, C), masks.
+
+    Args:
+      clips: as of `inputs`.
+      member: whose scale is used.
+    """
+    streams = {n: np.asarray(x) for n, x in self.inputs(clips).items()}
+    if member.pixels:
+      streams |= pixel_scaling.apply(
+        {n: x for n, x in streams.items() if n in member.pixels},
+        {n: (p['mean'], p['spread']) for n, p in member.pixels.items()},
+        self.how,
+      )
+    arrays = {name: jnp.asarray(x) for name, x in streams.items()}
+    measured = normalize.measured(arrays, how=self.how)
+    index = np.arange(len(next(iter(arrays.values()))))
+    seen = normalize.batch(
+      measured, index, how=self.how, moments=member.moments
+    )
+    return {name: np.asarray(x) for name, x in seen.items()}
+
+  def probabilities(
+    self,
+    clips: Mapping[str, np.ndarray],
+    *,
+    fold: str | None = None,
+    seed: int | None = None,
+  ) -> np.ndarray:
+    """Probabilities (N, C) of prepared clips.
+
+    Args:
+      clips: as of `inputs`.
+      fold: whose weights answer; by default the mean over all folds.
+      seed: whose weights answer; by default the mean over all seeds.
+
+    Raises:
+      errors.UserError: clips that do not fit the network, no such fold or
+        seed, or a damaged file.
+    """
+    chosen = [
+      one
+      for one in self.description['members']
+      if fold in (None, one['fold']) and seed in (None, one['seed'])
+    ]
+    if not chosen:
+      self.member(str(fold), seed)  # says which there are
+    return np.mean([self._answer(self._read(one), clips) for one in chosen], 0)
+
+  def _answer(self, member, clips):
+    streams, params = self.inputs(clips), jax.device_put(member.params)
+    count = len(next(iter(streams.values())))
+
+    def step(index):
+      some = {name: x[index] for name, x in streams.items()}
+      return self._logits(params, self.views(some, member))
+
+    return inference.softmax(
+      inference.in_batches(step, np.arange(count), _BATCH)
+    )
+
+  @functools.cached_property
+  def _logits(self):
+    """(params, batch) -> logits (B, C), compiled once."""
+
+    def logits(params, batch):
+      return self.network.apply({'params': params}, batch, train=False)[0]
+
+    return jax.jit(native.switched_on(logits))
+
+
+def _dtype(stream):
+  return np.int32 if stream == 'text' else np.float32

@@ -1,0 +1,81 @@
+"""What the reader of a release hands on: one row a clip, and its findings."""
+
+import dataclasses
+import pathlib
+import typing
+
+if typing.TYPE_CHECKING:
+  from collections.abc import Iterator, Sequence
+
+  from mefnet_jax.runs import findings
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+  """One clip of a release.
+
+  Attributes:
+    clip: unique id: 's01_sur_02' (SMIC), 's15_anger1_1' (CAS(ME)^2).
+    subject: 's01', 's15'.
+    label: index into the release's classes.
+    onset, apex, offset: frame numbers as in the release's file names.
+    frames: the images, in the order of the last integer of their names.
+    numbers: those integers, the frame numbers; increasing.
+    database: of origin, where a release joins several; else empty.
+    video: the file with the frames, numbered from 1; `frames` is empty then.
+  """
+
+  clip: str
+  subject: str
+  label: int
+  onset: int
+  apex: int
+  offset: int
+  frames: tuple[pathlib.Path, ...]
+  numbers: tuple[int, ...]
+  database: str = ''
+  video: pathlib.Path | None = None
+
+  @property
+  def files(self) -> tuple[pathlib.Path, ...]:
+    """All files of the clip."""
+    return self.frames if self.video is None else (self.video,)
+
+  @property
+  def place(self) -> pathlib.Path:
+    """The clip's first file: where to look for it."""
+    return self.files[0]
+
+
+def defects(
+  numbers: 'Sequence[int]', onset: int, apex: int, offset: int
+) -> 'Iterator[str]':
+  """Yields what frames onset..offset lack at their ends, and of the apex."""
+  if numbers[0] > onset or numbers[-1] < offset:
+    yield 'frames of its beginning or end are missing: a shorter clip'
+  if not onset <= apex <= offset:
+    yield 'apex before onset or after offset: the nearer of them taken'
+
+
+@dataclasses.dataclass(frozen=True)
+class Release:
+  """A release as it lies on disk, defects listed.
+
+  Attributes:
+    name: 'smic', 'cas_me2', 'megc_flow' or 'folder'.
+    root: the folder the user gave.
+    rows: usable clips, sorted by id.
+    classes: names of the labels, all of the label set.
+    findings: what was found, repaired and left out.
+    synthetic: whether SYNTHETIC.txt marks it.
+    published: the counts its authors published for what was asked for, as in
+      `check.counts`.
+  """
+
+  name: str
+  root: pathlib.Path
+  rows: tuple[Row, ...]
+  classes: tuple[str, ...]
+  findings: 'tuple[findings.Finding, ...]'
+  synthetic: bool
+  published: dict

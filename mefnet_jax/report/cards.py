@@ -1,0 +1,194 @@
+"""The model card and the data sheet of a run, written from its report.
+
+After Mitchell et al., "Model Cards for Model Reporting" (FAT* 2019), and Gebru
+et al., "Datasheets for Datasets" (CACM 2021): what a run cannot know is said
+to be unknown.
+"""
+
+import json
+
+_ORIGIN = {
+  'synthetic': 'Rendered faces with the folder layout of the real release, '
+  'made by `mefnet_jax.synthetic`. No person is shown.',
+  'maps': 'Public maps of the optical flow between onset and apex, made from '
+  'SMIC, CASME II and SAMM, which show real people. No face is in them.',
+  'real': 'Photographs of real people. Who made them, why and with which '
+  'consent is told by the authors of the release; the licences of SMIC, '
+  'CAS(ME)^2 and their like forbid to pass images on.',
+}
+_PRIVACY = {
+  'synthetic': 'May be passed on: nobody is in it.',
+  'maps': 'This folder holds names of clips, digests and scores, no faces.',
+  'real': 'Faces are personal data. This folder holds names of clips, digests '
+  'and scores, no images, unless they were asked for with --show-faces.',
+}
+
+
+def write_cards(summary: dict) -> dict[str, str]:
+  """model_card.md and data_sheet.md, as Markdown, from report.json."""
+  return {'model_card.md': model_card(summary), 'data_sheet.md': data(summary)}
+
+
+def model_card(summary: dict) -> str:
+  """What the model is, how it was tested, and what it must not be used for."""
+  return (
+    '\n\n'.join(
+      [
+        '# Model card: {model} on {dataset}, {protocol}'.format(**summary),
+        *_notices(summary),
+        '## Model',
+        _list(
+          {
+            'Network': '{model}, {parameters:,} parameters'.format(**summary),
+            'Input': _stream(summary),
+            'Output': f'probabilities of {", ".join(summary["classes"])}',
+            'Settings': f'`{json.dumps(summary["config"].get("model", {}))}`',
+            'Training': f'`{json.dumps(summary["config"].get("train", {}))}`',
+            'Protocol': summary['protocol'],
+            'Selection of the epoch': summary['selection'],
+            'Seeds': ', '.join(map(str, summary['seeds'])),
+            'Hardware': summary['device'],
+            'Command': f'`{summary["command"]}`',
+          }
+        ),
+        '## Intended use',
+        'Research on the recognition of micro-expressions in clips that were '
+        'recorded as the training data were.',
+        '## Not for',
+        'Decisions about a person: hiring, policing, border control, '
+        'teaching, medicine, detection of lies. A micro-expression is a '
+        'movement; what somebody feels does not follow from it. Not for '
+        'faces recorded without consent.',
+        '## Evaluation',
+        summary['verdict'],
+        f'Pooled over {summary["folds"]} folds, {summary["clips"]} held-out '
+        f'clips of {summary["subjects"]} subjects; 95 % intervals by bootstrap '
+        'over subjects.',
+        _scores(summary),
+        _per_class(summary),
+        f'Calibration: ECE {summary["calibration"]["ece"]:.3f}, balanced '
+        f'log-loss {summary["calibration"]["balanced_log_loss"]:.3f} (equal '
+        f'probabilities: {summary["calibration"]["guess_log_loss"]:.3f}).',
+        _people(summary),
+        '## Leaks',
+        _leaks(summary),
+        '## Limits',
+        'Age, sex, skin and origin of the people are not in the data that this '
+        'run read: fairness over them was not measured. The scores hold for '
+        'other people under the same camera, light and task, not elsewhere.',
+      ]
+    )
+    + '\n'
+  )
+
+
+def data(summary: dict) -> str:
+  """What the data are: origin, people, labels, preparation, losses."""
+  config = summary['config'].get('dataset', {})
+  rows = [f'| {x["class"]} | {x["clips"]} |' for x in summary['per_class']]
+  people = [
+    f'| {x["subject"]} | {x["clips"]} |' for x in summary['per_subject']
+  ]
+  counts = ', '.join(f'{n} {k}' for k, n in summary['findings'].items())
+  maps = summary['maps']
+  kind = 'maps' if maps else 'real'
+  if summary['release'] == 'synthetic':
+    kind = 'synthetic'
+  return (
+    '\n\n'.join(
+      [
+        f'# Data sheet: {summary["dataset"]}, {summary["release"]} release',
+        *_notices(summary),
+        '## Motivation and origin',
+        _ORIGIN[kind],
+        '## Composition',
+        f'{summary["clips"]} scored clips of {summary["subjects"]} subjects.',
+        '\n'.join(['| class | clips |', '|---|---|', *rows]),
+        '\n'.join(['| subject | clips |', '|---|---|', *people]),
+        '## Collection',
+        'Rendered with known expressions; see docs/synthetic.md.'
+        if kind == 'synthetic'
+        else 'Not known to this run: see the publication of the release.',
+        '## Preparation',
+        f'`{json.dumps(config)}`',
+        'The maps are read as they are stored.'
+        if maps
+        else 'Clips are cut out, aligned and brought to a fixed number of '
+        'frames as these settings say (docs/datasets.md).',
+        f'Findings: {counts or "none"} (findings.csv lists them).',
+        '## Labels',
+        f'Classes as in the release: {", ".join(summary["classes"])}.'
+        + (
+          ' PERMUTED over the clips in this run.'
+          if summary['shuffled_labels']
+          else ''
+        ),
+        '## Distribution and privacy',
+        _PRIVACY[kind],
+      ]
+    )
+    + '\n'
+  )
+
+
+def _notices(summary):
+  return [f'> **{word}**: {why}.' for word, why in summary['notices'].items()]
+
+
+def _list(pairs):
+  return '\n'.join(f'- {name}: {value}' for name, value in pairs.items())
+
+
+def _stream(summary):
+  config = summary['config']
+  what = {
+    'difference': 'the difference of each frame to the onset frame',
+    'frames': 'frames as they are',
+    'flow': 'optical flow from the onset to each frame',
+    'as_is': 'stored values at a fixed scale',
+  }.get(config.get('input'), 'not stated')
+  frames = config.get('dataset', {}).get('frames')
+  return f'{what}, {frames} frames a clip' if frames else what
+
+
+def _scores(summary):
+  rows = [
+    '| score | value | 95 % interval | majority class |',
+    '|---|---|---|---|',
+  ]
+  for key, value in summary['metrics'].items():
+    bounds = summary['intervals'][key]
+    said = '{:.3f} to {:.3f}'.format(*bounds) if bounds else 'one subject'
+    rows.append(
+      f'| {key} | {value:.3f} | {said} | {summary["majority"][key]:.3f} |'
+    )
+  return '\n'.join(rows)
+
+
+def _per_class(summary):
+  keys = ('clips', 'recall', 'precision', 'f1', 'specificity')
+  rows = [f'| class | {" | ".join(keys)} |', '|---' * 6 + '|']
+  for x in summary['per_class']:
+    cells = ' | '.join(f'{x[key]:.3f}' for key in keys[1:])
+    rows.append(f'| {x["class"]} | {x["clips"]} | {cells} |')
+  return '\n'.join(rows)
+
+
+def _people(summary):
+  """The best and the worst served person."""
+  ranked = sorted(summary['per_subject'], key=lambda x: x['accuracy'])
+  low, high = ranked[0], ranked[-1]
+  return (
+    f'Accuracy by subject: from {low["accuracy"]:.2f} ({low["subject"]}, '
+    f'{low["clips"]} clips) to {high["accuracy"]:.2f} ({high["subject"]}, '
+    f'{high["clips"]} clips).'
+  )
+
+
+def _leaks(summary):
+  audit = summary['audit']
+  if audit['leaks']:
+    return '\n'.join(f'- {leak}' for leak in audit['leaks'])
+  if 'checked' not in audit:
+    return 'The run was not audited.'
+  return f'None found; {len(audit["checked"])} kinds were looked for.'

@@ -1,0 +1,45 @@
+"""Pictures of clips for the page: onset, middle and motion, side by side."""
+
+import base64
+import typing
+from collections.abc import Iterable
+
+import cv2
+import numpy as np
+
+_SIDE, _GAIN = 64, 8
+
+
+class Clips(typing.Protocol):
+  """What the page asks of `datasets.Clips`.
+
+  streams['face'] is (N, T, H, W, 1) uint8.
+  """
+
+  clip: tuple[str, ...]
+  streams: dict[str, np.ndarray]
+  synthetic: bool
+
+
+def strips(clips: Clips, names: Iterable[str]) -> dict[str, str]:
+  """PNG data URIs, 3 * 64 by 64 pixels, of the clips of these names.
+
+  Args:
+    clips: of the run.
+    names: of clips; those that are not there are left out.
+  """
+  place = {name: i for i, name in enumerate(clips.clip)}
+  face = clips.streams['face']
+  return {name: _strip(face[place[name]]) for name in names if name in place}
+
+
+def _strip(clip_THWC):
+  onset = clip_THWC[0, ..., 0].astype(np.float32)
+  middle = clip_THWC[len(clip_THWC) // 2, ..., 0].astype(np.float32)
+  motion = np.clip(128 + _GAIN * (middle - onset), 0, 255)
+  tiles = [
+    cv2.resize(x.astype(np.uint8), (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
+    for x in (onset, middle, motion)
+  ]
+  png = cv2.imencode('.png', np.concatenate(tiles, axis=1))[1]
+  return 'data:image/png;base64,' + base64.b64encode(png).decode()

@@ -1,0 +1,149 @@
+"""The part of report.html that says how far the scores can be believed."""
+
+from mefnet_jax.audit import audit, checks
+from mefnet_jax.evaluation import literature
+from mefnet_jax.report.page import charts, markup
+
+_OF_A_KIND = 3  # leaks that are shown
+
+
+def audited(summary) -> str:
+  """Leaks by name, what was looked for, and the probes."""
+  found = summary['audit']
+  if 'checked' not in found:
+    return ''
+  said = _leaks(found['leaks'])
+  verdict = (
+    f'<p><strong>Leaks found: {len(found["leaks"])}.</strong></p>'
+    f'<ul class="leaks">{said}</ul>'
+    if said
+    else f'<p><strong>No leak found</strong>, of {len(found["checked"])} kinds '
+    'that were looked for.</p>'
+  )
+  rows = [[markup.text(kind), _state(kind, found)] for kind in checks.KINDS]
+  table = markup.table(
+    'Kinds of leak looked for. python -m mefnet_jax.audit repeats this.',
+    {'Kind': '', 'Found': ''},
+    rows,
+  )
+  probes = ''.join(
+    f'<li>{markup.text(line)}</li>' for line in audit.probe_sentences(found)
+  )
+  if probes:
+    probes = (
+      '<h3>Probes</h3><p class="muted">By a linear model on a mark of each '
+      'clip, without the network: who is seen, and whether the folds give '
+      f'anything to labels without meaning.</p><ul>{probes}</ul>'
+    )
+  return f"""<section><h2>Audit</h2>{verdict}
+<details><summary>All kinds</summary>{table}</details>{probes}</section>"""
+
+
+def _leaks(leaks) -> str:
+  """List items, at most three of a kind."""
+  kinds = {}
+  for leak in leaks:
+    kinds.setdefault(leak.partition(':')[0], []).append(leak)
+  items = []
+  for kind, said in kinds.items():
+    items += said[:_OF_A_KIND]
+    if len(said) > _OF_A_KIND:
+      more = len(said) - _OF_A_KIND
+      items.append(f'{kind}: {more} more, in report.json')
+  return ''.join(f'<li>{markup.text(item)}</li>' for item in items)
+
+
+def _state(kind, found) -> str:
+  if kind in found['kinds']:
+    return '<strong class="bad">found</strong>'
+  if kind in found['not_checked']:
+    lacking = found['not_checked'][kind]
+    return f'<span class="muted">not checked (lacks: {lacking})</span>'
+  return 'no'
+
+
+def calibration(summary) -> str:
+  """Are the probabilities true?"""
+  found = summary['calibration']
+  chart = charts.reliability(found['bins'])
+  pairs = {
+    'ECE': f'{found["ece"]:.3f}, the mean gap between confidence and accuracy',
+    'Balanced log-loss': f'{found["balanced_log_loss"]:.3f}; equal '
+    f'probabilities would get {found["guess_log_loss"]:.3f}',
+    'Log-loss': f'{found["log_loss"]:.3f}, over clips instead of classes',
+  }
+  return f"""<section><h2>Calibration</h2><div class="pair"><figure>{chart}
+<figcaption>Accuracy over confidence in ten bins; area of a dot: its clips.
+On the dashed line a clip called at 80 % is right in 80 % of the cases.
+</figcaption></figure>{markup.facts(pairs)}</div></section>"""
+
+
+def mistakes(summary, pictures: dict[str, str]) -> str:
+  """The clips that are wrong with the highest probabilities.
+
+  pictures: clip to a PNG as a data URI; clips without one get no picture.
+  """
+  head = {'Clip': '', 'True': '', 'Predicted': '', 'Said': 'number'}
+  head |= {'For the true class': 'number wrap'}
+  rows = [
+    [
+      _face(x, pictures) + markup.text(x['clip']),
+      markup.text(x['label']),
+      markup.text(x['predicted']),
+      f'{x["probability"]:.3f}',
+      f'{x["true_probability"]:.3f}',
+    ]
+    for x in summary['mistakes']
+  ]
+  body = '<p>No held-out clip is wrong.</p>'
+  if rows:
+    caption = 'Wrong clips, the surest mistakes first.'
+    if pictures:
+      kind = 'SYNTHETIC faces: ' if summary['release'] == 'synthetic' else ''
+      caption += (
+        f' {kind}onset, middle, and what moved between them, eight times as '
+        'strong.'
+      )
+    elif summary['release'] == 'real':
+      caption += ' Faces of a licensed release are left out; --show-faces.'
+    body = markup.table(caption, head, rows)
+  return f'<section><h2>Worst clips</h2>{body}</section>'
+
+
+def _face(mistake, pictures) -> str:
+  uri = pictures.get(mistake['clip'])
+  if not uri:
+    return ''
+  alt = markup.text(f'Clip {mistake["clip"]}: onset, middle, motion')
+  return f'<img src="{uri}" alt="{alt}" width="192" height="64"> '
+
+
+def published(summary) -> str:
+  """Where the run stands among scores that are like it."""
+  found = literature.comparable(summary)
+  why = ''.join(
+    f'<li>{count} published: {markup.text(reason)}</li>'
+    for reason, count in found['why'].items()
+  )
+  body = '<p>No published score is like this run.</p>'
+  if found['rows']:
+    head = {'Method': ''} | dict.fromkeys(('Accuracy', 'UF1', 'UAR'), 'number')
+    head |= {'Protocol': '', 'Source': ''}
+    keys = ('accuracy', 'uf1', 'uar')
+    rows = [
+      ['<b>this run</b>']
+      + [f'<b>{summary["metrics"][key]:.3f}</b>' for key in keys]
+      + [markup.text(summary['protocol']), 'measured here']
+    ]
+    for row in found['rows']:
+      rows.append(
+        [markup.text(row['method'])]
+        + [literature.score(row, key) for key in keys]
+        + [markup.text(row['protocol']), markup.text(row['source'])]
+      )
+    body = markup.table(literature.NOTE, head, rows)
+  return (
+    f'<section><h2>Among published scores</h2>{body}'
+    f'<details><summary>What is left out, and why</summary><ul>{why}</ul>'
+    '</details></section>'
+  )

@@ -1,0 +1,76 @@
+"""The cache folder: where it is, one writer at a time, content by hash.
+
+    <root>/clips/<dataset>/<name>/1.0.0/   prepared clips, a TFDS dataset
+    <root>/synthetic/<name>/               synthetic releases
+    <root>/hashes/<name>.json              hashes of release files by their stat
+
+<root> is the environment's MEFNET_CACHE, else ~/.cache/mefnet_jax.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import pathlib
+import typing
+
+from mefnet_jax.runs import errors
+
+if typing.TYPE_CHECKING:
+  from collections.abc import Iterator
+
+try:
+  import fcntl
+except ImportError:  # Windows: TFDS's own rename must do
+  fcntl = None
+
+
+def root() -> pathlib.Path:
+  """Returns the cache folder; it may not exist yet."""
+  given = os.environ.get('MEFNET_CACHE') or '~/.cache/mefnet_jax'
+  return pathlib.Path(os.path.abspath(os.path.expanduser(given)))
+
+
+def made(folder: pathlib.Path) -> pathlib.Path:
+  """Returns the folder, which exists from now on.
+
+  Raises:
+    errors.UserError: it cannot be made.
+  """
+  try:
+    folder.mkdir(parents=True, exist_ok=True)
+  except OSError as error:
+    raise errors.UserError(
+      f'{folder}: the cache cannot be written ({error.strerror}); name another '
+      'folder in the environment variable MEFNET_CACHE'
+    ) from None
+  return folder
+
+
+@contextlib.contextmanager
+def lock(path: str | os.PathLike) -> 'Iterator[None]':
+  """Holds a lock on a file; waits while another process holds it.
+
+  The system lets go of it when its holder dies, so none is ever left over.
+  """
+  path = pathlib.Path(path)
+  made(path.parent)
+  with open(path, 'a', encoding='utf-8') as file:
+    if fcntl:
+      fcntl.flock(file, fcntl.LOCK_EX)
+    yield
+
+
+def digest(*parts: object) -> str:
+  """Returns 32 hexadecimal digits of what `parts` say."""
+  text = json.dumps(parts, default=str, sort_keys=True)
+  return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def read_json(path: pathlib.Path) -> dict:
+  """Returns the content; {} where there is none or it is damaged."""
+  try:
+    content = json.loads(path.read_text(encoding='utf-8'))
+  except (OSError, ValueError):
+    return {}
+  return content if isinstance(content, dict) else {}

@@ -1,0 +1,126 @@
+"""Reads what is said of a run in JSON, facts and scores, and doubts it."""
+
+import json
+import math
+import pathlib
+from typing import Any
+
+from mefnet_jax.runs import errors
+
+FITTED = ('normalisation', 'class weights', 'landmarks', 'augmentation')
+CHOSEN = ('epoch', 'hyper-parameters')
+_ON = ('each clip alone', 'training', 'nothing', 'everything', 'held-out')
+_BY = ('nothing', 'validation', 'held-out', 'test', 'oracle')
+_SCORING = ('pooled', 'averaged')
+_PARTS = ('scoring', 'chosen', 'fitted')
+
+
+def read(path, folds: dict) -> dict[str, Any]:
+  """facts.json: scoring, chosen and fitted, any of which may be lacking.
+
+  Args:
+    path: of the file; docs/protocols.md tells what it may hold.
+    folds: of the run, by name.
+
+  Raises:
+    UserError: no JSON object, or a word, fold or number that means nothing
+      here; a leak must not hide behind a typo.
+  """
+  found = _object(path)
+  _known(path, 'facts', found, _PARTS)
+  if 'scoring' in found:
+    _one_of(path, 'scoring', found['scoring'], _SCORING)
+  for name, by in _known(path, 'chosen', found.get('chosen', {}), CHOSEN):
+    _one_of(path, f'chosen: {name}', by, _BY)
+  for name, fact in _known(path, 'fitted', found.get('fitted', {}), FITTED):
+    _fitted(path, f'fitted: {name}', fact, folds)
+  return found
+
+
+def scores(path, *, permuted: bool = False) -> dict[str, Any]:
+  """report.json, or what somebody else reported: its metrics, as shares.
+
+  Scores of which one is above 1 are taken for per cent.
+
+  Raises:
+    UserError: no JSON object, no metrics in numbers; for the run with
+      permuted labels, no interval and no chance level of its UAR.
+  """
+  found = _object(path)
+  table = found.get('metrics')
+  if not isinstance(table, dict) or not all(map(number, table.values())):
+    raise errors.UserError(f'{path}: no "metrics", names with a number each')
+  if any(x > 1 for x in table.values()):
+    found['metrics'] = {key: x / 100 for key, x in table.items()}
+  if permuted:
+    _permuted(path, found)
+  return found
+
+
+def number(x) -> bool:
+  """Whether a value of JSON is a finite number."""
+  return isinstance(x, int | float) and math.isfinite(x)
+
+
+def _permuted(path, found):
+  try:
+    bounds = found['intervals']['uar']
+    needed = [found['metrics']['uar'], found['baseline']['chance_uar']]
+    fine = all(map(number, [*needed, *(bounds or ())]))
+  except (KeyError, TypeError):
+    fine = False
+  if not fine:
+    raise errors.UserError(
+      f'{path}: no UAR with its interval and chance: name the workdir of the '
+      'run with permuted labels'
+    )
+
+
+def _fitted(path, where, fact, folds):
+  """{"on": a word or {fold: clips}, "values": {fold: {class: weight}}}."""
+  parts = dict(_known(path, where, fact, ('on', 'values')))
+  on = parts.get('on', 'nothing')
+  if not isinstance(on, dict):
+    _one_of(path, f'{where}: on', on, _ON)
+  elif on:
+    for name, clips in _known(path, f'{where}: on', on, folds):
+      if not isinstance(clips, list) or not all(
+        isinstance(clip, str) for clip in clips
+      ):
+        raise errors.UserError(f'{path}: {where}: {name}: not a list of clips')
+  values = parts.get('values', {})
+  for name, weights in _known(path, f'{where}: values', values, folds):
+    if not isinstance(weights, dict) or not all(map(number, weights.values())):
+      raise errors.UserError(
+        f'{path}: {where}: {name}: not a number for each class'
+      )
+
+
+def _known(path, where, found, names):
+  """The items of an object whose names are among these."""
+  if not isinstance(found, dict):
+    raise errors.UserError(f'{path}: {where}: not a JSON object')
+  unknown = sorted(set(found) - set(names))
+  if unknown:
+    raise errors.UserError(
+      f'{path}: {where}: no {unknown[0]!r}; of {", ".join(names)}'
+    )
+  return found.items()
+
+
+def _one_of(path, where, said, words):
+  if said not in words:
+    raise errors.UserError(
+      f'{path}: {where}: {said!r} is none of {", ".join(words)}'
+    )
+
+
+def _object(path):
+  try:
+    found = json.loads(pathlib.Path(path).read_text(encoding='utf-8'))
+  except (OSError, ValueError, RecursionError) as error:
+    why = getattr(error, 'strerror', None) or error
+    raise errors.UserError(f'{path}: cannot be read ({why})') from error
+  if not isinstance(found, dict):
+    raise errors.UserError(f'{path}: not a JSON object')
+  return found

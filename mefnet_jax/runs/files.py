@@ -1,0 +1,75 @@
+"""THE atomic write: aside, then renamed, so that nobody ever sees half a file."""
+
+import contextlib
+import csv
+import io
+import json
+import os
+import pathlib
+import shutil
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+
+@contextlib.contextmanager
+def aside(
+  path: str | os.PathLike, *, mark: str = ''
+) -> Iterator[pathlib.Path]:
+  """Yields a path beside `path`, renamed to `path` if all went well.
+
+  Whatever the caller makes there, a file or a folder, is gone if it fails. The
+  suffix stays, for libraries that go by it.
+
+  Args:
+    path: what the caller makes.
+    mark: part of the name aside, by default the process's number. Under a lock
+      a fixed one lets the next process clear away what a kill has left.
+
+  Raises:
+    OSError: the path cannot be written.
+  """
+  path = pathlib.Path(path)
+  temporary = path.with_name(f'.{path.stem}.{mark or os.getpid()}{path.suffix}')
+  remove(temporary)
+  try:
+    yield temporary
+    os.replace(temporary, path)
+  finally:
+    remove(temporary)
+
+
+def write(path: str | os.PathLike, content: bytes | str) -> None:
+  """Writes a whole file, text as UTF-8; its folder is made if it is missing.
+
+  Raises:
+    OSError: the file cannot be written; what was there before stays.
+  """
+  path = pathlib.Path(path)
+  data = content.encode() if isinstance(content, str) else content
+  path.parent.mkdir(parents=True, exist_ok=True)
+  with aside(path) as temporary:
+    temporary.write_bytes(data)
+
+
+def write_json(path: str | os.PathLike, content: Any, **options: Any) -> None:
+  """Writes plain values as JSON, one space of indent, a newline at the end."""
+  write(path, json.dumps(content, **{'indent': 1, **options}) + '\n')
+
+
+def write_csv(
+  path: str | os.PathLike, header: Iterable[str], rows: Iterable[Iterable]
+) -> None:
+  """Writes a table with a header, lines ended by a newline alone."""
+  text = io.StringIO(newline='')
+  table = csv.writer(text, lineterminator='\n')
+  table.writerow(header)
+  table.writerows(rows)
+  write(path, text.getvalue())
+
+
+def remove(path: pathlib.Path) -> None:
+  """Removes a file, a link or a whole folder, if it is there."""
+  if path.is_dir() and not path.is_symlink():
+    shutil.rmtree(path, ignore_errors=True)
+  else:
+    path.unlink(missing_ok=True)

@@ -1,0 +1,119 @@
+"""What was found in a release, what was repaired, what was left out and why."""
+
+import collections
+import csv
+import dataclasses
+import os
+import pathlib
+import typing
+
+import rich.table
+from mefnet_jax.runs import files
+
+if typing.TYPE_CHECKING:
+  from collections.abc import Iterable, Sequence
+
+FOUND = 'found'
+REPAIRED = 'repaired'
+LEFT_OUT = 'left out'
+# Of `datasets.inspection`: met on looking into every file.
+GAP = 'gap'
+UNREADABLE = 'unreadable'
+DUPLICATE = 'duplicate'
+_ROWS = 30
+
+
+@dataclasses.dataclass(frozen=True)
+class Finding:
+  """One line of the report on a release.
+
+  Attributes:
+    kind: 'found', 'repaired' or 'left out'; of an inspection also 'gap',
+      'unreadable', 'duplicate'.
+    clip: id of the clip it concerns; a clip that is 'left out' is lost. Empty
+      where it concerns the release or a file that belongs to no clip.
+    file: the file or folder, as a text; may be empty.
+    what: what was met and what was done about it, in one line.
+  """
+
+  kind: str
+  clip: str
+  file: str
+  what: str
+
+
+def lost(findings: 'Iterable[Finding]') -> set[str]:
+  """Returns the ids of the clips that were left out."""
+  return {f.clip for f in findings if f.kind == LEFT_OUT and f.clip}
+
+
+def table(
+  findings: 'Sequence[Finding]', title: str = '', all_are: str = ''
+) -> rich.table.Table:
+  """Returns the findings as a table for the terminal, at most ~30 rows.
+
+  Equal findings of several clips share a row; all single ones are where
+  `all_are` says, by default 'in findings.csv' (`write`).
+  """
+  made = rich.table.Table(title=title or 'Release', title_justify='left')
+  for column in ('', 'clip', 'file', 'what'):
+    made.add_column(column, overflow='fold')
+  rows = _rows(findings)
+  for row in rows[:_ROWS]:
+    made.add_row(*map(rich.markup.escape, row))
+  if len(rows) > _ROWS:
+    where = all_are or 'in findings.csv'
+    rest = f'... and {len(rows) - _ROWS} more, all {where}'
+    made.add_row('', '', '', rest)
+  return made
+
+
+def write(path: str | os.PathLike, findings: 'Iterable[Finding]') -> None:
+  """Writes all findings as CSV with the header kind,clip,file,what."""
+  header = [f.name for f in dataclasses.fields(Finding)]
+  files.write_csv(path, header, map(dataclasses.astuple, findings))
+
+
+def summary(rows: 'Sequence', classes: 'Sequence[str]') -> list[Finding]:
+  """Returns what was found: clips by class, then by subject.
+
+  Args:
+    rows: objects with `subject` and `label`, one a clip.
+    classes: names of the labels.
+  """
+  by_class = collections.Counter(row.label for row in rows)
+  by_subject = collections.Counter(row.subject for row in rows)
+  counts = ', '.join(f'{n} {by_class[i]}' for i, n in enumerate(classes))
+  people = ', '.join(f'{s} {n}' for s, n in sorted(by_subject.items()))
+  return [
+    Finding(FOUND, '', '', f'{len(rows)} clips: {counts}'),
+    Finding(FOUND, '', '', f'{len(by_subject)} subjects: {people or "none"}'),
+  ]
+
+
+def _rows(findings):
+  """Found, then left out, then repaired; equal ones share a row."""
+  order = (FOUND, LEFT_OUT, DUPLICATE, UNREADABLE, GAP, REPAIRED)
+  groups = collections.defaultdict(list)
+  for finding in sorted(findings, key=lambda f: order.index(f.kind)):
+    groups[finding.kind, finding.what].append(finding)
+  return [
+    (kind, _one_and_more(g, 'clip'), _one_and_more(g, 'file'), what)
+    for (kind, what), g in groups.items()
+  ]
+
+
+def _one_and_more(group, field):
+  values = list(dict.fromkeys(filter(None, (getattr(f, field) for f in group))))
+  if not values:
+    return ''
+  more = f' and {len(values) - 1} more' if len(values) > 1 else ''
+  return values[0] + more
+
+
+def read(path: pathlib.Path) -> list[Finding]:
+  """The findings that `write` left; none where there is no file."""
+  if not path.exists():
+    return []
+  with path.open(newline='', encoding='utf-8') as file:
+    return [Finding(**row) for row in csv.DictReader(file)]

@@ -1,0 +1,155 @@
+"""A block's members as compiled programs: an epoch, and its evaluation."""
+
+import functools
+
+import jax
+import numpy as np
+
+from mefnet_jax.evaluation import held_out_mask
+from mefnet_jax.models import augment, normalize
+from mefnet_jax.training import (
+  evaluate,
+  input_pipeline,
+  optimizer,
+  parallel,
+  sampler,
+  train_step,
+)
+
+
+class CompiledSteps:
+  """The compiled steps for so many seeds with these folds.
+
+  Args:
+    job: a `job.Job`.
+    splits: the folds of the block.
+  """
+
+  def __init__(self, job, splits):
+    config = job.config
+    self.job, self.splits = job, splits
+    own = config.train.sampling == 'balanced' or config.train.mixup > 0
+    self.plan = parallel.plan(len(splits), config.train.parallel, own_order=own)
+    self.tx = optimizer.adam(config.train.learning_rate, config.train.decay)
+    self.feed = input_pipeline.make(job.clips, config, self.plan)
+    self.moments = [None] * len(splits)
+    self.fold = self._of_each_fold()
+    bound = dict(model=job.model, how=config.input)
+    step = functools.partial(
+      train_step.train_step,
+      tx=self.tx,
+      weight_decay=config.train.weight_decay,
+      augmentation=augment.Augmentation(**config.augment),
+      mixup=config.train.mixup,
+      **bound,
+    )
+    self._train_step = parallel.train_step(step, self.plan)
+    self._eval_step = parallel.eval_step(
+      functools.partial(train_step.eval_step, **bound), self.plan
+    )
+    create = functools.partial(train_step.create_state, job.model, self.tx)
+    self._create_state = jax.jit(create)
+
+  def _of_each_fold(self):
+    """What a fold has of its own, on the devices: leaves (F, ...)."""
+    job, config = self.job, self.job.config
+    fold = {
+      'weight': np.stack(
+        [
+          held_out_mask.clip_weights(
+            job.clips['label'],
+            one.train,
+            job.model.num_classes,
+            balanced=config.train.class_weights,
+          )
+          for one in self.splits
+        ]
+      )
+    }
+    if config.scale == 'train':
+      rows = [
+        normalize.training_moments(self.feed.moments, one.train, job.clips)
+        for one in self.splits
+      ]
+      self.moments = [
+        {name: list(map(float, pair)) for name, pair in row.items()}
+        for row in rows
+      ]
+      fold['moments'] = jax.tree.map(lambda *x: np.stack(x), *rows)
+    return self.plan.place(self.plan.split(fold, axis=0))
+
+  def like(self, seeds) -> train_step.TrainState:
+    """Shapes and types of the states of all members, (S, F, ...)."""
+    front = len(seeds), len(self.splits)
+    one = jax.eval_shape(
+      self._create_state, self.feed.sample, jax.random.key(0)
+    )
+    return jax.tree.map(
+      lambda x: jax.ShapeDtypeStruct((*front, *x.shape), x.dtype), one
+    )
+
+  def initial(self, seeds) -> train_step.TrainState:
+    """States of all members, on the devices; a seed's begin alike."""
+    states = [
+      self._create_state(self.feed.sample, jax.random.key(seed))
+      for seed in seeds
+    ]
+    return self.plan.spread(
+      jax.tree.map(lambda *x: np.stack([np.asarray(one) for one in x]), *states)
+    )
+
+  def place(self, state):
+    """Host states (S, F, ...) onto the devices."""
+    return self.plan.place(self.plan.split(state))
+
+  def epoch(self, state, seeds, epoch: int):
+    """One epoch of all members: the state, and (S, F) sums of `train_step`."""
+    orders_S = [self._orders(seed, epoch) for seed in seeds]
+    order = jax.tree.map(lambda *x: np.stack(x), *orders_S)
+    keys = [jax.random.fold_in(jax.random.key(s), epoch) for s in seeds]
+    sums = []
+    for i, (clips, batch) in enumerate(self.feed.steps(order)):
+      if self.plan.own_order:
+        batch = self.plan.split(batch)
+      key = jax.numpy.stack([jax.random.fold_in(k, i) for k in keys])
+      state, step_sums = self._train_step(state, self.fold, clips, batch, key)
+      sums.append(step_sums)
+    total = [self.plan.join(one) for one in sums]
+    return state, jax.tree.map(lambda *x: np.sum(np.stack(x), 0), *total)
+
+  def _orders(self, seed, epoch):
+    """A seed's order of the epoch: (steps, B), or (F, steps, B)."""
+    job, plan = self.job, self.plan
+    multiple = plan.devices if plan.mode == 'batch' else 1
+    size, label = job.config.train.batch_size, job.clips['label']
+    if not plan.own_order:
+      return sampler.shared(len(label), size, multiple, seed=seed, epoch=epoch)
+    rows = [
+      sampler.own(
+        label,
+        fold.train,
+        size,
+        multiple,
+        sampling=job.config.train.sampling,
+        seed=seed,
+        epoch=epoch,
+      )
+      for fold in self.splits
+    ]
+    return jax.tree.map(lambda *x: np.stack(x), *rows)
+
+  def probabilities(self, params, side: str) -> list[list[np.ndarray]]:
+    """Of each seed and fold: (clips, C) of its `test` or `validation`."""
+
+    def step(index_FM):
+      clips, at_FM = self.feed.take(index_FM)
+      return self._eval_step(
+        params, self.fold, clips, self.plan.split(at_FM, axis=0)
+      )
+
+    return evaluate.held_out_probabilities(
+      step,
+      [getattr(fold, side) for fold in self.splits],
+      self.plan,
+      self.job.config.train.batch_size,
+    )

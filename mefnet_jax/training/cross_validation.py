@@ -1,0 +1,195 @@
+"""Trains all members of a run, or what is left of them.
+
+A member is a fold with a seed; as many as the memory holds train together
+(`blocks.py`), in one program (`parallel.py`).
+"""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from mefnet_jax.models import normalize, pixel_scaling
+from mefnet_jax.runs import checkpoints, metrics_log
+from mefnet_jax.training import (
+  blocks,
+  compiled_steps,
+  input_pipeline,
+  optimizer,
+  parallel,
+  train_loop,
+  train_step,
+)
+from mefnet_jax.training.jobs import Fitted, Job, Weights
+
+
+def train(job: Job, seeds: tuple[int, ...]) -> list[Fitted]:
+  """Trains every fold with each seed, or goes on where a checkpoint ends.
+
+  With pixel statistics of each fold's training clips the folds share no clips,
+  so each is trained alone, in a folder of its own below job.workdir.
+
+  Returns:
+    What each seed's training leaves, in the order of the seeds.
+
+  Raises:
+    errors.Stopped: job.stop was set; the checkpoint is saved.
+  """
+  if job.config.protocol.statistics != 'folds':
+    return fit(job, seeds)
+  alone = [_of_fold(job, k) for k in range(len(job.splits))]
+  fitted = [fit(one, seeds) for one in alone]
+  metrics_log.merge(job.workdir, [one.workdir for one in alone])
+  return [_joined(seed) for seed in zip(*fitted, strict=True)]
+
+
+def fit(job: Job, seeds: tuple[int, ...]) -> list[Fitted]:
+  """`train` of folds that share their clips, block after block."""
+  job.stop.patient = True  # an epoch is finished, and saved
+  try:
+    return _fit(job, seeds)
+  finally:
+    job.stop.patient = False
+
+
+def _fit(job, seeds):
+  planned = blocks.read(job.workdir) or blocks.write(
+    job.workdir, _blocks(job, seeds)
+  )
+  fitted = {seed: Fitted() for seed in seeds}
+  compiled = None
+  for block in planned:
+    folder = job.workdir / 'checkpoints' / block.name
+    done, note = _newest(job, folder)
+    splits = job.splits[block.start : block.stop]
+    if 'probabilities' not in note:
+      if compiled is None or compiled.splits != splits:
+        compiled = compiled_steps.CompiledSteps(job, splits)
+      note = train_loop.TrainLoop(job, block, compiled, folder).run(done, note)
+    for seed in block.seeds:
+      _add(fitted[seed], block, seed, note, folder)
+  return list(fitted.values())
+
+
+def _add(one, block, seed, note, folder):
+  """What a block leaves of one seed, behind what the blocks before it left."""
+  place = block.seeds.index(seed)
+  one.held_out += [np.array(p) for p in note['probabilities'][place]]
+  one.epochs += note['epochs'][place]
+  one.moments += note['moments']
+  members, epoch = (len(block.seeds), block.stop - block.start), note['epoch']
+  one.weights += [
+    Weights(folder, epoch, members, (place, f)) for f in range(members[1])
+  ]
+  one.diverged |= note['diverged'].get(str(seed), {})
+  one.parameters = note['parameters']
+  one.seconds += note['seconds'] / len(block.seeds)
+
+
+def part(one: Fitted, place: slice, rename: Callable[[str], str]) -> Fitted:
+  """The folds at `place` of a training of several.
+
+  Args:
+    one: of all folds.
+    place: of the folds that are kept.
+    rename: the name of a fold to its new one; '' for folds that are not kept.
+  """
+  share = len(one.held_out[place]) / max(len(one.held_out), 1)
+  changes = {'seconds': one.seconds * share}
+  for name, value in _by_fold(one):
+    if isinstance(value, list):
+      changes[name] = value[place]
+    else:
+      named = {rename(fold): x for fold, x in value.items()}
+      changes[name] = {fold: x for fold, x in named.items() if fold}
+  return dataclasses.replace(one, **changes)
+
+
+def _joined(fitted: Sequence[Fitted]) -> Fitted:
+  """Trainings of one fold each as one of all: lists and dicts joined."""
+  changes = {'seconds': sum(one.seconds for one in fitted)}
+  for name, first in _by_fold(fitted[0]):
+    values = [getattr(one, name) for one in fitted]
+    if isinstance(first, list):
+      changes[name] = [x for value in values for x in value]
+    else:
+      changes[name] = {k: x for value in values for k, x in value.items()}
+  return dataclasses.replace(fitted[0], **changes)
+
+
+def _by_fold(one):
+  """The fields that hold something of each fold, a list or a dict."""
+  for field in dataclasses.fields(one):
+    value = getattr(one, field.name)
+    if isinstance(value, list | dict):
+      yield field.name, value
+
+
+def _of_fold(job, k):
+  """The job of one fold alone, its clips scaled by its training clips."""
+  fold, how = job.splits[k], job.config.input
+  streams = pixel_scaling.scalable(job.clips)
+  scale = pixel_scaling.constants(streams, fold.train, how)
+  workdir = job.workdir / 'folds' / fold.name
+  workdir.mkdir(parents=True, exist_ok=True)
+  return dataclasses.replace(
+    job,
+    clips=job.clips | pixel_scaling.apply(streams, scale, how),
+    splits=(fold,),
+    workdir=workdir,
+  )
+
+
+def _blocks(job, seeds):
+  """What fits together, said where it is not everything."""
+  config, label = job.config, job.clips['label']
+  clips = normalize.measured(
+    {k: jnp.asarray(x[[0]]) for k, x in job.clips.items()}, how=config.input
+  )
+  state = jax.eval_shape(
+    lambda: train_step.create_state(
+      job.model,
+      optimizer.adam(config.train.learning_rate, config.train.decay),
+      clips,
+      jax.random.key(0),
+    )
+  )
+  sample = jax.eval_shape(
+    lambda: normalize.batch(clips, np.zeros(1, np.int32), how=config.input)
+  )
+  blocks.check(state)
+  budget = blocks.budget(config.train.memory)
+  batch = min(config.train.batch_size, len(label))
+  fits = blocks.fitting(
+    job.model,
+    state,
+    sample,
+    batch,
+    input_pipeline.on_device(job.clips, batch * len(seeds), budget),
+    parallel.plan(len(job.splits), config.train.parallel).copies,
+    budget,
+  )
+  if input_pipeline.is_streamed(job.clips, budget):
+    job.console.print(
+      f'The clips do not fit beside a training in {budget / 1e9:.1f} GB: each '
+      'step reads its own'
+    )
+  made = blocks.blocks(seeds, len(job.splits), fits)
+  if len(made) > 1:
+    job.console.print(
+      f'{len(seeds)} seed(s) x {len(job.splits)} folds do not fit in '
+      f'{budget / 1e9:.1f} GB: they train in {len(made)} blocks, one after '
+      'another'
+    )
+  return made
+
+
+def _newest(job, folder):
+  """Epochs done and the note of the newest checkpoint of these clips."""
+  done, note = checkpoints.latest(folder, job.console.print)
+  if done and note['fingerprint'] != job.fingerprint:
+    job.console.print('The clips have changed: training starts anew.')
+    return 0, {}
+  return done, note

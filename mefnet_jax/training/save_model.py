@@ -1,0 +1,146 @@
+"""Leaves a run's networks as files that can be opened without its release."""
+
+import itertools
+import operator
+from collections.abc import Iterator
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from mefnet_jax import datasets
+from mefnet_jax.datasets import registry
+from mefnet_jax.models import normalize, pixel_scaling
+from mefnet_jax.runs import checkpoints, model_file
+from mefnet_jax.training import jobs
+
+_FOLDER = 'model'
+
+
+def save(job: jobs.Job, fitted: list[jobs.Fitted], summary: dict) -> None:
+  """Writes workdir/model: the weights of each fold and seed, and model.json.
+
+  Args:
+    job: of the run.
+    fitted: what each seed's training left.
+    summary: as in report.json.
+
+  Raises:
+    OSError: the folder cannot be written.
+  """
+  folder = job.workdir / _FOLDER
+  model_file.begin(folder)
+  members, moments = [], {}
+  for seed, one in zip(job.seeds, fitted, strict=True):
+    for k, params in enumerate(read_weights(job, one.weights)):
+      fold = job.splits[k]
+      arrays = model_file.flatten({'params': params, **_pixels(job, fold)})
+      file = _name(k, seed, len(job.seeds))
+      digest = model_file.write_weights(folder / file, arrays)
+      members.append(
+        {'file': file, 'fold': fold.name, 'seed': seed, 'sha256': digest}
+      )
+      if one.moments[k]:
+        moments[file] = one.moments[k]
+  model_file.write_description(
+    folder, _description(job, summary, members, moments)
+  )
+
+
+def _name(k, seed, seeds):
+  """fold1.safetensors; with several seeds seed0.fold1.safetensors."""
+  front = f'seed{seed}.' if seeds > 1 else ''
+  return f'{front}fold{k + 1}{model_file.SUFFIX}'
+
+
+def read_weights(job: jobs.Job, places: list[jobs.Weights]) -> Iterator[dict]:
+  """The params of each fold in turn, one checkpoint read at a time."""
+  like = _shapes(job)
+  for _, group in itertools.groupby(places, operator.attrgetter('folder')):
+    group = list(group)
+    first = group[0]
+    tree = jax.tree.map(
+      lambda x, front=first.members: np.zeros((*front, *x.shape), x.dtype), like
+    )
+    params = checkpoints.load(first.folder, first.epoch, {'params': tree})
+    for one in group:
+      yield jax.tree.map(
+        lambda x, at=one.place: np.asarray(x[at]), params['params']
+      )
+
+
+def _shapes(job):
+  """Shapes and types of one member's params."""
+  one = {name: jnp.asarray(x[[0]]) for name, x in job.clips.items()}
+  sample = jax.eval_shape(
+    lambda: normalize.batch(
+      normalize.measured(one, how=job.config.input),
+      jnp.zeros(1, jnp.int32),
+      how=job.config.input,
+    )
+  )
+  made = jax.eval_shape(job.model.init, jax.random.key(0), sample)
+  return made['params']
+
+
+def _pixels(job, fold):
+  """The constants of `pixel_scaling`, if the fold's clips were scaled so."""
+  scale = job.pixels
+  if job.config.protocol.statistics == 'folds':
+    streams = pixel_scaling.scalable(job.clips)
+    scale = pixel_scaling.constants(streams, fold.train, job.config.input)
+  if not scale:
+    return {}
+  return {
+    'pixels': {
+      name: {'mean': mean, 'spread': spread}
+      for name, (mean, spread) in scale.items()
+    }
+  }
+
+
+def _description(job, summary, members, moments):
+  """The content of model.json."""
+  config = job.config
+  return {
+    'network': config.model.to_dict(),
+    'classes': list(job.source.classes),
+    'input': {'how': config.input, 'streams': _streams(job)},
+    'frames': config.dataset.frames,
+    'fps': registry.fps(config.dataset),
+    'preprocessing': datasets.preprocessing(config.dataset),
+    'normalisation': {'scale': config.scale, 'moments': moments},
+    'kernels': 'auto',
+    'dataset': config.dataset.name,
+    'synthetic': job.source.synthetic,
+    'licence': registry.licence(config.dataset.name, job.source.synthetic),
+    'scores': summary['metrics'],
+    **{
+      key: summary[key]
+      for key in (
+        'model',
+        'parameters',
+        'protocol',
+        'selection',
+        'intervals',
+        'notices',
+        'verdict',
+        'versions',
+        'command',
+        'device',
+      )
+    },
+    'members': members,
+  }
+
+
+def _streams(job):
+  """What each stream is called where clips are prepared, shape and type."""
+  return {
+    name: {
+      'stored': normalize.stored(name, job.config.input),
+      'shape': list(job.clips[name].shape[1:]),
+      'dtype': str(np.dtype(job.clips[name].dtype)),
+    }
+    for name in job.model.streams
+  }

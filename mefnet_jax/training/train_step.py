@@ -1,0 +1,155 @@
+"""The training of one member: a state, a pure step, and the order of clips.
+
+A member is a fold with a seed. `parallel.py` runs the step for all members at
+once, `fit.py` calls it. Axes: B clips of a batch, N all clips, C classes.
+"""
+
+import flax.struct
+import jax
+import jax.numpy as jnp
+import optax
+from flax import linen as nn
+
+from mefnet_jax.models import augment, normalize
+from mefnet_jax.training import losses, optimizer
+
+
+@flax.struct.dataclass
+class TrainState:
+  """All that a training is, between two steps."""
+
+  step: jax.Array
+  params: dict
+  opt_state: optax.OptState
+
+
+def create_state(
+  model: nn.Module,
+  tx: optax.GradientTransformation,
+  clips: dict,
+  key: jax.Array,
+) -> TrainState:
+  """The state before the first step; clips give the shapes."""
+  sample = normalize.batch(clips, jnp.zeros(1, jnp.int32), how='frames')
+  params = model.init(key, sample)['params']
+  return TrainState(jnp.zeros((), jnp.int32), params, tx.init(params))
+
+
+def train_step(
+  state: TrainState,
+  fold: dict,
+  clips: dict,
+  order: dict,
+  key: jax.Array,
+  *,
+  model: nn.Module,
+  tx: optax.GradientTransformation,
+  how: str,
+  weight_decay: float = 0.0,
+  augmentation: augment.Augmentation | None = None,
+  mixup: float = 0.0,
+  axis_name: str | None = None,
+) -> tuple[TrainState, dict[str, jax.Array]]:
+  """One optimizer step of one member; the same on one device or many.
+
+  Args:
+    state: of the member.
+    fold: 'weight' (N,), what each clip counts, 0 for those that are held
+      out; 'moments' where clips are scaled by those of the fold's training
+      clips (`normalize.training_moments`).
+    clips: `normalize.measured` clips: streams (N, T, H, W, C) uint8, 'label'.
+    order: the batch: 'index' (B,) of clips; 'valid' (B,), 0 for the padding
+      of a batch, else 1; for mixup 'mate' (B,), the clip that each is mixed
+      with. Where `clips` are some clips only, 'at' and 'mate_at' (B,) are
+      their places among them.
+    key: of this step; each clip's dropout follows from it and its index.
+    model, tx: the network and its optimizer.
+    how: the network's input, see `normalize.standardise`.
+    weight_decay: factor of the L2 term.
+    augmentation: of the clips.
+    mixup: alpha of the Beta distribution of shares; 0: none (Zhang et al.,
+      ICLR 2018).
+    axis_name: the devices over which the batch is split.
+
+  Returns:
+    The next state; sums over the fold's clips of loss, weight, correct
+    predictions and clips.
+  """
+  index_B, weight_N = order['index'], fold['weight']
+  key_B = jax.vmap(lambda i: jax.random.fold_in(key, i))(index_B)
+  seen = dict(how=how, moments=fold.get('moments'), augmentation=augmentation)
+  at_B = order.get('at', index_B)
+  batch = normalize.batch(clips, at_B, key_B=key_B, **seen)
+  weight_B = weight_N[index_B] * order['valid']
+  targets = [(batch['label'], weight_B)]
+  if mixup:
+    mate_B = order['mate']
+    mate_key_B = jax.vmap(lambda i: jax.random.fold_in(key, i))(mate_B)
+    mate_at_B = order.get('mate_at', mate_B)
+    mate = normalize.batch(clips, mate_at_B, key_B=mate_key_B, **seen)
+    share_B = _shares(key_B, mixup)
+    batch = _mixed(batch, mate, share_B)
+    mate_weight_B = weight_N[mate_B] * order['valid']
+    targets = [
+      (batch['label'], weight_B * share_B),
+      (mate['label'], mate_weight_B * (1.0 - share_B)),
+    ]
+  batch['key'] = key_B
+  total = _sum_over(sum(w_B.sum() for _, w_B in targets), axis_name)
+  devices = _sum_over(1.0, axis_name)
+
+  def loss_fn(params):
+    logits_BC, _ = model.apply({'params': params}, batch, train=True)
+    loss = sum(losses.cross_entropy(logits_BC, *target) for target in targets)
+    mean = loss / jnp.maximum(total, 1e-12)
+    if weight_decay:
+      mean += weight_decay * losses.attenuation(params) / devices
+    return mean, (logits_BC, loss)
+
+  grads, (logits_BC, loss) = jax.grad(loss_fn, has_aux=True)(state.params)
+  grads = _sum_over(grads, axis_name)
+  params, opt_state = optimizer.apply(tx, grads, state.opt_state, state.params)
+  counted_B = weight_B > 0
+  correct_B = (logits_BC.argmax(-1) == batch['label']) & counted_B
+  sums = {'loss': loss, 'correct': correct_B.sum(), 'clips': counted_B.sum()}
+  sums = {**_sum_over(sums, axis_name), 'weight': total}
+  return TrainState(state.step + 1, params, opt_state), sums
+
+
+def eval_step(
+  params: dict,
+  fold: dict,
+  clips: dict,
+  index_B: jax.Array,
+  *,
+  model: nn.Module,
+  how: str,
+) -> jax.Array:
+  """Logits (B, C) of the clips at index_B; `fold` as in `train_step`."""
+  batch = normalize.batch(clips, index_B, how=how, moments=fold.get('moments'))
+  return model.apply({'params': params}, batch, train=False)[0]
+
+
+def _shares(key_B, alpha):
+  """Each clip's own share of its mixture, (B,)."""
+
+  def share(key):
+    return jax.random.beta(jax.random.fold_in(key, 1), alpha, alpha)
+
+  return jax.vmap(share)(key_B)
+
+
+def _mixed(batch, mate, share_B):
+  """The clips of two batches mixed; labels, words and masks stay."""
+
+  def mix(name, x):
+    if x.dtype != jnp.float32:
+      return x
+    share = share_B.reshape(-1, *[1] * (x.ndim - 1))
+    return x * share + mate[name] * (1.0 - share)
+
+  return {name: mix(name, x) for name, x in batch.items()}
+
+
+def _sum_over(tree, axis_name):
+  return tree if axis_name is None else jax.lax.psum(tree, axis_name)
