@@ -29,7 +29,7 @@ ARROWS = {
   'saliency': 'runs',
   'ops': '',
   'runs': '',
-  '__init__': 'predict runs',
+  '__init__': 'predict',
 }
 
 
