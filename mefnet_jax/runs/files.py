@@ -1,4 +1,4 @@
-"""THE atomic write: aside, then renamed, so that nobody ever sees half a file."""
+"""THE atomic write: aside, then renamed, so that nobody sees half a file."""
 
 import contextlib
 import csv
@@ -12,9 +12,7 @@ from typing import Any
 
 
 @contextlib.contextmanager
-def aside(
-  path: str | os.PathLike, *, mark: str = ''
-) -> Iterator[pathlib.Path]:
+def aside(path: str | os.PathLike, *, mark: str = '') -> Iterator[pathlib.Path]:
   """Yields a path beside `path`, renamed to `path` if all went well.
 
   Whatever the caller makes there, a file or a folder, is gone if it fails. The

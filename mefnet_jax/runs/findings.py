@@ -8,6 +8,7 @@ import pathlib
 import typing
 
 import rich.table
+
 from mefnet_jax.runs import files
 
 if typing.TYPE_CHECKING:

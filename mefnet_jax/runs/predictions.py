@@ -48,7 +48,13 @@ def write(
   Probabilities have nine significant digits, enough for any float32.
   """
   rows = zip(
-    clip, subject, fold, label, predicted, probabilities_NC.tolist(), strict=True
+    clip,
+    subject,
+    fold,
+    label,
+    predicted,
+    probabilities_NC.tolist(),
+    strict=True,
   )
   files.write_csv(
     path,

@@ -8,8 +8,7 @@ import pathlib
 
 import jax
 
-from mefnet_jax.runs import environment
-from mefnet_jax.runs import cache
+from mefnet_jax.runs import cache, environment
 
 
 def prepare(*, deterministic: bool = True):

@@ -1,0 +1,204 @@
+"""A trained network as files: model.json, and safetensors of its weights.
+
+    model/model.json           what the network is, sees and answers
+    model/fold1.safetensors    weights of one member: a fold with a seed
+
+model.json names each weights file with its SHA-256. It is written last, so a
+folder with a model.json is whole. The format of the weights is Hugging Face's
+safetensors: numbers and names, no code.
+"""
+
+import hashlib
+import json
+import os
+import pathlib
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from mefnet_jax.runs import errors, files
+
+FORMAT = 1
+NAME = 'model.json'
+SUFFIX = '.safetensors'
+# Of model.json; a file that lacks one of them is not ours.
+KEYS = (
+  'format',
+  'network',
+  'classes',
+  'input',
+  'frames',
+  'fps',
+  'preprocessing',
+  'normalisation',
+  'kernels',
+  'protocol',
+  'selection',
+  'synthetic',
+  'licence',
+  'scores',
+  'intervals',
+  'notices',
+  'versions',
+  'members',
+)
+_MEMBER = ('file', 'fold', 'seed', 'sha256')
+_SEPARATOR = '/'
+
+
+def write_weights(path: pathlib.Path, arrays: Mapping[str, np.ndarray]) -> str:
+  """Writes arrays by name as safetensors; returns the file's SHA-256.
+
+  Raises:
+    OSError: the file cannot be written.
+  """
+  from safetensors import numpy as safetensors
+
+  whole = {name: np.asarray(x, order='C') for name, x in arrays.items()}
+  content = safetensors.save(whole)
+  files.write(path, content)
+  return hashlib.sha256(content).hexdigest()
+
+
+def write_description(folder: pathlib.Path, description: Mapping) -> None:
+  """Writes model.json, after all weights that it names.
+
+  Args:
+    folder: of the model.
+    description: has all `KEYS`; 'format' is added.
+  """
+  whole = {'format': FORMAT, **description}
+  lacking = [key for key in KEYS if key not in whole]
+  if lacking:
+    raise ValueError(f'a description without {", ".join(lacking)}')
+  files.write_json(folder / NAME, whole, allow_nan=False)
+
+
+def begin(folder: pathlib.Path) -> None:
+  """Makes the folder ready to be written: what is there describes nothing."""
+  folder.mkdir(parents=True, exist_ok=True)
+  for path in (folder / NAME, *folder.glob(f'*{SUFFIX}')):
+    files.remove(path)
+
+
+def read_description(folder: pathlib.Path) -> dict[str, Any]:
+  """model.json, checked as far as can be without the network.
+
+  Raises:
+    errors.UserError: no such folder or file, a link that leads out of the
+      folder, another format version, or fields that lack or are not ours.
+  """
+  if not folder.is_dir():
+    raise errors.UserError(
+      f'{folder}: no such folder: name a run or its model/ folder'
+    )
+  path = inside(folder, NAME)
+  try:
+    found = json.loads(path.read_text(encoding='utf-8'))
+  except FileNotFoundError as error:
+    raise errors.UserError(
+      f'{path}: no such file: the folder holds no model, or only half of one; '
+      'run mefnet_jax.main with its --workdir once more'
+    ) from error
+  except (OSError, ValueError, RecursionError) as error:
+    raise errors.UserError(f'{path}: cannot be read ({error})') from error
+  if not isinstance(found, dict) or 'format' not in found:
+    raise errors.UserError(f'{path}: not the description of a model')
+  if found['format'] != FORMAT:
+    raise errors.UserError(
+      f'{path}: format {found["format"]!r}, this version of mefnet_jax reads '
+      f'{FORMAT}: use the version that wrote it, or train anew'
+    )
+  lacking = [key for key in KEYS if key not in found]
+  if lacking:
+    raise errors.UserError(f'{path}: no {lacking[0]!r}: it is not whole')
+  _check_members(path, found['members'])
+  return found
+
+
+def _check_members(path, members):
+  """Raises UserError for members that name no file of a plain name."""
+  if not isinstance(members, list) or not members:
+    raise errors.UserError(f'{path}: it names no weights')
+  for one in members:
+    fine = isinstance(one, dict) and all(key in one for key in _MEMBER)
+    if not fine or not all(isinstance(one[k], str) for k in ('file', 'sha256')):
+      raise errors.UserError(f'{path}: a member without {", ".join(_MEMBER)}')
+    name = one['file']
+    if name != pathlib.PurePath(name).name or not name.endswith(SUFFIX):
+      raise errors.UserError(
+        f'{path}: {name!r} is not the name of a {SUFFIX} file in its folder'
+      )
+
+
+def read_weights(folder: pathlib.Path, member: Mapping) -> dict:
+  """The arrays of one member by name, its digest checked first.
+
+  Args:
+    folder: of the model.
+    member: an item of model.json's 'members'.
+
+  Raises:
+    errors.UserError: the file is missing, leads out of the folder, or is not
+      the one that model.json names.
+  """
+  from safetensors import SafetensorError
+  from safetensors import numpy as safetensors
+
+  path = inside(folder, member['file'])
+  try:
+    content = path.read_bytes()
+  except OSError as error:
+    raise errors.UserError(
+      f'{path}: cannot be read ({error.strerror}): copy the whole model folder'
+    ) from error
+  if hashlib.sha256(content).hexdigest() != member['sha256']:
+    raise errors.UserError(
+      f'{path}: damaged, or of another model (its SHA-256 is not the one in '
+      f'{NAME}): copy the whole model folder once more'
+    )
+  try:
+    return safetensors.load(content)
+  except (SafetensorError, ValueError, TypeError) as error:
+    raise errors.UserError(f'{path}: no safetensors ({error})') from error
+
+
+def inside(folder: pathlib.Path, name: str) -> pathlib.Path:
+  """The path of a file in the folder.
+
+  Raises:
+    errors.UserError: a link that leads out of the folder.
+  """
+  path = folder / name
+  home = os.path.realpath(folder)
+  if os.path.dirname(os.path.realpath(path)) != home:
+    raise errors.UserError(
+      f'{path}: a link that leads out of its folder is not followed: copy the '
+      'file there'
+    )
+  return path
+
+
+def flatten(tree: Mapping, prefix: str = '') -> dict[str, np.ndarray]:
+  """Nested dicts of arrays as one: {'params/head/kernel': ...}."""
+  flat = {}
+  for name, value in tree.items():
+    path = f'{prefix}{_SEPARATOR}{name}' if prefix else name
+    if isinstance(value, Mapping):
+      flat |= flatten(value, path)
+    else:
+      flat[path] = np.asarray(value)
+  return flat
+
+
+def unflatten(flat: Mapping[str, np.ndarray]) -> dict:
+  """Undoes `flatten`."""
+  tree: dict = {}
+  for path, value in flat.items():
+    *parents, name = path.split(_SEPARATOR)
+    place = tree
+    for parent in parents:
+      place = place.setdefault(parent, {})
+    place[name] = value
+  return tree
