@@ -9,7 +9,7 @@ whole subjects out. What is there already is not run again.
 
 from configs import base_cnn, mecnn, mfcnn
 from experiments import running, tables
-from mefnet_jax.evaluation import claims
+from mefnet_jax.evaluation import published
 from mefnet_jax.runs import cli
 
 NETWORKS = {
@@ -49,9 +49,9 @@ def rows(reports: dict[str, dict]) -> list[dict]:
       protocol=PROTOCOLS[report['protocol']],
     )
     | {
-      f'claim_{key}': claims.claimed(report['dataset'], report['model']).get(
-        key, ''
-      )
+      f'claim_{key}': published.paper_claims(
+        report['dataset'], report['model']
+      ).get(key, '')
       for key in _CLAIMED
     }
     for report in reports.values()

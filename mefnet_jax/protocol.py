@@ -107,7 +107,7 @@ def report(
   summary = results.summary(result)
   if (workdir / 'folds.csv').exists():
     found = audit.find(evidence.from_run(workdir, report=summary))
-    summary = results.audited(result, summary, found)
+    summary = results.with_audit(result, summary, found)
   write.write(workdir, result, summary, clips=clips)
   return summary
 

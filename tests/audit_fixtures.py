@@ -35,7 +35,7 @@ def clean(folder, *, protocol='kfold', clips=24, seed=0, chooser='last'):
   splits = folds.make(config.protocol, label, subject, database, seed=0)
   if chooser == 'validation':
     config.train.selection = chooser
-    splits = validation_split.set_aside(
+    splits = validation_split.add_validation(
       splits, label, subject, share=0.3, seed=0
     )
   record.write(folder, made, label, splits, config)

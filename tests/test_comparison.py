@@ -121,8 +121,8 @@ def test_other_clips_labels_or_classes_are_refused():
   for field, value, words in (
     ('clip', ('new', *other.clip[1:]), 'missing clip: 0'),
     ('classes', ('a', 'b', 'd'), 'classes a, b, d'),
-    ('label', (other.label + 1) % 3, 'another label of clip 0'),
-    ('subject', ('x', *other.subject[1:]), 'another subject of clip 0'),
+    ('label', (other.label + 1) % 3, 'the label of clip 0 differs'),
+    ('subject', ('x', *other.subject[1:]), 'the subject of clip 0 differs'),
   ):
     fields = {k: getattr(other, k) for k in other.__dataclass_fields__}
     wrong = predictions.Predictions(**fields | {field: value})

@@ -7,7 +7,7 @@ import re
 import pytest
 import report_fixtures
 
-from mefnet_jax.evaluation import claims, results
+from mefnet_jax.evaluation import published, results
 from mefnet_jax.report.page import build
 
 _EVIL = '<script>alert("s")</script>'
@@ -111,8 +111,10 @@ def test_claims_are_marked_and_kept_apart():
   assert 'claim 0.998' in _html(
     result
   ) and 'claim 0.998' in report_fixtures.terminal(result)
-  assert claims.claimed('smic', 'mfcnn-late') == claims.claimed('smic', 'mfcnn')
-  assert claims.claimed('cas_me2', 'base')['accuracy'] == 0.9023
+  assert published.paper_claims('smic', 'mfcnn-late') == published.paper_claims(
+    'smic', 'mfcnn'
+  )
+  assert published.paper_claims('cas_me2', 'base')['accuracy'] == 0.9023
   toy = report_fixtures.result(dataset='toy')
   assert not results.summary(toy)['claims']
   assert 'claim' not in report_fixtures.terminal(toy)

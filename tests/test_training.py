@@ -41,7 +41,7 @@ def job(config, clips, workdir, splits=None):
     subject = np.array([f's{i % 5}' for i in range(14)])
     splits = folds.make(config.protocol, clips['label'], subject, seed=0)
     if config.train.selection == 'validation':
-      splits = validation_split.set_aside(
+      splits = validation_split.add_validation(
         splits, clips['label'], subject, share=0.3, seed=0
       )
   return cross_validation.Job(

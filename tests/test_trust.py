@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from mefnet_jax import protocol
 from mefnet_jax.audit import probes
-from mefnet_jax.evaluation import intervals, literature, metrics, results
+from mefnet_jax.evaluation import intervals, metrics, published, results
 from mefnet_jax.report import cards
 from mefnet_jax.report.page import faces
 
@@ -64,17 +64,21 @@ def test_ece_of_true_and_of_boastful_probabilities():
 
 def test_worst_clips_are_wrong_and_the_surest_first():
   shares = np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4], [0.3, 0.7]])
-  assert metrics.worst(shares, [1, 1, 1, 0]).tolist() == [0, 3, 2]
-  assert metrics.worst(shares, [1, 1, 1, 0], most=1).tolist() == [0]
-  assert not metrics.worst(shares, [0, 1, 0, 1]).size
+  wrong = metrics.most_confident_errors(shares, [1, 1, 1, 0])
+  assert wrong.tolist() == [0, 3, 2]
+  wrong = metrics.most_confident_errors(shares, [1, 1, 1, 0], most=1)
+  assert wrong.tolist() == [0]
+  assert not metrics.most_confident_errors(shares, [0, 1, 0, 1]).size
 
 
 def test_spread_is_that_of_numpy():
-  found = intervals.spread([{'uar': 0.5}, {'uar': 0.7}, {'uar': 0.9}])['uar']
+  found = intervals.spread_over_seeds(
+    [{'uar': 0.5}, {'uar': 0.7}, {'uar': 0.9}]
+  )['uar']
   assert found == pytest.approx(
     {'mean': 0.7, 'std': 0.2, 'low': 0.5, 'high': 0.9}
   )
-  assert intervals.spread([{'uar': 0.5}]) == {}
+  assert intervals.spread_over_seeds([{'uar': 0.5}]) == {}
 
 
 def _faces(shared, people=6, clips=8, seed=0):
@@ -122,21 +126,21 @@ def _summary(**changes):
 
 def test_published_scores_stand_beside_like_runs_only():
   real = {'synthetic': False, 'literature': 'megc2019', 'protocol': 'loso'}
-  assert not literature.comparable(_summary())['rows']
-  honest = literature.comparable(_summary(**real))
-  leaky = literature.comparable(_summary(**real, selection='oracle'))
+  assert not published.comparable(_summary())['rows']
+  honest = published.comparable(_summary(**real))
+  leaky = published.comparable(_summary(**real, selection='oracle'))
   assert {row['leaky'] for row in honest['rows']} == {'no'}
   assert {row['leaky'] for row in leaky['rows']} == {'yes'}
   for found in (honest, leaky):
     assert len(found['rows']) + sum(found['why'].values()) == len(
-      literature.rows()
+      published.literature()
     )
     assert all(row['data'] == 'megc2019' for row in found['rows'])
-  assert not literature.comparable(_summary(synthetic=False))['rows']
+  assert not published.comparable(_summary(synthetic=False))['rows']
 
 
 def test_published_scores_are_data_with_a_source():
-  for row in literature.rows():
+  for row in published.literature():
     assert row['source'] and row['protocol'] and row['why']
     assert row['leaky'] in ('yes', 'no', 'unknown')
     given = [row[key] for key in ('accuracy', 'uf1', 'uar') if row[key]]

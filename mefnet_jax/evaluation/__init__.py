@@ -1,4 +1,4 @@
-"""Who is tested, how well, and how surely: folds, scores, intervals, tests.
+"""Folds, scores, confidence intervals and significance tests.
 
-NumPy on labels and probabilities; nothing here knows a network.
+NumPy on labels and probabilities only; this room imports no network and no jax.
 """

@@ -1,46 +1,49 @@
-"""Deals subjects to folds that are alike in size and in classes."""
+"""Assigns subjects to folds of similar size and class frequencies."""
 
 import numpy as np
 
-_ORDERS = 32  # orders of subjects that are tried
+_NUM_ORDERS = 32  # random orders of the subjects that are tried
 
 
-def subjects(counts_SC, folds: int, rng: np.random.Generator) -> np.ndarray:
-  """The fold of each subject: the best of several greedy assignments.
+def assign_folds(
+  counts_SC: np.ndarray, num_folds: int, rng: np.random.Generator
+) -> np.ndarray:
+  """Returns the fold of each subject: the best of several greedy assignments.
 
   Args:
-    counts_SC: clips of each subject (rows) and class (columns).
-    folds: K, at most as many as there are subjects.
-    rng: of the orders in which subjects are dealt.
+    counts_SC: number of clips of each subject (row) and class (column).
+    num_folds: K, at most the number of subjects.
+    rng: draws the orders in which the subjects are assigned.
 
   Returns:
-    (S,) indices of folds, none of them empty.
+    (S,) fold indices; no fold is empty.
   """
   largest_first = np.argsort(-counts_SC.sum(1), kind='stable')
   orders = [largest_first] + [
-    rng.permutation(len(counts_SC)) for _ in range(_ORDERS - 1)
+    rng.permutation(len(counts_SC)) for _ in range(_NUM_ORDERS - 1)
   ]
-  tried = [_greedy(counts_SC, folds, order) for order in orders]
+  tried = [_greedy(counts_SC, num_folds, order) for order in orders]
   return min(tried, key=lambda cost_fold: cost_fold[0])[1]
 
 
-def _greedy(counts_SC, folds: int, order):
-  """Puts each subject where the imbalance grows least: (cost, fold)."""
-  table_KC = np.zeros((folds, counts_SC.shape[1]), np.int64)
+def _greedy(counts_SC, num_folds, order):
+  """Puts each subject where the imbalance grows least: (cost, fold_S)."""
+  table_KC = np.zeros((num_folds, counts_SC.shape[1]), np.int64)
   fold_S = np.full(len(order), -1)
   for s in order:
-    after_KKC = table_KC + np.eye(folds, dtype=int)[:, :, None] * counts_SC[s]
+    added_KKC = np.eye(num_folds, dtype=int)[:, :, None] * counts_SC[s]
+    after_KKC = table_KC + added_KKC
     fold_S[s] = _imbalance(after_KKC, counts_SC).argmin()
     table_KC = after_KKC[fold_S[s]]
   return _imbalance(table_KC, counts_SC), fold_S
 
 
 def _imbalance(table_KC, counts_SC):
-  """Unevenness of folds in classes and size; lost classes outweigh all.
+  """Unevenness of the folds in classes and size; lost classes dominate.
 
-  A class is lost when one fold holds all of its clips: that fold trains
-  without it. A class that one subject alone has is lost whatever one does.
-  The squared size makes an empty fold the cheapest, so none stays empty.
+  A class is lost if one fold holds all of its clips, because that fold then
+  trains without it. A class that only one subject has is always lost. The
+  squared size makes an empty fold the cheapest choice, so none stays empty.
   """
   total_C = counts_SC.sum(0)
   lost = (table_KC == total_C).sum((-2, -1))

@@ -1,4 +1,4 @@
-"""What a run's scores are made of: classes, people, seeds, the worst clips."""
+"""A run's scores by class, subject, seed and database, and its worst errors."""
 
 from typing import Any
 
@@ -7,11 +7,11 @@ import numpy as np
 from mefnet_jax.evaluation import by_database, intervals, metrics
 
 
-def breakdown(result) -> dict[str, Any]:
-  """The part of report.json below the scores: by class, person, seed, clip.
+def breakdown(result: Any) -> dict[str, Any]:
+  """Returns the part of report.json that details the pooled scores.
 
   Args:
-    result: a `results.Result`.
+    result: a `results.Result`, which imports this module.
   """
   classes = len(result.classes)
   counts_CC = metrics.confusion(result.label, result.predicted, classes)
@@ -29,8 +29,9 @@ def breakdown(result) -> dict[str, Any]:
     'databases': by_database.scores(
       result.label, result.predicted, result.database, classes
     ),
-    # Mean, standard deviation and range of each score over the seeds.
-    'spread': intervals.spread([seed['metrics'] for seed in per_seed]),
+    'spread': intervals.spread_over_seeds(
+      [seed['metrics'] for seed in per_seed]
+    ),
     'mistakes': _mistakes(result),
     'findings': {kind: kinds.count(kind) for kind in sorted(set(kinds))},
   }
@@ -52,7 +53,7 @@ def _per_subject(result):
 
 
 def _mistakes(result):
-  """The clips that are wrong with the highest probabilities."""
+  """The wrong clips with the highest predicted probabilities."""
   predicted = result.predicted
   return [
     {
@@ -64,12 +65,14 @@ def _mistakes(result):
       'probability': float(result.probabilities[i, predicted[i]]),
       'true_probability': float(result.probabilities[i, result.label[i]]),
     }
-    for i in metrics.worst(result.probabilities, result.label).tolist()
+    for i in metrics.most_confident_errors(
+      result.probabilities, result.label
+    ).tolist()
   ]
 
 
 def _per_seed(result):
-  """Scores of each seed alone: what a lucky or unlucky seed would say."""
+  """Scores of each seed alone, to show how far they depend on the seed."""
   if result.seed_probabilities is None:
     return []
   return [

@@ -1,10 +1,14 @@
-"""Scores of each database of a composite, and of the composite.
+"""Scores of a composite data set as a whole and of each of its databases.
 
-The MEGC scores a composite as a whole and its parts beside it, from the same
-predictions: all folds are pooled, then the clips of a database are scored.
+As in the MEGC, the predictions of all folds are pooled first; then the clips
+of each database are scored separately.
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 
 from mefnet_jax.evaluation import metrics
 
@@ -16,8 +20,13 @@ TITLES = {
 }
 
 
-def scores(label, predicted, database, num_classes: int) -> list[dict]:
-  """The composite's row, then one a database, by name.
+def scores(
+  label: npt.ArrayLike,
+  predicted: npt.ArrayLike,
+  database: Sequence[str],
+  num_classes: int,
+) -> list[dict[str, Any]]:
+  """Scores the composite, then each database in alphabetical order.
 
   Args:
     label, predicted: (N,) classes of the held-out clips of all folds.
@@ -25,8 +34,9 @@ def scores(label, predicted, database, num_classes: int) -> list[dict]:
     num_classes: C; a class that a database lacks counts as 0 in its means.
 
   Returns:
-    Dicts with database, clips, metrics (as `metrics.scores`) and per_class,
-    how many clips each class has; [] where there are not two databases.
+    One dict per row with keys database, clips (their number), metrics (of
+    `metrics.scores`) and per_class (the number of clips of each class); an
+    empty list if there are fewer than two databases.
   """
   names, database = sorted(set(database)), np.array(database)
   if len(names) < 2:
@@ -45,6 +55,6 @@ def scores(label, predicted, database, num_classes: int) -> list[dict]:
   ]
 
 
-def title(row: dict) -> str:
-  """The database's name as one writes it."""
+def title(row: dict[str, Any]) -> str:
+  """Returns the name of a row's database as it is usually written."""
   return TITLES.get(row['database'], row['database'] or 'unnamed')

@@ -1,24 +1,29 @@
-"""Trains on some databases and tests on others: the two sides of each fold."""
+"""The cross_database protocol: trains on some databases, tests on others."""
 
 import numpy as np
+from ml_collections import ConfigDict
 
 from mefnet_jax.runs import errors
 
 
-def sides(protocol, database) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-  """Masks over the clips of those that train and those that are tested.
+def train_test_masks(
+  protocol: ConfigDict, database: np.ndarray
+) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+  """Returns the training and the test mask of each fold.
 
   Args:
-    protocol: has train_on and test_on, names of databases with + between.
-      Without test_on there is a fold a database that train_on does not name;
-      without train_on all databases train that are not tested.
-    database: (N,) databases of origin.
+    protocol: has train_on and test_on, names of databases joined by '+'. If
+      test_on is empty, each database that train_on does not name is tested in
+      a fold of its own; if train_on is empty, every database that is not
+      tested is trained on.
+    database: (N,) names of the databases of origin.
 
   Returns:
-    One (train (N,), test (N,)) a fold, by the name of what is tested.
+    (train (N,), test (N,)) boolean masks by the name of what is tested.
 
   Raises:
-    UserError: fewer than two databases, an unknown one, or one on both sides.
+    UserError: fewer than two databases, an unknown one, or one that would be
+      both trained on and tested.
   """
   names = sorted(set(database.tolist()) - {''})
   if len(names) < 2:
@@ -29,7 +34,7 @@ def sides(protocol, database) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     )
   tested = _wanted(protocol, 'test_on', names)
   trained = _wanted(protocol, 'train_on', names)
-  made = {}
+  masks = {}
   each = [[name] for name in names if name not in trained]
   for test in [tested] if tested else each or [trained]:
     train = trained or [name for name in names if name not in test]
@@ -37,10 +42,10 @@ def sides(protocol, database) -> dict[str, tuple[np.ndarray, np.ndarray]]:
       raise errors.UserError(
         f'--config.protocol.train_on={"+".join(train)} and '
         f'test_on={"+".join(test)}: a database may not be on both sides, and '
-        'each side needs one'
+        'each side needs at least one'
       )
-    made['+'.join(test)] = np.isin(database, train), np.isin(database, test)
-  return made
+    masks['+'.join(test)] = np.isin(database, train), np.isin(database, test)
+  return masks
 
 
 def _wanted(protocol, field, names):

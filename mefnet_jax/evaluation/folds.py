@@ -1,15 +1,17 @@
-"""Who trains and who is tested: the folds of a protocol, as clip indices."""
+"""The folds of a protocol: which clips train and which are tested."""
 
 import dataclasses
 
 import numpy as np
+import numpy.typing as npt
+from ml_collections import ConfigDict
 
 from mefnet_jax.evaluation import balance, cross_database
 from mefnet_jax.runs import errors
 
 _SAME_FACES = (
   'clips are split at random, so the same people are in training and in '
-  'test: the score also counts recognising the person'
+  'test, and the score also rewards recognising the person'
 )
 _LEAKY = {
   'loso': '',
@@ -18,11 +20,10 @@ _LEAKY = {
   'holdout': _SAME_FACES,
   'kfold_clips': _SAME_FACES,
 }
-# Of the way from (labels, subjects, seed) to folds: raised when it changes.
+# Raised whenever the same labels, subjects and seed give other folds.
 VERSION = 1
 
-
-# Of config.protocol, besides its name.
+# Allowed values of fields of config.protocol.
 CHOICES = {
   'mistake': ('none', 'duplicates', 'tested_on_training'),
   'statistics': ('clip', 'folds', 'all'),
@@ -31,10 +32,13 @@ CHOICES = {
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Fold:
-  """One training and its test: sorted int32 indices into the clips.
+  """The training, test and validation clips of one fold.
 
-  train, test and validation share no clip; validation may be empty.
-  train_subjects and test_subjects name whose clips these are.
+  Attributes:
+    name: of the fold, unique within the protocol.
+    train, test, validation: sorted int32 indices of clips, without overlap;
+      validation may be empty.
+    train_subjects, test_subjects: names of the people in those clips.
   """
 
   name: str
@@ -46,9 +50,14 @@ class Fold:
 
 
 def make(
-  protocol, label, subject, database=(), *, seed: int
+  protocol: ConfigDict,
+  label: npt.ArrayLike,
+  subject: npt.ArrayLike,
+  database: npt.ArrayLike = (),
+  *,
+  seed: int,
 ) -> tuple[Fold, ...]:
-  """The folds of a protocol: a function of its arguments alone.
+  """Makes the folds of a protocol, deterministically from its arguments.
 
   Args:
     protocol: has name (loso, kfold, cross_database, holdout, kfold_clips),
@@ -60,20 +69,21 @@ def make(
     seed: of the random choices; loso and cross_database make none.
 
   Returns:
-    Folds in a stable order: a subject's name each for loso, 'fold1', ... for
-    kfold and kfold_clips, one 'holdout', and a database's name each for
-    cross_database. In loso, kfold, kfold_clips each clip is in the test side
-    of exactly one fold.
+    Folds in a stable order, named by their subject (loso), 'fold1', 'fold2',
+    ... (kfold, kfold_clips), 'holdout', or by the tested databases
+    (cross_database). In loso, kfold and kfold_clips each clip is tested in
+    exactly one fold.
 
   Raises:
-    UserError: unknown protocol, or too few subjects or clips for it.
+    UserError: the protocol is unknown, or there are too few subjects or clips
+      for it.
   """
   label, subject = np.asarray(label), np.asarray(subject)
   why_leaky(protocol.name)
   if protocol.name == 'cross_database':
-    sides = cross_database.sides(protocol, np.asarray(database))
-    made = [_fold(name, *masks, subject) for name, masks in sides.items()]
-    return tuple(_of_different_people(fold) for fold in made)
+    masks = cross_database.train_test_masks(protocol, np.asarray(database))
+    splits = [_fold(name, *pair, subject) for name, pair in masks.items()]
+    return tuple(_of_different_people(fold) for fold in splits)
   split = {
     'loso': _loso,
     'kfold': _kfold,
@@ -87,7 +97,11 @@ def make(
 
 
 def why_leaky(name: str) -> str:
-  """Why a protocol's scores do not hold for new people; '' if they do."""
+  """Returns why a protocol's scores do not hold for new people, '' if they do.
+
+  Raises:
+    UserError: there is no such protocol.
+  """
   if name not in _LEAKY:
     raise errors.UserError(
       f'no protocol {name!r}: set --config.protocol.name=' + '|'.join(_LEAKY)
@@ -96,9 +110,10 @@ def why_leaky(name: str) -> str:
 
 
 def split_strings(fold: Fold) -> tuple[str, str] | None:
-  """Training and test side as sums of TFDS splits: ('s01+s02', 's03').
+  """Returns the training and test splits as TFDS writes them.
 
-  None where a subject is on both sides, for then no split says it.
+  For example ('s01+s02', 's03'). None if a subject is on both sides, because
+  TFDS splits hold whole subjects.
   """
   if set(fold.train_subjects) & set(fold.test_subjects):
     return None
@@ -106,7 +121,7 @@ def split_strings(fold: Fold) -> tuple[str, str] | None:
 
 
 def _fold(name: str, train_N: np.ndarray, test_N: np.ndarray, subject) -> Fold:
-  """The fold of two masks over the clips."""
+  """The fold of a training and a test mask over the clips."""
   train, test = (
     np.flatnonzero(side).astype(np.int32) for side in (train_N, test_N)
   )
@@ -121,7 +136,10 @@ def _fold(name: str, train_N: np.ndarray, test_N: np.ndarray, subject) -> Fold:
 
 
 def _of_different_people(fold: Fold) -> Fold:
-  """The fold, if nobody is on both sides: SMIC's cameras saw the same."""
+  """Returns the fold, or raises UserError if somebody is on both sides.
+
+  SMIC's cameras, for example, filmed the same people.
+  """
   both = sorted(set(fold.train_subjects) & set(fold.test_subjects))
   if both:
     raise errors.UserError(
@@ -144,14 +162,14 @@ def _loso(protocol, label, subject, rng):
 
 
 def _kfold(protocol, label, subject, rng):
-  """K folds of whole subjects, alike in size and in classes."""
+  """K folds of whole subjects, of similar size and class frequencies."""
   names, who = np.unique(subject, return_inverse=True)
   _check_folds(protocol, len(names), 'subjects')
   classes, what = np.unique(label, return_inverse=True)
   counts_SC = np.zeros((len(names), len(classes)), np.int64)
   np.add.at(counts_SC, (who, what), 1)
-  fold_S = balance.subjects(counts_SC, protocol.folds, rng)
-  # The order of first appearance, so that names do not hang on the search.
+  fold_S = balance.assign_folds(counts_SC, protocol.folds, rng)
+  # Numbered by first appearance, so that names do not depend on the search.
   order = list(dict.fromkeys(fold_S.tolist()))
   return {f'fold{i + 1}': fold_S[who] == fold for i, fold in enumerate(order)}
 
@@ -159,17 +177,17 @@ def _kfold(protocol, label, subject, rng):
 def _check_folds(protocol, count: int, what: str):
   if 2 <= protocol.folds <= count:
     return
-  mend = f'set --config.protocol.folds to 2 .. {count}'
+  remedy = f'set --config.protocol.folds to 2 .. {count}'
   if count < 2:
-    mend = f'add {what}'
+    remedy = f'add {what}'
   raise errors.UserError(
     f'protocol {protocol.name} with {protocol.folds} folds, but the release '
-    f'has {count} {what}: {mend}'
+    f'has {count} {what}: {remedy}'
   )
 
 
 def _holdout(protocol, label, subject, rng):
-  """One random split by clip, with the same share of each class."""
+  """One random split of the clips, with the same share of each class."""
   share = protocol.test_share
   if not 0 < share < 1:
     raise errors.UserError(
@@ -192,7 +210,7 @@ def _holdout(protocol, label, subject, rng):
 
 
 def _kfold_clips(protocol, label, subject, rng):
-  """K folds of clips at random, alike in size and in classes."""
+  """K folds of random clips, of similar size and class frequencies."""
   _check_folds(protocol, len(label), 'clips')
   order, _, _ = _by_class(label, rng)
   fold_N = np.empty(len(label), int)
@@ -201,7 +219,7 @@ def _kfold_clips(protocol, label, subject, rng):
 
 
 def _by_class(label, rng):
-  """Clips in random order within their class; each class's start and size."""
+  """Clips grouped by class in random order; start and size of each class."""
   order = rng.permutation(len(label))
   order = order[np.argsort(label[order], kind='stable')]
   _, starts, sizes = np.unique(

@@ -1,8 +1,8 @@
-"""folds.csv: who trains, validates and is tested. folds.json is made from it.
+"""folds.csv, the roles of the clips in each fold, and folds.json beside it.
 
-folds.csv   clip,subject,fold,role: a row a clip, fold and role
-folds.json  version, protocol, seed; of each fold its name, the clips that
-            train and are tested, and both sides as sums of TFDS splits
+folds.csv   clip,subject,fold,role: one row per clip, fold and role
+folds.json  version, protocol and seed; for each fold its name, the training
+            and test clips, and both sides as TFDS split strings
 """
 
 import pathlib
@@ -16,7 +16,7 @@ from mefnet_jax.runs import errors, files, predictions
 ROLES = ('train', 'validation', 'test')
 COLUMNS = ('clip', 'subject', 'fold', 'role')
 
-# fold: role: clip: subject
+# table[fold][role][clip] is the clip's subject.
 Table = dict[str, dict[str, dict[str, str]]]
 
 
@@ -32,8 +32,8 @@ def write(
   Args:
     workdir: of the run.
     splits: the folds, as indices into the clips.
-    clip, subject: (N,) ids of the clips, and whose they are.
-    config: the run's; seed and protocol are read.
+    clip, subject: (N,) names of the clips and of the people in them.
+    config: of the run; seed and protocol are read.
   """
   rows = [
     (clip[i], subject[i], fold.name, role)
@@ -56,7 +56,7 @@ def write(
 
 
 def _described(fold, sides):
-  """Splits are null where a subject is on both sides: no split says it."""
+  """A fold in folds.json; its splits are null if a subject is on both sides."""
   train_split, test_split = folds.split_strings(fold) or (None, None)
   return {
     'name': fold.name,
@@ -67,16 +67,17 @@ def _described(fold, sides):
 
 
 def read(path: pathlib.Path) -> Table:
-  """Who is where in each fold; a clip may well be in two roles.
+  """Reads folds.csv; a clip may have several roles in a (leaky) fold.
 
   Raises:
-    errors.UserError: a table that cannot be read, or a role that is none.
+    errors.UserError: the file cannot be read, or holds an unknown role.
   """
   table: Table = {}
   for number, row in enumerate(predictions.rows(path, COLUMNS), 2):
     if row['role'] not in ROLES:
       raise errors.UserError(
-        f'{path}: row {number}: role {row["role"]!r}: one of {", ".join(ROLES)}'
+        f'{path}: row {number}: role {row["role"]!r}: write one of '
+        + ', '.join(ROLES)
       )
     fold = table.setdefault(row['fold'], {role: {} for role in ROLES})
     fold[row['role']][row['clip']] = row['subject']

@@ -1,18 +1,19 @@
-"""What each clip counts in a fold's training: nothing where it is held out."""
+"""Loss weights of the clips in a fold; they mask out the held-out clips."""
 
 import numpy as np
 
 
 def clip_weights(
-  label_N: np.ndarray, train: np.ndarray, classes: int, *, balanced: bool
+  label_N: np.ndarray, train: np.ndarray, num_classes: int, *, balanced: bool
 ) -> np.ndarray:
-  """What each clip counts in a fold's training; 0 for a clip held out.
+  """Returns each clip's weight in a fold's training loss; 0 if held out.
 
   Args:
     label_N: labels of all clips.
-    train: indices of the fold's training clips; only they are counted.
-    classes: number of classes.
-    balanced: weigh a class by the inverse of its frequency in training.
+    train: indices of the fold's training clips; class frequencies are those
+      of these clips alone.
+    num_classes: number of classes.
+    balanced: weight classes by their inverse frequency.
 
   Returns:
     (N,) float32, with mean 1 over the training clips.
@@ -20,7 +21,7 @@ def clip_weights(
   weight_N = np.zeros(len(label_N), np.float32)
   weight_N[train] = 1.0
   if balanced:
-    count_C = np.bincount(label_N[train], minlength=classes)
+    count_C = np.bincount(label_N[train], minlength=num_classes)
     present = max(1, np.count_nonzero(count_C))
     weight_C = len(train) / (present * np.maximum(count_C, 1))
     weight_N[train] = weight_C[label_N[train]]

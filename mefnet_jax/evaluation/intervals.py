@@ -1,17 +1,25 @@
-"""How sure a score is, and what it must beat: intervals, spread, baselines."""
+"""Confidence intervals of scores, their spread over seeds, and baselines."""
 
 import numpy as np
+import numpy.typing as npt
 
 from mefnet_jax.evaluation import metrics
 
 
-def intervals(
-  label, predicted, subject, num_classes: int, *, draws: int = 2000, seed=0
+def bootstrap(
+  label: npt.ArrayLike,
+  predicted: npt.ArrayLike,
+  subject: npt.ArrayLike,
+  num_classes: int,
+  *,
+  draws: int = 2000,
+  seed: int = 0,
 ) -> dict[str, list[float] | None]:
-  """95 % intervals of the pooled scores, bootstrapped by subject.
+  """Returns 95 % intervals of the pooled scores, bootstrapped over subjects.
 
-  Clips of one person are alike, so people are drawn with replacement, each
-  with all of their clips; the bounds are percentiles of the pooled scores.
+  Clips of one person are not independent, so whole subjects are drawn with
+  replacement, each with all of their clips; the bounds are percentiles of the
+  pooled scores (percentile bootstrap).
 
   Args:
     label: (N,) true classes.
@@ -22,9 +30,8 @@ def intervals(
     seed: of the samples.
 
   Returns:
-    [low, high] of each key of `metrics.scores`; None for all of them when
-    there are fewer than two subjects, since one person says nothing about
-    the next.
+    [low, high] for each key of `metrics.scores`; None for every key if there
+    are fewer than two subjects.
   """
   names, who = np.unique(np.asarray(subject), return_inverse=True)
   if len(names) < 2:
@@ -50,10 +57,12 @@ def intervals(
   return bounds
 
 
-def spread(scores: list[dict[str, float]]) -> dict[str, dict[str, float]]:
-  """Mean, std (n - 1), low and high of each score over two or more seeds.
+def spread_over_seeds(
+  scores: list[dict[str, float]],
+) -> dict[str, dict[str, float]]:
+  """Returns mean, std (n - 1), low and high of each score over the seeds.
 
-  {} for fewer than two: one seed tells nothing about the next.
+  Empty for fewer than two seeds.
   """
   if len(scores) < 2:
     return {}
@@ -69,16 +78,16 @@ def spread(scores: list[dict[str, float]]) -> dict[str, dict[str, float]]:
   }
 
 
-def baseline(label, num_classes: int) -> dict[str, float]:
-  """What needs no face: accuracy of the commonest class, and UAR of chance."""
+def baseline(label: npt.ArrayLike, num_classes: int) -> dict[str, float]:
+  """Returns the accuracy of the commonest class, and the UAR of chance."""
   return {
-    'majority_accuracy': majority(label, num_classes)['accuracy'],
+    'majority_accuracy': majority_scores(label, num_classes)['accuracy'],
     'chance_uar': 1 / num_classes,
   }
 
 
-def majority(label, num_classes: int) -> dict[str, float]:
-  """Scores of always answering the commonest class of (N,) labels."""
+def majority_scores(label: npt.ArrayLike, num_classes: int) -> dict[str, float]:
+  """Returns the scores of always predicting the commonest of (N,) labels."""
   commonest = np.bincount(label, minlength=num_classes).argmax()
   answer = np.full(len(label), commonest)
   return metrics.scores(label, answer, num_classes)

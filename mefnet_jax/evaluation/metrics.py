@@ -1,19 +1,25 @@
-"""Scores of a classifier, all from its confusion matrix.
+"""Scores of a classifier, all computed from its confusion matrix.
 
 Equal to scikit-learn's with `labels=range(num_classes), zero_division=0`: a
-class that nobody has or nobody predicts counts as 0 and stays in the mean.
-Shape suffix: C classes (rows of a confusion matrix true, columns predicted);
-any axes may lead, so thousands of bootstrap draws are scored at once.
+class without clips or without predictions counts as 0 and stays in the mean.
+Shape suffix C: classes; rows of a confusion matrix are true classes, columns
+predicted ones. Leading axes are allowed, so that thousands of bootstrap draws
+are scored at once.
 
 The paper's eqs. 8-13 define accuracy, precision, recall (= sensitivity),
 specificity, F1, WAR (eq. 11) and UAR (eq. 12).
 """
 
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 
 
-def scores(label, predicted, num_classes: int) -> dict[str, float]:
-  """Scores of predictions that were pooled over the folds.
+def scores(
+  label: npt.ArrayLike, predicted: npt.ArrayLike, num_classes: int
+) -> dict[str, float]:
+  """Scores predictions that were pooled over the folds.
 
   Args:
     label: (N,) true classes, 0 to num_classes - 1.
@@ -21,37 +27,44 @@ def scores(label, predicted, num_classes: int) -> dict[str, float]:
     num_classes: C, absent classes included.
 
   Returns:
-    accuracy, precision, recall, sensitivity, specificity, f1, uf1, war, uar
-    between 0 and 1; see `from_confusion`.
+    accuracy, precision, recall, sensitivity, specificity, f1, uf1, war and
+    uar, each between 0 and 1; see `from_confusion`.
   """
   counts_CC = confusion(label, predicted, num_classes)
   return {key: float(x) for key, x in from_confusion(counts_CC).items()}
 
 
-def confusion(label, predicted, num_classes: int) -> np.ndarray:
-  """Counts (C, C) of true class (row) and predicted class (column).
+def confusion(
+  label: npt.ArrayLike, predicted: npt.ArrayLike, num_classes: int
+) -> np.ndarray:
+  """Returns the confusion matrix (C, C): true class by predicted class.
 
   Raises:
-    ValueError: lengths differ, or a class is not in 0 .. num_classes - 1.
+    ValueError: the lengths differ, or a class is not in 0 .. num_classes - 1.
   """
   label, predicted = np.asarray(label), np.asarray(predicted)
   if label.shape != predicted.shape or label.ndim != 1:
-    raise ValueError(f'label {label.shape} and predicted {predicted.shape}')
+    raise ValueError(
+      f'label has shape {label.shape}, predicted {predicted.shape}: both must '
+      'be (N,)'
+    )
   for x in (label, predicted):
     if x.size and not (0 <= x.min() and x.max() < num_classes):
-      raise ValueError(f'classes {x.min()}..{x.max()} of {num_classes}')
+      raise ValueError(
+        f'classes {x.min()}..{x.max()} must be in 0..{num_classes - 1}'
+      )
   cell = label.astype(np.int64) * num_classes + predicted
   counts = np.bincount(cell, minlength=num_classes**2)
   return counts.reshape(num_classes, num_classes)
 
 
 def from_confusion(counts_CC: np.ndarray) -> dict[str, np.ndarray]:
-  """Scores of confusion matrices (..., C, C), each of shape (...).
+  """Returns the scores of confusion matrices (..., C, C), each of shape (...).
 
   war is the paper's eq. 11 and equals accuracy; uar is its eq. 12 and equals
-  recall and sensitivity. precision, recall, specificity and f1 are plain
-  (macro) means over all classes. uf1 is the MEGC's: mean over classes of
-  2 TP / (2 TP + FP + FN), which is the same number as the macro f1.
+  recall and sensitivity. precision, recall, specificity and f1 are unweighted
+  (macro) means over all classes. uf1 is the MEGC's mean over classes of
+  2 TP / (2 TP + FP + FN), which equals the macro f1.
   """
   table = per_class(counts_CC)
   right = np.trace(counts_CC, axis1=-2, axis2=-1)
@@ -71,7 +84,7 @@ def from_confusion(counts_CC: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def per_class(counts_CC: np.ndarray) -> dict[str, np.ndarray]:
-  """Clips, precision, recall, specificity and f1 of each class: (..., C)."""
+  """Returns clips, precision, recall, specificity and f1 per class (..., C)."""
   tp_C = np.diagonal(counts_CC, axis1=-2, axis2=-1)
   true_C, said_C = counts_CC.sum(-1), counts_CC.sum(-2)
   others_C = true_C.sum(-1, keepdims=True) - true_C
@@ -84,17 +97,19 @@ def per_class(counts_CC: np.ndarray) -> dict[str, np.ndarray]:
   }
 
 
-def log_loss(probabilities_NC, label, *, balanced: bool) -> float:
-  """Mean of -log p(label), p at least 1e-12, over clips or over classes.
+def log_loss(
+  probabilities_NC: npt.ArrayLike, label: npt.ArrayLike, *, balanced: bool
+) -> float:
+  """Returns the mean of -log p(label), with p clipped to at least 1e-12.
 
   Args:
     probabilities_NC: (N, C), N >= 1.
     label: (N,) true classes.
-    balanced: mean over the classes that occur of the mean over their clips,
-      so that a rare class counts as much as a common one.
+    balanced: average over the clips of each class first, then over the
+      classes that occur, so that rare classes count as much as common ones.
 
   Returns:
-    Nats; log C is what equal probabilities get.
+    The loss in nats; uniform probabilities give log C.
   """
   p_NC, label = np.asarray(probabilities_NC, float), np.asarray(label)
   loss_N = -np.log(np.maximum(p_NC[np.arange(len(label)), label], 1e-12))
@@ -103,21 +118,24 @@ def log_loss(probabilities_NC, label, *, balanced: bool) -> float:
   return float(np.mean([loss_N[label == c].mean() for c in np.unique(label)]))
 
 
-def calibration(probabilities_NC, label, *, bins: int = 10) -> dict:
-  """Does a clip called at 80 % come true in 80 % of the cases?
+def calibration(
+  probabilities_NC: npt.ArrayLike, label: npt.ArrayLike, *, bins: int = 10
+) -> dict[str, Any]:
+  """Returns the expected calibration error and the reliability bins.
 
-  Clips fall into equally wide bins by the probability of their predicted
-  class (Guo et al., ICML 2017).
+  Clips are binned by confidence, the probability of their predicted class
+  (Guo et al., ICML 2017).
 
   Args:
     probabilities_NC: (N, C), N >= 1.
     label: (N,) true classes.
-    bins: between 0 and 1; a bin holds its upper bound.
+    bins: number of equally wide bins between 0 and 1; a bin includes its
+      upper bound.
 
   Returns:
-    ece, the mean over clips of |accuracy - confidence| of their bin; and
-    bins, a dict each of low, high, clips, confidence, accuracy, where a clip
-    fell into it.
+    ece: the mean over clips of |accuracy - confidence| of their bin; bins:
+    for each bin that is not empty a dict of low, high, clips, confidence and
+    accuracy.
   """
   p_NC, label = np.asarray(probabilities_NC, float), np.asarray(label)
   top_N, right_N = p_NC.max(1), p_NC.argmax(1) == label
@@ -136,8 +154,10 @@ def calibration(probabilities_NC, label, *, bins: int = 10) -> dict:
   return {'ece': float(sum(gaps) / len(label)), 'bins': table}
 
 
-def worst(probabilities_NC, label, most: int = 10) -> np.ndarray:
-  """Indices of at most `most` wrong clips, the surest mistakes first."""
+def most_confident_errors(
+  probabilities_NC: npt.ArrayLike, label: npt.ArrayLike, most: int = 10
+) -> np.ndarray:
+  """Returns indices of at most `most` wrong clips, most confident first."""
   p_NC, label = np.asarray(probabilities_NC, float), np.asarray(label)
   wrong = np.flatnonzero(p_NC.argmax(1) != label)
   return wrong[np.argsort(-p_NC.max(1)[wrong], kind='stable')][:most]

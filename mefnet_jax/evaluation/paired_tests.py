@@ -1,6 +1,7 @@
-"""Is one run better than another, and could this data have shown it?
+"""Significance tests between two runs, and the power of their data.
 
-All tests pair the runs clip by clip. Suffixes: N clips, S subjects, D draws.
+All tests pair the runs clip by clip. Suffixes: N clips, S subjects, D draws,
+C classes.
 """
 
 import math
@@ -13,24 +14,25 @@ from mefnet_jax.runs import errors, predictions
 
 _DRAWS = 10000
 _POWER = 1.96 + 0.84  # standard errors: 5 % level, 80 % power
-_EXACT = 13  # subjects; 2 ** 13 swaps are all tried
-_FEWEST = 6  # subjects: 2 of 2 ** 6 swaps are less than 5 %, 2 of 2 ** 5 not
+_EXACT = 13  # up to so many subjects all 2 ** 13 swaps are enumerated
+# With 6 subjects 2 of 2 ** 6 swaps are below 5 %; with 5 subjects none can be.
+_FEWEST = 6
 
 
 def compare(
   one: predictions.Predictions, other: predictions.Predictions, *, seed: int = 0
 ) -> dict[str, Any]:
-  """Two runs on the same clips, `other` minus `one`.
+  """Compares two runs on the same clips; differences are `other` minus `one`.
 
   Returns:
-    clips, subjects; scores of both and their difference with a 95 %
-    interval (bootstrap by subject, pairs kept) for accuracy, uar, uf1;
-    mcnemar (exact) of the clips; permutation of the same three, by subject;
-    smallest, the differences of accuracy that this data could show (None:
-    nothing could be told).
+    clips, subjects: their numbers; scores: accuracy, uar and uf1 of both runs
+    and their difference with a 95 % interval (paired bootstrap over
+    subjects); mcnemar: exact McNemar test over clips; permutation: p-values
+    of the same three scores, permuted over subjects; smallest: the smallest
+    differences of accuracy that this data could show (None if unknown).
 
   Raises:
-    UserError: the clips, the classes or the labels are not the same ones.
+    UserError: the runs differ in clips, classes, labels or subjects.
   """
   label, said = _paired(one, other)
   counts_2SCC = _counts(label, said, one.subject, len(one.classes))
@@ -56,12 +58,17 @@ def compare(
   }
 
 
-def mcnemar(one_N, other_N) -> dict[str, float]:
-  """Exact McNemar test (two-sided binomial) of which clips are right.
+def mcnemar(one_N: np.ndarray, other_N: np.ndarray) -> dict[str, float]:
+  """Exact McNemar test (two-sided binomial) on which clips are right.
+
+  Clips of one person are not independent, so this p is too small; the
+  permutation test over subjects does not have that flaw.
+
+  Args:
+    one_N, other_N: whether each run is right on each clip.
 
   Returns:
-    only_one, only_other: clips that one run alone has right; p. Clips of a
-    person are alike, so p is too small; the permutation of subjects is not.
+    only_one, only_other: numbers of clips that only this run has right; p.
   """
   only_one = int((one_N & ~other_N).sum())
   only_other = int((other_N & ~one_N).sum())
@@ -75,7 +82,7 @@ def mcnemar(one_N, other_N) -> dict[str, float]:
 
 
 def holm(p_values: list[float]) -> list[float]:
-  """Holm's adjusted p-values, in the order given."""
+  """Returns Holm's adjusted p-values, in the order of the input."""
   order = np.argsort(p_values, kind='stable')
   scaled = np.sort(p_values) * np.arange(len(p_values), 0, -1)
   adjusted = np.empty(len(p_values))
@@ -83,8 +90,8 @@ def holm(p_values: list[float]) -> list[float]:
   return adjusted.tolist()
 
 
-def detectable(accuracy: float, clips: int) -> dict[str, float]:
-  """What difference of accuracy to another run so many clips could show.
+def detectable(accuracy: float, num_clips: int) -> dict[str, float]:
+  """Returns the differences of accuracy that so many clips could show.
 
   Returns:
     floor: the fewest clips that make an exact McNemar test significant, if
@@ -93,12 +100,12 @@ def detectable(accuracy: float, clips: int) -> dict[str, float]:
     mistakes are independent, were the clips so too.
   """
   fewest = next(n for n in range(1, 64) if 2 * 0.5**n < 0.05)
-  error = math.sqrt(2 * accuracy * (1 - accuracy) / clips)
-  return {'floor': min(1.0, fewest / clips), 'power': _POWER * error}
+  error = math.sqrt(2 * accuracy * (1 - accuracy) / num_clips)
+  return {'floor': min(1.0, fewest / num_clips), 'power': _POWER * error}
 
 
 def _paired(one, other):
-  """Labels (N,) and answers (2, N) of the clips of `one`, in its classes."""
+  """Labels (N,) and predictions (2, N), ordered as the clips of `one`."""
   predictions.check(other, one.clip)
   if set(one.classes) != set(other.classes):
     raise errors.UserError(
@@ -115,17 +122,19 @@ def _paired(one, other):
     if (mine != theirs).any():
       clip = one.clip[int(np.argmax(mine != theirs))]
       raise errors.UserError(
-        f'{other.path}: another {key} of clip {clip} than in {one.path}'
+        f'{other.path}: the {key} of clip {clip} differs from {one.path}'
       )
-  said = renamed[other.predicted][order]
-  return one.label, np.stack([one.predicted, said])
+  predicted = renamed[other.predicted][order]
+  return one.label, np.stack([one.predicted, predicted])
 
 
 def _smallest(counts_2SCC, right_2N):
-  """Differences of accuracy found with 80 % power, from this pair's own
-  scatter: over clips, and over subjects. None where nothing could be found:
-  runs that are right on the same clips, or fewer subjects than six, whose
-  permutation is never below 5 %."""
+  """Differences of accuracy that this pair would show with 80 % power.
+
+  Estimated from the scatter of its own differences over clips and over
+  subjects. None where it cannot be estimated: the runs are right on the same
+  clips, or there are so few subjects that no permutation is below 5 %.
+  """
   clips_S = counts_2SCC[0].sum((-2, -1))
   clips, people = clips_S.sum(), len(clips_S)
   apart = (right_2N[0] != right_2N[1]).mean()
@@ -158,7 +167,10 @@ def _counts(label, said_2N, subject, classes):
 
 
 def _intervals(counts_2SCC, seed):
-  """95 % bounds of the differences, drawing subjects; None for one."""
+  """95 % bounds of the differences, bootstrapped over subjects.
+
+  None if there is only one subject.
+  """
   people = counts_2SCC.shape[1]
   keys = ('accuracy', 'uar', 'uf1')
   if people < 2:
@@ -177,9 +189,10 @@ def _intervals(counts_2SCC, seed):
 
 
 def _permutation(counts_2SCC, seed):
-  """p of |difference| when each subject's two runs may be swapped.
+  """p of |difference| when the two runs are swapped for random subjects.
 
-  All swaps for few subjects, else a seeded sample that counts the data too.
+  All swaps are enumerated for few subjects; for more, a seeded sample is drawn
+  that includes the observed data.
   """
   people = counts_2SCC.shape[1]
   if people <= _EXACT:

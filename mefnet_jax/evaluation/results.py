@@ -1,22 +1,22 @@
-"""What a finished protocol knows, and what follows from it for the report."""
+"""The pooled predictions of a protocol, and the content of report.json."""
 
 import dataclasses
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from mefnet_jax.evaluation import (
   breakdown,
-  claims,
   intervals,
   metrics,
   paired_tests,
+  published,
 )
 from mefnet_jax.runs import errors
 
 _SYNTHETIC = (
-  'rendered faces stand in for a release; the scores say nothing about real '
-  'people'
+  'rendered faces replace the release; the scores say nothing about real people'
 )
 _ORACLE = (
   'the epoch was chosen on the very clips that are scored (selection oracle)'
@@ -27,7 +27,7 @@ _SHUFFLED = (
 )
 
 
-# Of `summary`, and so of report.json.
+# The keys of `summary`, and therefore of report.json.
 KEYS = tuple(
   'dataset release release_path maps literature protocol selection model '
   'parameters clips subjects folds classes seeds notices shuffled_labels '
@@ -40,17 +40,20 @@ KEYS = tuple(
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
 class Result:
-  """Pooled predictions of a protocol and all that the report tells of them.
+  """The pooled predictions of a protocol, with everything the report needs.
 
-  N held-out clips, C classes. Arrays of the N clips are in one order; a clip
-  occurs once. Raises UserError if the network gave no finite probabilities.
+  N held-out clips, C classes. All arrays and tuples of length N share one
+  order, in which each clip occurs once.
+
+  Raises:
+    UserError: a probability is not finite.
   """
 
   dataset: str  # smic, cas_me2, ...
   synthetic: bool
   release: str  # folder of the release
-  maps: bool  # clips are maps of motion, in which nobody is seen
-  literature: str  # what literature.csv calls the data; '' if nothing
+  maps: bool  # whether the clips are flow maps, which show no faces
+  literature: str  # the name of the data in literature.csv; '' if none
   protocol: str
   leaky: str  # folds.why_leaky(protocol)
   selection: str  # last | validation | oracle
@@ -64,8 +67,8 @@ class Result:
   fold: tuple[str, ...]  # N, the fold that held the clip out
   label: np.ndarray  # (N,) integers
   probabilities: np.ndarray  # (N, C), mean over the seeds
-  # One dict an epoch, fold and split, and seed where there are several:
-  # epoch, fold, split ('train' | 'held-out'), loss, accuracy.
+  # Rows of metrics.jsonl: epoch, seed, fold, split ('train' | 'validation' |
+  # 'held-out'), loss, accuracy.
   history: list[dict[str, Any]]
   findings: tuple[Any, ...]  # each with kind, clip, file, what
   seconds: dict[str, float]
@@ -73,8 +76,8 @@ class Result:
   device: str
   command: str
   seed_probabilities: np.ndarray | None = None  # (seeds, N, C)
-  database: tuple[str, ...] = ()  # N, of origin; empty names where one only
-  # What `audit.find` says of the run; {} if it was not audited.
+  database: tuple[str, ...] = ()  # N, of origin; '' where there is only one
+  # The result of `audit.find`; {} if the run was not audited.
   audit: dict[str, Any] = dataclasses.field(default_factory=dict)
 
   def __post_init__(self):
@@ -87,7 +90,7 @@ class Result:
 
   @property
   def predicted(self) -> np.ndarray:
-    """(N,) most probable classes."""
+    """The most probable classes, (N,)."""
     return np.argmax(self.probabilities, axis=1)
 
   @property
@@ -97,35 +100,41 @@ class Result:
 
 
 def leaks(result: Result) -> list[str]:
-  """Ways in which the scored clips, or their people, reached training."""
+  """Returns how the scored clips, or their people, reached training."""
   return [*_declared(result), *result.audit.get('leaks', ())]
 
 
 def notices(result: Result) -> dict[str, str]:
-  """Words that must stand wherever the scores do, and why, in order."""
-  said = {
+  """Returns the warnings that must accompany the scores, each with its reason.
+
+  In the order SYNTHETIC, LEAKY, SHUFFLED LABELS, those that apply.
+  """
+  reasons = {
     'SYNTHETIC': _SYNTHETIC if result.synthetic else '',
     'LEAKY': '; '.join(_reasons(result)),
     'SHUFFLED LABELS': _SHUFFLED if result.shuffled else '',
   }
-  return {word: why for word, why in said.items() if why}
+  return {word: why for word, why in reasons.items() if why}
 
 
 def summary(result: Result) -> dict[str, Any]:
-  """The content of report.json: plain values only.
+  """Returns the content of report.json: plain values only.
 
-  clips counts the scored clips: all of them, or the test side of holdout.
+  'clips' is the number of scored clips: all of them, or the test side of
+  holdout.
   """
-  return _what_ran(result) | _scores(result) | breakdown.breakdown(result)
+  return _provenance(result) | _scores(result) | breakdown.breakdown(result)
 
 
-def audited(result: Result, summary: dict, found: dict) -> dict[str, Any]:
-  """The summary with what an audit says of the run.
+def with_audit(
+  result: Result, summary: dict[str, Any], found: dict[str, Any]
+) -> dict[str, Any]:
+  """Returns the summary with the findings of an audit.
 
   Args:
-    result: the summary's.
-    summary: of `summary`; it is not changed.
-    found: of `audit.find`.
+    result: from which the summary was made.
+    summary: the return value of `summary`; it is not changed.
+    found: the return value of `audit.find`.
   """
   result = dataclasses.replace(result, audit=found)
   uar, bounds = summary['metrics']['uar'], summary['intervals']['uar']
@@ -137,7 +146,13 @@ def audited(result: Result, summary: dict, found: dict) -> dict[str, Any]:
 
 
 def verdict(result: Result, uar: float, bounds: list[float] | None) -> str:
-  """One sentence: does the pooled UAR, with its interval, beat chance?"""
+  """Says in one sentence whether the pooled UAR and its interval beat chance.
+
+  Args:
+    result: of the run.
+    uar: the pooled UAR.
+    bounds: its 95 % interval; None for a single subject.
+  """
   chance = 1 / len(result.classes)
   if bounds is None:
     text = f'UAR {uar:.3f}, chance {chance:.3f}: one subject, so no interval'
@@ -153,10 +168,19 @@ def verdict(result: Result, uar: float, bounds: list[float] | None) -> str:
   return f'{text}: {finding}{_where(result)}.'
 
 
-def curve(history, split: str, key: str) -> np.ndarray:
-  """Rows (epoch, mean, lowest, highest) of a score over folds and seeds.
+def curve(
+  history: Sequence[Mapping[str, Any]], split: str, key: str
+) -> np.ndarray:
+  """Returns rows (epoch, mean, lowest, highest) of a score over the members.
 
-  Values that are not finite are left out; (0, 4) where none is left.
+  Args:
+    history: rows of metrics.jsonl.
+    split: train, validation or held-out.
+    key: loss or accuracy.
+
+  Returns:
+    (epochs, 4); values that are not finite are ignored, and epochs without
+    any finite value are left out.
   """
   values: dict[int, list[float]] = {}
   for row in history:
@@ -168,27 +192,27 @@ def curve(history, split: str, key: str) -> np.ndarray:
   return np.array(rows, float).reshape(-1, 4)
 
 
-def held_out_name(selection: str) -> str:
-  """What the legend calls the curve of the held-out clips."""
+def held_out_legend(selection: str) -> str:
+  """Returns the legend of the held-out curve under a `train.selection`."""
   used = {'oracle': 'used to choose the epoch: LEAKY'}
   return 'held-out, ' + used.get(selection, 'shown, not used')
 
 
 def _declared(result: Result) -> list[str]:
-  """What the config says is leaky."""
+  """Leaks that follow from the config."""
   oracle = _ORACLE if result.selection == 'oracle' else ''
   return [x for x in (result.leaky, oracle) if x]
 
 
 def _reasons(result: Result) -> list[str]:
-  """Leaks in brief: what the config says, and the kinds the audit found."""
+  """Leaks in brief: those of the config, and the kinds that the audit found."""
   kinds = result.audit.get('kinds', ())
   found = [f'the audit found: {", ".join(kinds)}'] if kinds else []
   return _declared(result) + found
 
 
 def _where(result: Result) -> str:
-  """The end of the verdict: under which reservations it holds."""
+  """The end of the verdict: the reservations under which it holds."""
   phrases = {
     'SYNTHETIC': ' on SYNTHETIC faces',
     'LEAKY': ', but LEAKY',
@@ -197,7 +221,7 @@ def _where(result: Result) -> str:
   return ''.join(phrases[word] for word in notices(result))
 
 
-def _what_ran(result: Result) -> dict[str, Any]:
+def _provenance(result: Result) -> dict[str, Any]:
   return {
     'dataset': result.dataset,
     'release': 'synthetic' if result.synthetic else 'real',
@@ -224,26 +248,26 @@ def _what_ran(result: Result) -> dict[str, Any]:
 
 
 def _scores(result: Result) -> dict[str, Any]:
-  classes = len(result.classes)
-  pooled = metrics.scores(result.label, result.predicted, classes)
-  bounds = intervals.intervals(
-    result.label, result.predicted, result.subject, classes
+  num_classes = len(result.classes)
+  pooled = metrics.scores(result.label, result.predicted, num_classes)
+  bounds = intervals.bootstrap(
+    result.label, result.predicted, result.subject, num_classes
   )
   return {
     'verdict': verdict(result, pooled['uar'], bounds['uar']),
     'metrics': pooled,
     'intervals': bounds,
     'detectable': paired_tests.detectable(pooled['accuracy'], len(result.clip)),
-    'baseline': intervals.baseline(result.label, classes),
-    'majority': intervals.majority(result.label, classes),
-    'claims': claims.claimed(result.dataset, result.model),
+    'baseline': intervals.baseline(result.label, num_classes),
+    'majority': intervals.majority_scores(result.label, num_classes),
+    'claims': published.paper_claims(result.dataset, result.model),
     'audit': result.audit | {'leaks': leaks(result)},
     'calibration': _calibration(result),
   }
 
 
 def _calibration(result: Result) -> dict[str, Any]:
-  """How far the probabilities can be believed."""
+  """How well the probabilities match the frequencies of being right."""
   pair = result.probabilities, result.label
   return {
     'log_loss': metrics.log_loss(*pair, balanced=False),

@@ -1,39 +1,45 @@
-"""Training subjects that a fold sets aside, to choose an epoch by."""
+"""Sets training subjects of each fold aside for validation."""
 
 import dataclasses
 import zlib
 
 import numpy as np
+import numpy.typing as npt
 
 from mefnet_jax.evaluation import folds
 from mefnet_jax.runs import errors
 
-_ORDERS = 32  # orders of subjects that are tried
+_NUM_ORDERS = 32  # random orders of the subjects that are tried
 
 
-def set_aside(
-  splits: tuple[folds.Fold, ...], label, subject, *, share: float, seed: int
+def add_validation(
+  splits: tuple[folds.Fold, ...],
+  label: npt.ArrayLike,
+  subject: npt.ArrayLike,
+  *,
+  share: float,
+  seed: int,
 ) -> tuple[folds.Fold, ...]:
-  """Sets whole training subjects of each fold aside, to choose by.
+  """Moves whole training subjects of each fold to its validation set.
 
-  A fold's choice follows from its own training clips, its name and the seed;
-  nothing is known of its test side or of other folds.
+  The choice depends only on the fold's training clips, its name and the seed,
+  not on its test clips or on other folds.
 
   Args:
     splits: of `folds.make`.
     label, subject: (N,) of all clips.
-    share: of the training clips, that validation has about.
+    share: approximate share of the training clips that go to validation.
     seed: of the choice.
 
   Raises:
-    UserError: a fold that trains on one subject only.
+    UserError: a fold trains on a single subject.
   """
   label, subject = np.asarray(label), np.asarray(subject)
   return tuple(_inner(fold, label, subject, share, seed) for fold in splits)
 
 
 def _inner(fold, label, subject, share, seed):
-  """The fold with some of its training subjects as validation."""
+  """The fold with some of its training subjects moved to validation."""
   names = np.unique(subject[fold.train])
   if len(names) < 2:
     raise errors.UserError(
@@ -44,7 +50,7 @@ def _inner(fold, label, subject, share, seed):
   label_M, subject_M = label[fold.train], subject[fold.train]
   tried = [
     _set_aside(rng.permutation(names), label_M, subject_M, share)
-    for _ in range(_ORDERS)
+    for _ in range(_NUM_ORDERS)
   ]
   inside_M = min(tried, key=lambda cost_inside: cost_inside[0])[1]
   train = fold.train[~inside_M]
@@ -57,7 +63,10 @@ def _inner(fold, label, subject, share, seed):
 
 
 def _set_aside(names, label_M, subject_M, share):
-  """The first names that hold the share: how unlike the rest, and which."""
+  """Takes names until the share is reached: (cost, mask of their clips).
+
+  The cost is how far the class frequencies differ from those of the rest.
+  """
   inside_M = np.zeros(len(subject_M), bool)
   for name in names[:-1]:
     inside_M |= subject_M == name

@@ -163,7 +163,7 @@ def _calibration(figure, summary):
 
 def _curves(figure, result):
   """Loss and accuracy over the epochs: mean and range over the folds."""
-  held_out = results.held_out_name(result.selection)
+  held_out = results.held_out_legend(result.selection)
   both = figure.subplots(1, 2)
   for axes, key in zip(both, ('loss', 'accuracy'), strict=True):
     for split, name, color, style in (

@@ -1,9 +1,9 @@
 """Which epoch's weights are tested, a member each.
 
-`last` looks at nothing. `validation` takes the epoch with the lowest loss on
-clips of training subjects that the fold sets aside (`validation.set_aside`).
-`oracle` takes the epoch with the highest accuracy on the held-out clips
-themselves: LEAKY, kept to show how far that lifts a score.
+`last` takes the last epoch. `validation` takes the epoch with the lowest loss
+on the fold's validation clips (`validation_split.add_validation`). `oracle`
+takes the epoch with the highest accuracy on the held-out clips themselves:
+LEAKY, kept to measure how much that inflates a score.
 """
 
 import jax

@@ -170,7 +170,7 @@ def _folds(config, clips, label):
   splits = folds.make(config.protocol, label, *people, seed=config.seed)
   if config.train.selection != 'validation':
     return splits
-  return validation_split.set_aside(
+  return validation_split.add_validation(
     splits,
     label,
     clips.subject,

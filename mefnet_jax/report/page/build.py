@@ -37,7 +37,7 @@ def page(summary: dict, history, findings, files, pictures=()) -> str:
     trust.calibration(summary),
     trust.audited(summary),
     trust.mistakes(summary, dict(pictures)),
-    trust.published(summary),
+    trust.published_scores(summary),
     _what_ran(summary),
     _findings(findings, summary),
     _files(files),

@@ -1,6 +1,6 @@
 """The part of report.html about scores: sections made from the summary."""
 
-from mefnet_jax.evaluation import by_database, claims, results
+from mefnet_jax.evaluation import by_database, published, results
 from mefnet_jax.report.page import charts, markup
 
 _SCORES = {
@@ -93,7 +93,7 @@ def _detectable(summary) -> str:
 def _claims_note(summary) -> str:
   if not summary['claims']:
     return ''
-  note = claims.NOTE
+  note = published.CLAIMS_NOTE
   if summary['release'] == 'synthetic':
     note += ' They are about real faces; this run saw SYNTHETIC ones.'
   return f'<p class="muted">{markup.text(note)}</p>'
@@ -155,7 +155,7 @@ def curves(history, selection: str) -> str:
     return ''
   held = ''
   if any(row['split'] == 'held-out' for row in history):
-    name = markup.text(results.held_out_name(selection))
+    name = markup.text(results.held_out_legend(selection))
     held = f'<span><i class="swatch held"></i>{name}</span>'
   return f"""<section><h2>Training</h2><figure><div class="pair">{pair}</div>
 <figcaption class="key"><span><i class="swatch"></i>training</span> {held}

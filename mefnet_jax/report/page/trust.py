@@ -1,7 +1,7 @@
 """The part of report.html that says how far the scores can be believed."""
 
 from mefnet_jax.audit import audit, checks
-from mefnet_jax.evaluation import literature
+from mefnet_jax.evaluation import published
 from mefnet_jax.report.page import charts, markup
 
 _OF_A_KIND = 3  # leaks that are shown
@@ -118,9 +118,9 @@ def _face(mistake, pictures) -> str:
   return f'<img src="{uri}" alt="{alt}" width="192" height="64"> '
 
 
-def published(summary) -> str:
-  """Where the run stands among scores that are like it."""
-  found = literature.comparable(summary)
+def published_scores(summary) -> str:
+  """The run beside published scores that are comparable with it."""
+  found = published.comparable(summary)
   why = ''.join(
     f'<li>{count} published: {markup.text(reason)}</li>'
     for reason, count in found['why'].items()
@@ -138,10 +138,10 @@ def published(summary) -> str:
     for row in found['rows']:
       rows.append(
         [markup.text(row['method'])]
-        + [literature.score(row, key) for key in keys]
+        + [published.format_score(row, key) for key in keys]
         + [markup.text(row['protocol']), markup.text(row['source'])]
       )
-    body = markup.table(literature.NOTE, head, rows)
+    body = markup.table(published.LITERATURE_NOTE, head, rows)
   return (
     f'<section><h2>Among published scores</h2>{body}'
     f'<details><summary>What is left out, and why</summary><ul>{why}</ul>'
