@@ -1,5 +1,6 @@
 """Finding trees at any level, and frames in the order of their numbers."""
 
+import collections
 import os
 import pathlib
 import re
@@ -9,11 +10,10 @@ if typing.TYPE_CHECKING:
   from collections.abc import Callable, Iterable, Iterator
 
 _IMAGES = {'.bmp', '.jpg', '.jpeg', '.png', '.tif', '.tiff', '.pgm'}
-# What operating systems and browsers leave: 'image7 (1).bmp', 'x - Copy.bmp'.
 _COPY = re.compile(r'(\(\d+\)| - copy.*|~)$', re.IGNORECASE)
-# Folders of one person or clip are never a level above a release.
 _LEAF = re.compile(r's?\d+|s\d+_.*|micro|non_micro', re.IGNORECASE)
 _MOST_FOLDERS = 2000
+_MOST_DIGITS = 15  # of a frame number: it is stored in 64 bits
 
 
 def walk(
@@ -63,27 +63,45 @@ def image_files(folder: pathlib.Path) -> list[pathlib.Path]:
   return [f for f in files(folder) if f.suffix.lower() in _IMAGES]
 
 
-def frames(folder: pathlib.Path) -> tuple[list[pathlib.Path], list[str]]:
-  """Returns a clip's images sorted by frame number, and names left aside.
+class Frames(typing.NamedTuple):
+  """A clip's images in the order of their frame numbers.
 
-  The number is the last integer of the name ('reg_image036237' -> 36237).
-  Left aside are second copies of a frame, not the litter of a file manager.
+  `aside` are names of images that are no frame of their own: second copies, and
+  those without a number. Where the frame numbers cannot be told, `files` is
+  empty and `why` says the reason.
   """
-  numbered, aside = {}, []
-  for name in sorted(_image_names(folder)):
-    stem = os.path.splitext(name)[0]
-    at = number(stem)
-    if at is None or at in numbered or _COPY.search(stem):
-      aside.append(name)
-    else:
-      numbered[at] = folder / name
-  return [numbered[n] for n in sorted(numbered)], aside
+
+  files: tuple[pathlib.Path, ...]
+  numbers: tuple[int, ...]
+  aside: tuple[str, ...]
+  why: str = ''
 
 
-def number(name: str) -> int | None:
-  """Returns the last integer of a file name's stem, None without one."""
-  digits = re.findall(r'[0-9]+', name)
-  return int(digits[-1]) if digits and len(digits[-1]) <= 15 else None
+def frames(folder: pathlib.Path) -> Frames:
+  """Returns a clip's images, sorted by frame number.
+
+  The number of a frame is the integer of its name that varies within the clip:
+  'reg_image036237', 'frame (1)', 'img_1_of_30', 'frame0001_face0'. Where
+  several vary, the one with the fewest repetitions is taken, then the one with
+  the smallest gaps, then the last.
+  """
+  names = sorted(_image_names(folder))
+  copies = _copies(names)
+  own = [name for name in names if name not in copies]
+  texts = [re.findall('[0-9]+', _stem(name)) for name in own]
+  column = _frame_column(texts)
+  numbered: dict[int, str] = {}
+  for name, text in zip(own, texts, strict=True):
+    at = _integer(text, column)
+    if at is not None:
+      numbered.setdefault(at, name)
+  why = _ambiguous(own, texts, column, numbered)
+  if why:
+    return Frames((), (), (), why)
+  chosen = tuple(sorted(numbered))
+  files = tuple(folder / numbered[at] for at in chosen)
+  taken = set(numbered.values())
+  return Frames(files, chosen, tuple(n for n in names if n not in taken))
 
 
 def is_synthetic(root: pathlib.Path, inner: pathlib.Path) -> bool:
@@ -132,3 +150,62 @@ def _is(kind):
     return kind()
   except OSError:
     return False
+
+
+def _copies(names):
+  """Names of second copies: marked as one, unlike most of the clip."""
+  stems = {_stem(name) for name in names}
+  marked = {
+    name: _COPY.sub('', _stem(name)).rstrip()
+    for name in names
+    if _COPY.search(_stem(name))
+  }
+  times = collections.Counter(marked.values())
+  most = len(names) / 2
+  sure = {n for n, of in marked.items() if of in stems and times[of] <= most}
+  rest = set(marked) - sure
+  return sure | rest if len(rest) < most else sure
+
+
+def _frame_column(texts):
+  """Which integer of the names varies most: an index, negative from the end."""
+  most = max(map(len, texts), default=0)
+  columns = [*range(-1, -most - 1, -1), *range(most)]
+
+  def merit(column):
+    found = {_integer(text, column) for text in texts} - {None}
+    return len(found), -(max(found) - min(found)) if found else 0
+
+  return max(columns, key=merit, default=-1)
+
+
+def _integer(text, column):
+  """An integer of a name; None where it has none there, or a very long one."""
+  if not -len(text) <= column < len(text):
+    return None
+  return int(text[column]) if len(text[column]) <= _MOST_DIGITS else None
+
+
+def _ambiguous(names, texts, column, numbered):
+  """Why the order of a clip's frames cannot be told; empty if it can."""
+  if len(names) > 1 and 2 * len(numbered) <= len(names):
+    return (
+      f'{len(names)} pictures, but {len(numbered)} frame numbers: no integer '
+      'of their names tells them apart'
+    )
+  lengths = collections.Counter(map(len, texts))
+  length = max(lengths, key=lengths.get, default=0)
+  alike = [[int(digits) for digits in t] for t in texts if len(t) == length]
+  # Of '10.00.59' and '10.01.00' no single integer is the time.
+  known = -length <= column < length
+  order = [text[column] for text in sorted(alike)] if known else []
+  if order != sorted(order):
+    return (
+      f'several integers vary in names like {names[0]}: which of them is the '
+      'frame number cannot be told'
+    )
+  return ''
+
+
+def _stem(name):
+  return os.path.splitext(name)[0]

@@ -37,7 +37,8 @@ _VIDEO = re.compile(r'(\d{1,4})_(\d{4})')
 class Tree:
   """One of the trees that a release may hold.
 
-  `clips` maps (subject, clip name or video code) to the folder, or the video.
+  `clips` maps (subject, clip name or video code) to the folder, or the video;
+  `why` says of a folder or video that was read what kept it from being used.
   """
 
   name: str
@@ -45,6 +46,7 @@ class Tree:
   clips: dict[tuple[int, str], pathlib.Path]
   listed: list[findings.Finding]
   read: dict[pathlib.Path, list] = dataclasses.field(default_factory=dict)
+  why: dict[pathlib.Path, str] = dataclasses.field(default_factory=dict)
 
   def frames(
     self, expression: 'workbook.Expression'
@@ -64,10 +66,12 @@ class Tree:
     if self.name == VIDEOS:
       try:
         return [(n, None) for n in range(1, video.count(folder) + 1)]
-      except (OSError, ValueError):
+      except (OSError, ValueError) as error:
+        self.why[folder] = getattr(error, 'strerror', None) or str(error)
         return []
-    images, _ = directories.frames(folder)
-    return [(directories.number(image.stem), image) for image in images]
+    found = directories.frames(folder)
+    self.why[folder] = found.why
+    return list(zip(found.numbers, found.files, strict=True))
 
   def place(self, expression: 'workbook.Expression') -> pathlib.Path:
     """Returns where the folder of an expression should be."""

@@ -141,9 +141,10 @@ def _miss(tree, folder, frames):
   """Why a tree has nothing for an expression."""
   if folder is None:
     return f'not in {tree.name}'
-  return (
-    f'{tree.name} ends before it' if frames else f'no frames in {tree.name}'
-  )
+  if frames:
+    return f'{tree.name} ends before it'
+  why = tree.why.get(folder)
+  return f'no frames in {tree.name}' + (f' ({why})' if why else '')
 
 
 def _cut(expression, label, frames, tree, folder, listed):

@@ -171,12 +171,14 @@ def _row(entry, subject, classes, root, listed):
   place, clip = entry['place'], _clip(entry)
   shown = directories.shown(place, root)
   if place.is_dir():
-    files, aside = directories.frames(place)
-    for name in aside:
+    found = directories.frames(place)
+    for name in found.aside:
       what = 'an image without a frame number of its own was ignored'
       file = f'{shown}/{name}'
       listed.append(findings.Finding(findings.REPAIRED, clip, file, what))
-    numbers = [directories.number(file.stem) for file in files]
+    if found.why:
+      return _leave_out(listed, clip, shown, found.why)
+    files, numbers = found.files, found.numbers
   else:
     try:
       files, numbers = [], list(range(1, video.count(place) + 1))

@@ -144,12 +144,14 @@ def _row(record, clips, seen, place, listed):
   if onset is None or offset is None or not 0 < onset <= offset:
     what = f'onset, offset are {record["onset"]!r}, {record["offset"]!r}'
     return _leave_out(listed, clip, place, what)
-  images, _ = directories.frames(clips[name.padded])
-  chosen = [f for f in images if onset <= directories.number(f.stem) <= offset]
+  found = directories.frames(clips[name.padded])
+  pairs = zip(found.numbers, found.files, strict=True)
+  chosen = [pair for pair in pairs if onset <= pair[0] <= offset]
   if not chosen:
-    what = f'no frame in {onset}..{offset} of {len(images)}'
-    return _leave_out(listed, clip, str(clips[name.padded]), what)
-  numbers = tuple(directories.number(image.stem) for image in chosen)
+    what = f'no frame in {onset}..{offset} of {len(found.files)}'
+    place = str(clips[name.padded])
+    return _leave_out(listed, clip, place, found.why or what)
+  numbers, images = zip(*chosen, strict=True)
   middle = (numbers[0] + numbers[-1]) // 2
   for what in clip_records.defects(numbers, onset, apex or middle, offset):
     listed.append(findings.Finding(findings.REPAIRED, clip, place, what))
@@ -160,7 +162,7 @@ def _row(record, clips, seen, place, listed):
     onset=numbers[0],
     apex=min(max(apex or middle, numbers[0]), numbers[-1]),
     offset=numbers[-1],
-    frames=tuple(chosen),
+    frames=images,
     numbers=numbers,
   )
 

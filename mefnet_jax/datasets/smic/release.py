@@ -187,15 +187,15 @@ def _row(folder, root, listed):
   if wrong:
     return _leave_out(listed, folder.name, shown, wrong)
   clip = name.padded
-  images, aside = directories.frames(folder)
-  for file in aside:
+  found = directories.frames(folder)
+  for file in found.aside:
     what = 'an image without a frame number of its own was ignored'
     listed.append(
       findings.Finding(findings.REPAIRED, clip, f'{shown}/{file}', what)
     )
-  if not images:
-    return _leave_out(listed, clip, shown, 'no frames')
-  numbers = tuple(directories.number(image.stem) for image in images)
+  if not found.files:
+    return _leave_out(listed, clip, shown, found.why or 'no frames')
+  numbers = found.numbers
   return clip_records.Row(
     clip=clip,
     subject=name.subject,
@@ -203,7 +203,7 @@ def _row(folder, root, listed):
     onset=numbers[0],
     apex=(numbers[0] + numbers[-1]) // 2,
     offset=numbers[-1],
-    frames=tuple(images),
+    frames=found.files,
     numbers=numbers,
   )
 

@@ -1,0 +1,74 @@
+"""The number of a frame: the integer that varies within its clip."""
+
+import pytest
+
+from mefnet_jax.datasets import directories, registry
+
+
+def clip(folder, names):
+  folder.mkdir(parents=True)
+  for name in names:
+    (folder / name).write_bytes(b'x')
+  return folder
+
+
+COUNT = range(1, 34)
+NAMES = {
+  'widths': [f'img{i}.jpg' for i in range(95, 128)],
+  'windows': [f'frame ({i}).bmp' for i in COUNT],
+  'faces': [f'frame{i:04d}_face0.bmp' for i in COUNT],
+  'of': [f'img_{i}_of_33.png' for i in COUNT],
+  'subject': [f's01 {i}.jpg' for i in COUNT],
+  'renamed': [f'image{i} (1).bmp' for i in COUNT],
+  'copied': [f'image{i} - Copy.bmp' for i in COUNT],
+  'browser': ['x.jpg', *(f'x ({i}).jpg' for i in COUNT)],
+  'time': [
+    f'frame{i:04d}_t{i * 4 // 100}.{i * 4 % 100:02d}.png' for i in COUNT
+  ],
+  'hash': [f'f_{i:03d}_{(i * 7919) % 65536:04x}.png' for i in COUNT],
+  'confidence': [f'f{i}_0.{(i * 7919) % 997 + 1000}.png' for i in COUNT],
+}
+
+
+@pytest.mark.parametrize('kind', NAMES)
+def test_the_integer_that_varies_is_the_frame(tmp_path, kind):
+  found = directories.frames(clip(tmp_path / 'c', NAMES[kind]))
+  wanted = range(95, 128) if kind == 'widths' else COUNT
+  assert found.numbers == tuple(wanted)
+  assert not found.why
+  assert [f.name for f in found.files] == NAMES[kind][-33:]
+  assert found.aside == (('x.jpg',) if kind == 'browser' else ())
+
+
+def test_second_copies_are_set_aside(tmp_path):
+  whole = [f'image{i}.bmp' for i in COUNT]
+  copies = ['image40 (1).bmp', 'image7 (1).bmp', 'image9 - Copy.bmp']
+  found = directories.frames(clip(tmp_path / 'a', [*whole, *copies]))
+  assert found.numbers == tuple(COUNT)
+  assert found.aside == tuple(copies)
+  twice = [*whole, *(f'image{i} (1).bmp' for i in COUNT)]
+  found = directories.frames(clip(tmp_path / 'b', twice))
+  assert [f.name for f in found.files] == whole
+  assert len(found.aside) == 33
+
+
+@pytest.mark.parametrize(
+  ('names', 'why'),
+  [
+    ([f'take1_{"abc"[i % 3] * i}.png' for i in COUNT], '33 pictures, but 1'),
+    ([f'{"abc"[i % 3] * i}.png' for i in COUNT], '33 pictures, but 0'),
+    ([f'f{i}_face{j}.png' for i in COUNT for j in (0, 1)], '66 pictures'),
+    (
+      [f'10.{t // 60:02d}.{t % 60:02d}.png' for t in range(50, 80)],
+      'several integers vary',
+    ),
+  ],
+)
+def test_a_clip_whose_order_is_not_known_is_lost(tmp_path, names, why):
+  clip(tmp_path / 'sad' / 'p' / 'a', names)
+  clip(tmp_path / 'sad' / 'q' / 'a', NAMES['windows'])
+  assert why in directories.frames(tmp_path / 'sad' / 'p' / 'a').why
+  release = registry.read('folder', tmp_path)
+  assert [row.clip for row in release.rows] == ['sad/q/a']
+  (told,) = (f for f in release.findings if f.clip == 'sad/p/a')
+  assert told.kind == 'left out' and why in told.what
