@@ -19,12 +19,15 @@ if importlib.metadata.version('jaxlib').startswith('0.10.'):
 import jax  # noqa: E402
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
+
+pytest.register_assert_rewrite('tests.fixtures')
+
 from absl import logging  # noqa: E402
 
 from configs import base  # noqa: E402
 from mefnet_jax.runs import xla  # noqa: E402
-from tests.explain_fixtures import tiny_run  # noqa: E402, F401
-from tests.release_fixtures import rendered, tiny_smic  # noqa: E402, F401
+from tests.fixtures.explained import tiny_run  # noqa: E402, F401
+from tests.fixtures.releases import rendered, tiny_smic  # noqa: E402, F401
 
 xla.keep_kernels()
 # Equal programs of several tests are compiled once, where commands keep them.

@@ -25,7 +25,7 @@ import numpy as np
 from mefnet_jax.datasets import fingerprint, inspection, registry
 from mefnet_jax.preprocess import clips, maps
 from mefnet_jax.runs import errors, findings
-from tests import release_fixtures
+from tests.fixtures import releases
 
 SECONDS = 20  # for one case
 MEBIBYTES = 1500  # that reading may add to the process
@@ -49,20 +49,20 @@ _CELLS += ('nan', 'inf', '-inf', 10**9, '1e309', '0x10', 0)
 def base(folder: pathlib.Path) -> dict[str, pathlib.Path]:
   """Writes a small whole release of each layout; returns their folders."""
   made = {name: folder / name for name in LAYOUTS}
-  release_fixtures.smic_tree(made['smic'])
-  release_fixtures.cas_tree(made['cas_me2'])
+  releases.smic_tree(made['smic'])
+  releases.cas_tree(made['cas_me2'])
   shutil.rmtree(made['cas_me2'] / 'CAS(ME)^2' / 'cropped')
   for name in ('006_1_2', 's01_s1_ne_01', 'sub01_EP02_01f'):
     subject = name.split('_')[0]
     for label, side in ((0, 'u_test'), (1, 'u_train')):
       place = made['megc_flow'] / 'three_norm_u_v_os' / subject / side
-      release_fixtures.touch(place / str(label) / f'{name} .png')
+      releases.touch(place / str(label) / f'{name} .png')
   for label, subject in (('sad', 'p1'), ('glad', 'p2')):
     place = made['folder'] / label / subject / 'clip'
     for number in range(1, 5):
-      release_fixtures.touch(place / f'img{number}.png')
+      releases.touch(place / f'img{number}.png')
     _video(place.with_name('film.avi'))
-  release_fixtures.smic_long(made['smic_long'])
+  releases.smic_long(made['smic_long'])
   for number, file in enumerate(sorted(folder.rglob('*.*'))):
     if file.is_file() and file.suffix in ('.bmp', '.jpg', '.png'):
       _image(file, number)

@@ -5,10 +5,12 @@ Imports inside functions count, and so do those for types.
 
 import ast
 import pathlib
+import re
 
 import pytest
 
-PACKAGE = pathlib.Path(__file__).parents[1] / 'mefnet_jax'
+TESTS = pathlib.Path(__file__).parent
+PACKAGE = TESTS.parent / 'mefnet_jax'
 FILES = sorted(PACKAGE.rglob('*.py'))
 # Room: the rooms that it may import. `commands` are the __main__ files, which
 # stand above all rooms, as main.py does.
@@ -135,3 +137,23 @@ def test_nothing_imports_main_and_nothing_pickles():
   for path in FILES:
     assert 'mefnet_jax.main' not in imported(path)
     assert 'pickle' not in imported(path)
+
+
+def test_no_test_imports_a_test():
+  """What tests share lies in tests/fixtures."""
+  for path in TESTS.rglob('*.py'):
+    for node in ast.walk(ast.parse(path.read_text())):
+      if isinstance(node, ast.Import | ast.ImportFrom):
+        names = [getattr(node, 'module', None) or ''] + [
+          alias.name for alias in node.names
+        ]
+        assert not re.search(r'\btest_', ' '.join(names)), path
+
+
+def test_tests_lie_in_the_room_that_they_test():
+  """tests/<room>/test_<file>.py; at the top, what no one room does alone."""
+  rooms = {path.name for path in PACKAGE.iterdir() if path.is_dir()}
+  beside = {'experiments', 'fixtures', 'notebooks'}
+  for path in TESTS.rglob('test_*.py'):
+    (folder, *deeper) = path.relative_to(TESTS).parts[:-1] or ('',)
+    assert not deeper and folder in rooms | beside | {''}, path

@@ -3,7 +3,6 @@
 import csv
 import json
 import os
-import pathlib
 import re
 import signal
 import subprocess
@@ -12,23 +11,7 @@ import time
 
 import pytest
 
-from tests import forked
-
-ROOT = pathlib.Path(__file__).parents[1]
-SMALL = [
-  '--config.dataset.frames=9',
-  '--config.dataset.eyes=12',
-  '--config.dataset.mouth=12',
-  '--config.dataset.face=16',
-  '--config.model.filters=4',
-  '--config.model.kernel=(5,3,3)',
-  '--config.model.hidden=(8,)',
-  '--config.model.channel_attention=False',
-  '--config.model.spatial_attention=False',
-  '--config.protocol.folds=3',
-  '--config.train.epochs=4',
-  '--config.train.checkpoint_every=1',
-]
+from tests.fixtures import commands, forked
 
 
 @pytest.fixture(scope='module')
@@ -36,45 +19,11 @@ def env():
   return dict(os.environ)
 
 
-def words(workdir, release, *more, config='configs/mfcnn.py'):
-  return [
-    *(f'--config={config}', f'--workdir={workdir}'),
-    *(f'--config.dataset.release={release}', *SMALL, *more),
-  ]
-
-
-def command(*args, **kwargs):
-  return [sys.executable, '-m', 'mefnet_jax.main', *words(*args, **kwargs)]
-
-
-def run(*args, env, **kwargs):
-  """The command, forked from a process that has imported what it needs."""
-  given = words(*args, **kwargs)
-  return forked.run('mefnet_jax.main', given, env=env, cwd=ROOT)
-
-
-def run_anew(*args, env, **kwargs):
-  """The command as a shell starts it."""
-  return subprocess.run(
-    command(*args, **kwargs),
-    env=env,
-    cwd=ROOT,
-    capture_output=True,
-    text=True,
-    timeout=300,
-    check=False,
-  )
-
-
-def predictions(workdir):
-  return (workdir / 'predictions.csv').read_bytes()
-
-
 @pytest.fixture(scope='module')
 def finished(tiny_smic, env, tmp_path_factory):
   """A whole run on the tiny release: its process and its folder."""
   workdir = tmp_path_factory.mktemp('run') / 'w'
-  done = run_anew(workdir, tiny_smic, env=env)
+  done = commands.run_anew(workdir, tiny_smic, env=env)
   assert done.returncode == 0, done.stderr
   return done, workdir
 
@@ -103,8 +52,8 @@ def test_a_run_leaves_what_the_design_says(finished):
 def test_the_same_seed_gives_the_same_predictions(
   finished, tiny_smic, env, tmp_path
 ):
-  assert run(tmp_path, tiny_smic, env=env).returncode == 0
-  assert predictions(tmp_path) == predictions(finished[1])
+  assert commands.run(tmp_path, tiny_smic, env=env).returncode == 0
+  assert commands.predictions(tmp_path) == commands.predictions(finished[1])
 
 
 @pytest.mark.parametrize(
@@ -116,10 +65,10 @@ def test_a_stopped_run_goes_on_to_the_same_bits(
   (tmp_path / 'said').mkdir()
   process = forked.start(
     'mefnet_jax.main',
-    words(tmp_path, tiny_smic),
+    commands.words(tmp_path, tiny_smic),
     tmp_path / 'said',
     env=env,
-    cwd=ROOT,
+    cwd=commands.ROOT,
   )
   checkpoints = tmp_path / 'checkpoints' / 'seed0'
   while not (checkpoints / '000001').exists() and process.is_alive():
@@ -128,20 +77,20 @@ def test_a_stopped_run_goes_on_to_the_same_bits(
   process.join(120)
   assert process.exitcode == (143 if how == signal.SIGTERM else -9)
   assert not (tmp_path / 'predictions.csv').exists()
-  done = run(tmp_path, tiny_smic, env=env)
+  done = commands.run(tmp_path, tiny_smic, env=env)
   assert done.returncode == 0, done.stderr
   assert re.search(r'goes on after epoch [1-3]', done.stdout)
-  assert predictions(tmp_path) == predictions(finished[1])
+  assert commands.predictions(tmp_path) == commands.predictions(finished[1])
   metrics = (tmp_path / 'metrics.jsonl').read_bytes()
   assert metrics == (finished[1] / 'metrics.jsonl').read_bytes()
 
 
 def test_a_finished_run_is_not_trained_again(finished, tiny_smic, env):
-  before = predictions(finished[1])
-  done = run(finished[1], tiny_smic, env=env)
+  before = commands.predictions(finished[1])
+  done = commands.run(finished[1], tiny_smic, env=env)
   assert done.returncode == 0
   assert 'epoch 1' not in done.stdout
-  assert predictions(finished[1]) == before
+  assert commands.predictions(finished[1]) == before
 
 
 def mistake(done, *words):
@@ -174,29 +123,35 @@ def mistake(done, *words):
 def test_a_mistake_in_the_flags_is_one_line(
   tiny_smic, env, tmp_path, flag, words
 ):
-  done = run(tmp_path / 'w', tiny_smic, flag, env=env)
+  done = commands.run(tmp_path / 'w', tiny_smic, flag, env=env)
   mistake(done, *words)
   assert not (tmp_path / 'w' / 'predictions.csv').exists()
 
 
 def test_a_mended_mistake_may_use_the_same_workdir(tiny_smic, env, tmp_path):
-  mistake(run(tmp_path, tiny_smic, '--config.dataset.name=casme', env=env))
-  other = run(tmp_path, tiny_smic, '--config.protocol.folds=9', env=env)
+  mistake(
+    commands.run(tmp_path, tiny_smic, '--config.dataset.name=casme', env=env)
+  )
+  other = commands.run(
+    tmp_path, tiny_smic, '--config.protocol.folds=9', env=env
+  )
   mistake(other, '3 subjects')  # and not that the workdir is another's
 
 
 def test_a_missing_config_is_one_line(tiny_smic, env, tmp_path):
   mistake(
-    run_anew(tmp_path, tiny_smic, config='configs/none.py', env=env),
+    commands.run_anew(tmp_path, tiny_smic, config='configs/none.py', env=env),
     'configs/none.py',
   )
 
 
 def test_another_config_in_an_old_workdir_is_refused(finished, tiny_smic, env):
-  before = predictions(finished[1])
-  done = run(finished[1], tiny_smic, '--config.train.epochs=5', env=env)
+  before = commands.predictions(finished[1])
+  done = commands.run(
+    finished[1], tiny_smic, '--config.train.epochs=5', env=env
+  )
   mistake(done, 'train.epochs: 4, now 5', '--workdir')
-  assert predictions(finished[1]) == before
+  assert commands.predictions(finished[1]) == before
 
 
 @pytest.mark.parametrize('kind', ['missing', 'empty', 'other', 'file'])
@@ -209,21 +164,21 @@ def test_an_unusable_release_is_one_line(env, tmp_path, kind):
   if kind == 'other':
     (release / 'holiday').mkdir()
     (release / 'holiday' / 'beach.jpg').write_bytes(b'x')
-  mistake(run(tmp_path / 'w', release, env=env), str(release))
+  mistake(commands.run(tmp_path / 'w', release, env=env), str(release))
 
 
 def test_two_runs_in_one_workdir_are_refused(tiny_smic, env, tmp_path):
   from mefnet_jax.runs import workdirs
 
   with workdirs.locked(tmp_path):
-    mistake(run(tmp_path, tiny_smic, env=env), 'in use by another run')
+    mistake(commands.run(tmp_path, tiny_smic, env=env), 'in use by another run')
 
 
 def test_help_is_quick_and_names_the_flags():
   before = os.times()
   done = subprocess.run(
     [sys.executable, '-m', 'mefnet_jax.main', '--help'],
-    cwd=ROOT,
+    cwd=commands.ROOT,
     capture_output=True,
     text=True,
     check=False,

@@ -1,0 +1,369 @@
+"""The kernels of a CPU are the layers of XLA, in value and in each gradient."""
+
+import functools
+import os
+import pathlib
+import platform
+import subprocess
+import sys
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from mefnet_jax import models, ops
+from mefnet_jax.ops import convolution, native, pooling
+from mefnet_jax.training import optimizer, parallel
+
+# Clips (B, T, H, W), kernel, filters, window; filters that fill no vector.
+CASES = [
+  ((2, 6, 8, 8), (3, 3, 3), 4, (2, 2, 2)),
+  ((1, 9, 12, 7), (5, 2, 3), 16, (2, 3, 1)),  # even rows
+  ((2, 4, 11, 13), (1, 3, 3), 37, (1, 3, 3)),  # without time
+  ((1, 20, 5, 6), (17, 1, 1), 50, (2, 2, 3)),  # more frames than lanes
+  ((2, 7, 9, 33), (2, 4, 5), 32, (3, 2, 7)),  # a long row
+]
+
+
+def arrays(shape, kernel, filters, *, whole=False):
+  """Clips, kernel and bias; whole numbers make every sum exact, and ties."""
+  random = np.random.default_rng(sum(shape) + filters)
+  shapes = (*shape, 1), (*kernel, 1, filters), (filters,)
+  if whole:
+    drawn = [random.integers(-2, 3, s) for s in shapes]
+  else:
+    drawn = [random.normal(size=s) for s in shapes]
+  return [jnp.asarray(a, jnp.float32) for a in drawn]
+
+
+def with_gradients(function, *operands):
+  """Values, and gradients of all operands for given ones of the values."""
+
+  @jax.jit
+  def run(*operands):
+    values, back = jax.vjp(function, *operands)
+    random = np.random.default_rng(1)
+    bars = [random.normal(size=v.shape) for v in jax.tree.leaves(values)]
+    bars = [jnp.asarray(bar, jnp.float32) for bar in bars]
+    bars = jax.tree.unflatten(jax.tree.structure(values), bars)
+    return jax.tree.leaves(values), back(bars)
+
+  return jax.tree.leaves(run(*operands))
+
+
+def assert_same(ours, theirs, tolerance=1e-5):
+  """Of each array, or of all where one is next to nothing."""
+  least = 1e-3 * max(float(abs(b).max()) for b in theirs)
+  for a, b in zip(ours, theirs, strict=True):
+    assert a.shape == b.shape
+    scale = max(float(abs(b).max()), least)
+    np.testing.assert_allclose(a, b, rtol=0, atol=tolerance * scale)
+
+
+@pytest.fixture(autouse=True, scope='module')
+def ready():
+  assert native.ready()
+
+
+@pytest.mark.parametrize('whole', [False, True])
+@pytest.mark.parametrize(('shape', 'kernel', 'filters', 'window'), CASES)
+def test_convolution_and_pooling(shape, kernel, filters, window, whole):
+  """With whole numbers many places tie: the first has the gradient."""
+  x, kernel, _ = arrays(shape, kernel, filters, whole=whole)
+  ours = functools.partial(native.convolve_max_pool, window=window)
+  theirs = functools.partial(convolution.conv3d_max_pool3d, window=window)
+  assert_same(
+    with_gradients(lambda x, w: ours(x, w), x, kernel),
+    with_gradients(lambda x, w: theirs(x, w), x, kernel),
+  )
+
+
+def plain_maps(x, kernel, bias):
+  y = jax.nn.relu(convolution.conv3d(x, kernel) + bias.reshape(1, 1, 1, 1, -1))
+  return native.Maps(
+    y,
+    y.mean((1, 2, 3)),
+    y.max((1, 2, 3)),
+    y.mean(-1, keepdims=True),
+    y.max(-1, keepdims=True),
+  )
+
+
+@pytest.mark.parametrize(('shape', 'kernel', 'filters', 'window'), CASES)
+def test_maps_and_what_attention_asks_of_them(shape, kernel, filters, window):
+  operands = arrays(shape, kernel, filters)
+  assert_same(
+    with_gradients(native.convolve_relu, *operands),
+    with_gradients(plain_maps, *operands),
+  )
+
+
+@pytest.mark.parametrize(('shape', 'kernel', 'filters', 'window'), CASES)
+def test_two_poolings_of_maps(shape, kernel, filters, window):
+  random = np.random.default_rng(0)
+  sizes = [n - k + 1 for n, k in zip(shape[1:], kernel, strict=True)]
+  y = jnp.asarray(random.normal(size=(2, *sizes, filters)), jnp.float32)
+  weight = jnp.asarray(random.random((2, *sizes, 1)), jnp.float32)
+
+  def theirs(y, weight):
+    return tuple(pooling.max_pool3d(v, window) for v in (y, y * weight))
+
+  assert_same(
+    with_gradients(lambda *a: native.max_pools(*a, window), y, weight),
+    with_gradients(theirs, y, weight),
+  )
+
+
+@pytest.mark.parametrize(
+  ('shape', 'kernel', 'filters'),
+  [
+    ((2, 4, 9, 11, 1), (1, 7, 7), 2),
+    ((1, 5, 3, 40, 2), (3, 1, 1), 1),
+    ((2, 3, 5, 210, 2), (2, 4, 3), 3),  # even, and more than a tile
+    ((1, 1, 1, 1, 1), (3, 3, 3), 1),
+  ],
+)
+def test_few_channels(shape, kernel, filters):
+  random = np.random.default_rng(2)
+  x = jnp.asarray(random.normal(size=shape), jnp.float32)
+  w = random.normal(size=(*kernel, shape[-1], filters))
+  theirs = functools.partial(convolution.conv3d, padding='SAME')
+  w = jnp.asarray(w, jnp.float32)
+  assert_same(
+    with_gradients(native.convolve_few, x, w),
+    with_gradients(lambda x, w: theirs(x, w), x, w),
+  )
+
+
+@pytest.mark.parametrize(
+  ('batch', 'deep', 'wide'), [(5, 300, 64), (64, 70, 96), (1, 513, 32)]
+)
+def test_dense_layers(batch, deep, wide):
+  random = np.random.default_rng(4)
+  x, w = random.normal(size=(batch, deep)), random.normal(size=(deep, wide))
+  x, w = jnp.asarray(x, jnp.float32), jnp.asarray(w, jnp.float32)
+  assert_same(
+    with_gradients(native.dense, x, w), with_gradients(lambda x, w: x @ w, x, w)
+  )
+  several = jnp.stack([w, 2 * w, -w])
+  ours = jax.vmap(native.dense, (None, 0))
+  theirs = jax.vmap(jnp.matmul, (None, 0))
+  assert_same(
+    with_gradients(ours, x, several), with_gradients(theirs, x, several)
+  )
+
+
+def test_adam_is_that_of_optax():
+  """Ten steps of two members, a heavy array and a light one, rates falling."""
+  tx = optimizer.adam(0.01, decay=0.1)
+  random = np.random.default_rng(5)
+  shapes = {'heavy': (2, 300, 300), 'light': (2, 7)}
+  draw = lambda: {  # noqa: E731
+    name: jnp.asarray(random.normal(size=s), jnp.float32)
+    for name, s in shapes.items()
+  }
+  step = jax.vmap(functools.partial(optimizer.apply, tx))
+  ours = theirs = start = draw()
+  our_state = their_state = jax.vmap(tx.init)(start)
+  for _ in range(10):
+    grads = draw()
+    ours, our_state = jax.jit(native.switched_on(step))(grads, our_state, ours)
+    theirs, their_state = jax.jit(step)(grads, their_state, theirs)
+  assert_same(
+    jax.tree.leaves((ours, our_state)), jax.tree.leaves((theirs, their_state))
+  )
+  text = jax.jit(native.switched_on(step)).lower(grads, our_state, ours)
+  assert text.as_text().count('mefnet_jax.adam') == 1
+  assert abs(start['heavy'] - ours['heavy']).min() > 0  # the old ones stay
+
+
+@pytest.mark.parametrize('mode', ['folds', 'batch'])
+def test_adam_works_where_the_state_lies(mode):
+  """Under the pmap and the vmaps of training nothing is copied for it."""
+  tx = optimizer.adam(0.01, decay=0.0)
+  plan = parallel.Plan(mode, 2, 2)
+  params = {'heavy': np.zeros((1, 2, 300, 300), np.float32)}
+  member = {'heavy': np.zeros((300, 300), np.float32)}
+  opt_state = jax.tree.map(
+    lambda x: np.broadcast_to(x, (1, 2, *np.shape(x))), tx.init(member)
+  )
+  state = plan.place(plan.split((params, opt_state)))
+  fold = plan.place(plan.split(np.ones((2, 1), np.float32), axis=0))
+
+  def step(state, fold, clips, order, key, axis_name=None):
+    params, opt_state = state
+    grads = jax.tree.map(lambda p: jnp.full_like(p, fold[0]), params)
+    return optimizer.apply(tx, grads, opt_state, params), ()
+
+  run = parallel.train_step(step, plan)
+  args = (fold, (), np.zeros((1, 2), np.int32), jax.random.key(0)[None])
+  if mode == 'folds':
+    used = run.lower(state, *args).compile().memory_analysis()
+    assert used.temp_size_in_bytes < 1.5 * params['heavy'][0, 0].nbytes
+  (params, _), _ = run(state, *args)
+  moved = plan.join(params)['heavy']
+  np.testing.assert_allclose(moved, np.full((1, 2, 300, 300), -0.01), rtol=1e-5)
+
+
+def layers(maps, pools, x, kernel, bias, mix, window):
+  """One convolution with both attentions, small."""
+  found = maps(x, kernel, bias)
+  weight = jax.nn.sigmoid(mix * found.map_peak - found.map_mean)
+  plain, weighed = pools(found.y, weight, window)
+  gate = jax.nn.sigmoid(found.mean - found.peak)
+  return plain * gate[:, None, None, None], weighed
+
+
+@pytest.mark.parametrize('own_clips', [False, True])
+def test_members_side_by_side(own_clips):
+  """Under vmap, twice, with shared clips and with a member's own."""
+  (x, kernel, bias), window = arrays(*CASES[0][:3]), CASES[0][3]
+  scales = jnp.asarray([[1.0, 0.5, 2.0], [0.1, 3.0, 1.5]])
+  kernels = kernel[None, None] * scales.reshape(2, 3, 1, 1, 1, 1, 1)
+  clips = jnp.stack([x, -x])
+  mixes = scales * 0.1
+  ours = (native.convolve_relu, native.max_pools)
+  theirs = (
+    plain_maps,
+    lambda y, w, n: tuple(pooling.max_pool3d(v, n) for v in (y, y * w)),
+  )
+
+  def of(functions):
+    def member(x, kernel, mix):
+      both = layers(*functions, x, kernel, bias, mix, window)
+      pooled = functions[1](both[0], both[1][..., :1], (1, 1, 1))[1]
+      return pooled, native_or_not(functions, x, kernel)
+
+    inner = jax.vmap(member, (None, 0, 0))
+    return jax.vmap(inner, (0 if own_clips else None, 0, 0))
+
+  def native_or_not(functions, x, kernel):
+    if functions is ours:
+      return native.convolve_max_pool(x, kernel, window)
+    return convolution.conv3d_max_pool3d(x, kernel, window)
+
+  given = clips if own_clips else x
+  assert_same(
+    with_gradients(of(ours), given, kernels, mixes),
+    with_gradients(of(theirs), given, kernels, mixes),
+    1e-4,
+  )
+
+
+def test_nan_is_not_lost():
+  x, kernel, bias = arrays(*CASES[0][:3])
+  kernel = kernel.at[0, 0, 0, 0, 1].set(jnp.nan)
+  pooled = native.convolve_max_pool(x, kernel, (2, 2, 2))
+  assert np.isnan(pooled[..., 1]).all() and np.isfinite(pooled[..., 0]).all()
+  maps = native.convolve_relu(x, kernel, bias)
+  assert np.isnan(maps.y[..., 1]).all() and np.isfinite(maps.y[..., 0]).all()
+  assert np.isnan(maps.peak[:, 1]).all() and np.isfinite(maps.mean[:, 0]).all()
+  plain, weighed = native.max_pools(maps.y, maps.y[..., :1], (2, 2, 2))
+  assert np.isnan(plain[..., 1]).all() and np.isnan(weighed[..., 1]).all()
+
+
+def test_what_does_not_fit_is_named():
+  x, kernel, bias = arrays(*CASES[0][:3])
+  with pytest.raises(ValueError, match=r'kernel of \(3, 3, 3\).*\(2, 8, 8\)'):
+    native.convolve_max_pool(x[:, :2], kernel, (1, 1, 1))
+  with pytest.raises(ValueError, match=r'kernel of \(3, 3, 3\).*\(2, 8, 8\)'):
+    native.convolve_relu(x[:, :2], kernel, bias)
+  with pytest.raises(ValueError, match=r'window of \(5, 1, 1\).*\(4, 6, 6\)'):
+    native.convolve_max_pool(x, kernel, (5, 1, 1))
+
+
+NETWORKS = {
+  'base': ('base', {}),
+  'mecnn': ('mecnn', {}),
+  'channel': ('mecnn', {'spatial_attention': False}),
+  'spatial': ('mecnn', {'channel_attention': False}),
+  'pool': ('mecnn', {'attention_place': 'pool'}),
+  'residual': ('mecnn', {'depth': (1,), 'width': (8,)}),
+  '2d': ('mecnn', {'form': '2d'}),
+  '2plus1d': ('mecnn', {'conv': '2plus1d'}),
+  'normalised': ('mecnn', {'normalisation': 'group'}),
+  'bfloat16': ('mecnn', {'dtype': 'bfloat16'}),
+  'mfcnn': ('mfcnn', {}),
+}
+
+
+@pytest.mark.parametrize('name', NETWORKS)
+def test_networks_train_alike(name):
+  """Logits and gradients of each network, dropout and drop masks included."""
+  network, options = NETWORKS[name]
+  options = {'filters': 8, 'kernel': (3, 3, 3), 'hidden': (8,), **options}
+  model = models.build(
+    network, num_classes=3, head_init='lecun_normal', **options
+  )
+  frames = 1 if options.get('form') == '2d' else 6
+  random = np.random.default_rng(3)
+  batch = {
+    stream: jnp.asarray(random.normal(size=(4, frames, 12, 12, 1)), 'float32')
+    for stream in model.streams
+  }
+  batch['key'] = jax.random.split(jax.random.key(0), 4)
+  params = model.init(jax.random.key(1), batch)['params']
+
+  def loss(params, batch):
+    logits, _ = model.apply({'params': params}, batch, train=True)
+    return (logits**2).sum(), logits
+
+  def step(params, batch):
+    return jax.value_and_grad(loss, has_aux=True)(params, batch)
+
+  ours = jax.jit(native.switched_on(step))(params, batch)
+  theirs = jax.jit(step)(params, batch)
+  tolerance = 1e-2 if name == 'bfloat16' else 1e-4
+  assert_same(jax.tree.leaves(ours), jax.tree.leaves(theirs), tolerance)
+  used = (
+    'mefnet_jax.'
+    in jax.jit(native.switched_on(step)).lower(params, batch).as_text()
+  )
+  assert used == (name != 'bfloat16')
+
+
+_NARROW = """
+import llvmlite.binding as binding
+found = binding.get_host_cpu_features()
+found['avx512f'] = False
+binding.get_host_cpu_features = lambda: found
+import pytest, sys
+from mefnet_jax.ops import tiles
+assert (tiles.LANES, tiles.TILE) == (8, 6)
+sys.exit(pytest.main(['-q', '-p', 'no:cacheprovider', *sys.argv[1:]]))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+  platform.machine() != 'x86_64', reason='other processors are narrow anyway'
+)
+def test_on_a_processor_of_half_the_width(tmp_path):
+  """The same tests, compiled as for one without AVX-512."""
+  environment = {
+    **os.environ,
+    'NUMBA_CACHE_DIR': str(tmp_path),
+    'NUMBA_CPU_NAME': 'haswell',
+    'NUMBA_CPU_FEATURES': '+avx,+avx2,+fma',
+  }
+  done = subprocess.run(
+    [sys.executable, '-c', _NARROW, __file__],
+    cwd=pathlib.Path(__file__).parents[2],
+    env=environment,
+    capture_output=True,
+    text=True,
+  )
+  assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
+
+
+def test_without_numba_xla_does_it_all(monkeypatch):
+  monkeypatch.delattr(ops, 'calls')
+  monkeypatch.setitem(sys.modules, 'mefnet_jax.ops.calls', None)
+  native.ready.cache_clear()
+  try:
+    assert not native.ready()
+    step = lambda x: x  # noqa: E731
+    assert native.switched_on(step) is step
+  finally:
+    native.ready.cache_clear()

@@ -1,0 +1,268 @@
+"""Runs as the engine makes them: blocks, choices, divergence, resuming."""
+
+import json
+
+import cv2
+import jax
+import numpy as np
+import pytest
+
+from configs import base
+from mefnet_jax.evaluation import folds
+from mefnet_jax.models import normalize
+from mefnet_jax.runs import curves, errors, metrics_log
+from mefnet_jax.training import (
+  compiled_steps,
+  config_check,
+  cross_validation,
+  save_model,
+)
+from tests.fixtures import training_jobs
+
+config = training_jobs.config  # a fixture
+
+
+def flat(fitted):
+  return np.concatenate([p for one in fitted for p in one.held_out])
+
+
+def test_blocks_train_the_same_members(config, clips, tmp_path):
+  """One by one where memory is short: said, and nothing else changes."""
+  config.protocol.folds = 2
+  whole = cross_validation.fit(
+    training_jobs.job(config, clips, tmp_path / 'whole'), (0, 1)
+  )
+  config.train.memory = 1e-6
+  short = training_jobs.job(config, clips, tmp_path / 'short')
+  parts = cross_validation.fit(short, (0, 1))
+  assert 'do not fit' in short.console.file.getvalue()
+  assert len(list((tmp_path / 'short' / 'checkpoints').glob('seed*'))) == 4
+  np.testing.assert_allclose(flat(whole), flat(parts), atol=2e-3)
+  rows = [metrics_log.read(tmp_path / name) for name in ('whole', 'short')]
+  assert len(rows[0]) == len(rows[1])
+
+
+def test_a_seed_among_others_is_the_seed_alone(config, clips, tmp_path):
+  both = cross_validation.fit(
+    training_jobs.job(config, clips, tmp_path / 'both'), (0, 1)
+  )
+  alone = cross_validation.fit(
+    training_jobs.job(config, clips, tmp_path / 'alone'), (1,)
+  )
+  np.testing.assert_allclose(flat(both[1:]), flat(alone), atol=2e-3)
+  assert not np.allclose(flat(both[:1]), flat(both[1:]), atol=1e-3)
+
+
+@pytest.mark.parametrize(
+  'choice',
+  ['last', 'validation', pytest.param('oracle', marks=pytest.mark.slow)],
+)
+def test_a_stopped_run_goes_on_to_the_same_bits(
+  config, clips, tmp_path, choice
+):
+  config.train.update(selection=choice, evaluate_every=1, epochs=3)
+  whole = cross_validation.fit(
+    training_jobs.job(config, clips, tmp_path / 'whole'), (0, 1)
+  )
+  for _ in range(2):
+    stopped = training_jobs.job(config, clips, tmp_path / 'parts')
+    stopped.stop.set()
+    with pytest.raises(errors.Stopped):
+      cross_validation.fit(stopped, (0, 1))
+  parts = cross_validation.fit(
+    training_jobs.job(config, clips, tmp_path / 'parts'), (0, 1)
+  )
+  np.testing.assert_array_equal(flat(whole), flat(parts))
+  assert [one.epochs for one in whole] == [one.epochs for one in parts]
+  texts = [
+    (tmp_path / name / 'metrics.jsonl').read_text()
+    for name in ('whole', 'parts')
+  ]
+  assert texts[0] == texts[1]
+
+
+def test_the_oracle_takes_the_epoch_of_the_best_score(config, clips, tmp_path):
+  config.train.update(selection='oracle', evaluate_every=1, epochs=6)
+  made = training_jobs.job(config, clips, tmp_path / 'w')
+  (fitted,) = cross_validation.fit(made, (0,))
+  rows = [
+    r for r in metrics_log.read(tmp_path / 'w') if r['split'] == 'held-out'
+  ]
+  for fold, epoch, p in zip(
+    made.splits, fitted.epochs, fitted.held_out, strict=True
+  ):
+    own = {r['epoch']: r['accuracy'] for r in rows if r['fold'] == fold.name}
+    assert own[epoch] == max(own.values())
+    right = (p.argmax(1) == clips['label'][fold.test]).mean()
+    np.testing.assert_allclose(right, own[epoch], atol=1e-6)
+
+
+def test_validation_chooses_without_the_held_out_clips(config, clips, tmp_path):
+  """Other held-out labels: the same epochs, the same answers."""
+  config.train.update(selection='validation', evaluate_every=1, epochs=5)
+  first = training_jobs.job(config, clips, tmp_path / 'a')
+  before = cross_validation.fit(first, (0,))[0]
+  rows = [
+    r for r in metrics_log.read(tmp_path / 'a') if r['split'] == 'validation'
+  ]
+  for fold, epoch in zip(first.splits, before.epochs, strict=True):
+    assert not set(fold.validation) & (set(fold.train) | set(fold.test))
+    own = {r['epoch']: r['loss'] for r in rows if r['fold'] == fold.name}
+    assert own[epoch] == min(own.values())
+  only = first.splits[:1]
+  for i in only[0].test:
+    clips['label'][i] = (clips['label'][i] + 1) % 3
+  after = cross_validation.fit(
+    training_jobs.job(config, clips, tmp_path / 'b', only), (0,)
+  )[0]
+  assert after.epochs == before.epochs[:1]
+  np.testing.assert_allclose(after.held_out[0], before.held_out[0], atol=1e-3)
+
+
+def test_patience_ends_the_training(config, clips, tmp_path):
+  config.train.update(
+    selection='validation', evaluate_every=1, epochs=60, patience=2
+  )
+  fitted = cross_validation.fit(
+    training_jobs.job(config, clips, tmp_path / 'w'), (0,)
+  )[0]
+  last = max(r['epoch'] for r in metrics_log.read(tmp_path / 'w'))
+  assert max(fitted.epochs) <= last <= max(fitted.epochs) + 3 < 60
+
+
+def test_a_diverged_fold_is_named_and_the_others_go_on(
+  config, clips, tmp_path, monkeypatch
+):
+  """Fold 1 alone starts from a weight that is not finite."""
+  begin = compiled_steps.CompiledSteps.initial
+
+  def broken(self, seeds):
+    state = jax.tree.map(np.array, self.plan.join(begin(self, seeds)))
+    state.params['classes']['bias'][0, 0] = np.nan
+    return self.place(state)
+
+  monkeypatch.setattr(compiled_steps.CompiledSteps, 'initial', broken)
+  splits = tuple(
+    folds.Fold(f'fold{i}', np.arange(9), np.arange(9, 13), np.zeros(0, int))
+    for i in (1, 2)
+  )
+  made = training_jobs.job(config, clips, tmp_path / 'w', splits)
+  (fitted,) = cross_validation.fit(made, (0,))
+  assert fitted.diverged == {'fold1': 1}
+  said = made.console.file.getvalue()
+  assert said.count('DIVERGED') == 1 and 'fold1 of seed 0' in said
+  share = np.full(3, 1 / 3)
+  np.testing.assert_allclose(fitted.held_out[0], np.tile(share, (4, 1)))
+  assert not np.allclose(fitted.held_out[1], fitted.held_out[1][:1])
+  for line in (tmp_path / 'w' / 'metrics.jsonl').read_text().splitlines():
+    json.loads(line, parse_constant=pytest.fail)
+
+
+@pytest.mark.parametrize('choice', ['last', 'oracle'])
+def test_what_diverges_in_the_last_step_is_named_too(
+  config, clips, tmp_path, monkeypatch, choice
+):
+  """A finite loss, weights that are not: named, and no best epoch."""
+  config.train.update(epochs=2, evaluate_every=1, selection=choice)
+  train = compiled_steps.CompiledSteps.epoch
+
+  def broken(self, state, seeds, epoch):
+    state, sums = train(self, state, seeds, epoch)
+    if epoch == 2:
+      bias = state.params['classes']['bias']
+      state.params['classes']['bias'] = bias * np.nan
+    return state, sums
+
+  monkeypatch.setattr(compiled_steps.CompiledSteps, 'epoch', broken)
+  made = training_jobs.job(config, clips, tmp_path / 'w')
+  (fitted,) = cross_validation.fit(made, (0,))
+  names = {fold.name for fold in made.splits}
+  if choice == 'oracle':
+    assert fitted.epochs == [1, 1, 1] and not fitted.diverged
+  else:
+    assert fitted.diverged == dict.fromkeys(names, 2)
+  rows = [
+    r for r in metrics_log.read(tmp_path / 'w') if r['split'] == 'held-out'
+  ]
+  finite = {r['epoch']: np.isfinite(r['accuracy']) for r in rows}
+  assert finite == {1: True, 2: False}
+
+
+def test_the_weights_of_a_member_lie_where_it_says(config, clips, tmp_path):
+  made = training_jobs.job(config, clips, tmp_path / 'w')
+  fitted = cross_validation.fit(made, (0, 1))
+  measured = normalize.measured(made.clips, how='difference')
+  fold = made.splits[2]
+  params = list(save_model.read_weights(made, fitted[1].weights))[2]
+  batch = normalize.batch(
+    jax.tree.map(np.asarray, measured), fold.test, how='difference'
+  )
+  logits, _ = made.model.apply({'params': params}, batch, train=False)
+  np.testing.assert_allclose(
+    jax.nn.softmax(logits), fitted[1].held_out[2], atol=1e-4
+  )
+
+
+def test_scale_by_the_training_clips_looks_at_no_other(config, clips, tmp_path):
+  config.scale = 'train'
+  before = cross_validation.fit(
+    training_jobs.job(config, clips, tmp_path / 'a'), (0,)
+  )[0]
+  config.scale = 'clip'
+  other = cross_validation.fit(
+    training_jobs.job(config, clips, tmp_path / 'b'), (0,)
+  )[0]
+  assert not np.allclose(before.held_out[0], other.held_out[0], atol=1e-4)
+  measured = normalize.measured(clips, how='frames')
+  train = np.arange(9)
+  mean, variance = normalize.training_moments(measured['moments'], train, {})[
+    'face'
+  ]
+  np.testing.assert_allclose(mean, clips['face'][:9].mean(), rtol=1e-5)
+  np.testing.assert_allclose(variance, clips['face'][:9].var(), rtol=1e-4)
+  lacking = {'face_present': np.arange(14) % 2}
+  found = normalize.training_moments(measured['moments'], train, lacking)[
+    'face'
+  ]
+  np.testing.assert_allclose(found[0], clips['face'][1:9:2].mean(), rtol=1e-5)
+
+
+@pytest.mark.parametrize('epochs', [1, 2])
+def test_a_profile_is_written(config, clips, tmp_path, epochs):
+  config.train.update(profile=True, epochs=epochs)
+  cross_validation.fit(training_jobs.job(config, clips, tmp_path / 'w'), (0,))
+  assert list((tmp_path / 'w' / 'profile').rglob('*.xplane.pb'))
+
+
+@pytest.mark.parametrize(
+  ('path', 'value', 'words'),
+  [
+    ('train.selection', 'best', 'oracle'),
+    ('train.sampling', 'often', 'balanced'),
+    ('train.sampling', 'balanced', 'class_weights=False'),
+    ('train.patience', 3, 'selection=validation'),
+    ('augment.flip', 1.5, 'share'),
+    ('augment.shift', 1.0, 'below 1'),
+    ('scale', 'dataset', 'train'),
+    ('seed', 2**40, 'below'),
+    ('seeds', 10**6, 'below'),
+    ('dataset.face', 10**5, 'below'),
+    ('protocol.folds', 1, 'at least 2'),
+    ('protocol.mistake', 'odd', 'duplicates'),
+    ('protocol.statistics', 'odd', 'folds'),
+    ('train.memory', -1.0, 'at least 0'),
+  ],
+)
+def test_wrong_options_are_one_line(path, value, words):
+  config = base.get_config()
+  config.update_from_flattened_dict({path: value})
+  with pytest.raises(errors.UserError, match=words):
+    config_check.check(config)
+
+
+def test_a_picture_reaches_tensorboard(tmp_path):
+  image = np.zeros((8, 8, 3), np.uint8)
+  png = cv2.imencode('.png', image)[1].tobytes()
+  curves.picture(tmp_path, 'confusion', png)
+  (file,) = (tmp_path / 'tensorboard' / 'report').iterdir()
+  assert b'confusion' in file.read_bytes()

@@ -1,0 +1,76 @@
+"""Clips that are read for each step train the same weights."""
+
+import jax
+import numpy as np
+import pytest
+
+from mefnet_jax import datasets
+from mefnet_jax.training import (
+  compiled_steps,
+  cross_validation,
+  input_pipeline,
+  parallel,
+)
+from tests.fixtures import prepared, training_jobs
+
+cached, first_load = prepared.cached, prepared.first_load  # fixtures
+config = training_jobs.config
+
+WAYS = {
+  'seeds of balanced, mixed, augmented clips': {
+    'train.sampling': 'balanced',
+    'train.mixup': 0.4,
+    'augment.shift': 0.1,
+  },
+  'batches over the devices': {'train.parallel': 'batch'},
+  'scaled by training clips': {'scale': 'train'},
+}
+QUICK = 'scaled by training clips'
+
+
+@pytest.mark.parametrize(
+  'way',
+  [
+    pytest.param(way, marks=() if way == QUICK else pytest.mark.slow)
+    for way in WAYS
+  ],
+)
+def test_streamed_clips_train_the_same_weights(
+  config, clips, tmp_path, monkeypatch, way
+):
+  config.update_from_flattened_dict(WAYS[way])
+  seeds = (0, 1) if 'seeds' in way else (0,)
+  job = training_jobs.job(config, clips, tmp_path / 'a')
+  resident = cross_validation.fit(job, seeds)
+  monkeypatch.setattr(input_pipeline, 'is_streamed', lambda *_: True)
+  job = training_jobs.job(config, clips, tmp_path / 'b')
+  assert isinstance(
+    compiled_steps.CompiledSteps(job, job.splits).feed, input_pipeline.Streamed
+  )
+  streamed = cross_validation.fit(job, seeds)
+  for one, other in zip(resident, streamed, strict=True):
+    for a, b in zip(one.held_out, other.held_out, strict=True):
+      np.testing.assert_allclose(a, b, atol=1e-6)
+
+
+def test_what_does_not_fit_is_streamed(clips):
+  size = sum(x.nbytes for x in clips.values()) * jax.device_count()
+  assert input_pipeline.is_streamed(clips, 1.9 * size)
+  assert not input_pipeline.is_streamed(clips, 2.1 * size)
+  assert input_pipeline.on_device(clips, 2, 1.9 * size) < size / 3
+
+
+def test_clips_on_the_disk_are_streamed(first_load, cached, tiny_smic):
+  far = datasets.load(prepared.config(tiny_smic), memory=0)
+  given = {'face': far.streams['face'], 'label': far.label}
+  near = {'face': first_load[1].streams['face'], 'label': far.label}
+  assert input_pipeline.is_streamed(given, 1e12)
+  plan = parallel.Plan('folds', 1, 1)
+  feed = input_pipeline.Streamed(given, 'difference')
+  wanted = input_pipeline.Resident(near, 'difference', plan)
+  for a, b in zip(feed.moments['face'], wanted.moments['face'], strict=True):
+    np.testing.assert_allclose(a, b, rtol=1e-5)
+  clips, at = feed.take(np.array([[5, 0], [5, 7]]))
+  np.testing.assert_array_equal(
+    clips['face'][at], near['face'][[[5, 0], [5, 7]]]
+  )
