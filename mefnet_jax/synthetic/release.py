@@ -6,17 +6,21 @@ python -m mefnet_jax.synthetic.release --layout=cas_me2 --out=DIR --macro \
 """
 
 import argparse
-import concurrent.futures
 import functools
 import inspect
-import multiprocessing
-import os
 import pathlib
-import signal
 import sys
 
-from mefnet_jax.runs import child_processes, errors, files
-from mefnet_jax.synthetic import cas_me2, megc_flow, smic, speech, studio, video
+from mefnet_jax.runs import errors, files
+from mefnet_jax.synthetic import (
+  cas_me2,
+  megc_flow,
+  smic,
+  speech,
+  studio,
+  video,
+  workers,
+)
 
 LAYOUTS = {'smic': smic, 'cas_me2': cas_me2, 'megc_flow': megc_flow}
 MARKER = 'SYNTHETIC.txt'
@@ -100,12 +104,12 @@ def _film(plan, root, truth, seed, processes, progress):
     seed=seed,
   )
   done = 0
-  for count in _each(film, _batches(plan.shots), processes):
+  for count in workers.each(film, _batches(plan.shots), processes):
     done += count
     if progress:
       progress(done, len(plan.shots))
   film = functools.partial(video.film, root=root, seed=seed)
-  for _ in _each(film, plan.videos, processes):
+  for _ in workers.each(film, plan.videos, processes):
     pass
 
 
@@ -122,35 +126,6 @@ def _film_shots(shots, film, root, truth, seed):
   for shot in shots:
     film(shot, root, truth, seed)
   return len(shots)
-
-
-def _each(work, items, processes):
-  """Yields what `work` returns for each item, as they are done."""
-  processes = min(processes or os.cpu_count(), len(items))
-  if processes < 2:
-    yield from map(work, items)
-    return
-  context = multiprocessing.get_context('spawn')
-  with concurrent.futures.ProcessPoolExecutor(
-    processes, context, initializer=_start_worker
-  ) as pool:
-    futures = [pool.submit(work, item) for item in items]
-    try:
-      for future in concurrent.futures.as_completed(futures):
-        yield future.result()
-    except concurrent.futures.BrokenExecutor:
-      raise errors.UserError(
-        'a process that films was ended (out of memory?): run it once more'
-      ) from None
-    finally:
-      for future in futures:
-        future.cancel()
-
-
-def _start_worker():
-  """Ctrl-C is for the process that started the workers."""
-  child_processes.end_with_parent()
-  signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _marker(layout, seed):

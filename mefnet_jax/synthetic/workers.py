@@ -1,0 +1,51 @@
+"""Worker processes of the generators."""
+
+import concurrent.futures
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from mefnet_jax.runs import child_processes, errors
+
+
+def each(
+  work: Callable[[Any], Any], items: Sequence, processes: int | None
+) -> Iterator:
+  """Yields what `work` returns for each item, as they are done.
+
+  Args:
+    work: a function that can be sent to another process.
+    items: its arguments.
+    processes: how many work; by default one a core, none with one.
+
+  Raises:
+    errors.UserError: the system ended a process.
+  """
+  processes = min(processes or os.cpu_count(), len(items))
+  if processes < 2:
+    yield from map(work, items)
+    return
+  context = multiprocessing.get_context('spawn')
+  with concurrent.futures.ProcessPoolExecutor(
+    processes, context, initializer=_start
+  ) as pool:
+    futures = [pool.submit(work, item) for item in items]
+    try:
+      for future in concurrent.futures.as_completed(futures):
+        yield future.result()
+    except concurrent.futures.BrokenExecutor:
+      raise errors.UserError(
+        'a process of the generator was ended (out of memory?): run it once '
+        'more'
+      ) from None
+    finally:
+      for future in futures:
+        future.cancel()
+
+
+def _start():
+  """Ctrl-C is for the process that started the workers."""
+  child_processes.end_with_parent()
+  signal.signal(signal.SIGINT, signal.SIG_IGN)
