@@ -14,15 +14,10 @@ import os
 import pathlib
 import typing
 
-from mefnet_jax.runs import errors
+from mefnet_jax.runs import errors, files, locks
 
 if typing.TYPE_CHECKING:
   from collections.abc import Iterator
-
-try:
-  import fcntl
-except ImportError:  # Windows: TFDS's own rename must do
-  fcntl = None
 
 
 def root() -> pathlib.Path:
@@ -41,8 +36,8 @@ def made(folder: pathlib.Path) -> pathlib.Path:
     folder.mkdir(parents=True, exist_ok=True)
   except OSError as error:
     raise errors.UserError(
-      f'{folder}: the cache cannot be written ({error.strerror}); name another '
-      'folder in the environment variable MEFNET_CACHE'
+      f'{folder}: the cache cannot be written ({error.strerror}): '
+      + files.mend(error, folder, 'name another folder in MEFNET_CACHE')
     ) from None
   return folder
 
@@ -55,9 +50,7 @@ def lock(path: str | os.PathLike) -> 'Iterator[None]':
   """
   path = pathlib.Path(path)
   made(path.parent)
-  with open(path, 'a', encoding='utf-8') as file:
-    if fcntl:
-      fcntl.flock(file, fcntl.LOCK_EX)
+  with locks.hold(path, wait=True):
     yield
 
 

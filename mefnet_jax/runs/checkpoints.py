@@ -1,9 +1,11 @@
 """Orbax checkpoints with a SHA-256 manifest: Orbax restores damage silently.
 
 A checkpoint is written aside and renamed, so that `checkpoints/<epoch>` is
-whole whenever it exists; a process may be killed at any moment. What the
-manifest does not match is left aside, and the one before it is taken. The
-manifest has a digest too, in a file beside it that `sha256sum -c` reads.
+whole whenever it exists; a process may be killed at any moment. Its manifest
+holds the digest of each file, its epoch, and the identity of its training: the
+config, the clips, seeds and folds. What is damaged or of another training is
+left aside, and the one before it is taken. The manifest has a digest too, in a
+file beside it that `sha256sum -c` reads.
 """
 
 import errno
@@ -11,18 +13,28 @@ import hashlib
 import json
 import os
 import pathlib
+import re
 import shutil
+from collections.abc import Callable, Mapping
 
 import jax
 
-from mefnet_jax.runs import errors, multihost
+from mefnet_jax.runs import errors, files, multihost
 
 _MANIFEST, _SEAL = 'manifest.json', 'manifest.sha256'
 _ASIDE = '.aside'
 _MARGIN = 1 << 20  # bytes for what lies beside the arrays
 
 
-def save(folder: pathlib.Path, epoch: int, tree, note: dict, *, keep: int = 2):
+def save(
+  folder: pathlib.Path,
+  epoch: int,
+  tree,
+  note: dict,
+  *,
+  identity: Mapping[str, object],
+  keep: int = 2,
+):
   """Writes the tree as folder/<epoch> and removes all but the newest.
 
   Of several processes the first writes, and the others wait for it.
@@ -32,17 +44,20 @@ def save(folder: pathlib.Path, epoch: int, tree, note: dict, *, keep: int = 2):
     epoch: epochs done.
     tree: of arrays.
     note: plain values to keep beside it, given back by `latest`.
+    identity: plain values that tell this training from any other, by what
+      they are of: 'config', 'clips', ...; `latest` compares them.
     keep: checkpoints that stay.
 
   Raises:
     UserError: the disk is full or cannot be written; older ones are kept.
   """
   if multihost.is_first():
-    _write(folder, epoch, tree, note, keep)
+    sealed = {'identity': dict(identity), 'epoch': epoch, 'note': note}
+    _write(folder, epoch, tree, sealed, keep)
   multihost.wait(f'checkpoint {folder.name} {epoch}')
 
 
-def _write(folder, epoch, tree, note, keep):
+def _write(folder, epoch, tree, sealed, keep):
   aside = folder / _ASIDE
   try:
     _clear(folder)
@@ -51,16 +66,17 @@ def _write(folder, epoch, tree, note, keep):
     _check_room(folder, sum(x.nbytes for x in jax.tree.leaves(tree)))
     with _checkpointer() as checkpointer:
       checkpointer.save(aside.absolute(), tree)
-    manifest = {'files': _digests(aside), 'note': note}
+    manifest = {'files': _digests(aside), **sealed}
     (aside / _MANIFEST).write_text(json.dumps(manifest, indent=1))
     (aside / _SEAL).write_text(_seal(aside))
-    shutil.rmtree(_path(folder, epoch), ignore_errors=True)
+    files.remove(_path(folder, epoch))
     os.replace(aside, _path(folder, epoch))
   except (OSError, ValueError) as error:
     _clear(folder)
+    known = _of_system(error)
     raise errors.UserError(
-      f'{folder}: the checkpoint cannot be written ({_brief(error)}): free '
-      'some space or choose another --workdir, and run the command again'
+      f'{folder}: the checkpoint cannot be written ({_brief(known)}): '
+      + files.mend(known, folder, 'choose another --workdir')
     ) from error
   for old in epochs(folder)[:-keep]:
     shutil.rmtree(_path(folder, old), ignore_errors=True)
@@ -72,11 +88,18 @@ def _check_room(folder, size):
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
+def _of_system(error):
+  """The system's error; Orbax tells kilobytes around it."""
+  if getattr(error, 'errno', None):
+    return error
+  for number in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+    if os.strerror(number) in str(error):
+      return OSError(number, os.strerror(number))
+  return OSError(str(error))
+
+
 def _brief(error):
-  """What the system says; Orbax tells kilobytes around it."""
-  text = getattr(error, 'strerror', None) or str(error)
-  said = (os.strerror(n) for n in (errno.ENOSPC, errno.EDQUOT, errno.EROFS))
-  return next((s for s in said if s in text), text.partition('\n')[0][:200])
+  return error.strerror or str(error).partition('\n')[0][:200]
 
 
 def _clear(folder):
@@ -85,21 +108,46 @@ def _clear(folder):
     shutil.rmtree(path, ignore_errors=True)
 
 
-def latest(folder: pathlib.Path, warn) -> tuple[int, dict]:
-  """Epochs done and the note of the newest whole checkpoint; (0, {}) if none.
+def latest(
+  folder: pathlib.Path,
+  warn: Callable[[str], object],
+  *,
+  identity: Mapping[str, object],
+) -> tuple[int, dict]:
+  """Epochs done and the note of the newest checkpoint; (0, {}) if none.
 
-  `warn` is called with one line for each damaged one that is passed by.
+  Args:
+    folder: of this training's checkpoints.
+    warn: called with one line for each that is passed over, because it is
+      damaged or of another training.
+    identity: of this training, as `save` was given it.
   """
   found = epochs(folder)
   for epoch in reversed(found):
     path = _path(folder, epoch)
-    damage = verify(path)
-    if not damage:
-      return epoch, json.loads((path / _MANIFEST).read_text())['note']
+    wrong = verify(path) or _foreign(path, epoch, identity)
+    if not wrong:
+      return epoch, _manifest(path)['note']
     first = epoch == found[0]
     then = 'there is none before it' if first else 'the one before it is taken'
-    warn(f'{path}: {damage}; {then}')
+    warn(f'{path}: {wrong}; {then}')
   return 0, {}
+
+
+def _foreign(path, epoch, identity):
+  """How a whole checkpoint is not of this training; '' if it is."""
+  manifest = _manifest(path)
+  own = manifest.get('identity')
+  if not isinstance(own, dict):
+    return 'it does not say of which training it is'
+  # As JSON gives them back: tuples are lists.
+  expected = json.loads(json.dumps(dict(identity)))
+  for name in expected:
+    if own.get(name) != expected[name]:
+      return f'it is of other {name} than this training'
+  if manifest['epoch'] != epoch:
+    return f'it is of epoch {manifest["epoch"]}, not {epoch}: it was renamed'
+  return ''
 
 
 def load(folder: pathlib.Path, epoch: int, like):
@@ -112,28 +160,56 @@ def load(folder: pathlib.Path, epoch: int, like):
 
 
 def epochs(folder: pathlib.Path) -> list[int]:
-  """Epochs of the checkpoints in a folder, ascending."""
-  if not folder.is_dir():
+  """Epochs of the checkpoints in a folder, ascending.
+
+  Raises:
+    errors.UserError: the folder cannot be read.
+  """
+  try:
+    names = [entry.name for entry in os.scandir(folder) if entry.is_dir()]
+  except FileNotFoundError:
     return []
-  names = [p.name for p in folder.iterdir() if p.is_dir()]
-  return sorted(int(name) for name in names if name.isdecimal())
+  except OSError as error:
+    raise errors.UserError(
+      f'{folder}: cannot be read ({error.strerror}): '
+      + files.mend(error, folder, 'give yourself the right to read it')
+    ) from error
+  return sorted(
+    int(name) for name in names if re.fullmatch(r'[0-9]{6,9}', name)
+  )
 
 
 def verify(path: pathlib.Path) -> str:
-  """What is wrong with a checkpoint, in words; '' if nothing is."""
+  """What is wrong with a checkpoint, in words; '' if nothing is.
+
+  A file that may not be read counts as damaged.
+  """
+  try:
+    return _damage(path)
+  except OSError as error:
+    name = pathlib.Path(error.filename or path).name
+    return f'its file {name} cannot be read ({error.strerror})'
+  except (ValueError, KeyError, TypeError, AttributeError):
+    return f'its {_MANIFEST} is not one'
+
+
+def _damage(path):
   for name in (_MANIFEST, _SEAL):
     if not (path / name).is_file():
       return f'its file {name} is missing'
   if (path / _SEAL).read_bytes() != _seal(path).encode():
     return f'its {_MANIFEST} or {_SEAL} is damaged (SHA-256 differs)'
-  files = json.loads((path / _MANIFEST).read_text())['files']
   found = _digests(path)
-  for name, digest in files.items():
+  for name, digest in _manifest(path)['files'].items():
     if name not in found:
       return f'its file {name} is missing'
     if found[name] != digest:
       return f'its file {name} is damaged (SHA-256 differs)'
   return ''
+
+
+def _manifest(path):
+  return json.loads((path / _MANIFEST).read_text())
 
 
 def _checkpointer():

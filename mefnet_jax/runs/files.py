@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import errno
 import io
 import json
 import os
@@ -71,3 +72,24 @@ def remove(path: pathlib.Path) -> None:
     shutil.rmtree(path, ignore_errors=True)
   else:
     path.unlink(missing_ok=True)
+
+
+def mend(error: OSError, path: str | os.PathLike, other: str) -> str:
+  """What the user can do about a path that cannot be used.
+
+  Args:
+    error: what the system said.
+    path: that was to be made or read.
+    other: the mend where the system's word tells none of its own.
+  """
+  if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    return 'free some space, then run the same command again'
+  if error.errno == errno.ENAMETOOLONG:
+    return 'choose a shorter name'
+  if error.errno in (errno.ENOTDIR, errno.EEXIST):
+    for part in (pathlib.Path(path), *pathlib.Path(path).parents):
+      if part.is_symlink() or part.exists():
+        break
+    if not part.is_dir():
+      return f'{part} stands where a folder should be: move it away'
+  return other

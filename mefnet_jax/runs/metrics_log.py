@@ -4,6 +4,7 @@ A row holds epoch, seed, fold, split ('train', 'validation', 'held-out') and
 scores; a score that was not finite is null in the file and nan in memory.
 """
 
+import contextlib
 import json
 import math
 import os
@@ -13,7 +14,8 @@ from collections.abc import Callable, Iterable
 from mefnet_jax.runs import errors, files
 
 _FILE = 'metrics.jsonl'
-_KEYS = {'epoch', 'seed', 'fold', 'split'}
+_KEYS = {'epoch': int, 'seed': int, 'fold': str, 'split': str}
+_LEAST = {'epoch': 1, 'seed': 0}
 
 
 def read(workdir: pathlib.Path) -> list[dict]:
@@ -22,7 +24,7 @@ def read(workdir: pathlib.Path) -> list[dict]:
   A value that was not finite is nan.
 
   Raises:
-    errors.UserError: not text, or a row without epoch, seed, fold and split.
+    errors.UserError: not UTF-8, or a row that is none of a run.
   """
   return [
     {name: math.nan if x is None else x for name, x in row.items()}
@@ -51,24 +53,56 @@ def select(
 
 
 def _rows(path):
-  """The rows as they are written, up to a line that a kill cut short."""
-  if not path.exists():
-    return []
+  """The rows as they are written, up to a last line that a kill cut short."""
   try:
-    lines = path.read_text(encoding='utf-8').splitlines()
+    lines = path.read_bytes().decode('utf-8').split('\n')
+  except FileNotFoundError:
+    return []
   except (OSError, UnicodeDecodeError) as error:
-    raise errors.UserError(f'{path}: cannot be read ({error})') from error
-  rows = []
-  for number, line in enumerate(lines, 1):
-    try:
-      rows.append(json.loads(line))
-    except ValueError:
-      break
-    if not isinstance(rows[-1], dict) or not _KEYS <= rows[-1].keys():
-      raise errors.UserError(
-        f'{path}: row {number} has no {", ".join(sorted(_KEYS))}'
-      )
+    raise errors.UserError(
+      f'{path}: cannot be read ({error}): {_MEND}'
+    ) from error
+  *whole, cut = lines
+  rows = [_row(path, number, line) for number, line in enumerate(whole, 1)]
+  with contextlib.suppress(errors.UserError):
+    rows.append(_row(path, len(lines), cut))
   return rows
+
+
+_MEND = 'mend it or delete it; only the curves of the epochs done are in it'
+
+
+def _row(path, number, line):
+  """One row; UserError if it is none of a run."""
+  try:
+    row = json.loads(line, parse_constant=_not_finite)
+    _check(row)
+  except (ValueError, RecursionError) as error:
+    raise errors.UserError(
+      f'{path}: row {number} is not one of a run ({error}): {_MEND}'
+    ) from error
+  return row
+
+
+def _check(row):
+  """Raises ValueError for what `Writer.add` would never have written."""
+  if not isinstance(row, dict):
+    raise ValueError('no epoch, fold, seed, split')
+  for key, kind in _KEYS.items():
+    if type(row.get(key)) is not kind:
+      word = 'a whole number' if kind is int else 'a text'
+      raise ValueError(f'its {key} is not {word}')
+  for key, least in _LEAST.items():
+    if row[key] < least:
+      raise ValueError(f'its {key} is below {least}')
+  for key, value in row.items():
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if key not in _KEYS and not (value is None or number):
+      raise ValueError(f'its {key} is not a number')
+
+
+def _not_finite(word):
+  raise ValueError(f'{word}: null is written for what is not finite')
 
 
 class Writer:

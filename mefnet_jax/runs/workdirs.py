@@ -1,13 +1,12 @@
 """A run's folder: one run at a time, and always of the same config."""
 
 import contextlib
-import fcntl
 import json
 import pathlib
 
 import ml_collections
 
-from mefnet_jax.runs import errors, files
+from mefnet_jax.runs import cache, errors, files, locks
 
 _WORK = ('checkpoints', 'predictions.csv', 'report.json')  # worth keeping
 # Fields that change how a run goes, not what comes out of it.
@@ -19,24 +18,23 @@ def locked(workdir: pathlib.Path):
   """Holds the folder for one process; the lock dies with the process.
 
   Raises:
-    UserError: another run holds it, or it cannot be written.
+    UserError: another run holds it, it cannot be written, or its file system
+      has no locks.
   """
-  try:
-    workdir.mkdir(parents=True, exist_ok=True)
-    lock = open(workdir / '.lock', 'w')
-  except OSError as error:
-    raise errors.UserError(
-      f'{workdir}: cannot be written ({error.strerror}): choose another '
-      '--workdir'
-    ) from error
-  with lock:
+  with contextlib.ExitStack() as held:
     try:
-      fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+      workdir.mkdir(parents=True, exist_ok=True)
+      alone = held.enter_context(locks.hold(workdir / '.lock', wait=False))
     except OSError as error:
+      raise errors.UserError(
+        f'{workdir}: cannot be written ({error.strerror}): '
+        + files.mend(error, workdir, 'choose another --workdir')
+      ) from error
+    if not alone:
       raise errors.UserError(
         f'{workdir} is in use by another run: wait for it, or choose '
         'another --workdir'
-      ) from error
+      )
     yield
 
 
@@ -80,6 +78,18 @@ def _differing(old, new, prefix=''):
     elif a != b and path not in _FREE:
       said.append(f'{path}: {a!r}, now {b!r}')
   return said
+
+
+def digest(config: ml_collections.ConfigDict) -> str:
+  """32 hexadecimal digits of all fields that change what comes out of a run.
+
+  The place of a release is none of them: its clips have a digest of their own.
+  """
+  flat = config.copy_and_resolve_references().to_dict()
+  for path in (*_FREE, 'dataset.release'):
+    part, _, name = path.partition('.')
+    flat.get(part, {}).pop(name, None)
+  return cache.digest(flat)
 
 
 def read_config(workdir: pathlib.Path) -> ml_collections.ConfigDict:

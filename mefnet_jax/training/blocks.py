@@ -65,25 +65,59 @@ def blocks(
   ]
 
 
-def read(workdir: pathlib.Path) -> list[Block]:
+def read(
+  workdir: pathlib.Path, seeds: tuple[int, ...], folds: int
+) -> list[Block]:
   """The blocks that a workdir's run began with; none if it has not begun.
 
   A run that goes on on a machine with more or less memory keeps to them, for
   its checkpoints do.
 
+  Args:
+    workdir: of the run.
+    seeds: of the run.
+    folds: of its protocol.
+
   Raises:
-    UserError: the file that says so is damaged.
+    UserError: the file that says so is damaged, or of another run.
   """
   path = workdir / 'checkpoints' / _FILE
-  if not path.exists():
-    return []
   try:
-    rows = json.loads(path.read_text())
-    return [Block(tuple(row.pop('seeds')), **row) for row in rows]
-  except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+    made = [_block(row) for row in json.loads(path.read_text())]
+    _check_members(made, seeds, folds)
+    return made
+  except FileNotFoundError:
+    return []
+  except (OSError, ValueError, TypeError, RecursionError) as error:
     raise errors.UserError(
-      f'{path} is damaged ({error}): delete {path.parent} to train anew'
+      f'{path}: not the blocks of this run ({error}): delete {path.parent} to '
+      'train anew'
     ) from error
+
+
+def _block(row):
+  """A block out of JSON; ValueError or TypeError if it is none."""
+  block = Block(**row)
+  numbers = (*block.seeds, block.start, block.stop, block.folds)
+  if not block.seeds or any(type(x) is not int for x in numbers):
+    raise ValueError(f'{row}: seeds and folds are whole numbers')
+  if not 0 <= block.start < block.stop <= block.folds:
+    raise ValueError(f'{row}: no range of its folds')
+  return dataclasses.replace(block, seeds=tuple(block.seeds))
+
+
+def _check_members(made, seeds, folds):
+  """Raises ValueError unless each seed has each fold in exactly one block."""
+  if any(block.folds != folds for block in made):
+    raise ValueError(f'of another number of folds than {folds}')
+  members = sorted(
+    (seed, fold)
+    for block in made
+    for seed in block.seeds
+    for fold in range(block.start, block.stop)
+  )
+  if members != sorted((s, f) for s in seeds for f in range(folds)):
+    raise ValueError('not each seed and fold once')
 
 
 def write(workdir: pathlib.Path, made: list[Block]) -> list[Block]:
@@ -93,11 +127,12 @@ def write(workdir: pathlib.Path, made: list[Block]) -> list[Block]:
   more; the others, which may have less memory, take its blocks.
   """
   path = workdir / 'checkpoints' / _FILE
+  seeds = tuple(sorted({seed for block in made for seed in block.seeds}))
   multihost.wait('blocks are made')
   if multihost.is_first():
     files.write_json(path, [dataclasses.asdict(b) for b in made], indent=None)
   multihost.wait('blocks are written')
-  return read(workdir)
+  return read(workdir, seeds, made[0].folds)
 
 
 def fitting(

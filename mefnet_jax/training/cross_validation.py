@@ -55,14 +55,17 @@ def fit(job: Job, seeds: tuple[int, ...]) -> list[Fitted]:
 
 
 def _fit(job, seeds):
-  planned = blocks.read(job.workdir) or blocks.write(
+  folds = len(job.splits)
+  planned = blocks.read(job.workdir, seeds, folds) or blocks.write(
     job.workdir, _blocks(job, seeds)
   )
   fitted = {seed: Fitted() for seed in seeds}
   compiled = None
   for block in planned:
     folder = job.workdir / 'checkpoints' / block.name
-    done, note = _newest(job, folder)
+    done, note = checkpoints.latest(
+      folder, job.console.print, identity=train_loop.identity(job, block)
+    )
     splits = job.splits[block.start : block.stop]
     if 'probabilities' not in note:
       if compiled is None or compiled.splits != splits:
@@ -184,12 +187,3 @@ def _blocks(job, seeds):
       'another'
     )
   return made
-
-
-def _newest(job, folder):
-  """Epochs done and the note of the newest checkpoint of these clips."""
-  done, note = checkpoints.latest(folder, job.console.print)
-  if done and note['fingerprint'] != job.fingerprint:
-    job.console.print('The clips have changed: training starts anew.')
-    return 0, {}
-  return done, note

@@ -12,9 +12,25 @@ from mefnet_jax.runs import (
   errors,
   multihost,
   progress,
+  workdirs,
   xla,
 )
 from mefnet_jax.training import best_epoch, evaluate
+
+
+def identity(job, block) -> dict[str, object]:
+  """What tells the checkpoints of a block from those of any other training.
+
+  Args:
+    job: a `jobs.Job`.
+    block: a `blocks.Block` of its members.
+  """
+  return {
+    'config': workdirs.digest(job.config),
+    'clips': job.fingerprint,
+    'seeds': list(block.seeds),
+    'folds': [fold.name for fold in job.splits[block.start : block.stop]],
+  }
 
 
 class TrainLoop:
@@ -29,7 +45,7 @@ class TrainLoop:
 
   def __init__(self, job, block, compiled, folder):
     self.job, self.block, self.steps = job, block, compiled
-    self.folder = folder
+    self.folder, self.identity = folder, identity(job, block)
     self.members = (len(block.seeds), len(compiled.splits))
     config = job.config.train
     self.best = None
@@ -85,7 +101,6 @@ class TrainLoop:
     compiled, seeds = self.steps, self.block.seeds
     like = compiled.like(seeds)
     self.note = {
-      'fingerprint': self.job.fingerprint,
       'parameters': sum(
         math.prod(x.shape[2:]) for x in jax.tree.leaves(like.params)
       ),
@@ -194,7 +209,9 @@ class TrainLoop:
     tree = {'state': self.steps.plan.join(state)}
     if self.best:
       tree['best'] = self.best.tree()
-    checkpoints.save(self.folder, epoch, tree, self.note)
+    checkpoints.save(
+      self.folder, epoch, tree, self.note, identity=self.identity
+    )
 
   def _end(self, state, epoch, started):
     """The last checkpoint: the weights that are tested, and their answers."""
@@ -216,7 +233,9 @@ class TrainLoop:
       ],
     }
     tree = {'params': self.steps.plan.join(params)}
-    checkpoints.save(self.folder, epoch, tree, self.note, keep=1)
+    checkpoints.save(
+      self.folder, epoch, tree, self.note, identity=self.identity, keep=1
+    )
     return self.note
 
   def _finite(self, p_MC, fold, seed, epoch):

@@ -1,5 +1,7 @@
 """Blocks of members: the fewest that fit, each member in exactly one."""
 
+import json
+
 import jax
 import numpy as np
 import pytest
@@ -34,10 +36,10 @@ def test_names_tell_seeds_and_folds():
 
 
 def test_a_run_keeps_to_its_blocks(tmp_path):
-  assert blocks.read(tmp_path) == []
+  assert blocks.read(tmp_path, (0, 1), 5) == []
   made = blocks.blocks((0, 1), 5, lambda s, f: s * f <= 3)
   assert blocks.write(tmp_path, made) == made
-  assert blocks.read(tmp_path) == made
+  assert blocks.read(tmp_path, (0, 1), 5) == made
 
 
 def test_other_processes_take_the_blocks_of_the_first(tmp_path, monkeypatch):
@@ -46,7 +48,7 @@ def test_other_processes_take_the_blocks_of_the_first(tmp_path, monkeypatch):
   seen = []
 
   def wait(name):
-    seen.append(blocks.read(tmp_path))
+    seen.append(blocks.read(tmp_path, (0,), 4))
     if len(seen) == 2:  # by now the first has written
       monkeypatch.undo()
       blocks.write(tmp_path, made)
@@ -58,11 +60,54 @@ def test_other_processes_take_the_blocks_of_the_first(tmp_path, monkeypatch):
   assert seen == [[], []]
 
 
-def test_damaged_blocks_are_named(tmp_path):
-  (tmp_path / 'checkpoints').mkdir()
-  (tmp_path / 'checkpoints' / 'blocks.json').write_text('[{"a": 1}]')
-  with pytest.raises(errors.UserError, match='blocks.json'):
-    blocks.read(tmp_path)
+def row(seeds=(0,), start=0, stop=4, folds=4):
+  return {'seeds': list(seeds), 'start': start, 'stop': stop, 'folds': folds}
+
+
+@pytest.mark.parametrize(
+  'content',
+  [
+    [{'a': 1}],
+    [row(stop=2)],  # half the folds
+    [row(), row()],  # a block twice
+    [row(stop=3), row(start=2)],
+    [row(seeds=['0'])],
+    [row(seeds=[False])],
+    [row(seeds=[1])],
+    [row(seeds=[0, 1])],
+    [row(seeds=[])],
+    [row(start=-1)],
+    [row(start=-4, stop=0)],
+    [row(start=0.0)],
+    [row(stop=5)],
+    [row(stop=10**12, folds=10**12)],
+    [row(stop=3, folds=3)],
+    [{**row(), 'more': 1}],
+    [],
+    {},
+    None,
+    [None],
+  ],
+)
+def test_blocks_that_are_not_this_runs_are_refused(tmp_path, content):
+  """JSON that parses is not believed before it fits the run."""
+  path = tmp_path / 'checkpoints' / 'blocks.json'
+  path.parent.mkdir()
+  path.write_text(json.dumps(content))
+  with pytest.raises(errors.UserError) as said:
+    blocks.read(tmp_path, (0,), 4)
+  line = str(said.value)
+  assert line.startswith(f'{path}: ') and '\n' not in line
+  assert f'delete {path.parent} to train anew' in line
+
+
+def test_blocks_that_are_no_json_are_refused(tmp_path):
+  path = tmp_path / 'checkpoints' / 'blocks.json'
+  path.parent.mkdir()
+  for content in (b'[', b'\xff', b'[' * 10**5, b'1' * 5000):
+    path.write_bytes(content)
+    with pytest.raises(errors.UserError, match='blocks.json'):
+      blocks.read(tmp_path, (0,), 4)
 
 
 def test_a_wider_network_needs_more():

@@ -1,6 +1,7 @@
 """Runs as the engine makes them: blocks, choices, divergence, resuming."""
 
 import json
+import shutil
 
 import cv2
 import jax
@@ -266,3 +267,39 @@ def test_a_picture_reaches_tensorboard(tmp_path):
   curves.picture(tmp_path, 'confusion', png)
   (file,) = (tmp_path / 'tensorboard' / 'report').iterdir()
   assert b'confusion' in file.read_bytes()
+
+
+@pytest.mark.parametrize('harm', ['of another run', 'renamed', 'beyond'])
+def test_a_checkpoint_that_is_not_its_own_changes_nothing(
+  config, clips, tmp_path, harm
+):
+  """Whole, but of a higher learning rate or of another epoch."""
+  (whole,) = cross_validation.fit(
+    training_jobs.job(config, clips, tmp_path / 'w'), (0,)
+  )
+
+  def stopped(workdir, epochs):
+    for _ in range(epochs):
+      made = training_jobs.job(config, clips, workdir)
+      made.stop.set()
+      with pytest.raises(errors.Stopped):
+        cross_validation.fit(made, (0,))
+    return workdir / 'checkpoints' / 'seed0'
+
+  mine = stopped(tmp_path / 'mine', 2)
+  if harm == 'of another run':
+    config.train.learning_rate = 0.5
+    theirs = stopped(tmp_path / 'theirs', 2)
+    config.train.learning_rate = 1e-2
+    shutil.rmtree(mine / '000002')
+    shutil.copytree(theirs / '000002', mine / '000002')
+  else:
+    name = '000003' if harm == 'renamed' else '000099'
+    (mine / '000002').rename(mine / name)
+  made = training_jobs.job(config, clips, tmp_path / 'mine')
+  (resumed,) = cross_validation.fit(made, (0,))
+  said = ' '.join(made.console.file.getvalue().split())
+  word = 'of other config' if harm == 'of another run' else 'it was renamed'
+  assert said.count(word) == 1
+  assert 'goes on after epoch 1' in said
+  np.testing.assert_array_equal(flat([whole]), flat([resumed]))
