@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 from absl import flags, logging
 
-from mefnet_jax.runs import errors
+from mefnet_jax.runs import config_files, errors
 
 # Objects between two looks for cycles; by default 700, and a tenth of the time
 # to the first step, of imports and tracing, is spent with looking.
@@ -67,9 +67,8 @@ def config(holder, mistaken: str):
   try:
     holder.value.to_dict()
   except OSError as error:
-    name = flags.FLAGS['config'].config_filename
     raise errors.UserError(
-      f'--config={name}: no such file here: see configs/'
+      _no_config(flags.FLAGS['config'].config_filename)
     ) from error
   return holder.value
 
@@ -123,7 +122,7 @@ def stop_signals():
 def _parse(argv):
   """Flags and config, or the parser's own words in one line."""
   try:
-    rest = flags.FLAGS(argv)
+    rest = flags.FLAGS(config_files.resolve(argv))
   except (
     flags.Error,
     AttributeError,
@@ -143,7 +142,7 @@ def _config_error(error):
   text = str(error).replace('\\n', ' ').replace("\\'", "'")
   missing = re.search(r"No such file or directory: '([^']*)", text)
   if missing:
-    return f'--config={missing[1]}: no such file here: see configs/'
+    return _no_config(missing[1])
   said, _, trace = text.partition('Error whilst parsing config file:')
   if trace:  # the last line of the traceback that it quotes
     text = said + trace.strip().splitlines()[-1].split(': ', 1)[-1]
@@ -157,6 +156,11 @@ def _config_error(error):
   if isinstance(error, SyntaxError):
     text = f'the config is not Python: {text}'
   return ' '.join(text.split()) or type(error).__name__
+
+
+def _no_config(name):
+  known = ', '.join(config_files.installed())
+  return f'--config={name}: no such file here, and no config of ours: {known}'
 
 
 def _of_disk(error):

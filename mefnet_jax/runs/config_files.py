@@ -1,0 +1,48 @@
+"""Where a config lies: in a file that is named, or among those installed."""
+
+import importlib.util
+import pathlib
+
+_FOLDER = pathlib.Path('configs')
+
+
+def resolve(argv: list[str]) -> list[str]:
+  """The words of a command line, each --config with a file that exists.
+
+  A file of the working directory is taken as it is named. Else `mfcnn`,
+  `mfcnn.py` and `configs/mfcnn.py` all name the config that was installed with
+  the package; a variant stays behind its colon. What names neither is left as
+  it is, for the parser to refuse.
+  """
+  words = list(argv)
+  for i, word in enumerate(words):
+    flag, equals, value = word.partition('=')
+    if flag not in ('--config', '-config'):
+      continue
+    if equals:
+      words[i] = f'{flag}={_file(value)}'
+    elif i + 1 < len(words):
+      words[i + 1] = _file(words[i + 1])
+  return words
+
+
+def installed() -> dict[str, pathlib.Path]:
+  """The configs of the package: name to file, without `base`."""
+  spec = importlib.util.find_spec('configs')
+  folders = (spec and spec.submodule_search_locations) or ()
+  return {
+    file.stem: file
+    for folder in folders
+    for file in sorted(pathlib.Path(folder).glob('*.py'))
+    if file.stem not in ('__init__', 'base')
+  }
+
+
+def _file(value):
+  """`mfcnn:late` to `/.../configs/mfcnn.py:late`, where it is installed."""
+  name, colon, variant = value.partition(':')
+  path = pathlib.Path(name)
+  if path.is_file() or path.parent not in (pathlib.Path(), _FOLDER):
+    return value
+  found = installed().get(path.stem if path.suffix == '.py' else path.name)
+  return f'{found}{colon}{variant}' if found else value

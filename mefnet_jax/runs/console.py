@@ -1,0 +1,58 @@
+"""The console script: `mefnet NAME ...` is `python -m mefnet_jax.NAME ...`."""
+
+import runpy
+import sys
+
+COMMANDS = {
+  'train': 'Trains and evaluates a config: all folds, then the report.',
+  'models': 'Describes the network of a config.',
+  'audit': 'Looks for leaks in a finished run.',
+  'report': 'Writes the report of a run again, or compares runs.',
+  'explain': 'Shows what the networks of a run look at.',
+  'datasets.check': 'Says whether a release on disk is whole.',
+  'datasets.prepare': 'Prepares the clips of a config, trains nothing.',
+  'synthetic.release': 'Writes a synthetic release, laid out as a real one.',
+}
+# A word that people try first, and the module's name.
+_ALIASES = {'train': 'main'}
+
+
+def main() -> None:
+  """Runs the module that the first word names, with the words after it.
+
+  Leaves with the module's exit status; 1 and one line for an unknown name.
+  """
+  name, *rest = sys.argv[1:] or ['--help']
+  if name in ('-h', '--help'):
+    print(_help())
+    return
+  if name == '--version':
+    print(f'mefnet {_version()}')
+    return
+  if name not in {*COMMANDS, *_ALIASES.values()}:
+    print(f'error: mefnet has no command {name!r}: see --help', file=sys.stderr)
+    sys.exit(1)
+  sys.argv = [f'mefnet {name}', *rest]
+  module = f'mefnet_jax.{_ALIASES.get(name, name)}'
+  runpy.run_module(module, run_name='__main__', alter_sys=True)
+
+
+def _help():
+  width = max(map(len, COMMANDS)) + 2
+  lines = [f'  {name:{width}}{text}' for name, text in COMMANDS.items()]
+  return '\n'.join(
+    [
+      'usage: mefnet COMMAND [--flag ...]',
+      '',
+      *lines,
+      '',
+      'mefnet COMMAND --help lists its flags. A config goes by its file or by',
+      'the name of one that is installed: --config=mfcnn:intermediate.',
+    ]
+  )
+
+
+def _version():
+  from importlib import metadata
+
+  return metadata.version('mefnet_jax')
