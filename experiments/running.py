@@ -244,6 +244,6 @@ def _part(fitted, place, workdir, name):
 
   def fitting(job, seeds):
     metrics_log.select(workdir, job.workdir, renamed)
-    return [cross_validation.part(one, place, renamed) for one in fitted]
+    return [training_jobs.part(one, place, renamed) for one in fitted]
 
   return fitting

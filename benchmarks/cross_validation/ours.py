@@ -12,12 +12,12 @@ from benchmarks.models import task as models_task
 from configs import base
 from mefnet_jax.evaluation import folds
 from mefnet_jax.runs import xla
-from mefnet_jax.training import compiled_steps
+from mefnet_jax.training import compiled_steps, train_loop
 
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-  """What `compiled_steps.CompiledSteps` asks of a `fit.Job`."""
+  """What `compiled_steps.CompiledSteps` asks of a `jobs.Job`."""
 
   model: object
   clips: dict
@@ -50,7 +50,7 @@ def main(file):
   def cross_validate(epochs):
     state = made.initial((0,)).replace(params=made.plan.spread(params))
     for epoch in range(1, epochs + 1):
-      state, _ = made.epoch(state, (0,), epoch)
+      state, _ = train_loop.train_epoch(made, state, (0,), epoch)
     answers = np.zeros((len(given.label), models_task.CLASSES))
     held_out = made.probabilities(state.params, 'test')[0]
     for fold, found in zip(splits, held_out, strict=True):

@@ -1,6 +1,7 @@
 """A block's members as compiled programs: an epoch, and its evaluation."""
 
 import functools
+from collections.abc import Iterator
 
 import jax
 import numpy as np
@@ -21,8 +22,11 @@ class CompiledSteps:
   """The compiled steps for so many seeds with these folds.
 
   Args:
-    job: a `job.Job`.
+    job: a `jobs.Job`.
     splits: the folds of the block.
+
+  Attributes:
+    train_step: `train_step.train_step` of all members, over all devices.
   """
 
   def __init__(self, job, splits):
@@ -43,7 +47,7 @@ class CompiledSteps:
       mixup=config.train.mixup,
       **bound,
     )
-    self._train_step = parallel.train_step(step, self.plan)
+    self.train_step = parallel.train_step(step, self.plan)
     self._eval_step = parallel.eval_step(
       functools.partial(train_step.eval_step, **bound), self.plan
     )
@@ -102,20 +106,23 @@ class CompiledSteps:
     """Host states (S, F, ...) onto the devices."""
     return self.plan.place(self.plan.split(state))
 
-  def epoch(self, state, seeds, epoch: int):
-    """One epoch of all members: the state, and (S, F) sums of `train_step`."""
+  def batches(
+    self, seeds: tuple[int, ...], epoch: int
+  ) -> Iterator[tuple[dict, dict, dict, jax.Array]]:
+    """What `train_step` takes beside the state, for each step of an epoch."""
     orders_S = [self._orders(seed, epoch) for seed in seeds]
     order = jax.tree.map(lambda *x: np.stack(x), *orders_S)
     keys = [jax.random.fold_in(jax.random.key(s), epoch) for s in seeds]
-    sums = []
     for i, (clips, batch) in enumerate(self.feed.steps(order)):
       if self.plan.own_order:
         batch = self.plan.split(batch)
       key = jax.numpy.stack([jax.random.fold_in(k, i) for k in keys])
-      state, step_sums = self._train_step(state, self.fold, clips, batch, key)
-      sums.append(step_sums)
-    total = [self.plan.join(one) for one in sums]
-    return state, jax.tree.map(lambda *x: np.sum(np.stack(x), 0), *total)
+      yield self.fold, clips, batch, key
+
+  def total(self, sums: list[dict]) -> dict[str, np.ndarray]:
+    """The sums of all steps of an epoch, (S, F)."""
+    joined = [self.plan.join(one) for one in sums]
+    return jax.tree.map(lambda *x: np.sum(np.stack(x), 0), *joined)
 
   def _orders(self, seed, epoch):
     """A seed's order of the epoch: (steps, B), or (F, steps, B)."""

@@ -5,7 +5,6 @@ A member is a fold with a seed; as many as the memory holds train together
 """
 
 import dataclasses
-from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -17,15 +16,15 @@ from mefnet_jax.training import (
   blocks,
   compiled_steps,
   input_pipeline,
+  jobs,
   optimizer,
   parallel,
   train_loop,
   train_step,
 )
-from mefnet_jax.training.jobs import Fitted, Job, Weights
 
 
-def train(job: Job, seeds: tuple[int, ...]) -> list[Fitted]:
+def train(job: jobs.Job, seeds: tuple[int, ...]) -> list[jobs.Fitted]:
   """Trains every fold with each seed, or goes on where a checkpoint ends.
 
   With pixel statistics of each fold's training clips the folds share no clips,
@@ -42,10 +41,10 @@ def train(job: Job, seeds: tuple[int, ...]) -> list[Fitted]:
   alone = [_of_fold(job, k) for k in range(len(job.splits))]
   fitted = [fit(one, seeds) for one in alone]
   metrics_log.merge(job.workdir, [one.workdir for one in alone])
-  return [_joined(seed) for seed in zip(*fitted, strict=True)]
+  return [jobs.joined(seed) for seed in zip(*fitted, strict=True)]
 
 
-def fit(job: Job, seeds: tuple[int, ...]) -> list[Fitted]:
+def fit(job: jobs.Job, seeds: tuple[int, ...]) -> list[jobs.Fitted]:
   """`train` of folds that share their clips, block after block."""
   job.stop.patient = True  # an epoch is finished, and saved
   try:
@@ -59,7 +58,7 @@ def _fit(job, seeds):
   planned = blocks.read(job.workdir, seeds, folds) or blocks.write(
     job.workdir, _blocks(job, seeds)
   )
-  fitted = {seed: Fitted() for seed in seeds}
+  fitted = {seed: jobs.Fitted() for seed in seeds}
   compiled = None
   for block in planned:
     folder = job.workdir / 'checkpoints' / block.name
@@ -84,50 +83,11 @@ def _add(one, block, seed, note, folder):
   one.moments += note['moments']
   members, epoch = (len(block.seeds), block.stop - block.start), note['epoch']
   one.weights += [
-    Weights(folder, epoch, members, (place, f)) for f in range(members[1])
+    jobs.Weights(folder, epoch, members, (place, f)) for f in range(members[1])
   ]
   one.diverged |= note['diverged'].get(str(seed), {})
   one.parameters = note['parameters']
   one.seconds += note['seconds'] / len(block.seeds)
-
-
-def part(one: Fitted, place: slice, rename: Callable[[str], str]) -> Fitted:
-  """The folds at `place` of a training of several.
-
-  Args:
-    one: of all folds.
-    place: of the folds that are kept.
-    rename: the name of a fold to its new one; '' for folds that are not kept.
-  """
-  share = len(one.held_out[place]) / max(len(one.held_out), 1)
-  changes = {'seconds': one.seconds * share}
-  for name, value in _by_fold(one):
-    if isinstance(value, list):
-      changes[name] = value[place]
-    else:
-      named = {rename(fold): x for fold, x in value.items()}
-      changes[name] = {fold: x for fold, x in named.items() if fold}
-  return dataclasses.replace(one, **changes)
-
-
-def _joined(fitted: Sequence[Fitted]) -> Fitted:
-  """Trainings of one fold each as one of all: lists and dicts joined."""
-  changes = {'seconds': sum(one.seconds for one in fitted)}
-  for name, first in _by_fold(fitted[0]):
-    values = [getattr(one, name) for one in fitted]
-    if isinstance(first, list):
-      changes[name] = [x for value in values for x in value]
-    else:
-      changes[name] = {k: x for value in values for k, x in value.items()}
-  return dataclasses.replace(fitted[0], **changes)
-
-
-def _by_fold(one):
-  """The fields that hold something of each fold, a list or a dict."""
-  for field in dataclasses.fields(one):
-    value = getattr(one, field.name)
-    if isinstance(value, list | dict):
-      yield field.name, value
 
 
 def _of_fold(job, k):

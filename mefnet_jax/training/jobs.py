@@ -5,6 +5,7 @@ import hashlib
 import math
 import pathlib
 import threading
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import rich.console
@@ -79,6 +80,45 @@ class Fitted:
   diverged: dict[str, int] = dataclasses.field(default_factory=dict)
   parameters: int = 0
   seconds: float = 0.0
+
+
+def part(one: Fitted, place: slice, rename: Callable[[str], str]) -> Fitted:
+  """The folds at `place` of a training of several.
+
+  Args:
+    one: of all folds.
+    place: of the folds that are kept.
+    rename: the name of a fold to its new one; '' for folds that are not kept.
+  """
+  share = len(one.held_out[place]) / max(len(one.held_out), 1)
+  changes = {'seconds': one.seconds * share}
+  for name, value in _by_fold(one):
+    if isinstance(value, list):
+      changes[name] = value[place]
+    else:
+      named = {rename(fold): x for fold, x in value.items()}
+      changes[name] = {fold: x for fold, x in named.items() if fold}
+  return dataclasses.replace(one, **changes)
+
+
+def joined(fitted: Sequence[Fitted]) -> Fitted:
+  """Trainings of one fold each as one of all: lists and dicts joined."""
+  changes = {'seconds': sum(one.seconds for one in fitted)}
+  for name, first in _by_fold(fitted[0]):
+    values = [getattr(one, name) for one in fitted]
+    if isinstance(first, list):
+      changes[name] = [x for value in values for x in value]
+    else:
+      changes[name] = {k: x for value in values for k, x in value.items()}
+  return dataclasses.replace(fitted[0], **changes)
+
+
+def _by_fold(one):
+  """The fields that hold something of each fold, a list or a dict."""
+  for field in dataclasses.fields(one):
+    value = getattr(one, field.name)
+    if isinstance(value, list | dict):
+      yield field.name, value
 
 
 def prepare(

@@ -1,6 +1,7 @@
 """The epochs of one block of members: curves, checkpoints, the best epoch."""
 
 import math
+import pathlib
 import time
 
 import jax
@@ -15,7 +16,31 @@ from mefnet_jax.runs import (
   workdirs,
   xla,
 )
-from mefnet_jax.training import best_epoch, evaluate
+from mefnet_jax.training import (
+  best_epoch,
+  blocks,
+  compiled_steps,
+  evaluate,
+  jobs,
+  train_step,
+)
+
+
+def train_epoch(
+  steps: compiled_steps.CompiledSteps,
+  state: train_step.TrainState,
+  seeds: tuple[int, ...],
+  epoch: int,
+) -> tuple[train_step.TrainState, dict[str, np.ndarray]]:
+  """All clips once: the state of all members, and (S, F) sums of their steps.
+
+  `steps.train_step` is `train_step.train_step`, for all members at once.
+  """
+  sums = []
+  for batch in steps.batches(seeds, epoch):
+    state, step_sums = steps.train_step(state, *batch)
+    sums.append(step_sums)
+  return state, steps.total(sums)
 
 
 def identity(job, block) -> dict[str, object]:
@@ -37,13 +62,19 @@ class TrainLoop:
   """The epochs of one block, and what they leave.
 
   Args:
-    job: a `job.Job`.
-    block: a `planning.Block` of its members.
-    compiled: the `CompiledSteps` of the block's folds.
+    job: what is trained.
+    block: its members.
+    compiled: the steps of the block's folds.
     folder: of the block's checkpoints.
   """
 
-  def __init__(self, job, block, compiled, folder):
+  def __init__(
+    self,
+    job: jobs.Job,
+    block: blocks.Block,
+    compiled: compiled_steps.CompiledSteps,
+    folder: pathlib.Path,
+  ):
     self.job, self.block, self.steps = job, block, compiled
     self.folder, self.identity = folder, identity(job, block)
     self.members = (len(block.seeds), len(compiled.splits))
@@ -52,7 +83,7 @@ class TrainLoop:
     if config.selection != 'last':
       self.best = best_epoch.Best(compiled.plan, config.patience)
 
-  def run(self, done, note):
+  def run(self, done: int, note: dict) -> dict:
     """The epochs after `done`.
 
     Args:
@@ -124,7 +155,8 @@ class TrainLoop:
 
   def _epoch(self, state, epoch, history):
     """All clips once; the state, and what the bar says."""
-    state, total = self.steps.epoch(state, self.block.seeds, epoch)
+    seeds = self.block.seeds
+    state, total = train_epoch(self.steps, state, seeds, epoch)
     weight_SF = np.maximum(total['weight'], 1e-12)
     loss_SF = total['loss'] / weight_SF
     accuracy_SF = total['correct'] / np.maximum(total['clips'], 1)

@@ -1,7 +1,16 @@
-"""The training of one member: a state, a pure step, and the order of clips.
+"""The training of one member, a fold with a seed: a state and a pure step.
 
-A member is a fold with a seed. `parallel.py` runs the step for all members at
-once, `fit.py` calls it. Axes: B clips of a batch, N all clips, C classes.
+`parallel.py` runs the step for all members at once; `train_loop.py` calls it.
+Axes: B clips of a batch, N all clips, C classes. Of the step's arguments
+
+  clips  `normalize.measured` clips: streams (N, T, H, W, C) uint8, 'label' (N,)
+  fold   'weight' (N,): what each clip counts, 0 for those that are held out
+         (`held_out_mask`); 'moments', where clips are scaled by those of the
+         fold's training clips (`normalize.training_moments`)
+  order  the batch: 'index' (B,) of clips; 'valid' (B,), 0 for the padding of
+         a batch, else 1; for mixup 'mate' (B,), the clip that each is mixed
+         with. Where `clips` are some clips only, 'at' and 'mate_at' (B,) are
+         their places among them
 """
 
 import flax.struct
@@ -54,47 +63,20 @@ def train_step(
 
   Args:
     state: of the member.
-    fold: 'weight' (N,), what each clip counts, 0 for those that are held
-      out; 'moments' where clips are scaled by those of the fold's training
-      clips (`normalize.training_moments`).
-    clips: `normalize.measured` clips: streams (N, T, H, W, C) uint8, 'label'.
-    order: the batch: 'index' (B,) of clips; 'valid' (B,), 0 for the padding
-      of a batch, else 1; for mixup 'mate' (B,), the clip that each is mixed
-      with. Where `clips` are some clips only, 'at' and 'mate_at' (B,) are
-      their places among them.
+    fold, clips, order: see the head of this file.
     key: of this step; each clip's dropout follows from it and its index.
     model, tx: the network and its optimizer.
     how: the network's input, see `normalize.standardise`.
     weight_decay: factor of the L2 term.
     augmentation: of the clips.
-    mixup: alpha of the Beta distribution of shares; 0: none (Zhang et al.,
-      ICLR 2018).
+    mixup: alpha of the Beta distribution of shares; 0: none.
     axis_name: the devices over which the batch is split.
 
   Returns:
     The next state; sums over the fold's clips of loss, weight, correct
     predictions and clips.
   """
-  index_B, weight_N = order['index'], fold['weight']
-  key_B = jax.vmap(lambda i: jax.random.fold_in(key, i))(index_B)
-  seen = dict(how=how, moments=fold.get('moments'), augmentation=augmentation)
-  at_B = order.get('at', index_B)
-  batch = normalize.batch(clips, at_B, key_B=key_B, **seen)
-  weight_B = weight_N[index_B] * order['valid']
-  targets = [(batch['label'], weight_B)]
-  if mixup:
-    mate_B = order['mate']
-    mate_key_B = jax.vmap(lambda i: jax.random.fold_in(key, i))(mate_B)
-    mate_at_B = order.get('mate_at', mate_B)
-    mate = normalize.batch(clips, mate_at_B, key_B=mate_key_B, **seen)
-    share_B = _shares(key_B, mixup)
-    batch = _mixed(batch, mate, share_B)
-    mate_weight_B = weight_N[mate_B] * order['valid']
-    targets = [
-      (batch['label'], weight_B * share_B),
-      (mate['label'], mate_weight_B * (1.0 - share_B)),
-    ]
-  batch['key'] = key_B
+  batch, targets = _batch(fold, clips, order, key, how, augmentation, mixup)
   total = _sum_over(sum(w_B.sum() for _, w_B in targets), axis_name)
   devices = _sum_over(1.0, axis_name)
 
@@ -109,11 +91,45 @@ def train_step(
   grads, (logits_BC, loss) = jax.grad(loss_fn, has_aux=True)(state.params)
   grads = _sum_over(grads, axis_name)
   params, opt_state = optimizer.apply(tx, grads, state.opt_state, state.params)
-  counted_B = weight_B > 0
+  counted_B = fold['weight'][order['index']] * order['valid'] > 0
   correct_B = (logits_BC.argmax(-1) == batch['label']) & counted_B
   sums = {'loss': loss, 'correct': correct_B.sum(), 'clips': counted_B.sum()}
   sums = {**_sum_over(sums, axis_name), 'weight': total}
   return TrainState(state.step + 1, params, opt_state), sums
+
+
+def _batch(fold, clips, order, key, how, augmentation, mixup):
+  """What the network sees, and (labels, weights) of its targets.
+
+  mixup: each clip is mixed with its mate, and so are the targets (Zhang et al.,
+  ICLR 2018).
+  """
+
+  def taken(index_B, at_B):
+    key_B = jax.vmap(lambda i: jax.random.fold_in(key, i))(index_B)
+    batch = normalize.batch(
+      clips,
+      at_B,
+      key_B=key_B,
+      how=how,
+      moments=fold.get('moments'),
+      augmentation=augmentation,
+    )
+    return batch, key_B, fold['weight'][index_B] * order['valid']
+
+  index_B = order['index']
+  batch, key_B, weight_B = taken(index_B, order.get('at', index_B))
+  targets = [(batch['label'], weight_B)]
+  if mixup:
+    mate_B = order['mate']
+    mate, _, mate_weight_B = taken(mate_B, order.get('mate_at', mate_B))
+    share_B = _shares(key_B, mixup)
+    batch = _mixed(batch, mate, share_B)
+    targets = [
+      (batch['label'], weight_B * share_B),
+      (mate['label'], mate_weight_B * (1.0 - share_B)),
+    ]
+  return {**batch, 'key': key_B}, targets
 
 
 def eval_step(
@@ -125,7 +141,7 @@ def eval_step(
   model: nn.Module,
   how: str,
 ) -> jax.Array:
-  """Logits (B, C) of the clips at index_B; `fold` as in `train_step`."""
+  """Logits (B, C) of the clips at index_B; see the head of this file."""
   batch = normalize.batch(clips, index_B, how=how, moments=fold.get('moments'))
   return model.apply({'params': params}, batch, train=False)[0]
 

@@ -17,6 +17,7 @@ from mefnet_jax.training import (
   config_check,
   cross_validation,
   save_model,
+  train_loop,
 )
 from tests.fixtures import training_jobs
 
@@ -165,7 +166,7 @@ def test_what_diverges_in_the_last_step_is_named_too(
 ):
   """A finite loss, weights that are not: named, and no best epoch."""
   config.train.update(epochs=2, evaluate_every=1, selection=choice)
-  train = compiled_steps.CompiledSteps.epoch
+  train = train_loop.train_epoch
 
   def broken(self, state, seeds, epoch):
     state, sums = train(self, state, seeds, epoch)
@@ -174,7 +175,7 @@ def test_what_diverges_in_the_last_step_is_named_too(
       state.params['classes']['bias'] = bias * np.nan
     return state, sums
 
-  monkeypatch.setattr(compiled_steps.CompiledSteps, 'epoch', broken)
+  monkeypatch.setattr(train_loop, 'train_epoch', broken)
   made = training_jobs.job(config, clips, tmp_path / 'w')
   (fitted,) = cross_validation.fit(made, (0,))
   names = {fold.name for fold in made.splits}
