@@ -16,14 +16,31 @@ __all__ = [
   'preprocessing',
   'preview',
   'shapes',
+  'stored_stream',
   'table',
   'write_findings',
 ]
 
+_OF_A_CONFIG = (
+  'is_maps',
+  'preprocessing',
+  'preview',
+  'release',
+  'shapes',
+  'stored_stream',
+)
+
 
 def __getattr__(name):
   # Processes of the preparation import this package but never TFDS.
-  if name in ('is_maps', 'preprocessing', 'preview', 'release', 'shapes'):
+  if name in (
+    'is_maps',
+    'preprocessing',
+    'preview',
+    'release',
+    'shapes',
+    'stored_stream',
+  ):
     from mefnet_jax.datasets import from_config
 
     return getattr(from_config, name)

@@ -7,6 +7,7 @@ import typing
 
 from mefnet_jax.datasets import contact_sheet, default_release, registry
 from mefnet_jax.preprocess import clip_records, clips, maps
+from mefnet_jax.preprocess import options as preparation
 
 if typing.TYPE_CHECKING:
   import rich.progress
@@ -28,6 +29,16 @@ def preprocessing(dataset) -> dict[str, object]:
 def is_maps(dataset) -> bool:
   """Whether the clips are maps of motion, in which no face is seen."""
   return registry.find(dataset.name).maps
+
+
+def stored_stream(stream: str, how: str) -> str:
+  """The stored stream that stands for one that a network looks at.
+
+  Args:
+    stream: such as 'eyes'.
+    how: `config.input`; of 'flow' it is the flow of the crop.
+  """
+  return preparation.FLOWS.get(stream, stream) if how == 'flow' else stream
 
 
 def shapes(dataset) -> dict[str, tuple[int, ...]]:

@@ -13,12 +13,6 @@ _FIXED = ('flow', 'as_is')
 _ZERO, _UNIT = 128.0, 32.0
 
 
-def stored(stream: str, how: str) -> str:
-  """The stored stream that stands for a view of the network."""
-  flows = {'face': 'flow', 'eyes': 'eyes_flow', 'mouth': 'mouth_flow'}
-  return flows.get(stream, stream) if how == 'flow' else stream
-
-
 def standardise(clips_BTHWC: jax.Array, how: str) -> jax.Array:
   """Clips of 0..255 as the network's input, each clip by itself.
 

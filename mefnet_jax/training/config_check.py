@@ -155,7 +155,7 @@ def _stream(config, name):
     shape = modalities.shapes(dataset)[name]
     return jax.ShapeDtypeStruct((1, *shape), dtype)
   stored = datasets.shapes(dataset)
-  name = normalize.stored(name, config.input)
+  name = datasets.stored_stream(name, config.input)
   if ',' in name:
     raise errors.UserError(
       f'--config.model.streams={name}: write a list as '

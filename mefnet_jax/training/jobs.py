@@ -14,7 +14,7 @@ from ml_collections import ConfigDict
 
 from mefnet_jax import datasets, models
 from mefnet_jax.evaluation import folds, validation_split
-from mefnet_jax.models import from_config, normalize, pixel_scaling
+from mefnet_jax.models import from_config, pixel_scaling
 from mefnet_jax.runs import errors, findings, multihost
 from mefnet_jax.training import blocks, deliberate_leaks
 
@@ -223,7 +223,7 @@ def _streams(config, clips):
   """The streams that the network looks at, and masks of those that may lack."""
   made = {}
   for name in models.views(config.model.name, config.model.streams):
-    stored = normalize.stored(name, config.input)
+    stored = datasets.stored_stream(name, config.input)
     made[name] = clips.streams[stored]
     mask = f'{stored}_present'
     if mask in clips.streams:

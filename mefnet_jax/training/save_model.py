@@ -138,7 +138,7 @@ def _streams(job):
   """What each stream is called where clips are prepared, shape and type."""
   return {
     name: {
-      'stored': normalize.stored(name, job.config.input),
+      'stored': datasets.stored_stream(name, job.config.input),
       'shape': list(job.clips[name].shape[1:]),
       'dtype': str(np.dtype(job.clips[name].dtype)),
     }
