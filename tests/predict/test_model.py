@@ -11,7 +11,7 @@ import pytest
 
 import mefnet_jax
 from mefnet_jax.runs import errors, model_file
-from tests import model_files
+from tests.fixtures import model_files
 
 
 @pytest.fixture

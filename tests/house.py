@@ -1,0 +1,120 @@
+"""The house measured from its code: rooms, arrows, sizes.
+
+python -m tests.house    prints what tests/test_architecture.py holds
+"""
+
+import ast
+import pathlib
+import statistics
+
+TESTS = pathlib.Path(__file__).parent
+PACKAGE = TESTS.parent / 'mefnet_jax'
+FILES = sorted(PACKAGE.rglob('*.py'))
+# What one reads from the command to the gradient, each imported by the one
+# before it.
+TO_THE_GRADIENT = [
+  PACKAGE / f'{name}.py'
+  for name in (
+    'main',
+    'protocol',
+    'training/cross_validation',
+    'training/train_loop',
+    'training/train_step',
+  )
+]
+
+
+def module(path: pathlib.Path) -> str:
+  """mefnet_jax.models.mecnn of a file."""
+  parts = path.relative_to(PACKAGE.parent).with_suffix('').parts
+  return '.'.join(parts[:-1] if parts[-1] == '__init__' else parts)
+
+
+MODULES = {module(path): path for path in FILES}
+
+
+def room(name: str) -> str:
+  """The room of a module: commands, a folder, or a file at the top."""
+  parts = name.split('.')
+  if parts[-1] == '__main__':
+    return 'commands'
+  return parts[1] if len(parts) > 1 else '__init__'
+
+
+def imported(path: pathlib.Path) -> set[str]:
+  """Names of the modules that a file imports, anywhere in it."""
+  names = set()
+  for node in ast.walk(ast.parse(path.read_text())):
+    if isinstance(node, ast.Import):
+      names |= {alias.name for alias in node.names}
+    elif isinstance(node, ast.ImportFrom):
+      whole = {f'{node.module}.{alias.name}' for alias in node.names}
+      names |= {name if name in MODULES else node.module for name in whole}
+  return names
+
+
+def own(path: pathlib.Path) -> set[str]:
+  """Those of them that are ours."""
+  return {name for name in imported(path) if name in MODULES}
+
+
+def rooms() -> list[str]:
+  """The packages at the top."""
+  return sorted(p.parent.name for p in PACKAGE.glob('*/__init__.py'))
+
+
+def lines(path: pathlib.Path) -> int:
+  """The length of a file."""
+  return len(path.read_text().splitlines())
+
+
+def functions() -> list[tuple[int, str]]:
+  """(lines, file: name) of every function, the longest first."""
+  return sorted(
+    (
+      (node.end_lineno - node.lineno + 1, f'{path.name}: {node.name}')
+      for path in FILES
+      for node in ast.walk(ast.parse(path.read_text()))
+      if isinstance(node, ast.FunctionDef)
+    ),
+    reverse=True,
+  )
+
+
+def comments() -> float:
+  """The share of lines that hold a comment."""
+  count = total = 0
+  for path in FILES:
+    for line in path.read_text().splitlines():
+      total += 1
+      count += '# ' in line
+  return count / total
+
+
+def main():
+  """Prints the numbers."""
+  longest = max(FILES, key=lines)
+  sizes = functions()
+  walked = {
+    (room(name), room(other))
+    for name, path in MODULES.items()
+    for other in own(path)
+    if room(name) != room(other)
+  }
+  print(f'rooms: {len(rooms())} ({", ".join(rooms())})')
+  print(f'files at the top: {sorted(p.name for p in PACKAGE.glob("*.py"))}')
+  print(f'arrows between rooms: {len(walked)}')
+  print(f'files: {len(FILES)}, {sum(map(lines, FILES)):,} lines')
+  print(f'longest file: {longest.name}, {lines(longest)} lines')
+  print(f'longest function: {sizes[0][1]}, {sizes[0][0]} lines')
+  print(f'median function: {statistics.median(n for n, _ in sizes)} lines')
+  print(f'comments: {comments():.1%} of lines')
+  path = ' -> '.join(p.stem for p in TO_THE_GRADIENT)
+  count = sum(map(lines, TO_THE_GRADIENT))
+  print(
+    f'to the gradient: {len(TO_THE_GRADIENT)} files, {count} lines ({path})'
+  )
+
+
+if __name__ == '__main__':
+  main()
