@@ -11,7 +11,6 @@ Exit status: 0 no leak found, 2 leaks found, 1 files that cannot be used.
 docs/protocols.md tells each kind of leak and the columns of the files.
 """
 
-import json
 import pathlib
 import sys
 
@@ -19,7 +18,7 @@ import numpy as np
 from absl import flags
 
 from mefnet_jax.audit import audit, evidence
-from mefnet_jax.runs import cli, errors, predictions
+from mefnet_jax.runs import cli, csv_table, errors, files
 
 LEAKS_FOUND = 2
 _OF_FILES = ('folds', 'clips', 'facts', 'report')
@@ -59,7 +58,7 @@ def main(words):
   found = audit.find(seen, features)
   print(audit.to_text(seen, found))
   if given.out:
-    pathlib.Path(given.out).write_text(json.dumps(found, indent=1) + '\n')
+    files.write_json(given.out, found)
   return LEAKS_FOUND if found['leaks'] else 0
 
 
@@ -84,7 +83,7 @@ def _permuted(workdir):
 def _features(path, seen):
   """(N, D) of a CSV file: clip, then numbers; in the order of the clips."""
   names = [row['clip'] for row in evidence.rows(seen)]
-  table = {row['clip']: row for row in predictions.rows(path, ['clip'])}
+  table = {row['clip']: row for _, row in csv_table.filled(path, ['clip'])}
   lacking = [name for name in names if name not in table]
   if lacking:
     raise errors.UserError(f'{path}: missing clip: {", ".join(lacking[:5])}')

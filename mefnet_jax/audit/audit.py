@@ -2,8 +2,10 @@
 
 import numpy as np
 
-from mefnet_jax.audit import checks, evidence, probes
-from mefnet_jax.runs import predictions
+from mefnet_jax.audit import checks, evidence, probes, reported
+from mefnet_jax.runs import clean, predictions
+
+_MOST_PROBED = 5000  # clips: a probe compares each with all others
 
 
 def find(seen: evidence.Evidence, features: np.ndarray | None = None) -> dict:
@@ -24,10 +26,13 @@ def find(seen: evidence.Evidence, features: np.ndarray | None = None) -> dict:
     found += [(kind, what) for what in said]
     if not said and not checks.has_evidence(seen, needs):
       lacking[kind] = needs
+  checked = [kind for kind in checks.KINDS if kind not in lacking]
+  for name in reported.unknown(seen.report):
+    lacking[f'reported {name}'] = 'it is no score of predictions by that name'
   return {
     'leaks': [what for _, what in found],
     'kinds': list(dict.fromkeys(kind for kind, _ in found)),
-    'checked': [kind for kind in checks.KINDS if kind not in lacking],
+    'checked': checked,
     'not_checked': lacking,
     'probes': _probes(seen, features),
   }
@@ -55,7 +60,8 @@ def to_text(seen: evidence.Evidence, audit: dict) -> str:
     f'note  not checked: {kind} (lacks: {needs})'
     for kind, needs in audit['not_checked'].items()
   ]
-  return '\n'.join(said + [f'probe {line}' for line in probe_sentences(audit)])
+  said += [f'probe {line}' for line in probe_sentences(audit)]
+  return '\n'.join(map(clean.terminal, said))
 
 
 def probe_sentences(audit: dict) -> list[str]:
@@ -81,7 +87,9 @@ def _probes(seen, features):
   """Who the features show, and what the folds make of permuted labels."""
   rows = evidence.rows(seen)
   needed = {'subject'} if features is not None else {'subject', 'mark'}
-  if len(rows) < 4 or not all(needed <= row.keys() for row in rows):
+  if not 4 <= len(rows) <= _MOST_PROBED:
+    return {}
+  if not all(needed <= row.keys() for row in rows):
     return {}
   subject = [row['subject'] for row in rows]
   sets = {'the features': features}

@@ -2,7 +2,7 @@
 
 import functools
 
-from mefnet_jax.audit import evidence, overlap, procedure
+from mefnet_jax.audit import evidence, overlap, procedure, reported
 from mefnet_jax.runs import facts
 
 # Kind of leak: its check, and the evidence without which nothing is known.
@@ -39,7 +39,7 @@ KINDS = {
     procedure.folds_averaged,
     'report, or facts on scoring',
   ),
-  'labels follow the order of files': (procedure.labels_follow_files, ''),
+  'labels follow the order of files': (procedure.labels_follow_files, 'clips'),
   'permuted labels are learnt': (procedure.permuted_labels_learnt, 'permuted'),
 }
 
@@ -51,9 +51,9 @@ def has_evidence(seen: evidence.Evidence, needs: str) -> bool:
   told = seen.told.keys() | seen.told.get('chosen', {}).keys()
   told |= seen.told.get('fitted', {}).keys()
   curves = any(row['split'] == 'held-out' for row in seen.history)
-  scored = bool(seen.report.get('metrics'))
+  scored = bool(reported.known(seen.report))
   return {
-    '': True,
+    'clips': bool(rows),
     'folds': trained,
     'folds file': trained and not seen.assumed,
     'sha256': trained and any(row.get('sha256') for row in rows),

@@ -1,5 +1,7 @@
 """What an audit looks at: the files of a run, or what somebody sends of one."""
 
+import collections
+import collections.abc
 import dataclasses
 import pathlib
 import re
@@ -7,7 +9,14 @@ from typing import Any
 
 from mefnet_jax.evaluation import folds_file
 from mefnet_jax.preprocess import perceptual_hash
-from mefnet_jax.runs import errors, facts, metrics_log, predictions
+from mefnet_jax.runs import (
+  csv_table,
+  errors,
+  facts,
+  metrics_log,
+  names,
+  predictions,
+)
 
 _CLIPS = ('clip',)
 
@@ -75,11 +84,11 @@ def from_files(made, *, folds='', clips='', told='', report='') -> Evidence:
 
   Raises:
     UserError: a file cannot be read or means nothing, the predictions lack a
-      clip that the folds test or have one that they do not name, or the
-      labels of two files are not the same.
+      clip that the folds test or have one that they do not name, the folds of
+      two files have other names, or their labels are not the same.
   """
   made = predictions.read(made)
-  split = folds_file.read(folds) if folds else _assumed(made)
+  split = _folds(folds, made) if folds else _assumed(made)
   predictions.check(
     made, _clips_of(split, 'test'), _clips_of(split, *folds_file.ROLES)
   )
@@ -115,39 +124,87 @@ def _clips_of(split, *roles):
   }
 
 
-def _assumed(made):
-  """Each fold of the predictions trains on all that it does not test."""
-  rows = list(zip(made.clip, made.subject, made.fold, strict=True))
+def _folds(path, made):
+  """The folds of a file, clips and folds called as in the predictions.
+
+  Raises:
+    UserError: the two files call their folds by other names.
+  """
+  found = folds_file.read(path)
+  called = predictions.renamed(list(found), list(dict.fromkeys(made.fold)))
+  unknown = sorted(set(made.fold) - set(called))
+  unused = sorted(
+    name
+    for name, fold in zip(called, found.values(), strict=True)
+    if fold['test'] and name not in set(made.fold)
+  )
+  if unknown and unused:
+    raise errors.UserError(
+      f'{path}: folds are named otherwise than in {made.path}: '
+      f'{", ".join(unused[:5])} here, {", ".join(unknown[:5])} there; write '
+      'both alike (spreadsheets make 6 of 006)'
+    )
+  clips = list(_clips_of(found, *folds_file.ROLES))
+  same = dict(zip(clips, predictions.renamed(clips, made.clip), strict=True))
   return {
     name: {
-      'train': {clip: who for clip, who, fold in rows if fold != name},
-      'validation': {},
-      'test': {clip: who for clip, who, fold in rows if fold == name},
+      role: {same[clip]: who for clip, who in side.items()}
+      for role, side in fold.items()
     }
-    for name in dict.fromkeys(made.fold)
+    for name, fold in zip(called, found.values(), strict=True)
+  }
+
+
+class _Others(collections.abc.Mapping):
+  """{clip: subject} of all clips but those that a fold tests; no copy."""
+
+  def __init__(self, everyone, tested):
+    self._everyone, self._tested = everyone, tested
+
+  def __getitem__(self, clip):
+    if clip in self._tested:
+      raise KeyError(clip)
+    return self._everyone[clip]
+
+  def __iter__(self):
+    return (clip for clip in self._everyone if clip not in self._tested)
+
+  def __len__(self):
+    return len(self._everyone) - len(self._tested)
+
+
+def _assumed(made):
+  """Each fold of the predictions trains on all that it does not test."""
+  everyone = dict(zip(made.clip, made.subject, strict=True))
+  tested = collections.defaultdict(dict)
+  for clip, who, fold in zip(made.clip, made.subject, made.fold, strict=True):
+    tested[fold][clip] = who
+  return {
+    name: {'train': _Others(everyone, own), 'validation': {}, 'test': own}
+    for name, own in tested.items()
   }
 
 
 def _clips(path, made):
   """Rows by clip; the predicted ones must be among them, once, and alike."""
-  rows = predictions.rows(path, _CLIPS)
-  names = [row['clip'] for row in rows]
-  doubled = sorted({name for name in names if names.count(name) > 1})
-  lacking = sorted(set(made.clip) - set(names))
-  marks = [row['clip'] for row in rows if not _is_mark(row.get('mark'))]
+  rows = [row for _, row in csv_table.filled(path, _CLIPS)]
+  called = predictions.renamed([row['clip'] for row in rows], made.clip)
+  rows = [row | {'clip': clip} for row, clip in zip(rows, called, strict=True)]
+  count = collections.Counter(called)
   true = dict(zip(made.clip, made.label, strict=True))
+  keys = [names.label_key(name) for name in made.classes]
   other = [
     row['clip']
     for row in rows
     if row.get('label')
     and row['clip'] in true
-    and row['label'] != made.classes[true[row['clip']]]
+    and names.label_key(row['label']) != keys[true[row['clip']]]
   ]
   for wrong, what in (
-    (doubled, 'doubled clip'),
-    (lacking, 'missing clip'),
+    (sorted(clip for clip in count if count[clip] > 1), 'doubled clip'),
+    (sorted(true.keys() - count.keys()), 'missing clip'),
     (
-      marks,
+      [row['clip'] for row in rows if not _is_mark(row.get('mark'))],
       f'a mark is {perceptual_hash.DIGITS} hex digits, or empty; at clip',
     ),
     (other, f'another label than in {made.path}, at clip'),

@@ -5,15 +5,17 @@ the fold and the clips.
 """
 
 import collections
+import heapq
+import itertools
 import re
 from collections.abc import Iterator
 
-import numpy as np
-
 from mefnet_jax.audit import evidence
 from mefnet_jax.preprocess import perceptual_hash
+from mefnet_jax.runs import names
 
 _NAMED = 3
+_MOST_PAIRS = 2_000_000  # that are looked at: thousands of copies make more
 
 
 def subject_on_both_sides(seen: evidence.Evidence) -> Iterator[str]:
@@ -39,9 +41,9 @@ def subject_under_two_names(seen: evidence.Evidence) -> Iterator[str]:
     if pairs:
       yield f'{name}: {named(sorted(pairs), "pair")}'
   torn = [
-    f'{clip} ({", ".join(sorted(names))})'
-    for clip, names in sorted(who.items())
-    if len(names) > 1
+    f'{clip} ({", ".join(sorted(called))})'
+    for clip, called in sorted(who.items())
+    if len(set(map(_plain, called))) > 1
   ]
   if torn:
     yield f'the files name two people for {named(torn, "clip")}'
@@ -70,34 +72,56 @@ def test_clip_for_validation(seen: evidence.Evidence) -> Iterator[str]:
 
 def identical_clips(seen: evidence.Evidence) -> Iterator[str]:
   """Clips of different names and the same pixels on both sides."""
-  where = collections.defaultdict(list)
-  for clip, row in seen.clips.items():
-    if row.get('sha256'):
-      where[row['sha256']].append(clip)
-  groups = [group for group in where.values() if len(group) > 1]
-  pairs = {(a, b) for group in groups for a in group for b in group if a != b}
-  yield from _across(seen, pairs)
+  digests = {
+    clip: row['sha256'] for clip, row in seen.clips.items() if row.get('sha256')
+  }
+  for name, learnt, tested in _sides(seen):
+    sides = _grouped(learnt, digests), _grouped(tested, digests)
+    both = sides[0].keys() & sides[1].keys()
+    count = sum(_pairs(sides[0][x], sides[1][x]) for x in both)
+    if count:
+      shown = heapq.nsmallest(
+        _NAMED,
+        (
+          f'{a} and {b}'
+          for x in both
+          for a in heapq.nsmallest(_NAMED + 1, sides[0][x])
+          for b in heapq.nsmallest(_NAMED + 1, sides[1][x])
+          if a != b
+        ),
+      )
+      yield f'{name}: {named(shown, "pair", count)}'
 
 
 def near_identical_clips(seen: evidence.Evidence) -> Iterator[str]:
   """Clips of different names that are one recording, on both sides."""
   rows = [row for row in seen.clips.values() if row.get('mark')]
-  if rows:
-    near = np.argwhere(perceptual_hash.near([row['mark'] for row in rows]))
-    pairs = {(rows[i]['clip'], rows[j]['clip']) for i, j in near}
-    digests = {row['clip']: row.get('sha256') for row in rows}
-    yield from _across(
-      seen,
-      {(a, b) for a, b in pairs if not digests[a] or digests[a] != digests[b]},
-    )
+  if not rows:
+    return
+  digests = {row['clip']: row.get('sha256') for row in rows}
+  folds = collections.defaultdict(list)  # that test a clip
+  for name, _, tested in _sides(seen):
+    for clip in tested:
+      folds[clip].append(name)
+  found = collections.defaultdict(set)
+  for learnt, tested in itertools.islice(_near(rows), _MOST_PAIRS):
+    if digests[learnt] and digests[learnt] == digests[tested]:
+      continue
+    for name in folds[tested]:
+      if learnt in seen.folds[name]['train']:
+        found[name].add(f'{learnt} and {tested}')
+  for name in seen.folds:
+    if found[name]:
+      yield f'{name}: {named(sorted(found[name]), "pair")}'
 
 
-def named(names, what):
+def named(shown, what, count=None):
   """'3 clips: a, b, c', and no more than a few of many."""
+  count = len(shown) if count is None else count
   plural = {'class': 'classes'}.get(what, what + 's')
-  head = f'{len(names)} {what if len(names) == 1 else plural}: '
-  more = f', ... and {len(names) - _NAMED} more' * (len(names) > _NAMED)
-  return head + ', '.join(names[:_NAMED]) + more
+  head = f'{count} {what if count == 1 else plural}: '
+  more = f', ... and {count - _NAMED} more' * (count > _NAMED)
+  return head + ', '.join(shown[:_NAMED]) + more
 
 
 def _sides(seen):
@@ -117,7 +141,7 @@ def _names(seen):
     for side in fold.values():
       for clip, who in side.items():
         found[clip].add(who)
-  return {clip: names - {''} for clip, names in found.items()}
+  return {clip: called - {''} for clip, called in found.items()}
 
 
 def _people(clips, who):
@@ -127,15 +151,32 @@ def _people(clips, who):
 
 def _plain(name):
   """A subject's name without case, marks and leading zeros."""
-  words = re.findall(r'\d+|[^\W\d_]+', name.casefold())
-  return tuple(int(x) if x.isdecimal() else x for x in words) or name
+  plain = names.label_key(name)
+  words = re.findall(r'\d+|[^\W\d_]+', plain)
+  return tuple(int(x) if x.isdecimal() else x for x in words) or plain
 
 
-def _across(seen, pairs):
-  """Those (learnt, tested) pairs of clips that a fold puts on two sides."""
-  for name, learnt, tested in _sides(seen):
-    both = sorted(
-      f'{a} and {b}' for a, b in pairs if a in learnt and b in tested
-    )
-    if both:
-      yield f'{name}: {named(both, "pair")}'
+def _grouped(clips, digests):
+  """Digest to those of these clips that have it."""
+  found = collections.defaultdict(set)
+  for clip in clips:
+    if clip in digests:
+      found[digests[clip]].add(clip)
+  return found
+
+
+def _pairs(learnt, tested):
+  """How many pairs of two different clips there are, one of each side."""
+  return len(learnt) * len(tested) - len(learnt & tested)
+
+
+def _near(rows):
+  """(clip, clip) of one recording by their marks, in both orders."""
+  clips = collections.defaultdict(list)
+  for row in rows:
+    clips[row['mark']].append(row['clip'])
+  marks = list(clips)
+  for mark in marks:
+    yield from itertools.permutations(clips[mark], 2)
+  for i, j in perceptual_hash.near_pairs(marks):
+    yield from itertools.product(clips[marks[i]], clips[marks[j]])

@@ -9,8 +9,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from mefnet_jax.audit import evidence, overlap
-from mefnet_jax.evaluation import metrics
+from mefnet_jax.audit import evidence, overlap, reported
 from mefnet_jax.runs import facts
 
 _CLOSE = 1e-3  # scores are often rounded to three digits
@@ -57,29 +56,16 @@ def folds_averaged(seen: evidence.Evidence) -> Iterator[str]:
   """The reported scores are means over folds, not scores of the pool."""
   if seen.told.get('scoring') == 'averaged':
     yield 'the facts say so'
-  count = len(seen.made.classes)
-  pooled = metrics.scores(seen.made.label, seen.made.predicted, count)
-  fold = np.array(seen.made.fold)
-  single = [
-    metrics.scores(seen.made.label[at], seen.made.predicted[at], count)
-    for at in (fold == name for name in np.unique(fold))
-  ]
-  for key, said in seen.report.get('metrics', {}).items():
-    if key not in pooled or abs(said - pooled[key]) < _CLOSE:
-      continue
-    mean = np.mean([x[key] for x in single])
-    source = 'the mean of the folds' if abs(said - mean) < _CLOSE else 'neither'
-    yield (
-      f'{key} is reported as {said:.3f}; pooled {pooled[key]:.3f}, mean of '
-      f'the folds {mean:.3f}: it is {source}'
-    )
+  yield from reported.wrong(seen)
 
 
 def labels_follow_files(seen: evidence.Evidence) -> Iterator[str]:
-  """Each class is one block in the order of the files."""
+  """Each class is one block in the order of the files, which clips.csv keeps;
+  predictions may come in any order."""
   label = [row.get('label', '') for row in seen.clips.values()]
-  if not all(label) or not label:
-    label = seen.made.label.tolist()
+  if not all(label):
+    known = dict(zip(seen.made.clip, seen.made.label.tolist(), strict=True))
+    label = [known.get(clip) for clip in seen.clips]
   classes = len(set(label))
   blocks = 1 + sum(a != b for a, b in zip(label, label[1:], strict=False))
   if classes > 1 and len(label) >= 4 * classes and blocks == classes:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from ml_collections import ConfigDict
 
 from mefnet_jax.evaluation import folds
-from mefnet_jax.runs import errors, files, predictions
+from mefnet_jax.runs import csv_table, errors, files
 
 ROLES = ('train', 'validation', 'test')
 COLUMNS = ('clip', 'subject', 'fold', 'role')
@@ -73,7 +73,7 @@ def read(path: pathlib.Path) -> Table:
     errors.UserError: the file cannot be read, or holds an unknown role.
   """
   table: Table = {}
-  for number, row in enumerate(predictions.rows(path, COLUMNS), 2):
+  for number, row in csv_table.filled(path, COLUMNS):
     if row['role'] not in ROLES:
       raise errors.UserError(
         f'{path}: row {number}: role {row["role"]!r}: write one of '

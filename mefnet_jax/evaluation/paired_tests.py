@@ -4,13 +4,14 @@ All tests pair the runs clip by clip. Suffixes: N clips, S subjects, D draws,
 C classes.
 """
 
+import dataclasses
 import math
 from typing import Any
 
 import numpy as np
 
 from mefnet_jax.evaluation import metrics
-from mefnet_jax.runs import errors, predictions
+from mefnet_jax.runs import errors, names, predictions
 
 _DRAWS = 10000
 _POWER = 1.96 + 0.84  # standard errors: 5 % level, 80 % power
@@ -105,24 +106,33 @@ def detectable(accuracy: float, num_clips: int) -> dict[str, float]:
 
 
 def _paired(one, other):
-  """Labels (N,) and predictions (2, N), ordered as the clips of `one`."""
-  predictions.check(other, one.clip)
-  if set(one.classes) != set(other.classes):
+  """Labels (N,) and predictions (2, N), ordered as the clips of `one`.
+
+  Two spellings of a class, a person or a clip are one (`names`).
+  """
+  called = predictions.renamed(other.clip, one.clip)
+  predictions.check(dataclasses.replace(other, clip=called), one.clip)
+  place = {clip: i for i, clip in enumerate(called)}
+  order = [place[clip] for clip in one.clip]
+  index = {names.label_key(name): i for i, name in enumerate(one.classes)}
+  if index.keys() != set(map(names.label_key, other.classes)):
     raise errors.UserError(
       f'{other.path}: classes {", ".join(other.classes)}, but '
       f'{", ".join(one.classes)} in {one.path}: compare runs on equal labels'
     )
-  place = {clip: i for i, clip in enumerate(other.clip)}
-  order = [place[clip] for clip in one.clip]
-  renamed = np.array([one.classes.index(c) for c in other.classes])
-  for key, mine, theirs in (
+  renamed = np.array([index[names.label_key(c)] for c in other.classes])
+  mine, theirs = (
+    np.array([names.person_key(who) for who in made.subject])
+    for made in (one, other)
+  )
+  for what, ours, others in (
     ('label', one.label, renamed[other.label][order]),
-    ('subject', np.array(one.subject), np.array(other.subject)[order]),
+    ('subject', mine, theirs[order]),
   ):
-    if (mine != theirs).any():
-      clip = one.clip[int(np.argmax(mine != theirs))]
+    if (ours != others).any():
+      clip = one.clip[int(np.argmax(ours != others))]
       raise errors.UserError(
-        f'{other.path}: the {key} of clip {clip} differs from {one.path}'
+        f'{other.path}: the {what} of clip {clip} differs from {one.path}'
       )
   predicted = renamed[other.predicted][order]
   return one.label, np.stack([one.predicted, predicted])
@@ -154,12 +164,12 @@ def _smallest(counts_2SCC, right_2N):
 
 def _counts(label, said_2N, subject, classes):
   """Confusion matrices (2, S, C, C)."""
-  names, who = np.unique(np.asarray(subject), return_inverse=True)
+  people, who = np.unique(np.asarray(subject), return_inverse=True)
   return np.stack(
     [
       [
         metrics.confusion(label[who == s], said[who == s], classes)
-        for s in range(len(names))
+        for s in range(len(people))
       ]
       for said in said_2N
     ]

@@ -11,7 +11,7 @@ import numpy as np
 from mefnet_jax import datasets
 from mefnet_jax.evaluation import folds, folds_file
 from mefnet_jax.predict import model as models
-from mefnet_jax.runs import errors, predictions, workdirs
+from mefnet_jax.runs import csv_table, errors, predictions, workdirs
 
 _RENDERED = 'SYNTHETIC'
 
@@ -110,8 +110,8 @@ def load(workdir: pathlib.Path) -> Run:
 
 def _labels(workdir, clips, model):
   """The labels that were trained on, which a control permutes."""
-  rows = predictions.rows(workdir / 'clips.csv', ['clip', 'label'])
-  named = {row['clip']: row['label'] for row in rows}
+  rows = csv_table.filled(workdir / 'clips.csv', ['clip', 'label'])
+  named = {row['clip']: row['label'] for _, row in rows}
   lacking = [name for name in clips.clip if name not in named]
   if lacking or not set(named.values()) <= set(model.classes):
     raise errors.UserError(f'{workdir}: {_CHANGED}')

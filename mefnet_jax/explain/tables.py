@@ -1,11 +1,11 @@
 """How much of each map lies in which part of the face, by class and by unit."""
 
-import csv
 import io
 
 import numpy as np
 
 from mefnet_jax.explain import places, truth
+from mefnet_jax.runs import files
 
 _COLOURS = ('#b3400a', '#0b62a4', '#3b8f5a', '#8a5a9e', '#c79a1b', '#777777')
 
@@ -80,14 +80,13 @@ def by_action_unit(maps, faces, truths) -> list[dict]:
 
 def to_csv(rows: list[dict]) -> str:
   """The rows as text, numbers with four digits."""
-  file = io.StringIO()
-  writer = csv.DictWriter(file, list(rows[0]), lineterminator='\n')
-  writer.writeheader()
-  for row in rows:
-    writer.writerow(
-      {k: f'{v:.4f}' if isinstance(v, float) else v for k, v in row.items()}
-    )
-  return file.getvalue()
+  return files.to_csv(
+    rows[0],
+    (
+      [f'{v:.4f}' if isinstance(v, float) else v for v in row.values()]
+      for row in rows
+    ),
+  )
 
 
 def draw(rows: list[dict], key: str, title: str) -> bytes:

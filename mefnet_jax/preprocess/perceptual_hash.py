@@ -5,9 +5,13 @@ second how it moves. Axes of clips: T frames, H rows, W columns, 1 channel.
 """
 
 import hashlib
+import typing
 
 import cv2
 import numpy as np
+
+if typing.TYPE_CHECKING:
+  from collections.abc import Iterator
 
 _HALF = 192  # bits
 DIGITS = 2 * _HALF // 4  # of a mark, in hex
@@ -15,6 +19,7 @@ DIGITS = 2 * _HALF // 4  # of a mark, in hex
 # never have less than 85; brighter, noisy, JPEG and cut copies have at most so
 # much, at 91 to 100 %. A bit of what a face looks like counts for four.
 _LOOKS, _MOST = 4, 64
+_BLOCK = 512  # marks that are compared with all others at a time
 
 
 def digest(clip_THWC: np.ndarray) -> str:
@@ -49,16 +54,33 @@ def near(marks) -> np.ndarray:
   """(N, N) whether two of N marks are of one recording, or of its mirror
   image; False on the diagonal. Raises ValueError for a mark that is not
   DIGITS hex digits."""
+  alike = np.zeros((len(marks), len(marks)), bool)
+  for i, j in near_pairs(marks):
+    alike[i, j] = True
+  return alike
+
+
+def near_pairs(marks) -> 'Iterator[tuple[int, int]]':
+  """(i, j) of each True in `near`, in memory that grows as N alone."""
   bits = np.stack([_bits(x) for x in marks])
-  alike = _alike(bits, bits) | _alike(bits, _mirrored(bits))
-  return alike & ~np.eye(len(bits), dtype=bool)
+  signs = _signs(bits)
+  turned = _signs(_mirrored(bits))
+  for start in range(0, len(bits), _BLOCK):
+    block = signs[start : start + _BLOCK]
+    alike = _alike(block, signs) | _alike(block, turned)
+    for i, j in np.argwhere(alike).tolist():
+      if start + i != j:
+        yield start + i, j
 
 
-def _alike(one_NB, other_NB):
-  """(N, N) whether two marks differ in few bits."""
-  x, y = (bits.astype(np.float32) * 2 - 1 for bits in (one_NB, other_NB))
+def _signs(bits):
+  return bits.astype(np.float32) * 2 - 1
+
+
+def _alike(x_BD, y_ND):
+  """(B, N) whether two marks, as signs, differ in few bits."""
   looks, moves = (
-    (_HALF - x[:, half] @ y[:, half].T) / 2
+    (_HALF - x_BD[:, half] @ y_ND[:, half].T) / 2
     for half in (slice(_HALF), slice(_HALF, None))
   )
   return _LOOKS * looks + moves <= _MOST

@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 from absl import flags, logging
 
-from mefnet_jax.runs import config_files, errors
+from mefnet_jax.runs import clean, config_files, errors
 
 # Objects between two looks for cycles; by default 700, and a tenth of the time
 # to the first step, of imports and tracing, is spent with looking.
@@ -29,6 +29,7 @@ def run(main: Callable[[], None]):
   143 stopped by a signal with the checkpoint saved.
   """
   gc.set_threshold(_GARBAGE)
+  clean.console()
   logging.use_absl_handler()
   logging.set_verbosity(logging.ERROR)
   try:
@@ -186,6 +187,6 @@ def _no_field(text):
 
 
 def _leave(text, status):
-  print(text, file=sys.stderr)
+  print(clean.terminal(text), file=sys.stderr)
   sys.stdout.flush()
   sys.exit(status)

@@ -38,28 +38,38 @@ def read(path, folds: dict) -> dict[str, Any]:
 
 
 def scores(path, *, permuted: bool = False) -> dict[str, Any]:
-  """report.json, or what somebody else reported: its metrics, as shares.
-
-  Scores of which one is above 1 are taken for per cent.
+  """report.json, or what somebody else reported; its metrics as they stand.
 
   Raises:
     UserError: no JSON object, no metrics in numbers; for the run with
       permuted labels, no interval and no chance level of its UAR.
   """
-  found = _object(path)
+  found = _object(path, parse_float=Printed)
   table = found.get('metrics')
   if not isinstance(table, dict) or not all(map(number, table.values())):
     raise errors.UserError(f'{path}: no "metrics", names with a number each')
-  if any(x > 1 for x in table.values()):
-    found['metrics'] = {key: x / 100 for key, x in table.items()}
   if permuted:
     _permuted(path, found)
   return found
 
 
+class Printed(float):
+  """A number of JSON that knows how it was printed: .80 has two digits."""
+
+  def __new__(cls, text: str):
+    made = super().__new__(cls, text)
+    made.text = text
+    return made
+
+
 def number(x) -> bool:
   """Whether a value of JSON is a finite number."""
-  return isinstance(x, int | float) and math.isfinite(x)
+  return (
+    isinstance(x, int | float)
+    and not isinstance(x, bool)
+    and abs(x) < 1e300
+    and math.isfinite(x)
+  )
 
 
 def _permuted(path, found):
@@ -115,9 +125,10 @@ def _one_of(path, where, said, words):
     )
 
 
-def _object(path):
+def _object(path, **options):
   try:
-    found = json.loads(pathlib.Path(path).read_text(encoding='utf-8'))
+    text = pathlib.Path(path).read_text(encoding='utf-8')
+    found = json.loads(text, **options)
   except (OSError, ValueError, RecursionError) as error:
     why = getattr(error, 'strerror', None) or error
     raise errors.UserError(f'{path}: cannot be read ({why})') from error

@@ -11,6 +11,8 @@ import shutil
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from mefnet_jax.runs import clean
+
 
 @contextlib.contextmanager
 def aside(path: str | os.PathLike, *, mark: str = '') -> Iterator[pathlib.Path]:
@@ -58,12 +60,24 @@ def write_json(path: str | os.PathLike, content: Any, **options: Any) -> None:
 def write_csv(
   path: str | os.PathLike, header: Iterable[str], rows: Iterable[Iterable]
 ) -> None:
-  """Writes a table with a header, lines ended by a newline alone."""
+  """Writes a table with a header; see `to_csv`."""
+  write(path, to_csv(header, rows))
+
+
+def to_csv(header: Iterable[str], rows: Iterable[Iterable]) -> str:
+  """A table as text, lines ended by a newline alone.
+
+  No cell is a formula (`clean.csv_cell`); `csv_table.read` undoes that.
+  """
+  return ''.join(map(_line, (header, *rows)))
+
+
+def _line(cells):
+  """A row; written with a return at its end, so that returns are quoted."""
   text = io.StringIO(newline='')
-  table = csv.writer(text, lineterminator='\n')
-  table.writerow(header)
-  table.writerows(rows)
-  write(path, text.getvalue())
+  writer = csv.writer(text, lineterminator='\r\n')
+  writer.writerow(map(clean.csv_cell, cells))
+  return text.getvalue().removesuffix('\r\n') + '\n'
 
 
 def remove(path: pathlib.Path) -> None:

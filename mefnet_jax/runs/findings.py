@@ -1,7 +1,6 @@
 """What was found in a release, what was repaired, what was left out and why."""
 
 import collections
-import csv
 import dataclasses
 import os
 import pathlib
@@ -9,7 +8,7 @@ import typing
 
 import rich.table
 
-from mefnet_jax.runs import files
+from mefnet_jax.runs import clean, csv_table, files
 
 if typing.TYPE_CHECKING:
   from collections.abc import Iterable, Sequence
@@ -61,7 +60,7 @@ def table(
     made.add_column(column, overflow='fold')
   rows = _rows(findings)
   for row in rows[:_ROWS]:
-    made.add_row(*map(rich.markup.escape, row))
+    made.add_row(*(rich.markup.escape(clean.terminal(text)) for text in row))
   if len(rows) > _ROWS:
     where = all_are or 'in findings.csv'
     rest = f'... and {len(rows) - _ROWS} more, all {where}'
@@ -116,5 +115,6 @@ def read(path: pathlib.Path) -> list[Finding]:
   """The findings that `write` left; none where there is no file."""
   if not path.exists():
     return []
-  with path.open(newline='', encoding='utf-8') as file:
-    return [Finding(**row) for row in csv.DictReader(file)]
+  header = [field.name for field in dataclasses.fields(Finding)]
+  _, rows = csv_table.read(path, header)
+  return [Finding(**{name: row[name] for name in header}) for _, row in rows]

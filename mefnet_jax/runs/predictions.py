@@ -1,6 +1,6 @@
 """Reads predictions.csv, a run's or somebody else's, and doubts each row."""
 
-import csv
+import collections
 import dataclasses
 import os
 import pathlib
@@ -8,11 +8,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mefnet_jax.runs import errors, files
+from mefnet_jax.runs import csv_table, errors, files, names
 
 _COLUMNS = ('clip', 'subject', 'fold', 'label', 'predicted')
 _PREFIX = 'prob_'
 _NAMED = 5  # clips that an error names
+_MOST_CLASSES = 200
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -66,35 +67,80 @@ def write(
 def read(path) -> Predictions:
   """The predictions of a file, or of the workdir that holds it.
 
+  Classes are compared by `names.label_key`: 1 and 1.0, Joy and joy are one.
+
   Raises:
     UserError: it cannot be read, lacks a column or one of its cells, has a
-      doubled clip, a label that is no class, or probabilities that are no
-      numbers of 0 to 1 or do not sum to 1. The clips are named.
+      doubled clip, a label that is no class, more classes than anybody can
+      name, labels and predictions that share no class, or probabilities that
+      are no numbers of 0 to 1 or do not sum to 1. The clips are named.
   """
   path = pathlib.Path(path)
   if path.is_dir():
     path = path / 'predictions.csv'
-  head, rows = _rows(path, _COLUMNS)
+  rows = [row for _, row in csv_table.filled(path, _COLUMNS)]
   _refuse(path, _doubled([row['clip'] for row in rows]), 'doubled clip')
-  probable = [name for name in head if name.startswith(_PREFIX)]
-  classes = tuple(name.removeprefix(_PREFIX) for name in probable)
-  if not classes:
-    said = {row[key] for row in rows for key in ('label', 'predicted')}
-    classes = tuple(sorted(said))
-  for key in ('label', 'predicted'):
-    wrong = [row['clip'] for row in rows if row[key] not in classes]
-    _refuse(path, wrong, f'{key} that is none of {", ".join(classes)}, at clip')
-  columns = {key: tuple(row[key] for row in rows) for key in _COLUMNS}
+  probable = [name for name in rows[0] if name.startswith(_PREFIX)]
+  classes = _classes(path, rows, probable)
+  index = {names.label_key(name): i for i, name in enumerate(classes)}
+  for column in ('label', 'predicted'):
+    wrong = [r['clip'] for r in rows if names.label_key(r[column]) not in index]
+    known = ', '.join(classes)
+    _refuse(path, wrong, f'{column} that is none of {known}, at clip')
+  columns = {name: tuple(row[name] for row in rows) for name in _COLUMNS}
+  label, predicted = (
+    np.array([index[names.label_key(text)] for text in columns[name]])
+    for name in ('label', 'predicted')
+  )
   return Predictions(
     path=path,
     classes=classes,
     clip=columns['clip'],
     subject=columns['subject'],
     fold=columns['fold'],
-    label=np.array([classes.index(x) for x in columns['label']]),
-    predicted=np.array([classes.index(x) for x in columns['predicted']]),
+    label=label,
+    predicted=predicted,
     probabilities=_probabilities(path, rows, probable) if probable else None,
   )
+
+
+def _classes(path, rows, probable):
+  """Names of the classes: of the probabilities, else those that occur."""
+  if probable:
+    found = [name.removeprefix(_PREFIX) for name in probable]
+    twice = _doubled([names.label_key(name) for name in found])
+    if twice:
+      raise errors.UserError(f'{path}: two columns for class {twice[0]}')
+  else:
+    said = {
+      key: names.spellings(row[key] for row in rows)
+      for key in ('label', 'predicted')
+    }
+    _check_shared(path, *said.values())
+    both = names.spellings([*said['label'], *said['predicted']])
+    found = sorted(set(both.values()))
+  if len(found) > _MOST_CLASSES:
+    raise errors.UserError(
+      f'{path}: {len(found)} different labels; label and predicted name '
+      f'classes, of which there may be {_MOST_CLASSES}'
+    )
+  return tuple(found)
+
+
+def _check_shared(path, label, predicted):
+  """Raises UserError where no label is ever predicted: other words are used."""
+  one, other = (
+    {names.label_key(text): text for text in texts}
+    for texts in (label, predicted)
+  )
+  if not one.keys() & other.keys():
+    shown = (
+      ', '.join(sorted(texts.values())[:_NAMED]) for texts in (one, other)
+    )
+    raise errors.UserError(
+      f'{path}: label and predicted share no class: {" against ".join(shown)}; '
+      'write both in the same words'
+    )
 
 
 def check(made: Predictions, expected, known=()) -> None:
@@ -105,6 +151,19 @@ def check(made: Predictions, expected, known=()) -> None:
   _refuse(made.path, sorted(have - expected - set(known)), 'unknown clip')
 
 
+def renamed(clips: Sequence[str], known: Sequence[str]) -> tuple[str, ...]:
+  """Clips as they are called in `known`, where two spellings are one name.
+
+  Names that differ by case or the like within `known` stay apart.
+  """
+  own, same = set(known), {names.key(clip): clip for clip in known}
+  if len(same) < len(own):
+    return tuple(clips)
+  return tuple(
+    clip if clip in own else same.get(names.key(clip), clip) for clip in clips
+  )
+
+
 def improbable(made: Predictions) -> list[str]:
   """Clips whose predicted class is not the most probable one."""
   if made.probabilities is None:
@@ -112,41 +171,6 @@ def improbable(made: Predictions) -> list[str]:
   said = np.take_along_axis(made.probabilities, made.predicted[:, None], 1)
   below = said[:, 0] < made.probabilities.max(1) - 1e-6
   return [clip for clip, low in zip(made.clip, below, strict=True) if low]
-
-
-def rows(path, columns) -> list[dict[str, str]]:
-  """Rows of any CSV file with at least these columns; UserError if not."""
-  return _rows(pathlib.Path(path), columns)[1]
-
-
-def _rows(path, columns):
-  """Names of the columns, and the rows, none of them short; none of these
-  columns empty."""
-  try:
-    with path.open(newline='', encoding='utf-8-sig') as file:
-      reader = csv.DictReader(file, strict=True)
-      found = list(reader)
-      head = reader.fieldnames or []
-  except (OSError, UnicodeDecodeError, csv.Error) as error:
-    why = getattr(error, 'strerror', None) or error
-    raise errors.UserError(f'{path}: cannot be read ({why})') from error
-  lacking = [name for name in columns if name not in head]
-  if lacking:
-    raise errors.UserError(
-      f'{path}: no column {", ".join(lacking)}; needed: {",".join(columns)}'
-    )
-  twice = _doubled(head)
-  if twice:
-    raise errors.UserError(f'{path}: doubled column {", ".join(twice)}')
-  if not found:
-    raise errors.UserError(f'{path}: no rows below the header')
-  for number, row in enumerate(found, 2):
-    if None in row or None in row.values():
-      raise errors.UserError(f'{path}: row {number} has not {len(head)} cells')
-    empty = [name for name in columns if not row[name].strip()]
-    if empty:
-      raise errors.UserError(f'{path}: row {number} has no {empty[0]}')
-  return head, found
 
 
 def _probabilities(path, rows, columns):
@@ -176,9 +200,9 @@ def _probabilities(path, rows, columns):
   return table
 
 
-def _doubled(names):
-  seen = set()
-  return list(dict.fromkeys(n for n in names if n in seen or seen.add(n)))
+def _doubled(texts):
+  count = collections.Counter(texts)
+  return [text for text in count if count[text] > 1]
 
 
 def _refuse(path, clips, what):

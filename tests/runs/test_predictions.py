@@ -60,7 +60,7 @@ def test_bad_rows_are_named(run, kind):
 @pytest.mark.parametrize(
   ('content', 'words'),
   [
-    (b'', 'no column clip'),
+    (b'', 'an empty file'),
     (b'clip,subject\na,b\n', 'no column fold, label, predicted'),
     (b'clip,subject,fold,label,predicted\n', 'no rows'),
     (b'clip,subject,fold,label,predicted\na,b\n', 'row 2 has not 5 cells'),

@@ -1,0 +1,104 @@
+"""THE reader of CSV files: each row has the cells that the header names."""
+
+import collections
+import csv
+import pathlib
+from collections.abc import Sequence
+
+from mefnet_jax.runs import clean, errors
+
+
+def read(
+  path: pathlib.Path,
+  needed: Sequence[str] = (),
+  *,
+  delimiters: str = ',',
+  plain: bool = False,
+) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
+  """Names of the columns, and (number, row) of each row that is not empty.
+
+  Rows are counted as a spreadsheet does, the header being row 1.
+
+  Args:
+    path: of the file; UTF-8, with or without a mark at its beginning.
+    needed: columns that must be there.
+    delimiters: of these the one that the header holds most often.
+    plain: whether columns are called in lower case, and cells stripped.
+
+  Raises:
+    errors.UserError: it cannot be read, has no header, names a column twice
+      or lacks one, or a row has more or fewer cells than the header.
+  """
+  head, body = _lines(pathlib.Path(path), delimiters)
+  if plain:
+    head = [name.strip().lower() for name in head]
+    body = [[cell.strip() for cell in cells] for cells in body]
+  while head and not head[-1].strip():
+    head = head[:-1]  # spreadsheets write empty columns at the end
+  _check_header(path, head, needed)
+  rows = [
+    (number, _row(path, number, head, cells))
+    for number, cells in enumerate(body, start=2)
+    if any(cell.strip() for cell in cells)
+  ]
+  return head, rows
+
+
+def filled(
+  path: pathlib.Path, columns: Sequence[str]
+) -> list[tuple[int, dict[str, str]]]:
+  """(number, row) of each row, none of these columns empty.
+
+  Raises:
+    errors.UserError: as `read`; no rows; or a row without one of these.
+  """
+  _, rows = read(path, columns)
+  if not rows:
+    raise errors.UserError(f'{path}: no rows below the header')
+  for number, row in rows:
+    empty = [name for name in columns if not row[name].strip()]
+    if empty:
+      raise errors.UserError(f'{path}: row {number} has no {empty[0]}')
+  return rows
+
+
+def _lines(path, delimiters):
+  """The header's cells, and those of all lines below it."""
+  try:
+    with path.open(newline='', encoding='utf-8-sig') as file:
+      first = file.readline()
+      file.seek(0)
+      delimiter = max(delimiters, key=first.count)
+      lines = list(csv.reader(file, delimiter=delimiter, strict=True))
+  except (OSError, ValueError, csv.Error) as error:
+    why = getattr(error, 'strerror', None) or error
+    raise errors.UserError(
+      f'{path}: cannot be read as CSV ({why}); save it as UTF-8 text'
+    ) from None
+  if not lines or not any(lines[0]):
+    raise errors.UserError(
+      f'{path}: an empty file; its first line names columns'
+    )
+  return lines[0], lines[1:]
+
+
+def _check_header(path, head, needed):
+  lacking = [name for name in needed if name not in head]
+  if lacking:
+    raise errors.UserError(
+      f'{path}: no column {", ".join(lacking)}; needed: {",".join(needed)}'
+    )
+  count = collections.Counter(head)
+  twice = [name for name in count if count[name] > 1]
+  if twice:
+    raise errors.UserError(f'{path}: doubled column {", ".join(twice[:5])}')
+
+
+def _row(path, number, head, cells):
+  surplus = [cell for cell in cells[len(head) :] if cell.strip()]
+  if surplus or len(cells) < len(head):
+    raise errors.UserError(
+      f'{path}: row {number} has not {len(head)} cells, as its header has, but '
+      f'{len(cells)}; a text with a delimiter in it belongs in quotes'
+    )
+  return dict(zip(head, map(clean.csv_text, cells), strict=False))

@@ -1,0 +1,55 @@
+"""One strict reader: every row has the cells that the header names."""
+
+import pytest
+
+from mefnet_jax.evaluation import folds_file
+from mefnet_jax.runs import csv_table, errors, predictions
+
+
+def table(folder, text):
+  path = folder / 'a.csv'
+  path.write_bytes(text.encode())
+  return path
+
+
+def test_only_a_newline_or_a_return_ends_a_row(tmp_path):
+  odd = 'x\x0by\x85z\u2028w'
+  path = table(tmp_path, f'a,b\r\n1,{odd}\r\n"2\n3",4\r\n')
+  _, rows = csv_table.read(path)
+  assert rows == [(2, {'a': '1', 'b': odd}), (3, {'a': '2\n3', 'b': '4'})]
+
+
+def test_rows_are_numbered_as_in_a_spreadsheet(tmp_path):
+  _, rows = csv_table.read(table(tmp_path, 'a,b\n1,2\n,\n\n3,4\n'))
+  assert [number for number, _ in rows] == [2, 5]
+
+
+def test_empty_columns_at_the_end_are_no_cells(tmp_path):
+  head, rows = csv_table.read(table(tmp_path, 'a,b,,\n1,2,,\n'))
+  assert head == ['a', 'b'] and rows == [(2, {'a': '1', 'b': '2'})]
+
+
+@pytest.mark.parametrize(
+  ('text', 'why'),
+  [
+    ('path,subject,label,subject\n1,2,3,4\n', 'doubled column subject'),
+    ('a,b\n1,2\n1,2,3\n', 'row 3 has not 2 cells'),
+    ('a,b\n1\n', 'row 2 has not 2 cells'),
+    ('a,b,\n1,2,3\n', 'row 2 has not 2 cells'),
+    ('a\n1\n', 'no column b'),
+    ('', 'an empty file'),
+    ('a,b\n1,"2\n', 'cannot be read'),
+  ],
+)
+def test_what_is_no_table_is_refused(tmp_path, text, why):
+  path = table(tmp_path, text)
+  with pytest.raises(errors.UserError, match=why) as said:
+    csv_table.read(path, ['a', 'b'] if 'path' not in text else ['path'])
+  assert str(path) in str(said.value)
+
+
+def test_all_readers_of_a_run_are_that_one(tmp_path):
+  text = 'clip,subject,fold,label,predicted,role\na,b,c,d,d,test,more\n'
+  for read in (predictions.read, folds_file.read):
+    with pytest.raises(errors.UserError, match='row 2 has not 6 cells'):
+      read(table(tmp_path, text))
