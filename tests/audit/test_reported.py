@@ -3,20 +3,20 @@
 import json
 import time
 
-import audit_fixtures
 import numpy as np
 import pytest
 
 from mefnet_jax.audit import audit, evidence
 from mefnet_jax.evaluation import metrics, paired_tests
 from mefnet_jax.runs import errors, predictions
+from tests.fixtures import audited_runs
 
 AVERAGED = 'folds averaged instead of pooled'
 
 
 @pytest.fixture
 def run(tmp_path):
-  return audit_fixtures.clean(tmp_path / 'run')
+  return audited_runs.clean(tmp_path / 'run')
 
 
 def found(run, report):
@@ -84,7 +84,7 @@ def test_a_recall_that_leaves_an_absent_class_out(run):
       if row['label'] == 'surprise':
         row['label'] = 'negative'
 
-  audit_fixtures.change(run / 'predictions.csv', edit)
+  audited_runs.change(run / 'predictions.csv', edit)
   made = predictions.read(run)
   counts_CC = metrics.confusion(made.label, made.predicted, 3)
   recall = metrics.per_class(counts_CC)['recall'][:2].mean()
@@ -126,13 +126,13 @@ def test_labels_and_predictions_in_two_spellings(run, labels, answers):
 
   def edit(rows):
     for row in rows:
-      row['label'] = labels[audit_fixtures.CLASSES.index(row['label'])]
-      at = audit_fixtures.CLASSES.index(row['predicted'])
+      row['label'] = labels[audited_runs.CLASSES.index(row['label'])]
+      at = audited_runs.CLASSES.index(row['predicted'])
       row['predicted'] = answers[at]
     return strip(rows)
 
   whole = predictions.read(run)
-  audit_fixtures.change(run / 'predictions.csv', edit)
+  audited_runs.change(run / 'predictions.csv', edit)
   made = predictions.read(run)
   assert len(made.classes) == 3
   assert metrics.scores(made.label, made.predicted, 3) == true
@@ -145,13 +145,13 @@ def test_labels_and_predictions_that_share_no_class_are_refused(run):
       row['predicted'] = f'class {row["predicted"]}'
     return strip(rows)
 
-  audit_fixtures.change(run / 'predictions.csv', edit)
+  audited_runs.change(run / 'predictions.csv', edit)
   with pytest.raises(errors.UserError, match='share no class'):
     predictions.read(run)
 
 
 def test_runs_are_compared_across_spellings(run, tmp_path):
-  other = audit_fixtures.clean(tmp_path / 'other')
+  other = audited_runs.clean(tmp_path / 'other')
 
   def edit(rows):
     for row in rows:
@@ -159,7 +159,7 @@ def test_runs_are_compared_across_spellings(run, tmp_path):
         row[key] = f' {row[key]}'.upper()
     return strip(rows)
 
-  audit_fixtures.change(other / 'predictions.csv', edit)
+  audited_runs.change(other / 'predictions.csv', edit)
   made = paired_tests.compare(predictions.read(run), predictions.read(other))
   assert all(x['difference'] == 0 for x in made['scores'].values())
 
@@ -170,10 +170,8 @@ def test_folds_whose_names_a_spreadsheet_changed_are_a_mistake(run, other):
     for row in rows:
       row['fold'] = form.format(int(row['fold'].removeprefix('fold')))
 
-  audit_fixtures.change(
-    run / 'predictions.csv', lambda rows: number(rows, '{}')
-  )
-  audit_fixtures.change(run / 'folds.csv', lambda rows: number(rows, other))
+  audited_runs.change(run / 'predictions.csv', lambda rows: number(rows, '{}'))
+  audited_runs.change(run / 'folds.csv', lambda rows: number(rows, other))
   with pytest.raises(errors.UserError, match='named otherwise') as said:
     found(run, '{"metrics": {"uf1": 0.5}}')
   assert other.format(1) in str(said.value) and ' 1' in str(said.value)
@@ -184,13 +182,13 @@ def test_subjects_without_their_zeros_are_the_same_people(run):
     for row in rows:
       row['subject'] = str(int(row['subject'].removeprefix('s')))
 
-  audit_fixtures.change(run / 'predictions.csv', edit)
+  audited_runs.change(run / 'predictions.csv', edit)
 
   def pad(rows):
     for row in rows:
       row['subject'] = row['subject'].removeprefix('s').zfill(3)
 
-  audit_fixtures.change(run / 'folds.csv', pad)
+  audited_runs.change(run / 'folds.csv', pad)
   said = audit.find(
     evidence.from_files(run / 'predictions.csv', folds=run / 'folds.csv')
   )
@@ -201,9 +199,9 @@ def test_subjects_without_their_zeros_are_the_same_people(run):
 def test_rows_sorted_by_class_are_no_leak(run, name):
   label = {
     row['clip']: row['label']
-    for row in audit_fixtures.read(run / 'predictions.csv')
+    for row in audited_runs.read(run / 'predictions.csv')
   }
-  audit_fixtures.change(
+  audited_runs.change(
     run / name, lambda rows: sorted(rows, key=lambda row: label[row['clip']])
   )
   said = audit.find(
