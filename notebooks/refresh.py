@@ -1,6 +1,7 @@
 """Runs notebooks and writes their .ipynb from their sources.
 
 python -m notebooks.refresh [--full] [NAME ...]
+python -m notebooks.refresh --address    (the repository's, nothing is run)
 """
 
 import argparse
@@ -8,6 +9,7 @@ import os
 import pathlib
 import re
 import tempfile
+import tomllib
 
 import jupytext
 import nbclient
@@ -16,6 +18,7 @@ from mefnet_jax.runs import cache, files
 
 FOLDER = pathlib.Path(__file__).parent
 CACHE = '~/.cache/mefnet_jax'  # where a reader's is
+_ADDRESS = re.compile(r'(github(?:\.com)?/)[\w.-]+(?=/mefnet_jax\b)')
 
 
 def main():
@@ -24,7 +27,13 @@ def main():
   parser.add_argument(
     '--full', action='store_true', help='as a reader runs them, not small'
   )
+  parser.add_argument(
+    '--address', action='store_true', help="write pyproject.toml's, no more"
+  )
   args = parser.parse_args()
+  if args.address:
+    write_address()
+    return
   for name in args.names or names():
     with tempfile.TemporaryDirectory() as folder:
       notebook = run(name, pathlib.Path(folder), small=not args.full)
@@ -32,6 +41,15 @@ def main():
     with files.aside(path) as aside:
       jupytext.write(notebook, aside)
     print(f'{path} written')
+
+
+def write_address():
+  """Badges and `git clone` of all notebooks, by pyproject.toml's address."""
+  project = tomllib.loads((FOLDER.parent / 'pyproject.toml').read_text())
+  owner = project['project']['urls']['Repository'].split('/')[-2]
+  for path in sorted(FOLDER.glob('[0-9]*.*')):
+    text = path.read_text(encoding='utf-8')
+    files.write(path, _ADDRESS.sub(rf'\g<1>{owner}', text))
 
 
 def names() -> list[str]:
