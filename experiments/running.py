@@ -31,7 +31,7 @@ def define(name: str):
   flags.DEFINE_string('out', f'runs/{name}', 'Folder of runs and tables.')
   flags.DEFINE_list('datasets', ['smic'], 'smic, cas_me2.')
   flags.DEFINE_string('smic', '', 'Release of SMIC; empty: synthetic.')
-  flags.DEFINE_string('cas_me2', '', 'Release of CAS(ME)^2; empty: synthetic.')
+  flags.DEFINE_string('cas-me2', '', 'Release of CAS(ME)^2; empty: synthetic.')
   flags.DEFINE_bool('small', False, 'Small clips and networks: minutes.')
   flags.DEFINE_list('variants', [], 'Only these; all if empty.')
   flags.DEFINE_integer('epochs', 0, 'Epochs; 0: those of the config.')
@@ -83,7 +83,7 @@ def prepared(config, dataset: str):
   """A config for a release, a size and a length, as the flags say."""
   given = flags.FLAGS
   config.dataset.name = dataset
-  config.dataset.release = given[dataset].value
+  config.dataset.release = given[dataset.replace('_', '-')].value
   config.seeds = given.seeds
   if given.small:
     small(config)

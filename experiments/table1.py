@@ -1,7 +1,7 @@
 r"""The paper's Table 1: networks x releases x protocols, beside its claims.
 
 python -m experiments.table1 --out=runs/table1 [--datasets=smic,cas_me2]
-    [--smic=DIR] [--cas_me2=DIR] [--small]
+    [--smic=DIR] [--cas-me2=DIR] [--small]
 
 The paper's two protocols split by clip and are LEAKY; kfold and loso hold
 whole subjects out. What is there already is not run again.

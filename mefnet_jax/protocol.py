@@ -74,7 +74,7 @@ def run(
   summary = report(workdir, result, clips=job.source)
   save_model.save(job, fitted, summary)
   confusion = workdir / 'figures' / 'confusion.png'
-  curves.picture(workdir, 'confusion', confusion.read_bytes())
+  curves.add_image(workdir, 'confusion', confusion.read_bytes())
   console.quiet = False
   for table in write.tables(summary):
     console.print(table)

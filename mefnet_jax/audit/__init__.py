@@ -1,4 +1,4 @@
-"""Finds leaks in a run, ours or anybody else's.
+"""Finds leaks in a run, our own or somebody else's.
 
-`checks` lists the kinds of leak; `audit.find` looks for each of them.
+`checks` lists the kinds of leak; `audit.find` runs the check of each kind.
 """

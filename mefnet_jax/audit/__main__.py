@@ -53,7 +53,7 @@ def main(words):
   elif given.network:
     from mefnet_jax.explain import features as network
 
-    table = network.of_clips(pathlib.Path(words[0]))
+    table = network.dense_features(pathlib.Path(words[0]))
     features = np.stack([table[row['clip']] for row in evidence.rows(seen)])
   found = audit.find(seen, features)
   print(audit.to_text(seen, found))
@@ -118,5 +118,5 @@ def _define():
 
 if __name__ == '__main__':
   _define()
-  words = cli.words()
+  words = cli.positional_arguments()
   cli.run(lambda: sys.exit(main(words)))

@@ -94,12 +94,12 @@ def _probes(seen, features):
   subject = [row['subject'] for row in rows]
   sets = {'the features': features}
   if features is None:
-    features = probes.bits([row['mark'] for row in rows])
+    features = probes.hash_bits([row['mark'] for row in rows])
     half = features.shape[1] // 2
     sets = {'looks': features[:, :half], 'motion': features[:, half:]}
   found = {}
   for name, part in sets.items():
-    found[f'who, from {name}'] = probes.subjects(part, subject)
+    found[f'who, from {name}'] = probes.identify_subjects(part, subject)
   if all(row.get('label') for row in rows):
     train, test = (
       np.array(
@@ -112,7 +112,7 @@ def _probes(seen, features):
     )
     if (train.any(1) & test.any(1)).any():
       label = [row['label'] for row in rows]
-      found['label permutation, a linear model'] = probes.permutations(
+      found['label permutation, a linear model'] = probes.permute_labels(
         part, label, train, test
       )
   return {name: x for name, x in found.items() if x}

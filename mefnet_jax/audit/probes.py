@@ -1,37 +1,47 @@
-"""What features tell besides the emotion: who it is, and nothing at all.
+"""Linear probes: do features identify people, do folds leak labels?
 
-Both probes judge each clip by ridge regression on the others' features, in
-closed form; nothing is tuned. Suffixes: N clips, D features, C classes.
+Both probes predict each clip by ridge regression on the features of other
+clips, in closed form and without any tuning. Suffixes: N clips, D features,
+C classes, F folds.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
+import numpy.typing as npt
 
 from mefnet_jax.evaluation import metrics
 
-_RIDGE = 1.0  # of features with mean square 1
+_RIDGE = 1.0  # regularisation, for features with mean square 1
 _PERMUTATIONS = 100
 
 
-def subjects(features_ND: np.ndarray, subject) -> dict[str, float] | None:
-  """How well features tell who it is: each clip by all the other clips.
+def identify_subjects(
+  features_ND: np.ndarray, subject: npt.ArrayLike
+) -> dict[str, float] | None:
+  """Measures how well the features identify the person in a clip.
+
+  Each clip is attributed by a classifier that is fitted on all other clips.
 
   Args:
     features_ND: any features of N clips.
     subject: (N,) names; people with a single clip are left out.
 
   Returns:
-    accuracy, balanced accuracy, the share of the commonest person, chance
-    (1 / people), people, clips; None for fewer than two people.
+    accuracy; balanced_accuracy; commonest, the share of the person with most
+    clips; chance, 1 / people; people and clips, their numbers. None if there
+    are fewer than two people.
   """
   names, who, count = np.unique(
     np.asarray(subject), return_inverse=True, return_counts=True
   )
-  kept = count[who] > 1
-  names, who = np.unique(who[kept], return_inverse=True)
+  repeated = count[who] > 1
+  names, who = np.unique(who[repeated], return_inverse=True)
   if len(names) < 2:
     return None
-  said = _leave_one_out(_scaled(features_ND[kept]), np.eye(len(names))[who])
-  counts_CC = metrics.confusion(who, said.argmax(1), len(names))
+  features_ND = _scaled(features_ND[repeated])
+  score_NC = _leave_one_out(features_ND, np.eye(len(names))[who])
+  counts_CC = metrics.confusion(who, score_NC.argmax(1), len(names))
   found = metrics.from_confusion(counts_CC)
   return {
     'accuracy': float(found['accuracy']),
@@ -39,29 +49,35 @@ def subjects(features_ND: np.ndarray, subject) -> dict[str, float] | None:
     'commonest': float(counts_CC.sum(1).max() / len(who)),
     'chance': 1 / len(names),
     'people': len(names),
-    'clips': int(kept.sum()),
+    'clips': int(repeated.sum()),
   }
 
 
-def permutations(
-  features_ND: np.ndarray, label, train_FN, test_FN, *, seed: int = 0
+def permute_labels(
+  features_ND: np.ndarray,
+  label: npt.ArrayLike,
+  train_FN: np.ndarray,
+  test_FN: np.ndarray,
+  *,
+  seed: int = 0,
 ) -> dict[str, float]:
-  """Do the folds give a score to labels that mean nothing?
+  """Measures whether the folds score above chance on permuted labels.
 
   Args:
     features_ND: of N clips.
     label: (N,) classes.
-    train_FN, test_FN: (folds, N) whether a fold trains on, and tests, a clip.
+    train_FN, test_FN: masks of the clips that each fold trains on and tests.
     seed: of the permutations.
 
   Returns:
-    uar of the true labels; mean, low and high (2.5 and 97.5 %) of the UAR of
-    permuted ones; chance; p, the share of permutations at least as good.
+    uar: of the true labels; permuted_mean, permuted_low, permuted_high: mean,
+    2.5 and 97.5 % quantile of the UAR of permuted labels; chance; p: the share
+    of permutations that score at least as well as the true labels.
   """
   classes, label = np.unique(np.asarray(label), return_inverse=True)
   features_ND = _scaled(features_ND)
   smooth = [
-    (_onto(features_ND[train], features_ND[test]), train, test)
+    (_smoother(features_ND[train], features_ND[test]), train, test)
     for train, test in zip(train_FN, test_FN, strict=True)
     if train.any() and test.any()
   ]
@@ -84,39 +100,43 @@ def permutations(
   }
 
 
-def bits(marks) -> np.ndarray:
-  """Marks of clips (`sameness.mark`) as features (N, 384) of -1 and 1."""
+def hash_bits(marks: Sequence[str]) -> np.ndarray:
+  """Returns perceptual hashes of clips as features (N, 384) of -1 and 1.
+
+  Args:
+    marks: of `perceptual_hash.mark`.
+  """
   packed = [np.frombuffer(bytes.fromhex(mark), np.uint8) for mark in marks]
   return np.unpackbits(np.stack(packed), axis=1) * 2.0 - 1.0
 
 
 def _scaled(features_ND):
-  """Columns with mean 0 and all together with mean square 1."""
+  """Centres each column and scales all of them to a joint mean square of 1."""
   x = features_ND - features_ND.mean(0)
   return x / max(np.sqrt((x**2).mean()), 1e-12)
 
 
 def _leave_one_out(x_ND, y_NC):
-  """Ridge regression's value for each row, fitted without that row."""
+  """Ridge regression's prediction of each row, fitted without that row."""
   gram = x_ND @ x_ND.T / x_ND.shape[1] + 1 / len(x_ND)
   hat = np.linalg.solve(gram + _RIDGE * np.eye(len(gram)), gram)
   fitted, own = hat.T @ y_NC, np.diagonal(hat)[:, None]
   return (fitted - own * y_NC) / np.maximum(1 - own, 1e-9)
 
 
-def _onto(x_train, x_test):
-  """The matrix that takes training targets to test values."""
+def _smoother(x_train, x_test):
+  """The matrix that maps training targets to predictions of the test clips."""
   gram = x_train @ x_train.T / x_train.shape[1]
   cross = x_test @ x_train.T / x_train.shape[1]
   return np.linalg.solve(gram + _RIDGE * np.eye(len(gram)), cross.T).T
 
 
 def _uar(smooth, label, classes):
-  """Pooled UAR, classes weighed alike in training."""
+  """Pooled UAR, with equal class weights in training."""
   counts_CC = np.zeros((classes, classes), np.int64)
   for matrix, train, test in smooth:
     y_NC = np.eye(classes)[label[train]]
     y_NC /= np.maximum(y_NC.sum(0), 1)
-    said = (matrix @ (y_NC - y_NC.mean(0))).argmax(1)
-    counts_CC += metrics.confusion(label[test], said, classes)
+    predicted = (matrix @ (y_NC - y_NC.mean(0))).argmax(1)
+    counts_CC += metrics.confusion(label[test], predicted, classes)
   return float(metrics.from_confusion(counts_CC)['uar'])

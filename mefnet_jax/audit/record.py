@@ -1,15 +1,20 @@
-"""What a run leaves for an audit: who was where, and what was fitted on what.
+"""Writes what an audit reads: the folds, the clips and how things were fitted.
 
-folds.csv   clip,subject,fold,role: train, validation or test, a row each
-clips.csv   clip,subject,label,sha256,mark: all clips, in the order of the run
-facts.json  what each fitted thing saw, what the epoch was chosen on
+folds.csv   clip,subject,fold,role: one row per clip, fold and role
+clips.csv   clip,subject,label,sha256,mark: all clips, in the order of the run;
+            mark is the perceptual hash
+facts.json  on which clips everything was fitted and the epoch was chosen
 """
 
+import os
 import pathlib
+import typing
+from collections.abc import Sequence
 
 import numpy as np
+from ml_collections import ConfigDict
 
-from mefnet_jax.evaluation import folds_file, held_out_mask
+from mefnet_jax.evaluation import folds, folds_file, held_out_mask
 from mefnet_jax.preprocess import perceptual_hash
 from mefnet_jax.runs import files
 
@@ -23,19 +28,34 @@ _NORMALISED = {
 }
 
 
-def write(workdir, clips, label, splits, config) -> None:
-  """Writes the three files of a run.
+class Clips(typing.Protocol):
+  """The part of `datasets.Clips` that is recorded, of N clips."""
+
+  clip: tuple[str, ...]
+  subject: tuple[str, ...]
+  classes: tuple[str, ...]
+  streams: dict[str, np.ndarray]
+
+
+def write(
+  workdir: str | os.PathLike[str],
+  clips: Clips,
+  label: np.ndarray,
+  splits: Sequence[folds.Fold],
+  config: ConfigDict,
+) -> None:
+  """Writes folds.csv, folds.json, clips.csv and facts.json.
 
   Args:
     workdir: of the run.
-    clips: `datasets.Clips`, or what has its clip, subject, classes, streams.
+    clips: the prepared clips.
     label: (N,) classes that are trained on.
     splits: the folds, as indices into the clips.
     config: as in configs/base.py.
   """
   workdir = pathlib.Path(workdir)
   folds_file.write(workdir, splits, clips.clip, clips.subject, config)
-  face = clips.streams[min(clips.streams, key=_by_worth)]
+  face = clips.streams[min(clips.streams, key=_rank)]
   rows = [
     (
       name,
@@ -52,8 +72,8 @@ def write(workdir, clips, label, splits, config) -> None:
   files.write_json(workdir / 'facts.json', _facts(clips, label, splits, config))
 
 
-def _by_worth(name):
-  """The stream that shows most comes first."""
+def _rank(name):
+  """Ranks streams: the one that shows most of the face comes first."""
   order = ('face', 'eyes', 'mouth')
   return order.index(name) if name in order else len(order)
 
@@ -81,20 +101,20 @@ def _facts(clips, label, splits, config):
 
 
 def _normalised(config):
-  """What the scale of a pixel was computed from."""
+  """The clips from which the scale of the pixels was computed."""
   on = _NORMALISED[config.protocol.statistics]
   return 'training' if config.get('scale') == 'train' else on
 
 
 def _augmented(config):
-  """Each clip is varied by itself, if at all."""
+  """Augmentation, if there is any, varies each clip on its own."""
   augment = config.get('augment')
-  some = augment is not None and any(augment.to_dict().values())
-  return 'each clip alone' if some else 'nothing'
+  used = augment is not None and any(augment.to_dict().values())
+  return 'each clip alone' if used else 'nothing'
 
 
 def _class_weights(clips, label, fold, config):
-  """The weight of a clip of each class, by the function that training calls."""
+  """The weight of each class, from the function that training calls."""
   weight_N = held_out_mask.clip_weights(
     np.asarray(label),
     fold.train,

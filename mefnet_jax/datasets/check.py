@@ -7,7 +7,7 @@ Counts stand beside the published ones, --clips lists each clip. Opens every
 file, unless --quick is given: missing frame numbers, damaged files, and files
 that two subjects share are listed. Leaves with 0 if a run could use
 what is there, with 1 if not: fewer than two subjects or classes, or more clips
-lost than --allow_lost. --preview writes contact sheets of prepared clips.
+lost than --allow-lost. --preview writes contact sheets of prepared clips.
 """
 
 import argparse
@@ -119,7 +119,13 @@ def _arguments(argv):
   add('--clips', action='store_true', help='list each clip')
   add('--quick', action='store_true', help='open no image')
   add('--preview', metavar='DIR', help='write contact sheets of clips there')
-  add('--allow_lost', type=float, default=0.1, help='share of clips')
+  add(
+    '--allow-lost',
+    '--allow_lost',
+    type=float,
+    default=0.1,
+    help='share of clips',
+  )
   add('--show-faces', action='store_true', help='... of a licensed release')
   add('--json', action='store_true', help='JSON on stdout, no table')
   return parser.parse_args(argv)

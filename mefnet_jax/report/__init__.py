@@ -1,4 +1,4 @@
-"""What a finished run leaves for people: report.json, page, figures, cards.
+"""The report of a finished run: report.json, HTML page, figures and cards.
 
-`write.write` makes all of it; `compare` sets runs side by side.
+`write.write` writes all of them; `compare` compares several runs.
 """

@@ -1,9 +1,9 @@
-"""Compares finished runs, or writes the page of one again.
+"""Compares finished runs, or rewrites the HTML page of one.
 
 python -m mefnet_jax.report compare RUN RUN [RUN ...] [--out=FILE.json]
-    Are they different? Each RUN is a workdir or a predictions.csv.
+    Tests whether runs differ. Each RUN is a workdir or a predictions.csv.
 python -m mefnet_jax.report page RUN [--show-faces]
-    Writes report.html again; --show-faces with faces of a licensed release.
+    Rewrites report.html; --show-faces shows faces of a licensed release.
 """
 
 import pathlib
@@ -14,23 +14,30 @@ from mefnet_jax.report import compare, write
 from mefnet_jax.runs import cli, errors, files
 
 
-def main(words):
-  """`compare A B ...`, `page W`: see the head of this file."""
-  given = flags.FLAGS
-  if words[:1] == ['page'] and len(words) == 2:
-    write.page(words[1], _clips(words[1], given['show-faces'].value))
-    print(f'report: {pathlib.Path(words[1]) / "report.html"}')
-  elif words[:1] == ['compare'] and len(words) > 2:
-    found = compare.compare(words[1:])
+def main(arguments: list[str]) -> None:
+  """Runs `compare RUN RUN ...` or `page RUN`, see the module's docstring.
+
+  Args:
+    arguments: the positional arguments.
+  """
+  args = flags.FLAGS
+  if arguments[:1] == ['page'] and len(arguments) == 2:
+    workdir = arguments[1]
+    write.page(workdir, _clips(workdir, args['show-faces'].value))
+    print(f'report: {pathlib.Path(workdir) / "report.html"}')
+  elif arguments[:1] == ['compare'] and len(arguments) > 2:
+    found = compare.compare(arguments[1:])
     print(compare.markdown(found))
-    if given.out:
-      files.write(given.out, write.to_json(found))
+    if args.out:
+      files.write(args.out, write.to_json(found))
   else:
-    raise errors.UserError('say `compare A B [C ...]` or `page W`: see --help')
+    raise errors.UserError(
+      'write `compare RUN RUN [RUN ...]` or `page RUN`: see --help'
+    )
 
 
 def _clips(workdir, show_faces):
-  """Clips whose faces the page may show: synthetic, or asked for."""
+  """The clips whose faces the page may show; None if it may show none."""
   summary = write.finished(workdir)
   if not show_faces and summary['release'] != 'synthetic':
     return None
@@ -43,10 +50,10 @@ def _clips(workdir, show_faces):
 
 def _define():
   flags.DEFINE_bool('show-faces', False, 'Show faces of a licensed release.')
-  flags.DEFINE_string('out', '', 'Write the comparison as JSON.')
+  flags.DEFINE_string('out', '', 'Write the comparison to this JSON file.')
 
 
 if __name__ == '__main__':
   _define()
-  taken = cli.words()
-  cli.run(lambda: main(taken))
+  positional = cli.positional_arguments()
+  cli.run(lambda: main(positional))

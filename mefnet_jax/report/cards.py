@@ -1,36 +1,44 @@
-"""The model card and the data sheet of a run, written from its report.
+"""The model card and the data sheet of a run, generated from report.json.
 
 After Mitchell et al., "Model Cards for Model Reporting" (FAT* 2019), and Gebru
-et al., "Datasheets for Datasets" (CACM 2021): what a run cannot know is said
+et al., "Datasheets for Datasets" (CACM 2021). What a run cannot know is stated
 to be unknown.
 """
 
 import json
+from typing import Any
 
 _ORIGIN = {
   'synthetic': 'Rendered faces with the folder layout of the real release, '
   'made by `mefnet_jax.synthetic`. No person is shown.',
   'maps': 'Public maps of the optical flow between onset and apex, made from '
   'SMIC, CASME II and SAMM, which show real people. No face is in them.',
-  'real': 'Photographs of real people. Who made them, why and with which '
-  'consent is told by the authors of the release; the licences of SMIC, '
-  'CAS(ME)^2 and their like forbid to pass images on.',
+  'real': 'Photographs of real people. The authors of the release describe '
+  'who made them, why, and with whose consent; the licences of SMIC, '
+  'CAS(ME)^2 and similar releases forbid redistributing images.',
 }
 _PRIVACY = {
-  'synthetic': 'May be passed on: nobody is in it.',
+  'synthetic': 'May be redistributed: it shows nobody.',
   'maps': 'This folder holds names of clips, digests and scores, no faces.',
   'real': 'Faces are personal data. This folder holds names of clips, digests '
-  'and scores, no images, unless they were asked for with --show-faces.',
+  'and scores, but no images unless --show-faces was given.',
 }
 
 
-def write_cards(summary: dict) -> dict[str, str]:
-  """model_card.md and data_sheet.md, as Markdown, from report.json."""
-  return {'model_card.md': model_card(summary), 'data_sheet.md': data(summary)}
+def write_cards(summary: dict[str, Any]) -> dict[str, str]:
+  """Returns the Markdown of both cards by file name.
+
+  Args:
+    summary: the content of report.json.
+  """
+  return {
+    'model_card.md': model_card(summary),
+    'data_sheet.md': data_sheet(summary),
+  }
 
 
-def model_card(summary: dict) -> str:
-  """What the model is, how it was tested, and what it must not be used for."""
+def model_card(summary: dict[str, Any]) -> str:
+  """Describes the model, its evaluation, and its intended and excluded uses."""
   return (
     '\n\n'.join(
       [
@@ -56,8 +64,8 @@ def model_card(summary: dict) -> str:
         'recorded as the training data were.',
         '## Not for',
         'Decisions about a person: hiring, policing, border control, '
-        'teaching, medicine, detection of lies. A micro-expression is a '
-        'movement; what somebody feels does not follow from it. Not for '
+        'teaching, medicine, lie detection. A micro-expression is a '
+        'movement; it does not prove what somebody feels. Not for '
         'faces recorded without consent.',
         '## Evaluation',
         summary['verdict'],
@@ -74,16 +82,17 @@ def model_card(summary: dict) -> str:
         _leaks(summary),
         '## Limits',
         'Age, sex, skin and origin of the people are not in the data that this '
-        'run read: fairness over them was not measured. The scores hold for '
-        'other people under the same camera, light and task, not elsewhere.',
+        'run read, so fairness across them was not measured. The scores hold '
+        'for other people under the same camera, light and task, and nowhere '
+        'else.',
       ]
     )
     + '\n'
   )
 
 
-def data(summary: dict) -> str:
-  """What the data are: origin, people, labels, preparation, losses."""
+def data_sheet(summary: dict[str, Any]) -> str:
+  """Describes the data: origin, people, labels, preparation and losses."""
   config = summary['config'].get('dataset', {})
   rows = [f'| {x["class"]} | {x["clips"]} |' for x in summary['per_class']]
   people = [
@@ -113,8 +122,8 @@ def data(summary: dict) -> str:
         f'`{json.dumps(config)}`',
         'The maps are read as they are stored.'
         if maps
-        else 'Clips are cut out, aligned and brought to a fixed number of '
-        'frames as these settings say (docs/datasets.md).',
+        else 'Clips are cut out, aligned and interpolated to a fixed number of '
+        'frames with these settings (docs/datasets.md).',
         f'Findings: {counts or "none"} (findings.csv lists them).',
         '## Labels',
         f'Classes as in the release: {", ".join(summary["classes"])}.'
@@ -175,7 +184,7 @@ def _per_class(summary):
 
 
 def _people(summary):
-  """The best and the worst served person."""
+  """The people with the lowest and the highest accuracy."""
   ranked = sorted(summary['per_subject'], key=lambda x: x['accuracy'])
   low, high = ranked[0], ranked[-1]
   return (
@@ -191,4 +200,4 @@ def _leaks(summary):
     return '\n'.join(f'- {leak}' for leak in audit['leaks'])
   if 'checked' not in audit:
     return 'The run was not audited.'
-  return f'None found; {len(audit["checked"])} kinds were looked for.'
+  return f'None found; {len(audit["checked"])} kinds were checked.'

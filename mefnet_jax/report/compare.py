@@ -1,6 +1,8 @@
-"""The comparison of runs in words: tables for the terminal and for files."""
+"""Compares runs pairwise, and formats the comparison as Markdown."""
 
 import itertools
+from collections.abc import Sequence
+from typing import Any
 
 from mefnet_jax.evaluation import paired_tests
 from mefnet_jax.runs import facts, predictions
@@ -8,24 +10,25 @@ from mefnet_jax.runs import facts, predictions
 _TESTS = ('accuracy', 'uar', 'uf1')
 
 
-def compare(names: list[str], titles: list[str] = ()) -> dict:
-  """All pairs of two or more runs; Holm over the pairs.
+def compare(names: Sequence[str], titles: Sequence[str] = ()) -> dict[str, Any]:
+  """Compares all pairs of runs, with Holm's correction over the pairs.
 
   Args:
-    names: workdirs or predictions.csv files.
-    titles: what the runs are called; as their names if not given.
+    names: two or more workdirs or predictions.csv files.
+    titles: titles of the runs, by default their names.
 
   Returns:
-    runs, pairs: `paired_tests.compare` of each, with titles and Holm's p;
-    notices: words such as SYNTHETIC to the runs whose report.json has them.
+    runs: their titles; pairs: the result of `paired_tests.compare` for each
+    pair, with titles and Holm's p-values; notices: for warnings such as
+    SYNTHETIC the titles of the runs that carry them.
 
   Raises:
-    UserError: a file that cannot be used, or clips that are not the same.
+    UserError: a file cannot be used, or the runs differ in their clips.
   """
-  made = [predictions.read(name) for name in names]
+  runs = [predictions.read(name) for name in names]
   titles, pairs = list(titles or names), []
   for i, j in itertools.combinations(range(len(names)), 2):
-    found = paired_tests.compare(made[i], made[j])
+    found = paired_tests.compare(runs[i], runs[j])
     pairs.append({'one': titles[i], 'other': titles[j]} | found)
   for key in _TESTS:
     p = paired_tests.holm([pair['permutation'][key] for pair in pairs])
@@ -35,14 +38,14 @@ def compare(names: list[str], titles: list[str] = ()) -> dict:
   for pair, adjusted in zip(pairs, p, strict=True):
     pair['holm']['mcnemar'] = adjusted
   notices: dict[str, list[str]] = {}
-  for title, one in zip(titles, made, strict=True):
-    for word in _notices(one.path.with_name('report.json')):
+  for title, run in zip(titles, runs, strict=True):
+    for word in _notices(run.path.with_name('report.json')):
       notices.setdefault(word, []).append(title)
   return {'runs': titles, 'notices': notices, 'pairs': pairs}
 
 
-def markdown(found: dict) -> str:
-  """The comparison in Markdown, which reads well on a terminal too."""
+def markdown(found: dict[str, Any]) -> str:
+  """Formats the return value of `compare` as Markdown."""
   head = (
     '| runs | score | one | other | difference | 95 % interval | p, subjects '
     'permuted | Holm |\n|---|---|---|---|---|---|---|---|'
@@ -52,14 +55,14 @@ def markdown(found: dict) -> str:
     [
       *notices,
       '\n'.join([head, *(x for pair in found['pairs'] for x in _rows(pair))]),
-      *(_words(pair) for pair in found['pairs']),
-      f'Holm: over {len(found["pairs"])} comparison(s) of one test.',
+      *(_sentences(pair) for pair in found['pairs']),
+      f"Holm's correction: over {len(found['pairs'])} comparison(s) per test.",
     ]
   )
 
 
 def _notices(path):
-  """The reservations that a run's report makes, if it has one."""
+  """The notices of a run's report, if it has one."""
   return facts.scores(path).get('notices', {}) if path.exists() else ()
 
 
@@ -74,18 +77,19 @@ def _rows(pair):
     )
 
 
-def _words(pair):
-  """What the tests of a pair say, in sentences."""
+def _sentences(pair):
+  """The test results of a pair, in sentences."""
   m, least = pair['mcnemar'], pair['smallest']
   p = pair['holm']['uar']
   finding = 'differ' if p < 0.05 else 'cannot be told apart'
   return (
     f'{pair["one"]} and {pair["other"]} {finding} in UAR at the 5 % level '
     f'({pair["clips"]} clips of {pair["subjects"]} subjects). Exact McNemar: '
-    f'{m["only_one"]} clips only the first has right, {m["only_other"]} only '
-    f'the second, p {_p(m["p"], "= ")} (Holm {_p(pair["holm"]["mcnemar"])}; '
-    f'takes clips of a person as independent). {_least(pair)} Below '
-    f'{least["floor"]:.3f} an exact McNemar test cannot reach 5 %.'
+    f'only the first run is right on {m["only_one"]} clips, only the second '
+    f'on {m["only_other"]}, p {_p(m["p"], "= ")} (Holm '
+    f'{_p(pair["holm"]["mcnemar"])}; this test assumes that clips of one '
+    f'person are independent). {_least(pair)} Below {least["floor"]:.3f} an '
+    'exact McNemar test cannot reach 5 %.'
   )
 
 
@@ -94,8 +98,8 @@ def _least(pair):
   least = pair['smallest']
   if least['clips'] is None:
     return (
-      'Both are right on the same clips, so what difference they could show '
-      'cannot be told.'
+      'Both runs are right on the same clips, so the smallest difference that '
+      'they could show cannot be estimated.'
     )
   said = (
     'Smallest difference of accuracy that this pair could show with 80 % '
@@ -103,8 +107,8 @@ def _least(pair):
   )
   if least['subjects'] is None:
     return (
-      f'{said}{least["clips"]:.3f} over clips; over {pair["subjects"]} '
-      'subjects none, their permutation cannot reach 5 %.'
+      f'{said}{least["clips"]:.3f} over clips; none over {pair["subjects"]} '
+      'subjects, whose permutation cannot reach 5 %.'
     )
   return (
     f'{said}{least["subjects"]:.3f} over subjects, {least["clips"]:.3f} over '

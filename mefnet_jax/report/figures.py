@@ -1,4 +1,4 @@
-"""The figures of a run as image files: scores, confusion, curves, people."""
+"""The figures of a run: scores, confusion matrix, curves and subjects."""
 
 import io
 import textwrap
@@ -15,18 +15,22 @@ _STYLE = {
   'axes.titlelocation': 'left',
   'axes.titlesize': 11,
   'figure.dpi': 150,
-  # The same run gives the same bytes; words stay words in the SVG.
+  # The same run gives the same bytes, and text in an SVG stays text.
   'svg.hashsalt': 'mefnet_jax',
   'svg.fonttype': 'none',
 }
 
 
 def draw(result: results.Result, summary: dict) -> dict[str, bytes]:
-  """The figures of a run by file name, each as PNG and as SVG.
+  """Draws the figures of a run; returns PNGs and SVGs by file name.
 
-  Titles say SYNTHETIC, LEAKY or SHUFFLED LABELS wherever the scores must be
-  read so, and a line below says why. `summary` is `results.summary(result)`.
-  Curves are drawn only of a run that has a history.
+  Titles carry the notices SYNTHETIC, LEAKY and SHUFFLED LABELS that apply, and
+  a line below each figure gives the reasons. Curves are drawn only if the run
+  has a history.
+
+  Args:
+    result: of the run.
+    summary: the return value of `results.summary(result)`.
   """
   import matplotlib
 
@@ -52,7 +56,7 @@ def _plots(result):
 
 
 def _framed(plot, summary):
-  """A figure with the run in its title and its notices below."""
+  """A figure with the run in its title and the notices below."""
   from matplotlib import figure as figures
 
   figure = figures.Figure(figsize=(6.4, 4.8), layout='constrained')
@@ -84,7 +88,7 @@ def _encoded(figure, suffix: str, summary) -> bytes:
 
 
 def _scores(figure, summary):
-  """Scores with their intervals, and what the commonest class would get."""
+  """Scores with their intervals, and those of the majority class."""
   axes = figure.add_subplot()
   names = list(summary['metrics'])[::-1]
   for y, name in enumerate(names):
@@ -105,7 +109,7 @@ def _scores(figure, summary):
 
 
 def _confusion(figure, summary):
-  """Counts, coloured by their share of the true class."""
+  """Numbers of clips, coloured by their share of the true class."""
   axes = figure.add_subplot()
   counts_CC = np.array(summary['confusion'])
   share_CC = counts_CC / np.maximum(counts_CC.sum(1, keepdims=True), 1)
@@ -183,7 +187,7 @@ def _curves(figure, result):
 
 
 def _legend(axes):
-  """Above the axes, at the right, where it covers nothing."""
+  """Puts the legend above the axes on the right, where it covers nothing."""
   axes.legend(
     loc='lower right',
     bbox_to_anchor=(1, 1),

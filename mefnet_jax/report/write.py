@@ -1,4 +1,4 @@
-"""Writes what a run leaves for people and tools, and the closing table."""
+"""Writes the report files of a run, and its table for the terminal."""
 
 import json
 import os
@@ -13,19 +13,19 @@ from mefnet_jax.report import cards, figures
 from mefnet_jax.report.page import build, faces
 from mefnet_jax.runs import errors, facts, files, findings, metrics_log
 
-# What a workdir may hold beside the page, in the order of the page's list.
+# The files of a workdir that the page links to, in the order of its list.
 _FILES = {
   'report.json': 'scores, intervals and all numbers of this page',
-  'predictions.csv': 'one row a held-out clip, with probabilities',
-  'model_card.md': 'what the model is, is for, and is not for',
-  'data_sheet.md': 'what the data are',
-  'folds.csv': 'who was trained on and tested in each fold',
+  'predictions.csv': 'one row per held-out clip, with probabilities',
+  'model_card.md': 'the model, its intended and its excluded uses',
+  'data_sheet.md': 'the data, their origin and their preparation',
+  'folds.csv': 'the training, validation and test clips of each fold',
   'clips.csv': 'all clips with their digests',
-  'facts.json': 'what was fitted and chosen on what',
+  'facts.json': 'on which clips everything was fitted and chosen',
   'metrics.jsonl': 'loss and accuracy per epoch and fold',
   'config.json': 'the resolved config',
   'findings.csv': 'what preparation found, repaired and left out',
-  'folds.json': 'who trains and who is tested, fold by fold',
+  'folds.json': 'the folds as TFDS split strings',
   'figures': 'the figures as PNG and SVG',
   'checkpoints': 'weights',
   'tensorboard': 'the scalars for TensorBoard',
@@ -41,14 +41,14 @@ def write(
 ) -> None:
   """Writes report.json, report.html, cards and figures/.
 
-  Each file is written aside and renamed, the page last; the same result gives
-  the same bytes. Logs the reservations under which the scores hold.
+  Each file is written atomically, the page last; the same result gives the
+  same bytes. The notices of the run are logged as warnings.
 
   Args:
     workdir: of the run.
     result: of the protocol.
-    summary: of `results.summary`, audited.
-    clips: if they are synthetic, the page shows the worst of them.
+    summary: the content of report.json, of `results.with_audit`.
+    clips: if they are synthetic, the page shows those with the worst errors.
   """
   workdir = pathlib.Path(workdir)
   for word, why in summary['notices'].items():
@@ -64,30 +64,30 @@ def write(
 
 
 def finished(workdir: str | os.PathLike) -> dict:
-  """report.json of a finished run.
+  """Reads report.json of a finished run.
 
   Raises:
-    errors.UserError: the folder holds no finished run of this version.
+    errors.UserError: the folder does not hold a finished run of this version.
   """
   path = pathlib.Path(workdir) / 'report.json'
   found = facts.scores(path)
-  lacking = [key for key in results.KEYS if key not in found]
-  if lacking:
+  missing = [key for key in results.KEYS if key not in found]
+  if missing:
     raise errors.UserError(
-      f'{path}: no {lacking[0]}: not the report of a run of this version'
+      f'{path}: no {missing[0]}: not the report of a run of this version'
     )
   return found
 
 
 def page(workdir: str | os.PathLike, clips: faces.Clips | None = None) -> None:
-  """Writes report.html of a finished run again, from what lies in its folder.
+  """Rewrites report.html of a finished run from the files in its workdir.
 
   Args:
     workdir: of the run.
-    clips: whose faces are shown; none without them.
+    clips: clips whose faces are shown; None shows no faces.
 
   Raises:
-    errors.UserError: the folder holds no finished run.
+    errors.UserError: the folder does not hold a finished run.
   """
   workdir = pathlib.Path(workdir)
   summary = finished(workdir)
@@ -96,16 +96,17 @@ def page(workdir: str | os.PathLike, clips: faces.Clips | None = None) -> None:
 
 
 def tables(summary: dict) -> list[rich.table.Table]:
-  """What closes a run on the terminal: scores, and those of each database."""
+  """Returns the tables for the terminal: all scores, and those by database."""
   databases = [_by_database(summary)] if summary['databases'] else []
   return [table(summary), *databases]
 
 
 def table(summary: dict) -> rich.table.Table:
-  """The closing table on the terminal, a rich.table.Table.
+  """Returns the table of scores for the terminal.
 
-  A row a score: measured, its 95 % interval, what always answering the
-  commonest class would get and, for the paper's releases, the paper's claim.
+  One row per score: its value, its 95 % interval, the score of always
+  predicting the commonest class and, for the paper's releases, the paper's
+  claim.
   """
   title, verdict = map(rich.text.Text, (_title(summary), summary['verdict']))
   closing = rich.table.Table(
@@ -123,7 +124,7 @@ def table(summary: dict) -> rich.table.Table:
 
 
 def _by_database(summary):
-  """The rows of summary['databases']."""
+  """The table of summary['databases']."""
   words = ' · '.join([*summary['notices'], 'By database, pooled'])
   made = rich.table.Table(title=words, title_justify='left')
   made.add_column('database')
@@ -136,7 +137,7 @@ def _by_database(summary):
 
 
 def _page(workdir, summary, history, found, clips):
-  """report.html, with pictures of the worst of these clips if any."""
+  """Writes report.html, with pictures of the worst clips if there are any."""
   beside = {
     name: what for name, what in _FILES.items() if (workdir / name).exists()
   }
@@ -172,5 +173,9 @@ def _row(summary, key: str) -> list[str]:
 
 
 def to_json(summary: dict) -> str:
-  """The text of report.json; raises ValueError for what is not finite."""
+  """Returns the text of report.json.
+
+  Raises:
+    ValueError: a number is not finite.
+  """
   return json.dumps(summary, indent=1, allow_nan=False, default=str) + '\n'

@@ -1,5 +1,5 @@
-"""What the folder and the process of a run are; every room may import it.
+"""The folder and the process of a run; every other room may import this one.
 
-Errors, the command line, the work directory, files written whole, caches,
-checkpoints, curves, predictions. For whoever reads or writes a run.
+Errors, command line, work directory, atomic writes, caches, checkpoints,
+training curves and predictions: everything that reads or writes a run.
 """

@@ -1,10 +1,10 @@
-"""The cache folder: where it is, one writer at a time, content by hash.
+"""The cache folder: its place, locks for writers, and names by content hash.
 
     <root>/clips/<dataset>/<name>/1.0.0/   prepared clips, a TFDS dataset
     <root>/synthetic/<name>/               synthetic releases
     <root>/hashes/<name>.json              hashes of release files by their stat
 
-<root> is the environment's MEFNET_CACHE, else ~/.cache/mefnet_jax.
+<root> is the environment variable MEFNET_CACHE, or ~/.cache/mefnet_jax.
 """
 
 import contextlib
@@ -21,16 +21,16 @@ if typing.TYPE_CHECKING:
 
 
 def root() -> pathlib.Path:
-  """Returns the cache folder; it may not exist yet."""
+  """Returns the path of the cache folder, which may not exist yet."""
   given = os.environ.get('MEFNET_CACHE') or '~/.cache/mefnet_jax'
   return pathlib.Path(os.path.abspath(os.path.expanduser(given)))
 
 
 def made(folder: pathlib.Path) -> pathlib.Path:
-  """Returns the folder, which exists from now on.
+  """Creates a folder of the cache if it is missing, and returns it.
 
   Raises:
-    errors.UserError: it cannot be made.
+    errors.UserError: the folder cannot be created.
   """
   try:
     folder.mkdir(parents=True, exist_ok=True)
@@ -44,9 +44,9 @@ def made(folder: pathlib.Path) -> pathlib.Path:
 
 @contextlib.contextmanager
 def lock(path: str | os.PathLike) -> 'Iterator[None]':
-  """Holds a lock on a file; waits while another process holds it.
+  """Holds a lock on a file, after waiting for other processes to release it.
 
-  The system lets go of it when its holder dies, so none is ever left over.
+  The system releases the lock of a process that dies, so none is left over.
   """
   path = pathlib.Path(path)
   made(path.parent)
@@ -55,13 +55,13 @@ def lock(path: str | os.PathLike) -> 'Iterator[None]':
 
 
 def digest(*parts: object) -> str:
-  """Returns 32 hexadecimal digits of what `parts` say."""
+  """Returns a digest of the parts' JSON as 32 hexadecimal digits."""
   text = json.dumps(parts, default=str, sort_keys=True)
   return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
 def read_json(path: pathlib.Path) -> dict:
-  """Returns the content; {} where there is none or it is damaged."""
+  """Returns the JSON object in a file; {} if it is missing or damaged."""
   try:
     content = json.loads(path.read_text(encoding='utf-8'))
   except (OSError, ValueError):

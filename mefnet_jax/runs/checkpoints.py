@@ -1,11 +1,12 @@
-"""Orbax checkpoints with a SHA-256 manifest: Orbax restores damage silently.
+"""Orbax checkpoints with a SHA-256 manifest.
 
-A checkpoint is written aside and renamed, so that `checkpoints/<epoch>` is
-whole whenever it exists; a process may be killed at any moment. Its manifest
-holds the digest of each file, its epoch, and the identity of its training: the
-config, the clips, seeds and folds. What is damaged or of another training is
-left aside, and the one before it is taken. The manifest has a digest too, in a
-file beside it that `sha256sum -c` reads.
+Orbax restores damaged files without an error; the manifest detects them. A
+checkpoint is written under a temporary name and then renamed, so that a folder
+`checkpoints/<epoch>` is always complete, even if the process is killed. The
+manifest holds the digest of each file, the epoch, and the identity of the
+training: its config, clips, seeds and folds. A checkpoint that is damaged or
+belongs to another training is skipped in favour of the one before it. The
+manifest has a digest of its own, in a file beside it that `sha256sum -c` reads.
 """
 
 import errno
@@ -16,6 +17,7 @@ import pathlib
 import re
 import shutil
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import jax
 
@@ -23,33 +25,33 @@ from mefnet_jax.runs import errors, files, multihost
 
 _MANIFEST, _SEAL = 'manifest.json', 'manifest.sha256'
 _ASIDE = '.aside'
-_MARGIN = 1 << 20  # bytes for what lies beside the arrays
+_MARGIN = 1 << 20  # bytes for the files beside the arrays
 
 
 def save(
   folder: pathlib.Path,
   epoch: int,
-  tree,
-  note: dict,
+  tree: Any,
+  note: dict[str, Any],
   *,
   identity: Mapping[str, object],
   keep: int = 2,
-):
-  """Writes the tree as folder/<epoch> and removes all but the newest.
+) -> None:
+  """Writes the tree as folder/<epoch> and removes old checkpoints.
 
-  Of several processes the first writes, and the others wait for it.
+  With several processes the first one writes and the others wait for it.
 
   Args:
     folder: of this training's checkpoints.
-    epoch: epochs done.
-    tree: of arrays.
-    note: plain values to keep beside it, given back by `latest`.
-    identity: plain values that tell this training from any other, by what
-      they are of: 'config', 'clips', ...; `latest` compares them.
-    keep: checkpoints that stay.
+    epoch: number of completed epochs.
+    tree: pytree of arrays.
+    note: plain values stored beside the tree, returned by `latest`.
+    identity: plain values that distinguish this training from any other, under
+      names such as 'config' and 'clips'; `latest` compares them.
+    keep: number of newest checkpoints that stay.
 
   Raises:
-    UserError: the disk is full or cannot be written; older ones are kept.
+    UserError: the disk is full or not writable; older checkpoints are kept.
   """
   if multihost.is_first():
     sealed = {'identity': dict(identity), 'epoch': epoch, 'note': note}
@@ -83,13 +85,13 @@ def _write(folder, epoch, tree, sealed, keep):
 
 
 def _check_room(folder, size):
-  """Raises OSError on a full disk: Orbax would print pages of tracebacks."""
+  """Raises OSError on a full disk, before Orbax prints pages of tracebacks."""
   if shutil.disk_usage(folder).free < size + _MARGIN:
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def _of_system(error):
-  """The system's error; Orbax tells kilobytes around it."""
+  """The error of the system, without the kilobytes that Orbax adds to it."""
   if getattr(error, 'errno', None):
     return error
   for number in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
@@ -103,7 +105,7 @@ def _brief(error):
 
 
 def _clear(folder):
-  """Removes what is half written, Orbax's own temporary folder too."""
+  """Removes half-written checkpoints and Orbax's own temporary folders."""
   for path in folder.glob(f'{_ASIDE}*'):
     shutil.rmtree(path, ignore_errors=True)
 
@@ -113,14 +115,17 @@ def latest(
   warn: Callable[[str], object],
   *,
   identity: Mapping[str, object],
-) -> tuple[int, dict]:
-  """Epochs done and the note of the newest checkpoint; (0, {}) if none.
+) -> tuple[int, dict[str, Any]]:
+  """Returns epoch and note of the newest usable checkpoint.
 
   Args:
     folder: of this training's checkpoints.
-    warn: called with one line for each that is passed over, because it is
-      damaged or of another training.
-    identity: of this training, as `save` was given it.
+    warn: called with one line for each checkpoint that is skipped because it
+      is damaged or belongs to another training.
+    identity: of this training, as passed to `save`.
+
+  Returns:
+    The number of completed epochs and the note; (0, {}) if there is none.
   """
   found = epochs(folder)
   for epoch in reversed(found):
@@ -129,30 +134,30 @@ def latest(
     if not wrong:
       return epoch, _manifest(path)['note']
     first = epoch == found[0]
-    then = 'there is none before it' if first else 'the one before it is taken'
+    then = 'there is no older one' if first else 'an older one is used'
     warn(f'{path}: {wrong}; {then}')
   return 0, {}
 
 
 def _foreign(path, epoch, identity):
-  """How a whole checkpoint is not of this training; '' if it is."""
+  """Why a checkpoint does not belong to this training; '' if it does."""
   manifest = _manifest(path)
   own = manifest.get('identity')
   if not isinstance(own, dict):
-    return 'it does not say of which training it is'
-  # As JSON gives them back: tuples are lists.
+    return 'it does not say to which training it belongs'
+  # Compared as JSON, in which tuples are lists.
   expected = json.loads(json.dumps(dict(identity)))
   for name in expected:
     if own.get(name) != expected[name]:
-      return f'it is of other {name} than this training'
+      return f'it belongs to a training with different {name}'
   if manifest['epoch'] != epoch:
-    return f'it is of epoch {manifest["epoch"]}, not {epoch}: it was renamed'
+    return f'it holds epoch {manifest["epoch"]}, not {epoch}: it was renamed'
   return ''
 
 
-def load(folder: pathlib.Path, epoch: int, like):
-  """The tree of a checkpoint; `like` gives its shapes and dtypes."""
-  import orbax.checkpoint as ocp  # its import would delay the first step
+def load(folder: pathlib.Path, epoch: int, like: Any) -> Any:
+  """Reads the tree of a checkpoint; `like` gives its shapes and dtypes."""
+  import orbax.checkpoint as ocp  # slow to import, and not needed to train
 
   abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, like)
   with _checkpointer() as checkpointer:
@@ -160,7 +165,7 @@ def load(folder: pathlib.Path, epoch: int, like):
 
 
 def epochs(folder: pathlib.Path) -> list[int]:
-  """Epochs of the checkpoints in a folder, ascending.
+  """Returns the epochs of the checkpoints in a folder, ascending.
 
   Raises:
     errors.UserError: the folder cannot be read.
@@ -180,9 +185,9 @@ def epochs(folder: pathlib.Path) -> list[int]:
 
 
 def verify(path: pathlib.Path) -> str:
-  """What is wrong with a checkpoint, in words; '' if nothing is.
+  """Describes the damage of a checkpoint; '' if it is undamaged.
 
-  A file that may not be read counts as damaged.
+  A file that cannot be read counts as damaged.
   """
   try:
     return _damage(path)
@@ -190,7 +195,7 @@ def verify(path: pathlib.Path) -> str:
     name = pathlib.Path(error.filename or path).name
     return f'its file {name} cannot be read ({error.strerror})'
   except (ValueError, KeyError, TypeError, AttributeError):
-    return f'its {_MANIFEST} is not one'
+    return f'its {_MANIFEST} is not a manifest'
 
 
 def _damage(path):
@@ -213,7 +218,7 @@ def _manifest(path):
 
 
 def _checkpointer():
-  """Orbax's, of this process alone: what it writes is in its memory."""
+  """An Orbax checkpointer for this process alone, which holds the tree."""
   import orbax.checkpoint as ocp
 
   if jax.process_count() == 1:
@@ -233,7 +238,7 @@ def _path(folder, epoch):
 
 
 def _digests(path):
-  """SHA-256 of each file below a checkpoint, by its relative name."""
+  """SHA-256 of each file of a checkpoint, by its relative path."""
   return {
     str(file.relative_to(path)): _digest(file)
     for file in sorted(path.rglob('*'))
@@ -247,5 +252,5 @@ def _digest(file):
 
 
 def _seal(path):
-  """What the manifest's own digest file says, as `sha256sum` writes it."""
+  """The digest of the manifest, in the format of `sha256sum`."""
   return f'{_digest(path / _MANIFEST)}  {_MANIFEST}\n'

@@ -1,4 +1,4 @@
-"""Processes that share the work of another end when that one has died."""
+"""Ends worker processes whose parent process has died."""
 
 import multiprocessing
 import os
@@ -6,10 +6,10 @@ import threading
 
 
 def end_with_parent() -> None:
-  """Ends this process when the one that started it has died.
+  """Makes this process exit as soon as its parent process has died.
 
-  A pool whose owner is killed leaves its processes waiting for ever: each of
-  them holds the pipe open that would tell it.
+  Without this, the workers of a pool whose owner was killed wait forever,
+  because each of them holds open the pipe whose end would tell the others.
   """
   parent = multiprocessing.parent_process()
   if parent is not None:

@@ -1,4 +1,8 @@
-"""What all commands share: flags, one-line errors, exit statuses, signals."""
+"""The command line of all commands: flags, one-line errors, exit status.
+
+Flags are kebab-case, --show-faces; --show_faces is accepted as well. Fields of
+a config keep their Python names: --config.train.batch_size=32.
+"""
 
 import contextlib
 import errno
@@ -10,25 +14,26 @@ import shlex
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Container, Iterator
 
 from absl import flags, logging
+from ml_collections import ConfigDict
 
 from mefnet_jax.runs import clean, config_files, errors
 
-# Objects between two looks for cycles; by default 700, and a tenth of the time
-# to the first step, of imports and tracing, is spent with looking.
-_GARBAGE = 100_000
-STOPPED = 143  # exit status after SIGTERM or Ctrl-C, the checkpoint saved
+# Objects allocated between two runs of the garbage collector. With Python's
+# default of 700 they take a tenth of the time to the first training step.
+_GC_THRESHOLD = 100_000
+STOPPED = 143  # exit status after SIGTERM or Ctrl-C, with a checkpoint saved
 
 
-def run(main: Callable[[], None]):
-  """Parses the flags, runs `main` and leaves with its exit status.
+def run(main: Callable[[], None]) -> None:
+  """Parses the flags, runs `main` and exits with its status.
 
-  0 done, 1 a mistake the user can mend (one line on stderr says it),
-  143 stopped by a signal with the checkpoint saved.
+  The status is 0 on success, 1 after a user's mistake (described in one line
+  on stderr), and 143 if stopped by a signal with a checkpoint saved.
   """
-  gc.set_threshold(_GARBAGE)
+  gc.set_threshold(_GC_THRESHOLD)
   clean.console()
   logging.use_absl_handler()
   logging.set_verbosity(logging.ERROR)
@@ -44,27 +49,28 @@ def run(main: Callable[[], None]):
   except errors.Stopped as stopped:
     _leave(str(stopped), STOPPED)
   except KeyboardInterrupt:
-    _leave('interrupted; run the same command to go on', 130)
+    _leave('interrupted; run the same command again to resume', 130)
   except BrokenPipeError:
     os._exit(1)
   except OSError as error:
     if error.filename is None and error.errno is None:
       raise
-    _leave(f'error: {_of_disk(error)}', 1)
+    _leave(f'error: {_disk_error(error)}', 1)
 
 
-def config(holder, mistaken: str):
-  """The config of a flag; a file that is not there shows when it is read.
+def config(holder: flags.FlagHolder, purpose: str) -> ConfigDict:
+  """Returns the config that --config names.
 
   Args:
-    holder: what `config_flags.DEFINE_config_file('config', ...)` gave.
-    mistaken: what to say where none is given.
+    holder: the return value of `config_flags.DEFINE_config_file`.
+    purpose: what the config is needed for, said if the flag is missing.
 
   Raises:
-    UserError: no config, or no such file.
+    UserError: the flag is missing, or there is no such file.
   """
   if holder.value is None:
-    raise errors.UserError(f'{mistaken}: --config=configs/mfcnn.py')
+    raise errors.UserError(f'{purpose}: --config=configs/mfcnn.py')
+  # A missing file raises only when the config is first read.
   try:
     holder.value.to_dict()
   except OSError as error:
@@ -74,35 +80,55 @@ def config(holder, mistaken: str):
   return holder.value
 
 
-def words() -> list[str]:
-  """Takes the words that are neither flags nor their values from the command
-  line; the flags must be defined already."""
-  taken, rest, given = [], [], iter(sys.argv[1:])
-  for x in given:
+def positional_arguments() -> list[str]:
+  """Removes the positional arguments from sys.argv and returns them.
+
+  The flags must already be defined, so that their values can be told apart
+  from positional arguments.
+  """
+  positional, rest, arguments = [], [], iter(sys.argv[1:])
+  for x in arguments:
     if not x.startswith('-'):
-      taken.append(x)
+      positional.append(x)
       continue
     rest.append(x)
-    name = x.lstrip('-')
+    name = kebab_case(x, flags.FLAGS).lstrip('-')
     if name in flags.FLAGS and not flags.FLAGS[name].boolean:
-      rest += itertools.islice(given, 1)
+      rest += itertools.islice(arguments, 1)
   sys.argv[1:] = rest
-  return taken
+  return positional
+
+
+def kebab_case(argument: str, known: Container[str]) -> str:
+  """Returns '--show-faces=1' for '--show_faces=1', if that flag is known.
+
+  Args:
+    argument: a word of the command line.
+    known: names of the flags, without dashes.
+  """
+  flag, equals, value = argument.partition('=')
+  name = flag.lstrip('-').replace('_', '-')
+  dashes = flag[: len(flag) - len(flag.lstrip('-'))]
+  is_known = name in known or name.removeprefix('no') in known
+  if dashes and is_known:
+    return f'{dashes}{name}{equals}{value}'
+  return argument
 
 
 class Stop(threading.Event):
-  """Set when the process is asked to leave.
+  """Set when the process is asked to stop.
 
-  patient: whether the program looks at it by itself, after what it cannot
-  leave; else errors.Stopped is raised in its midst.
+  Attributes:
+    patient: whether the running code polls this event at points where it can
+      stop; otherwise the signal raises errors.Stopped immediately.
   """
 
   patient = False
 
 
 @contextlib.contextmanager
-def stop_signals():
-  """A Stop that SIGTERM or Ctrl-C sets; the old handlers come back."""
+def stop_signals() -> Iterator[Stop]:
+  """Yields a Stop that SIGTERM or Ctrl-C sets; restores the handlers after."""
   stop = Stop()
 
   def ask(signum, frame):
@@ -110,7 +136,7 @@ def stop_signals():
       raise KeyboardInterrupt
     stop.set()
     if not stop.patient:
-      raise errors.Stopped('stopped; run the same command to go on')
+      raise errors.Stopped('stopped; run the same command again to resume')
 
   old = {s: signal.signal(s, ask) for s in (signal.SIGTERM, signal.SIGINT)}
   try:
@@ -121,7 +147,8 @@ def stop_signals():
 
 
 def _parse(argv):
-  """Flags and config, or the parser's own words in one line."""
+  """Parses flags and config; the parser's errors become one-line errors."""
+  argv = [argv[0], *(kebab_case(x, flags.FLAGS) for x in argv[1:])]
   try:
     rest = flags.FLAGS(config_files.resolve(argv))
   except (
@@ -139,19 +166,19 @@ def _parse(argv):
 
 
 def _config_error(error):
-  """What ml_collections or absl says, in one line and without a traceback."""
+  """The message of ml_collections or absl in one line, without traceback."""
   text = str(error).replace('\\n', ' ').replace("\\'", "'")
   missing = re.search(r"No such file or directory: '([^']*)", text)
   if missing:
     return _no_config(missing[1])
   said, _, trace = text.partition('Error whilst parsing config file:')
-  if trace:  # the last line of the traceback that it quotes
+  if trace:  # keeps the last line of the traceback that it quotes
     text = said + trace.strip().splitlines()[-1].split(': ', 1)[-1]
   if isinstance(error, KeyError | AttributeError):
     text = _no_field(text)
   text = re.sub(
     r'get_config\(\) takes .* given',
-    'this config has no variants: leave out the colon and what follows',
+    'this config has no variants: remove the colon and what follows it',
     text,
   )
   if isinstance(error, SyntaxError):
@@ -164,18 +191,18 @@ def _no_config(name):
   return f'--config={name}: no such file here, and no config of ours: {known}'
 
 
-def _of_disk(error):
-  """What the disk says, the file, and the mend."""
+def _disk_error(error):
+  """The file, the system's message, and what the user can do."""
   said = error.strerror or str(error)
   where = f'{error.filename}: ' if error.filename else ''
   if error.errno == errno.ENOSPC:
     where = where or f'a folder of {shlex.join(sys.argv[1:])}: '
-    return f'{where}{said}: free some, then run the same command again'
+    return f'{where}{said}: free some space, then run the same command again'
   return f'{where}{said}: name another file or folder'
 
 
 def _no_field(text):
-  """Names the flag of a field that the config does not have."""
+  """Names the flag that sets a field which the config does not have."""
   name = re.match(r'\W*(\w+)', text)
   given = [arg.split('=')[0] for arg in sys.argv[1:]]
   flag = [arg for arg in given if name and arg.endswith(f'.{name[1]}')]

@@ -1,4 +1,4 @@
-"""Where a config lies: in a file that is named, or among those installed."""
+"""Finds the file of a config: as named, or among the installed configs."""
 
 import importlib.util
 import pathlib
@@ -7,12 +7,12 @@ _FOLDER = pathlib.Path('configs')
 
 
 def resolve(argv: list[str]) -> list[str]:
-  """The words of a command line, each --config with a file that exists.
+  """Returns the command line with each --config replaced by an existing file.
 
-  A file of the working directory is taken as it is named. Else `mfcnn`,
-  `mfcnn.py` and `configs/mfcnn.py` all name the config that was installed with
-  the package; a variant stays behind its colon. What names neither is left as
-  it is, for the parser to refuse.
+  A path that exists is kept. Otherwise `mfcnn`, `mfcnn.py` and
+  `configs/mfcnn.py` all name the config that is installed with the package; a
+  variant stays behind its colon. Unknown names are kept for the parser to
+  reject.
   """
   words = list(argv)
   for i, word in enumerate(words):
@@ -27,7 +27,7 @@ def resolve(argv: list[str]) -> list[str]:
 
 
 def installed() -> dict[str, pathlib.Path]:
-  """The configs of the package: name to file, without `base`."""
+  """Returns the files of the installed configs by name, without `base`."""
   spec = importlib.util.find_spec('configs')
   folders = (spec and spec.submodule_search_locations) or ()
   return {

@@ -1,10 +1,11 @@
-"""The curves of a training as it runs: metrics.jsonl and TensorBoard."""
+"""Writes the training curves to metrics.jsonl and TensorBoard."""
 
 import io
 import math
 import pathlib
 import shutil
 import warnings
+from typing import Any
 
 import tensorboardX
 
@@ -14,12 +15,20 @@ from mefnet_jax.runs import metrics_log, multihost
 class History:
   """The curves of a block: rows of metrics.jsonl, scalars of TensorBoard.
 
-  The rows of a block's members after epoch `done` are dropped when a run is
-  resumed, for they will be written again, with the same numbers. Of several
-  processes the first writes.
+  A resumed run drops the rows of the block's members after epoch `done`,
+  because it writes them again, with the same values. With several processes
+  only the first one writes.
+
+  Args:
+    workdir: of the run.
+    block: a `blocks.Block`.
+    names: of the block's folds.
+    done: number of completed epochs.
   """
 
-  def __init__(self, workdir: pathlib.Path, block, names: list[str], done: int):
+  def __init__(
+    self, workdir: pathlib.Path, block: Any, names: list[str], done: int
+  ):
     self._rows, self._boards = None, {}
     if not multihost.is_first():
       return
@@ -33,17 +42,19 @@ class History:
     )
     _, dot, part = block.name.partition('.')
     with warnings.catch_warnings():
-      warnings.simplefilter('ignore')  # tensorboardX's own deprecations
+      warnings.simplefilter('ignore')  # deprecations within tensorboardX
       for seed in block.seeds:
         folder = workdir / 'tensorboard' / f'seed{seed}{dot}{part}'
         self._boards[seed] = tensorboardX.SummaryWriter(
           str(folder), purge_step=done + 1
         )
 
-  def add(self, epoch: int, seed: int, fold: str, split: str, **values: float):
-    """Writes one row, and its values as scalars of TensorBoard.
+  def add(
+    self, epoch: int, seed: int, fold: str, split: str, **values: float
+  ) -> None:
+    """Writes one row, and its values as TensorBoard scalars.
 
-    What is not finite is null, as JSON has it.
+    Values that are not finite become null in the row and no scalar.
     """
     if not self._rows:
       return
@@ -53,8 +64,8 @@ class History:
       if math.isfinite(value):
         self._boards[seed].add_scalar(f'{split}/{name}/{fold}', value, epoch)
 
-  def flush(self):
-    """Brings all rows to the disk, before a checkpoint says they exist."""
+  def flush(self) -> None:
+    """Flushes all rows to the disk, as is needed before a checkpoint."""
     if self._rows:
       self._rows.flush()
       for board in self._boards.values():
@@ -70,12 +81,12 @@ class History:
       board.close()
 
 
-def picture(workdir: pathlib.Path, name: str, png: bytes):
-  """Puts a picture on TensorBoard, such as the confusion matrix.
+def add_image(workdir: pathlib.Path, name: str, png: bytes) -> None:
+  """Shows an image in TensorBoard, such as the confusion matrix.
 
-  It takes the place of what an earlier report of this run has put there.
+  It replaces the image of an earlier report of the same run.
   """
-  import matplotlib.image  # slow to import, and main --help needs none
+  import matplotlib.image  # slow to import, and not needed for --help
 
   image = matplotlib.image.imread(io.BytesIO(png))
   folder = workdir / 'tensorboard' / 'report'

@@ -1,4 +1,4 @@
-"""Where a run runs: processor, cores, devices, versions, the command itself."""
+"""The environment of a run: processor, devices, versions and command line."""
 
 import os
 import pathlib
@@ -23,7 +23,7 @@ _VERSIONS = (
 
 
 def processor() -> str:
-  """The processor's name, as Linux gives it, or the architecture's."""
+  """Returns the processor's name, or the architecture if it is unknown."""
   try:
     lines = pathlib.Path('/proc/cpuinfo').read_text().splitlines()
   except OSError:
@@ -35,15 +35,15 @@ def processor() -> str:
 
 
 def cores() -> int:
-  """The number of cores that this process may use."""
+  """Returns the number of CPU cores that this process may use."""
   if hasattr(os, 'sched_getaffinity'):
     return len(os.sched_getaffinity(0))
   return os.cpu_count() or 1
 
 
 def devices() -> str:
-  """The accelerators that jax sees, or the processor's name and devices."""
-  import jax  # saliency and preparation ask for cores only
+  """Describes the accelerators that jax uses, or the CPU if there are none."""
+  import jax  # imported here because most callers only need `cores`
 
   found = jax.devices()
   if found[0].platform != 'cpu':
@@ -52,7 +52,7 @@ def devices() -> str:
 
 
 def versions() -> dict[str, str]:
-  """Versions of Python and of the packages that a result depends on."""
+  """Returns the versions of Python and of packages that affect results."""
   found = {'python': platform.python_version()}
   for name in _VERSIONS:
     try:
@@ -63,7 +63,7 @@ def versions() -> dict[str, str]:
 
 
 def command() -> str:
-  """The command that runs: of main, or of an experiment that calls it."""
+  """Returns the command line of this process, as one would type it."""
   module = getattr(sys.modules['__main__'], '__spec__', None)
   name = module.name if module else 'mefnet_jax.main'
   return shlex.join(['python', '-m', name, *sys.argv[1:]])

@@ -1,17 +1,17 @@
-"""The one error that a user's mistake raises."""
+"""Exceptions that commands turn into one line and an exit status."""
 
 
 class UserError(Exception):
-  """A mistake a user can mend: one line that names the file and the mend.
+  """A mistake that the user can fix.
 
-  Commands print it as `error: ...` and leave with exit status 1; nothing else
-  of the program may be shown for a user's mistake.
+  Its message is one line that names the file or flag and the remedy. Commands
+  print it as `error: ...`, without a traceback, and exit with status 1.
   """
 
 
 class Stopped(BaseException):
-  """The run was asked to stop; its checkpoint, if it has one, is on the disk.
+  """The run was asked to stop; any checkpoint is already on the disk.
 
-  Like KeyboardInterrupt no Exception: it may be raised anywhere, and whoever
-  goes on after one odd clip must not go on after this.
+  A BaseException like KeyboardInterrupt, because it can be raised anywhere and
+  must not be caught by code that skips single bad clips.
   """

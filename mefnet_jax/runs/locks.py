@@ -1,4 +1,4 @@
-"""THE lock: a file that one process holds, and that its death lets go of."""
+"""File locks, the only ones in the package; they end with their process."""
 
 import contextlib
 import errno
@@ -11,10 +11,10 @@ from mefnet_jax.runs import errors
 
 try:
   import fcntl
-except ImportError:  # Windows: nobody is kept out
+except ImportError:  # on Windows there is no lock
   fcntl = None
 
-# What a system answers that cannot lock at all, such as a network mount.
+# Errors of file systems without locks, such as some network mounts.
 _UNSUPPORTED = {
   errno.ENOLCK,
   errno.ENOSYS,
@@ -26,14 +26,18 @@ _UNSUPPORTED = {
 
 @contextlib.contextmanager
 def hold(path: pathlib.Path, *, wait: bool) -> Iterator[bool]:
-  """Yields whether this process holds the lock; if it may wait, it does.
+  """Yields whether this process holds the lock.
 
-  The file is made if it is missing. It is never emptied, and no link is
-  followed, so a `.lock` that leads elsewhere harms no other file.
+  The file is created if it is missing. It is never truncated, and links are
+  not followed, so that a link called `.lock` cannot harm another file.
+
+  Args:
+    path: of the lock file.
+    wait: whether to wait for another process that holds the lock.
 
   Raises:
-    errors.UserError: the path is a link or no plain file, or its file system
-      has no locks.
+    errors.UserError: the path is a link or not a regular file, or its file
+      system does not support locks.
     OSError: the file cannot be opened.
   """
   file = _opened(path)
@@ -55,7 +59,7 @@ def _opened(path):
     ) from error
   if not stat.S_ISREG(os.fstat(file).st_mode):
     os.close(file)
-    raise errors.UserError(f'{path} is no plain file: delete it')
+    raise errors.UserError(f'{path} is not a regular file: delete it')
   return file
 
 
@@ -70,7 +74,7 @@ def _locked(file, path, wait):
     if error.errno not in _UNSUPPORTED:
       raise
     raise errors.UserError(
-      f'{path}: this file system has no locks ({error.strerror}), so nothing '
-      'would keep two runs apart: choose a folder on another disk'
+      f'{path}: this file system does not support locks ({error.strerror}), '
+      'so two runs could write at once: choose a folder on another disk'
     ) from error
   return True

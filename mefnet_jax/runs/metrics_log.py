@@ -1,7 +1,7 @@
-"""metrics.jsonl: THE writer and THE reader of a run's curves.
+"""Reads and writes metrics.jsonl, the training curves of a run.
 
 A row holds epoch, seed, fold, split ('train', 'validation', 'held-out') and
-scores; a score that was not finite is null in the file and nan in memory.
+scores; a score that is not finite is null in the file and nan in memory.
 """
 
 import contextlib
@@ -19,12 +19,12 @@ _LEAST = {'epoch': 1, 'seed': 0}
 
 
 def read(workdir: pathlib.Path) -> list[dict]:
-  """Rows of metrics.jsonl, without a last line that a kill cut short.
+  """Reads the rows of metrics.jsonl; [] if there is no such file.
 
-  A value that was not finite is nan.
+  A last line that a killed process left incomplete is ignored.
 
   Raises:
-    errors.UserError: not UTF-8, or a row that is none of a run.
+    errors.UserError: the file is not UTF-8, or a row is invalid.
   """
   return [
     {name: math.nan if x is None else x for name, x in row.items()}
@@ -33,7 +33,12 @@ def read(workdir: pathlib.Path) -> list[dict]:
 
 
 def merge(workdir: pathlib.Path, parts: Iterable[pathlib.Path]) -> None:
-  """Writes the rows of several folders as one file, in the order of epochs."""
+  """Merges the rows of several folders into one file, sorted by epoch.
+
+  Args:
+    workdir: where the merged file is written.
+    parts: folders with a metrics.jsonl each.
+  """
   rows = [row for part in parts for row in _rows(part / _FILE)]
   rows.sort(key=lambda row: (row['seed'], row['epoch']))
   _rewrite(workdir / _FILE, rows)
@@ -42,25 +47,26 @@ def merge(workdir: pathlib.Path, parts: Iterable[pathlib.Path]) -> None:
 def select(
   source: pathlib.Path, workdir: pathlib.Path, rename: Callable[[str], str]
 ) -> None:
-  """Writes the rows of some folds of `source` as the file of `workdir`.
+  """Copies the rows of some folds from one run to another.
 
   Args:
-    source, workdir: folders of runs.
-    rename: the name of a fold to its new one; '' for folds that are not kept.
+    source: workdir from which rows are read.
+    workdir: workdir to which they are written.
+    rename: maps the name of a fold to its new name; '' drops the fold.
   """
   rows = [row | {'fold': rename(row['fold'])} for row in _rows(source / _FILE)]
   _rewrite(workdir / _FILE, [row for row in rows if row['fold']])
 
 
 def _rows(path):
-  """The rows as they are written, up to a last line that a kill cut short."""
+  """The rows as stored, without a last line that was left incomplete."""
   try:
     lines = path.read_bytes().decode('utf-8').split('\n')
   except FileNotFoundError:
     return []
   except (OSError, UnicodeDecodeError) as error:
     raise errors.UserError(
-      f'{path}: cannot be read ({error}): {_MEND}'
+      f'{path}: cannot be read ({error}): {_REMEDY}'
     ) from error
   *whole, cut = lines
   rows = [_row(path, number, line) for number, line in enumerate(whole, 1)]
@@ -69,23 +75,23 @@ def _rows(path):
   return rows
 
 
-_MEND = 'mend it or delete it; only the curves of the epochs done are in it'
+_REMEDY = 'repair it or delete it; it only holds the curves of past epochs'
 
 
 def _row(path, number, line):
-  """One row; UserError if it is none of a run."""
+  """Parses one row; UserError if it is invalid."""
   try:
     row = json.loads(line, parse_constant=_not_finite)
     _check(row)
   except (ValueError, RecursionError) as error:
     raise errors.UserError(
-      f'{path}: row {number} is not one of a run ({error}): {_MEND}'
+      f'{path}: row {number} is invalid ({error}): {_REMEDY}'
     ) from error
   return row
 
 
 def _check(row):
-  """Raises ValueError for what `Writer.add` would never have written."""
+  """Raises ValueError for a row that `Writer.add` would not write."""
   if not isinstance(row, dict):
     raise ValueError('no epoch, fold, seed, split')
   for key, kind in _KEYS.items():
@@ -110,20 +116,20 @@ class Writer:
 
   Args:
     workdir: of the run.
-    kept: whether a row that is there already stays.
+    keep: whether an existing row stays in the file.
   """
 
-  def __init__(self, workdir: pathlib.Path, kept: Callable[[dict], bool]):
+  def __init__(self, workdir: pathlib.Path, keep: Callable[[dict], bool]):
     path = workdir / _FILE
-    _rewrite(path, [row for row in _rows(path) if kept(row)])
+    _rewrite(path, [row for row in _rows(path) if keep(row)])
     self._file = open(path, 'a', encoding='utf-8')
 
   def add(self, row: dict[str, object]) -> None:
-    """Writes one row; floats are rounded to six digits."""
+    """Writes one row; floats are rounded to six decimals."""
     self._file.write(json.dumps({k: _plain(x) for k, x in row.items()}) + '\n')
 
   def flush(self) -> None:
-    """Brings all rows to the disk."""
+    """Flushes all rows to the disk."""
     self._file.flush()
     os.fsync(self._file.fileno())
 
@@ -133,7 +139,7 @@ class Writer:
 
 
 def _plain(value):
-  """A number as JSON has it: null for what is not finite."""
+  """A value for JSON: None instead of a number that is not finite."""
   if not isinstance(value, float):
     return value
   return round(float(value), 6) if math.isfinite(value) else None

@@ -1,11 +1,11 @@
-"""A trained network as files: model.json, and safetensors of its weights.
+"""The files of a trained network: model.json and weights as safetensors.
 
-    model/model.json           what the network is, sees and answers
+    model/model.json           architecture, inputs, classes and provenance
     model/fold1.safetensors    weights of one member: a fold with a seed
 
-model.json names each weights file with its SHA-256. It is written last, so a
-folder with a model.json is whole. The format of the weights is Hugging Face's
-safetensors: numbers and names, no code.
+model.json lists each weights file with its SHA-256. It is written last, so a
+folder with a model.json is complete. Hugging Face's safetensors hold named
+arrays and no code.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ from mefnet_jax.runs import errors, files
 FORMAT = 1
 NAME = 'model.json'
 SUFFIX = '.safetensors'
-# Of model.json; a file that lacks one of them is not ours.
+# The required keys of model.json.
 KEYS = (
   'format',
   'network',
@@ -48,7 +48,7 @@ _SEPARATOR = '/'
 
 
 def write_weights(path: pathlib.Path, arrays: Mapping[str, np.ndarray]) -> str:
-  """Writes arrays by name as safetensors; returns the file's SHA-256.
+  """Writes named arrays as safetensors and returns the SHA-256 of the file.
 
   Raises:
     OSError: the file cannot be written.
@@ -62,32 +62,35 @@ def write_weights(path: pathlib.Path, arrays: Mapping[str, np.ndarray]) -> str:
 
 
 def write_description(folder: pathlib.Path, description: Mapping) -> None:
-  """Writes model.json, after all weights that it names.
+  """Writes model.json; the weights that it lists must exist already.
 
   Args:
     folder: of the model.
-    description: has all `KEYS`; 'format' is added.
+    description: has all `KEYS` except 'format', which is added.
+
+  Raises:
+    ValueError: a key is missing.
   """
   whole = {'format': FORMAT, **description}
-  lacking = [key for key in KEYS if key not in whole]
-  if lacking:
-    raise ValueError(f'a description without {", ".join(lacking)}')
+  missing = [key for key in KEYS if key not in whole]
+  if missing:
+    raise ValueError(f'the description lacks {", ".join(missing)}')
   files.write_json(folder / NAME, whole, allow_nan=False)
 
 
 def begin(folder: pathlib.Path) -> None:
-  """Makes the folder ready to be written: what is there describes nothing."""
+  """Creates the folder, or removes the model that it holds."""
   folder.mkdir(parents=True, exist_ok=True)
   for path in (folder / NAME, *folder.glob(f'*{SUFFIX}')):
     files.remove(path)
 
 
 def read_description(folder: pathlib.Path) -> dict[str, Any]:
-  """model.json, checked as far as can be without the network.
+  """Reads model.json and validates it as far as possible without the network.
 
   Raises:
-    errors.UserError: no such folder or file, a link that leads out of the
-      folder, another format version, or fields that lack or are not ours.
+    errors.UserError: the folder or file is missing, a link leads out of the
+      folder, the format version differs, or keys are missing or invalid.
   """
   if not folder.is_dir():
     raise errors.UserError(
@@ -99,7 +102,7 @@ def read_description(folder: pathlib.Path) -> dict[str, Any]:
   except FileNotFoundError as error:
     raise errors.UserError(
       f'{path}: no such file: the folder holds no model, or only half of one; '
-      'run mefnet_jax.main with its --workdir once more'
+      'run mefnet_jax.main with its --workdir again'
     ) from error
   except (OSError, ValueError, RecursionError) as error:
     raise errors.UserError(f'{path}: cannot be read ({error})') from error
@@ -107,20 +110,22 @@ def read_description(folder: pathlib.Path) -> dict[str, Any]:
     raise errors.UserError(f'{path}: not the description of a model')
   if found['format'] != FORMAT:
     raise errors.UserError(
-      f'{path}: format {found["format"]!r}, this version of mefnet_jax reads '
-      f'{FORMAT}: use the version that wrote it, or train anew'
+      f'{path}: format {found["format"]!r}, but this version of mefnet_jax '
+      f'reads {FORMAT}: use the version that wrote it, or train again'
     )
-  lacking = [key for key in KEYS if key not in found]
-  if lacking:
-    raise errors.UserError(f'{path}: no {lacking[0]!r}: it is not whole')
+  missing = [key for key in KEYS if key not in found]
+  if missing:
+    raise errors.UserError(
+      f'{path}: incomplete, the key {missing[0]!r} is missing'
+    )
   _check_members(path, found['members'])
   return found
 
 
 def _check_members(path, members):
-  """Raises UserError for members that name no file of a plain name."""
+  """Raises UserError unless each member lists a file in the model's folder."""
   if not isinstance(members, list) or not members:
-    raise errors.UserError(f'{path}: it names no weights')
+    raise errors.UserError(f'{path}: it lists no weights')
   for one in members:
     fine = isinstance(one, dict) and all(key in one for key in _MEMBER)
     if not fine or not all(isinstance(one[k], str) for k in ('file', 'sha256')):
@@ -133,15 +138,15 @@ def _check_members(path, members):
 
 
 def read_weights(folder: pathlib.Path, member: Mapping) -> dict:
-  """The arrays of one member by name, its digest checked first.
+  """Reads the arrays of one member by name, after checking its digest.
 
   Args:
     folder: of the model.
     member: an item of model.json's 'members'.
 
   Raises:
-    errors.UserError: the file is missing, leads out of the folder, or is not
-      the one that model.json names.
+    errors.UserError: the file is missing, is a link out of the folder, or its
+      digest is not the one in model.json.
   """
   from safetensors import SafetensorError
   from safetensors import numpy as safetensors
@@ -156,32 +161,33 @@ def read_weights(folder: pathlib.Path, member: Mapping) -> dict:
   if hashlib.sha256(content).hexdigest() != member['sha256']:
     raise errors.UserError(
       f'{path}: damaged, or of another model (its SHA-256 is not the one in '
-      f'{NAME}): copy the whole model folder once more'
+      f'{NAME}): copy the whole model folder again'
     )
   try:
     return safetensors.load(content)
   except (SafetensorError, ValueError, TypeError) as error:
-    raise errors.UserError(f'{path}: no safetensors ({error})') from error
+    raise errors.UserError(
+      f'{path}: not a safetensors file ({error})'
+    ) from error
 
 
 def inside(folder: pathlib.Path, name: str) -> pathlib.Path:
-  """The path of a file in the folder.
+  """Returns the path of a file in the folder.
 
   Raises:
-    errors.UserError: a link that leads out of the folder.
+    errors.UserError: the file is a link that leads out of the folder.
   """
   path = folder / name
   home = os.path.realpath(folder)
   if os.path.dirname(os.path.realpath(path)) != home:
     raise errors.UserError(
-      f'{path}: a link that leads out of its folder is not followed: copy the '
-      'file there'
+      f'{path}: links out of the folder are not followed: copy the file there'
     )
   return path
 
 
 def flatten(tree: Mapping, prefix: str = '') -> dict[str, np.ndarray]:
-  """Nested dicts of arrays as one: {'params/head/kernel': ...}."""
+  """Flattens nested dicts of arrays to {'params/head/kernel': array, ...}."""
   flat = {}
   for name, value in tree.items():
     path = f'{prefix}{_SEPARATOR}{name}' if prefix else name

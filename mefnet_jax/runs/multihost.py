@@ -1,7 +1,8 @@
-"""Several processes that train one run together, by `jax.distributed`.
+"""Trains one run with several processes, connected by `jax.distributed`.
 
-Each process has its devices; `parallel.py` spreads members or batches over all
-of them. The first process alone writes; all must see one --workdir and cache.
+Each process has its own devices; `parallel.py` spreads members or batches over
+all of them. Only the first process writes files. All processes need access to
+the same --workdir and cache.
 """
 
 import os
@@ -14,20 +15,21 @@ from jax.experimental import multihost_utils
 
 from mefnet_jax.runs import errors
 
-_PATIENCE = 300.0  # seconds for the first process to appear
+_TIMEOUT = 300.0  # seconds to wait for the first process
 
 
-def start(coordinator: str | None, processes: int, index: int):
-  """Joins the processes of a run; 'auto' asks the cluster (SLURM, MPI, ...).
+def start(coordinator: str | None, processes: int, index: int) -> None:
+  """Connects this process with the others of a run.
 
   Args:
-    coordinator: host:port of the first process, or 'auto'; none for one
-      process by itself.
-    processes: how many there are; not used with 'auto'.
-    index: which this is, from 0; not used with 'auto'.
+    coordinator: host:port of the first process; 'auto' to ask the cluster
+      (SLURM, MPI, ...); None for a single process.
+    processes: number of processes; not used with 'auto'.
+    index: number of this process, from 0; not used with 'auto'.
 
   Raises:
-    UserError: flags that do not fit together, or nobody there.
+    UserError: the flags contradict each other, or the first process cannot be
+      reached.
   """
   if not coordinator:
     if (processes, index) != (1, 0):
@@ -61,9 +63,10 @@ def start(coordinator: str | None, processes: int, index: int):
 
 
 def _devices():
-  """Those that a process of a cluster takes: by default the one of its number.
+  """The local devices of a process on a cluster.
 
-  All of a node's ([], as jax has it) where SLURM starts one process a node.
+  None, jax's default of the one device with its number; or [], which is all of
+  them, if SLURM starts one process per node.
   """
   tasks = os.environ.get('SLURM_NTASKS')
   return (
@@ -72,11 +75,12 @@ def _devices():
 
 
 def _address(coordinator):
-  """(host, port); what jax answers with a crash is refused here and below."""
+  """(host, port), validated here because jax crashes on invalid addresses."""
   host, _, port = coordinator.rpartition(':')
   if not host or not port.isdecimal() or not 0 < int(port) < 2**16:
     raise errors.UserError(
-      f'--coordinator={coordinator}: HOST:PORT of the first process, or auto'
+      f'--coordinator={coordinator}: give HOST:PORT of the first process, or '
+      'auto'
     )
   return host.strip('[]'), int(port)
 
@@ -86,14 +90,14 @@ def _check_free(coordinator, port):
     socket.create_server(('', port)).close()
   except OSError as error:
     raise errors.UserError(
-      f'--coordinator={coordinator}: port {port} of this machine cannot be had '
-      f'({error.strerror}): choose another, in all processes'
+      f'--coordinator={coordinator}: port {port} of this machine is not free '
+      f'({error.strerror}): choose another one for all processes'
     ) from error
 
 
 def _wait_for(coordinator, host, port):
-  """Returns as soon as the first process listens."""
-  deadline = time.monotonic() + _PATIENCE
+  """Returns as soon as the first process accepts connections."""
+  deadline = time.monotonic() + _TIMEOUT
   while True:
     try:
       socket.create_connection((host, port), 5).close()
@@ -109,18 +113,18 @@ def _wait_for(coordinator, host, port):
 
 
 def is_first() -> bool:
-  """Whether this process writes."""
+  """Returns whether this is the process that writes files."""
   return jax.process_index() == 0
 
 
-def wait(name: str):
-  """Waits until all processes are here."""
+def wait(name: str) -> None:
+  """Waits until all processes have reached the barrier of that name."""
   if jax.process_count() > 1:
     multihost_utils.sync_global_devices(name)
 
 
 def any_of(flag: bool) -> bool:
-  """Whether the flag is set in any process."""
+  """Returns whether the flag is set in any process."""
   if jax.process_count() == 1:
     return flag
   return bool(multihost_utils.process_allgather(np.asarray(flag)).any())

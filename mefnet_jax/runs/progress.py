@@ -1,7 +1,8 @@
-"""A progress bar on a terminal, eight lines in a log."""
+"""The progress of a training: a bar on a terminal, eight lines in a log."""
 
 import contextlib
 import time
+from collections.abc import Callable, Iterator
 
 import rich.console
 import rich.progress
@@ -9,17 +10,26 @@ import rich.text
 
 
 @contextlib.contextmanager
-def progress(console: rich.console.Console, title: str, done: int, epochs: int):
-  """Yields `tell(epoch, said, clips, folds)`.
+def progress(
+  console: rich.console.Console, title: str, done: int, epochs: int
+) -> Iterator[Callable[[int, str, int, str], None]]:
+  """Yields a function update(epoch, scores, num_clips, folds).
 
-  On a terminal a bar with the time left, the clips that train a second (those
-  of all members) and a line of the folds; else eight lines in all.
+  `num_clips` is the number of clips that all members trained on since the last
+  call. On a terminal this draws a bar with the time left, the clips per second
+  and a line about the folds; elsewhere it prints eight lines in all.
+
+  Args:
+    console: to print to.
+    title: in front of the bar.
+    done: number of epochs that are completed already.
+    epochs: number of epochs in all.
   """
   bar = _Bar(
     rich.progress.TextColumn('{task.description}'),
     rich.progress.BarColumn(),
     rich.progress.MofNCompleteColumn(),
-    rich.progress.TextColumn('{task.fields[said]}'),
+    rich.progress.TextColumn('{task.fields[scores]}'),
     rich.progress.TextColumn('{task.fields[rate]}'),
     rich.progress.TimeElapsedColumn(),
     rich.progress.TextColumn('left'),
@@ -28,23 +38,23 @@ def progress(console: rich.console.Console, title: str, done: int, epochs: int):
     disable=not console.is_terminal,
   )
   task = bar.add_task(
-    title, total=epochs, completed=done, said='compiling', rate='', folds=''
+    title, total=epochs, completed=done, scores='compiling', rate='', folds=''
   )
   clock = [time.monotonic()]
 
-  def tell(epoch, said, clips, folds):
+  def update(epoch, scores, num_clips, folds):
     clock.append(time.monotonic())
-    rate = f'{clips / max(1e-9, clock[-1] - clock[-2]):.0f} clips/s'
-    bar.update(task, completed=epoch, said=said, rate=rate, folds=folds)
+    rate = f'{num_clips / max(1e-9, clock[-1] - clock[-2]):.0f} clips/s'
+    bar.update(task, completed=epoch, scores=scores, rate=rate, folds=folds)
     if not console.is_terminal and epoch % max(1, epochs // 8) == 0:
-      console.print(f'{title}, epoch {epoch}/{epochs}: {said}, {rate}')
+      console.print(f'{title}, epoch {epoch}/{epochs}: {scores}, {rate}')
 
   with bar:
-    yield tell
+    yield update
 
 
 class _Bar(rich.progress.Progress):
-  """A progress bar with a line below it: how each fold does."""
+  """A progress bar with a line below it about the loss of each fold."""
 
   def get_renderables(self):
     yield from super().get_renderables()

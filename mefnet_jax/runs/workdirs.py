@@ -1,25 +1,26 @@
-"""A run's folder: one run at a time, and always of the same config."""
+"""The folder of a run: locked by one process, and bound to one config."""
 
 import contextlib
 import json
 import pathlib
+from collections.abc import Iterator
 
 import ml_collections
 
 from mefnet_jax.runs import cache, errors, files, locks
 
-_WORK = ('checkpoints', 'predictions.csv', 'report.json')  # worth keeping
-# Fields that change how a run goes, not what comes out of it.
+_RESULTS = ('checkpoints', 'predictions.csv', 'report.json')
+# Fields that a resumed run may change, because they do not affect its results.
 _FREE = ('dataset.workers', 'dataset.allow_lost', 'train.checkpoint_every')
 
 
 @contextlib.contextmanager
-def locked(workdir: pathlib.Path):
-  """Holds the folder for one process; the lock dies with the process.
+def locked(workdir: pathlib.Path) -> Iterator[None]:
+  """Locks the folder for this process; the lock ends with the process.
 
   Raises:
-    UserError: another run holds it, it cannot be written, or its file system
-      has no locks.
+    UserError: another process holds the lock, the folder is not writable, or
+      its file system does not support locks.
   """
   with contextlib.ExitStack() as held:
     try:
@@ -38,24 +39,23 @@ def locked(workdir: pathlib.Path):
     yield
 
 
-def claim(config, workdir: pathlib.Path):
-  """Writes config.json, or compares it with the one the workdir holds.
+def claim(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> None:
+  """Writes config.json, or compares the config with the one in the workdir.
 
-  A folder in which nothing was trained yet takes any config: the mistake
-  that ended its first run may be mended.
+  As long as nothing has been trained in the folder, any config is accepted, so
+  that a mistake in the first one can be fixed.
 
   Raises:
-    UserError: the workdir holds the run of another config, or cannot be
-      written.
+    UserError: the workdir holds a run of another config, or is not writable.
   """
   path = workdir / 'config.json'
   text = json.dumps(config.to_dict(), indent=1, sort_keys=True) + '\n'
   try:
-    if not any((workdir / name).exists() for name in _WORK):
+    if not any((workdir / name).exists() for name in _RESULTS):
       files.write(path, text)
     old = json.loads(path.read_text())
     if not isinstance(old, dict):
-      raise ValueError('it holds no config')
+      raise ValueError('not a config')
   except (OSError, ValueError) as error:
     raise errors.UserError(
       f'{path}: cannot be used ({error}): choose another --workdir'
@@ -69,21 +69,21 @@ def claim(config, workdir: pathlib.Path):
 
 
 def _differing(old, new, prefix=''):
-  """The fields in which two configs differ, as text."""
-  said = []
+  """Describes the fields in which two configs differ."""
+  differences = []
   for name in sorted(set(old) | set(new)):
     a, b, path = old.get(name), new.get(name), prefix + name
     if isinstance(a, dict) and isinstance(b, dict):
-      said += _differing(a, b, path + '.')
+      differences += _differing(a, b, path + '.')
     elif a != b and path not in _FREE:
-      said.append(f'{path}: {a!r}, now {b!r}')
-  return said
+      differences.append(f'{path}: {a!r}, now {b!r}')
+  return differences
 
 
 def digest(config: ml_collections.ConfigDict) -> str:
-  """32 hexadecimal digits of all fields that change what comes out of a run.
+  """Returns a digest of all fields that affect the results of a run.
 
-  The place of a release is none of them: its clips have a digest of their own.
+  The folder of the release is excluded: its clips have a digest of their own.
   """
   flat = config.copy_and_resolve_references().to_dict()
   for path in (*_FREE, 'dataset.release'):
@@ -93,10 +93,10 @@ def digest(config: ml_collections.ConfigDict) -> str:
 
 
 def read_config(workdir: pathlib.Path) -> ml_collections.ConfigDict:
-  """The config that a run left.
+  """Reads the config of a run.
 
   Raises:
-    errors.UserError: there is none, or it is not one of a run.
+    errors.UserError: config.json is missing, or is not the config of a run.
   """
   path = workdir / 'config.json'
   try:
@@ -106,13 +106,13 @@ def read_config(workdir: pathlib.Path) -> ml_collections.ConfigDict:
     return config
   except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
     raise errors.UserError(
-      f'{path}: cannot be read ({error}): give the folder of a run, as '
-      'mefnet_jax.main left it'
+      f'{path}: cannot be read ({error}): name a folder that mefnet_jax.main '
+      'has written'
     ) from error
 
 
 def _tuples(value):
-  """JSON's lists as the tuples that they were."""
+  """Turns the lists of JSON back into tuples."""
   if isinstance(value, dict):
     return {name: _tuples(v) for name, v in value.items()}
   return tuple(map(_tuples, value)) if isinstance(value, list) else value

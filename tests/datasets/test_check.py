@@ -120,7 +120,8 @@ def test_check_counts_what_is_lost_as_a_run_does(tmp_path, capsys):
   command = ['--dataset=smic', f'--release={tmp_path}', '--quick']
   assert check.main(command) == 1
   assert '1 of 4 clips were left out' in capsys.readouterr().out
-  assert check.main([*command, '--allow_lost=0.25']) == 0
+  for flag in ('--allow-lost', '--allow_lost'):
+    assert check.main([*command, f'{flag}=0.25']) == 0
 
 
 def test_check_as_a_command_prints_one_line_for_a_mistake(tmp_path):

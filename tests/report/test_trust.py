@@ -90,12 +90,12 @@ def _faces(shared, people=6, clips=8, seed=0):
 
 
 def test_the_probe_knows_people_only_where_they_show():
-  known = probes.subjects(*_faces(2.0))
-  unknown = probes.subjects(*_faces(0.0))
+  known = probes.identify_subjects(*_faces(2.0))
+  unknown = probes.identify_subjects(*_faces(0.0))
   assert known['balanced_accuracy'] > 0.95 and known['people'] == 6
   assert unknown['balanced_accuracy'] < 0.4
   assert known['chance'] == pytest.approx(1 / 6)
-  assert probes.subjects(np.ones((3, 2)), ['a', 'b', 'c']) is None
+  assert probes.identify_subjects(np.ones((3, 2)), ['a', 'b', 'c']) is None
 
 
 def test_a_clip_does_not_help_to_know_itself():
@@ -112,11 +112,11 @@ def test_a_clip_does_not_help_to_know_itself():
 def test_permuted_labels_score_chance_and_true_ones_do_not():
   features, label = _faces(1.5, people=3, clips=20)
   test_FN = np.arange(60)[None] % 4 == np.arange(4)[:, None]
-  found = probes.permutations(features, label, ~test_FN, test_FN)
+  found = probes.permute_labels(features, label, ~test_FN, test_FN)
   assert found['uar'] > 0.8 and found['p'] < 0.05
   assert abs(found['permuted_mean'] - 1 / 3) < 0.05
   # A fold that learns the very clips it tests: permuted labels are learnt.
-  leaky = probes.permutations(features, label, test_FN | True, test_FN)
+  leaky = probes.permute_labels(features, label, test_FN | True, test_FN)
   assert leaky['permuted_low'] > 1 / 3
 
 
@@ -212,7 +212,7 @@ def test_audit_and_calibration_are_on_the_page(tmp_path):
   page = (tmp_path / 'report.html').read_text()
   for words in (
     'fold1: 1 subject: s1',
-    'not checked (lacks: permuted)',
+    'not checked (missing: permuted)',
     'Reliability plot: ',
     'Balanced log-loss',
   ):

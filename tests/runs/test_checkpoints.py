@@ -66,7 +66,7 @@ def test_damage_of_any_file_is_named_and_passed_by(tmp_path, harm):
     warned = []
     assert latest(tmp_path, warned)[0] == 2
     assert len(warned) == 1
-    assert '000003' in warned[0] and 'the one before it' in warned[0]
+    assert '000003' in warned[0] and 'an older one is used' in warned[0]
     file.write_bytes(original)
 
 
@@ -75,7 +75,7 @@ def test_damage_of_the_only_one_is_said_as_such(tmp_path):
   flip(tmp_path / '000007' / 'manifest.json')
   warned = []
   assert latest(tmp_path, warned) == (0, {})
-  assert len(warned) == 1 and 'there is none before it' in warned[0]
+  assert len(warned) == 1 and 'there is no older one' in warned[0]
 
 
 def test_each_bit_of_what_a_checkpoint_says_is_guarded(tmp_path):

@@ -58,7 +58,7 @@ def test_a_disk_without_locks_is_not_another_run(tmp_path, monkeypatch, number):
   with pytest.raises(errors.UserError) as said:
     with workdirs.locked(tmp_path):
       pass
-  assert 'this file system has no locks' in str(said.value)
+  assert 'this file system does not support locks' in str(said.value)
   assert 'another run' not in str(said.value)
 
 

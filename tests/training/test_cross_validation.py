@@ -265,7 +265,7 @@ def test_wrong_options_are_one_line(path, value, words):
 def test_a_picture_reaches_tensorboard(tmp_path):
   image = np.zeros((8, 8, 3), np.uint8)
   png = cv2.imencode('.png', image)[1].tobytes()
-  curves.picture(tmp_path, 'confusion', png)
+  curves.add_image(tmp_path, 'confusion', png)
   (file,) = (tmp_path / 'tensorboard' / 'report').iterdir()
   assert b'confusion' in file.read_bytes()
 
@@ -300,7 +300,7 @@ def test_a_checkpoint_that_is_not_its_own_changes_nothing(
   made = training_jobs.job(config, clips, tmp_path / 'mine')
   (resumed,) = cross_validation.fit(made, (0,))
   said = ' '.join(made.console.file.getvalue().split())
-  word = 'of other config' if harm == 'of another run' else 'it was renamed'
+  word = 'different config' if harm == 'of another run' else 'it was renamed'
   assert said.count(word) == 1
   assert 'goes on after epoch 1' in said
   np.testing.assert_array_equal(flat([whole]), flat([resumed]))

@@ -1,28 +1,37 @@
-"""report.html: one self-contained page, without scripts or network."""
+"""Builds report.html: one self-contained page without scripts."""
 
 import importlib.resources
 import json
 import string
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from mefnet_jax.report.page import markup, scores, trust
+from mefnet_jax.runs import findings as findings_file
 
 _MOST_FINDINGS = 200
 _SELECTIONS = {
-  'last': 'weights of the last epoch, without a look at held-out clips',
-  'validation': 'epoch chosen on clips kept apart from training and test',
+  'last': 'weights of the last epoch, chosen without held-out clips',
+  'validation': 'epoch chosen on clips that neither train nor are tested',
   'oracle': 'epoch chosen on the scored clips: LEAKY',
 }
 
 
-def page(summary: dict, history, findings, files, pictures=()) -> str:
-  """The whole page.
+def page(
+  summary: dict[str, Any],
+  history: Sequence[Mapping[str, Any]],
+  findings: Iterable[findings_file.Finding],
+  files: Mapping[str, str],
+  pictures: Mapping[str, str] | None = None,
+) -> str:
+  """Returns the HTML of the whole page.
 
   Args:
-    summary: as in report.json.
-    history: rows of metrics.jsonl.
-    findings: of the release, each with kind, clip, file, what.
-    files: what lies beside the page, name to what it holds; linked.
-    pictures: of clips, name to data URI.
+    summary: the content of report.json.
+    history: the rows of metrics.jsonl.
+    findings: of the release.
+    files: names of the files to link to, each with a description.
+    pictures: PNGs of clips as data URIs, by name of the clip.
   """
   title = markup.text(_title(summary))
   sections = (
@@ -36,9 +45,9 @@ def page(summary: dict, history, findings, files, pictures=()) -> str:
     scores.curves(history, summary['selection']),
     trust.calibration(summary),
     trust.audited(summary),
-    trust.mistakes(summary, dict(pictures)),
+    trust.mistakes(summary, pictures or {}),
     trust.published_scores(summary),
-    _what_ran(summary),
+    _settings(summary),
     _findings(findings, summary),
     _files(files),
     '</main>',
@@ -66,7 +75,7 @@ def _header(summary, title: str) -> str:
   return f'<header><h1>{title}</h1>{verdict}{notices}</header>'
 
 
-def _what_ran(summary) -> str:
+def _settings(summary) -> str:
   versions = ', '.join(f'{k} {v}' for k, v in summary['versions'].items())
   seconds = ', '.join(f'{k} {x:.1f}' for k, x in summary['seconds'].items())
   selection = _SELECTIONS.get(summary['selection'], '')
@@ -109,7 +118,7 @@ def _protocol(summary) -> str:
   text = f'{protocol}, {count} fold' + ('s' if count != 1 else '')
   if reason := summary['notices'].get('LEAKY'):
     return f'{text}: LEAKY, {reason}'
-  return f'{text}: nobody who is tested was seen in training'
+  return f'{text}: nobody is both trained on and tested'
 
 
 def _flat(config, prefix: str = ''):
@@ -122,31 +131,31 @@ def _flat(config, prefix: str = ''):
 
 
 def _findings(findings, summary) -> str:
-  """What preparation found in the release; repairs and losses by name."""
+  """What preparation found in the release, with all repairs and losses."""
   if not findings:
     return ''
   counts = ', '.join(f'{x} {kind}' for kind, x in summary['findings'].items())
-  told = [x for x in findings if x.kind != 'found']
+  listed = [x for x in findings if x.kind != 'found']
   caption = f'Findings: {counts}.'
-  if len(told) > _MOST_FINDINGS:
+  if len(listed) > _MOST_FINDINGS:
     caption += f' The first {_MOST_FINDINGS} repairs and losses:'
   rows = [
     [markup.text(x) for x in (finding.kind, finding.clip)]
     + [f'<code>{markup.text(finding.file)}</code>', markup.text(finding.what)]
-    for finding in told[:_MOST_FINDINGS]
+    for finding in listed[:_MOST_FINDINGS]
   ]
   head = {'Kind': '', 'Clip': '', 'File': 'path', 'What': ''}
   body = f'<p>{caption} Nothing was repaired or left out.</p>'
-  if told:
+  if listed:
     body = markup.table(caption, head, rows)
   return f'<section><h2>The release</h2>{body}</section>'
 
 
 def _files(files: dict[str, str]) -> str:
-  head = {'File': '', 'What it holds': ''}
+  head = {'File': '', 'Content': ''}
   rows = [
     [f'<a href="{markup.text(name)}">{markup.text(name)}</a>', what]
     for name, what in files.items()
   ]
-  table = markup.table('Beside this page', head, rows)
+  table = markup.table('Files beside this page', head, rows)
   return f'<section><h2>Files of the run</h2>{table}</section>'

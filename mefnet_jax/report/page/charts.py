@@ -1,10 +1,12 @@
-"""Curves as inline SVG, coloured by the page so that they suit light and dark.
+"""Charts as inline SVG, coloured by the page's style sheet.
 
-Sizes are in units of the view box; the page scales it to the column.
+Sizes are in units of the view box, which the page scales to its column.
 """
 
 import html
 import math
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -14,11 +16,18 @@ _WIDTH, _HEIGHT = 420, 250
 _LEFT, _RIGHT, _TOP, _BOTTOM = 40, 8, 10, 36
 
 
-def curves(history, key: str) -> str:
-  """One chart of a history's `loss` or `accuracy` over the epochs.
+def curves(history: Sequence[Mapping[str, Any]], key: str) -> str:
+  """Draws the loss or the accuracy over the epochs.
 
-  Mean over folds and seeds as a line, lowest to highest as a band; training
-  drawn through, held-out dashed. '' if the history has no such value.
+  A line shows the mean over folds and seeds, a band their range; training is
+  solid, held-out dashed.
+
+  Args:
+    history: the rows of metrics.jsonl.
+    key: loss or accuracy.
+
+  Returns:
+    An SVG element; '' if the history has no such value.
   """
   found = {
     kind: results.curve(history, split, key)
@@ -39,11 +48,17 @@ def curves(history, key: str) -> str:
   )
 
 
-def reliability(bins: list[dict]) -> str:
-  """Accuracy over confidence of `metrics.calibration` bins; '' for none.
+def reliability(bins: list[dict[str, Any]]) -> str:
+  """Draws the accuracy over the confidence, a reliability diagram.
 
-  A dot a bin, its area growing with the clips; the diagonal is what honest
-  probabilities would give.
+  Each bin is a dot that grows with its number of clips; perfectly calibrated
+  probabilities lie on the diagonal.
+
+  Args:
+    bins: of `metrics.calibration`.
+
+  Returns:
+    An SVG element; '' if there are no bins.
   """
   if not bins:
     return ''
@@ -70,7 +85,7 @@ def reliability(bins: list[dict]) -> str:
 
 
 def _ticks(highest: float) -> list[float]:
-  """Four or more round numbers from 0 to at least the highest value."""
+  """At least four round numbers from 0 to at least the highest value."""
   if highest <= 0:
     return [0.0, 1.0]
   power = 10 ** math.floor(math.log10(highest / 4))
@@ -80,7 +95,7 @@ def _ticks(highest: float) -> list[float]:
 
 
 def _placer(epochs, top: float):
-  """A function from (epoch, value) to a point 'x,y' of the view box."""
+  """A function from (epoch, value) to a point (x, y) of the view box."""
   first, last = epochs.min(), epochs.max()
   wide, high = _WIDTH - _LEFT - _RIGHT, _HEIGHT - _TOP - _BOTTOM
 
@@ -130,7 +145,7 @@ def _points(places) -> str:
 
 
 def _spoken(found, key: str) -> str:
-  """The chart in words."""
+  """A description of the chart for screen readers."""
   names = {'train': 'training', 'held': 'held-out'}
   parts = [
     f'{names[kind]} {key} goes from {rows[0, 1]:.3g} in epoch '

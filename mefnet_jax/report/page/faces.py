@@ -1,4 +1,4 @@
-"""Pictures of clips for the page: onset, middle and motion, side by side."""
+"""Pictures of clips for the page: onset, middle frame and their difference."""
 
 import base64
 import typing
@@ -11,7 +11,7 @@ _SIDE, _GAIN = 64, 8
 
 
 class Clips(typing.Protocol):
-  """What the page asks of `datasets.Clips`.
+  """The part of `datasets.Clips` that the page needs.
 
   streams['face'] is (N, T, H, W, 1) uint8.
   """
@@ -22,11 +22,11 @@ class Clips(typing.Protocol):
 
 
 def strips(clips: Clips, names: Iterable[str]) -> dict[str, str]:
-  """PNG data URIs, 3 * 64 by 64 pixels, of the clips of these names.
+  """Returns PNGs of 192 x 64 pixels as data URIs, by name of the clip.
 
   Args:
     clips: of the run.
-    names: of clips; those that are not there are left out.
+    names: of the clips to draw; unknown names are ignored.
   """
   place = {name: i for i, name in enumerate(clips.clip)}
   face = clips.streams['face']

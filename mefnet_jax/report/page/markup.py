@@ -1,22 +1,25 @@
-"""Small pieces of HTML that the report is made of."""
+"""HTML elements that the report is built from."""
 
 import html
 import re
+from collections.abc import Iterable, Sequence
 
 
-def text(value) -> str:
-  """Any value as text that is safe in HTML."""
+def text(value: object) -> str:
+  """Returns a value as text that is safe in HTML."""
   return html.escape(str(value))
 
 
-def table(caption: str, head: dict[str, str], rows) -> str:
-  """A table of HTML cells whose first column names the rows.
+def table(
+  caption: str, head: dict[str, str], rows: Iterable[Sequence[object]]
+) -> str:
+  """Returns a table whose first column holds the headers of the rows.
 
   Args:
     caption: HTML.
-    head: name of each column to the CSS classes of its cells; a column of
-      bars, whose numbers stand in another one, has no name.
-    rows: of as many HTML cells as head has.
+    head: name and CSS classes of each column; a column of bars, whose numbers
+      are in another column, has an empty name.
+    rows: HTML cells, as many as there are columns.
   """
   styles = list(head.values())
   columns = ''.join(
@@ -40,9 +43,9 @@ def table(caption: str, head: dict[str, str], rows) -> str:
 
 
 def scrolling(caption: str, content: str) -> str:
-  """A box that scrolls sideways on a narrow screen, by keyboard as well.
+  """Returns a box that scrolls horizontally, also by keyboard.
 
-  Named by the first sentence of the table's caption, for those who hear it.
+  Its accessible name is the first sentence of the table's caption.
   """
   name = re.sub('<[^>]*>', '', caption).partition('. ')[0].rstrip('.:')
   return (
@@ -52,14 +55,14 @@ def scrolling(caption: str, content: str) -> str:
 
 
 def bar(share: float) -> str:
-  """A bar for a share of 0 to 1; its number must stand beside it."""
+  """Returns a bar for a share of 0 to 1; screen readers do not see it."""
   return (
     f'<span class="bar" aria-hidden="true" style="--at:{share:.4f}"></span>'
   )
 
 
 def facts(pairs: dict[str, str]) -> str:
-  """A list of names and HTML values; empty values are left out."""
+  """Returns a list of names and HTML values; empty values are left out."""
   items = ''.join(
     f'<dt>{text(name)}</dt><dd>{value}</dd>'
     for name, value in pairs.items()

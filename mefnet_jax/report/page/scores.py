@@ -1,4 +1,7 @@
-"""The part of report.html about scores: sections made from the summary."""
+"""The sections of report.html about scores."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from mefnet_jax.evaluation import by_database, published, results
 from mefnet_jax.report.page import charts, markup
@@ -6,7 +9,7 @@ from mefnet_jax.report.page import charts, markup
 _SCORES = {
   'uar': ('UAR', 'mean of the recall of each class (eq. 12)'),
   'recall': ('Recall', 'macro; the same as UAR'),
-  'sensitivity': ('Sensitivity', 'another name of recall'),
+  'sensitivity': ('Sensitivity', 'another name for recall'),
   'uf1': ('UF1', 'mean of the F1 of each class, from pooled counts'),
   'f1': ('F1', 'macro; the same as UF1'),
   'war': ('WAR', 'recall weighted by class size (eq. 11)'),
@@ -16,15 +19,15 @@ _SCORES = {
 }
 
 
-def forest(summary) -> str:
-  """The three pooled scores as dots on a scale from 0 to 1."""
+def forest(summary: dict[str, Any]) -> str:
+  """Returns a forest plot: three pooled scores on a scale from 0 to 1."""
   rows = ''.join(_forest_row(summary, key) for key in ('uar', 'uf1', 'war'))
   return f"""<figure class="forest">{rows}
 <div class="forest-row" aria-hidden="true"><div class="scale">
 <span>0</span><span>0.5</span><span>1</span></div></div>
 <figcaption class="key"><span><i class="dot"></i>measured</span>
 <span><i class="range"></i>95 % interval, by subject</span>
-<span><i class="tick"></i>always the commonest class</span></figcaption>
+<span><i class="tick"></i>majority class</span></figcaption>
 </figure>"""
 
 
@@ -46,8 +49,8 @@ def _forest_row(summary, key: str) -> str:
   )
 
 
-def scores(summary) -> str:
-  """Every score, its interval, the baseline, and what the paper claims."""
+def scores(summary: dict[str, Any]) -> str:
+  """Returns every score, its interval, the baseline and the paper's claim."""
   claimed = summary['claims']
   head = {
     'Score': '',
@@ -71,7 +74,7 @@ def scores(summary) -> str:
   caption = (
     f'{summary["clips"]} held-out clips of {summary["subjects"]} subjects, '
     'pooled over the folds, then scored. Intervals: bootstrap over subjects. '
-    'Majority class: always answering the commonest class.'
+    'Majority class: always predicting the commonest class.'
   )
   return (
     f'<section><h2>Scores</h2>{markup.table(caption, head, rows)}'
@@ -80,13 +83,13 @@ def scores(summary) -> str:
 
 
 def _detectable(summary) -> str:
-  """What another run would have to differ by."""
+  """The difference to another run that these clips could show."""
   least = summary['detectable']
   return (
-    '<p class="muted">Another run on these clips must differ in accuracy by '
-    f'about {least["power"]:.2f} to be told apart (80 % power, mistakes '
-    f'independent); less than {least["floor"]:.3f} no exact '
-    'McNemar test can show.</p>'
+    '<p class="muted">A difference in accuracy of about '
+    f'{least["power"]:.2f} to another run on these clips can be detected (80 % '
+    'power, independent errors); no exact McNemar test can detect less than '
+    f'{least["floor"]:.3f}.</p>'
   )
 
 
@@ -95,12 +98,12 @@ def _claims_note(summary) -> str:
     return ''
   note = published.CLAIMS_NOTE
   if summary['release'] == 'synthetic':
-    note += ' They are about real faces; this run saw SYNTHETIC ones.'
+    note += ' They are about real faces; this run used SYNTHETIC ones.'
   return f'<p class="muted">{markup.text(note)}</p>'
 
 
 def _seeds(summary) -> str:
-  """What single seeds give, where the report is of their mean."""
+  """The scores of each seed, if the report is about their mean."""
   if len(summary['per_seed']) < 2:
     return ''
   head = {'Seed': ''} | dict.fromkeys(('UAR', 'UF1', 'WAR'), 'number')
@@ -111,12 +114,12 @@ def _seeds(summary) -> str:
   for name in ('mean', 'std'):
     spread = (summary['spread'][key][name] for key in ('uar', 'uf1', 'war'))
     rows.append([f'<b>{name}</b>', *(f'<b>{x:.3f}</b>' for x in spread)])
-  caption = 'Each seed alone; the report is of their mean probabilities.'
+  caption = 'Each seed alone; the report scores their mean probabilities.'
   return f'<h3>Spread over seeds</h3>{markup.table(caption, head, rows)}'
 
 
-def confusion(summary) -> str:
-  """The matrix as a heat map that is a table, and the scores by class."""
+def confusion(summary: dict[str, Any]) -> str:
+  """Returns the confusion matrix as a table, and the scores by class."""
   names = [markup.text(name) for name in summary['classes']]
   columns = ''.join(f'<th scope="col">{name}</th>' for name in names)
   body = ''
@@ -143,8 +146,8 @@ def confusion(summary) -> str:
   )
 
 
-def curves(history, selection: str) -> str:
-  """Loss and accuracy over the epochs; '' for a run without a history."""
+def curves(history: Sequence[Mapping[str, Any]], selection: str) -> str:
+  """Returns loss and accuracy over the epochs; '' without a history."""
   drawn = {key: charts.curves(history, key) for key in ('loss', 'accuracy')}
   pair = ''.join(
     f'<div><h3>{key.capitalize()}</h3>{chart}</div>'
@@ -163,8 +166,8 @@ Line: mean of the folds; band: lowest to highest fold.</figcaption>
 </figure></section>"""
 
 
-def subjects(summary) -> str:
-  """Who is recognised and who is not: a bar each."""
+def subjects(summary: dict[str, Any]) -> str:
+  """Returns the accuracy of each subject, with bars."""
   head = {'Subject': '', 'Accuracy': 'number', '': 'wide'}
   head |= {'Right': 'number', 'Tested in': ''}
   rows = [
@@ -179,7 +182,7 @@ def subjects(summary) -> str:
   ]
   caption = (
     f"Share of each subject's clips that are right. All clips: "
-    f'{summary["metrics"]["accuracy"]:.2f}; always the commonest class: '
+    f'{summary["metrics"]["accuracy"]:.2f}; majority class: '
     f'{summary["baseline"]["majority_accuracy"]:.2f}.'
   )
   table = markup.table(caption, head, rows)
@@ -204,14 +207,14 @@ def _classes(summary) -> str:
 
 
 def _interval(bounds) -> str:
-  """Breaks, where it must, into two lines."""
+  """An interval that may be broken into two lines."""
   if not bounds:
     return 'one subject: none'
   return '{:.3f} to&nbsp;{:.3f}'.format(*bounds)
 
 
-def databases(summary) -> str:
-  """Scores by database of origin; '' where there are not two databases."""
+def databases(summary: dict[str, Any]) -> str:
+  """Returns the scores by database of origin; '' for a single database."""
   if not summary['databases']:
     return ''
   head = {'Database': '', 'Clips': 'number'}

@@ -1,28 +1,31 @@
-"""The part of report.html that says how far the scores can be believed."""
+"""The sections of report.html on whether its scores can be trusted."""
+
+from collections.abc import Mapping
+from typing import Any
 
 from mefnet_jax.audit import audit, checks
 from mefnet_jax.evaluation import published
 from mefnet_jax.report.page import charts, markup
 
-_OF_A_KIND = 3  # leaks that are shown
+_MOST_OF_A_KIND = 3  # leaks of one kind that are listed
 
 
-def audited(summary) -> str:
-  """Leaks by name, what was looked for, and the probes."""
+def audited(summary: dict[str, Any]) -> str:
+  """Returns the leaks, the kinds that were checked, and the probes."""
   found = summary['audit']
   if 'checked' not in found:
     return ''
-  said = _leaks(found['leaks'])
+  leaks = _leaks(found['leaks'])
   verdict = (
     f'<p><strong>Leaks found: {len(found["leaks"])}.</strong></p>'
-    f'<ul class="leaks">{said}</ul>'
-    if said
-    else f'<p><strong>No leak found</strong>, of {len(found["checked"])} kinds '
-    'that were looked for.</p>'
+    f'<ul class="leaks">{leaks}</ul>'
+    if leaks
+    else f'<p><strong>No leak found</strong>; {len(found["checked"])} kinds '
+    'were checked.</p>'
   )
   rows = [[markup.text(kind), _state(kind, found)] for kind in checks.KINDS]
   table = markup.table(
-    'Kinds of leak looked for. python -m mefnet_jax.audit repeats this.',
+    'Kinds of leak. python -m mefnet_jax.audit repeats these checks.',
     {'Kind': '', 'Found': ''},
     rows,
   )
@@ -31,24 +34,24 @@ def audited(summary) -> str:
   )
   if probes:
     probes = (
-      '<h3>Probes</h3><p class="muted">By a linear model on a mark of each '
-      'clip, without the network: who is seen, and whether the folds give '
-      f'anything to labels without meaning.</p><ul>{probes}</ul>'
+      '<h3>Probes</h3><p class="muted">A linear model on a perceptual hash of '
+      'each clip, without the network: does it identify the people, and do the '
+      f'folds score above chance on permuted labels?</p><ul>{probes}</ul>'
     )
   return f"""<section><h2>Audit</h2>{verdict}
 <details><summary>All kinds</summary>{table}</details>{probes}</section>"""
 
 
 def _leaks(leaks) -> str:
-  """List items, at most three of a kind."""
+  """List items, at most three of each kind."""
   kinds = {}
   for leak in leaks:
     kinds.setdefault(leak.partition(':')[0], []).append(leak)
   items = []
-  for kind, said in kinds.items():
-    items += said[:_OF_A_KIND]
-    if len(said) > _OF_A_KIND:
-      more = len(said) - _OF_A_KIND
+  for kind, own in kinds.items():
+    items += own[:_MOST_OF_A_KIND]
+    more = len(own) - _MOST_OF_A_KIND
+    if more > 0:
       items.append(f'{kind}: {more} more, in report.json')
   return ''.join(f'<li>{markup.text(item)}</li>' for item in items)
 
@@ -57,13 +60,13 @@ def _state(kind, found) -> str:
   if kind in found['kinds']:
     return '<strong class="bad">found</strong>'
   if kind in found['not_checked']:
-    lacking = found['not_checked'][kind]
-    return f'<span class="muted">not checked (lacks: {lacking})</span>'
+    missing = found['not_checked'][kind]
+    return f'<span class="muted">not checked (missing: {missing})</span>'
   return 'no'
 
 
-def calibration(summary) -> str:
-  """Are the probabilities true?"""
+def calibration(summary: dict[str, Any]) -> str:
+  """Returns the reliability diagram and the calibration errors."""
   found = summary['calibration']
   chart = charts.reliability(found['bins'])
   pairs = {
@@ -73,17 +76,19 @@ def calibration(summary) -> str:
     'Log-loss': f'{found["log_loss"]:.3f}, over clips instead of classes',
   }
   return f"""<section><h2>Calibration</h2><div class="pair"><figure>{chart}
-<figcaption>Accuracy over confidence in ten bins; area of a dot: its clips.
-On the dashed line a clip called at 80 % is right in 80 % of the cases.
+<figcaption>Accuracy over confidence in ten bins; dot area: number of clips.
+On the dashed line, predictions made with 80 % are right in 80 % of the cases.
 </figcaption></figure>{markup.facts(pairs)}</div></section>"""
 
 
-def mistakes(summary, pictures: dict[str, str]) -> str:
-  """The clips that are wrong with the highest probabilities.
+def mistakes(summary: dict[str, Any], pictures: Mapping[str, str]) -> str:
+  """Returns the wrong clips with the highest predicted probabilities.
 
-  pictures: clip to a PNG as a data URI; clips without one get no picture.
+  Args:
+    summary: the content of report.json.
+    pictures: PNGs of clips as data URIs, by name of the clip.
   """
-  head = {'Clip': '', 'True': '', 'Predicted': '', 'Said': 'number'}
+  head = {'Clip': '', 'True': '', 'Predicted': '', 'Probability': 'number'}
   head |= {'For the true class': 'number wrap'}
   rows = [
     [
@@ -97,15 +102,15 @@ def mistakes(summary, pictures: dict[str, str]) -> str:
   ]
   body = '<p>No held-out clip is wrong.</p>'
   if rows:
-    caption = 'Wrong clips, the surest mistakes first.'
+    caption = 'Wrong clips, the most confident errors first.'
     if pictures:
       kind = 'SYNTHETIC faces: ' if summary['release'] == 'synthetic' else ''
       caption += (
-        f' {kind}onset, middle, and what moved between them, eight times as '
-        'strong.'
+        f' {kind}onset, middle frame, and their difference, amplified eight '
+        'times.'
       )
     elif summary['release'] == 'real':
-      caption += ' Faces of a licensed release are left out; --show-faces.'
+      caption += ' Faces of a licensed release are hidden; see --show-faces.'
     body = markup.table(caption, head, rows)
   return f'<section><h2>Worst clips</h2>{body}</section>'
 
@@ -118,14 +123,14 @@ def _face(mistake, pictures) -> str:
   return f'<img src="{uri}" alt="{alt}" width="192" height="64"> '
 
 
-def published_scores(summary) -> str:
-  """The run beside published scores that are comparable with it."""
+def published_scores(summary: dict[str, Any]) -> str:
+  """Returns the run beside published scores that are comparable with it."""
   found = published.comparable(summary)
   why = ''.join(
     f'<li>{count} published: {markup.text(reason)}</li>'
     for reason, count in found['why'].items()
   )
-  body = '<p>No published score is like this run.</p>'
+  body = '<p>No published score is comparable with this run.</p>'
   if found['rows']:
     head = {'Method': ''} | dict.fromkeys(('Accuracy', 'UF1', 'UAR'), 'number')
     head |= {'Protocol': '', 'Source': ''}
@@ -143,7 +148,7 @@ def published_scores(summary) -> str:
       )
     body = markup.table(published.LITERATURE_NOTE, head, rows)
   return (
-    f'<section><h2>Among published scores</h2>{body}'
+    f'<section><h2>Published scores</h2>{body}'
     f'<details><summary>What is left out, and why</summary><ul>{why}</ul>'
     '</details></section>'
   )
