@@ -161,7 +161,7 @@ def test_a_whole_one_of_another_training_is_passed_over(tmp_path, field, other):
   warned = []
   assert latest(tmp_path / 'ours', warned) == (2, {'epoch': 2})
   assert len(warned) == 1
-  assert '000003' in warned[0] and f'other {field}' in warned[0]
+  assert '000003' in warned[0] and f'different {field}' in warned[0]
 
 
 @pytest.mark.parametrize('name', ['000007', '000099'])
@@ -171,7 +171,7 @@ def test_a_renamed_one_is_passed_over(tmp_path, name):
   warned = []
   assert latest(tmp_path, warned) == (2, {'epoch': 2})
   assert len(warned) == 1
-  assert name in warned[0] and f'of epoch 3, not {int(name)}' in warned[0]
+  assert name in warned[0] and f'epoch 3, not {int(name)}' in warned[0]
 
 
 def test_one_that_does_not_say_whose_it_is_is_passed_over(tmp_path):
