@@ -51,7 +51,7 @@ def _look(file: pathlib.Path) -> _Look:
   size = ()
   try:
     if file.suffix.lower() in video.SUFFIXES:
-      video.count(file)
+      size = video.scan(file).size
     else:
       size = images.read(file).shape
     with open(file, 'rb') as opened:

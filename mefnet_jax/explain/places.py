@@ -157,8 +157,8 @@ def _first_frames(row):
   """The first frames that can be read, grey."""
   if row.video is not None:
     last = row.numbers[: clips.TRIES][-1]
-    for _, image in video.frames(row.video, row.numbers[0], last):
-      yield image
+    for frame in video.frames(row.video, row.numbers[0], last):
+      yield frame.image
     return
   for path in itertools.islice(row.frames, clips.TRIES):
     try:

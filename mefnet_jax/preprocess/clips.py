@@ -45,14 +45,14 @@ class Aligned:
   """A clip whose face was found and whose frames were registered.
 
   Attributes:
-    frames: n images as they were read; numbers: theirs.
+    frames: n images as they were read; numbers: theirs, or times in frames.
     reference: index of the frame on which the face was found.
     landmarks: of that frame; None where the whole image is the face.
     matrices: n registrations, from the reference frame to each.
   """
 
   frames: list[np.ndarray]
-  numbers: tuple[int, ...]
+  numbers: tuple[int, ...] | tuple[float, ...]
   reference: int
   landmarks: faces.Landmarks | None
   matrices: list[np.ndarray]

@@ -8,6 +8,7 @@ import numpy as np
 METHODS = ('tim', 'linear', 'uniform')
 # A clip with so many times more numbers than frames has no frame clock.
 _SPARSE = 4
+_SHORT = 0.1  # the share of a video's frames that may be shorter than a step
 
 
 def clip(frames: np.ndarray, operator: np.ndarray) -> np.ndarray:
@@ -24,7 +25,9 @@ def to_uint8(values: np.ndarray) -> np.ndarray:
   return np.clip(np.rint(values), 0, 255).astype(np.uint8)
 
 
-def operator(method: str, numbers: tuple[int, ...], frames: int) -> np.ndarray:
+def operator(
+  method: str, numbers: tuple[int, ...] | tuple[float, ...], frames: int
+) -> np.ndarray:
   """Returns the matrix (T, n) that maps n frames to T = `frames`.
 
   The first and last frames stay; constant clips come back exactly, and so do
@@ -32,11 +35,12 @@ def operator(method: str, numbers: tuple[int, ...], frames: int) -> np.ndarray:
 
   Args:
     method: 'tim' (`tim`), 'linear' or 'uniform' (`uniform`).
-    numbers: n increasing frame numbers. A frame missing between two others is
-      first filled in linearly, so that time keeps its pace.
+    numbers: n increasing frame numbers, or times (float) in any unit. A frame
+      missing between two others is first filled in linearly, so that time keeps
+      its pace.
     frames: T, at least 1. One frame is repeated; T = 1 takes the first.
   """
-  fill = _fill(np.asarray(numbers, np.float64))
+  fill = _fill(np.asarray(numbers))
   make = {'tim': tim, 'linear': linear, 'uniform': uniform}[method]
   return make(len(fill), frames) @ fill
 
@@ -100,15 +104,30 @@ def _trend(position, n):
   return trend
 
 
-def _fill(numbers):
-  """Matrix that fills in the frames missing between the numbered ones."""
-  n = len(numbers)
+def _fill(times):
+  """Matrix that brings frames to an even clock, missing ones filled in."""
+  n = len(times)
   if n < 3:
     return np.eye(n)
-  step = np.median(np.diff(numbers))
-  position = np.rint((numbers - numbers[0]) / step)
+  position = _by_clock(times) if times.dtype.kind == 'f' else _by_number(times)
   steps = np.diff(position)
-  if (steps < 1).any() or position[-1] > _SPARSE * n or (steps == 1).all():
+  if (steps == steps[0]).all():
     return np.eye(n)
-  whole = np.arange(position[-1] + 1)
+  length = int(np.clip(np.rint(position[-1]), 1, _SPARSE * n))
+  whole = np.linspace(0, position[-1], length + 1)
   return np.stack([np.interp(whole, position, row) for row in np.eye(n)], 1)
+
+
+def _by_clock(seconds):
+  """Positions in steps of the shorter frames: the clock is in the file."""
+  return (seconds - seconds[0]) / np.quantile(np.diff(seconds), _SHORT)
+
+
+def _by_number(numbers):
+  """Positions by frame numbers; even ones where these are no clock."""
+  ahead, steps = numbers - numbers[0], np.diff(numbers)
+  position = np.rint(ahead / np.median(steps))
+  if (np.diff(position) < 1).any():
+    position = ahead / steps.min()
+  sparse = position[-1] > _SPARSE * len(numbers)
+  return np.arange(len(numbers)) if sparse else position

@@ -1,5 +1,6 @@
 """The frames of one clip, from image files or a video, damaged ones noted."""
 
+import collections
 import typing
 
 import numpy as np
@@ -28,8 +29,10 @@ class LeftOut(Exception):
 
 def read(
   row: clip_records.Row, noted: list, *, colour: bool = False
-) -> tuple[list[np.ndarray], tuple[int, ...]]:
-  """Returns the readable frames and their numbers, all of the first's size.
+) -> tuple[list[np.ndarray], tuple[int, ...] | tuple[float, ...]]:
+  """Returns the readable frames, all of the first's size, and their numbers.
+
+  Of a video with a variable frame rate the numbers are its times, in frames.
 
   Args:
     row: the clip.
@@ -44,8 +47,8 @@ def read(
       f'{len(row.numbers)} frames: a clip of at most {_MOST_FRAMES} is read'
     )
     raise LeftOut(row, short(row.place), f'{what}; say its onset and offset')
-  frames, numbers, bad = [], [], []
-  for file, number, image in _all(row, colour):
+  frames, numbers, times, bad = [], [], [], []
+  for file, number, time, image in _all(row, colour):
     if not isinstance(image, Exception) and frames:
       if image.shape != frames[0].shape:
         image = ValueError('of another size than the first')
@@ -58,6 +61,7 @@ def read(
     else:
       frames.append(image)
       numbers.append(number)
+      times.append(time)
   whole = len(frames) + len(bad)
   if not frames or len(bad) > DAMAGED * whole:
     file, why = bad[0] if bad else (short(row.place), 'it has no frames')
@@ -65,7 +69,7 @@ def read(
   for file, why in bad:
     what = f'unreadable frame, filled in from its neighbours: {why}'
     noted.append(finding(findings.REPAIRED, row, file, what))
-  return frames, tuple(numbers)
+  return frames, video.positions(numbers, times)
 
 
 def finding(kind: str, row: clip_records.Row, file: str, what: str):
@@ -79,26 +83,29 @@ def short(path) -> str:
 
 
 def _all(row, colour) -> 'Iterator[tuple]':
-  """(file, number, image or what kept it from being read) of each frame."""
+  """(file, number, seconds or None, image or error) of each frame."""
   if row.video is not None:
     yield from _of_video(row, colour)
     return
   for path, number in zip(row.frames, row.numbers, strict=True):
     try:
-      yield short(path), number, images.read(path, colour=colour)
+      yield short(path), number, None, images.read(path, colour=colour)
     except (OSError, ValueError) as error:
-      yield short(path), number, error
+      yield short(path), number, None, error
 
 
 def _of_video(row, colour):
-  file = short(row.video)
-  wanted = iter(row.numbers)
+  file, wanted = short(row.video), collections.deque(row.numbers)
+  why: Exception = ValueError('damaged, or the video ends before it')
   try:
-    for _, image in video.frames(
+    for frame in video.frames(
       row.video, row.numbers[0], row.numbers[-1], colour=colour
     ):
-      yield file, next(wanted), image
+      while wanted and wanted[0] < frame.number:
+        yield file, wanted.popleft(), None, why
+      if wanted and wanted[0] == frame.number:
+        yield file, wanted.popleft(), frame.time, frame.image
   except (OSError, ValueError) as error:
-    yield file, row.numbers[0], error
-  for number in wanted:  # the video is damaged, or shorter than said
-    yield file, number, ValueError('the video ends before it')
+    why = error
+  for number in wanted:
+    yield file, number, None, why

@@ -5,6 +5,7 @@ import warnings
 
 import numpy as np
 
+from mefnet_jax.preprocess import containers, headers, images
 from mefnet_jax.runs import errors
 
 RATE = 16_000  # samples a second that everything is brought to
@@ -26,6 +27,8 @@ def read(path: pathlib.Path) -> np.ndarray:
   """
   if path.suffix.lower() != '.wav':
     return _sound_track(path)
+  if images.regular(path).st_size > headers.MOST_BYTES:
+    raise ValueError('too large for the sound of a clip')
   from scipy.io import wavfile  # slow to import, as signal below
 
   with warnings.catch_warnings():
@@ -94,27 +97,35 @@ def _filters(bands):
 
 def _sound_track(path):
   try:
-    import av
-  except ImportError:
+    av = containers.library(path)
+  except errors.UserError as error:
     raise errors.UserError(
-      f'{path}: to read its sound track install PyAV (pip install av), or put '
-      f'{path.stem}.wav beside it'
+      f'{error}, or put {path.stem}.wav beside it'
     ) from None
-  parts, count = [], 0
-  try:
-    with av.open(str(path)) as container:
-      if not container.streams.audio:
-        raise ValueError('a video without a sound track')
-      to_mono = av.AudioResampler(format='flt', layout='mono', rate=RATE)
-      for frame in container.decode(audio=0):
-        for piece in to_mono.resample(frame):
-          parts.append(piece.to_ndarray().ravel())
-          count += len(parts[-1])
-        if count > LONGEST * RATE:
-          break
-  except av.FFmpegError as error:
-    if not parts:
-      raise ValueError(f'its sound cannot be decoded ({error})') from None
+  parts, count, why = [], 0, ''
+  with containers.opened(path) as container:
+    if not container.streams.audio:
+      raise ValueError('a video without a sound track')
+    budget = containers.Budget()
+    to_mono = av.AudioResampler(format='flt', layout='mono', rate=RATE)
+    for packet in containers.packets(budget, container, _track(container)):
+      try:
+        for frame in budget.call(packet.decode):
+          for piece in to_mono.resample(frame):
+            parts.append(piece.to_ndarray().ravel())
+            count += len(parts[-1])
+      except av.FFmpegError as error:
+        why = f' ({error})'  # what lies before and behind it counts
+      if count > LONGEST * RATE:
+        break
   if not parts:
-    raise ValueError('a sound track without sound')
+    raise ValueError(f'a sound track without sound{why}')
   return np.concatenate(parts)[: LONGEST * RATE]
+
+
+def _track(container):
+  """The first sound track of a known codec."""
+  known = [s for s in container.streams.audio if s.codec_context is not None]
+  if not known:
+    raise ValueError('its sound is of a codec that is not known')
+  return known[0]

@@ -1,99 +1,138 @@
-"""Frames of a video file, by their number; numbers begin with 1."""
+"""The frames of a video as a player shows them, with their times.
 
+Numbers begin with 1 and count the frames that are shown, in the order in which
+they are: not those that an edit list hides, that lie before the first key frame
+or before time 0. Frames are turned as the container says, and pixels that are
+not square are made so.
+"""
+
+import functools
 import os
 import typing
 
 import numpy as np
 
-from mefnet_jax.preprocess import headers, images
-from mefnet_jax.runs import errors
+from mefnet_jax.preprocess import decoding, images
 
 if typing.TYPE_CHECKING:
-  from collections.abc import Iterator
+  from collections.abc import Iterator, Sequence
 
 SUFFIXES = ('.avi', '.mp4', '.mov', '.mkv', '.mpg', '.mpeg', '.wmv', '.webm')
-_MOST_FRAMES = 10**6
+# Matroska's and Flash's clock ticks once a millisecond.
+_TICK = 0.0011
+_UNEVEN = 0.1  # of a frame: less is the jitter of a clock
+
+
+class Frame(typing.NamedTuple):
+  """One shown frame.
+
+  Attributes:
+    number: from 1.
+    time: seconds since the first shown frame; None where the file says none.
+    image: (H, W) grey, or (H, W, 3) red green blue, uint8.
+  """
+
+  number: int
+  time: float | None
+  image: np.ndarray
+
+
+class Scan(typing.NamedTuple):
+  """What one reading of a whole video finds.
+
+  Attributes:
+    times: of each shown frame, as `Frame.time`.
+    size: (H, W) of the first one as it is shown.
+    notes: what was mended, and what is damaged; one line each.
+  """
+
+  times: tuple[float | None, ...]
+  size: tuple[int, int]
+  notes: tuple[str, ...]
 
 
 def count(path: str | os.PathLike) -> int:
-  """Returns the number of frames: packets are counted, headers often lie.
+  """Returns the number of shown frames; raises as `scan`."""
+  return len(scan(path).times)
+
+
+def scan(path: str | os.PathLike) -> Scan:
+  """Decodes a video once and says what is in it; remembered in this process.
 
   Raises:
-    ValueError: no video, or one that is damaged from its beginning.
+    ValueError: no video, one that is damaged from its beginning, or one beyond
+      `decoding.MOST_FRAMES`, `headers.MOST_PIXELS` or what `containers` allows.
     OSError: the file is missing or unreadable.
     errors.UserError: PyAV is not installed.
   """
-  frames = 0
-  with _opened(path) as (av, container, stream):
-    try:
-      for packet in container.demux(stream):
-        frames += packet.size > 0
-        if frames > _MOST_FRAMES:
-          raise ValueError(f'more than {_MOST_FRAMES} frames')
-    except av.FFmpegError:
-      pass  # what lies before the damage counts
-  if not frames:
-    raise ValueError('a video without frames')
-  return frames
+  found = images.regular(path)
+  state = found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino
+  return _scan(os.fspath(path), state)
 
 
 def frames(
   path: str | os.PathLike,
-  first: int,
-  last: int,
+  first: int = 1,
+  last: int | None = None,
   *,
   colour: bool = False,
-) -> 'Iterator[tuple[int, np.ndarray]]':
-  """Yields (number, image) of the frames first..last, decoded in order.
+) -> 'Iterator[Frame]':
+  """Yields the frames first..last, decoded in order.
 
-  Ends early where the file does, or where it is damaged.
+  Ends early where the file does; passes over frames that are damaged.
 
   Raises:
-    ValueError, OSError, errors.UserError: as `count`.
+    ValueError, OSError, errors.UserError: as `scan`.
   """
   form = 'rgb24' if colour else 'gray'
-  with _opened(path) as (av, container, stream):
-    decoded = enumerate(container.decode(stream), start=1)
-    while True:
-      try:
-        number, frame = next(decoded)
-      except (StopIteration, av.FFmpegError):
+  with decoding.opened(path) as decoder:
+    start = None
+    for number, frame in enumerate(decoder.shown(), start=1):
+      if last is not None and number > last:
         return
-      if number > last:
-        return
-      if number >= first:
-        yield number, frame.to_ndarray(format=form)
+      start = frame.time if number == 1 else start
+      if number >= first and not frame.is_corrupt:
+        image = decoder.upright(frame.to_ndarray(format=form), frame)
+        yield Frame(number, _since(start, frame.time), image)
 
 
-class _opened:
-  """A container and its video stream, closed at the end."""
+def positions(
+  numbers: 'Sequence[int]', times: 'Sequence[float | None]'
+) -> tuple[int, ...] | tuple[float, ...]:
+  """Returns when frames are shown, in frames.
 
-  def __init__(self, path):
-    self.path = path
-    self.container = None
+  Returns:
+    The numbers where the frames follow one another evenly, or have no times;
+    else floats, which begin with the first number.
+  """
+  shown = np.array([np.nan if t is None else t for t in times])
+  if len(shown) < 3 or not (np.diff(shown) > 0).all():
+    return tuple(numbers)
+  ahead = np.asarray(numbers) - numbers[0]
+  step = (shown[-1] - shown[0]) / ahead[-1]
+  late = shown - shown[0] - ahead * step
+  if np.abs(late).max() <= max(_UNEVEN * step, _TICK):
+    return tuple(numbers)
+  in_frames = (shown - shown[0]) / np.median(np.diff(shown))
+  return tuple(float(x) for x in np.round(numbers[0] + in_frames, 6))
 
-  def __enter__(self):
-    images.regular(self.path)
-    try:
-      import av  # 0.1 s, needed by few
-    except ImportError as error:
-      raise errors.UserError(
-        f'{self.path}: a video needs PyAV ({error}): pip install av'
-      ) from None
-    av.logging.set_level(None)
-    try:
-      self.container = av.open(str(self.path), metadata_errors='ignore')
-      stream = self.container.streams.video[0]
-      stream.thread_type = 'NONE'  # there is a process a core already
-      pixels = stream.width * stream.height
-    except (av.FFmpegError, AttributeError, IndexError, ValueError):
-      self.__exit__()  # a stream of an unknown codec has no width
-      raise ValueError('not a video') from None
-    if not 0 < pixels <= headers.MOST_PIXELS:
-      self.__exit__()
-      raise ValueError(f'a video of {stream.width} x {stream.height} pixels')
-    return av, self.container, stream
 
-  def __exit__(self, *_):
-    if self.container is not None:
-      self.container.close()
+@functools.lru_cache(maxsize=4096)
+def _scan(path, state):
+  del state  # a file that was changed is read again
+  with decoding.opened(path, threads='AUTO') as decoder:
+    times, size = [], None
+    for frame in decoder.shown():
+      times.append(frame.time)
+      size = size or decoder.size(frame)
+    if not times:
+      raise ValueError('a video without frames')
+    times = tuple(_since(times[0], moment) for moment in times)
+    notes = decoder.notes(times)
+  if isinstance(positions(range(1, len(times) + 1), times)[-1], float):
+    notes += ('variable frame rate: its frames are taken at their times',)
+  return Scan(times, size, notes)
+
+
+def _since(start, moment):
+  return None if start is None or moment is None else moment - start

@@ -38,7 +38,7 @@ class Tree:
   """One of the trees that a release may hold.
 
   `clips` maps (subject, clip name or video code) to the folder, or the video;
-  `why` says of a folder or video that was read what kept it from being used.
+  `why` says what is amiss in a folder or a video that was read.
   """
 
   name: str
@@ -65,10 +65,12 @@ class Tree:
   def _all(self, folder):
     if self.name == VIDEOS:
       try:
-        return [(n, None) for n in range(1, video.count(folder) + 1)]
+        scan = video.scan(folder)
       except (OSError, ValueError) as error:
         self.why[folder] = getattr(error, 'strerror', None) or str(error)
         return []
+      self.why[folder] = '; '.join(scan.notes)
+      return [(n, None) for n in range(1, len(scan.times) + 1)]
     found = directories.frames(folder)
     self.why[folder] = found.why
     return list(zip(found.numbers, found.files, strict=True))

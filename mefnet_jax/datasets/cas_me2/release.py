@@ -168,6 +168,12 @@ def _cut(expression, label, frames, tree, folder, listed):
       findings.Finding(findings.REPAIRED, expression.clip, place, what)
     )
   in_video = tree.name == image_folders.VIDEOS
+  if in_video and tree.why[folder]:
+    place = f'{tree.name}/{folder.parent.name}/{folder.name}'
+    told = tree.why[folder]
+    listed.append(
+      findings.Finding(findings.REPAIRED, expression.clip, place, told)
+    )
   return clip_records.Row(
     clip=expression.clip,
     subject=f's{expression.subject:02d}',

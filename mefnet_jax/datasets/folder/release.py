@@ -181,10 +181,13 @@ def _row(entry, subject, classes, root, listed):
     files, numbers = found.files, found.numbers
   else:
     try:
-      files, numbers = [], list(range(1, video.count(place) + 1))
+      scan = video.scan(place)
     except (OSError, ValueError) as error:
       why = getattr(error, 'strerror', None) or str(error)
       return _leave_out(listed, clip, shown, why)
+    files, numbers = [], list(range(1, len(scan.times) + 1))
+    for what in scan.notes:
+      listed.append(findings.Finding(findings.REPAIRED, clip, shown, what))
   first, apex, last = _marks(entry, numbers)
   kept = [i for i, number in enumerate(numbers) if first <= number <= last]
   if not kept:

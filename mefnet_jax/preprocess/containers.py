@@ -1,0 +1,121 @@
+"""Opens a video or a sound track for PyAV, and reads it within bounds.
+
+A video is not a script: FFmpeg also knows playlists, lists of other files,
+sequences of images and addresses in the network, and goes by what is in a file,
+whatever its name. Only the containers of `FORMATS` are opened, and nothing but
+the file itself. No process of its own decodes: the bounds hold between two
+packets, no packet is large, and clips are prepared in other processes anyway.
+"""
+
+import contextlib
+import os
+import time
+import typing
+
+from mefnet_jax.preprocess import images
+from mefnet_jax.runs import errors
+
+if typing.TYPE_CHECKING:
+  from collections.abc import Callable, Iterator
+
+  import av
+
+# Containers by FFmpeg's names; 'mov' stands for mp4, m4v, 3gp and their like.
+FORMATS = 'avi,mov,matroska,mpeg,mpegts,mpegvideo,asf,flv,ogg'
+# One second of 1080p takes about .1 s to decode, of 8192 x 8192 pixels 2 s.
+MOST_SECONDS = 300  # spent on one reading of a file
+_OPENING = 60.0  # seconds that one call may wait for the disk
+MOST_PACKETS = 4 * 10**6  # a day at 25 frames and 20 of sound a second
+
+
+@contextlib.contextmanager
+def opened(path: str | os.PathLike) -> 'Iterator[av.container.InputContainer]':
+  """Opens a file; closes it at the end.
+
+  Raises:
+    ValueError: none of `FORMATS`, or damaged from its beginning.
+    OSError: the file is missing or unreadable.
+    errors.UserError: PyAV is not installed.
+  """
+  images.regular(path)
+  av = library(path)
+  av.logging.set_level(None)
+  try:
+    container = av.open(
+      f'file:{os.path.abspath(path)}',
+      container_options={
+        'format_whitelist': FORMATS,
+        'protocol_whitelist': 'file',
+      },
+      metadata_errors='ignore',
+      timeout=_OPENING,
+    )
+  except PermissionError:
+    raise
+  except (av.FFmpegError, ValueError, OSError):
+    raise ValueError('not a video') from None
+  with container:
+    yield container
+
+
+def library(path: str | os.PathLike) -> typing.Any:
+  """Returns PyAV, which takes 0.1 s to import and is needed by few.
+
+  Raises:
+    errors.UserError: it is not installed.
+  """
+  try:
+    import av
+  except ImportError as error:
+    raise errors.UserError(
+      f'{path}: a video needs PyAV ({error}): pip install av'
+    ) from None
+  return av
+
+
+class Budget:
+  """The time that one reading of a file may take, without its user's own."""
+
+  def __init__(self):
+    self.spent, self.calls = 0.0, 0
+
+  def call(self, function: 'Callable', *args):
+    """Calls a function of PyAV.
+
+    Raises:
+      ValueError: beyond `MOST_SECONDS` or `MOST_PACKETS`.
+      What the function raises.
+    """
+    if self.spent > MOST_SECONDS:
+      raise ValueError(f'decoding it takes more than {MOST_SECONDS} s')
+    self.calls += 1
+    if self.calls > 2 * MOST_PACKETS:  # each is demuxed and decoded
+      raise ValueError(f'more than {MOST_PACKETS} packets')
+    began = time.monotonic()
+    try:
+      return function(*args)
+    finally:
+      self.spent += time.monotonic() - began
+
+
+def packets(
+  budget: Budget,
+  container: 'av.container.InputContainer',
+  *streams: 'av.stream.Stream',
+) -> 'Iterator[av.Packet]':
+  """Yields the packets of streams; ends where the file is damaged.
+
+  Raises:
+    ValueError: as `Budget.call`.
+  """
+  import av
+
+  demuxed = container.demux(*streams)
+  while True:
+    try:
+      packet = budget.call(next, demuxed, None)
+    except av.FFmpegError:
+      return
+    if packet is None:
+      return
+    yield packet

@@ -1,0 +1,239 @@
+"""Decodes the one video of a file: frames shown, upright, of square pixels."""
+
+import contextlib
+import os
+import typing
+
+import cv2
+import numpy as np
+
+from mefnet_jax.preprocess import containers, headers
+
+if typing.TYPE_CHECKING:
+  from collections.abc import Iterator, Sequence
+
+  import av
+
+MOST_FRAMES = 10**6
+# Pixels that are longer than this are a damaged header.
+_MOST_ASPECT = 8
+# Containers whose time 0 is the first moment that is shown.
+_FROM_ZERO = ('mov', 'matroska')
+# Containers that say how long the video is; others estimate it.
+_KNOWN_LENGTH = ('mov', 'matroska', 'avi', 'asf')
+_TURNS = {
+  (True, False, True): 'by 90 degrees',
+  (False, True, True): 'by 180 degrees',
+  (True, True, False): 'by 270 degrees',
+  (False, True, False): 'mirrored',
+  (False, False, True): 'mirrored upside down',
+  (True, False, False): 'by 90 degrees and mirrored',
+  (True, True, True): 'by 270 degrees and mirrored',
+}
+
+
+@contextlib.contextmanager
+def opened(
+  path: str | os.PathLike, *, threads: str = 'NONE'
+) -> 'Iterator[Decoder]':
+  """Opens a video for decoding.
+
+  Covers and thumbnails are passed over; of several videos that last about as
+  long the one with the most pixels is taken.
+
+  Args:
+    path: the file.
+    threads: PyAV's thread type; by default there is a process a core already.
+
+  Raises:
+    ValueError: no video, or one whose frames are too large.
+    OSError, errors.UserError: as `containers.opened`.
+  """
+  with containers.opened(path) as container:
+    moving = _moving(container)
+    if len(moving) == 1:
+      yield Decoder(container, moving[0], threads)
+      return
+    best = _best(container, moving)  # an index: streams end with the container
+  with containers.opened(path) as container:
+    stream = container.streams[best]
+    decoder = Decoder(container, stream, threads)
+    size = f'{stream.width} x {stream.height} pixels'
+    decoder.note(f'{len(moving)} videos in one file: that of {size} is taken')
+    yield decoder
+
+
+class Decoder:
+  """Decodes one stream, and remembers what it met on the way."""
+
+  def __init__(self, container, stream, threads):
+    self.container = container
+    self.stream = stream
+    stream.thread_type = threads
+    self.kind = container.format.name.split(',')[0]
+    self.aspect = _aspect(stream)
+    self.met: dict[str, None] = {}
+    self.hidden = self.damaged = self.packets = 0
+    self._begin = None
+    self._check(stream.width, stream.height)
+
+  def shown(self) -> 'Iterator[av.VideoFrame]':
+    """Yields what a player shows, in the order of presentation.
+
+    Raises:
+      ValueError: too many frames, too large ones, or as `containers.Budget`.
+    """
+    import av
+
+    budget, number = containers.Budget(), 0
+    for packet in self._from_first_key(budget):
+      try:
+        decoded = budget.call(packet.decode)
+      except av.FFmpegError:
+        self.damaged += 1
+        continue
+      for frame in decoded:
+        if self._is_hidden(frame):
+          self.hidden += 1
+          continue
+        number += 1
+        if number > MOST_FRAMES:
+          raise ValueError(f'more than {MOST_FRAMES} frames')
+        self._check(frame.width, frame.height)
+        self.damaged += frame.is_corrupt
+        yield frame
+
+  def size(self, frame: 'av.VideoFrame') -> tuple[int, int]:
+    """Returns (H, W) of a frame as it is shown; notes what changes it."""
+    stored = frame.width, frame.height
+    square = _square(*stored, self.aspect)
+    if square != stored:
+      shape = self.stream.sample_aspect_ratio
+      self.note(f'pixels of {shape.numerator}:{shape.denominator} made square')
+    if frame.interlaced_frame:
+      self.note('interlaced: two fields are taken for one frame')
+    turn = _turn(frame)
+    if turn in _TURNS:
+      self.note(f'turned {_TURNS[turn]}, as its container says')
+    return square if turn[0] else square[::-1]
+
+  def upright(self, image: np.ndarray, frame: 'av.VideoFrame') -> np.ndarray:
+    """Returns a frame's image with square pixels, turned as it is shown."""
+    height, width = image.shape[:2]
+    square = _square(width, height, self.aspect)
+    if square != (width, height):
+      image = cv2.resize(image, square, interpolation=cv2.INTER_LANCZOS4)
+    transposed, mirrored, upside_down = _turn(frame)
+    image = image.swapaxes(0, 1) if transposed else image
+    image = image[:, ::-1] if mirrored else image
+    image = image[::-1] if upside_down else image
+    return np.ascontiguousarray(image)
+
+  def note(self, what: str) -> None:
+    """Remembers something to tell about the file."""
+    self.met[what] = None
+
+  def notes(self, times: 'Sequence[float | None]') -> tuple[str, ...]:
+    """Returns what was met; `times` are those of all frames, in seconds."""
+    made = list(self.met)
+    if self.hidden:
+      made.append(f'{self.hidden} frames of the file are not shown')
+    if self.damaged:
+      made.append(f'damaged in {self.damaged} places')
+    if self._ends_early(times):
+      made.append('it ends before its header says')
+    return tuple(made)
+
+  def _from_first_key(self, budget):
+    """Packets from the first key frame on; all where there is none."""
+    before, found = [], False
+    for packet in containers.packets(budget, self.container, self.stream):
+      if packet.size:
+        self.packets += 1
+        self.hidden += packet.is_discard
+        if packet.is_keyframe and not found:
+          found, self.hidden = True, self.hidden + len(before)
+          self._begin = None if packet.is_discard else packet.pts
+      if found:
+        yield packet
+      else:
+        before.append(packet)
+    if not found:
+      yield from before
+
+  def _is_hidden(self, frame):
+    if frame.pts is None:  # Matroska's demuxer drops times below 0
+      return self.kind == 'matroska' and frame.dts is None
+    if self._begin is not None and frame.pts < self._begin:
+      return True  # it leans on a frame that was cut off
+    return self.kind in _FROM_ZERO and frame.pts < 0
+
+  def _check(self, width, height):
+    square = _square(width, height, self.aspect)
+    if not 0 < square[0] * square[1] <= headers.MOST_PIXELS:
+      raise ValueError(f'a video of {width} x {height} pixels')
+
+  def _ends_early(self, times):
+    """Whether more than two frames of what the header says are missing."""
+    if self.kind not in _KNOWN_LENGTH or len(times) < 3 or None in times:
+      return False
+    if self.stream.frames and self.packets >= self.stream.frames:
+      return False
+    step = times[-1] / (len(times) - 1)
+    return times[-1] + step * (3 + self.hidden) < self._promised()
+
+  def _promised(self):
+    """Seconds that the header says; 0 where it says none."""
+    stream, own = self.stream, len(self.container.streams) == 1
+    said = (self.container.duration or 0) / 1e6 if own else 0
+    if stream.duration:
+      said = float(stream.duration * stream.time_base)
+    if stream.frames and stream.average_rate:
+      said = max(said, float(stream.frames / stream.average_rate))
+    return said
+
+
+def _moving(container):
+  """The videos of a file that are no still pictures."""
+  import av
+
+  still = av.stream.Disposition.attached_pic
+  still |= av.stream.Disposition.timed_thumbnails
+  known = [s for s in container.streams.video if s.codec_context is not None]
+  moving = [s for s in known if not s.disposition & still]
+  if not moving:
+    raise ValueError('a cover picture, not a video' if known else 'not a video')
+  return moving
+
+
+def _best(container, moving):
+  there = dict.fromkeys((s.index for s in moving), 0)
+  for packet in containers.packets(containers.Budget(), container, *moving):
+    there[packet.stream_index] += packet.size > 0
+  long = [s for s in moving if 2 * there[s.index] >= max(there.values())]
+  return max(long, key=lambda s: (s.width * s.height, -s.index)).index
+
+
+def _aspect(stream):
+  """Width of a pixel over its height; 1 where none, or a mad one, is said."""
+  aspect = float(stream.sample_aspect_ratio or 1)
+  return aspect if 1 / _MOST_ASPECT <= aspect <= _MOST_ASPECT else 1.0
+
+
+def _square(width, height, aspect):
+  """Width and height with square pixels; the shorter side grows."""
+  return round(width * max(1, aspect)), round(height * max(1, 1 / aspect))
+
+
+def _turn(frame):
+  """Whether a frame is to be transposed, then mirrored, then upside down.
+
+  The matrix says where a pixel goes: x' = a x + c y, y' = b x + d y.
+  """
+  matrix = frame.side_data.get('DISPLAYMATRIX')
+  if matrix is None:
+    return False, False, False
+  a, b, _, c, d = (int(v) for v in np.frombuffer(matrix, np.int32)[:5])
+  if abs(b) + abs(c) > abs(a) + abs(d):
+    return True, c < 0, b < 0
+  return False, a < 0, d < 0
