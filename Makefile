@@ -4,11 +4,14 @@
 PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
+PIP := $(PY) -m pip install --quiet --disable-pip-version-check \
+  --constraint constraints.txt
 BENCH := .venv-bench
 CONFIG ?= configs/mfcnn.py
 WORKDIR ?= runs/demo
 
-.PHONY: demo test test-all lint bench-step bench-models bench-saliency clean
+.PHONY: demo test test-all lint constraints clean
+.PHONY: bench-step bench-models bench-saliency
 
 demo: $(VENV)/.installed
 	$(PY) -m mefnet_jax.main --config=$(CONFIG) --workdir=$(WORKDIR)
@@ -24,6 +27,7 @@ test-all: $(VENV)/.installed-test  # also what is marked slow
 lint: $(VENV)/.installed-test
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
+	$(PY) -m mypy
 
 bench-step: $(VENV)/.installed $(BENCH)/.installed
 	$(PY) -m benchmarks.step --peers=$(BENCH)/bin/python
@@ -36,13 +40,19 @@ $(VENV)/bin/python:
 	  "error: Python 3.11 or newer is needed: make PYTHON=python3.11 ...")'
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.installed: requirements.txt pyproject.toml | $(VENV)/bin/python
-	$(PY) -m pip install --quiet --disable-pip-version-check -e .
+$(VENV)/.installed: requirements.txt pyproject.toml constraints.txt \
+    | $(VENV)/bin/python
+	$(PIP) -e .
 	touch $@
 
 $(VENV)/.installed-test: $(VENV)/.installed
-	$(PY) -m pip install --quiet --disable-pip-version-check -e '.[test]'
+	$(PIP) -e '.[test]'
 	touch $@
+
+constraints: $(VENV)/.installed-test  # after an update, and before .ci/run
+	(sed '/^[^#]/d' constraints.txt; \
+	  $(PY) -m pip freeze --exclude-editable) > constraints.new
+	mv constraints.new constraints.txt
 
 $(BENCH)/.installed: benchmarks/requirements-peers.txt
 	$(PYTHON) -m venv $(BENCH)
@@ -54,4 +64,4 @@ bench-saliency: $(VENV)/.installed $(BENCH)/.installed
 	$(PY) -m benchmarks.saliency --peers=$(BENCH)/bin/python
 
 clean:
-	rm -rf $(VENV) $(BENCH)
+	rm -rf $(VENV) $(BENCH) .venv-newest

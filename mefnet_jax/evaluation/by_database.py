@@ -38,12 +38,12 @@ def scores(
     `metrics.scores`) and per_class (the number of clips of each class); an
     empty list if there are fewer than two databases.
   """
-  names, database = sorted(set(database)), np.array(database)
+  names, origin = sorted(set(database)), np.array(database)
   if len(names) < 2:
     return []
   label, predicted = np.asarray(label), np.asarray(predicted)
   own = {'composite': np.ones(len(label), bool)}
-  own |= {name: database == name for name in names}
+  own |= {name: origin == name for name in names}
   return [
     {
       'database': name,

@@ -42,7 +42,9 @@ def write(
     for i in getattr(fold, role)
   ]
   files.write_csv(workdir / 'folds.csv', COLUMNS, rows)
-  sides = {fold.name: {'train': [], 'test': []} for fold in splits}
+  sides: dict[str, dict[str, list[str]]] = {
+    fold.name: {'train': [], 'test': []} for fold in splits
+  }
   for name, _, fold, role in rows:
     if role in sides[fold]:
       sides[fold][role].append(name)

@@ -88,6 +88,7 @@ def baseline(label: npt.ArrayLike, num_classes: int) -> dict[str, float]:
 
 def majority_scores(label: npt.ArrayLike, num_classes: int) -> dict[str, float]:
   """Returns the scores of always predicting the commonest of (N,) labels."""
+  label = np.asarray(label)
   commonest = np.bincount(label, minlength=num_classes).argmax()
   answer = np.full(len(label), commonest)
   return metrics.scores(label, answer, num_classes)

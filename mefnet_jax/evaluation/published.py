@@ -59,7 +59,7 @@ def paper_claims(dataset: str, model: str) -> dict[str, float]:
 def literature() -> tuple[dict[str, str], ...]:
   """All rows of literature.csv."""
   path = importlib.resources.files('mefnet_jax.evaluation') / 'literature.csv'
-  with path.open(encoding='utf-8', newline='') as file:
+  with path.open(encoding='utf-8') as file:
     return tuple(csv.DictReader(file))
 
 
@@ -73,7 +73,8 @@ def comparable(summary: dict[str, Any]) -> dict[str, Any]:
     rows: of literature.csv, best first; why: for the rows that are left out,
     each reason and the number of rows it excludes.
   """
-  rows, excluded = [], {}
+  rows: list[dict[str, str]] = []
+  excluded: dict[str, int] = {}
   for row in literature():
     reason = _why_not_comparable(row, summary)
     if reason:
