@@ -9,7 +9,6 @@ the end.
 The full grid takes a GPU or a night; --small is a look at it for a laptop.
 """
 
-import argparse
 import dataclasses
 import importlib
 import itertools
@@ -63,19 +62,16 @@ class Cell:
     )
 
 
-def main(argv=None) -> int:
+def main(argv: list[str] | None = None) -> int:
+  """Runs the study that the command line asks for; its exit status."""
+  return cli.status(lambda: _main(argv))
+
+
+def _main(argv):
   args = arguments(argv)
-  try:
-    xla.prepare()
-    with cli.stop_signals() as stop:
-      study(args, stop)
-  except errors.UserError as error:
-    print(f'error: {error}', file=sys.stderr)
-    return 1
-  except errors.Stopped as stopped:
-    print(f'{stopped}', file=sys.stderr)
-    return cli.STOPPED
-  return 0
+  xla.prepare()
+  with cli.stop_signals() as stop:
+    study(args, stop)
 
 
 def study(args, stop) -> list[dict]:
@@ -203,7 +199,7 @@ def arguments(argv=None):
 
 
 def _parser():
-  parser = argparse.ArgumentParser(
+  parser = cli.Parser(
     prog='python -m experiments.kernel_size',
     description=__doc__.splitlines()[0],
   )
@@ -214,8 +210,8 @@ def _parser():
   add('--release', default='', help='its folder; synthetic if not given')
   add('--protocol', default='kfold', help='loso or kfold')
   add('--folds', type=int, default=6)
-  add('--models', type=_words(NETWORKS), default=NETWORKS)
-  add('--convolutions', type=_words(CONVOLUTIONS), default=CONVOLUTIONS)
+  add('--models', type=cli.names(NETWORKS), default=NETWORKS)
+  add('--convolutions', type=cli.names(CONVOLUTIONS), default=CONVOLUTIONS)
   add('--spatial', type=_numbers, default=SPATIAL)
   add('--temporal', type=_numbers, default=TEMPORAL)
   add('--frames', type=_numbers, default=FRAMES, help='T after interpolation')
@@ -229,18 +225,6 @@ def _parser():
 
 def _numbers(text):
   return tuple(int(word) for word in text.split(','))
-
-
-def _words(known):
-  def parse(text):
-    words = tuple(text.split(','))
-    if wrong := [word for word in words if word not in known]:
-      raise argparse.ArgumentTypeError(
-        f'{wrong[0]!r}: choose of {", ".join(known)}'
-      )
-    return words
-
-  return parse
 
 
 if __name__ == '__main__':

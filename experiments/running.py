@@ -139,8 +139,9 @@ def run(variants: dict, out, *, stop=None, console=None) -> dict[str, dict]:
   console = console or rich.console.Console(soft_wrap=True)
   xla.prepare()
   with contextlib.ExitStack() as held:
-    for name, config in variants.items():
+    for config in variants.values():  # before any folder is made
       config_check.check(config)
+    for name, config in variants.items():
       held.enter_context(workdirs.locked(out / 'runs' / name))
       workdirs.claim(config, out / 'runs' / name)
     left = {

@@ -7,10 +7,8 @@ explained by the fold that never saw it; clips that blink at the apex are left
 aside, for the lids then move most and mean nothing.
 """
 
-import argparse
 import dataclasses
 import functools
-import json
 import pathlib
 import sys
 
@@ -21,7 +19,7 @@ from scipy import stats
 from experiments import proof_figures
 from mefnet_jax import datasets, saliency
 from mefnet_jax.explain import methods, networks, places, runs, truth
-from mefnet_jax.runs import errors, xla
+from mefnet_jax.runs import cli, errors, files, xla
 
 SIZE = 64  # pixels a side of the face crop in which maps meet the truth
 METHODS = tuple(name for name in methods.NAMES if name != 'regions')
@@ -31,20 +29,15 @@ _SLOPES = ('gradient', 'smooth_grad')
 
 
 def main():
-  parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+  parser = cli.Parser(description=__doc__.splitlines()[0])
   parser.add_argument('--workdir', type=pathlib.Path, required=True)
   parser.add_argument('--out', type=pathlib.Path, required=True)
   parser.add_argument('--clips', default='all', help='a number, names or all')
   args = parser.parse_args()
-  try:
-    xla.prepare()
-    result = measure(runs.load(args.workdir), args.clips)
-  except errors.UserError as error:
-    sys.exit(f'error: {error}')
-  args.out.mkdir(parents=True, exist_ok=True)
-  text = json.dumps(result, indent=1) + '\n'
-  (args.out / 'saliency_proof.json').write_text(text)
-  (args.out / 'saliency_proof.png').write_bytes(proof_figures.draw(result))
+  xla.prepare()
+  result = measure(runs.load(args.workdir), args.clips)
+  files.write(args.out / 'saliency_proof.png', proof_figures.draw(result))
+  files.write_json(args.out / 'saliency_proof.json', result)
   print(proof_figures.table(result))
 
 
@@ -256,4 +249,4 @@ def _interval(values, subject):
 
 
 if __name__ == '__main__':
-  main()
+  sys.exit(cli.status(main))

@@ -10,7 +10,7 @@ import sys
 from absl import flags
 from ml_collections import config_flags
 
-from mefnet_jax.runs import cli
+from mefnet_jax.runs import cli, config_flag
 
 _CONFIG = config_flags.DEFINE_config_file(
   'config', None, 'A file of configs/, with its variant after a colon.'
@@ -39,7 +39,7 @@ _PROCESS = flags.DEFINE_integer('process', 0, 'Which this is, from 0.')
 
 def main():
   """Runs what the flags say; what the workdir holds is resumed."""
-  config = cli.config(_CONFIG, 'say what to run')
+  config = config_flag.read(_CONFIG, 'say what to run')
   from mefnet_jax.runs import multihost, xla
   from mefnet_jax.training import config_check
 

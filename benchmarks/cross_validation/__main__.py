@@ -1,6 +1,5 @@
 """Measures the three side by side: one after the other, over and over."""
 
-import argparse
 import contextlib
 import os
 import pathlib
@@ -16,6 +15,7 @@ from configs import base
 from mefnet_jax import datasets
 from mefnet_jax.evaluation import folds, metrics
 from mefnet_jax.evaluation import intervals as confidence
+from mefnet_jax.runs import cli
 
 CONTESTANTS = {
   'ours': 'ours',
@@ -30,24 +30,25 @@ SAME = {'keras': 0.2, 'pytorch': 1e-2}
 
 
 def main():
-  parser = argparse.ArgumentParser(description=__doc__)
+  parser = cli.Parser(description=__doc__)
   add = parser.add_argument
   add('--peers', default='.venv-bench/bin/python', help='their Python')
-  add('--networks', default='base,mecnn,mfcnn')
-  add('--protocols', default='kfold,loso')
-  add('--epochs', type=int, default=10, help='of each training')
-  add('--repeats', type=int, default=3, help='turns of each')
+  networks = tuple(models_task.STREAMS)
+  add('--networks', type=cli.names(networks), default=networks)
+  protocols = ('kfold', 'loso')
+  add('--protocols', type=cli.names(protocols), default=protocols)
+  add('--epochs', type=cli.count, default=10, help='of each training')
+  add('--repeats', type=cli.count, default=3, help='turns of each')
   add('--out', type=pathlib.Path, help='file of the results')
   args = parser.parse_args()
   load = os.getloadavg()[0]
   config = base.get_config()
   clips = datasets.load(config.dataset)
   proofs, results = [], []
-  for network in args.networks.split(','):
+  for network in args.networks:
     proofs.append(proved(clips, network, args))
     results += [
-      measured(clips, network, protocol, args)
-      for protocol in args.protocols.split(',')
+      measured(clips, network, protocol, args) for protocol in args.protocols
     ]
   result = {'data': 'SYNTHETIC faces', 'epochs': args.epochs}
   result |= {'proofs': proofs, 'results': results}
@@ -160,4 +161,4 @@ def scores(clips, probabilities):
 
 
 if __name__ == '__main__':
-  main()
+  sys.exit(cli.status(main))

@@ -10,7 +10,6 @@ be the same bytes each time, or the exit status is 1. Each kill, and what it
 left, is written to results/.
 """
 
-import argparse
 import contextlib
 import os
 import pathlib
@@ -22,6 +21,7 @@ import tempfile
 import time
 
 from benchmarks import record
+from mefnet_jax.runs import cli
 from mefnet_jax.synthetic import release
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -43,9 +43,9 @@ FLAGS = (
 
 
 def main():
-  parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-  parser.add_argument('--kills', type=int, default=20)
-  parser.add_argument('--epochs', type=int, default=60)
+  parser = cli.Parser(description=__doc__.splitlines()[0])
+  parser.add_argument('--kills', type=cli.count, default=20)
+  parser.add_argument('--epochs', type=cli.count, default=60)
   parser.add_argument('--seed', type=int, default=0)
   args = parser.parse_args()
   load = os.getloadavg()[0]
@@ -137,4 +137,4 @@ def bits(workdir):
 
 
 if __name__ == '__main__':
-  main()
+  sys.exit(cli.status(main))

@@ -5,7 +5,6 @@ python -m benchmarks.models --networks=mecnn --frames=18 --repeats=3
 python -m benchmarks.models --frames=96 --alone  # three do not fit in 24 GB
 """
 
-import argparse
 import os
 import pathlib
 import statistics
@@ -14,51 +13,61 @@ import sys
 import numpy as np
 
 from benchmarks import contest, record
+from benchmarks.models import task
+from mefnet_jax.runs import cli
 
 CONTESTANTS = {'ours': 'ours', 'keras': 'keras_models', 'pytorch': 'pytorch'}
 TURN = 1.0  # seconds of work, at least one call, that a contestant has a turn
 
 
 def main():
-  parser = argparse.ArgumentParser(description=__doc__)
+  parser = cli.Parser(description=__doc__)
   parser.add_argument('--peers', default='.venv-bench/bin/python')
-  parser.add_argument('--networks', default='mecnn,mfcnn')
-  parser.add_argument('--frames', default='18,96')
-  parser.add_argument('--batch', type=int, default=64)
-  parser.add_argument('--repeats', type=int, default=5, help='turns of each')
+  parser.add_argument(
+    '--networks', type=cli.names(task.STREAMS), default=('mecnn', 'mfcnn')
+  )
+  parser.add_argument('--frames', type=_frames, default=(18, 96))
+  parser.add_argument('--batch', type=cli.count, default=64)
+  parser.add_argument(
+    '--repeats', type=cli.count, default=5, help='turns of each'
+  )
   parser.add_argument(
     '--alone', action='store_true', help='start each anew for each turn'
   )
   parser.add_argument(
-    '--contestants', default=','.join(CONTESTANTS), help='who takes part'
+    '--contestants',
+    type=cli.names(CONTESTANTS),
+    default=tuple(CONTESTANTS),
+    help='who takes part',
   )
   parser.add_argument('--out', type=pathlib.Path, help='file of the results')
   args = parser.parse_args()
-  args.contestants = args.contestants.split(',')
   if 'ours' not in args.contestants or len(args.contestants) < 2:
     parser.error('--contestants: ours, and keras or pytorch or both')
-  if unknown := set(args.contestants) - set(CONTESTANTS):
-    parser.error(f'--contestants: {", ".join(unknown)} is not known')
   load = os.getloadavg()[0]
   results = [
-    measured(network, int(frames), args)
-    for network in args.networks.split(',')
-    for frames in args.frames.split(',')
+    measured(network, frames, args)
+    for network in args.networks
+    for frames in args.frames
   ]
   record.write('models', {'results': results}, load, args.out)
+
+
+def _frames(text):
+  return tuple(map(cli.count, text.split(',')))
 
 
 def measured(network, frames, args):
   """The medians of one network with so many frames."""
   facts, samples = {}, {}
-  task = [network, frames, args.batch]
+  given = [network, frames, args.batch]
   if args.alone:
     for _ in range(args.repeats):
       for name in args.contestants:
-        compete([name], task, args.peers, 1, facts, samples)
+        compete([name], given, args.peers, 1, facts, samples)
   else:
     names = args.contestants
-    compete(names, task, args.peers, args.repeats, facts, samples)
+    compete(names, given, args.peers, args.repeats, facts, samples)
   medians = {
     name: {what: statistics.median(s) for what, s in own.items()}
     for name, own in samples.items()
@@ -110,4 +119,4 @@ def same(facts):
 
 
 if __name__ == '__main__':
-  main()
+  sys.exit(cli.status(main))

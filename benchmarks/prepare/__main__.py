@@ -4,11 +4,11 @@ Beside it the ancestor's way: dlib's detector, the image enlarged twice, and its
 landmarks on every frame, eyes and mouth cut out and resized.
 """
 
-import argparse
 import contextlib
 import json
 import os
 import pathlib
+import sys
 import tempfile
 import time
 
@@ -20,7 +20,7 @@ from benchmarks import record, releases
 from mefnet_jax.datasets import builder, loading, streaming
 from mefnet_jax.datasets.smic import builder as smic
 from mefnet_jax.preprocess import clip_records, clips, faces, images, pool
-from mefnet_jax.runs import findings
+from mefnet_jax.runs import cli, findings
 
 OPTIONS = clips.Options(flow='dis')
 REPEATED = 8
@@ -29,10 +29,12 @@ TIMES = 5  # that they are stored and read
 
 
 def main():
-  parser = argparse.ArgumentParser(description=__doc__)
-  parser.add_argument('--subjects', type=int, default=8)
-  parser.add_argument('--clips', type=int, default=4, help='a subject')
-  parser.add_argument('--ancestor', type=int, default=20, help='its frames')
+  parser = cli.Parser(description=__doc__)
+  parser.add_argument('--subjects', type=cli.count, default=8)
+  parser.add_argument('--clips', type=cli.count, default=4, help='a subject')
+  parser.add_argument(
+    '--ancestor', type=cli.count, default=20, help='its frames'
+  )
   args = parser.parse_args()
   load = os.getloadavg()[0]
   with tempfile.TemporaryDirectory() as folder:
@@ -161,4 +163,4 @@ def _release(folder, made):
 
 
 if __name__ == '__main__':
-  main()
+  sys.exit(cli.status(main))

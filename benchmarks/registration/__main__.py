@@ -9,11 +9,11 @@ each frame is measured beside ECC.
   head motion taken off both.
 """
 
-import argparse
 import dataclasses
 import json
 import os
 import pathlib
+import sys
 import tempfile
 
 import cv2
@@ -21,6 +21,7 @@ import numpy as np
 
 from benchmarks import record, releases
 from mefnet_jax.preprocess import clips, flow, images, regions
+from mefnet_jax.runs import cli
 from mefnet_jax.synthetic import smic
 
 SIDE = 128
@@ -29,9 +30,9 @@ FRAMES = 12
 
 
 def main():
-  parser = argparse.ArgumentParser(description=__doc__)
-  parser.add_argument('--subjects', type=int, default=8)
-  parser.add_argument('--clips', type=int, default=3, help='a subject')
+  parser = cli.Parser(description=__doc__)
+  parser.add_argument('--subjects', type=cli.count, default=8)
+  parser.add_argument('--clips', type=cli.count, default=3, help='a subject')
   args = parser.parse_args()
   load = os.getloadavg()[0]
   clips.use_one_thread()
@@ -168,4 +169,4 @@ def _without_head(field, region, inside):
 
 
 if __name__ == '__main__':
-  main()
+  sys.exit(cli.status(main))

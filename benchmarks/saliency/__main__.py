@@ -1,6 +1,5 @@
 """Measures the three side by side: one after the other, over and over."""
 
-import argparse
 import json
 import os
 import pathlib
@@ -12,22 +11,28 @@ import numpy as np
 
 from benchmarks import contest, record
 from benchmarks.saliency import task
+from mefnet_jax.runs import cli
 
 CONTESTANTS = {'ours': 'ours', 'pytorch': 'pytorch', 'flax': 'plain_flax'}
 METHODS = ('integrated_gradients', 'smooth_grad')
 
 
 def main():
-  parser = argparse.ArgumentParser(description=__doc__)
+  parser = cli.Parser(description=__doc__)
   parser.add_argument(
     '--peers', default='.venv-bench/bin/python', help="captum's Python"
   )
-  parser.add_argument('--repeats', type=int, default=3, help='turns of each')
   parser.add_argument(
-    '--clips', type=int, default=task.CLIPS, help='of this project, a turn'
+    '--repeats', type=cli.count, default=3, help='turns of each'
   )
-  parser.add_argument('--pytorch-clips', type=int, default=task.CLIPS)
-  parser.add_argument('--flax-clips', type=int, default=task.CLIPS)
+  parser.add_argument(
+    '--clips',
+    type=cli.count,
+    default=task.CLIPS,
+    help='of this project, a turn',
+  )
+  parser.add_argument('--pytorch-clips', type=cli.count, default=task.CLIPS)
+  parser.add_argument('--flax-clips', type=cli.count, default=task.CLIPS)
   parser.add_argument('--out', type=pathlib.Path, help='file of the results')
   args = parser.parse_args()
   load = os.getloadavg()[0]
@@ -104,4 +109,4 @@ def write(file, load, facts, counts, samples):
 
 
 if __name__ == '__main__':
-  main()
+  sys.exit(cli.status(main))

@@ -1,6 +1,5 @@
 """Measures the four side by side: one after the other, over and over."""
 
-import argparse
 import json
 import os
 import pathlib
@@ -12,6 +11,7 @@ import numpy as np
 
 from benchmarks import contest, record
 from benchmarks.step import task
+from mefnet_jax.runs import cli
 
 CONTESTANTS = {
   'ours': 'ours',
@@ -23,11 +23,13 @@ TURN = 1.0  # seconds of steps, at least one, that a contestant has at a time
 
 
 def main():
-  parser = argparse.ArgumentParser(description=__doc__)
+  parser = cli.Parser(description=__doc__)
   parser.add_argument(
     '--peers', default='.venv-bench/bin/python', help='their Python'
   )
-  parser.add_argument('--repeats', type=int, default=9, help='turns of each')
+  parser.add_argument(
+    '--repeats', type=cli.count, default=9, help='turns of each'
+  )
   parser.add_argument('--out', type=pathlib.Path, help='file of the results')
   args = parser.parse_args()
   load = os.getloadavg()[0]
@@ -92,4 +94,4 @@ def write(file, load, facts, samples):
 
 
 if __name__ == '__main__':
-  main()
+  sys.exit(cli.status(main))

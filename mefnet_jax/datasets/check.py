@@ -10,7 +10,6 @@ what is there, with 1 if not: fewer than two subjects or classes, or more clips
 lost than --allow-lost. --preview writes contact sheets of prepared clips.
 """
 
-import argparse
 import collections
 import dataclasses
 import json
@@ -22,11 +21,15 @@ import rich.table
 
 from mefnet_jax.datasets import contact_sheet, directories, inspection, registry
 from mefnet_jax.preprocess import clip_records
-from mefnet_jax.runs import errors, findings
+from mefnet_jax.runs import cli, errors, findings
 
 
 def main(argv: list[str] | None = None) -> int:
   """Runs the command; returns its exit status."""
+  return cli.status(lambda: _main(argv))
+
+
+def _main(argv):
   args = _arguments(argv)
   tree = registry.tree(args.dataset, args.subset)
   try:
@@ -46,11 +49,10 @@ def main(argv: list[str] | None = None) -> int:
     if args.preview:
       _preview(release, args.preview, args.show_faces)
   except errors.UserError as error:
-    line = ' '.join(str(error).split())
     if args.json:
+      line = ' '.join(str(error).split())
       print(json.dumps(_unusable(args, line, tree)))
-    print(f'error: {line}', file=sys.stderr)
-    return 1
+    raise
   problem = registry.shortfall(release.rows, release.findings, args.allow_lost)
   if args.json:
     print(json.dumps(_report(release, problem, tree), indent=1))
@@ -104,7 +106,7 @@ def listed(release: clip_records.Release) -> list[dict]:
 
 
 def _arguments(argv):
-  parser = argparse.ArgumentParser(
+  parser = cli.Parser(
     prog='python -m mefnet_jax.datasets.check',
     description='Says what lies in a release folder, and what is amiss.',
   )

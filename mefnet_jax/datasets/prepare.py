@@ -10,7 +10,7 @@ names a Dask scheduler whose workers do the work; the clips are the same.
 from absl import flags
 from ml_collections import config_flags
 
-from mefnet_jax.runs import cli, errors
+from mefnet_jax.runs import cli, config_flag, errors
 
 _CONFIG = config_flags.DEFINE_config_file(
   'config', None, 'A file of configs/, with its variant after a colon.'
@@ -28,7 +28,7 @@ def main():
 
   from mefnet_jax import datasets
 
-  dataset = cli.config(_CONFIG, 'say what to prepare').dataset
+  dataset = config_flag.read(_CONFIG, 'say what to prepare').dataset
   if _CLUSTER.value:
     dataset.cluster = _CLUSTER.value
   console = rich.console.Console()

@@ -237,7 +237,8 @@ def _one_of(field, value, allowed):
 
 
 def _folder(root):
-  root = pathlib.Path(os.path.abspath(pathlib.Path(root).expanduser()))
+  # Unlike pathlib's, it leaves the name of an unknown user as it is.
+  root = pathlib.Path(os.path.abspath(os.path.expanduser(root)))
   if not root.exists():
     raise errors.UserError(
       f'{root}: no such folder; give the release with --config.dataset.release'

@@ -10,7 +10,7 @@ import pathlib
 from absl import flags
 from ml_collections import config_flags
 
-from mefnet_jax.runs import cli, errors
+from mefnet_jax.runs import cli, config_flag, errors
 
 _CONFIG = config_flags.DEFINE_config_file(
   'config', None, 'A file of configs/, with its variant after a colon.'
@@ -26,7 +26,7 @@ def main():
   from mefnet_jax.models import describe, drawing, from_config
   from mefnet_jax.training import config_check
 
-  config = cli.config(_CONFIG, 'say which network')
+  config = config_flag.read(_CONFIG, 'say which network')
   config_check.check(config)
   if _CLASSES.value < 2:
     raise errors.UserError(f'--classes={_CLASSES.value}: at least 2')

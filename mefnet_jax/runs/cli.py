@@ -4,80 +4,106 @@ Flags are kebab-case, --show-faces; --show_faces is accepted as well. Fields of
 a config keep their Python names: --config.train.batch_size=32.
 """
 
+import argparse
 import contextlib
 import errno
 import gc
 import itertools
 import os
-import re
 import shlex
 import signal
 import sys
 import threading
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 
 from absl import flags, logging
-from ml_collections import ConfigDict
 
-from mefnet_jax.runs import clean, config_files, errors
+from mefnet_jax.runs import clean, config_files, config_flag, errors, files
 
 # Objects allocated between two runs of the garbage collector. With Python's
 # default of 700 they take a tenth of the time to the first training step.
 _GC_THRESHOLD = 100_000
+_LONGEST_WORD = 500  # characters of a word in an error message
 STOPPED = 143  # exit status after SIGTERM or Ctrl-C, with a checkpoint saved
 
 
-def run(main: Callable[[], None]) -> None:
-  """Parses the flags, runs `main` and exits with its status.
-
-  The status is 0 on success, 1 after a user's mistake (described in one line
-  on stderr), and 143 if stopped by a signal with a checkpoint saved.
-  """
+def run(main: Callable[[], int | None]) -> None:
+  """Parses absl's flags, runs `main` and leaves with its exit status."""
   gc.set_threshold(_GC_THRESHOLD)
-  clean.console()
   logging.use_absl_handler()
   logging.set_verbosity(logging.ERROR)
+  left = status(lambda: _with_flags(main))
+  if left:
+    sys.exit(left)
+
+
+def _with_flags(main):
+  if {'-h', '--help'} & set(sys.argv[1:]):
+    print(sys.modules['__main__'].__doc__)
+    print(flags.FLAGS.main_module_help(), flush=True)
+    return 0
+  _parse(sys.argv)
+  return main()
+
+
+def status(main: Callable[[], int | None]) -> int:
+  """Runs `main`; what ends it is one line on stderr, and gives the status.
+
+  Whatever is not a user's mistake keeps its traceback.
+
+  Returns:
+    What `main` returns or 0; 1 after a mistake the user can mend, 130 after
+    Ctrl-C, 143 where a signal stopped it with the checkpoint saved.
+  """
+  clean.console()
   try:
-    if {'-h', '--help'} & set(sys.argv[1:]):
-      print(sys.modules['__main__'].__doc__)
-      print(flags.FLAGS.main_module_help(), flush=True)
-      return
-    _parse(sys.argv)
-    main()
+    return main() or 0
   except errors.UserError as error:
-    _leave(f'error: {" ".join(str(error).split())}', 1)
+    return _say(f'error: {error}', 1)
   except errors.Stopped as stopped:
-    _leave(str(stopped), STOPPED)
+    return _say(str(stopped), STOPPED)
   except KeyboardInterrupt:
-    _leave('interrupted; run the same command again to resume', 130)
+    return _say('interrupted; run the same command again to resume', 130)
   except BrokenPipeError:
     os._exit(1)
   except OSError as error:
     if error.filename is None and error.errno is None:
       raise
-    _leave(f'error: {_disk_error(error)}', 1)
+    return _say(f'error: {_disk_error(error)}', 1)
+  except RuntimeError as error:
+    if 'Unable to initialize backend' not in str(error):
+      raise
+    return _say(f'error: {_no_device(error)}', 1)
 
 
-def config(holder: flags.FlagHolder, purpose: str) -> ConfigDict:
-  """Returns the config that --config names.
+class Parser(argparse.ArgumentParser):
+  """argparse's, whose mistakes are errors.UserError as everybody's are."""
 
-  Args:
-    holder: the return value of `config_flags.DEFINE_config_file`.
-    purpose: what the config is needed for, said if the flag is missing.
+  def error(self, message: str):
+    raise errors.UserError(f'{message}: see --help')
 
-  Raises:
-    UserError: the flag is missing, or there is no such file.
-  """
-  if holder.value is None:
-    raise errors.UserError(f'{purpose}: --config=configs/mfcnn.py')
-  # A missing file raises only when the config is first read.
-  try:
-    holder.value.to_dict()
-  except OSError as error:
-    raise errors.UserError(
-      _no_config(flags.FLAGS['config'].config_filename)
-    ) from error
-  return holder.value
+
+def count(text: str) -> int:
+  """argparse's type of a whole number of at least 1."""
+  number = int(text)
+  if not 1 <= number < 2**31:
+    raise argparse.ArgumentTypeError(f'{text}: at least 1, below 2^31')
+  return number
+
+
+def names(known: Iterable[str]) -> Callable[[str], tuple[str, ...]]:
+  """argparse's type of some of the known names, with commas between."""
+  known = tuple(known)
+
+  def parse(text):
+    given = tuple(text.split(','))
+    if wrong := [name for name in given if name not in known]:
+      raise argparse.ArgumentTypeError(
+        f'{wrong[0]!r} is none of {", ".join(known)}'
+      )
+    return given
+
+  return parse
 
 
 def positional_arguments() -> list[str]:
@@ -151,44 +177,10 @@ def _parse(argv):
   argv = [argv[0], *(kebab_case(x, flags.FLAGS) for x in argv[1:])]
   try:
     rest = flags.FLAGS(config_files.resolve(argv))
-  except (
-    flags.Error,
-    AttributeError,
-    KeyError,
-    TypeError,
-    ValueError,
-    OSError,
-    SyntaxError,
-  ) as error:
-    raise errors.UserError(_config_error(error)) from error
+  except (Exception, SystemExit) as error:  # a config file is code
+    raise errors.UserError(config_flag.explain(error)) from error
   if len(rest) > 1:
     raise errors.UserError(f'{rest[1]!r} is not a flag: see --help')
-
-
-def _config_error(error):
-  """The message of ml_collections or absl in one line, without traceback."""
-  text = str(error).replace('\\n', ' ').replace("\\'", "'")
-  missing = re.search(r"No such file or directory: '([^']*)", text)
-  if missing:
-    return _no_config(missing[1])
-  said, _, trace = text.partition('Error whilst parsing config file:')
-  if trace:  # keeps the last line of the traceback that it quotes
-    text = said + trace.strip().splitlines()[-1].split(': ', 1)[-1]
-  if isinstance(error, KeyError | AttributeError):
-    text = _no_field(text)
-  text = re.sub(
-    r'get_config\(\) takes .* given',
-    'this config has no variants: remove the colon and what follows it',
-    text,
-  )
-  if isinstance(error, SyntaxError):
-    text = f'the config is not Python: {text}'
-  return ' '.join(text.split()) or type(error).__name__
-
-
-def _no_config(name):
-  known = ', '.join(config_files.installed())
-  return f'--config={name}: no such file here, and no config of ours: {known}'
 
 
 def _disk_error(error):
@@ -197,23 +189,29 @@ def _disk_error(error):
   where = f'{error.filename}: ' if error.filename else ''
   if error.errno == errno.ENOSPC:
     where = where or f'a folder of {shlex.join(sys.argv[1:])}: '
-    return f'{where}{said}: free some space, then run the same command again'
-  return f'{where}{said}: name another file or folder'
+  mend = files.mend(error, error.filename or '.', 'name another file or folder')
+  return f'{where}{said}: {mend}'
 
 
-def _no_field(text):
-  """Names the flag that sets a field which the config does not have."""
-  name = re.match(r'\W*(\w+)', text)
-  given = [arg.split('=')[0] for arg in sys.argv[1:]]
-  flag = [arg for arg in given if name and arg.endswith(f'.{name[1]}')]
-  if not flag:
-    return text
-  guess = re.search(r'Did you mean "(\w+)"', text)
-  hint = f'did you mean {guess[1]!r}?' if guess else 'see configs/base.py'
-  return f'{flag[0]}: the config has no such field; {hint}'
+def _no_device(error):
+  asked = os.environ.get('JAX_PLATFORMS', '')
+  said = str(error).partition(' (set JAX_PLATFORMS')[0]
+  return (
+    f'JAX_PLATFORMS={asked}: {said}: unset it to use what is here, or install '
+    'jax for that device'
+  )
 
 
-def _leave(text, status):
-  print(clean.terminal(text), file=sys.stderr)
+def _say(text, left):
+  """Prints one line on stderr; returns the exit status that it is given."""
+  words = map(_shortened, clean.terminal(' '.join(text.split())).split(' '))
+  print(' '.join(words), file=sys.stderr)
   sys.stdout.flush()
-  sys.exit(status)
+  return left
+
+
+def _shortened(word):
+  """A word that fits into a line; a path of 10,000 characters does not."""
+  if len(word) <= _LONGEST_WORD:
+    return word
+  return f'{word[:150]}...{word[-50:]}'

@@ -42,7 +42,12 @@ def hold(path: pathlib.Path, *, wait: bool) -> Iterator[bool]:
   """
   file = _opened(path)
   try:
-    yield _locked(file, path, wait)
+    alone = _locked(file, path, wait)
+    while alone and not _is_at(file, path):  # its last holder removed it
+      os.close(file)
+      file = _opened(path)
+      alone = _locked(file, path, wait)
+    yield alone
   finally:
     os.close(file)
 
@@ -61,6 +66,14 @@ def _opened(path):
     os.close(file)
     raise errors.UserError(f'{path} is not a regular file: delete it')
   return file
+
+
+def _is_at(file, path):
+  """Whether an open file is the one that now lies at the path."""
+  try:
+    return os.path.samestat(os.fstat(file), os.stat(path))
+  except FileNotFoundError:
+    return False
 
 
 def _locked(file, path, wait):

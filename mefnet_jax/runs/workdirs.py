@@ -9,6 +9,7 @@ import ml_collections
 
 from mefnet_jax.runs import cache, errors, files, locks
 
+_LOCK = '.lock'
 _RESULTS = ('checkpoints', 'predictions.csv', 'report.json')
 # Fields that a resumed run may change, because they do not affect its results.
 _FREE = ('dataset.workers', 'dataset.allow_lost', 'train.checkpoint_every')
@@ -18,14 +19,17 @@ _FREE = ('dataset.workers', 'dataset.allow_lost', 'train.checkpoint_every')
 def locked(workdir: pathlib.Path) -> Iterator[None]:
   """Locks the folder for this process; the lock ends with the process.
 
+  After a mistake that left no work in it, the folder is as it was before.
+
   Raises:
     UserError: another process holds the lock, the folder is not writable, or
       its file system does not support locks.
   """
+  before = _found(workdir)
   with contextlib.ExitStack() as held:
     try:
       workdir.mkdir(parents=True, exist_ok=True)
-      alone = held.enter_context(locks.hold(workdir / '.lock', wait=False))
+      alone = held.enter_context(locks.hold(workdir / _LOCK, wait=False))
     except OSError as error:
       raise errors.UserError(
         f'{workdir}: cannot be written ({error.strerror}): '
@@ -36,7 +40,31 @@ def locked(workdir: pathlib.Path) -> Iterator[None]:
         f'{workdir} is in use by another run: wait for it, or choose '
         'another --workdir'
       )
-    yield
+    try:
+      yield
+    except (errors.UserError, OSError):
+      _leave_as_before(workdir, before)
+      raise
+
+
+def _found(workdir):
+  """The paths that are there of a workdir, what lies in it, and above it."""
+  inside = workdir.iterdir() if workdir.is_dir() else ()
+  return {p for p in (workdir, *workdir.parents, *inside) if p.exists()}
+
+
+def _leave_as_before(workdir, before):
+  """Removes what a run begins with, if there is nothing else of it."""
+  ours = [workdir / name for name in ('config.json', _LOCK)]
+  if _found(workdir) - before - {*ours, workdir, *workdir.parents}:
+    return
+  for path in ours:
+    if path not in before:
+      path.unlink(missing_ok=True)
+  for folder in (workdir, *workdir.parents):
+    if folder not in before:
+      with contextlib.suppress(OSError):  # it holds another run
+        folder.rmdir()
 
 
 def claim(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> None:

@@ -3,14 +3,13 @@
 python -m mefnet_jax.synthetic.contact_sheet --out=docs/figures
 """
 
-import argparse
 import dataclasses
 import pathlib
 import sys
 
 import numpy as np
 
-from mefnet_jax.runs import files
+from mefnet_jax.runs import cli, files
 from mefnet_jax.synthetic import camera as cameras
 from mefnet_jax.synthetic import cas_me2, emotions, render, smic, studio
 
@@ -121,8 +120,13 @@ def _laid_out(cells, captions, across):
   return image, placed
 
 
-def main(argv=None) -> int:
-  parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def main(argv: list[str] | None = None) -> int:
+  """Draws what the command line asks for; returns the exit status."""
+  return cli.status(lambda: _main(argv))
+
+
+def _main(argv):
+  parser = cli.Parser(description=__doc__.splitlines()[0])
   parser.add_argument('--out', type=pathlib.Path, required=True)
   parser.add_argument('--seed', type=int, default=0)
   args = parser.parse_args(argv)
@@ -134,7 +138,6 @@ def main(argv=None) -> int:
   save(args.out / 'synthetic_contact_sheet.png', *sheet(args.seed), title)
   title = 'SYNTHETIC people in the layout of CAS(ME)^2'
   save(args.out / 'synthetic_portraits.png', *portraits(args.seed), title)
-  return 0
 
 
 if __name__ == '__main__':

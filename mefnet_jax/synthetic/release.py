@@ -5,13 +5,12 @@ python -m mefnet_jax.synthetic.release --layout=cas_me2 --out=DIR --macro \
     --rawpic=2 --defects=offset0,misfiled
 """
 
-import argparse
 import functools
 import inspect
 import pathlib
 import sys
 
-from mefnet_jax.runs import errors, files
+from mefnet_jax.runs import cli, errors, files
 from mefnet_jax.synthetic import (
   cas_me2,
   megc_flow,
@@ -25,6 +24,7 @@ from mefnet_jax.synthetic import (
 LAYOUTS = {'smic': smic, 'cas_me2': cas_me2, 'megc_flow': megc_flow}
 MARKER = 'SYNTHETIC.txt'
 BATCH = 10  # clips a process takes at a time
+_TOO_LARGE = 2**31
 
 
 def write(
@@ -89,8 +89,12 @@ def _plan(layout, seed, clips, subjects, options):
   for name in options:
     if name not in known:
       raise errors.UserError(f'The layout {layout} has no option --{name}.')
-  if seed < 0:
-    raise errors.UserError(f'--seed={seed}: it must be 0 or more.')
+  numbers = {'seed': seed, 'rawpic': options.get('rawpic') or 0}
+  for name, number in numbers.items():
+    if not 0 <= number < _TOO_LARGE:
+      raise errors.UserError(
+        f'--{name}={number}: it must be 0 or more, below {_TOO_LARGE}.'
+      )
   return LAYOUTS[layout].plan(seed, clips=clips, subjects=subjects, **options)
 
 
@@ -136,36 +140,33 @@ def _marker(layout, seed):
   )
 
 
-def main(argv=None) -> int:
+def main(argv: list[str] | None = None) -> int:
+  """Writes what the command line asks for; returns the exit status."""
+  return cli.status(lambda: _main(argv))
+
+
+def _main(argv):
   args = vars(_arguments().parse_args(argv))
   args = {name: value for name, value in args.items() if value is not None}
   if args.get('defects'):
     args['defects'] = tuple(args['defects'].split(','))
   import rich.progress
 
-  try:
-    with rich.progress.Progress(
-      *rich.progress.Progress.get_default_columns(),
-      rich.progress.MofNCompleteColumn(),
-      transient=True,
-      disable=not sys.stdout.isatty(),
-    ) as bar:
-      task = bar.add_task('SYNTHETIC clips', total=None)
-      out = write(
-        **args, progress=lambda n, of: bar.update(task, completed=n, total=of)
-      )
-  except (errors.UserError, OSError) as error:
-    print(f'error: {error}', file=sys.stderr)
-    return 1
-  except KeyboardInterrupt:
-    print('Interrupted: nothing was written.', file=sys.stderr)
-    return 130
+  with rich.progress.Progress(
+    *rich.progress.Progress.get_default_columns(),
+    rich.progress.MofNCompleteColumn(),
+    transient=True,
+    disable=not sys.stdout.isatty(),
+  ) as bar:
+    task = bar.add_task('SYNTHETIC clips', total=None)
+    out = write(
+      **args, progress=lambda n, of: bar.update(task, completed=n, total=of)
+    )
   print(f'SYNTHETIC release in {out}, its truth in {out}_truth.')
-  return 0
 
 
 def _arguments():
-  parser = argparse.ArgumentParser(
+  parser = cli.Parser(
     prog='python -m mefnet_jax.synthetic.release',
     description=__doc__.splitlines()[0],
   )

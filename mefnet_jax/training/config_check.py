@@ -7,7 +7,7 @@ from mefnet_jax import datasets
 from mefnet_jax.datasets import modalities
 from mefnet_jax.evaluation import folds
 from mefnet_jax.models import from_config, normalize
-from mefnet_jax.runs import errors
+from mefnet_jax.runs import config_flag, errors
 from mefnet_jax.training import best_epoch, parallel, sampler
 
 _SHARES = (
@@ -52,6 +52,7 @@ _NOT_NEGATIVE = (
 
 def check(config):
   """Raises UserError for a config that no run can follow."""
+  config_flag.check_fields(config)
   _one_of(config, 'input', normalize.CHOICES)
   _one_of(config, 'train.parallel', parallel.CHOICES)
   _one_of(config, 'scale', normalize.SCALES)

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from mefnet_jax.runs import cli, errors
+from mefnet_jax.runs import cli, config_flag, errors
 
 
 def test_help_that_nobody_reads_to_its_end_leaves_no_traceback():
@@ -61,16 +61,21 @@ def test_a_signal_ends_what_does_not_look_for_it(number):
 
 def test_a_variant_of_a_config_that_has_none_is_named():
   said = 'get_config() takes 0 positional arguments but 1 was given'
-  text = cli._config_error(TypeError(f'--config=m.py:big: {said}'))
+  text = config_flag.explain(TypeError(f'--config=m.py:big: {said}'))
   assert text.startswith('--config=m.py:big: this config has no variant')
 
 
-def test_our_own_mistakes_keep_their_traceback(monkeypatch):
+@pytest.mark.parametrize(
+  'error', [OSError('no file'), KeyError('name'), RuntimeError('of ours')]
+)
+def test_our_own_mistakes_keep_their_traceback(monkeypatch, error):
+  """They are not the user's, and one line would not tell where to look."""
+
   def main():
-    raise OSError('no file at all')
+    raise error
 
   monkeypatch.setattr(sys, 'argv', ['command'])
-  with pytest.raises(OSError, match='no file'):
+  with pytest.raises(type(error), match=str(error.args[0])):
     cli.run(main)
 
 

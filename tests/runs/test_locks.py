@@ -72,3 +72,44 @@ def test_a_file_where_the_workdir_should_be_is_said_as_such(tmp_path, below):
   assert f'{file} stands where a folder should be' in str(said.value)
   assert 'free some' not in str(said.value)
   assert file.read_text() == 'a file'
+
+
+@pytest.mark.parametrize('there', ['', 'config.json', 'notes.txt'])
+def test_a_mistake_leaves_the_folder_as_it_was(tmp_path, there):
+  workdir = tmp_path / 'a' / 'b'
+  if there:
+    workdir.mkdir(parents=True)
+    (workdir / there).write_text('mine')
+  before = sorted(tmp_path.rglob('*'))
+  with pytest.raises(errors.UserError, match='no such folder'):
+    with workdirs.locked(workdir):
+      if there != 'config.json':
+        (workdir / 'config.json').write_text('{}')
+      raise errors.UserError('no such folder')
+  assert sorted(tmp_path.rglob('*')) == before
+
+
+def test_a_mistake_removes_no_work(tmp_path):
+  with pytest.raises(errors.UserError):
+    with workdirs.locked(tmp_path / 'w'):
+      (tmp_path / 'w' / 'config.json').write_text('{}')
+      (tmp_path / 'w' / 'checkpoints').mkdir()
+      raise errors.UserError('the disk is full')
+  names = {p.name for p in (tmp_path / 'w').iterdir()}
+  assert names == {'config.json', '.lock', 'checkpoints'}
+
+
+def test_a_lock_that_its_holder_removed_is_taken_anew(tmp_path):
+  """Else two processes would each hold a lock, one of them on no file."""
+  path = tmp_path / '.lock'
+  old = os.open(path, os.O_RDWR | os.O_CREAT)
+  opened = locks._opened
+  given = iter([old])
+  patch = pytest.MonkeyPatch()
+  with patch.context() as patched:
+    patched.setattr(locks, '_opened', lambda p: next(given, None) or opened(p))
+    path.unlink()
+    with locks.hold(path, wait=False) as alone:
+      assert alone and path.exists()
+      with locks.hold(path, wait=False) as second:
+        assert not second

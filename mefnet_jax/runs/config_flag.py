@@ -1,0 +1,199 @@
+"""The config that a flag names: loaded, and compared with configs/base.py.
+
+A config file is code that the user wrote, so whatever it raises is the user's
+to mend: one line says what was raised and where.
+"""
+
+import difflib
+import re
+import sys
+import traceback
+
+import ml_collections
+
+from mefnet_jax.runs import config_files, errors
+
+_MOST = 2**53  # whole numbers beyond it are no count of anything
+
+
+def read(holder, mistaken: str) -> ml_collections.ConfigDict:
+  """The config of a flag; a file that is not there shows when it is read.
+
+  Args:
+    holder: what `config_flags.DEFINE_config_file('config', ...)` gave.
+    mistaken: what to say where none is given.
+
+  Raises:
+    UserError: no config, no such file, a file that raises, or a config that
+      does not have the fields of configs/base.py with values of their types.
+  """
+  name = _named()
+  try:
+    found = holder.value
+    # What kept a file from being read is raised by any look at the config.
+    getattr(found, 'to_dict', None)
+  except (Exception, SystemExit) as error:
+    raise errors.UserError(explain(error)) from error
+  if not name:
+    raise errors.UserError(f'{mistaken}: --config=configs/mfcnn.py')
+  if not isinstance(found, ml_collections.ConfigDict):
+    raise errors.UserError(
+      f'--config={name}: its get_config() gives {type(found).__name__}, not '
+      'the ConfigDict of configs/base.py with some fields changed'
+    )
+  check_fields(found)
+  return found
+
+
+def check_fields(config: ml_collections.ConfigDict) -> None:
+  """Compares the fields of a config, and their types, with configs/base.py.
+
+  Raises:
+    UserError: a field is missing or unknown, or has a value of another type.
+  """
+  from configs import base  # a package beside ours; the flags need no config
+
+  _compare(config, base.get_config(), 'config')
+
+
+# What each network has; others a config takes out where its network lacks them.
+_OF_ALL_NETWORKS = ('name', 'streams', 'filters', 'kernel', 'pool', 'dropout')
+
+
+def _compare(config, base, path):
+  for name in _OF_ALL_NETWORKS if path == 'config.model' else base:
+    if name not in config:
+      raise errors.UserError(
+        f'{path}.{name} is missing: begin with base.get_config() of '
+        'configs/base.py and change what differs'
+      )
+  for name, value in config.items():
+    where = f'{path}.{name}'
+    if name not in base:
+      near = difflib.get_close_matches(name, list(base), 1, 0.7)
+      hint = f'did you mean {near[0]!r}?' if near else 'see configs/base.py'
+      raise errors.UserError(f'{where}: the config has no such field; {hint}')
+    if isinstance(base[name], ml_collections.ConfigDict):
+      if not isinstance(value, ml_collections.ConfigDict):
+        raise errors.UserError(
+          f'{where}={value!r}: a group of fields is needed, see configs/base.py'
+        )
+      _compare(value, base[name], where)
+    else:
+      _check_value(where, value, base[name])
+
+
+def _check_value(where, value, like):
+  """Raises UserError unless a value may stand where `like` does."""
+  if isinstance(like, tuple):
+    fits = isinstance(value, tuple | list) and all(
+      _fits(x, like[0] if like else x) for x in value
+    )
+    kind = f'a list such as {like!r}'
+  else:
+    fits = _fits(value, like)
+    kind = f'{_KINDS[type(like)]} such as {like!r}'
+  if not fits:
+    raise errors.UserError(f'{where}={value!r}: {kind} is needed')
+  for x in value if isinstance(value, tuple | list) else (value,):
+    if isinstance(x, int) and abs(x) > _MOST:
+      raise errors.UserError(f'{where}={value!r}: too large a number')
+
+
+_KINDS = {
+  bool: 'True or False,',
+  int: 'a whole number',
+  float: 'a number',
+  str: 'a text',
+}
+
+
+def _fits(value, like):
+  if type(like) is float:
+    return type(value) in (int, float)
+  return type(value) is type(like) and type(value) in _KINDS
+
+
+# What ml_collections says around what a file raised.
+_WRAPPED = ('Error whilst parsing config file', 'earlier failure to load')
+
+
+def _named():
+  """What --config names on the command line, its variant too; '' if nothing."""
+  for i, word in enumerate(sys.argv[1:], 2):
+    flag, equals, value = word.partition('=')
+    if flag in ('--config', '-config'):
+      return value if equals else ''.join(sys.argv[i : i + 1])
+  return ''
+
+
+def explain(error: BaseException) -> str:
+  """What the flags' parser or a config file raised, in one line."""
+  name = _named()
+  inner = error.__cause__ or error.__context__
+  if inner and any(words in str(error) for words in _WRAPPED):
+    error = inner
+  text = str(error).replace('\\n', ' ').replace("\\'", "'")
+  if place := _place(error, name):
+    said = f'{type(error).__name__}: {_plain(text)}'.removesuffix(': ')
+    return f'--config={name}: it raises {said} ({place})'
+  missing = re.search(r"No such file or directory: '([^']*)", text)
+  if missing or isinstance(error, IsADirectoryError):
+    known = ', '.join(config_files.installed())
+    return (
+      f'--config={missing[1] if missing else name}: no such file here, and no '
+      f'config of ours: {known}'
+    )
+  if isinstance(error, SyntaxError):
+    return f'--config={name}: the config is not Python: {_plain(text)}'
+  if "has no attribute 'get_config'" in text:
+    return f'--config={name}: it has no function get_config()'
+  return _of_parser(error, text)
+
+
+def _place(error, name):
+  """Where in a config file an error arose; '' if in none."""
+  frames = traceback.extract_tb(error.__traceback__)
+  inside = [i for i, f in enumerate(frames) if name and _same(f.filename, name)]
+  if not inside:
+    return ''
+  last = frames[inside[-1]]
+  return f'line {last.lineno}'
+
+
+def _same(file, name):
+  """Whether a traceback's file is the one of `--config=NAME:VARIANT`."""
+  file, name = file.replace('\\', '/'), name.replace('\\', '/')
+  return any(
+    file == one or file.endswith(f'/{one.removeprefix("./")}')
+    for one in (name, name.rpartition(':')[0])
+    if one
+  )
+
+
+def _of_parser(error, text):
+  """What ml_collections or absl says of a flag."""
+  if isinstance(error, KeyError | AttributeError):
+    text = _no_field(text)
+  text = re.sub(
+    r'get_config\(\) takes .* given',
+    'this config has no variants: remove the colon and what follows it',
+    text,
+  )
+  return _plain(text) or type(error).__name__
+
+
+def _plain(text):
+  return ' '.join(text.split())
+
+
+def _no_field(text):
+  """Names the flag of a field that the config does not have."""
+  name = re.match(r'\W*(\w+)', text)
+  given = [arg.split('=')[0] for arg in sys.argv[1:]]
+  flag = [arg for arg in given if name and arg.endswith(f'.{name[1]}')]
+  if not flag:
+    return text
+  guess = re.search(r'Did you mean "(\w+)"', text)
+  hint = f'did you mean {guess[1]!r}?' if guess else 'see configs/base.py'
+  return f'{flag[0]}: the config has no such field; {hint}'
