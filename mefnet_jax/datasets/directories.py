@@ -6,10 +6,11 @@ import pathlib
 import re
 import typing
 
+from mefnet_jax.preprocess import media
+
 if typing.TYPE_CHECKING:
   from collections.abc import Callable, Iterable, Iterator
 
-_IMAGES = {'.bmp', '.jpg', '.jpeg', '.png', '.tif', '.tiff', '.pgm'}
 _COPY = re.compile(r'(\(\d+\)| - copy.*|~)$', re.IGNORECASE)
 _LEAF = re.compile(r's?\d+|s\d+_.*|micro|non_micro', re.IGNORECASE)
 _MOST_FOLDERS = 2000
@@ -60,7 +61,7 @@ def files(folder: pathlib.Path) -> list[pathlib.Path]:
 
 def image_files(folder: pathlib.Path) -> list[pathlib.Path]:
   """Returns the images among `files`."""
-  return [f for f in files(folder) if f.suffix.lower() in _IMAGES]
+  return [f for f in files(folder) if f.suffix.lower() in media.PICTURES]
 
 
 class Frames(typing.NamedTuple):
@@ -135,13 +136,13 @@ def _image_names(folder) -> 'Iterable[str]':
     for entry in entries:
       if not _visible(entry):
         continue
-      if os.path.splitext(entry.name)[1].lower() in _IMAGES:
+      if os.path.splitext(entry.name)[1].lower() in media.PICTURES:
         yield entry.name
 
 
 def _visible(entry):
-  """Not hidden, and a name that can be written down in a report."""
-  return entry.name[0] != '.' and entry.name.isprintable()
+  """Not litter, and a name that can be written down in a table."""
+  return not media.is_litter(entry.name) and media.is_writable(entry.name)
 
 
 def _is(kind):

@@ -225,6 +225,6 @@ def _without_empty_classes(loaded):
     classes=tuple(loaded.classes[i] for i in present),
     findings=(
       *loaded.findings,
-      findings.Finding(findings.LEFT_OUT, '', '', what),
+      findings.Finding(findings.FOUND, '', '', what),
     ),
   )

@@ -4,14 +4,14 @@ A workbook is a zip of text: a few kilobytes may unpack to gigabytes, and one
 cell in the last row and column makes a program set up all cells before it.
 """
 
-import csv
 import io
 import pathlib
 import re
 import zipfile
+from collections.abc import Sequence
 
 from mefnet_jax.preprocess import images
-from mefnet_jax.runs import errors
+from mefnet_jax.runs import csv_table, errors, names
 
 _MOST_BYTES = 2**25
 _MOST_UNPACKED = 2**27
@@ -55,36 +55,18 @@ def sheets(path: pathlib.Path) -> list[list[list]]:
     ) from None
 
 
-def records(path: pathlib.Path) -> list[dict[str, str]]:
-  """Returns the rows of a CSV file by the lower-case names of its header.
+def records(
+  path: pathlib.Path, needed: Sequence[str] = ()
+) -> list[tuple[int, dict[str, str]]]:
+  """Returns (number, row) of a CSV file; rows are counted from the header, 1.
 
-  Cells are stripped of spaces at their ends; missing ones are ''.
+  Columns are called by their lower-case names; cells are stripped.
 
   Raises:
-    errors.UserError: it cannot be read, is no text, or has no header.
+    errors.UserError: as `csv_table.read`; or it is larger than a label sheet.
   """
   _check_size(path)
-  try:
-    with open(path, encoding='utf-8-sig', newline='') as file:
-      text = file.read()
-    head = text.split('\n', 1)[0]
-    delimiter = max(',;\t', key=head.count)
-    lines = list(csv.reader(text.splitlines(), delimiter=delimiter))
-  except (OSError, ValueError, csv.Error) as error:
-    raise errors.UserError(
-      f'{path}: cannot be read as CSV ({error}); save it as UTF-8 text'
-    ) from None
-  if not lines:
-    raise errors.UserError(
-      f'{path}: an empty file; its first line names columns'
-    )
-  names = [name.strip().lower() for name in lines[0]]
-  return [
-    dict.fromkeys(names, '')
-    | dict(zip(names, map(str.strip, line), strict=False))
-    for line in lines[1:]
-    if any(map(str.strip, line))
-  ]
+  return csv_table.read(path, needed, delimiters=',;\t', plain=True)[1]
 
 
 def texts(cells: list, count: int) -> list[str]:
@@ -99,7 +81,7 @@ def texts(cells: list, count: int) -> list[str]:
 
 def number(text: str) -> int | None:
   """Returns a whole number from a cell's text; None if it is none."""
-  text = text.removesuffix('.0')
+  text = names.label_key(text)
   plain = text.isascii() and text.isdigit() and len(text) <= 9
   return int(text) if plain else None
 

@@ -70,6 +70,9 @@ class Release:
     synthetic: whether SYNTHETIC.txt marks it.
     published: the counts its authors published for what was asked for, as in
       `check.counts`.
+    places: folders of which all that lies in them must be accounted for.
+    apart: keys (`names.key`) of folders in them that were not asked for.
+    listed: whether a table says what is to be read, and the rest is ignored.
   """
 
   name: str
@@ -79,3 +82,6 @@ class Release:
   findings: 'tuple[findings.Finding, ...]'
   synthetic: bool
   published: dict
+  places: tuple[pathlib.Path, ...] = ()
+  apart: tuple[str, ...] = ()
+  listed: bool = False

@@ -12,12 +12,12 @@ import typing
 
 import numpy as np
 
-from mefnet_jax.preprocess import decoding, images
+from mefnet_jax.preprocess import decoding, images, media
 
 if typing.TYPE_CHECKING:
   from collections.abc import Iterator, Sequence
 
-SUFFIXES = ('.avi', '.mp4', '.mov', '.mkv', '.mpg', '.mpeg', '.wmv', '.webm')
+SUFFIXES = media.VIDEOS
 # Matroska's and Flash's clock ticks once a millisecond.
 _TICK = 0.0011
 _UNEVEN = 0.1  # of a frame: less is the jitter of a clock

@@ -16,6 +16,7 @@ if typing.TYPE_CHECKING:
 FOUND = 'found'
 REPAIRED = 'repaired'
 LEFT_OUT = 'left out'
+IGNORED = 'ignored'
 # Of `datasets.inspection`: met on looking into every file.
 GAP = 'gap'
 UNREADABLE = 'unreadable'
@@ -28,10 +29,10 @@ class Finding:
   """One line of the report on a release.
 
   Attributes:
-    kind: 'found', 'repaired' or 'left out'; of an inspection also 'gap',
-      'unreadable', 'duplicate'.
-    clip: id of the clip it concerns; a clip that is 'left out' is lost. Empty
-      where it concerns the release or a file that belongs to no clip.
+    kind: 'found', 'repaired', 'left out' or 'ignored' (litter, and what was not
+      asked for); of an inspection also 'gap', 'unreadable', 'duplicate'.
+    clip: id of the clip it concerns; empty where it concerns the release or a
+      file that belongs to no clip. All that is 'left out' is lost.
     file: the file or folder, as a text; may be empty.
     what: what was met and what was done about it, in one line.
   """
@@ -43,8 +44,8 @@ class Finding:
 
 
 def lost(findings: 'Iterable[Finding]') -> set[str]:
-  """Returns the ids of the clips that were left out."""
-  return {f.clip for f in findings if f.kind == LEFT_OUT and f.clip}
+  """Returns what was left out: ids of clips, files where no clip is known."""
+  return {f.clip or f.file or f.what for f in findings if f.kind == LEFT_OUT}
 
 
 def table(
@@ -93,7 +94,7 @@ def summary(rows: 'Sequence', classes: 'Sequence[str]') -> list[Finding]:
 
 def _rows(findings):
   """Found, then left out, then repaired; equal ones share a row."""
-  order = (FOUND, LEFT_OUT, DUPLICATE, UNREADABLE, GAP, REPAIRED)
+  order = (FOUND, LEFT_OUT, DUPLICATE, UNREADABLE, GAP, REPAIRED, IGNORED)
   groups = collections.defaultdict(list)
   for finding in sorted(findings, key=lambda f: order.index(f.kind)):
     groups[finding.kind, finding.what].append(finding)

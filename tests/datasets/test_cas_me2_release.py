@@ -86,7 +86,7 @@ def test_cas_of_two_workbooks_the_updated_one_is_used_and_said(tmp_path):
   )
   release = registry.read('cas_me2', tmp_path)
   assert len(release.rows) == 3
-  assert any('another workbook' in w for w in whats(release, 'left out'))
+  assert any('another workbook' in w for w in whats(release, 'ignored'))
 
 
 @pytest.mark.parametrize(
@@ -204,7 +204,7 @@ def test_cas_a_misfiled_video_never_passes_for_anothers(tmp_path):
   release = registry.read('cas_me2', root)
   used = next(r for r in release.rows if r.clip == 's23_happy1_3')
   assert used.frames[0].parents[1].name == 's23'
-  assert any('a copy, not used' in w for w in whats(release, 'left out'))
+  assert any('a copy, not used' in w for w in whats(release, 'ignored'))
 
 
 def test_cas_clips_that_share_frames_are_told(tmp_path):

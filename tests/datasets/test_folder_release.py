@@ -10,7 +10,7 @@ import pytest
 
 from mefnet_jax import datasets
 from mefnet_jax.datasets import registry
-from mefnet_jax.datasets.folder import release as folder_release
+from mefnet_jax.datasets.folder import people
 from mefnet_jax.preprocess import clips, images, video
 from mefnet_jax.runs import errors, findings
 from tests.fixtures import prepared, releases
@@ -140,8 +140,11 @@ def test_people_stay_apart_whatever_their_names(tree, tmp_path, monkeypatch):
   assert len(set(loaded.subject)) == 3
   for name in loaded.subject:
     assert re.fullmatch(r'(subject|all)_[0-9a-f]{6}', name)
-  entries = [dict(subject=name) for name in ('p 1', 'p_1', 'P_1', 'q')]
-  made_names = folder_release._names(entries)
+  entries = [
+    dict(subject=name, label='') for name in ('p 1', 'p_1', 'P_1', 'p-1', 'q')
+  ]
+  people.unify(entries, [])
+  made_names = people.subjects(entries)
   assert len({name.lower() for name in made_names.values()}) == 4
   assert made_names['', 'q'] == 'q'
 

@@ -17,7 +17,7 @@ import typing
 
 from mefnet_jax.datasets import directories
 from mefnet_jax.preprocess import video
-from mefnet_jax.runs import findings
+from mefnet_jax.runs import findings, names
 
 if typing.TYPE_CHECKING:
   from collections.abc import Sequence
@@ -90,7 +90,7 @@ def find(root: pathlib.Path, wanted: 'Sequence[str]') -> list[Tree]:
   """Returns the trees found in `root`, in the order of `wanted`."""
   found = {}
   for folder in directories.walk(root):
-    name = {tree.lower(): tree for tree in wanted}.get(folder.name.lower())
+    name = {tree.lower(): tree for tree in wanted}.get(names.key(folder.name))
     if name and _subjects(folder):  # of a doubled level the inner one
       found.setdefault(name, folder)
   return [_tree(name, found[name], root) for name in wanted if name in found]
@@ -98,7 +98,9 @@ def find(root: pathlib.Path, wanted: 'Sequence[str]') -> list[Tree]:
 
 def _subjects(folder):
   return [
-    f for f in directories.subfolders(folder) if _SUBJECT.fullmatch(f.name)
+    f
+    for f in directories.subfolders(folder)
+    if _SUBJECT.fullmatch(names.key(f.name))
   ]
 
 
@@ -106,11 +108,11 @@ def _tree(name, folder, root):
   tree = Tree(name, folder, {}, [])
   misfiled = {}
   for subject in _subjects(folder):
-    number = int(_SUBJECT.fullmatch(subject.name)[1])
+    number = int(_SUBJECT.fullmatch(names.key(subject.name))[1])
     for clip in _clips(name, subject):
       if name in CUT:
-        tree.clips.setdefault((number, clip.name.lower()), clip)
-      elif code := _VIDEO.match(clip.name):
+        tree.clips.setdefault((number, names.key(clip.name)), clip)
+      elif code := _VIDEO.match(names.key(clip.name)):
         own = int(code[1])
         place = tree.clips if own == number else misfiled
         place.setdefault((own, code[2]), clip)
@@ -132,7 +134,7 @@ def _refile(tree, key, clip, shown):
   """Gives a misfiled video to the subject in its name if that one lacks it."""
   what = f"subject {key[0]}'s video under {clip.parent.name}"
   if key in tree.clips:
-    what, kind = f'{what}: a copy, not used', findings.LEFT_OUT
+    what, kind = f'{what}: a copy, not used', findings.IGNORED
   else:
     tree.clips[key] = clip
     what, kind = f'{what}: used for subject {key[0]}', findings.REPAIRED

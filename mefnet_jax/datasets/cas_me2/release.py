@@ -62,6 +62,8 @@ def read(
     findings=(*head, *listed, *_overlaps(clips, coded)),
     synthetic=directories.is_synthetic(root, trees[0].root),
     published=label_sets.published(labels, expressions),
+    places=tuple(tree.root for tree in trees),
+    listed=True,
   )
 
 
@@ -89,7 +91,7 @@ def _workbook(root, listed):
   for other in found[1:]:
     what = f'another workbook, not used; {found[0].name} is'
     shown = directories.shown(other, root)
-    listed.append(findings.Finding(findings.LEFT_OUT, '', shown, what))
+    listed.append(findings.Finding(findings.IGNORED, '', shown, what))
   return found[0]
 
 

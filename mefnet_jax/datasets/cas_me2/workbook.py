@@ -83,8 +83,12 @@ def read(
       continue
     try:
       expression = _expression(cells, subjects, videos, place, listed)
+      if read_rows.get(expression.clip) == expression:
+        what = f'row of the workbook: {expression.clip} again, and the same'
+        listed.append(findings.Finding(findings.IGNORED, '', place, what))
+        continue
       if expression.clip in read_rows:
-        raise ValueError(f'{expression.clip} again')
+        raise ValueError(f'{expression.clip} again, coded otherwise')
       read_rows[expression.clip] = expression
     except ValueError as error:
       what = f'row of the workbook: {error}'

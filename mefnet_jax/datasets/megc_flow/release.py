@@ -16,7 +16,7 @@ import typing
 
 from mefnet_jax.datasets import directories, tables
 from mefnet_jax.preprocess import clip_records
-from mefnet_jax.runs import errors, findings
+from mefnet_jax.runs import errors, findings, names
 
 if typing.TYPE_CHECKING:
   from collections.abc import Iterator
@@ -77,6 +77,8 @@ def read(
     findings=(*head, *listed),
     synthetic=directories.is_synthetic(root, folder),
     published=PUBLISHED,
+    places=(folder,),
+    apart=('u_train',),
   )
 
 
@@ -133,22 +135,22 @@ def _whole(place, root, listed):
 
 
 def _tabled(table, files, folder, root, listed) -> 'Iterator[tuple]':
-  records = tables.records(table)
-  for field in ('sub', 'filename_o', 'label'):
-    if not records or field not in records[0]:
-      raise errors.UserError(
-        f'{table}: no column {field}; expected dataset, sub, filename_o, label'
-      )
-  used = set()
-  for record in records:
+  records = tables.records(table, ('sub', 'filename_o', 'label'))
+  used: dict[str, str] = {}
+  for number, record in records:
     name = _plain(f'{record["sub"]}_{record["filename_o"]}')
-    used.add(name)
+    again = name in used
+    if again and used[name] == names.label_key(record['label']):
+      place, what = f'{table.name} row {number}', 'says the same as another row'
+      listed.append(findings.Finding(findings.IGNORED, '', place, what))
+      continue
+    used.setdefault(name, names.label_key(record['label']))
     if name not in files:
       shown = directories.shown(folder / f'{name} .png', root)
       _leave_out(listed, _clip(record['sub'], name), shown, 'no such map')
       continue
-    yield record['sub'], record['label'].lower(), files[name]
-  for name in sorted(set(files) - used):
+    yield record['sub'], record['label'], files[name]
+  for name in sorted(set(files) - used.keys()):
     shown = directories.shown(files[name], root)
     _leave_out(listed, '', shown, f'not in {table.name}')
 
@@ -157,7 +159,7 @@ def _row(subject, label, file, root, listed):
   """The clip of one map, or None with the reason added to `listed`."""
   shown = directories.shown(file, root)
   origin = _origin(subject)
-  label = label.removesuffix('.0')
+  label = names.label_key(label)
   name = _plain(file.stem)
   wrong = ''
   if origin is None:
@@ -184,7 +186,7 @@ def _row(subject, label, file, root, listed):
 def _origin(subject):
   """Database and number of a subject's name; None for any other name."""
   for database, form in _FORMS.items():
-    if found := form.fullmatch(subject.strip()):
+    if found := form.fullmatch(names.label_key(subject)):
       return database, int(found[1])
   return None
 
@@ -202,8 +204,11 @@ def _clip(subject, name):
 
 
 def _plain(stem):
-  """A map's name without the stray spaces."""
-  return re.sub(r'\s+', '', stem).lower()
+  """A map's name without the stray spaces, its subject padded."""
+  plain = names.key(stem).replace(' ', '')
+  who, _, rest = plain.partition('_')
+  origin = _origin(who)
+  return f'{_subject(*origin)}_{rest}' if origin else plain
 
 
 def _leave_out(listed, clip, file, what):

@@ -39,7 +39,13 @@ def read(root: pathlib.Path, *, subset: str, **_) -> clip_records.Release:
   listed = [findings.Finding(findings.FOUND, '', str(book), 'workbook')]
   taken: dict[str, clip_records.Row] = {}
   seen: dict[str, int] = {}
+  said = set()
   for place, record in _coded(book):
+    if (same := tuple(record.values())) in said:
+      what, row = 'says the same as another row', f'{book.name} row {place}'
+      listed.append(findings.Finding(findings.IGNORED, '', row, what))
+      continue
+    said.add(same)
     row = _row(record, clips, seen, f'{book.name} row {place}', listed)
     if row:
       taken[row.clip] = row
@@ -53,6 +59,8 @@ def read(root: pathlib.Path, *, subset: str, **_) -> clip_records.Release:
     findings=tuple(listed),
     synthetic=directories.is_synthetic(root, book.parent),
     published=PUBLISHED.get(subset, {}),
+    places=tuple(sorted({folder.parents[1] for folder in clips.values()})),
+    listed=True,
   )
 
 

@@ -3,6 +3,8 @@
 import dataclasses
 import re
 
+from mefnet_jax.runs import names
+
 CLASSES = ('negative', 'positive', 'surprise')
 CODES = {'ne': 'negative', 'po': 'positive', 'sur': 'surprise'}
 _SUBJECT = re.compile(r's0*(\d{1,4})', re.IGNORECASE)
@@ -33,13 +35,13 @@ class Name:
 
 def subject(name: str) -> int | None:
   """Returns the number of a subject's folder, None if it is none."""
-  found = _SUBJECT.fullmatch(name)
+  found = _SUBJECT.fullmatch(names.key(name))
   return int(found[1]) if found else None
 
 
 def clip(name: str) -> Name | None:
   """Returns what a clip's name says, None if it is none."""
-  found = _CLIP.fullmatch(name)
+  found = _CLIP.fullmatch(names.key(name))
   if not found:
     return None
   return Name(int(found[1]), found[2].lower(), int(found[3]))

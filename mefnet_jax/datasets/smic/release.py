@@ -16,6 +16,7 @@ from mefnet_jax.datasets import directories
 from mefnet_jax.datasets.smic import long_release, names
 from mefnet_jax.preprocess import clip_records
 from mefnet_jax.runs import errors, findings
+from mefnet_jax.runs import names as text
 
 if typing.TYPE_CHECKING:
   from collections.abc import Iterator
@@ -80,6 +81,8 @@ def _one(root, subset, images):
     findings=tuple(listed),
     synthetic=directories.is_synthetic(root, camera),
     published=PUBLISHED[subset],
+    places=(camera,),
+    apart=('non_micro',),
   )
 
 
@@ -108,13 +111,14 @@ def _union(root, images):
       listed.append(dataclasses.replace(one, clip=clip))
   for subset, _ in missing:
     what = f'no {subset.upper()} in this release'
-    listed.append(findings.Finding(findings.LEFT_OUT, '', str(root), what))
+    listed.append(findings.Finding(findings.FOUND, '', str(root), what))
   return dataclasses.replace(
     next(iter(parts.values())),
     rows=made,
     findings=tuple(listed),
     synthetic=any(part.synthetic for part in parts.values()),
     published=PUBLISHED['all'],
+    places=tuple(place for part in parts.values() for place in part.places),
   )
 
 
@@ -126,9 +130,9 @@ def looks_like(root: pathlib.Path) -> bool:
 def _camera(root, subset, images):
   """The folder that holds the subjects of the camera asked for."""
   cameras = [f for f in directories.walk(root) if _is_camera(f)]
-  own = [f for f in cameras if f.name.lower() == subset]
+  own = [f for f in cameras if text.key(f.name) == subset]
   if not own:  # a copy under another name than HS, VIS, NIR
-    own = [f for f in cameras if f.name.lower() not in CAMERAS]
+    own = [f for f in cameras if text.key(f.name) not in CAMERAS]
   wanted = [f for f in own if images in ('auto', _images(f))]
   if not wanted:
     raise errors.UserError(_not_found(root, subset, images, cameras))
@@ -142,7 +146,14 @@ def _is_camera(folder):
     for f in directories.subfolders(folder)
     if names.subject(f.name) is not None
   ]
-  return any((f / 'micro').is_dir() for f in subjects)
+  return any(_micro(f) for f in subjects)
+
+
+def _micro(subject):
+  """The folders called micro of a subject."""
+  return [
+    f for f in directories.subfolders(subject) if text.key(f.name) == 'micro'
+  ]
 
 
 def _images(camera):
@@ -174,8 +185,9 @@ def _not_found(root, subset, images, cameras):
 def _clip_folders(camera) -> 'Iterator[pathlib.Path]':
   for subject in directories.subfolders(camera):
     if names.subject(subject.name) is not None:
-      for emotion in directories.subfolders(subject / 'micro'):
-        yield from directories.subfolders(emotion)
+      for micro in _micro(subject):
+        for emotion in directories.subfolders(micro):
+          yield from directories.subfolders(emotion)
 
 
 def _row(folder, root, listed):
@@ -183,7 +195,7 @@ def _row(folder, root, listed):
   shown = directories.shown(folder, root)
   name = names.clip(folder.name)
   subject = names.subject(folder.parents[2].name)
-  wrong = _contradiction(name, subject, folder.parent.name.lower())
+  wrong = _contradiction(name, subject, text.key(folder.parent.name))
   if wrong:
     return _leave_out(listed, folder.name, shown, wrong)
   clip = name.padded

@@ -1,0 +1,199 @@
+"""What lies in a release is read, or left out and counted as lost, or litter.
+
+Readers look for what they know. This looks at all that is there, and says what
+no reader has taken up: a person whose folder has an odd name, pictures of a
+kind that is not read, folders at another depth. Nothing vanishes in silence.
+"""
+
+import collections
+import dataclasses
+import os
+import pathlib
+import typing
+
+from mefnet_jax.datasets import directories
+from mefnet_jax.preprocess import clip_records, media, reading
+from mefnet_jax.runs import findings, names
+
+if typing.TYPE_CHECKING:
+  from collections.abc import Iterator
+
+_MOST = 10**6  # files and folders that are looked at
+
+
+def closed(
+  release: clip_records.Release, *, single: bool = False
+) -> clip_records.Release:
+  """Returns the release with findings on all that was not taken up.
+
+  Clips are taken out of which too many pictures are of a kind that is not
+  read: they would be short, or have gaps.
+
+  Args:
+    release: as read; its `places` are looked at.
+    single: whether each picture is a clip, as flow maps are.
+  """
+  if not release.places:
+    return release
+  sweep = _Sweep(release, single)
+  for place in release.places:
+    sweep.look(place)
+  rows = tuple(r for r in release.rows if r.clip not in sweep.spoilt)
+  return dataclasses.replace(
+    release, rows=rows, findings=(*release.findings, *sweep.told)
+  )
+
+
+class _Sweep:
+  """One look at all folders; `told` is what was found."""
+
+  def __init__(self, release, single):
+    self.release, self.single = release, single
+    self.read = {os.fspath(f) for row in release.rows for f in row.files}
+    self.count = collections.Counter(os.path.dirname(f) for f in self.read)
+    self.above = {
+      os.fspath(above)
+      for folder in self.count
+      for above in pathlib.Path(folder).parents
+    }
+    self.mentioned = {
+      f.file
+      for f in release.findings
+      if f.kind not in (findings.GAP, findings.UNREADABLE)
+    }
+    self.told: list[findings.Finding] = []
+    self.spoilt: set[str] = set()
+    self.left = _MOST
+
+  def look(self, top):
+    """Looks at a folder and all below it, in the order of their names."""
+    stack = [top]
+    while stack:
+      folder = stack.pop()
+      inner, files = self._entries(folder)
+      stack += reversed(inner)
+      self._files(folder, files)
+    if self.left < 0:
+      what = f'more than {_MOST} files: the rest was not looked at'
+      self._tell(findings.LEFT_OUT, top, what)
+
+  def _entries(self, folder):
+    """Folders to look at, and names of files of which nothing is said yet."""
+    inner, files, litter = [], [], []
+    for entry in _sorted(folder):
+      self.left -= 1
+      path = folder / entry.name
+      if self.left < 0 or self._is_mentioned(path):
+        continue
+      if media.is_litter(entry.name):
+        litter.append(entry.name)
+      elif not _is_folder(entry):
+        files.append(entry.name)
+      elif names.key(entry.name) in self.release.apart:
+        self._tell(findings.IGNORED, path, 'not asked for')
+      elif not entry.is_symlink():
+        inner.append(path)
+      elif not self._is_read(path):
+        what = 'a link out of the release, or to what is no clip: not followed'
+        self._lose(path, what)
+    if litter:
+      more = ', ...' * (len(litter) > 3)
+      what = f'litter of a system or program: {", ".join(litter[:3])}{more}'
+      self._tell(findings.IGNORED, folder, what)
+    return inner, files
+
+  def _is_mentioned(self, path):
+    """Whether a reader has said what becomes of it."""
+    shown = directories.shown(path, self.release.root)
+    mentioned = {shown, os.fspath(path)} & self.mentioned
+    return bool(mentioned) and not self._is_read(path)
+
+  def _is_read(self, path):
+    """Whether some clip has files at, or below, a path."""
+    text = os.fspath(path)
+    return text in self.read or text in self.count or text in self.above
+
+  def _files(self, folder, found):
+    here = self.count[os.fspath(folder)]
+    pictures, unread = [], []
+    for name in found:
+      path, suffix = folder / name, pathlib.PurePath(name).suffix.lower()
+      if os.fspath(path) in self.read:
+        continue
+      if suffix in media.PICTURES:
+        pictures.append(name)
+      elif suffix in media.UNREAD_PICTURES:
+        unread.append(name)
+      elif media.is_document(name):
+        self._tell(findings.IGNORED, path, 'no clip: text, a table or sound')
+      elif here and not self.single and suffix not in media.VIDEOS:
+        self._tell(findings.IGNORED, path, 'beside the frames of a clip')
+      else:
+        self._lose(path, _why(path, self.release.root))
+    if self.single:
+      for name in pictures + unread:
+        path = folder / name
+        self._lose(path, _why(path, self.release.root))
+    elif here:
+      self._beside(folder, here, unread)
+    elif pictures or unread:
+      kinds = sorted({pathlib.PurePath(n).suffix.lower() for n in unread})
+      count = len(pictures) + len(unread)
+      what = f'{count} pictures: {_why(folder, self.release.root)}'
+      if unread and not pictures:
+        what = f'{count} pictures of a kind that is not read: {" ".join(kinds)}'
+      self._lose(folder, what)
+
+  def _beside(self, folder, here, unread):
+    """Pictures that are not read beside frames that are."""
+    if not unread:
+      return
+    what = f'{len(unread)} of {here + len(unread)} pictures are of a kind that '
+    what += f'is not read: {unread[0]}'
+    many = len(unread) > reading.DAMAGED * (here + len(unread))
+    kind = findings.LEFT_OUT if many else findings.REPAIRED
+    for row in self.release.rows:
+      if row.frames and row.frames[0].parent == folder:
+        shown = directories.shown(folder, self.release.root)
+        self.told.append(findings.Finding(kind, row.clip, shown, what))
+        if many:
+          self.spoilt.add(row.clip)
+
+  def _lose(self, path, what):
+    """What a table does not name is not lost, but not asked for."""
+    if self.release.listed:
+      self._tell(findings.IGNORED, path, 'not asked for by the table')
+    else:
+      self._tell(findings.LEFT_OUT, path, what)
+
+  def _tell(self, kind, path, what):
+    shown = directories.shown(path, self.release.root)
+    self.told.append(findings.Finding(kind, '', shown, what))
+
+
+def _sorted(folder) -> 'Iterator[os.DirEntry]':
+  try:
+    with os.scandir(folder) as entries:
+      return sorted(entries, key=lambda entry: entry.name)
+  except OSError:
+    return []
+
+
+def _is_folder(entry):
+  """Links to folders too; what cannot be asked is a file."""
+  try:
+    return entry.is_dir()
+  except OSError:
+    return False
+
+
+def _why(path, root):
+  """Why a reader may have passed it over."""
+  parts = path.relative_to(root).parts if root in path.parents else path.parts
+  if not all(map(media.is_writable, parts)):
+    return 'its name holds characters that no table can hold: rename it'
+  known = (*media.PICTURES, *media.VIDEOS, '')
+  suffix = path.suffix.lower()
+  if suffix not in known and not path.is_dir():
+    return f'of a kind that is not read: {suffix}'
+  return 'not where a clip is expected'

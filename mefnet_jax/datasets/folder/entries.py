@@ -1,0 +1,112 @@
+"""What a table or a tree says of clips: path, subject, label, frame numbers."""
+
+import os
+import pathlib
+import posixpath
+import re
+
+from mefnet_jax.datasets import directories, tables
+from mefnet_jax.preprocess import media
+from mefnet_jax.runs import errors, findings, names
+
+NEEDED = ('path', 'subject', 'label')
+MARKS = ('onset', 'apex', 'offset')
+_MOST_SUBJECTS = 2000
+
+
+def of_table(file: pathlib.Path, listed: list[findings.Finding]) -> list[dict]:
+  """The rows of a table that name something in its folder.
+
+  Rows that say the same are one; others are told in `listed`.
+
+  Raises:
+    errors.UserError: no table, or one without a column that is needed.
+  """
+  rows = tables.records(file, NEEDED)
+  if not rows:
+    raise errors.UserError(f'{file}: no row below its header')
+  entries, seen = [], {}
+  for number, record in rows:
+    place = f'{file.name} row {number}'
+    if wrong := _wrong(record):
+      listed.append(findings.Finding(findings.LEFT_OUT, place, place, wrong))
+      continue
+    path = posixpath.normpath(record['path'].replace('\\', '/'))
+    said = (path, *(names.label_key(record.get(k, '')) for k in _SAID))
+    if said in seen:
+      what = f'says the same as row {seen[said]}'
+      listed.append(findings.Finding(findings.IGNORED, '', place, what))
+      continue
+    seen[said] = number
+    entries.append(record | {'place': file.parent / path, 'clip': path})
+  return entries
+
+
+_SAID = ('subject', 'label', *MARKS, 'database')
+
+
+def _wrong(record):
+  """What is wrong with a row of the table; '' if nothing is."""
+  for name in NEEDED:
+    if not record[name]:
+      return f'{name} is empty'
+  path = record['path'].replace('\\', '/')
+  absolute = path.startswith('/') or re.match(r'[A-Za-z]:', path)
+  if absolute or '..' in path.split('/') or '\0' in path:
+    return f'path {record["path"]!r} leads out of the folder of the table'
+  for name in MARKS:
+    if record.get(name) and tables.number(record[name]) is None:
+      return f'{name} is {record[name]!r}, not a frame number'
+  return ''
+
+
+def of_tree(root: pathlib.Path) -> list[dict]:
+  """class/subject/clip, clips being folders of frames or videos.
+
+  A folder without pictures that holds folders is no clip.
+  """
+  entries = []
+  subjects = [
+    (label, subject)
+    for label in directories.subfolders(root)
+    for subject in directories.subfolders(label)
+  ]
+  for label, subject in subjects[:_MOST_SUBJECTS]:
+    places = [
+      folder
+      for folder in directories.subfolders(subject)
+      if directories.image_files(folder) or not directories.subfolders(folder)
+    ]
+    places += [
+      file
+      for file in directories.files(subject)
+      if file.suffix.lower() in media.VIDEOS
+    ]
+    for place in places:
+      clip = f'{label.name}/{subject.name}/{place.name}'
+      entry = dict(label=label.name, subject=subject.name, clip=clip)
+      entries.append(entry | {'place': place})
+  return entries
+
+
+def name_clips(entries: list[dict]) -> None:
+  """Gives each entry its `clip`, a name of its own.
+
+  It is the path, of a video without its suffix where that is enough; and where
+  one video holds several clips, the onset.
+  """
+  short = [_without_suffix(entry) for entry in entries]
+  taken: dict[str, set[str]] = {}
+  for entry, name in zip(entries, short, strict=True):
+    taken.setdefault(names.key(name), set()).add(entry['clip'])
+  for entry, name in zip(entries, short, strict=True):
+    alone = len(taken[names.key(name)]) == 1
+    onset = entry.get('onset', '')
+    entry['clip'] = name if alone else entry['clip']
+    entry['clip'] += f'@{onset}' if onset else ''
+
+
+def _without_suffix(entry):
+  stem, suffix = os.path.splitext(entry['clip'])
+  is_video = suffix.lower() in media.VIDEOS and not entry['place'].is_dir()
+  return stem if is_video else entry['clip']

@@ -1,0 +1,90 @@
+"""Who is who and which class is which in somebody's own folder or table."""
+
+import collections
+import re
+
+from mefnet_jax.runs import cache, errors, findings, names
+
+_LONGEST = 80  # letters of a subject's name: it is part of file names
+_EMOTIONS = frozenset(
+  'negative neg ne positive pos po surprise surprised sur su anger angry ang '
+  'an disgust disgusted dis di fear fearful fea fe sad sadness sa happy '
+  'happiness happ hap ha joy joyful glad contempt con neutral neu '
+  'repression rep tense tension others other oth none calm amusement '
+  'pain confusion confused '
+  'helpless pride shame excitement relaxed bored boredom emotion micro macro '
+  '消极 负面 积极 正面 惊讶 吃惊 愤怒 生气 厌恶 恐惧 害怕 悲伤 高兴 快乐 开心 '
+  '轻蔑 压抑 紧张 其他 中性'.split()
+)
+_PERSON = re.compile(
+  r'(s|sub|subj|subject|p|person|participant|spno|id|user|face)[ _.-]*\d+'
+)
+
+
+def unify(entries: list[dict], listed: list[findings.Finding]) -> None:
+  """Gives each class and person of the entries one spelling, and tells it."""
+  for field, what in (('label', 'class'), ('subject', 'person')):
+    chosen = names.spellings(entry[field] for entry in entries)
+    groups = collections.defaultdict(list)
+    for text, spelling in chosen.items():
+      groups[spelling].append(text)
+    for spelling, texts in sorted(groups.items()):
+      if len(texts) > 1:
+        said = ', '.join(map(repr, sorted(texts)))
+        told = f'{len(texts)} spellings of one {what}, {spelling}: {said}'
+        listed.append(findings.Finding(findings.REPAIRED, '', '', told))
+    for entry in entries:
+      entry[field] = chosen[entry[field]]
+
+
+def check_sides(entries: list[dict], where: str) -> None:
+  """Raises errors.UserError where classes and people have changed places.
+
+  That is so if people have names of emotions and classes have not; if classes
+  are called as people are; or if there are more of them than people.
+  """
+  classes = {names.label_key(entry['label']) for entry in entries}
+  people = {names.label_key(entry['subject']) for entry in entries}
+  if 2 * len(classes & _EMOTIONS) >= len(classes) or len(classes) < 2:
+    return
+  if all(map(_PERSON.fullmatch, people)):
+    return
+  own = {
+    len({e['subject'] for e in entries if names.label_key(e['label']) == x})
+    for x in classes
+  }
+  why = ''
+  if people & _EMOTIONS:
+    why = f'a person is called {sorted(people & _EMOTIONS)[0]}'
+  elif all(map(_PERSON.fullmatch, classes)):
+    why = f'a class is called {sorted(classes)[0]}'
+  elif len(classes) > len(people) > 1:
+    why = f'{len(classes)} classes of {len(people)} people'
+  elif own == {1} and len(classes) > 2:
+    why = 'each class is of one person alone'
+  if why:
+    raise errors.UserError(
+      f'{where}: {why}: are these person/class/clip? Expected is '
+      'class/person/clip, or a table with subject and label (clips.csv)'
+    )
+
+
+def subjects(entries: list[dict]) -> dict[tuple[str, str], str]:
+  """(database, subject) of each person to a name that a TFDS split may have.
+
+  No two are alike, for some file systems do not tell s1 from S1.
+  """
+  plain = {}
+  for who in sorted({person(entry) for entry in entries}):
+    name = re.sub(r'[^A-Za-z0-9_]+', '_', '_'.join(filter(None, who)))
+    plain[who] = name.strip('_')[:_LONGEST]
+  count = collections.Counter(name.lower() for name in plain.values())
+  for who, name in plain.items():
+    if count[name.lower()] > 1 or name.lower() in ('', 'all'):  # TFDS's own
+      plain[who] = f'{name or "subject"}_{cache.digest(who)[:6]}'
+  return plain
+
+
+def person(entry: dict) -> tuple[str, str]:
+  """(database, subject): equal names of two databases are two people."""
+  return entry.get('database', ''), entry['subject']
