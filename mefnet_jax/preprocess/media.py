@@ -11,7 +11,7 @@ PICTURES = (
 VIDEOS = (
   *('.avi', '.divx', '.mp4', '.m4v', '.mov', '.qt', '.mkv', '.webm', '.mpg'),
   *('.mpeg', '.m2v', '.vob', '.ts', '.mts', '.m2ts', '.wmv', '.asf', '.flv'),
-  *('.f4v', '.3gp', '.3g2', '.ogv', '.mxf'),
+  *('.f4v', '.3gp', '.3g2', '.ogv'),
 )
 # Pictures that no decoder here reads: many of them are one clip.
 UNREAD_PICTURES = (
