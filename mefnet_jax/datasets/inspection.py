@@ -13,7 +13,7 @@ import typing
 import numpy as np
 
 from mefnet_jax.datasets import directories
-from mefnet_jax.preprocess import clip_records, images, reading, video
+from mefnet_jax.preprocess import clip_records, depth, images, reading, video
 from mefnet_jax.runs import findings
 
 _THREADS = 4
@@ -45,17 +45,20 @@ class _Look(typing.NamedTuple):
   digest: str
   wrong: str
   size: tuple[int, ...] = ()
+  found: depth.Depth | None = None
 
 
 def _look(file: pathlib.Path) -> _Look:
-  size = ()
+  found = None
   try:
     if file.suffix.lower() in video.SUFFIXES:
       size = video.scan(file).size
     else:
-      size = images.read(file).shape
+      values, found = images.read_values(file)
+      size = values.shape
     with open(file, 'rb') as opened:
-      return _Look(hashlib.file_digest(opened, 'sha256').hexdigest(), '', size)
+      digest = hashlib.file_digest(opened, 'sha256').hexdigest()
+    return _Look(digest, '', size, found)
   except (OSError, ValueError) as error:
     return _Look('', getattr(error, 'strerror', None) or str(error))
 
@@ -73,10 +76,23 @@ def _damage(row, told, shown):
   if len(bad) > reading.DAMAGED * len(row.files):
     what = f'{len(bad)} of {len(row.files)} files unreadable: a run leaves it'
     bad.append((findings.LEFT_OUT, row.place.parent, f'{what} out'))
+  bad += _depth(row, [told[file].found for file in row.files])
   return [
     findings.Finding(kind, row.clip, shown.get(file, reading.short(file)), what)
     for kind, file, what in bad
   ]
+
+
+def _depth(row, depths):
+  """What is said of frames that have not 8 bits."""
+  known = [found for found in depths if found is not None]
+  try:
+    white = depth.white(known) if known else None
+  except ValueError as error:
+    return [(findings.LEFT_OUT, row.place.parent, str(error))]
+  if white is None:
+    return []
+  return [(findings.REPAIRED, row.place.parent, depth.told(known[0], white))]
 
 
 def _gaps(row):

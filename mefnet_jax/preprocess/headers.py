@@ -9,7 +9,12 @@ import struct
 
 MOST_PIXELS = 2**26  # 8192 x 8192
 MOST_BYTES = 2**28
-_PNM = re.compile(rb'P[1-6](?:\s+|#[^\n]*\n)+(\d+)(?:\s+|#[^\n]*\n)+(\d+)')
+_GAP = rb'(?:\s+|#[^\n]*\n)+'
+_PNM = re.compile(rb'P[1-6]' + _GAP + rb'(\d+)' + _GAP + rb'(\d+)')
+# Of the binary ones; decoders scale the textual ones themselves.
+_WHITE = re.compile(rb'P[56]' + 3 * (_GAP + rb'(\d+)') + rb'\s')
+_TIFF = (b'II*\0', b'MM\0*')
+_WIDTH, _HEIGHT, _PHOTOMETRIC = 256, 257, 262  # tags of TIFF
 _NO_FRAME = {0xC4, 0xC8, 0xCC}  # JPEG markers among the frame headers' numbers
 
 
@@ -26,6 +31,17 @@ def check(data: bytes) -> None:
     raise ValueError(f'an image of {width} x {height} pixels')
 
 
+def white(data: bytes) -> int | None:
+  """Returns the largest value that a PGM or PPM says; None of other images."""
+  found = _WHITE.match(data[:400])
+  return int(found[3]) if found and 0 < int(found[3]) < 2**16 else None
+
+
+def zero_is_white(data: bytes) -> bool:
+  """Whether the values of a TIFF grow with darkness."""
+  return data[:4] in _TIFF and _tags(data).get(_PHOTOMETRIC) == 0
+
+
 def _size(data):
   """(width, height); None, or an error of reading, where it is no image."""
   if data[:2] == b'BM':
@@ -35,8 +51,9 @@ def _size(data):
     return struct.unpack_from('>II', data, 16)
   if data[:2] == b'\xff\xd8':
     return _jpeg(data)
-  if data[:4] in (b'II*\0', b'MM\0*'):
-    return _tiff(data)
+  if data[:4] in _TIFF:
+    tags = _tags(data)
+    return tags.get(_WIDTH), tags.get(_HEIGHT)
   found = _PNM.match(data[:200])
   return found and (int(found[1]), int(found[2]))
 
@@ -56,8 +73,8 @@ def _jpeg(data):
   return None
 
 
-def _tiff(data):
-  """Tags 256 and 257 of the first directory."""
+def _tags(data):
+  """Numbers of the first directory of a TIFF."""
   order = '<' if data[:2] == b'II' else '>'
   (start,) = struct.unpack_from(f'{order}I', data, 4)
   (count,) = struct.unpack_from(f'{order}H', data, start)
@@ -65,8 +82,8 @@ def _tiff(data):
   for i in range(count):
     at = start + 2 + 12 * i
     tag, kind = struct.unpack_from(f'{order}HH', data, at)
-    if tag in (256, 257):
+    if tag in (_WIDTH, _HEIGHT, _PHOTOMETRIC):
       form = 'H' if kind == 3 else 'I'
       (value,) = struct.unpack_from(order + form, data, at + 8)
       found.setdefault(tag, value)  # as decoders do: the first counts
-  return found.get(256), found.get(257)
+  return found

@@ -7,7 +7,7 @@ import stat
 import cv2
 import numpy as np
 
-from mefnet_jax.preprocess import headers
+from mefnet_jax.preprocess import depth, headers
 
 # Damaged files are told once, in findings, not by the decoder too.
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
@@ -15,6 +15,21 @@ cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
 def read(path: str | os.PathLike, *, colour: bool = False) -> np.ndarray:
   """Returns an image as (H, W) grey, or (H, W, 3) red green blue, uint8.
+
+  Frames of a clip that may have more than 8 bits are brought to 8 together, by
+  `read_values` and `depth`.
+
+  Raises:
+    OSError, ValueError: as `read_values`; or its depth is not understood.
+  """
+  values, found = read_values(path, colour=colour)
+  return depth.to_8_bits(values, depth.white([found]))
+
+
+def read_values(
+  path: str | os.PathLike, *, colour: bool = False
+) -> tuple[np.ndarray, depth.Depth]:
+  """Returns an image's values as they are in the file, and their depth.
 
   Raises:
     OSError: the file is missing or unreadable.
@@ -28,13 +43,16 @@ def read(path: str | os.PathLike, *, colour: bool = False) -> np.ndarray:
     raise ValueError('truncated image')
   headers.check(data)
   how = cv2.IMREAD_COLOR_RGB if colour else cv2.IMREAD_GRAYSCALE
+  how |= cv2.IMREAD_ANYDEPTH
   try:
     image = cv2.imdecode(np.frombuffer(data, np.uint8), how)
   except cv2.error:
     image = None
   if image is None or min(image.shape[:2]) < 2:
     raise ValueError('not an image')
-  return image
+  if image.dtype != np.uint8 and headers.zero_is_white(data):
+    raise ValueError('a TIFF of more than 8 bits whose 0 is white')
+  return image, depth.measure(image, headers.white(data))
 
 
 def read_grey(path: str | os.PathLike) -> np.ndarray:

@@ -5,7 +5,7 @@ import typing
 
 import numpy as np
 
-from mefnet_jax.preprocess import clip_records, images, video
+from mefnet_jax.preprocess import clip_records, depth, images, video
 from mefnet_jax.runs import findings
 
 if typing.TYPE_CHECKING:
@@ -25,6 +25,17 @@ class LeftOut(Exception):
   def __init__(self, row: clip_records.Row, file: str, what: str):
     super().__init__(what)
     self.finding = finding(findings.LEFT_OUT, row, file, what)
+
+
+class _Frame(typing.NamedTuple):
+  """A frame, or why it is none; `time` in seconds, of videos."""
+
+  file: str
+  number: int
+  image: np.ndarray | None
+  why: str = ''
+  time: float | None = None
+  depth: 'depth.Depth | None' = None
 
 
 def read(
@@ -47,29 +58,17 @@ def read(
       f'{len(row.numbers)} frames: a clip of at most {_MOST_FRAMES} is read'
     )
     raise LeftOut(row, short(row.place), f'{what}; say its onset and offset')
-  frames, numbers, times, bad = [], [], [], []
-  for file, number, time, image in _all(row, colour):
-    if not isinstance(image, Exception) and frames:
-      if image.shape != frames[0].shape:
-        image = ValueError('of another size than the first')
-    if isinstance(image, Exception):
-      bad.append((file, getattr(image, 'strerror', None) or str(image)))
-    elif image.size * len(row.numbers) > _MOST_BYTES:
-      size = ' x '.join(map(str, image.shape[1::-1]))
-      what = f'{len(row.numbers)} frames of {size} pixels fill the memory'
-      raise LeftOut(row, file, f'{what}; make them smaller')
-    else:
-      frames.append(image)
-      numbers.append(number)
-      times.append(time)
-  whole = len(frames) + len(bad)
-  if not frames or len(bad) > DAMAGED * whole:
+  good, bad = _sorted(row, colour)
+  whole = len(good) + len(bad)
+  if not good or len(bad) > DAMAGED * whole:
     file, why = bad[0] if bad else (short(row.place), 'it has no frames')
     raise LeftOut(row, file, f'{len(bad)} of {whole} frames unreadable: {why}')
   for file, why in bad:
     what = f'unreadable frame, filled in from its neighbours: {why}'
     noted.append(finding(findings.REPAIRED, row, file, what))
-  return frames, video.positions(numbers, times)
+  numbers = [frame.number for frame in good]
+  times = [frame.time for frame in good]
+  return _of_8_bits(row, good, noted), video.positions(numbers, times)
 
 
 def finding(kind: str, row: clip_records.Row, file: str, what: str):
@@ -82,30 +81,64 @@ def short(path) -> str:
   return '/'.join(path.parts[-3:])
 
 
-def _all(row, colour) -> 'Iterator[tuple]':
-  """(file, number, seconds or None, image or error) of each frame."""
+def _sorted(row, colour):
+  """The frames that can be used, and (file, why) of the others."""
+  good: list[_Frame] = []
+  bad: list[tuple[str, str]] = []
+  for frame in _all(row, colour):
+    image = frame.image
+    if image is None:
+      bad.append((frame.file, frame.why))
+    elif good and image.shape != good[0].image.shape:
+      bad.append((frame.file, 'of another size than the first'))
+    elif image.nbytes * len(row.numbers) > _MOST_BYTES:
+      size = ' x '.join(map(str, image.shape[1::-1]))
+      what = f'{len(row.numbers)} frames of {size} pixels fill the memory'
+      raise LeftOut(row, frame.file, f'{what}; make them smaller')
+    else:
+      good.append(frame)
+  return good, bad
+
+
+def _of_8_bits(row, good, noted):
+  """The images as uint8, brought to it by one scale."""
+  try:
+    white = depth.white(frame.depth for frame in good)
+  except ValueError as error:
+    raise LeftOut(row, short(row.place), str(error)) from None
+  if white is not None:
+    what = depth.told(good[0].depth, white)
+    noted.append(finding(findings.REPAIRED, row, short(row.place), what))
+  return [depth.to_8_bits(frame.image, white) for frame in good]
+
+
+def _all(row, colour) -> 'Iterator[_Frame]':
   if row.video is not None:
     yield from _of_video(row, colour)
     return
   for path, number in zip(row.frames, row.numbers, strict=True):
     try:
-      yield short(path), number, None, images.read(path, colour=colour)
+      image, found = images.read_values(path, colour=colour)
+      yield _Frame(short(path), number, image, depth=found)
     except (OSError, ValueError) as error:
-      yield short(path), number, None, error
+      why = getattr(error, 'strerror', None) or str(error)
+      yield _Frame(short(path), number, None, why)
 
 
 def _of_video(row, colour):
   file, wanted = short(row.video), collections.deque(row.numbers)
-  why: Exception = ValueError('damaged, or the video ends before it')
+  why = 'damaged, or the video ends before it'
   try:
     for frame in video.frames(
       row.video, row.numbers[0], row.numbers[-1], colour=colour
     ):
       while wanted and wanted[0] < frame.number:
-        yield file, wanted.popleft(), None, why
+        yield _Frame(file, wanted.popleft(), None, why)
       if wanted and wanted[0] == frame.number:
-        yield file, wanted.popleft(), frame.time, frame.image
+        found = depth.measure(frame.image)
+        number = wanted.popleft()
+        yield _Frame(file, number, frame.image, '', frame.time, found)
   except (OSError, ValueError) as error:
-    why = error
+    why = getattr(error, 'strerror', None) or str(error)
   for number in wanted:
-    yield file, number, None, why
+    yield _Frame(file, number, None, why)

@@ -1,0 +1,76 @@
+"""Frames of more, or fewer, than 8 bits: one scale for all frames of a clip.
+
+A scale of each frame's own would change the light from frame to frame, which is
+what a network would then learn. So the value that becomes white follows from
+the bits that the clip needs, and is told.
+"""
+
+import typing
+
+import numpy as np
+
+if typing.TYPE_CHECKING:
+  from collections.abc import Iterable
+
+_BITS = (8, 10, 12, 14, 16)
+
+
+class Depth(typing.NamedTuple):
+  """What the values of one image are like.
+
+  Attributes:
+    kind: 'uint8', 'uint16', 'float32', ...
+    low, high: the least and the largest of them.
+    white: the largest possible, where the file says it (PGM); else None.
+  """
+
+  kind: str
+  low: float
+  high: float
+  white: int | None = None
+
+
+def measure(values: np.ndarray, white: int | None = None) -> Depth:
+  """Returns the depth of an image; nothing is measured in ordinary ones."""
+  kind = values.dtype.name
+  if kind == 'uint8':
+    return Depth(kind, 0, 255, None if white == 255 else white)
+  return Depth(kind, float(values.min()), float(values.max()), white)
+
+
+def white(depths: 'Iterable[Depth]') -> float | None:
+  """Returns the value that is white in a clip; None for ordinary images.
+
+  Raises:
+    ValueError: the images do not say, or not all the same.
+  """
+  depths = list(depths)
+  kinds, said = {d.kind for d in depths}, {d.white for d in depths}
+  if len(kinds) > 1 or len(said) > 1:
+    raise ValueError('frames of different bit depths: bring them to one')
+  if kinds == {'uint8'} and said == {None}:
+    return None
+  low, high = min(d.low for d in depths), max(d.high for d in depths)
+  if not (low >= 0 and high <= 65535):  # nor where one is no number
+    raise ValueError(f'values from {low:g} to {high:g}: expected 0 to 65535')
+  if said != {None}:
+    return float(said.pop())
+  if kinds <= {'float16', 'float32', 'float64'} and high < 2:
+    if high > 1:
+      raise ValueError(f'values up to {high:g}: is 1 white, or 255?')
+    return 1.0
+  return next(2.0**bits - 1 for bits in _BITS if high < 2**bits)
+
+
+def to_8_bits(values: np.ndarray, white: float | None) -> np.ndarray:
+  """Returns an image as uint8; 16 bits lose their lower 8, as in OpenCV."""
+  if white is None:
+    return values
+  if white == 65535 and values.dtype.kind in 'iu':
+    return (values >> 8).astype(np.uint8)
+  return np.clip(np.rint(values * (255 / white)), 0, 255).astype(np.uint8)
+
+
+def told(depth: Depth, white: float) -> str:
+  """Returns a line for the findings."""
+  return f'{depth.kind} values: {white:g} is white in all frames of the clip'
