@@ -118,8 +118,29 @@ def read_description(folder: pathlib.Path) -> dict[str, Any]:
     raise errors.UserError(
       f'{path}: incomplete, the key {missing[0]!r} is missing'
     )
+  _check_types(path, found)
   _check_members(path, found['members'])
   return found
+
+
+def _check_types(path, found):
+  """Raises UserError for parts that are not what `write_description` wrote."""
+  classes, streams = found['classes'], found['input']
+  streams = streams.get('streams') if isinstance(streams, dict) else None
+  for key, fine in {
+    'network': isinstance(found['network'], dict),
+    'classes': isinstance(classes, list)
+    and len(classes) > 1
+    and all(isinstance(name, str) for name in classes),
+    'input': isinstance(streams, dict)
+    and bool(streams)
+    and all(
+      isinstance(one, dict) and {'stored', 'shape', 'dtype'} <= one.keys()
+      for one in streams.values()
+    ),
+  }.items():
+    if not fine:
+      raise errors.UserError(f'{path}: {key}: not what a model is described by')
 
 
 def _check_members(path, members):

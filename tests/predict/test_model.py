@@ -133,11 +133,11 @@ def name_outside(folder):
     (name_outside, 'not the name of a .safetensors file'),
     (swap, 'weights of another network'),
     (lambda f: edit(f, classes=['a', 'b']), 'weights of another network'),
-    (lambda f: edit(f, classes='ab'), 'classes'),
+    (lambda f: edit(f, classes='ab'), 'classes: not what'),
     (lambda f: edit(f, network={'name': 'resnet'}), 'resnet'),
-    (lambda f: edit(f, network=3), 'not a network'),
+    (lambda f: edit(f, network=3), 'network: not what'),
     (lambda f: edit(f, members=[]), 'names no weights'),
-    (lambda f: edit(f, input={}), 'input'),
+    (lambda f: edit(f, input={}), 'input: not what'),
   ],
 )
 def test_what_is_not_whole_is_one_line(copy, harm, words):
