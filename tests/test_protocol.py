@@ -7,7 +7,7 @@ import pytest
 
 from configs import base_cnn
 from mefnet_jax.report import figures
-from tests.fixtures import protocol_runs, stand_ins
+from tests.fixtures import model_files, protocol_runs, stand_ins
 
 
 @pytest.fixture
@@ -26,6 +26,7 @@ def test_every_config_runs(name, tiny_smic, tmp_path):
     name.startswith('paper')
   )
   assert summary['clips'] == (2 if name.startswith('paper') else 9)
+  model_files.check(tmp_path / 'w')
 
 
 @pytest.mark.parametrize('name', ['loso', 'kfold_clips'])
@@ -46,6 +47,7 @@ def test_seeds_are_averaged_and_told_apart(tiny_smic, tmp_path, undrawn):
   summary, _ = protocol_runs.carried_out(config, tiny_smic, tmp_path / 'w')
   assert summary['seeds'] == [0, 1]
   assert len(summary['per_seed']) == 2
+  model_files.check(tmp_path / 'w')
   rows = (tmp_path / 'w' / 'metrics.jsonl').read_text().splitlines()
   assert {json.loads(row)['seed'] for row in rows} == {0, 1}
 

@@ -15,7 +15,7 @@ from mefnet_jax.datasets.megc_flow import builder
 from mefnet_jax.evaluation import by_database, metrics
 from mefnet_jax.runs import errors, findings
 from mefnet_jax.synthetic import release as synthetic
-from tests.fixtures import protocol_runs
+from tests.fixtures import model_files, protocol_runs
 
 
 @pytest.fixture(scope='module')
@@ -124,6 +124,7 @@ def test_the_config_runs_from_folder_to_report(
   ]
   found = audit.find(evidence.from_run(tmp_path / 'w'))
   assert found['leaks'] == []
+  model_files.check(tmp_path / 'w')
   assert 'near-identical clips on both sides' in found['not_checked']
 
 

@@ -1,0 +1,56 @@
+"""What a run leaves as a model is all that its answers depend on."""
+
+import numpy as np
+import pytest
+
+from configs import base_cnn, mfcnn_multimodal, residual
+from mefnet_jax.report import figures
+from mefnet_jax.synthetic import release as synthetic
+from tests.fixtures import model_files, protocol_runs, stand_ins
+
+
+@pytest.fixture(autouse=True)
+def undrawn(monkeypatch):
+  monkeypatch.setattr(figures, 'draw', stand_ins.undrawn)
+
+
+@pytest.mark.parametrize(
+  'change',
+  [
+    {'scale': 'train'},
+    {'protocol.statistics': 'folds'},
+    {'protocol.statistics': 'all'},
+    {'train.selection': 'oracle', 'train.evaluate_every': 1},
+  ],
+  ids=lambda change: '-'.join(map(str, change.values())),
+)
+def test_scales_go_with_the_weights(change, tiny_smic, tmp_path):
+  config = base_cnn.get_config()
+  config.update_from_flattened_dict(change)
+  protocol_runs.carried_out(config, tiny_smic, tmp_path / 'w')
+  model_files.check(tmp_path / 'w')
+  moments = {}
+  for file in (tmp_path / 'w' / 'model').glob('*.safetensors'):
+    moments[file.name] = file.stat().st_size
+  assert len(moments) == 3
+  if 'protocol.statistics' in change:  # a mean and a spread of each pixel
+    assert min(moments.values()) > 2 * 4 * 9 * 16 * 16
+
+
+@pytest.mark.slow
+def test_residual_units(tiny_smic, tmp_path):
+  config = residual.get_config()
+  config.model.update(depth=(1,), width=(4,))
+  protocol_runs.carried_out(config, tiny_smic, tmp_path / 'w')
+  model_files.check(tmp_path / 'w')
+
+
+@pytest.mark.slow
+def test_sounds_and_words(tmp_path):
+  root = synthetic.write(
+    'smic', tmp_path / 'smic', clips=3, subjects=4, multimodal=True, processes=1
+  )
+  config = mfcnn_multimodal.get_config()
+  protocol_runs.carried_out(config, root, tmp_path / 'w')
+  model_files.check(tmp_path / 'w')
+  assert np.isfinite(model_files.answers(tmp_path / 'w')).all()
