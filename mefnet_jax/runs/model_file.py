@@ -140,7 +140,7 @@ def _check_types(path, found):
     ),
   }.items():
     if not fine:
-      raise errors.UserError(f'{path}: {key}: not what a model is described by')
+      raise errors.UserError(f'{path}: {key}: not as mefnet_jax writes it')
 
 
 def _check_members(path, members):
