@@ -21,7 +21,7 @@ import rich.table
 
 from mefnet_jax.datasets import contact_sheet, directories, inspection, registry
 from mefnet_jax.preprocess import clip_records
-from mefnet_jax.runs import cli, errors, findings
+from mefnet_jax.runs import clean, cli, errors, findings
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -181,8 +181,8 @@ def _show(release, problem, tree, clips):
   if clips:
     console.print(_clip_table(listed(release)))
   verdict = f'not usable: {problem}' if problem else 'usable'
-  console.print(f'a tree looks like: {tree}', soft_wrap=True, markup=False)
-  console.print(f'{release.root}: {verdict}', soft_wrap=True, markup=False)
+  for line in (f'a tree looks like: {tree}', f'{release.root}: {verdict}'):
+    console.print(clean.terminal(line), soft_wrap=True, markup=False)
 
 
 def _count_table(found, published):
@@ -193,17 +193,21 @@ def _count_table(found, published):
   own, theirs = (c.get('by_subject', {}) for c in (found, published))
   names = [name for name in found if name != 'by_subject']
   for name in names:
-    made.add_row(rich.markup.escape(name), *_both(found, published, name))
+    made.add_row(_cell(name), *_both(found, published, name))
   other = [n for n in {**theirs, **own} if own.get(n, 0) != theirs.get(n, 0)]
   if theirs and not other:
     made.add_row('clips of each subject', 'as published', '')
   for name in other if theirs else ():
-    made.add_row(name, *_both(own, theirs, name))
+    made.add_row(_cell(name), *_both(own, theirs, name))
   return made
 
 
 def _both(found, published, name):
   return str(found.get(name, 0)), str(published.get(name, ''))
+
+
+def _cell(text):
+  return rich.markup.escape(clean.terminal(text))
 
 
 def _clip_table(clips):
@@ -213,7 +217,7 @@ def _clip_table(clips):
   for one in clips:
     marks = f'{one["onset"]}, {one["apex"]}, {one["offset"]}'
     texts = (one['clip'], one['class'], marks, str(one['frames']))
-    made.add_row(*map(rich.markup.escape, (*texts, '; '.join(one['told']))))
+    made.add_row(*map(_cell, (*texts, '; '.join(one['told']))))
   return made
 
 

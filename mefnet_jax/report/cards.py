@@ -8,6 +8,8 @@ to be unknown.
 import json
 from typing import Any
 
+from mefnet_jax.runs import clean
+
 _ORIGIN = {
   'synthetic': 'Rendered faces with the folder layout of the real release, '
   'made by `mefnet_jax.synthetic`. No person is shown.',
@@ -31,10 +33,25 @@ def write_cards(summary: dict[str, Any]) -> dict[str, str]:
   Args:
     summary: the content of report.json.
   """
-  return {
-    'model_card.md': model_card(summary),
-    'data_sheet.md': data_sheet(summary),
+  safe = {
+    key: value if key in ('config', 'command') else _text(value)
+    for key, value in summary.items()
   }
+  return {
+    'model_card.md': model_card(safe),
+    'data_sheet.md': data_sheet(safe),
+  }
+
+
+def _text(value):
+  """Every text in a value so that Markdown takes it for text alone."""
+  if isinstance(value, str):
+    return clean.markdown(value)
+  if isinstance(value, dict):
+    return {key: _text(x) for key, x in value.items()}
+  if isinstance(value, list | tuple):
+    return [_text(x) for x in value]
+  return value
 
 
 def model_card(summary: dict[str, Any]) -> str:
@@ -50,13 +67,13 @@ def model_card(summary: dict[str, Any]) -> str:
             'Network': '{model}, {parameters:,} parameters'.format(**summary),
             'Input': _stream(summary),
             'Output': f'probabilities of {", ".join(summary["classes"])}',
-            'Settings': f'`{json.dumps(summary["config"].get("model", {}))}`',
-            'Training': f'`{json.dumps(summary["config"].get("train", {}))}`',
+            'Settings': _code(summary['config'].get('model', {})),
+            'Training': _code(summary['config'].get('train', {})),
             'Protocol': summary['protocol'],
             'Selection of the epoch': summary['selection'],
             'Seeds': ', '.join(map(str, summary['seeds'])),
             'Hardware': summary['device'],
-            'Command': f'`{summary["command"]}`',
+            'Command': clean.code(summary['command']),
           }
         ),
         '## Intended use',
@@ -119,7 +136,7 @@ def data_sheet(summary: dict[str, Any]) -> str:
         if kind == 'synthetic'
         else 'Not known to this run: see the publication of the release.',
         '## Preparation',
-        f'`{json.dumps(config)}`',
+        _code(config),
         'The maps are read as they are stored.'
         if maps
         else 'Clips are cut out, aligned and interpolated to a fixed number of '
@@ -138,6 +155,10 @@ def data_sheet(summary: dict[str, Any]) -> str:
     )
     + '\n'
   )
+
+
+def _code(settings):
+  return clean.code(json.dumps(settings))
 
 
 def _notices(summary):

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from mefnet_jax.evaluation import paired_tests
-from mefnet_jax.runs import facts, predictions
+from mefnet_jax.runs import clean, facts, predictions
 
 _TESTS = ('accuracy', 'uar', 'uf1')
 
@@ -50,12 +50,19 @@ def markdown(found: dict[str, Any]) -> str:
     '| runs | score | one | other | difference | 95 % interval | p, subjects '
     'permuted | Holm |\n|---|---|---|---|---|---|---|---|'
   )
-  notices = [f'**{x}**: {", ".join(y)}.' for x, y in found['notices'].items()]
+  notices = [
+    f'**{clean.markdown(word)}**: {clean.markdown(", ".join(runs))}.'
+    for word, runs in found['notices'].items()
+  ]
+  pairs = [
+    pair | {side: clean.markdown(pair[side]) for side in ('one', 'other')}
+    for pair in found['pairs']
+  ]
   return '\n\n'.join(
     [
       *notices,
-      '\n'.join([head, *(x for pair in found['pairs'] for x in _rows(pair))]),
-      *(_sentences(pair) for pair in found['pairs']),
+      '\n'.join([head, *(row for pair in pairs for row in _rows(pair))]),
+      *(_sentences(pair) for pair in pairs),
       f"Holm's correction: over {len(found['pairs'])} comparison(s) per test.",
     ]
   )

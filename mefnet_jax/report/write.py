@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 
+import rich.markup
 import rich.table
 import rich.text
 from absl import logging
@@ -11,7 +12,7 @@ from absl import logging
 from mefnet_jax.evaluation import by_database, results
 from mefnet_jax.report import cards, figures
 from mefnet_jax.report.page import build, faces
-from mefnet_jax.runs import errors, facts, files, findings, metrics_log
+from mefnet_jax.runs import clean, errors, facts, files, findings, metrics_log
 
 # The files of a workdir that the page links to, in the order of its list.
 _FILES = {
@@ -132,7 +133,11 @@ def _by_database(summary):
     made.add_column(name, justify='right')
   for row in summary['databases']:
     own = [f'{row["metrics"][key]:.3f}' for key in ('uf1', 'uar', 'accuracy')]
-    made.add_row(by_database.title(row), str(row['clips']), *own)
+    made.add_row(
+      rich.markup.escape(clean.terminal(by_database.title(row))),
+      str(row['clips']),
+      *own,
+    )
   return made
 
 

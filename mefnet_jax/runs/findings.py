@@ -56,7 +56,10 @@ def table(
   Equal findings of several clips share a row; all single ones are where
   `all_are` says, by default 'in findings.csv' (`write`).
   """
-  made = rich.table.Table(title=title or 'Release', title_justify='left')
+  made = rich.table.Table(
+    title=rich.markup.escape(clean.terminal(title or 'Release')),
+    title_justify='left',
+  )
   for column in ('', 'clip', 'file', 'what'):
     made.add_column(column, overflow='fold')
   rows = _rows(findings)
