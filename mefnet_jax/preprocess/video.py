@@ -6,13 +6,16 @@ or before time 0. Frames are turned as the container says, and pixels that are
 not square are made so.
 """
 
+import contextlib
 import functools
 import os
+import time
 import typing
 
 import numpy as np
 
 from mefnet_jax.preprocess import decoding, images, media
+from mefnet_jax.runs import cache, errors, files
 
 if typing.TYPE_CHECKING:
   from collections.abc import Iterator, Sequence
@@ -20,6 +23,8 @@ if typing.TYPE_CHECKING:
 SUFFIXES = media.VIDEOS
 # Matroska's and Flash's clock ticks once a millisecond.
 _TICK = 0.0011
+_LONG = 1.0  # seconds: what took more is worth a file in the cache
+_FORM = 1  # to be raised with what decoding finds
 _UNEVEN = 0.1  # of a frame: less is the jitter of a clock
 
 
@@ -57,7 +62,7 @@ def count(path: str | os.PathLike) -> int:
 
 
 def scan(path: str | os.PathLike) -> Scan:
-  """Decodes a video once and says what is in it; remembered in this process.
+  """Decodes a video once and says what is in it; remembered.
 
   Raises:
     ValueError: no video, one that is damaged from its beginning, or one beyond
@@ -119,7 +124,34 @@ def positions(
 
 @functools.lru_cache(maxsize=4096)
 def _scan(path, state):
-  del state  # a file that was changed is read again
+  """The scan of a file in a state; that of a long video is kept on disk."""
+  name = cache.digest(_FORM, os.path.abspath(path), state)
+  kept = cache.root() / 'videos' / f'{name}.json'
+  known = _from_json(cache.read_json(kept))
+  if known is not None:
+    return known
+  began = time.monotonic()
+  found = _decoded(path)
+  if time.monotonic() - began > _LONG:
+    with contextlib.suppress(OSError, errors.UserError):  # it only saves time
+      files.write_json(cache.made(kept.parent) / kept.name, found._asdict())
+  return found
+
+
+def _from_json(content):
+  """What `Scan._asdict` was; None if it is damaged."""
+  times, size, notes = (content.get(field) for field in Scan._fields)
+  if not (
+    times and size and all(isinstance(x, list) for x in content.values())
+  ):
+    return None
+  whole = all(isinstance(t, float | None) for t in times)
+  whole = whole and len(size) == 2 and all(isinstance(n, int) for n in size)
+  whole = whole and all(isinstance(note, str) for note in notes)
+  return Scan(tuple(times), tuple(size), tuple(notes)) if whole else None
+
+
+def _decoded(path):
   with decoding.opened(path, threads='AUTO') as decoder:
     times, size = [], None
     for frame in decoder.shown():

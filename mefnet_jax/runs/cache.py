@@ -3,6 +3,7 @@
     <root>/clips/<dataset>/<name>/1.0.0/   prepared clips, a TFDS dataset
     <root>/synthetic/<name>/               synthetic releases
     <root>/hashes/<name>.json              hashes of release files by their stat
+    <root>/videos/<name>.json              times of the frames of long videos
 
 <root> is the environment variable MEFNET_CACHE, or ~/.cache/mefnet_jax.
 """

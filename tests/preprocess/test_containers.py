@@ -1,11 +1,14 @@
 """A video is not a script: what is opened, and for how long."""
 
+import av
+import numpy as np
 import pytest
 
 from mefnet_jax.datasets import registry
 from mefnet_jax.preprocess import (
   containers,
   decoding,
+  sound,
   video,
 )
 from tests.fixtures import videos
@@ -81,3 +84,42 @@ def test_names_are_no_addresses(tmp_path, monkeypatch):
     (tmp_path / 'a.mp4').rename(tmp_path / name)
     assert video.count(name) == 9
     (tmp_path / name).rename(tmp_path / 'a.mp4')
+
+
+@pytest.mark.parametrize('damage', [None, '{', '{"times": [1]}', '[]'])
+def test_a_long_video_is_decoded_once(tmp_path, monkeypatch, damage):
+  monkeypatch.setenv('MEFNET_CACHE', str(tmp_path / 'cache'))
+  monkeypatch.setattr(video, '_LONG', -1)
+  path = videos.write(tmp_path / 'a.mp4', videos.shades(9), turn=(90,))
+  first = video.scan(path)
+  (kept,) = (tmp_path / 'cache' / 'videos').iterdir()
+  video._scan.cache_clear()  # as in the next process
+  if damage is None:
+    monkeypatch.setattr(decoding, 'opened', None)
+  else:
+    kept.write_text(damage)
+  assert video.scan(path) == first
+
+
+def test_a_cache_that_cannot_be_written_costs_time_only(tmp_path, monkeypatch):
+  (tmp_path / 'file').write_text('')
+  monkeypatch.setenv('MEFNET_CACHE', str(tmp_path / 'file'))
+  monkeypatch.setattr(video, '_LONG', -1)
+  path = videos.write(tmp_path / 'a.mp4', videos.shades(9))
+  assert video.count(path) == 9
+
+
+def test_a_playlist_is_no_sound_track(tmp_path):
+  with av.open(str(tmp_path / 'b.mkv'), 'w') as container:
+    stream = container.add_stream('pcm_s16le', rate=sound.RATE)
+    stream.layout = 'mono'
+    samples = np.ones((1, 8000), np.int16)
+    frame = av.AudioFrame.from_ndarray(samples, 's16', 'mono')
+    frame.rate = sound.RATE
+    container.mux(stream.encode(frame))
+    container.mux(stream.encode())
+  assert len(sound.read(tmp_path / 'b.mkv')) == 8000
+  path = tmp_path / 'a.mkv'
+  path.write_text('ffconcat version 1.0\nfile b.mkv\n')
+  with pytest.raises(ValueError, match='not a video'):
+    sound.read(path)
