@@ -127,7 +127,9 @@ def test_commands_exist_and_know_their_flags(path):
     text = head + rows
   for module, rest in re.findall(_COMMAND, text):
     if module.split('.')[0] in TOPS:
-      flags = re.findall(r'(?<=[\s\[])--([a-z_-]+)', rest.split(' && ')[0])
+      flags = re.findall(
+        r'(?<=[\s\[])--([a-z][a-z0-9_-]*)', rest.split(' && ')[0]
+      )
       unknown = set(flags) - flags_of(module)
       assert not unknown, f'{module}: {unknown}'
 
@@ -141,13 +143,34 @@ def flags_of(module):
   if spec.submodule_search_locations:
     file = file.parent / '__main__.py'
   assert file.exists(), f'{module} is no command'
-  names = set()
-  for near in [file, *file.parent.glob('*.py'), *PACKAGE.glob('runs/cli.py')]:
-    source = near.read_text()
-    names |= set(re.findall(r"'--([a-z_-]+)'", source))
-    names |= set(re.findall(r"DEFINE_\w+\(\s*'([\w-]+)'", source))
-    names |= set(re.findall(r"^\s+'([a-z-]+)',$", source, re.MULTILINE))
-  return names | {f'no{name}' for name in names} | {'help'}
+  near = [file, *file.parent.glob('*.py'), PACKAGE / 'runs' / 'cli.py']
+  names = set().union(*map(flags_in, near))
+  return names | {f'no{name}' for name in names}
+
+
+@functools.cache
+def flags_in(file):
+  """What a source defines as a flag."""
+  source = file.read_text()
+  names = {'help'}
+  names |= set(re.findall(r"'--([a-z0-9_-]+)'", source))
+  names |= set(re.findall(r"DEFINE_\w+\(\s*'([\w-]+)'", source))
+  return names | set(
+    re.findall(r"^\s+'([a-z0-9][a-z0-9-]*)',$", source, re.MULTILINE)
+  )
+
+
+OTHERS = {'gpus-per-node', 'depth'}  # of programs that are not ours
+
+
+@with_code
+def test_flags_in_a_sentence_are_some_commands(path):
+  every = set(OTHERS)
+  for top in set(TOPS) - {'configs', 'docs'}:
+    for file in ROOT.joinpath(top).rglob('*.py'):
+      every |= flags_in(file)
+  for name in found(path, r'(?<![\w-])--([a-z][a-z0-9_-]*)(?!\w*[.])'):
+    assert {name, name.removeprefix('no')} & every, name
 
 
 @with_code
@@ -255,6 +278,18 @@ def test_notebooks_have_the_address_of_the_repository():
     links = re.findall(r'github(?:\.com)?/[\w-]+/mefnet_jax', path.read_text())
     assert len(links) >= 2
     assert {x.replace('github/', 'github.com/') for x in links} == {address}
+
+
+def test_ruff_of_the_hooks_is_the_one_that_was_tested():
+  hooks = yaml.safe_load((ROOT / '.pre-commit-config.yaml').read_text())
+  asked = {
+    requirement
+    for repo in hooks['repos']
+    for hook in repo['hooks']
+    for requirement in hook['additional_dependencies']
+  }
+  tested = (ROOT / 'constraints.txt').read_text().split()
+  assert asked == {one for one in tested if one.startswith('ruff==')}
 
 
 def examples(heading):
