@@ -132,7 +132,7 @@ def _tokens(file, length):
 def _nothing(root, name, by_clip):
   row = next(iter(by_clip.values()))
   folder = (row.frames or row.files)[0].parent
-  wanted = ' or '.join(f'{folder.name}{s}' for s in SUFFIXES[name])
+  wanted = ' or '.join(f'{folder.name}{s}' for s in SUFFIXES[name][:4])
   return (
     f'{root}: no clip has {name}; expected files such as {wanted} in {folder}'
   )

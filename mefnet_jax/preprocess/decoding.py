@@ -15,6 +15,8 @@ if typing.TYPE_CHECKING:
   import av
 
 MOST_FRAMES = 10**6
+# Packets in which a key frame is looked for.
+_MOST_BEFORE = 2000
 # Pixels that are longer than this are a damaged header.
 _MOST_ASPECT = 8
 # Containers whose time 0 is the first moment that is shown.
@@ -156,8 +158,11 @@ class Decoder:
           self._begin = None if packet.is_discard else packet.pts
       if found:
         yield packet
-      else:
-        before.append(packet)
+        continue
+      before.append(packet)
+      if len(before) > _MOST_BEFORE:  # a stream that is renewed bit by bit
+        yield from before
+        found, before = True, []
     if not found:
       yield from before
 

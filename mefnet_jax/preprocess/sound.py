@@ -5,7 +5,7 @@ import warnings
 
 import numpy as np
 
-from mefnet_jax.preprocess import containers, headers, images
+from mefnet_jax.preprocess import containers, headers, images, media
 from mefnet_jax.runs import errors
 
 RATE = 16_000  # samples a second that everything is brought to
@@ -13,8 +13,7 @@ WINDOW, HOP = 512, 160
 LOWEST, HIGHEST = 60.0, 7600.0  # Hz
 RANGE = 80.0  # dB below the loudest that are kept
 LONGEST = 60  # seconds that are read
-VIDEOS = ('.avi', '.mp4', '.mov', '.mkv', '.webm')
-SUFFIXES = ('.wav', *VIDEOS)
+SUFFIXES = ('.wav', *media.VIDEOS)
 
 
 def read(path: pathlib.Path) -> np.ndarray:

@@ -1,6 +1,10 @@
 """The number of a frame: the integer that varies within its clip."""
 
+import re
+
+import hypothesis
 import pytest
+from hypothesis import strategies as st
 
 from mefnet_jax.datasets import directories, registry
 
@@ -38,6 +42,33 @@ def test_the_integer_that_varies_is_the_frame(tmp_path, kind):
   assert not found.why
   assert [f.name for f in found.files] == NAMES[kind][-33:]
   assert found.aside == (('x.jpg',) if kind == 'browser' else ())
+
+
+TEXT = st.text(
+  st.characters(exclude_categories=['C', 'Z'], exclude_characters='/\\\\.'),
+  max_size=8,
+)
+
+
+@hypothesis.given(
+  before=TEXT,
+  after=TEXT,
+  constant=st.integers(0, 99),
+  width=st.integers(0, 6),
+  numbers=st.sets(st.integers(0, 10**6), min_size=2, max_size=12),
+)
+@hypothesis.settings(max_examples=200)
+def test_whatever_stands_around_the_number(
+  tmp_path_factory, before, after, constant, width, numbers
+):
+  """Digits at its sides would make it another number."""
+  before = f'f{constant}_' + before.rstrip('0123456789')
+  after = re.sub('^[0-9]+', '', after) + f'_of_{constant}'
+  hypothesis.assume(not directories._COPY.search(after))
+  folder = tmp_path_factory.mktemp('c', numbered=True) / 'c'
+  clip(folder, [f'{before}{n:0{width}d}{after}.png' for n in numbers])
+  found = directories.frames(folder)
+  assert (found.numbers, found.why) == (tuple(sorted(numbers)), '')
 
 
 def test_second_copies_are_set_aside(tmp_path):

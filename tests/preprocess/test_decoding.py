@@ -147,11 +147,15 @@ def test_forms_of_pixels(tmp_path, codec, form, suffix, size):
     assert abs(frame.image.mean() - level) < 4
 
 
-def test_interlaced_fields_are_told(tmp_path):
-  path = tmp_path / 'a.mpg'
-  options = {'flags': '+ildct+ilme', 'qscale': '2'}
-  videos.write(path, videos.shades(10), 'mpeg2video', options=options)
-  assert video.count(path) == 10
+@pytest.mark.parametrize('suffix', ['mpg', 'ts'])
+def test_interlaced_fields_are_told(tmp_path, suffix):
+  codec = 'mpeg2video' if suffix == 'mpg' else 'libx264'
+  options = {'flags': '+ildct+ilme', 'b': '4M', 'bf': '0'}
+  path = tmp_path / f'a.{suffix}'
+  videos.write(path, videos.shades(10), codec, options=options)
+  assert videos.numbers_shown(path) == list(range(10))
+  (note,) = video.scan(path).notes
+  assert 'interlaced' in note
 
 
 @pytest.mark.parametrize('suffix', ['avi', 'mkv', 'ts', 'mp4'])
