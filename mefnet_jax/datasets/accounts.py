@@ -33,15 +33,30 @@ def closed(
     release: as read; its `places` are looked at.
     single: whether each picture is a clip, as flow maps are.
   """
-  if not release.places:
-    return release
   sweep = _Sweep(release, single)
   for place in release.places:
     sweep.look(place)
   rows = tuple(r for r in release.rows if r.clip not in sweep.spoilt)
-  return dataclasses.replace(
-    release, rows=rows, findings=(*release.findings, *sweep.told)
-  )
+  told = _apart([*release.findings, *sweep.told], {row.clip for row in rows})
+  return dataclasses.replace(release, rows=rows, findings=tuple(told))
+
+
+def _apart(told, taken) -> 'Iterator[findings.Finding]':
+  """The findings, each thing that is left out under a name of its own.
+
+  Two folders of one clip's name are two losses, and neither is the clip of
+  that name that was read.
+  """
+  for finding in told:
+    if finding.kind == findings.LEFT_OUT:
+      (name,) = findings.lost([finding])
+      own, number = name, 2
+      while own in taken:
+        own, number = f'{name} ({number})', number + 1
+      taken.add(own)
+      if own != name:
+        finding = dataclasses.replace(finding, clip=own)
+    yield finding
 
 
 class _Sweep:

@@ -209,7 +209,7 @@ def test_repeated_rows_are_one_clip(tmp_path):
   (root / 'clips.csv').write_text('\n'.join(['path,subject,label', *lines]))
   release = read(root)
   assert len(release.rows) == 12
-  assert lost(release) == {'negative/ben/clip (again)'}
+  assert lost(release) == {'negative/ben/clip (2)'}
 
 
 def test_a_cell_may_hold_any_separator(tmp_path):

@@ -88,7 +88,7 @@ def _release(root, file, entries, listed):
     if row.clip in taken:
       shown = directories.shown(row.place, root)
       what = f'named twice with another subject, label or end: {row.clip}'
-      _leave_out(listed, f'{row.clip} (again)', shown, what)
+      _leave_out(listed, row.clip, shown, what)
       continue
     taken[row.clip] = row
   # By subject: the tree's own order would tell the class.
