@@ -18,7 +18,7 @@ from scipy import stats
 
 from experiments import proof_figures
 from mefnet_jax import datasets, saliency
-from mefnet_jax.explain import methods, networks, places, runs, truth
+from mefnet_jax.explain import face_regions, methods, networks, runs, truth
 from mefnet_jax.runs import cli, errors, files, xla
 
 SIZE = 64  # pixels a side of the face crop in which maps meet the truth
@@ -47,13 +47,13 @@ def measure(run: runs.Run, wanted: str) -> dict:
   Raises:
     UserError: the run's release has no truth.
   """
-  index = runs.choose(run, wanted)
+  index = runs.choose_clips(run, wanted)
   truths = _truths(run, index)
   kept = np.array([not one.blink for one in truths])
   index = index[kept]
   truths = [one for one in truths if not one.blink]
   names = tuple(run.clips.clip[i] for i in index)
-  faces = list(places.find(run.config.dataset, names).values())
+  faces = list(face_regions.find(run.config.dataset, names).values())
   target = run.probabilities[index].argmax(1)
   maps = methods.explain(run, index, target, METHODS)
   masks = np.stack(
@@ -164,21 +164,21 @@ def _curves(run, index, target, maps):
 
 
 def _probabilities(model, x, params):
-  return jax.nn.softmax(networks.whole(model, x, params)[0])
+  return jax.nn.softmax(networks.apply(model, x, params)[0])
 
 
 def _completeness(run, index, target):
   """Largest gap of integrated gradients, in shares of the largest rise."""
   gaps, rises = [], []
-  f = functools.partial(networks.whole, run.model.network)
+  f = functools.partial(networks.apply, run.model.network)
   for fold in np.unique(run.held_out[index]):
     at = np.flatnonzero(run.held_out[index] == fold)
     x, params = run.views(index[at]), run.weights(fold)
     given = dict(args=(params,))
-    parts = networks.functions(
+    parts = networks.decompose(
       run.model.network, params, run.views(index[at][:1])
     )
-    maps = networks.integrated(
+    maps = networks.integrated_gradients(
       parts, x, target[at], params, steps=methods.STEPS, rows=64
     )
     gap, rise = saliency.completeness_gap(f, x, maps, target[at], **given)

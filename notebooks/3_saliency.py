@@ -81,7 +81,7 @@ from mefnet_jax.explain import networks, runs as finished
 
 run = finished.load(runs / 'mecnn')
 index = finished.choose(run, '1')
-f = functools.partial(networks.whole, run.model.network)
+f = functools.partial(networks.apply, run.model.network)
 x = run.views(index)
 target = run.probabilities[index].argmax(1)
 weights = run.weights(run.held_out[index[0]])

@@ -22,18 +22,18 @@ def main(file):
   model = models.build('base', num_classes=3)
   params = jax.jit(model.init)(jax.random.key(0), {'face': x[:1]})['params']
   params = step_ours.with_weights(params, given)
-  parts = networks.functions(model, params, {'face': x[:2]})
+  parts = networks.decompose(model, params, {'face': x[:2]})
   given = dict(rows=64)
   key = jax.random.key(0)
 
   def integrated(x, target):
-    maps = networks.integrated(
+    maps = networks.integrated_gradients(
       parts, {'face': x}, target, params, steps=task.STEPS, **given
     )
     return np.asarray(maps['face'])
 
   def smooth(x, target):
-    maps = networks.smoothed(
+    maps = networks.smooth_grad(
       parts, {'face': x}, target, params, samples=task.STEPS, key=key, **given
     )
     return np.asarray(maps['face'])

@@ -1,4 +1,4 @@
-"""Saliency of a run's held-out clips: maps, pictures, tables.
+"""Saliency of the held-out clips of a run: maps, pictures and tables.
 
 The attribution methods themselves are in `mefnet_jax.saliency`.
 """

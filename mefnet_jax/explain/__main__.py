@@ -1,4 +1,4 @@
-r"""Shows why: saliency of held-out clips, each by the fold that never saw it.
+r"""Saliency of held-out clips, each by the fold that did not train on it.
 
 python -m mefnet_jax.explain --workdir=runs/mfcnn --out=why/mfcnn
 python -m mefnet_jax.explain --workdir=runs/mfcnn --out=why/two \
@@ -13,37 +13,39 @@ from absl import flags
 from mefnet_jax.runs import cli, errors, files
 
 _WORKDIR = flags.DEFINE_string('workdir', None, 'Folder of a finished run.')
-_OUT = flags.DEFINE_string('out', None, 'A new folder for what is found.')
+_OUT = flags.DEFINE_string('out', None, 'A new folder for the results.')
 _CLIPS = flags.DEFINE_string(
-  'clips', '12', 'Names with commas between, a number of clips, or all.'
+  'clips', '12', 'Names separated by commas, a number of clips, or all.'
 )
 _METHODS = flags.DEFINE_list(
   'methods',
   None,
-  'Of gradient, gradient_x_input, smooth_grad, '
-  'integrated_gradients, grad_cam, occlusion, regions, attention; '
-  'all of them if not given.',
+  'Any of gradient, gradient_x_input, smooth_grad, integrated_gradients, '
+  'grad_cam, occlusion, regions and attention; all by default.',
 )
 _TARGET = flags.DEFINE_enum(
-  'target', 'predicted', ['predicted', 'label'], 'Whose score is explained.'
+  'target',
+  'predicted',
+  ['predicted', 'label'],
+  'The class whose score is explained.',
 )
 _LAYER = flags.DEFINE_string(
-  'layer', '', 'Grad-CAM: a layer that the network names in `out`.'
+  'layer', '', 'For Grad-CAM: a layer that the network names in `out`.'
 )
 _TRUTH = flags.DEFINE_string(
-  'truth', None, 'Truth of a synthetic release; by default beside it.'
+  'truth', None, 'Ground truth of a synthetic release; by default beside it.'
 )
 _FACES = flags.DEFINE_bool(
   'show-faces',
   None,
-  'Draw upon the faces. Synthetic ones are shown by '
-  'default; of real ones only the outline, for their licences restrict what '
-  'may be shown: ask yours before you share anything made with this flag.',
+  'Draw the maps over the faces. Synthetic faces are shown by default; real '
+  'ones only in outline, because their licences restrict what may be shown: '
+  'read yours before you share anything made with this flag.',
 )
 
 
-def main():
-  """Explains what the flags say; writes aside, then renames."""
+def main() -> None:
+  """Explains the clips that the flags name; writes the folder atomically."""
   for flag, value in (('workdir', _WORKDIR.value), ('out', _OUT.value)):
     if not value:
       raise errors.UserError(f'--{flag} is missing: see --help')
@@ -65,24 +67,24 @@ def main():
   print(f'written: {out}')
 
 
-def explain(workdir: pathlib.Path, out: pathlib.Path):
-  """Maps, pictures and tables of a run, as the flags ask for them."""
-  from mefnet_jax.explain import methods, places, privacy, runs
+def explain(workdir: pathlib.Path, out: pathlib.Path) -> None:
+  """Writes maps, pictures and tables of a run, as the flags ask for them."""
+  from mefnet_jax.explain import face_regions, methods, privacy, runs
 
   names = tuple(_METHODS.value or methods.NAMES)
   methods.check(names)
   if _LAYER.value and 'grad_cam' not in names:
     raise errors.UserError(
-      f'--layer={_LAYER.value} is of grad_cam: add it to --methods'
+      f'--layer={_LAYER.value} is used by grad_cam: add it to --methods'
     )
   run = runs.load(workdir)
-  index = runs.choose(run, _CLIPS.value)
+  index = runs.choose_clips(run, _CLIPS.value)
   target = (
     run.clips.label[index]
     if _TARGET.value == 'label'
     else run.probabilities[index].argmax(1)
   )
-  found = places.find(
+  found = face_regions.find(
     run.config.dataset, tuple(run.clips.clip[i] for i in index)
   )
   faces = list(found.values())
@@ -96,7 +98,7 @@ def explain(workdir: pathlib.Path, out: pathlib.Path):
   own = methods.attention(run, index) if 'attention' in names else {}
   _write_attention(out, run, target, own)
   _write_tables(out, run, index, target, maps, faces)
-  shown = privacy.shown({**maps, 'out': own}, run, show)
+  shown = privacy.coarsen({**maps, 'out': own}, run, show)
   _write_arrays(out, run, index, target, shown, faces)
   del shown['out']
   _write_pictures(out, run, index, target, shown, faces, show)
@@ -144,7 +146,7 @@ def _write_tables(out, run, index, target, maps, faces):
 
 
 def _write_attention(out, run, target, own):
-  """The weights of the channels by class, where the network has some."""
+  """Draws the channel weights by class, if the network has any."""
   from mefnet_jax.explain import tables
 
   weights = {name: a for name, a in own.items() if a.ndim == 2}
@@ -166,7 +168,7 @@ def _kind(run):
 
 
 def _truth(run):
-  """The folder of the truth, if there is one."""
+  """The folder of the ground truth, if there is one."""
   from mefnet_jax import datasets
   from mefnet_jax.explain import truth
 
@@ -188,24 +190,24 @@ def _write_pictures(out, run, index, target, maps, faces, show):
   for at, i in enumerate(index):
     face, name = faces[at], run.clips.clip[i]
     ground = pictures.backgrounds(run.clips.streams['face'][i], face, show=show)
-    rows = pictures.rows_of(maps, at, face, ground)
+    rows = pictures.overlays_by_method(maps, at, face, ground)
     head = _head(run, i, target[at])
     pictures.save_png(folder / f'{name}.png', pictures.strip(rows, head))
-    film = pictures.film(rows, head)
-    pictures.save_gif(folder / f'{name}.gif', film)
-    videos = pictures.save_mp4(folder / f'{name}.mp4', film)
+    animation = pictures.animation(rows, head)
+    pictures.save_gif(folder / f'{name}.gif', animation)
+    videos = pictures.save_mp4(folder / f'{name}.mp4', animation)
   if not videos:
-    print('No MP4: pip install av. The GIFs show the same.')
+    print('No MP4 was written: pip install av. The GIFs show the same.')
 
 
 def _head(run, i, target):
   classes = run.clips.classes
-  said = run.probabilities[i].argmax()
+  predicted = run.probabilities[i].argmax()
   return [
     *run.notices,
     run.clips.clip[i],
     f'true {classes[run.clips.label[i]]}',
-    f'predicted {classes[said]} ({run.probabilities[i].max():.0%})',
+    f'predicted {classes[predicted]} ({run.probabilities[i].max():.0%})',
     f'why {classes[target]}',
     f'held out in {run.folds[run.held_out[i]]}',
   ]

@@ -1,8 +1,7 @@
-"""The 68 landmarks of an average face, for images in which none are sought.
+"""The 68 landmarks of an average face, for images without landmark detection.
 
-The mean of the 16 SYNTHETIC people of the default release, both halves of the
-face made equal, in shares of the face crop; a face crop of a real release
-frames a face much alike.
+The mean over the 16 SYNTHETIC people of the default release, made symmetric,
+in fractions of the face crop. Face crops of real releases are framed alike.
 """
 
 import numpy as np

@@ -1,4 +1,4 @@
-"""Features of a run's network, for probes of what they tell about people."""
+"""Features of a run's network, to probe whether they identify people."""
 
 import functools
 import pathlib
@@ -16,26 +16,27 @@ _BATCH = 32
 
 
 def dense_features(workdir: pathlib.Path) -> dict[str, np.ndarray]:
-  """What the dense layers of the first fold's network make of each clip.
+  """Returns the dense features of each clip, by the network of the first fold.
 
   Args:
     workdir: of a finished run.
 
   Returns:
-    Clip to (D,): the outputs of all dense layers but the logits.
+    For each clip (D,) outputs of all dense layers except the logits.
 
   Raises:
-    errors.UserError: workdir holds no finished run, or a damaged model.
+    errors.UserError: the workdir does not hold a finished run, or its model is
+      damaged.
   """
   config = workdirs.read_config(workdir)
   model = models.load(workdir)
   member = model.member(model.members[0][0], config.seed)
   clips = datasets.load(config.dataset)
-  tell = jax.jit(functools.partial(_dense, model.network))
+  features = jax.jit(functools.partial(_dense, model.network))
 
   def step(index):
-    some = {name: x[index] for name, x in clips.streams.items()}
-    return tell(member.params, model.views(some, member))
+    batch = {name: x[index] for name, x in clips.streams.items()}
+    return features(member.params, model.views(batch, member))
 
   index = np.arange(len(clips.clip))
   return dict(
@@ -44,7 +45,7 @@ def dense_features(workdir: pathlib.Path) -> dict[str, np.ndarray]:
 
 
 def _dense(network, params, batch):
-  """(B, D) outputs of the dense layers, side by side, the logits left out."""
+  """(B, D) concatenated outputs of the dense layers, without the logits."""
   (logits, _), state = network.apply(
     {'params': params},
     batch,
@@ -54,5 +55,5 @@ def _dense(network, params, batch):
   )
   flat = traverse_util.flatten_dict(state['intermediates'])
   found = [x[0] for _, x in sorted(flat.items())]
-  kept = [x for x in found if x.ndim == 2 and x.shape[1] != logits.shape[1]]
-  return jax.numpy.concatenate(kept or [logits], axis=1)
+  hidden = [x for x in found if x.ndim == 2 and x.shape[1] != logits.shape[1]]
+  return jax.numpy.concatenate(hidden or [logits], axis=1)

@@ -1,24 +1,32 @@
-"""What is explained at once: clips of a fold, its weights, what is held."""
+"""Batches of clips of one fold that are explained together."""
 
 import dataclasses
 import functools
 from collections.abc import Iterator
+from typing import Any
 
 import jax
 import numpy as np
 
-from mefnet_jax.explain import networks, places, runs
+from mefnet_jax.explain import face_regions, networks, runs
 
-_CLIPS = 8  # the most of one job
-ROWS = 64  # the most clips, or points on a line, that a network sees at once
+_CLIPS = 8  # maximum number of clips in a job
+ROWS = 64  # maximum batch size of the network, in clips or points on a line
 
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-  """Clips of one fold, and what explains them.
+  """Clips of one fold, and the network that explains them.
 
-  args: what the parts take beside x. several: whether the network has several
-  streams, whose layers then begin with the stream's name.
+  Attributes:
+    parts: the network as functions.
+    x: streams (n, T, H, W, C) of the clips.
+    target: (n,) classes whose scores are explained.
+    args: further arguments of `parts`: the weights and inputs that are fixed.
+    layer: of Grad-CAM; '' for the default.
+    faces: where the parts of each clip's face are.
+    several: whether the network has several streams; the names of its layers
+      then begin with the name of their stream.
   """
 
   parts: networks.Functions
@@ -26,42 +34,48 @@ class Job:
   target: np.ndarray
   args: tuple
   layer: str
-  faces: list[places.Face] | None
+  faces: list[face_regions.Face] | None
   several: bool
 
   @property
-  def given(self) -> dict:
+  def options(self) -> dict[str, Any]:
+    """Keyword arguments of all methods of `mefnet_jax.saliency`."""
     return {'args': self.args, 'rows': ROWS}
 
-  def names(self) -> dict:
-    """Shapes of the layers that the network names."""
+  def layer_shapes(self) -> dict[str, jax.ShapeDtypeStruct]:
+    """Returns the shapes of the layers that the network names."""
     sample = jax.tree.map(lambda a: a[:1], self.x)
-    return jax.eval_shape(self.parts.whole, sample, *self.args)[1]
+    return jax.eval_shape(self.parts.apply, sample, *self.args)[1]
 
   def stream_of(self, layer: str) -> str | None:
-    """The stream of clips that a layer belongs to, None for no such."""
+    """Returns the stream that a layer belongs to; None if it is none."""
     if not self.several:
       return next(iter(self.x))
     return next((s for s in self.x if layer.startswith(f'{s}_')), None)
 
 
-def make(
-  run: runs.Run, index, target, layer: str, faces
+def make_jobs(
+  run: runs.Run,
+  index: np.ndarray,
+  target: np.ndarray,
+  layer: str,
+  faces: list[face_regions.Face] | None,
 ) -> Iterator[tuple[np.ndarray, Job]]:
-  """Jobs that together are all clips, and which places of `index` they are.
+  """Yields jobs that together cover all clips, with their positions in `index`.
 
-  A place may come twice, with the same maps. Arguments: as `methods.explain`.
+  A position may occur twice, with the same maps. For the arguments see
+  `methods.explain`.
   """
   parts = _parts(run, index)
-  for at in _together(run, index):
-    x, beside = _seen(run.views(index[at]))
+  for at in _batches(run, index):
+    x, fixed = _split_inputs(run.views(index[at]))
     yield (
       at,
       Job(
         parts,
         x,
         np.asarray(target)[at],
-        (run.weights(run.held_out[index[at[0]]]), *beside),
+        (run.weights(run.held_out[index[at[0]]]), *fixed),
         layer,
         [faces[i] for i in at] if faces else None,
         len(runs.stream_names(run)) > 1,
@@ -70,25 +84,25 @@ def make(
 
 
 def _parts(run, index):
-  """The network, in parts if it sees nothing but clips."""
-  x, beside = _seen(run.views(index[:1].repeat(2)))
-  if beside:
+  """The network as functions, decomposed if its only inputs are clips."""
+  x, fixed = _split_inputs(run.views(index[:1].repeat(2)))
+  if fixed:
     return networks.Functions(
-      functools.partial(networks.beside, run.model.network)
+      functools.partial(networks.apply_beside, run.model.network)
     )
-  return networks.functions(run.model.network, run.weights(0), x)
+  return networks.decompose(run.model.network, run.weights(0), x)
 
 
-def _together(run, index):
-  """Places in `index` that are explained at once, all of one fold.
+def _batches(run, index):
+  """Positions in `index` that are explained together, all of one fold.
 
-  As many each time, the last ones named twice if need be: so all is compiled
-  once. Where sound or words stand beside the clips, each alone: what stands
-  beside them is not explained, but held as it is.
+  All batches have the same size, with repetitions if needed, so that the
+  network is compiled once. Clips with sound or words are explained one at a
+  time: these inputs are held fixed and are not explained.
   """
   fold_N = run.held_out[index]
   step = min(_CLIPS, np.unique(fold_N, return_counts=True)[1].max())
-  if _seen(run.views(index[:1]))[1]:
+  if _split_inputs(run.views(index[:1]))[1]:
     step = 1
   for fold in np.unique(fold_N):
     at = np.flatnonzero(fold_N == fold)
@@ -96,8 +110,8 @@ def _together(run, index):
       yield np.resize(at[i : i + step], step)
 
 
-def _seen(views):
-  """The streams of clips, and in a tuple what else the network is given."""
+def _split_inputs(views):
+  """The streams of clips, and a tuple with the other inputs, if any."""
   x = {name: a for name, a in views.items() if a.ndim == 5}
   rest = {name: a for name, a in views.items() if a.ndim < 5}
   return x, (rest,) if rest else ()

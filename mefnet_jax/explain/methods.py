@@ -1,4 +1,4 @@
-"""The methods by name, over the clips of a run, each by its own fold."""
+"""Saliency methods by name, applied to held-out clips of a run."""
 
 import functools
 
@@ -6,10 +6,10 @@ import jax
 import numpy as np
 
 from mefnet_jax import saliency
-from mefnet_jax.explain import jobs, networks, places, runs
+from mefnet_jax.explain import face_regions, jobs, networks, runs
 from mefnet_jax.runs import errors
 
-STEPS = 32  # of integrated gradients, and samples of SmoothGrad
+STEPS = 32  # steps of integrated gradients, and samples of SmoothGrad
 NAMES = (
   'gradient',
   'gradient_x_input',
@@ -20,7 +20,7 @@ NAMES = (
   'regions',
   'attention',
 )
-# Maps that can also speak against the target.
+# Methods whose maps also show evidence against the target.
 SIGNED = ('gradient', 'gradient_x_input', 'smooth_grad', 'integrated_gradients')
 
 
@@ -31,40 +31,43 @@ def explain(
   names: tuple[str, ...],
   *,
   layer: str = '',
-  faces: list[places.Face] | None = None,
+  faces: list[face_regions.Face] | None = None,
 ) -> dict[str, dict[str, np.ndarray]]:
-  """Maps of some clips: method -> stream -> (n, T, H, W) float32.
+  """Computes the maps of some clips: method -> stream -> (n, T, H, W) float32.
 
   Args:
     run: a finished run.
-    index: (n,) clips; each is explained by the fold that never saw it.
-    target: (n,) the class whose score is explained.
+    index: (n,) clips; each is explained by the fold that held it out.
+    target: (n,) classes whose scores are explained.
     names: of the methods; 'regions' needs `faces`.
-    layer: of `out`, for Grad-CAM; by default the last with positions, of
-      each stream.
-    faces: where the parts of each clip's face lie.
+    layer: of `out`, for Grad-CAM; by default the last layer of each stream
+      that has positions.
+    faces: where the parts of each clip's face are.
 
   Raises:
-    UserError: an unknown method or layer.
+    UserError: a method or the layer does not exist.
   """
   check(names)
-  made = {}
-  for at, job in jobs.make(run, index, target, layer, faces):
+  results = {}
+  for at, job in jobs.make_jobs(run, index, target, layer, faces):
     for name in names:
       for stream, maps in _METHODS[name](job).items():
-        whole = made.setdefault(name, {})
+        streams = results.setdefault(name, {})
         shape = (len(index), *maps.shape[1:])
-        whole.setdefault(stream, np.zeros(shape, np.float32))[at] = maps
-  return made
+        streams.setdefault(stream, np.zeros(shape, np.float32))[at] = maps
+  return results
 
 
 def attention(run: runs.Run, index: np.ndarray) -> dict[str, np.ndarray]:
-  """All that the network names attention: weights (n, C), highlights."""
+  """Returns the network's own attention: channel weights (n, C) and maps.
+
+  That is every output whose name contains 'attention', by its name.
+  """
   made = {}
-  whole = functools.partial(networks.whole, run.model.network)
+  apply = functools.partial(networks.apply, run.model.network)
   for fold in np.unique(run.held_out[index]):
     at = np.flatnonzero(run.held_out[index] == fold)
-    out = _out(whole, run.views(index[at]), run.weights(fold))
+    out = _out(apply, run.views(index[at]), run.weights(fold))
     for name, a in out.items():
       if 'attention' in name:
         shape = (len(index), *a.shape[1:])
@@ -72,26 +75,28 @@ def attention(run: runs.Run, index: np.ndarray) -> dict[str, np.ndarray]:
   return made
 
 
-def check(names: tuple[str, ...]):
-  """Raises UserError for a method that there is none of."""
+def check(names: tuple[str, ...]) -> None:
+  """Raises UserError if a method does not exist."""
   for name in names:
     if name not in NAMES:
-      raise errors.UserError(f'--methods={name}: choose of {", ".join(NAMES)}')
+      raise errors.UserError(
+        f'--methods={name}: choose from {", ".join(NAMES)}'
+      )
 
 
 def _gradient(job):
-  f = job.parts.whole
-  return _drawn(saliency.gradient(f, job.x, job.target, **job.given))
+  f = job.parts.apply
+  return _drawn(saliency.gradient(f, job.x, job.target, **job.options))
 
 
 def _gradient_x_input(job):
-  f = job.parts.whole
-  return _drawn(saliency.gradient_x_input(f, job.x, job.target, **job.given))
+  f = job.parts.apply
+  return _drawn(saliency.gradient_x_input(f, job.x, job.target, **job.options))
 
 
 def _smooth_grad(job):
   return _drawn(
-    networks.smoothed(
+    networks.smooth_grad(
       job.parts,
       job.x,
       job.target,
@@ -105,32 +110,32 @@ def _smooth_grad(job):
 
 def _integrated_gradients(job):
   return _drawn(
-    networks.integrated(
+    networks.integrated_gradients(
       job.parts, job.x, job.target, *job.args, steps=STEPS, rows=jobs.ROWS
     )
   )
 
 
 def _drawn(maps):
-  """(n, T, H, W): channels summed."""
+  """Maps (n, T, H, W), summed over the channels."""
   return {name: np.asarray(a).sum(-1) for name, a in maps.items()}
 
 
 def _grad_cam(job):
-  # On CPU networks walk over the clips of a batch, and what is named within
-  # the walk cannot be cut out of it; of one clip every layer can.
+  # On CPU networks loop over the clips of a batch, and a layer inside that
+  # loop cannot be cut out of it; a single clip is not looped over.
   rows = 1 if jax.default_backend() == 'cpu' else jobs.ROWS
   made = {}
   for stream, layer in _cam_layers(job).items():
     try:
       made[stream] = np.asarray(
         saliency.grad_cam(
-          job.parts.whole,
+          job.parts.apply,
           job.x,
           layer,
           job.target,
           shape=job.x[stream].shape[1:-1],
-          **{**job.given, 'rows': rows},
+          **{**job.options, 'rows': rows},
         )
       )
     except ValueError as error:
@@ -139,13 +144,13 @@ def _grad_cam(job):
 
 
 def _cam_layers(job):
-  """The layer of each stream: the one asked for, or the last that is 3D."""
-  shapes = job.names()
+  """The layer of each stream: the requested one, or the last that is 3D."""
+  shapes = job.layer_shapes()
   if job.layer:
     stream = job.stream_of(job.layer)
     if stream is None and job.layer in shapes:
       raise errors.UserError(
-        f'--layer={job.layer}: it belongs to no one stream of clips: choose of '
+        f'--layer={job.layer}: it does not belong to one stream: choose from '
         + ', '.join(name for name in shapes if job.stream_of(name))
       )
     return {stream or next(iter(job.x)): job.layer}
@@ -153,12 +158,12 @@ def _cam_layers(job):
   for name, a in shapes.items():
     if a.ndim == 5 and a.shape[-1] > 1 and 'attention' not in name:
       if stream := job.stream_of(name):
-        layers[stream] = name  # the last one stays
+        layers[stream] = name  # later layers replace earlier ones
   return layers
 
 
 def _occlusion(job):
-  """Boxes of a third of the time and a quarter of the side, half apart."""
+  """Occlusion by boxes of a third of the time and a quarter of the side."""
   made = {}
   for stream, x in job.x.items():
     size = [max(1, x.shape[1] // 3), *(max(2, n // 4) for n in x.shape[2:4])]
@@ -170,8 +175,8 @@ def _occlusion(job):
 
 
 def _regions(job):
-  """Each part of the face hidden in all streams at once, all of the time."""
-  count = len(places.REGIONS)
+  """Occlusion of each part of the face, in all streams and frames at once."""
+  count = len(face_regions.REGIONS)
   masks = {}
   for stream, x in job.x.items():
     label = np.stack([f.labels(stream, x.shape[2:4]) for f in job.faces])
@@ -179,7 +184,7 @@ def _regions(job):
       :, :, None, ..., None
     ].astype(np.float32)
   falls = _fall(job, masks, count)
-  # A region's fall is spread over its places in all streams: its sum stays.
+  # A region's fall is spread over its pixels in all streams; its sum is kept.
   sizes = sum(
     mask.sum((2, 3, 4, 5)) * job.x[stream].shape[1]
     for stream, mask in masks.items()
@@ -194,19 +199,19 @@ def _regions(job):
 
 
 def _fall(job, masks, count):
-  """(n, M) falls; streams without masks stay as they are."""
+  """Falls (n, M) of the score; streams without masks are left unchanged."""
   whole = {
     stream: masks.get(stream, np.zeros((count, 1, 1, 1, 1), np.float32))
     for stream in job.x
   }
   return np.asarray(
-    saliency.occlusion(job.parts.whole, job.x, whole, job.target, **job.given)
+    saliency.occlusion(job.parts.apply, job.x, whole, job.target, **job.options)
   )
 
 
 def _attention(job):
-  """The network's own highlight maps, brought to the size of the clips."""
-  made, out = {}, _out(job.parts.whole, job.x, *job.args)
+  """The network's own attention maps, resized to the clips."""
+  made, out = {}, _out(job.parts.apply, job.x, *job.args)
   for name, maps in out.items():
     stream = job.stream_of(name)
     if 'attention' not in name or maps.ndim != 5 or not stream:
@@ -217,8 +222,8 @@ def _attention(job):
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def _out(whole, x, *args):
-  return whole(x, *args)[1]
+def _out(apply, x, *args):
+  return apply(x, *args)[1]
 
 
 _METHODS = {

@@ -1,13 +1,14 @@
-"""Our networks as functions that can be explained, taken apart at the start.
+"""Decomposes networks into their linear first convolution and the rest.
 
-The first convolution of each stream is linear. Integrated gradients and
-SmoothGrad ask for the network at many points on lines, so the convolution is
-computed once a clip, not once a point (`first` of `mefnet_jax.saliency`).
+Integrated gradients and SmoothGrad evaluate a network at many points per clip.
+The first convolution of each stream is linear, so it is computed once per clip
+instead of once per point (`first` in `mefnet_jax.saliency`).
 """
 
 import dataclasses
 import functools
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -21,24 +22,37 @@ from mefnet_jax.ops import convolution, pooling
 
 @dataclasses.dataclass(frozen=True)
 class Functions:
-  """A network, each a function of (streams, params).
+  """A network as functions of (streams, params).
 
-  whole: (logits, out). first, rest: whole = rest(first); `first` is linear.
-  pooled_first, pooled_rest: the same, the pooling in `first` where nothing
-  stands between: then first(a x) = a first(x) for a > 0 only. All four None
-  where the network does not begin with a convolution.
+  Attributes:
+    apply: the whole network: (logits, out).
+    first, rest: `apply` is `rest` after `first`, and `first` is linear.
+    pooled_first, pooled_rest: the same with the max-pooling in `first`, if it
+      follows the convolution directly; first(a x) = a first(x) then holds for
+      a > 0 only.
+
+  All but `apply` are None if the network does not begin with a convolution.
   """
 
-  whole: Callable
+  apply: Callable
   first: Callable | None = None
   rest: Callable | None = None
   pooled_first: Callable | None = None
   pooled_rest: Callable | None = None
 
 
-def functions(model: nn.Module, params, sample: dict) -> Functions:
-  """The network as functions; `sample` is a batch of its streams."""
-  of_all = functools.partial(whole, model)
+def decompose(
+  model: nn.Module, params: dict, sample: dict[str, jax.Array]
+) -> Functions:
+  """Decomposes a network at its first convolutions.
+
+  Args:
+    model: the network.
+    params: its weights.
+    sample: a batch of its streams, on which the parts are compared with the
+      whole.
+  """
+  of_all = functools.partial(apply, model)
   begins = _beginnings(model, params, sample)
   if set(begins) != set(sample):
     return Functions(of_all)
@@ -57,7 +71,7 @@ def functions(model: nn.Module, params, sample: dict) -> Functions:
 
 @dataclasses.dataclass(frozen=True)
 class _Beginning:
-  """The first convolution of a stream: where it stands, and how it is set."""
+  """The first convolution of a stream: its path and its options."""
 
   path: tuple[str, ...]
   kernel: tuple[int, int, int]
@@ -65,20 +79,34 @@ class _Beginning:
   pool: tuple[int, int, int] | None
 
 
-def whole(model: nn.Module, batch: dict, params) -> tuple:
-  """(logits, out) of a batch, without dropout."""
+def apply(
+  model: nn.Module, batch: dict[str, jax.Array], params: dict
+) -> tuple[jax.Array, dict[str, jax.Array]]:
+  """Returns (logits, out) of a batch, without dropout."""
   return model.apply({'params': params}, batch, train=False)
 
 
-def beside(model: nn.Module, batch: dict, params, rest: dict) -> tuple:
-  """`whole`, each clip with the same sound or words (1, ...) beside it."""
+def apply_beside(
+  model: nn.Module,
+  batch: dict[str, jax.Array],
+  params: dict,
+  fixed: dict[str, jax.Array],
+) -> tuple[jax.Array, dict[str, jax.Array]]:
+  """Returns (logits, out), with the same sound or words for each clip.
+
+  Args:
+    model: the network.
+    batch: streams (B, T, H, W, C) of clips.
+    params: the weights.
+    fixed: further inputs (1, ...), repeated for each clip.
+  """
   count = len(next(iter(batch.values())))
-  rest = jax.tree.map(lambda a: jnp.repeat(a, count, 0), rest)
-  return whole(model, {**batch, **rest}, params)
+  fixed = jax.tree.map(lambda a: jnp.repeat(a, count, 0), fixed)
+  return apply(model, {**batch, **fixed}, params)
 
 
 def _beginnings(model, params, sample):
-  """The first Conv3D met in each stream, if it could see the clip."""
+  """The first Conv3D of each stream, if its input has the clip's shape."""
   found = {}
 
   def watch(call, args, kwargs, context):
@@ -94,7 +122,7 @@ def _beginnings(model, params, sample):
     return call(*args, **kwargs)
 
   with nn.intercept_methods(watch):
-    jax.eval_shape(lambda p, x: whole(model, x, p), params, sample)
+    jax.eval_shape(lambda p, x: apply(model, x, p), params, sample)
   return found
 
 
@@ -118,14 +146,14 @@ def _convolve(one, with_pool, kernel, x_BTHWC):
 
 
 def _clip_by_clip(function, x_BTHWC):
-  """On CPU in a loop: the patches of one clip stay in the cache."""
+  """Loops over clips on CPU, where the patches of one clip fit the cache."""
   if jax.default_backend() != 'cpu' or len(x_BTHWC) == 1:
     return function(x_BTHWC)
   return jax.lax.map(lambda x: function(x[None])[0], x_BTHWC)
 
 
 def _rest(model, begins, with_pool, batch, params):
-  """The network after `_first`: its first convolutions pass on what comes."""
+  """The network after `_first`; its first convolutions return their input."""
   paths = {one.path: one for one in begins.values()}
 
   def take_over(call, args, kwargs, context):
@@ -150,29 +178,41 @@ def _at(params, path):
 
 
 def _agree(parts, params, sample) -> bool:
-  """Whether the parts give what the whole gives, tried on the sample."""
-  tell = jax.jit(lambda f, b, p: f(b, p)[0], static_argnums=0)
-  said = tell(parts.whole, sample, params)
-  scale = float(jnp.abs(said).max()) + 1e-6
+  """Whether the parts give the logits of the whole network on the sample."""
+  logits = jax.jit(lambda f, b, p: f(b, p)[0], static_argnums=0)
+  expected = logits(parts.apply, sample, params)
+  scale = float(jnp.abs(expected).max()) + 1e-6
   for first, rest in (
     (parts.first, parts.rest),
     (parts.pooled_first, parts.pooled_rest),
   ):
-    made = tell(rest, jax.jit(first)(sample, params), params)
-    if made.shape != said.shape or not np.allclose(
-      made, said, atol=1e-4 * scale
+    found = logits(rest, jax.jit(first)(sample, params), params)
+    if found.shape != expected.shape or not np.allclose(
+      found, expected, atol=1e-4 * scale
     ):
       return False
   return True
 
 
-def integrated(parts: Functions, batch, target, *args, steps, rows):
-  """Integrated gradients from zeros, by the fastest exact way.
+def integrated_gradients(
+  parts: Functions,
+  batch: dict[str, jax.Array],
+  target: np.ndarray,
+  *args: Any,
+  steps: int,
+  rows: int,
+) -> dict[str, jax.Array]:
+  """Computes integrated gradients from a baseline of zeros.
 
-  `args` are what the parts take beside the batch: the weights.
+  Args:
+    parts: of the network.
+    batch: streams of the clips.
+    target: (B,) classes.
+    *args: further arguments of `parts`: the weights.
+    steps, rows: as in `saliency.integrated_gradients`.
   """
   return saliency.integrated_gradients(
-    parts.pooled_rest or parts.whole,
+    parts.pooled_rest or parts.apply,
     batch,
     target,
     steps=steps,
@@ -182,10 +222,18 @@ def integrated(parts: Functions, batch, target, *args, steps, rows):
   )
 
 
-def smoothed(parts: Functions, batch, target, *args, samples, key, rows):
-  """SmoothGrad, by the fastest exact way."""
+def smooth_grad(
+  parts: Functions,
+  batch: dict[str, jax.Array],
+  target: np.ndarray,
+  *args: Any,
+  samples: int,
+  key: jax.Array,
+  rows: int,
+) -> dict[str, jax.Array]:
+  """Computes SmoothGrad; arguments as in `integrated_gradients`."""
   return saliency.smooth_grad(
-    parts.rest or parts.whole,
+    parts.rest or parts.apply,
     batch,
     target,
     key=key,

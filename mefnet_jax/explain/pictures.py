@@ -1,4 +1,4 @@
-"""Strips, GIFs and videos of maps upon faces or upon landmark outlines."""
+"""Strips, GIFs and videos of maps over faces or over landmark outlines."""
 
 import fractions
 import pathlib
@@ -6,17 +6,25 @@ import pathlib
 import cv2
 import numpy as np
 
-from mefnet_jax.explain import methods, places
+from mefnet_jax.explain import face_regions, methods
 
 TILE = 128  # pixels a side of a face in a picture
 _COLUMNS = 6  # frames in a strip
-_PACE = 6  # frames a second
+_FPS = 6
 _MARGIN, _HEAD = 150, 46
 _INK, _PAPER, _WARM = (30, 30, 30), 255, (10, 64, 179)
 
 
-def backgrounds(clip_THW1, face: places.Face, *, show: bool) -> np.ndarray:
-  """(T, TILE, TILE) uint8: the face, or only the outline of its landmarks."""
+def backgrounds(
+  clip_THW1, face: face_regions.Face, *, show: bool
+) -> np.ndarray:
+  """Returns (T, TILE, TILE) uint8 faces, or outlines of their landmarks.
+
+  Args:
+    clip_THW1: uint8 clip of the face stream.
+    face: the landmarks of the clip.
+    show: whether the face itself may be shown.
+  """
   if not show:
     return np.repeat(face.outline(TILE)[None], len(clip_THW1), 0)
   size = (TILE, TILE)
@@ -30,21 +38,21 @@ def backgrounds(clip_THW1, face: places.Face, *, show: bool) -> np.ndarray:
 
 def overlays(
   streams: dict[str, np.ndarray],
-  face: places.Face,
+  face: face_regions.Face,
   ground: np.ndarray,
   *,
   signed: bool,
 ) -> np.ndarray:
-  """Maps of one clip upon its background.
+  """Draws the maps of one clip over its background.
 
   Args:
-    streams: (T, H, W) maps of each crop, T of the clip.
-    face: where the crops lie.
-    ground: `backgrounds`.
-    signed: blue speaks against the target; else all is red.
+    streams: (T, H, W) maps of each crop.
+    face: where the crops are.
+    ground: of `backgrounds`.
+    signed: whether evidence against the target is blue; otherwise all is red.
 
   Returns:
-    (T, TILE, TILE, 3) uint8, blue green red as OpenCV has it.
+    (T, TILE, TILE, 3) uint8 in OpenCV's order blue, green, red.
   """
   maps = sum(face.in_face(m, name, TILE) for name, m in streams.items())
   maps = np.stack([cv2.GaussianBlur(m, (0, 0), TILE / 64) for m in maps])
@@ -60,7 +68,12 @@ def overlays(
 
 
 def strip(rows: dict[str, np.ndarray], head: list[str]) -> np.ndarray:
-  """One picture: a method a row, frames from onset to offset beside it."""
+  """Returns one picture (H, W, 3): one row per method, frames as columns.
+
+  Args:
+    rows: overlays (T, H, W, 3) by method.
+    head: words of the title.
+  """
   frames = len(next(iter(rows.values())))
   chosen = np.unique(np.linspace(0, frames - 1, _COLUMNS).round().astype(int))
   lines = []
@@ -74,8 +87,13 @@ def strip(rows: dict[str, np.ndarray], head: list[str]) -> np.ndarray:
   return canvas
 
 
-def film(rows: dict[str, np.ndarray], head: list[str]) -> np.ndarray:
-  """(T, H, W, 3): the methods beside one another, as they move."""
+def animation(rows: dict[str, np.ndarray], head: list[str]) -> np.ndarray:
+  """Returns frames (T, H, W, 3) with all methods side by side.
+
+  Args:
+    rows: overlays (T, H, W, 3) by method.
+    head: words of the title.
+  """
   count = len(next(iter(rows.values())))
   columns = min(4, len(rows))
   made = []
@@ -94,14 +112,14 @@ def film(rows: dict[str, np.ndarray], head: list[str]) -> np.ndarray:
   return np.stack(made)
 
 
-def save_png(path: pathlib.Path, picture: np.ndarray):
-  """Writes a picture (H, W, 3)."""
+def save_png(path: pathlib.Path, picture: np.ndarray) -> None:
+  """Writes a picture (H, W, 3) in OpenCV's channel order."""
   _, data = cv2.imencode('.png', picture)
   path.write_bytes(data.tobytes())
 
 
-def save_gif(path: pathlib.Path, frames: np.ndarray):
-  """Writes an endless GIF of (T, H, W, 3)."""
+def save_gif(path: pathlib.Path, frames: np.ndarray) -> None:
+  """Writes frames (T, H, W, 3) as an endlessly looping GIF."""
   from PIL import Image
 
   pages = [Image.fromarray(f[..., ::-1]).quantize(64) for f in frames]
@@ -109,19 +127,23 @@ def save_gif(path: pathlib.Path, frames: np.ndarray):
     path,
     save_all=True,
     append_images=pages[1:],
-    duration=1000 // _PACE,
+    duration=1000 // _FPS,
     loop=0,
   )
 
 
 def save_mp4(path: pathlib.Path, frames: np.ndarray) -> bool:
-  """Writes an H.264 video; False where PyAV (the extra `live`) is missing."""
+  """Writes frames (T, H, W, 3) as an H.264 video.
+
+  Returns:
+    False if PyAV (the extra `live`) is not installed and nothing was written.
+  """
   try:
     import av
   except ImportError:
     return False
   with av.open(str(path), 'w') as file:
-    stream = file.add_stream('libx264', rate=fractions.Fraction(_PACE))
+    stream = file.add_stream('libx264', rate=fractions.Fraction(_FPS))
     stream.height, stream.width = frames.shape[1:3]
     stream.pix_fmt = 'yuv420p'
     for frame in [*frames, frames[-1]]:
@@ -133,10 +155,21 @@ def save_mp4(path: pathlib.Path, frames: np.ndarray) -> bool:
   return True
 
 
-def rows_of(maps, at: int, face, ground) -> dict[str, np.ndarray]:
-  """Overlays of one clip by method; `maps` as `methods.explain` gives.
+def overlays_by_method(
+  maps: dict[str, dict[str, np.ndarray]],
+  at: int,
+  face: face_regions.Face,
+  ground: np.ndarray,
+) -> dict[str, np.ndarray]:
+  """Returns the overlays of one clip by method.
 
-  Of attention, which hardly leaves its middle, what exceeds its median.
+  Attention maps vary little, so only what exceeds their median is drawn.
+
+  Args:
+    maps: the return value of `methods.explain`.
+    at: position of the clip in the maps.
+    face: the landmarks of the clip.
+    ground: of `backgrounds`.
   """
   made = {}
   for name, streams in maps.items():
@@ -184,6 +217,6 @@ def _write(canvas, text, at, scale, colour=_INK):
 
 
 def _even(frame):
-  """H.264 wants even sides."""
+  """Crops a frame to even sides, as H.264 requires."""
   high, wide = (n - n % 2 for n in frame.shape[:2])
   return frame[:high, :wide]

@@ -1,62 +1,77 @@
-"""What may be shown of a real release: no face, unless it is asked for."""
+"""Hides the faces of a real release unless they are asked for."""
 
 import numpy as np
+from ml_collections import ConfigDict
 
 from mefnet_jax import datasets
+from mefnet_jax.explain import runs
 
-CELLS = 8  # along each side of a crop, of a map that could show a face
+CELLS = 8  # cells along each side of a map that could show a face
 LICENCE = (
   'The pictures show faces of a licensed release. SMIC and CAS(ME)^2 allow '
-  'only some subjects to be shown, and only in scientific publications: look '
-  'into the licence you signed before any of this leaves your machine.'
+  'only some subjects to be shown, and only in scientific publications: read '
+  'the licence you signed before any of this leaves your machine.'
 )
 _HIDDEN = 'Faces are hidden: the pictures show landmark outlines only.'
 _COARSE = (
-  'The network sees the frames themselves, and a map of it keeps traces of '
-  f'the face: all maps, in saliency.npz too, are means over {CELLS} x {CELLS} '
-  'cells of a crop (the tables are not). --show-faces gives them whole.'
+  'The input of the network are the frames themselves, and its maps keep '
+  'traces of the face: all maps, also in saliency.npz, are means over '
+  f'{CELLS} x {CELLS} cells of a crop (the tables are not). --show-faces keeps '
+  'the full resolution.'
 )
 _TRACES = (
-  'Maps keep traces of the faces when the network sees frames: treat '
-  'saliency.npz as the clips themselves.'
+  'If the input of the network are frames, maps keep traces of the faces: '
+  'treat saliency.npz like the clips themselves.'
 )
 
 
-def sees_faces(config) -> bool:
-  """Whether the network sees faces, not their motion alone."""
+def sees_faces(config: ConfigDict) -> bool:
+  """Returns whether the network's input shows faces, not only motion."""
   plain = config.input in ('frames', 'as_is')
   return plain and not datasets.is_maps(config.dataset)
 
 
-def note(run, show: bool) -> str:
-  """What must be said beside the pictures, a line each."""
-  said = [f'{word}: {why}.' for word, why in run.notices.items()]
+def note(run: runs.Run, show: bool) -> str:
+  """Returns the remarks that must accompany the pictures, one per line.
+
+  Args:
+    run: that is explained.
+    show: whether faces are shown.
+  """
+  lines = [f'{word}: {why}.' for word, why in run.notices.items()]
   if not show:
-    said += [_HIDDEN, *([_COARSE] if sees_faces(run.config) else [])]
+    lines += [_HIDDEN, *([_COARSE] if sees_faces(run.config) else [])]
   elif not run.synthetic:
-    said += [LICENCE, *([_TRACES] if sees_faces(run.config) else [])]
-  said.append(
+    lines += [LICENCE, *([_TRACES] if sees_faces(run.config) else [])]
+  lines.append(
     'Each clip is explained by the weights of the fold that held it out.'
   )
-  return '\n'.join(said)
+  return '\n'.join(lines)
 
 
-def shown(maps: dict, run, show: bool) -> dict:
-  """Maps (name -> stream -> (n, ...)) as they may be drawn and written.
+def coarsen(
+  maps: dict[str, dict[str, np.ndarray]], run: runs.Run, show: bool
+) -> dict[str, dict[str, np.ndarray]]:
+  """Returns the maps as they may be drawn and written.
 
-  Where faces are hidden and the network sees them, all that has rows and
-  columns is averaged over cells; a map's sum stays.
+  If faces are hidden and the input shows them, maps are averaged over cells,
+  which keeps their sums.
+
+  Args:
+    maps: method -> stream -> (n, ...).
+    run: that is explained.
+    show: whether faces are shown.
   """
   if show or not sees_faces(run.config):
     return maps
   return {
-    method: {stream: coarse(a) for stream, a in streams.items()}
+    method: {stream: cell_means(a) for stream, a in streams.items()}
     for method, streams in maps.items()
   }
 
 
-def coarse(a: np.ndarray) -> np.ndarray:
-  """Means over cells, in the shape of a: (n, T, H, W) or (n, T, H, W, C)."""
+def cell_means(a: np.ndarray) -> np.ndarray:
+  """Replaces values by means over cells; a: (n, T, H, W) or (n, T, H, W, C)."""
   if a.ndim < 4:
     return a
   for axis in (2, 3):

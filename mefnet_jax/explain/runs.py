@@ -1,4 +1,4 @@
-"""A finished run as it can be explained: its model, its clips, its folds."""
+"""A finished run, loaded to be explained: its model, clips and folds."""
 
 import dataclasses
 import functools
@@ -18,12 +18,17 @@ _RENDERED = 'SYNTHETIC'
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Run:
-  """A run's model and clips.
+  """The model of a run with its clips.
 
-  label: (N,) as they were trained on. folds: their names. held_out: for each
-  clip, the fold that never saw it, -1 for clips that no fold tests.
-  probabilities: (N, C) by that fold; NaN where there is none. warned: words
-  such as LEAKY that must stand upon all that is shown, and why.
+  Attributes:
+    config: of the run.
+    model: its trained networks.
+    clips: of the run, with the labels that were trained on.
+    folds: names of the folds.
+    held_out: (N,) the fold that held out each clip, -1 if none did.
+    probabilities: (N, C) by that fold; NaN if there is none.
+    report_notices: of report.json: warnings such as LEAKY, with reasons.
+    replaced: parameters that replace those of a fold, by its index.
   """
 
   config: ml_collections.ConfigDict
@@ -32,27 +37,33 @@ class Run:
   folds: tuple[str, ...]
   held_out: np.ndarray
   probabilities: np.ndarray
-  warned: dict[str, str]
+  report_notices: dict[str, str]
   replaced: dict[int, dict] = dataclasses.field(default_factory=dict)
 
   @property
   def synthetic(self) -> bool:
-    """Whether its faces belong to nobody."""
+    """Whether the clips show rendered faces."""
     return self.clips.synthetic
 
   @property
   def notices(self) -> dict[str, str]:
-    """SYNTHETIC, LEAKY, SHUFFLED LABELS: those that hold, and why."""
+    """Those of SYNTHETIC, LEAKY and SHUFFLED LABELS that apply, and why."""
     known = {
-      word: why for word, why in self.warned.items() if word != _RENDERED
+      word: why
+      for word, why in self.report_notices.items()
+      if word != _RENDERED
     }
     why = 'the clips show rendered faces, free to be shown'
     return {_RENDERED: why, **known} if self.synthetic else known
 
-  def views(self, index) -> dict[str, np.ndarray]:
-    """What the network sees of some clips: streams (n, T, H, W, C), masks.
+  def views(self, index: np.ndarray) -> dict[str, np.ndarray]:
+    """Returns the network's inputs for some clips, each as its fold scales it.
 
-    Each clip as its own fold sees it.
+    Args:
+      index: (n,) clips.
+
+    Returns:
+      Streams (n, T, H, W, C), and masks (n,) of streams that may be missing.
     """
     index = np.asarray(index)
     seen: dict[str, np.ndarray] = {}
@@ -65,7 +76,7 @@ class Run:
     return seen
 
   def weights(self, fold: int) -> dict:
-    """One fold's parameters."""
+    """Returns the parameters of one fold."""
     return self.replaced.get(fold) or self._member(fold).params
 
   def _member(self, fold):
@@ -83,12 +94,12 @@ class Run:
 def load(workdir: pathlib.Path) -> Run:
   """Loads a finished run.
 
-  The probabilities of its held-out clips are computed anew and compared with
-  those that the run left: other clips, folds or weights would show.
+  The probabilities of its held-out clips are computed again and compared with
+  predictions.csv, which reveals other clips, folds or weights.
 
   Raises:
-    UserError: no such run, one that is not finished, or one whose release
-      has changed since.
+    UserError: there is no such run, it is not finished, or its release has
+      changed since.
   """
   config = workdirs.read_config(workdir)
   model = models.load(workdir)
@@ -101,7 +112,13 @@ def load(workdir: pathlib.Path) -> Run:
     held_out[_places(workdir, clips, table[name]['test'])] = k
   empty = np.full((len(clips.clip), len(model.classes)), np.nan)
   run = Run(
-    config, model, clips, names, held_out, empty, _warned(workdir, config)
+    config,
+    model,
+    clips,
+    names,
+    held_out,
+    empty,
+    _report_notices(workdir, config),
   )
   said = predictions.read(workdir)
   _compare(workdir, run, said)
@@ -109,18 +126,18 @@ def load(workdir: pathlib.Path) -> Run:
 
 
 def _labels(workdir, clips, model):
-  """The labels that were trained on, which a control permutes."""
+  """The labels that were trained on; those of a control are permuted."""
   rows = csv_table.filled(workdir / 'clips.csv', ['clip', 'label'])
   named = {row['clip']: row['label'] for _, row in rows}
-  lacking = [name for name in clips.clip if name not in named]
-  if lacking or not set(named.values()) <= set(model.classes):
+  missing = [name for name in clips.clip if name not in named]
+  if missing or not set(named.values()) <= set(model.classes):
     raise errors.UserError(f'{workdir}: {_CHANGED}')
   return np.array([model.classes.index(named[name]) for name in clips.clip])
 
 
 _CHANGED = (
-  'its release has changed since it was trained: give the release back as it '
-  'was, or run mefnet_jax.main again in a new --workdir'
+  'its release has changed since it was trained: restore the release, or run '
+  'mefnet_jax.main again in a new --workdir'
 )
 
 
@@ -137,8 +154,8 @@ def _taken(clips, index):
   return {name: x[index] for name, x in clips.streams.items()}
 
 
-def _warned(workdir, config):
-  """What the report warns of; without a report, what the protocol says."""
+def _report_notices(workdir, config):
+  """The notices of the report; without a report, those of the protocol."""
   try:
     return json.loads((workdir / 'report.json').read_text())['notices']
   except (OSError, ValueError, KeyError):
@@ -147,7 +164,7 @@ def _warned(workdir, config):
 
 
 def _judge(run, seed):
-  """(N, C) probabilities of each clip by the fold that never saw it."""
+  """(N, C) probabilities of each clip by the fold that held it out."""
   probabilities = run.probabilities.copy()
   for k, name in enumerate(run.folds):
     at = np.flatnonzero(run.held_out == k)
@@ -159,26 +176,28 @@ def _judge(run, seed):
 
 
 def _compare(workdir, run, said):
-  """Raises UserError if the model now says something else of the clips."""
+  """Raises UserError if the model's predictions differ from those on disk."""
   found = _judge(run, None)
   at = _places(workdir, run.clips, said.clip)
   if said.probabilities is None or not np.allclose(
     found[at], said.probabilities, atol=1e-3
   ):
     raise errors.UserError(
-      f'{workdir}: its weights now say something else of the clips: the '
-      'release or the code has changed since; run mefnet_jax.main again in a '
-      'new --workdir'
+      f'{workdir}: its weights no longer give its predictions: the release or '
+      'the code has changed since; run mefnet_jax.main again in a new --workdir'
     )
 
 
-def choose(run: Run, wanted: str) -> np.ndarray:
-  """Indices of held-out clips: names, a number of them, or 'all'.
+def choose_clips(run: Run, wanted: str) -> np.ndarray:
+  """Returns the indices of held-out clips.
 
-  A number takes so many clips, classes in turn and spread over the people.
+  Args:
+    run: whose clips are chosen.
+    wanted: names separated by commas, 'all', or a number: that many clips,
+      balanced over the classes and spread over the people.
 
   Raises:
-    UserError: a name that the run does not know or never held out.
+    UserError: the run has no clip of that name, or never held it out.
   """
   tested = np.flatnonzero(run.held_out >= 0)
   if wanted == 'all':
@@ -196,26 +215,26 @@ def choose(run: Run, wanted: str) -> np.ndarray:
 
 
 def _spread(index):
-  """The same indices, neighbours far apart."""
+  """The same indices, with neighbours far apart (golden-ratio sequence)."""
   steps = (np.arange(len(index)) * 0.61803398875) % 1
   return index[np.argsort(steps, kind='stable')]
 
 
 def _place(run, name):
   if name not in run.clips.clip:
-    some = ', '.join(run.clips.clip[:3])
+    examples = ', '.join(run.clips.clip[:3])
     raise errors.UserError(
-      f'--clips={name}: no such clip: names are such as {some}'
+      f'--clips={name}: no such clip: its names are like {examples}'
     )
   at = run.clips.clip.index(name)
   if run.held_out[at] < 0:
     raise errors.UserError(
       f'--clips={name}: no fold of {run.config.protocol.name} held it out, so '
-      'nothing honest can be said of it: choose a clip of predictions.csv'
+      'it has no honest prediction: choose a clip of predictions.csv'
     )
   return at
 
 
 def stream_names(run: Run) -> tuple[str, ...]:
-  """The streams that the run's network looks at."""
+  """Returns the names of the network's input streams."""
   return tuple(run.model.streams)

@@ -1,25 +1,31 @@
-"""How much of each map lies in which part of the face, by class and by unit."""
+"""The share of each map in the parts of the face, by class and action unit."""
 
 import io
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
-from mefnet_jax.explain import places, truth
+from mefnet_jax.explain import face_regions, truth
 from mefnet_jax.runs import files
 
+Maps = dict[str, dict[str, np.ndarray]]  # method -> stream -> (n, T, H, W)
 _COLOURS = ('#b3400a', '#0b62a4', '#3b8f5a', '#8a5a9e', '#c79a1b', '#777777')
 
 
-def shares(maps: dict[str, np.ndarray], faces) -> np.ndarray:
-  """(n, regions): the share of |map| that lies in each region.
+def shares(
+  maps: dict[str, np.ndarray], faces: Sequence[face_regions.Face]
+) -> np.ndarray:
+  """Returns the share of |map| in each region, (n, regions).
 
   Args:
-    maps: (n, T, H, W) of each stream; all streams of a clip are one whole.
+    maps: (n, T, H, W) of each stream; shares are of all streams together.
     faces: of the n clips.
 
-  A clip whose map is empty (Grad-CAM knows such) has NaN.
+  Returns:
+    Shares that sum to 1; NaN for empty maps, which Grad-CAM can produce.
   """
-  total = np.zeros((len(faces), len(places.REGIONS)))
+  total = np.zeros((len(faces), len(face_regions.REGIONS)))
   for stream, a in maps.items():
     weight = np.abs(a).sum(1)
     for i, face in enumerate(faces):
@@ -31,18 +37,24 @@ def shares(maps: dict[str, np.ndarray], faces) -> np.ndarray:
   return total / np.where(whole > 0, whole, np.nan)
 
 
-def areas(maps: dict[str, np.ndarray], faces) -> np.ndarray:
-  """(n, regions): the shares of a map that is the same everywhere."""
+def areas(
+  maps: dict[str, np.ndarray], faces: Sequence[face_regions.Face]
+) -> np.ndarray:
+  """Returns the shares of a uniform map, (n, regions); see `shares`."""
   return shares({s: np.ones_like(a) for s, a in maps.items()}, faces)
 
 
-def by_class(maps, faces, groups: dict[str, np.ndarray]) -> list[dict]:
-  """Rows method, class, clips, region, share, area, lift.
+def by_class(
+  maps: Maps,
+  faces: Sequence[face_regions.Face],
+  groups: dict[str, np.ndarray],
+) -> list[dict[str, Any]]:
+  """Returns rows of method, class, clips, region, share, area and lift.
 
   Args:
-    maps: as `methods.explain` gives.
-    faces: of the clips; those with an empty map do not count.
-    groups: name of the class to indices of its clips.
+    maps: the return value of `methods.explain`; empty maps do not count.
+    faces: of the clips.
+    groups: for each class the indices of its clips.
   """
   rows = []
   for method, streams in maps.items():
@@ -56,11 +68,18 @@ def by_class(maps, faces, groups: dict[str, np.ndarray]) -> list[dict]:
   return rows
 
 
-def by_action_unit(maps, faces, truths) -> list[dict]:
-  """Rows method, action unit, clips, region, share, area, lift, seen there.
+def by_action_unit(
+  maps: Maps, faces: Sequence[face_regions.Face], truths: Sequence[truth.Truth]
+) -> list[dict[str, Any]]:
+  """Returns rows of method, action unit, clips, region, share, area and lift.
 
-  A row is the mean over the clips that truly show the unit; `seen` says
-  whether FACS sees the unit in that region.
+  Each row is a mean over the clips that truly show the unit; its `seen` is 1
+  if FACS describes the unit in that region.
+
+  Args:
+    maps: the return value of `methods.explain`.
+    faces: of the clips.
+    truths: of the clips.
   """
   units = sorted({unit for one in truths for unit in one.action_units})
   groups = {
@@ -78,8 +97,8 @@ def by_action_unit(maps, faces, truths) -> list[dict]:
   return made
 
 
-def to_csv(rows: list[dict]) -> str:
-  """The rows as text, numbers with four digits."""
+def to_csv(rows: list[dict[str, Any]]) -> str:
+  """Formats rows as CSV, with four decimals."""
   return files.to_csv(
     rows[0],
     (
@@ -90,7 +109,16 @@ def to_csv(rows: list[dict]) -> str:
 
 
 def draw(rows: list[dict], key: str, title: str) -> bytes:
-  """A panel a method: the regions' lift (share over area) for each `key`."""
+  """Draws the lift (share over area) of the regions, one panel per method.
+
+  Args:
+    rows: of `by_class` or `by_action_unit`.
+    key: the column whose values are the rows of a panel.
+    title: of the figure.
+
+  Returns:
+    A PNG.
+  """
   from matplotlib import figure as figures
 
   names = list(dict.fromkeys(row['method'] for row in rows))
@@ -109,12 +137,15 @@ def draw(rows: list[dict], key: str, title: str) -> bytes:
   return _encoded(figure, title)
 
 
-def draw_channels(weights: dict[str, np.ndarray], groups, title) -> bytes:
-  """The channel weights A_C of eq. 1: a line a class, its mean over clips.
+def draw_channels(
+  weights: dict[str, np.ndarray], groups: dict[str, np.ndarray], title: str
+) -> bytes:
+  """Draws the mean channel weights A_C (eq. 1) of each class; returns a PNG.
 
   Args:
-    weights: name in `out` to (n, channels).
-    groups: name of the class to indices of its clips.
+    weights: (n, channels) by their name in `out`.
+    groups: for each class the indices of its clips.
+    title: of the figure.
   """
   from matplotlib import figure as figures
 
@@ -141,7 +172,7 @@ def _encoded(figure, title):
 
 def _rows(method, name, index, share, area):
   made = []
-  for r, region in enumerate(places.REGIONS):
+  for r, region in enumerate(face_regions.REGIONS):
     own, uniform = share[index, r].mean(), area[index, r].mean()
     made.append(
       {
@@ -158,9 +189,9 @@ def _rows(method, name, index, share, area):
 
 
 def _grid(rows, key, groups):
-  table = np.full((len(groups), len(places.REGIONS)), np.nan)
+  table = np.full((len(groups), len(face_regions.REGIONS)), np.nan)
   for row in rows:
-    at = groups.index(row[key]), places.REGIONS.index(row['region'])
+    at = groups.index(row[key]), face_regions.REGIONS.index(row['region'])
     table[at] = row['lift'] if row['area'] > 0.001 else np.nan
   return table
 
@@ -175,7 +206,9 @@ def _panel(figure, axes, table, groups, name):
       axes.text(
         j, i, f'{value:.2f}', ha='center', va='center', fontsize=7, color=colour
       )
-  axes.set_xticks(range(len(places.REGIONS)), places.REGIONS, fontsize=8)
+  axes.set_xticks(
+    range(len(face_regions.REGIONS)), face_regions.REGIONS, fontsize=8
+  )
   axes.set_yticks(range(len(groups)), groups, fontsize=8)
   axes.set_title(name, loc='left', fontsize=9)
   figure.colorbar(image, ax=axes, label='share / area', shrink=0.9)

@@ -1,4 +1,4 @@
-"""The truth of a synthetic release, brought to what the network sees."""
+"""The ground truth of a synthetic release, in the coordinates of the maps."""
 
 import dataclasses
 import pathlib
@@ -7,13 +7,13 @@ import re
 import cv2
 import numpy as np
 
-from mefnet_jax.explain import places
+from mefnet_jax.explain import face_regions
 from mefnet_jax.runs import errors
 
 _BLINK = 45
-# A place moves if it moves at least half as far as the strongest 1 %.
+# A pixel moves if it moves at least half as far as the strongest 1 %.
 _SHARE, _STRONG = 0.5, 99.0
-# Where each action unit is seen, by the regions of the face (FACS).
+# The regions of the face in which FACS describes each action unit.
 SEEN = {
   1: ('brows',),
   2: ('brows',),
@@ -38,11 +38,15 @@ SEEN = {
 
 @dataclasses.dataclass(frozen=True)
 class Truth:
-  """What really happened in a clip.
+  """The ground truth of a clip.
 
-  action_units: those of the emotion. apex: 0 (onset) to 1 (offset).
-  flow: (H, W, 2) from onset to apex in pixels of the frame, head included;
-  person: (H, W). blink: whether the eyes are closing at the apex.
+  Attributes:
+    action_units: those of the emotion.
+    apex: its time, from 0 (onset) to 1 (offset).
+    flow: (H, W, 2) motion from onset to apex in pixels of the frame, that of
+      the head included.
+    person: (H, W) mask of the person.
+    blink: whether the eyes are closing at the apex.
   """
 
   action_units: tuple[int, ...]
@@ -51,20 +55,20 @@ class Truth:
   person: np.ndarray
   blink: bool
 
-  def moving(self, face: places.Face, size: int) -> np.ndarray:
-    """(size, size) bool in the face crop: where the face itself moved.
+  def moving(self, face: face_regions.Face, size: int) -> np.ndarray:
+    """Returns a mask (size, size) in the face crop of where the face moved.
 
-    The motion of the head is taken off: the affine motion that most of the
-    face agrees on. Only the face counts, not hair, ears and neck.
+    The motion of the head, an affine motion that fits most of the face, is
+    subtracted. Hair, ears and neck do not count.
     """
     length = np.linalg.norm(self._own_motion(face), axis=-1)
     length = face.sampled(length, size)
     label = face.labels('face', size)
-    length[label == places.REGIONS.index('elsewhere')] = 0
+    length[label == face_regions.REGIONS.index('elsewhere')] = 0
     return length >= _SHARE * np.percentile(length, _STRONG)
 
   def _own_motion(self, face):
-    """(H, W, 2) flow without the head's, zero beyond the face."""
+    """(H, W, 2) flow without that of the head; zero outside the face."""
     inside = np.zeros(self.person.shape, np.uint8)
     hull = cv2.convexHull(face.points.astype(np.float32))
     cv2.fillConvexPoly(inside, np.rint(hull).astype(int), 1)
@@ -83,19 +87,23 @@ class Truth:
 
 
 def folder(root: pathlib.Path) -> pathlib.Path | None:
-  """The folder of the truth beside a release, or None."""
+  """Returns the folder of the ground truth beside a release, or None."""
   beside = root.with_name(f'{root.name}_truth')
   return beside if beside.is_dir() else None
 
 
 def load(root: pathlib.Path, clip: str) -> Truth:
-  """The truth of a clip.
+  """Reads the ground truth of a clip.
+
+  Args:
+    root: folder of the ground truth.
+    clip: name of the clip.
 
   Raises:
-    UserError: there is none in the folder.
+    UserError: the folder has no readable truth of that clip.
   """
   path = root / f'{clip}.npz'
-  if not path.exists():  # SMIC's folders are s1, our clips s01
+  if not path.exists():  # SMIC's folders say s1 where our clips say s01
     path = root / f'{re.sub("^s0", "s", clip)}.npz'
   try:
     with np.load(path) as file:
@@ -112,6 +120,6 @@ def load(root: pathlib.Path, clip: str) -> Truth:
     )
   except (OSError, ValueError, KeyError, IndexError) as error:
     raise errors.UserError(
-      f'{path}: no truth of this clip ({error}): give the folder that belongs '
-      'to the release with --truth'
+      f'{path}: no ground truth of this clip ({error}): name the folder that '
+      'belongs to the release with --truth'
     ) from error

@@ -18,9 +18,9 @@ from mefnet_jax import models, saliency
 from mefnet_jax.evaluation import folds_file
 from mefnet_jax.explain import __main__ as explain
 from mefnet_jax.explain import (
+  face_regions,
   methods,
   pictures,
-  places,
   privacy,
   runs,
   tables,
@@ -38,7 +38,7 @@ def run(tiny_run):
 
 @pytest.fixture(scope='module')
 def faces(run):
-  found = places.find(run.config.dataset, run.clips.clip)
+  found = face_regions.find(run.config.dataset, run.clips.clip)
   return list(found.values())
 
 
@@ -127,7 +127,7 @@ def test_the_command_leaves_arrays_tables_and_pictures(explained):
 
 def test_shares_of_the_regions_add_up(explained):
   rows = table(explained / 'regions.csv')
-  assert {row['region'] for row in rows} == set(places.REGIONS)
+  assert {row['region'] for row in rows} == set(face_regions.REGIONS)
   for method in methods.NAMES:
     own = [r for r in rows if r['method'] == method and r['class'] == 'all']
     if own:  # Grad-CAM may be empty
@@ -193,18 +193,18 @@ def test_what_shows_a_face_is_coarse_where_faces_are_hidden(run, tiny_run):
   seeing = dataclasses.replace(run, config=config)
   face = run.clips.streams['face'][:2, ..., 0].astype(np.float32)
   maps = {'integrated_gradients': {'face': face}}
-  hidden = privacy.shown(maps, seeing, False)['integrated_gradients']['face']
+  hidden = privacy.coarsen(maps, seeing, False)['integrated_gradients']['face']
   np.testing.assert_allclose(hidden.sum((2, 3)), face.sum((2, 3)), rtol=1e-4)
   assert max(len(np.unique(frame)) for frame in hidden[0]) <= privacy.CELLS**2
   assert np.abs(hidden - face).mean() > 1
   for other, show in ((seeing, True), (run, False)):
-    assert privacy.shown(maps, other, show) is maps
+    assert privacy.coarsen(maps, other, show) is maps
   assert 'cells' in privacy.note(seeing, False)
   assert 'cells' not in privacy.note(run, False)
 
 
 def test_a_leaky_run_says_so_upon_its_pictures(run, tiny_run, monkeypatch):
-  leaky = dataclasses.replace(run, warned={'LEAKY': 'the same people'})
+  leaky = dataclasses.replace(run, report_notices={'LEAKY': 'the same people'})
   assert explain._head(leaky, 0, 0)[:2] == ['SYNTHETIC', 'LEAKY']
   assert explain._kind(leaky) == 'SYNTHETIC | LEAKY'
   assert 'LEAKY: the same people.' in privacy.note(leaky, True)
@@ -323,7 +323,7 @@ def test_regions_lie_where_the_landmarks_say(faces):
 
   def at(point):
     x, y = np.clip(np.rint(point).astype(int), 0, 127)
-    return places.REGIONS[label[y, x]]
+    return face_regions.REGIONS[label[y, x]]
 
   assert at(points[36:42].mean(0)) == at(points[42:48].mean(0)) == 'eyes'
   assert at(points[19]) == at(points[24]) == 'brows'
@@ -348,9 +348,9 @@ def test_a_crop_comes_to_its_own_place_in_the_face(faces):
 
 def test_a_map_of_one_region_has_its_whole_share(faces):
   label = faces[0].labels('face', 32)
-  maps = (label == places.REGIONS.index('mouth')).astype(np.float32)
+  maps = (label == face_regions.REGIONS.index('mouth')).astype(np.float32)
   share = tables.shares({'face': maps[None, None]}, faces[:1])
-  assert share[0, places.REGIONS.index('mouth')] == pytest.approx(1)
+  assert share[0, face_regions.REGIONS.index('mouth')] == pytest.approx(1)
 
 
 def test_the_true_motion_lies_where_its_units_are_seen(run, faces, tiny_smic):

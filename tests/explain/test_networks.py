@@ -7,21 +7,23 @@ import numpy as np
 import pytest
 
 from mefnet_jax import models, saliency
-from mefnet_jax.explain import average_face, networks, places
+from mefnet_jax.explain import average_face, face_regions, networks
 
 
 def test_a_face_without_landmarks_is_an_average_one():
   """Face crops: eyes and mouth lie where the crops of such images are."""
-  whole = places.Face(average_face.POINTS * [90, 120] - 0.5, (120, 90))
+  whole = face_regions.Face(average_face.POINTS * [90, 120] - 0.5, (120, 90))
   for stream, points in (('eyes', range(36, 48)), ('mouth', range(48, 68))):
     middle = whole.inside(stream, 24)[list(points)].mean(0)
     assert (np.abs(middle - 11.5) < 5).all()
   label = whole.labels('face', 40)
-  assert set(np.unique(label)) == set(range(len(places.REGIONS)))
+  assert set(np.unique(label)) == set(range(len(face_regions.REGIONS)))
 
 
 def test_the_halves_of_a_flow_map_come_to_their_places():
-  flow = places.Face(average_face.POINTS * 28 - 0.5, (28, 28), halves=True)
+  flow = face_regions.Face(
+    average_face.POINTS * 28 - 0.5, (28, 28), halves=True
+  )
   halves = np.random.default_rng(0).random((2, 1, 14, 28)).astype(np.float32)
   whole = sum(
     flow.in_face(half, stream, 28)
@@ -53,17 +55,19 @@ def test_a_network_taken_apart_is_that_network(name):
   params['classes']['kernel'] += np.linspace(
     -1, 1, params['classes']['kernel'].size
   ).reshape(-1, 3)
-  parts = networks.functions(model, params, x)
+  parts = networks.decompose(model, params, x)
   assert parts.first is not None
   target = np.array([0, 1, 2])
   given = dict(args=(params,))
-  fast = networks.integrated(parts, x, target, params, steps=8, rows=64)
-  slow = saliency.integrated_gradients(parts.whole, x, target, steps=8, **given)
-  smooth = networks.smoothed(
+  fast = networks.integrated_gradients(
+    parts, x, target, params, steps=8, rows=64
+  )
+  slow = saliency.integrated_gradients(parts.apply, x, target, steps=8, **given)
+  smooth = networks.smooth_grad(
     parts, x, target, params, samples=4, key=jax.random.key(0), rows=64
   )
   rough = saliency.smooth_grad(
-    parts.whole, x, target, samples=4, key=jax.random.key(0), **given
+    parts.apply, x, target, samples=4, key=jax.random.key(0), **given
   )
   for stream in x:
     scale = np.abs(slow[stream]).max()
@@ -88,7 +92,7 @@ def test_every_layer_that_is_named_can_be_explained():
   )
   x = {'face': np.random.default_rng(0).normal(size=(2, 6, 12, 12, 1))}
   params = jax.jit(model.init)(jax.random.key(0), x)['params']
-  f = functools.partial(networks.whole, model)
+  f = functools.partial(networks.apply, model)
   out = jax.eval_shape(f, x, params)[1]
   layers = [name for name, a in out.items() if a.ndim == 5]
   assert {'spatial_attention', 'micro_attention_0_0', 'pooled'} <= set(layers)
@@ -104,7 +108,9 @@ def test_a_network_that_is_not_its_parts_is_explained_whole(monkeypatch):
   x = {'face': np.random.default_rng(0).normal(size=(2, 6, 9, 9, 1))}
   params = jax.jit(model.init)(jax.random.key(0), x)['params']
   monkeypatch.setattr(networks, '_agree', lambda *given: False)
-  parts = networks.functions(model, params, x)
+  parts = networks.decompose(model, params, x)
   assert parts.first is None
-  maps = networks.integrated(parts, x, [0, 1], params, steps=2, rows=4)
+  maps = networks.integrated_gradients(
+    parts, x, [0, 1], params, steps=2, rows=4
+  )
   assert maps['face'].shape == (2, 6, 9, 9, 1)

@@ -1,7 +1,7 @@
-"""Where things lie: parts of the face, crops in the face, the true motion.
+"""The parts of a face, and the position of each stream's crop in it.
 
-All is said in the coordinates of the face crop (upright, S pixels a side) or
-of a stream's own crop; a crop knows its place in the frame of the release.
+Coordinates are pixels of the face crop (upright, S pixels a side) or of a
+stream's own crop, and are mapped to the frame of the release.
 """
 
 import concurrent.futures
@@ -12,6 +12,7 @@ import os
 
 import cv2
 import numpy as np
+from ml_collections import ConfigDict
 
 from mefnet_jax import datasets
 from mefnet_jax.explain import average_face
@@ -20,7 +21,7 @@ from mefnet_jax.preprocess import faces as detector
 from mefnet_jax.runs import errors
 
 REGIONS = ('brows', 'eyes', 'nose', 'cheeks', 'mouth', 'chin', 'elsewhere')
-# iBUG numbers of the 68 points, each from left to right.
+# Lines of the outline, as iBUG numbers of the 68 landmarks.
 _LINES = (
   range(0, 17),
   range(17, 22),
@@ -34,17 +35,20 @@ _LINES = (
 )
 
 
-# A crop's size below: pixels a side, or (rows, columns).
+# The size of a crop: pixels a side, or (rows, columns).
 Size = int | tuple[int, int]
 
 
 @dataclasses.dataclass(frozen=True)
 class Face:
-  """Where the 68 landmarks of a clip's onset frame are, in its pixels.
+  """The 68 landmarks of a clip's onset frame.
 
-  whole: (H, W) of an image that as a whole is a face; no landmarks are looked
-  for in it, the points are those of an average face. halves: its upper and
-  lower half are its 'eyes' and 'mouth' (flow maps).
+  Attributes:
+    points: (68, 2) x and y in pixels of the frame.
+    whole: (H, W) of an image that is a face crop already; its points are then
+      those of an average face. None if the landmarks were detected.
+    halves: whether the upper and the lower half of the image are the streams
+      'eyes' and 'mouth', as in flow maps.
   """
 
   points: np.ndarray
@@ -52,7 +56,7 @@ class Face:
   halves: bool = False
 
   def region(self, stream: str, size: Size) -> np.ndarray:
-    """(2, 3): centres of a crop's pixels to points of the frame."""
+    """Returns the (2, 3) affine map from pixels of a crop to the frame."""
     rows, columns = size if isinstance(size, tuple) else (size, size)
     if self.whole is None:
       of = clips.STREAMS.get(stream, regions.face)
@@ -67,17 +71,17 @@ class Face:
     )
 
   def inside(self, stream: str, size: Size) -> np.ndarray:
-    """(68, 2) landmarks in pixels of the crop."""
+    """Returns the (68, 2) landmarks in pixels of the crop."""
     region = self.region(stream, size)
     inverse = np.linalg.inv(region[:, :2])
     return (self.points - region[:, 2]) @ inverse.T
 
   def labels(self, stream: str, size: Size) -> np.ndarray:
-    """(H, W) the number of the region that each pixel lies in."""
+    """Returns (H, W) indices into `REGIONS` for the pixels of a crop."""
     return _labels(self.inside(stream, size), size)
 
   def in_face(self, maps_THW, stream: str, size: int) -> np.ndarray:
-    """Maps of a stream's crop in the place they have in the face crop."""
+    """Warps maps (T, H, W) of a stream's crop into the face crop."""
     own = maps_THW.shape[-2:]
     there = regions.chain(
       _inverse(self.region(stream, own)), self.region('face', size)
@@ -96,7 +100,7 @@ class Face:
     )
 
   def outline(self, size: int) -> np.ndarray:
-    """A drawing of the landmarks in the face crop, (size, size) uint8."""
+    """Draws the landmarks in the face crop, (size, size) uint8."""
     canvas = np.full((size, size), 40, np.uint8)
     points = np.rint(self.inside('face', size) * 8).astype(int)
     for line in _LINES:
@@ -106,7 +110,7 @@ class Face:
     return canvas
 
   def sampled(self, image: np.ndarray, size: int) -> np.ndarray:
-    """An image of the frame, (H, W) or (H, W, C), in the face crop."""
+    """Warps an image of the frame, (H, W) or (H, W, C), into the face crop."""
     return cv2.warpAffine(
       image.astype(np.float32),
       self.region('face', size),
@@ -116,23 +120,23 @@ class Face:
     )
 
 
-def find(dataset, wanted: tuple[str, ...]) -> dict[str, Face]:
-  """The landmarks of some clips, found on the onset frame as preparation did.
+def find(dataset: ConfigDict, wanted: tuple[str, ...]) -> dict[str, Face]:
+  """Detects the landmarks of some clips, on the onset frame as preparation did.
 
-  Where preparation looked for none (face crops, flow maps) they are those of
-  an average face.
+  For face crops and flow maps, in which preparation detects none, they are
+  those of an average face.
 
   Args:
     dataset: `config.dataset` of a run.
     wanted: names of clips.
 
   Raises:
-    UserError: a clip's frames can no longer be read, or show no face.
+    UserError: the frames of a clip can no longer be read, or show no face.
   """
   rows = {row.clip: row for row in datasets.release(dataset).rows}
   chosen = [rows[name] for name in wanted]
   work = functools.partial(_find, dataset)
-  # dlib leaves the interpreter to the other threads while it searches.
+  # dlib releases the GIL while it detects faces.
   with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
     return dict(zip(wanted, pool.map(work, chosen), strict=True))
 
@@ -148,13 +152,13 @@ def _find(dataset, row):
     if found is not None:
       return Face(found.points)
   raise errors.UserError(
-    f'{row.place}: no face is found in clip {row.clip} any more, though it was '
-    'prepared: give the release back as it was'
+    f'{row.place}: no face is found in clip {row.clip} any more, although it '
+    'was prepared: restore the release'
   )
 
 
 def _first_frames(row):
-  """The first frames that can be read, grey."""
+  """The first readable frames, in grey."""
   if row.video is not None:
     last = row.numbers[: clips.TRIES][-1]
     for frame in video.frames(row.video, row.numbers[0], last):
@@ -173,7 +177,7 @@ def _inverse(region):
 
 
 def _labels(points, size):
-  """Parts of the face by polygons of landmarks; later ones lie on top."""
+  """Draws the parts of the face as polygons of landmarks, later ones on top."""
   shape = size if isinstance(size, tuple) else (size, size)
   label = np.full(shape, REGIONS.index('elsewhere'), np.uint8)
   apart = np.linalg.norm(points[42:48].mean(0) - points[36:42].mean(0))
@@ -202,7 +206,7 @@ def _labels(points, size):
 
 
 def _grown(points, factor, margin):
-  """Points pushed away from their middle."""
+  """Moves points away from their centre."""
   middle = points.mean(0)
   away = points - middle
   return middle + away * factor + np.sign(away) * margin
