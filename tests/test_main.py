@@ -79,7 +79,7 @@ def test_a_stopped_run_goes_on_to_the_same_bits(
   assert not (tmp_path / 'predictions.csv').exists()
   done = commands.run(tmp_path, tiny_smic, env=env)
   assert done.returncode == 0, done.stderr
-  assert re.search(r'goes on after epoch [1-3]', done.stdout)
+  assert re.search(r'resumes after epoch [1-3]', done.stdout)
   assert commands.predictions(tmp_path) == commands.predictions(finished[1])
   metrics = (tmp_path / 'metrics.jsonl').read_bytes()
   assert metrics == (finished[1] / 'metrics.jsonl').read_bytes()

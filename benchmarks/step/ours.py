@@ -36,7 +36,7 @@ def trainer(given, dropout):
   tx = optimizer.adam(task.RATE, decay=0.0)
   plan = parallel.plan(1)
   clips = {'face': given['clips'], 'label': given['label']}
-  clips = normalize.measured(clips, how='frames')
+  clips = normalize.measured(clips, input_kind='frames')
   state = train_step.create_state(model, tx, clips, jax.random.key(0))
   state = state.replace(params=with_weights(state.params, given))
   state = jax.tree.map(lambda x: np.asarray(x)[None, None], state)
@@ -44,7 +44,9 @@ def trainer(given, dropout):
   fold = plan.place(plan.split({'weight': ONES_B[None]}, axis=0))
   clips = plan.share(clips)
   step_fn = parallel.train_step(
-    functools.partial(train_step.train_step, model=model, tx=tx, how='frames'),
+    functools.partial(
+      train_step.train_step, model=model, tx=tx, input_kind='frames'
+    ),
     plan,
   )
   key = jax.random.key(1)
@@ -58,7 +60,7 @@ def trainer(given, dropout):
 
   def now():
     params = jax.tree.map(lambda x: x[0, 0], plan.join(states[0].params))
-    return check(params, normalize.batch(clips, INDEX_B, how='frames'))
+    return check(params, normalize.batch(clips, INDEX_B, input_kind='frames'))
 
   return task.Trainer(
     step,

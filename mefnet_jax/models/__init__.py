@@ -15,7 +15,7 @@ _ATTENTION = (
   'drop_rate',
   'drop_threshold',
 )
-# name: (network, fields that it sets, fields that it has not)
+# name: (network, preset fields, fields that do not apply)
 _NETWORKS = {
   'base': (
     mecnn.MECNN,
@@ -33,15 +33,15 @@ _NETWORKS = {
 
 
 def build(name: str, *, num_classes: int, **fields) -> nn.Module:
-  """The network called `name`, its fields set.
+  """Builds the network of that name.
 
   Args:
     name: base, mecnn, residual or mfcnn.
-    num_classes: n of the last layer.
+    num_classes: outputs of the last layer.
     **fields: of `streams.Options` and of the network.
 
   Raises:
-    ValueError: an unknown name, or a field that this network does not have.
+    ValueError: the name is unknown, or the network does not have a field.
   """
   network, preset, absent = _network(name)
   known = {f.name for f in dataclasses.fields(network)} - {'parent', 'name'}
@@ -55,7 +55,12 @@ def build(name: str, *, num_classes: int, **fields) -> nn.Module:
 
 
 def views(name: str, streams: tuple[str, ...] = ()) -> tuple[str, ...]:
-  """The streams that the network called `name` looks at; given or its own."""
+  """Returns the input streams of a network.
+
+  Args:
+    name: of the network.
+    streams: those of the config; the network's own if empty.
+  """
   return tuple(streams) or _network(name)[0].streams
 
 

@@ -1,4 +1,4 @@
-r"""The layers, shapes, parameters and FLOPs of a config's network.
+r"""Prints the layers, shapes, parameters and FLOPs of a config's network.
 
 python -m mefnet_jax.models --config=configs/mfcnn.py
 python -m mefnet_jax.models --config=configs/mecnn.py --drawing=mecnn.svg
@@ -17,12 +17,12 @@ _CONFIG = config_flags.DEFINE_config_file(
 )
 _CLASSES = flags.DEFINE_integer('classes', 3, 'Number of classes.')
 _DRAWING = flags.DEFINE_string(
-  'drawing', None, 'Draw the network into this file (.svg, .png or .pdf).'
+  'drawing', None, 'Draw the network to this file (.svg, .png or .pdf).'
 )
 
 
-def main():
-  """Prints the table of the config that the flags name; draws on request."""
+def main() -> None:
+  """Prints the table of the config's network, and draws it on request."""
   from mefnet_jax.models import describe, drawing, from_config
   from mefnet_jax.training import config_check
 

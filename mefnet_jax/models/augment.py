@@ -1,9 +1,8 @@
-"""Augmentation on the device: one draw a clip, the same for all its streams.
+"""Augmentation on the device: one draw per clip, shared by all its streams.
 
-Flip, shift and scale of a clip, and what happens to its time, are linear in
-each axis by itself: a matrix for the columns, one for the rows and one for the
-frames. They are built from the clip's own key, so a clip is augmented alike
-whatever batch, fold or device it is in, and alike in all its frames.
+Flip, shift, scale and time warp are linear and separable: one matrix each for
+columns, rows and frames. They are built from the clip's own random key, so
+that a clip is augmented in the same way in any batch, fold or device.
 
 Axes: B batch, T frames, H rows, W columns, C channels.
 """
@@ -13,21 +12,22 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 
-_KEY = 7_000  # tells the augmentation's draws from those of dropout
+_KEY = 7_000  # separates the random draws of augmentation from dropout's
 
 
 @dataclasses.dataclass(frozen=True)
 class Augmentation:
-  """How strongly; 0 turns a part off.
+  """The strength of each augmentation; 0 turns it off.
 
-  flip: share of clips mirrored left to right, in all streams alike.
-  shift: the most, as a share of the width and the height, e.g. 0.05.
-  scale: the most that a clip grows or shrinks, e.g. 0.1.
-  brightness: the most that its contrast grows or shrinks, e.g. 0.1.
-  crop: the most that is cut off the clip's time, e.g. 0.2; what is left is
-    stretched to T frames.
-  jitter: the standard deviation of each frame's time, in frames.
-  reverse: share of clips played backwards, offset first.
+  Attributes:
+    flip: share of clips that are mirrored horizontally.
+    shift: maximum shift, as a share of width and height, e.g. 0.05.
+    scale: maximum relative change of size, e.g. 0.1.
+    brightness: maximum relative change of contrast, e.g. 0.1.
+    crop: maximum share of the clip's duration that is cut off, e.g. 0.2; the
+      rest is stretched to T frames.
+    jitter: standard deviation of each frame's time, in frames.
+    reverse: share of clips that are played backwards, offset first.
   """
 
   flip: float = 0.0
@@ -43,27 +43,29 @@ class Augmentation:
 
 
 def augment(
-  streams: dict[str, jax.Array], key_B: jax.Array, how: Augmentation
+  streams: dict[str, jax.Array], key_B: jax.Array, augmentation: Augmentation
 ) -> dict[str, jax.Array]:
-  """Augments the clips among the streams; what has no frames stays.
+  """Augments the streams that are clips; others are returned unchanged.
 
   Args:
     streams: clips (B, T, H, W, C) float32, or features of other ranks.
-    key_B: a key a clip.
-    how: what to draw.
+    key_B: one random key per clip.
+    augmentation: its strength.
 
   Returns:
     The streams, of the same shapes.
   """
-  draws = jax.vmap(lambda key: _draw(jax.random.fold_in(key, _KEY), how))(key_B)
+  draws = jax.vmap(
+    lambda key: _draw(jax.random.fold_in(key, _KEY), augmentation)
+  )(key_B)
   return {
     name: jax.vmap(_apply)(x, draws) if x.ndim == 5 else x
     for name, x in streams.items()
   }
 
 
-def _draw(key, how):
-  """One clip's numbers."""
+def _draw(key, augmentation):
+  """Draws the parameters of one clip."""
   names = ('flip', 'shift_x', 'shift_y', 'scale', 'brightness', 'crop', 'start')
   keys = dict(zip(names, jax.random.split(key, len(names)), strict=True))
 
@@ -71,16 +73,20 @@ def _draw(key, how):
     return jax.random.uniform(keys[name], minval=-most, maxval=most)
 
   reverse_key, jitter_key = jax.random.split(jax.random.fold_in(key, 1))
-  cut = jax.random.uniform(keys['crop'], maxval=how.crop)
+  cut = jax.random.uniform(keys['crop'], maxval=augmentation.crop)
   return {
-    'sign': jnp.where(jax.random.bernoulli(keys['flip'], how.flip), -1.0, 1.0),
-    'shift': jnp.stack([within(f'shift_{a}', how.shift) for a in 'yx']),
-    'scale': 1.0 + within('scale', how.scale),
-    'gain': 1.0 + within('brightness', how.brightness),
+    'sign': jnp.where(
+      jax.random.bernoulli(keys['flip'], augmentation.flip), -1.0, 1.0
+    ),
+    'shift': jnp.stack(
+      [within(f'shift_{a}', augmentation.shift) for a in 'yx']
+    ),
+    'scale': 1.0 + within('scale', augmentation.scale),
+    'gain': 1.0 + within('brightness', augmentation.brightness),
     'span': 1.0 - cut,
     'start': cut * jax.random.uniform(keys['start']),
-    'backwards': jax.random.bernoulli(reverse_key, how.reverse),
-    'jitter': how.jitter,
+    'backwards': jax.random.bernoulli(reverse_key, augmentation.reverse),
+    'jitter': augmentation.jitter,
     'jitter_key': jitter_key,
   }
 
@@ -100,13 +106,13 @@ def _apply(x_THWC, draw):
 
 
 def _places(size, scale, shift):
-  """Where each pixel is read: (size,), about the middle of the picture."""
+  """Positions (size,) from which pixels are read, scaled about the centre."""
   middle = (size - 1) / 2
   return (jnp.arange(size) - middle) * scale + middle + shift * size
 
 
 def _times(draw, frames):
-  """When each frame is read: (frames,)."""
+  """Times (frames,) at which frames are read."""
   last = frames - 1
   time = last * (draw['start'] + draw['span'] * jnp.linspace(0, 1, frames))
   noise = jax.random.normal(draw['jitter_key'], (frames,))
@@ -115,7 +121,7 @@ def _times(draw, frames):
 
 
 def _matrix(place_N):
-  """Linear interpolation at places of a line of N; its ends go on."""
+  """Matrix of linear interpolation at N positions, clamped to the ends."""
   place_N = jnp.clip(place_N, 0, len(place_N) - 1)
   distance = place_N[:, None] - jnp.arange(len(place_N))[None]
   return jnp.maximum(0.0, 1.0 - jnp.abs(distance))

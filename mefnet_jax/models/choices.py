@@ -1,4 +1,4 @@
-"""The names that fields of a network may hold, and what they stand for."""
+"""The allowed values of the networks' fields, and their validation."""
 
 from collections.abc import Callable
 
@@ -23,31 +23,39 @@ INITIALIZERS = {
   'orthogonal': nn.initializers.orthogonal(),
   'zeros': nn.initializers.zeros,
 }
-# Every stream there is; the place tells a stream's dropout from the others'.
+# All streams; the position of a stream seeds its dropout.
 CLIPS = ('eyes', 'mouth', 'face', 'flow', 'eyes_flow', 'mouth_flow')
 STREAMS = (*CLIPS, 'audio', 'text')
 
 
 def one_of(field: str, value, allowed):
-  """The value; ValueError with the choices if it is not one of them."""
+  """Returns the value, or raises ValueError if it is not allowed."""
   if value not in allowed:
     raise ValueError(f'{field}={value!r}: choose one of {", ".join(allowed)}')
   return value
 
 
 def initializer(name: str, field: str = 'kernel_init') -> Callable:
-  """The initialiser of that name; `field` is where the name was given."""
+  """Returns the initialiser of that name.
+
+  Raises:
+    ValueError: there is none; the message names the `field`.
+  """
   return INITIALIZERS[one_of(field, name, INITIALIZERS)]
 
 
 def cast(dtype: str, *arrays: jax.Array) -> list[jax.Array]:
-  """The arrays in the number type that products are computed in."""
+  """Casts arrays to the dtype in which products are computed."""
   dtype = jnp.dtype(one_of('dtype', dtype, DTYPES))
   return [array.astype(dtype) for array in arrays]
 
 
 def three(field: str, value) -> tuple[int, int, int]:
-  """The value as (frames, rows, columns); ValueError if it is not such."""
+  """Returns the value as (frames, rows, columns).
+
+  Raises:
+    ValueError: it is not three positive whole numbers.
+  """
   sizes = tuple(value) if isinstance(value, (tuple, list)) else ()
   if len(sizes) != 3 or not all(isinstance(n, int) and n > 0 for n in sizes):
     raise ValueError(
@@ -56,13 +64,13 @@ def three(field: str, value) -> tuple[int, int, int]:
   return sizes
 
 
-def share(field: str, value: float):
+def share(field: str, value: float) -> None:
   """Raises ValueError unless 0 <= value < 1."""
   if not 0 <= value < 1:
     raise ValueError(f'{field}={value}: at least 0 and below 1')
 
 
-def widths(field: str, value: tuple[int, ...]):
-  """Raises ValueError unless each is a whole number above 0."""
+def widths(field: str, value: tuple[int, ...]) -> None:
+  """Raises ValueError unless all values are positive whole numbers."""
   if not all(isinstance(n, int) and n > 0 for n in value):
     raise ValueError(f'{field}={tuple(value)}: whole numbers above 0')

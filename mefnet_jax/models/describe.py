@@ -1,9 +1,9 @@
-"""What a network is made of: layers, shapes, parameters, FLOPs.
+"""Describes a network: layers, shapes, parameters and FLOPs.
 
-Shapes are those of one clip, axes (frames, rows, columns, channels). FLOPs are
-of one clip forward, a multiplication and an addition counted as two, of each
-layer as it is defined: a 3D convolution is counted whole where the pooling
-after it leaves an edge out.
+Shapes are those of one clip, with axes (frames, rows, columns, channels).
+FLOPs are those of one forward pass of one clip, with a multiply-add counted as
+two. Layers are counted as defined: a 3D convolution in full, even if the
+pooling after it ignores an edge.
 """
 
 import dataclasses
@@ -31,11 +31,11 @@ class Layer:
   """One row of the table.
 
   Attributes:
-    path: names of the modules it is in, its own last.
-    kind: what it is, with its sizes.
-    shape: of what it gives for one clip.
-    parameters: its own, without those of modules within it.
-    flops: its own, for one clip.
+    path: names of the enclosing modules, its own last.
+    kind: its type, with kernel sizes.
+    shape: of its output for one clip.
+    parameters: their number, without those of modules within it.
+    flops: for one clip, without those of modules within it.
   """
 
   path: tuple[str, ...]
@@ -46,11 +46,11 @@ class Layer:
 
 
 def describe(model: nn.Module, batch: dict) -> list[Layer]:
-  """The layers of a network in the order in which they are done.
+  """Lists the layers of a network in the order of execution.
 
   Args:
     model: of `models.build`.
-    batch: arrays or shapes of one clip for each stream.
+    batch: for each stream an array or shape of one clip.
   """
   found: dict[tuple, Layer] = {}
 
@@ -76,7 +76,13 @@ def describe(model: nn.Module, batch: dict) -> list[Layer]:
 
 
 def table(name: str, inputs: dict, found: list[Layer]) -> str:
-  """The layers as text, with their sums."""
+  """Formats the layers as a table, with their sums.
+
+  Args:
+    name: of the network.
+    inputs: for each stream an array or shape of one clip.
+    found: of `describe`.
+  """
   rows = [('layer', 'what it is', 'shape', 'parameters', 'MFLOPs')]
   rows += [
     (stream, 'input', _by(array.shape[1:]), '', '')
@@ -111,7 +117,7 @@ def _by(sizes):
 
 
 def _follows_pooling(module, args):
-  """Attention that is given a pooling does it itself."""
+  """Whether pooling comes before the module, which does not pool itself."""
   if isinstance(module, attention.ParallelAttention):
     return len(args) < 3
   return isinstance(module, residual.Residual)
@@ -131,7 +137,7 @@ def _layer(module, args, given):
 
 
 def _kind(module, args, y):
-  """What a layer is in words, and its FLOPs."""
+  """The description of a layer, and its FLOPs."""
   x = args[0]
   size = math.prod(x.shape[1:])
   match module:
@@ -153,7 +159,7 @@ def _kind(module, args, y):
       return f'words of {module.vocabulary}', 2 * size * module.filters
   attended = module.channel_attention or module.spatial_attention
   if module.depth or attended and module.attention_place == 'pool':
-    return '', 0  # told where it is done
+    return '', 0  # listed where it happens
   return f'max-pool {_by(module.in_form(module.pool))}', 0
 
 

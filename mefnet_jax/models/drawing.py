@@ -1,4 +1,4 @@
-"""A drawing of a network: a row of boxes a stream, then what joins them."""
+"""Draws a network: one row of boxes per stream, then the fused layers."""
 
 import pathlib
 import typing
@@ -32,16 +32,16 @@ def save(
   inputs: dict,
   layers: 'list[describe.Layer]',
 ) -> None:
-  """Draws the layers of `describe.describe` into a file.
+  """Draws a network to a file.
 
   Args:
     path: .svg, .png or .pdf.
     name: of the network.
-    inputs: arrays or shapes of one clip for each stream.
-    layers: in the order in which they are done.
+    inputs: for each stream an array or shape of one clip.
+    layers: of `describe.describe`.
 
   Raises:
-    errors.UserError: another kind of file, or one that cannot be written.
+    errors.UserError: the file type is unknown, or the file cannot be written.
   """
   if path.suffix.lower() not in SUFFIXES:
     raise errors.UserError(f'{path}: choose one of {", ".join(SUFFIXES)}')
@@ -69,7 +69,7 @@ def save(
 
 
 def _undated(path):
-  """Equal networks give equal files."""
+  """Metadata without a date, so that equal networks give equal files."""
   return (
     {}
     if path.suffix.lower() == '.png'
@@ -78,7 +78,7 @@ def _undated(path):
 
 
 def _box(layer):
-  """(colour, words, shape) of a layer worth a box of its own."""
+  """(colour key, label, shape) of a layer, or None if it gets no box."""
   names = set(layer.path)
   if 'residual' in names:
     if layer.kind.startswith('x +'):
@@ -130,14 +130,14 @@ def _figure(name, rows, joined, layers):
 
 
 def _columns(row):
-  """Boxes side by side: CAM and STAM share one place, above one another."""
+  """The number of columns; CAM and STAM share one, above one another."""
   return len(row) - sum(
     a[0] == b[0] == 'attention' for a, b in zip(row, row[1:], strict=False)
   )
 
 
 def _chain(axes, row, x, y):
-  """Boxes with arrows between; returns where the last one ends."""
+  """Draws boxes with arrows between them; returns where the last one ends."""
   at = 0
   while at < len(row):
     both = [box for box in row[at : at + 2] if box[0] == 'attention']

@@ -1,4 +1,4 @@
-"""What turns each kind of stream into features: clips, sound, words.
+"""Encoders that turn clips, sound and words into features.
 
 Axes: B batch, T frames, H rows, W columns, C channels, L words.
 """
@@ -11,7 +11,13 @@ from mefnet_jax.models import choices, layers, streams
 
 
 def encoder(name: str, options: dict, vocabulary: int) -> nn.Module:
-  """The encoder of the stream `name`; options as in `streams.Options`."""
+  """Returns the encoder of a stream.
+
+  Args:
+    name: of the stream.
+    options: fields of `streams.Options`.
+    vocabulary: number of rows of the word embedding.
+  """
   if name == 'text':
     how = {k: options[k] for k in ('filters', 'kernel_init', 'dtype')}
     return Words(vocabulary=vocabulary, **how, name=name)
@@ -21,10 +27,10 @@ def encoder(name: str, options: dict, vocabulary: int) -> nn.Module:
 
 
 class Sound(streams.Options):
-  """A sound's log-mel map through the 2D form of the trunk.
+  """Encodes the log-mel spectrogram of a sound with the 2D trunk.
 
-  The map is one frame of F times and M bands: the modules are those of a
-  face, micro-attention included, with kernels of 5x5 and windows of 4x4.
+  The spectrogram is one frame of F times and M bands. The modules are those of
+  a face stream, micro-attention included, with 5x5 kernels and 4x4 pooling.
   """
 
   @nn.compact
@@ -42,11 +48,10 @@ class Sound(streams.Options):
 
 
 class Words(nn.Module):
-  """The words of a transcript: embedding, convolution over three, pooling.
+  """Encodes a transcript: embedding, convolution over three words, pooling.
 
-  A word comes as a positive number (a hash); it is folded into `vocabulary`
-  rows of the embedding. 0 is no word: it changes nothing, wherever it stands
-  behind the last word.
+  A word is a positive number (its hash), taken modulo `vocabulary` to get its
+  row of the embedding. Padding is 0 and does not affect the features.
   """
 
   vocabulary: int = 1024

@@ -1,4 +1,4 @@
-"""From `config.model` to a network."""
+"""Builds the network that `config.model` describes."""
 
 from flax import linen as nn
 from ml_collections import ConfigDict
@@ -8,14 +8,14 @@ from mefnet_jax.runs import errors
 
 
 def network(config: ConfigDict, num_classes: int) -> nn.Module:
-  """The config's network.
+  """Builds the network of a config.
 
   Args:
     config: of a run; `config.model` is read.
     num_classes: outputs of the last layer.
 
   Raises:
-    errors.UserError: an unknown network, or a field that it does not have.
+    errors.UserError: the network is unknown, or does not have a field.
   """
   fields = config.model.to_dict()
   name = fields.pop('name')
@@ -26,6 +26,6 @@ def network(config: ConfigDict, num_classes: int) -> nn.Module:
 
 
 def name(config: ConfigDict) -> str:
-  """What reports call the network: its name and its fusion, if it has one."""
+  """Returns the network's name in reports, with its fusion if it has one."""
   fusion = config.model.get('fusion')
   return f'{config.model.name}-{fusion}' if fusion else config.model.name

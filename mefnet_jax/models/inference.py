@@ -1,4 +1,4 @@
-"""THE inference loop: a step over many clips, some at a time."""
+"""The inference loop, the only one in the package: a step over many clips."""
 
 from collections.abc import Callable
 
@@ -12,19 +12,19 @@ def in_batches(
   *,
   axis: int = 0,
 ) -> np.ndarray:
-  """What `step` says of all clips, in batches that are alike in size.
+  """Applies a step to all clips, in batches of equal size.
 
-  The last batch is filled up with its last clip, so that the step is compiled
-  once; what it says of the filling is cut off.
+  The last batch is padded with its last clip, so that the step is compiled
+  once; the results of the padding are dropped.
 
   Args:
-    step: indices (..., B) to an array with the clips at `axis`.
-    index: (..., N) indices of clips, N at least 1.
-    size: the most clips in one call.
-    axis: of the clips in what the step gives.
+    step: maps indices (..., B) to an array with the clips on `axis`.
+    index: (..., N) indices of clips, N >= 1.
+    size: maximum batch size.
+    axis: of the clips in the result of the step.
 
   Returns:
-    The results side by side, N at `axis`; float64 if they are floats.
+    The concatenated results, with N clips on `axis`; floats as float64.
   """
   count = index.shape[-1]
   calls = -(-count // size)
@@ -44,6 +44,6 @@ def _plain(x):
 
 
 def softmax(logits_BC: np.ndarray) -> np.ndarray:
-  """Probabilities of logits; each row sums to one."""
+  """Returns the softmax of logits; each row sums to 1."""
   e_BC = np.exp(logits_BC - logits_BC.max(-1, keepdims=True))
   return e_BC / e_BC.sum(-1, keepdims=True)

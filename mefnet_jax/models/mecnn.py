@@ -1,9 +1,9 @@
-"""MECNN: the whole face through one 3D-CNN with micro-attention.
+"""MECNN: one 3D-CNN with micro-attention on the whole face.
 
 Without attention it is the paper's base model, MicroExpSTCNN (Reddy et al.,
-IJCNN 2019): 1.64 M parameters with 18 frames of 64x64 and three classes,
-44.2 M with 96. With residual units behind it is the network of the paper's
-abstract, micro-attention in tandem with residual networks.
+IJCNN 2019), with 1.64 M parameters for 18 frames of 64x64 and three classes,
+and 44.2 M for 96 frames. With residual units after the trunk it is the network
+of the paper's abstract, "micro-attention in tandem with residual networks".
 """
 
 import jax
@@ -25,10 +25,16 @@ class MECNN(streams.Options):
   def __call__(
     self, batch: dict[str, jax.Array], *, train: bool = False
   ) -> tuple[jax.Array, dict[str, jax.Array]]:
-    """Logits (B, n) of batch['face'] (B, T, H, W, C), and what was seen.
+    """Returns logits and the named intermediate outputs.
 
-    In training batch['key'] (B,) holds a random key for each clip; without
-    it the keys come from the rng stream 'dropout'. Logits are float32.
+    Args:
+      batch: the stream, 'face' by default, (B, T, H, W, C). In training 'key'
+        (B,) holds one random key per clip; without it the keys come from the
+        rng stream 'dropout'.
+      train: whether dropout is applied.
+
+    Returns:
+      float32 logits (B, num_classes), and a dict of intermediate outputs.
     """
     self._check()
     (name,) = self.streams
@@ -49,5 +55,5 @@ class MECNN(streams.Options):
     choices.widths('hidden', self.hidden)
     choices.initializer(self.head_init, 'head_init')
     if len(self.streams) != 1:
-      raise ValueError(f'streams={self.streams}: this network looks at one')
+      raise ValueError(f'streams={self.streams}: this network has one stream')
     choices.one_of('streams', self.streams[0], choices.CLIPS)

@@ -1,4 +1,4 @@
-"""MFCNN: streams of their own, eyes and mouth or any others, then fused."""
+"""MFCNN: separate streams, such as eyes and mouth, and their fusion."""
 
 import jax
 import jax.numpy as jnp
@@ -8,17 +8,17 @@ from mefnet_jax.models import choices, encoders, layers, modalities, streams
 
 
 class MFCNN(streams.Options):
-  """Independent streams and their fusion.
+  """Independent streams with intermediate or late fusion.
 
   'intermediate': the flattened features of each stream are normalised ('l2':
-  to length one; 'layer': layer norm), set beside one another, and go through
-  the dense layers together. 'late': each stream has dense layers of its own;
-  what they leave is set side by side just before the last dense layer.
+  to unit length; 'layer': layer norm), concatenated, and passed through shared
+  dense layers. 'late': each stream has its own dense layers, whose outputs are
+  concatenated before the last dense layer.
 
-  A stream that a clip lacks (batch['<stream>_present'] is 0 there) adds
-  nothing, to the bit: as if the network had been built without it. In
-  training each stream of a clip is taken for lacking with probability
-  `modality_dropout`, but never the last one.
+  A stream that is missing from a clip (batch['<stream>_present'] is 0)
+  contributes exactly nothing, as if the network had been built without it. In
+  training each stream of a clip is dropped with probability
+  `modality_dropout`, but never all of them.
   """
 
   num_classes: int
@@ -35,11 +35,16 @@ class MFCNN(streams.Options):
   def __call__(
     self, batch: dict[str, jax.Array], *, train: bool = False
   ) -> tuple[jax.Array, dict[str, jax.Array]]:
-    """Logits (B, n) of the streams in batch, and what was seen.
+    """Returns logits and the named intermediate outputs.
 
-    Clip streams are (B, T, H, W, C), 'audio' (B, F, M, 1), 'text' (B, L). In
-    training batch['key'] (B,) holds a random key for each clip; without it
-    the keys come from the rng stream 'dropout'. Logits are float32.
+    Args:
+      batch: clip streams (B, T, H, W, C), 'audio' (B, F, M, 1), 'text' (B, L).
+        In training 'key' (B,) holds one random key per clip; without it the
+        keys come from the rng stream 'dropout'.
+      train: whether dropout is applied.
+
+    Returns:
+      float32 logits (B, num_classes), and a dict of intermediate outputs.
     """
     self._check()
     key_B = layers.clip_keys(self, batch, self.streams[0], train=train)
@@ -76,7 +81,7 @@ class MFCNN(streams.Options):
       choices.one_of('streams', name, choices.STREAMS)
 
   def _stream_end(self, name, x, key_B):
-    """A stream's features as the fusion takes them."""
+    """The features of a stream as the fusion expects them."""
     if self.fusion == 'late':
       return self._dense(f'{name}_dense')(x, key_B=key_B)
     if self.fusion_norm == 'layer':

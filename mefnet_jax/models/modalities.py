@@ -1,11 +1,11 @@
-"""Streams that a clip may lack: masks, and their dropping in training."""
+"""Masks of missing streams, and modality dropout in training."""
 
 import jax
 import jax.numpy as jnp
 
 from mefnet_jax.models import choices
 
-_KEY = 99  # tells the draw of modalities from the network's dropouts
+_KEY = 99  # separates the draws of modality dropout from other dropouts
 
 
 def present(
@@ -14,14 +14,14 @@ def present(
   key_B: jax.Array | None,
   rate: float,
 ) -> dict[str, jax.Array | None]:
-  """Which clips have each stream: (B,) bool, or None where all have it.
+  """Returns for each stream which clips have it: (B,) bool, or None for all.
 
   Args:
-    batch: may hold '<stream>_present' (B,), 0 for a clip that lacks it.
+    batch: may hold '<stream>_present' (B,), 0 for clips without the stream.
     streams: their names.
-    key_B: a key a clip in training, else None.
-    rate: the share of streams taken for lacking in training; a clip that
-      would lose all it has keeps all it has.
+    key_B: one random key per clip in training, otherwise None.
+    rate: probability of dropping a stream in training; a clip that would lose
+      all of its streams keeps all of them.
   """
   given = {name: batch.get(f'{name}_present') for name in streams}
   there = {
@@ -37,7 +37,7 @@ def present(
 
 
 def masked(x: jax.Array, present_B: jax.Array | None) -> jax.Array:
-  """x with zeros, whatever it holds, for clips that lack the stream."""
+  """Returns x with zeros for the clips without the stream."""
   if present_B is None:
     return x
   mask = present_B.reshape(-1, *[1] * (x.ndim - 1))
@@ -45,7 +45,7 @@ def masked(x: jax.Array, present_B: jax.Array | None) -> jax.Array:
 
 
 def _drawn(key_B, name, rate):
-  """(B,) bool: kept; a stream's draw hangs on the clip's key and its name."""
+  """(B,) bool: whether to keep a stream, drawn from the clip's key and name."""
   number = choices.STREAMS.index(name)
 
   def keep(key):

@@ -1,4 +1,4 @@
-"""What the network sees of the stored clips: frames, or what moved in them."""
+"""The network's input: stored clips as frames, motion or flow, normalised."""
 
 import jax
 import jax.numpy as jnp
@@ -8,44 +8,42 @@ from mefnet_jax.models import augment
 
 CHOICES = ('difference', 'frames', 'flow', 'as_is')
 SCALES = ('clip', 'train')
-# Fixed scale of 'flow' and 'as_is': 128 is zero, 32 levels are one.
+# 'flow' and 'as_is' have a fixed scale: level 128 is 0, 32 levels are 1.
 _FIXED = ('flow', 'as_is')
 _ZERO, _UNIT = 128.0, 32.0
 
 
-def standardise(clips_BTHWC: jax.Array, how: str) -> jax.Array:
-  """Clips of 0..255 as the network's input, each clip by itself.
+def standardise(clips_BTHWC: jax.Array, input_kind: str) -> jax.Array:
+  """Normalises each clip of values 0..255 on its own.
 
   Args:
     clips_BTHWC: uint8 clips; the first frame is the onset.
-    how: 'frames' as they are (the paper), or 'difference' of each frame to
-      the onset frame, where the person leaves the picture and the motion
-      stays; or 'flow' and 'as_is', (x - 128) / 32: there the size of the
-      values says something.
+    input_kind: 'frames' (the paper); 'difference' of each frame to the onset
+      frame, which removes the person's appearance and keeps the motion; or
+      'flow' and 'as_is', (x - 128) / 32, whose magnitude carries meaning.
 
   Returns:
-    float32 of the same shape, with mean 0 ('frames') and mean square 1 over
-    each clip ('difference' too). A clip without any motion or contrast
-    becomes zeros.
+    float32 of the same shape. Each clip has mean 0 ('frames') and mean square
+    1 ('frames', 'difference'); a clip without motion or contrast is zero.
   """
   x = clips_BTHWC.astype(jnp.float32)
-  return _scaled(x, how, *_scale(*_moments(clips_BTHWC, how)))
+  return _scaled(x, input_kind, *_scale(*_moments(clips_BTHWC, input_kind)))
 
 
-def measured(clips: dict[str, jax.Array], *, how: str) -> dict:
-  """The clips with what `batch` scales each of them by, computed once.
+def measured(clips: dict[str, jax.Array], *, input_kind: str) -> dict:
+  """Returns the clips with the moments by which `batch` scales them.
 
   Args:
     clips: streams (N, T, H, W, C) uint8 and 'label' (N,).
-    how: see `standardise`; a clip's scale comes from that clip alone.
+    input_kind: see `standardise`; the moments of a clip depend on it alone.
 
   Returns:
-    The same, and 'moments': (mean, variance) of (N,) a stream.
+    The clips, and 'moments': for each stream (mean, variance), each (N,).
   """
 
   def moments(name, x):
     def of_one(clip_THWC):
-      mean_B, variance_B = _moments(clip_THWC[None], _way(name, how))
+      mean_B, variance_B = _moments(clip_THWC[None], _way(name, input_kind))
       return mean_B[0], variance_B[0]
 
     return jax.lax.map(of_one, x)
@@ -55,23 +53,25 @@ def measured(clips: dict[str, jax.Array], *, how: str) -> dict:
 
 
 def training_moments(moments: dict, train: np.ndarray, clips: dict) -> dict:
-  """Moments of a fold's training clips together, for `batch`.
+  """Returns the joint moments of a fold's training clips, for `batch`.
 
   Args:
     moments: of `measured` clips.
-    train: indices of the fold's training clips; no other clip is looked at,
-      nor one that lacks the stream.
+    train: indices of the fold's training clips; other clips, and clips without
+      the stream, are ignored.
     clips: may hold '<stream>_present' (N,).
 
   Returns:
-    (mean, variance) a stream: scalars.
+    For each stream the scalars (mean, variance).
   """
 
   def pooled(name, mean_N, variance_N):
     there = train
     if f'{name}_present' in clips:
       there = train[np.asarray(clips[f'{name}_present'])[train] > 0]
-    there = there if len(there) else train  # no clip has it: nothing counts
+    there = (
+      there if len(there) else train
+    )  # no clip has it, so any value will do
     return _pooled(mean_N[there], variance_N[there])
 
   return {name: pooled(name, *pair) for name, pair in moments.items()}
@@ -81,25 +81,25 @@ def batch(
   clips: dict,
   index_B: jax.Array,
   *,
-  how: str,
+  input_kind: str,
   moments: dict | None = None,
   augmentation: augment.Augmentation | None = None,
   key_B: jax.Array | None = None,
 ) -> dict[str, jax.Array]:
-  """The `measured` clips at index_B as the network sees them, and labels.
+  """Returns the normalised streams and labels of some `measured` clips.
 
-  A sound has no onset frame: it is always taken as it is ('frames'). Words
-  and masks ('<stream>_present') stay as they are stored.
+  Sound has no onset frame and is always treated as 'frames'. Words and masks
+  ('<stream>_present') are returned as stored.
 
   Args:
-    clips: all clips.
-    index_B: which of them.
-    how: see `standardise`.
+    clips: all clips, of `measured`.
+    index_B: indices of the clips.
+    input_kind: see `standardise`.
     moments: of a fold's training clips (`training_moments`), by which all clips
-      are scaled alike; without them each clip is scaled by its own.
-    augmentation: drawn for each clip by its key in key_B; its scale stays
-      that of the clip as it was.
-    key_B: keys, for the augmentation.
+      are scaled; without them each clip is scaled by its own moments.
+    augmentation: drawn for each clip from its key; the clip is scaled by its
+      moments before augmentation.
+    key_B: random keys for the augmentation.
   """
   taken = {n: x[index_B] for n, x in clips.items() if n != 'moments'}
   streams = {name: taken[name].astype(jnp.float32) for name in clips['moments']}
@@ -107,13 +107,13 @@ def batch(
     streams = augment.augment(streams, key_B, augmentation)
   for name, own in clips['moments'].items():
     chosen = moments[name] if moments else [x_N[index_B] for x_N in own]
-    way = _way(name, how)
+    way = _way(name, input_kind)
     streams[name] = _scaled(streams[name], way, *_scale(*chosen))
   return {**taken, **streams}
 
 
-def _way(name, how):
-  return 'frames' if name == 'audio' else how
+def _way(name, input_kind):
+  return 'frames' if name == 'audio' else input_kind
 
 
 def _is_plain(name):
@@ -121,32 +121,36 @@ def _is_plain(name):
 
 
 def _pooled(mean_N, variance_N):
-  """Moments of clips of one size, taken together."""
+  """Joint moments of clips of equal size."""
   return mean_N.mean(), variance_N.mean() + mean_N.var()
 
 
-def _moments(clips_BTHWC, how):
-  """Mean and variance of each clip; the difference has no mean, by choice."""
+def _moments(clips_BTHWC, input_kind):
+  """Mean and variance of each clip; the mean of a difference is taken as 0."""
   x = clips_BTHWC.astype(jnp.float32)
   axes = tuple(range(1, x.ndim))
-  if how in _FIXED:
+  if input_kind in _FIXED:
     return jnp.full(len(x), _ZERO), jnp.full(len(x), _UNIT**2)
-  if how == 'difference':
+  if input_kind == 'difference':
     return jnp.zeros(len(x)), ((x - x[:, :1]) ** 2).mean(axes)
   mean_B = x.mean(axes)
   return mean_B, ((x - _spread(mean_B, x.ndim)) ** 2).mean(axes)
 
 
 def _scale(mean, variance):
-  """What to subtract and what to multiply by."""
+  """The values to subtract and to multiply by."""
   return mean, 1.0 / jnp.maximum(jnp.sqrt(variance), 1e-3)
 
 
-def _scaled(x_BTHWC, how, mean, factor):
-  shift = x_BTHWC[:, :1] if how == 'difference' else _spread(mean, x_BTHWC.ndim)
+def _scaled(x_BTHWC, input_kind, mean, factor):
+  shift = (
+    x_BTHWC[:, :1]
+    if input_kind == 'difference'
+    else _spread(mean, x_BTHWC.ndim)
+  )
   return (x_BTHWC - shift) * _spread(factor, x_BTHWC.ndim)
 
 
 def _spread(x, rank):
-  """(B,) over clips of that rank; a scalar stays one."""
+  """Reshapes (B,) to broadcast over clips of that rank; keeps scalars."""
   return x.reshape(-1, *[1] * (rank - 1)) if x.ndim else x

@@ -1,8 +1,9 @@
-"""Each pixel scaled over the clips, by the mean and spread of some of them.
+"""Scales each pixel by its mean and standard deviation over a set of clips.
 
-`config.protocol.statistics`: 'folds' takes a fold's training clips, so every
-fold sees clips of its own and trains alone; 'all' takes all clips, which is a
-leak. Axes of streams: N clips, T frames, H rows, W columns, C channels.
+`config.protocol.statistics` chooses the set: 'folds' uses a fold's training
+clips, so that each fold has differently scaled clips and trains alone; 'all'
+uses all clips, which is a leak. Axes of streams: N clips, T frames, H rows, W
+columns, C channels.
 """
 
 from collections.abc import Mapping
@@ -13,42 +14,48 @@ Constants = dict[str, tuple[np.ndarray, np.ndarray]]
 
 
 def constants(
-  streams: Mapping[str, np.ndarray], fitted_on, how: str
+  streams: Mapping[str, np.ndarray], fitted_on, input_kind: str
 ) -> Constants:
-  """Mean and spread (T, H, W, C) of each pixel, for each stream.
+  """Returns mean and standard deviation (T, H, W, C) of each stream's pixels.
 
   Args:
     streams: (N, T, H, W, C) uint8.
-    fitted_on: indices of the clips that are measured.
-    how: the network's input; of 'difference' the change since the onset frame
-      is measured.
+    fitted_on: indices of the clips, or a slice.
+    input_kind: see `normalize.standardise`; for 'difference' the change since
+      the onset frame is measured.
   """
   made = {}
   for name, clips in streams.items():
-    x = _changes(clips, how)[fitted_on]
+    x = _changes(clips, input_kind)[fitted_on]
     made[name] = x.mean(0), x.std(0)
   return made
 
 
 def apply(
-  streams: Mapping[str, np.ndarray], scale: Constants, how: str
+  streams: Mapping[str, np.ndarray], scale: Constants, input_kind: str
 ) -> dict[str, np.ndarray]:
-  """The streams as 128 + 32 z, rounded, uint8; z as `constants` measures."""
+  """Returns the streams as uint8 levels 128 + 32 z of their z-scores.
+
+  Args:
+    streams: (N, T, H, W, C) uint8.
+    scale: of `constants`.
+    input_kind: as given to `constants`.
+  """
   made = {}
   for name, clips in streams.items():
     mean, spread = scale[name]
-    z = (_changes(clips, how) - mean) / np.maximum(spread, 1.0)
-    if how == 'difference':
+    z = (_changes(clips, input_kind) - mean) / np.maximum(spread, 1.0)
+    if input_kind == 'difference':
       z = z - z[:, :1]
     made[name] = np.clip(np.rint(128 + 32 * z), 0, 255).astype(np.uint8)
   return made
 
 
 def scalable(streams: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-  """Those that are clips; sounds, words and masks stay as they are."""
+  """Returns the streams that are clips, without sounds, words and masks."""
   return {name: x for name, x in streams.items() if x.ndim == 5}
 
 
-def _changes(clips, how):
+def _changes(clips, input_kind):
   x = np.asarray(clips, np.float32)
-  return x - x[:, :1] if how == 'difference' else x
+  return x - x[:, :1] if input_kind == 'difference' else x

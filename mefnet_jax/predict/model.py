@@ -103,7 +103,7 @@ class Model:
     return tuple((m['fold'], m['seed']) for m in self.description['members'])
 
   @property
-  def how(self) -> str:
+  def input_kind(self) -> str:
     """The network's input, see `normalize.standardise`."""
     return self._input['how']
 
@@ -202,13 +202,13 @@ class Model:
       streams |= pixel_scaling.apply(
         {n: x for n, x in streams.items() if n in member.pixels},
         {n: (p['mean'], p['spread']) for n, p in member.pixels.items()},
-        self.how,
+        self.input_kind,
       )
     arrays = {name: jnp.asarray(x) for name, x in streams.items()}
-    measured = normalize.measured(arrays, how=self.how)
+    measured = normalize.measured(arrays, input_kind=self.input_kind)
     index = np.arange(len(next(iter(arrays.values()))))
     seen = normalize.batch(
-      measured, index, how=self.how, moments=member.moments
+      measured, index, input_kind=self.input_kind, moments=member.moments
     )
     return {name: np.asarray(x) for name, x in seen.items()}
 

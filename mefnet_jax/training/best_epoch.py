@@ -1,10 +1,12 @@
-"""Which epoch's weights are tested, a member each.
+"""Selects the epoch whose weights are tested, separately for each member.
 
 `last` takes the last epoch. `validation` takes the epoch with the lowest loss
 on the fold's validation clips (`validation_split.add_validation`). `oracle`
 takes the epoch with the highest accuracy on the held-out clips themselves:
 LEAKY, kept to measure how much that inflates a score.
 """
+
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -16,7 +18,12 @@ CHOICES = ('last', 'validation', 'oracle')
 
 
 class Best:
-  """The best weights so far of all members of a block."""
+  """The best weights so far of all members of a block.
+
+  Args:
+    plan: of the block.
+    patience: epochs without improvement after which a member stops; 0: never.
+  """
 
   def __init__(self, plan: parallel.Plan, patience: int):
     self._plan = plan
@@ -24,20 +31,26 @@ class Best:
     self.params = None
     self.score = self.epoch = None
 
-  def restore(self, tree: dict):
-    """Takes what `tree` gave, or a fresh start of the same shapes."""
+  def restore(self, tree: dict[str, Any]) -> None:
+    """Restores the return value of `tree`, or of `initial`."""
     plan = self._plan
     self.params = plan.place(plan.split(tree['params']))
     self.score = np.array(tree['score'])
     self.epoch = np.array(tree['epoch'])
 
   def tree(self) -> dict:
-    """All of it, for a checkpoint."""
+    """Returns the weights, scores and epochs, for a checkpoint."""
     params = self._plan.join(self.params)
     return {'params': params, 'score': self.score, 'epoch': self.epoch}
 
-  def update(self, params, score_SF: np.ndarray, epoch: int):
-    """Takes the weights of members whose score is lower than ever."""
+  def update(self, params: Any, score_SF: np.ndarray, epoch: int) -> None:
+    """Keeps the weights of the members whose score is lower than before.
+
+    Args:
+      params: of all members, on the devices.
+      score_SF: lower is better.
+      epoch: to which the scores belong.
+    """
     better_SF = (score_SF < self.score) & ~self.stopped(epoch)
     self.score = np.where(better_SF, score_SF, self.score)
     self.epoch = np.where(better_SF, epoch, self.epoch)
@@ -46,14 +59,19 @@ class Best:
     self.params = _chosen(better, params, self.params)
 
   def stopped(self, epoch: int) -> np.ndarray:
-    """(S, F) whether a member has waited long enough for a better epoch."""
+    """Returns (S, F) whether the patience of each member has run out."""
     if not self._patience:
       return np.zeros_like(self.epoch, bool)
     return epoch - self.epoch > self._patience
 
 
-def fresh(params, members: tuple[int, int]) -> dict:
-  """What `Best.restore` takes before the first epoch."""
+def initial(params: Any, members: tuple[int, int]) -> dict[str, Any]:
+  """Returns what `Best.restore` takes before the first epoch.
+
+  Args:
+    params: of all members.
+    members: numbers of seeds and folds.
+  """
   return {
     'params': params,
     'score': np.full(members, np.inf),

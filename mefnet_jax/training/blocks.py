@@ -1,8 +1,8 @@
-"""Which members train together: as many as the memory holds.
+"""Divides the members of a run into blocks that fit in memory.
 
-A member is a fold with a seed. All of them together are the fastest; where
-their states or activations do not fit, blocks of them train one after another.
-What a member learns does not depend on its block.
+A member is a fold with a seed. Training all members together is fastest; if
+their states and activations do not fit, blocks of members are trained one
+after another. The result of a member does not depend on its block.
 """
 
 import dataclasses
@@ -10,6 +10,7 @@ import json
 import os
 import pathlib
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import numpy as np
@@ -17,14 +18,14 @@ from flax import linen as nn
 
 from mefnet_jax.runs import errors, files, multihost
 
-_SHARE = 0.8  # of the free memory, that a training may take
-_CLIPS = 0.5  # of that, which all clips may take; larger sets are streamed
+_SHARE = 0.8  # share of the free memory that a training may use
+_CLIPS = 0.5  # share of that which the clips may use; larger sets are streamed
 _FILE = 'blocks.json'
 
 
 @dataclasses.dataclass(frozen=True)
 class Block:
-  """Seeds and a range of folds, of `folds` in all."""
+  """The members with some seeds and a range of folds, out of `folds` in all."""
 
   seeds: tuple[int, ...]
   start: int
@@ -33,7 +34,7 @@ class Block:
 
   @property
   def name(self) -> str:
-    """Its folder of checkpoints: seed0, seeds0-2, seed0.folds5-8."""
+    """The name of its checkpoints: seed0, seeds0-2 or seed0.folds5-8."""
     first, last = self.seeds[0], self.seeds[-1]
     name = f'seed{first}' if first == last else f'seeds{first}-{last}'
     if self.stop - self.start < self.folds:
@@ -44,13 +45,13 @@ class Block:
 def blocks(
   seeds: tuple[int, ...], folds: int, fits: Callable[[int, int], bool]
 ) -> list[Block]:
-  """The fewest blocks, alike in size, that each fit.
+  """Returns the fewest blocks of similar size that each fit in memory.
 
   Args:
     seeds: in ascending order.
-    folds: of the protocol.
-    fits: whether so many seeds with so many folds fit in memory; one member
-      alone is tried even if it says no.
+    folds: number of folds of the protocol.
+    fits: whether a number of seeds with a number of folds fits in memory; a
+      single member is trained even if it does not.
   """
   s, f = len(seeds), folds
   while (s, f) != (1, 1) and not fits(s, f):
@@ -59,8 +60,8 @@ def blocks(
     else:
       f = -(-f // 2)
   return [
-    Block(tuple(seeds[i] for i in some), int(part[0]), int(part[-1]) + 1, folds)
-    for some in np.array_split(np.arange(len(seeds)), -(-len(seeds) // s))
+    Block(tuple(seeds[i] for i in own), int(part[0]), int(part[-1]) + 1, folds)
+    for own in np.array_split(np.arange(len(seeds)), -(-len(seeds) // s))
     for part in np.array_split(np.arange(folds), -(-folds // f))
   ]
 
@@ -68,10 +69,10 @@ def blocks(
 def read(
   workdir: pathlib.Path, seeds: tuple[int, ...], folds: int
 ) -> list[Block]:
-  """The blocks that a workdir's run began with; none if it has not begun.
+  """Reads the blocks of a run that has begun; [] if it has not.
 
-  A run that goes on on a machine with more or less memory keeps to them, for
-  its checkpoints do.
+  A run that is resumed on a machine with more or less memory keeps its blocks,
+  because its checkpoints depend on them.
 
   Args:
     workdir: of the run.
@@ -79,7 +80,7 @@ def read(
     folds: of its protocol.
 
   Raises:
-    UserError: the file that says so is damaged, or of another run.
+    UserError: the file is damaged, or belongs to another run.
   """
   path = workdir / 'checkpoints' / _FILE
   try:
@@ -96,7 +97,7 @@ def read(
 
 
 def _block(row):
-  """A block out of JSON; ValueError or TypeError if it is none."""
+  """Parses a block; ValueError or TypeError if it is invalid."""
   block = Block(**row)
   numbers = (*block.seeds, block.start, block.stop, block.folds)
   if not block.seeds or any(type(x) is not int for x in numbers):
@@ -121,10 +122,10 @@ def _check_members(made, seeds, folds):
 
 
 def write(workdir: pathlib.Path, made: list[Block]) -> list[Block]:
-  """Writes them where `read` finds them, and gives back what it finds.
+  """Writes the blocks of a run, and returns those that all processes use.
 
-  Of several processes the first writes, once none looks for the file any
-  more; the others, which may have less memory, take its blocks.
+  With several processes the first one writes, after all have tried to read the
+  file; the others, which may have less memory, use its blocks.
   """
   path = workdir / 'checkpoints' / _FILE
   seeds = tuple(sorted({seed for block in made for seed in block.seeds}))
@@ -144,20 +145,20 @@ def fitting(
   copies: int,
   budget: float,
 ) -> Callable[[int, int], bool]:
-  """The `fits` of `blocks`: an upper bound of what a step needs.
+  """Returns the `fits` of `blocks`, from an upper bound of a step's memory.
 
   Args:
     model: the network.
     state: shapes of one member's state.
-    sample: shapes of one clip's batch.
-    batch: clips of a step.
-    clips: bytes of them on a device.
-    copies: devices that each hold a member's state (`Plan.copies`).
-    budget: bytes that there are, on all devices together.
+    sample: shapes of a batch of one clip.
+    batch: number of clips in a step.
+    clips: bytes of the clips on each device.
+    copies: number of devices that hold each member's state (`Plan.copies`).
+    budget: bytes available on all devices together.
   """
   states = 2 * _size(jax.tree.leaves(state))  # old and new
   maps = activations(model, state.params, sample)
-  if jax.default_backend() != 'cpu':  # there clips go one after another
+  if jax.default_backend() != 'cpu':  # on CPU clips are processed one by one
     maps *= batch / copies
   spent = clips * jax.device_count()
 
@@ -167,24 +168,24 @@ def fitting(
   return fits
 
 
-def check(state):
-  """Raises UserError if not even the state of one member fits anywhere."""
+def check(state: Any) -> None:
+  """Raises UserError if not even the state of one member fits in memory."""
   need, free = 2 * _size(jax.tree.leaves(state)), budget(0.0)
   if need > free:
     raise errors.UserError(
-      f'one training of this network takes {need / 1e9:.1f} GB, '
-      f'{free / 1e9:.1f} are free: set a lower --config.model.filters or '
+      f'one training of this network needs {need / 1e9:.1f} GB, but '
+      f'{free / 1e9:.1f} GB are free: set a lower --config.model.filters or '
       '--config.model.hidden'
     )
 
 
 def clips_fit(size: float, budget: float) -> bool:
-  """Whether clips of so many bytes may lie on each device."""
+  """Returns whether clips of so many bytes may be kept on each device."""
   return size * jax.device_count() <= _CLIPS * budget
 
 
 def activations(model: nn.Module, params, sample: dict) -> int:
-  """Bytes of all that a pass forward computes: more than is ever kept."""
+  """Returns the bytes of all arrays in a forward pass, an upper bound."""
 
   def forward(params, sample):
     return model.apply({'params': params}, sample, train=False)[0]
@@ -193,7 +194,11 @@ def activations(model: nn.Module, params, sample: dict) -> int:
 
 
 def budget(gigabytes: float) -> float:
-  """Bytes to train in: as given, or if 0 a share of what is free."""
+  """Returns the bytes available for training.
+
+  Args:
+    gigabytes: as configured; 0 takes a share of the free memory.
+  """
   if gigabytes:
     return gigabytes * 1e9
   stats = [device.memory_stats() for device in jax.local_devices()]
@@ -204,12 +209,12 @@ def budget(gigabytes: float) -> float:
 
 
 def host_memory(gigabytes: float) -> float:
-  """Bytes of the host that all clips may take, as `budget` for a device."""
+  """Returns the bytes of host memory available for clips; see `budget`."""
   return _CLIPS * (gigabytes * 1e9 or _SHARE * _free())
 
 
 def _free():
-  """Free bytes of this machine, or of the container that we are in."""
+  """Free bytes of this machine, or of the container."""
   found = []
   try:
     for line in pathlib.Path('/proc/meminfo').read_text().splitlines():
@@ -227,7 +232,7 @@ def _free():
 
 
 def _computed(jaxpr):
-  """Bytes of the results of all equations, those of inner programs too."""
+  """Bytes of the results of all equations, including inner programs."""
   total = 0
   for equation in jaxpr.eqns:
     inner = [v for v in equation.params.values() if hasattr(v, 'eqns')]

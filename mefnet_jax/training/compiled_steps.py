@@ -1,4 +1,4 @@
-"""A block's members as compiled programs: an epoch, and its evaluation."""
+"""Compiles the training and evaluation steps of the members of a block."""
 
 import functools
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ from mefnet_jax.training import (
 
 
 class CompiledSteps:
-  """The compiled steps for so many seeds with these folds.
+  """The compiled steps for some folds, with any seeds.
 
   Args:
     job: a `jobs.Job`.
@@ -38,7 +38,7 @@ class CompiledSteps:
     self.feed = input_pipeline.make(job.clips, config, self.plan)
     self.moments = [None] * len(splits)
     self.fold = self._of_each_fold()
-    bound = dict(model=job.model, how=config.input)
+    bound = dict(model=job.model, input_kind=config.input)
     step = functools.partial(
       train_step.train_step,
       tx=self.tx,
@@ -55,7 +55,7 @@ class CompiledSteps:
     self._create_state = jax.jit(create)
 
   def _of_each_fold(self):
-    """What a fold has of its own, on the devices: leaves (F, ...)."""
+    """The `fold` argument of the step, on the devices: leaves (F, ...)."""
     job, config = self.job, self.job.config
     fold = {
       'weight': np.stack(
@@ -83,7 +83,7 @@ class CompiledSteps:
     return self.plan.place(self.plan.split(fold, axis=0))
 
   def like(self, seeds) -> train_step.TrainState:
-    """Shapes and types of the states of all members, (S, F, ...)."""
+    """Returns shapes and dtypes of the states of all members, (S, F, ...)."""
     front = len(seeds), len(self.splits)
     one = jax.eval_shape(
       self._create_state, self.feed.sample, jax.random.key(0)
@@ -93,7 +93,7 @@ class CompiledSteps:
     )
 
   def initial(self, seeds) -> train_step.TrainState:
-    """States of all members, on the devices; a seed's begin alike."""
+    """Returns the initial states of all members, equal for equal seeds."""
     states = [
       self._create_state(self.feed.sample, jax.random.key(seed))
       for seed in seeds
@@ -103,7 +103,7 @@ class CompiledSteps:
     )
 
   def place(self, state):
-    """Host states (S, F, ...) onto the devices."""
+    """Puts states (S, F, ...) from the host onto the devices."""
     return self.plan.place(self.plan.split(state))
 
   def batches(
@@ -146,7 +146,12 @@ class CompiledSteps:
     return jax.tree.map(lambda *x: np.stack(x), *rows)
 
   def probabilities(self, params, side: str) -> list[list[np.ndarray]]:
-    """Of each seed and fold: (clips, C) of its `test` or `validation`."""
+    """Returns for each seed and fold the probabilities (clips, C).
+
+    Args:
+      params: of all members, on the devices.
+      side: 'test' or 'validation', the clips to evaluate.
+    """
 
     def step(index_FM):
       clips, at_FM = self.feed.take(index_FM)

@@ -1,4 +1,4 @@
-"""Is a config one that can run? Said before any work is done."""
+"""Validates a config before any work is done."""
 
 import jax
 import numpy as np
@@ -51,7 +51,7 @@ _NOT_NEGATIVE = (
 
 
 def check(config):
-  """Raises UserError for a config that no run can follow."""
+  """Raises UserError if a config is invalid or contradicts itself."""
   config_flag.check_fields(config)
   _one_of(config, 'input', normalize.CHOICES)
   _one_of(config, 'train.parallel', parallel.CHOICES)
@@ -84,7 +84,7 @@ def check(config):
 
 
 def _protocol(config):
-  """What `folds.make` would refuse, before any clip is prepared."""
+  """Checks what `folds.make` would reject after the clips are prepared."""
   folds.why_leaky(config.protocol.name)
   _at_least(config, 'protocol.folds', 2)
   for field, choices in folds.CHOICES.items():
@@ -92,7 +92,7 @@ def _protocol(config):
 
 
 def _training(config):
-  """Options that do not go together."""
+  """Checks options that exclude each other."""
   if config.train.patience and config.train.selection != 'validation':
     raise errors.UserError(
       f'--config.train.patience={config.train.patience} waits for a better '
@@ -134,17 +134,17 @@ def _training(config):
 
 
 def shapes(config, model) -> dict[str, jax.ShapeDtypeStruct]:
-  """Shape and type of one clip's streams, those that the network looks at.
+  """Returns shape and dtype of the network's input streams for one clip.
 
   Raises:
-    UserError: a modality that config.dataset does not ask for.
+    UserError: a stream is not prepared under config.dataset.
   """
   modalities.check(config.dataset)
   return {name: _stream(config, name) for name in model.streams}
 
 
 def _stream(config, name):
-  """The shape and type of one clip's stream."""
+  """Shape and dtype of a stream for one clip."""
   dataset = config.dataset
   if name in modalities.SUFFIXES:
     if name not in dataset.modalities:

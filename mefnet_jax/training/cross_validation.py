@@ -1,7 +1,7 @@
-"""Trains all members of a run, or what is left of them.
+"""Trains all members of a run, or resumes their training.
 
-A member is a fold with a seed; as many as the memory holds train together
-(`blocks.py`), in one program (`parallel.py`).
+A member is a fold with a seed. As many members as fit in memory (`blocks.py`)
+are trained together in one program (`parallel.py`).
 """
 
 import dataclasses
@@ -25,13 +25,14 @@ from mefnet_jax.training import (
 
 
 def train(job: jobs.Job, seeds: tuple[int, ...]) -> list[jobs.Fitted]:
-  """Trains every fold with each seed, or goes on where a checkpoint ends.
+  """Trains every fold with each seed, resuming from checkpoints.
 
-  With pixel statistics of each fold's training clips the folds share no clips,
-  so each is trained alone, in a folder of its own below job.workdir.
+  If pixels are scaled by statistics of each fold's training clips, the folds
+  cannot share clips; each is then trained alone, in a folder of its own below
+  job.workdir.
 
   Returns:
-    What each seed's training leaves, in the order of the seeds.
+    The result of each seed, in the order of the seeds.
 
   Raises:
     errors.Stopped: job.stop was set; the checkpoint is saved.
@@ -45,8 +46,8 @@ def train(job: jobs.Job, seeds: tuple[int, ...]) -> list[jobs.Fitted]:
 
 
 def fit(job: jobs.Job, seeds: tuple[int, ...]) -> list[jobs.Fitted]:
-  """`train` of folds that share their clips, block after block."""
-  job.stop.patient = True  # an epoch is finished, and saved
+  """Trains folds that share their clips, one block after another."""
+  job.stop.patient = True  # a signal stops only after an epoch is saved
   try:
     return _fit(job, seeds)
   finally:
@@ -76,7 +77,7 @@ def _fit(job, seeds):
 
 
 def _add(one, block, seed, note, folder):
-  """What a block leaves of one seed, behind what the blocks before it left."""
+  """Appends a block's results of one seed to those of the blocks before it."""
   place = block.seeds.index(seed)
   one.held_out += [np.array(p) for p in note['probabilities'][place]]
   one.epochs += note['epochs'][place]
@@ -91,25 +92,26 @@ def _add(one, block, seed, note, folder):
 
 
 def _of_fold(job, k):
-  """The job of one fold alone, its clips scaled by its training clips."""
-  fold, how = job.splits[k], job.config.input
+  """The job of a single fold, its pixels scaled by its training clips."""
+  fold, input_kind = job.splits[k], job.config.input
   streams = pixel_scaling.scalable(job.clips)
-  scale = pixel_scaling.constants(streams, fold.train, how)
+  scale = pixel_scaling.constants(streams, fold.train, input_kind)
   workdir = job.workdir / 'folds' / fold.name
   workdir.mkdir(parents=True, exist_ok=True)
   return dataclasses.replace(
     job,
-    clips=job.clips | pixel_scaling.apply(streams, scale, how),
+    clips=job.clips | pixel_scaling.apply(streams, scale, input_kind),
     splits=(fold,),
     workdir=workdir,
   )
 
 
 def _blocks(job, seeds):
-  """What fits together, said where it is not everything."""
+  """The blocks that fit in memory; says so if they are several."""
   config, label = job.config, job.clips['label']
   clips = normalize.measured(
-    {k: jnp.asarray(x[[0]]) for k, x in job.clips.items()}, how=config.input
+    {k: jnp.asarray(x[[0]]) for k, x in job.clips.items()},
+    input_kind=config.input,
   )
   state = jax.eval_shape(
     lambda: train_step.create_state(
@@ -120,7 +122,9 @@ def _blocks(job, seeds):
     )
   )
   sample = jax.eval_shape(
-    lambda: normalize.batch(clips, np.zeros(1, np.int32), how=config.input)
+    lambda: normalize.batch(
+      clips, np.zeros(1, np.int32), input_kind=config.input
+    )
   )
   blocks.check(state)
   budget = blocks.budget(config.train.memory)
@@ -136,8 +140,8 @@ def _blocks(job, seeds):
   )
   if input_pipeline.is_streamed(job.clips, budget):
     job.console.print(
-      f'The clips do not fit beside a training in {budget / 1e9:.1f} GB: each '
-      'step reads its own'
+      f'The clips do not fit beside a training in {budget / 1e9:.1f} GB: they '
+      'are streamed'
     )
   made = blocks.blocks(seeds, len(job.splits), fits)
   if len(made) > 1:

@@ -1,13 +1,15 @@
-"""Mistakes of published experiments, made on purpose: always called LEAKY.
+"""Reproduces leaks of published experiments on purpose, marked as LEAKY.
 
-experiments/leakage.py measures what each is worth. Axes of streams: N clips,
-T frames, H rows, W columns, C channels.
+experiments/leakage.py measures how much each inflates the scores. Axes of
+streams: N clips, T frames, H rows, W columns, C channels.
 """
 
 import dataclasses
 
 import numpy as np
+from ml_collections import ConfigDict
 
+from mefnet_jax import datasets
 from mefnet_jax.evaluation import folds
 from mefnet_jax.runs import errors
 
@@ -28,11 +30,11 @@ _STATISTICS = {
 }
 
 
-def why_leaky(protocol) -> str:
-  """Why a protocol's mistake and statistics are leaky; '' if they are not.
+def why_leaky(protocol: ConfigDict) -> str:
+  """Returns why a protocol's mistake and statistics are leaky; '' if not.
 
   Raises:
-    UserError: config.protocol.mistake or .statistics is none of the choices.
+    UserError: config.protocol.mistake or .statistics is not a valid choice.
   """
   for field, choices in folds.CHOICES.items():
     if protocol[field] not in choices:
@@ -40,16 +42,23 @@ def why_leaky(protocol) -> str:
         f'--config.protocol.{field}={protocol[field]}: choose one of '
         f'{", ".join(choices)}'
       )
-  said = _WHY.get(protocol.mistake, ''), _STATISTICS[protocol.statistics]
-  return '; '.join(text for text in said if text)
+  reasons = _WHY.get(protocol.mistake, ''), _STATISTICS[protocol.statistics]
+  return '; '.join(text for text in reasons if text)
 
 
-def make(config, clips, label, splits):
-  """The clips, labels and folds with the config's mistake made in them.
+def make(
+  config: ConfigDict,
+  clips: datasets.Clips,
+  label: np.ndarray,
+  splits: tuple[folds.Fold, ...],
+) -> tuple[datasets.Clips, np.ndarray, tuple[folds.Fold, ...]]:
+  """Returns clips, labels and folds with the config's leak introduced.
 
   Args:
     config: of the run.
-    clips: `datasets.Clips`; label: (N,) classes; splits: honest folds.
+    clips: the prepared clips.
+    label: (N,) classes.
+    splits: the folds without a leak.
   """
   if config.protocol.mistake == 'duplicates':
     clips, label, splits = _with_copies(clips, label, splits)
@@ -59,7 +68,7 @@ def make(config, clips, label, splits):
 
 
 def _with_copies(clips, label, splits):
-  """Copies of the rarest class behind the clips; each fold trains on all."""
+  """Appends copies of the rarest class, on which every fold trains."""
   rarest = np.bincount(label).argmin()
   again = np.flatnonzero(label == rarest)
   copies = len(label) + np.arange(len(again), dtype=np.int32)
@@ -81,6 +90,6 @@ def _with_copies(clips, label, splits):
 
 
 def _tested_on_training(fold: folds.Fold) -> folds.Fold:
-  """One fold that is scored on everything, most of which it trained on."""
+  """A fold that is scored on all clips, most of which it trained on."""
   everything = np.sort(np.concatenate([fold.train, fold.test]))
   return dataclasses.replace(fold, test=everything)

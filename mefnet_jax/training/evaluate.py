@@ -1,4 +1,4 @@
-"""Probabilities of held-out clips, each by the fold that never saw it."""
+"""Probabilities of held-out clips, each by the fold that held it out."""
 
 from collections.abc import Callable
 
@@ -11,25 +11,25 @@ from mefnet_jax.training import parallel
 def held_out_probabilities(
   step: Callable,
   clips: list[np.ndarray],
-  how: parallel.Plan,
+  plan: parallel.Plan,
   batch_size: int,
 ) -> list[list[np.ndarray]]:
-  """Probabilities of clips of each fold, by that fold's weights only.
+  """Computes the probabilities of clips of each fold with its own weights.
 
   Args:
-    step: indices (F, M) to logits, as `parallel.eval_step` gives them.
-    clips: indices of each fold's clips, such as its test side.
-    how: the plan of the training.
-    batch_size: the most clips a fold in one call.
+    step: maps indices (F, M) to logits, as of `parallel.eval_step`.
+    clips: for each fold the indices of its clips, such as its test side.
+    plan: of the training.
+    batch_size: maximum number of clips per fold in one call.
 
   Returns:
-    For each seed and each fold a (clips, C) float64 array.
+    For each seed and each fold a float64 array (clips, C).
   """
   index_FM = np.zeros((len(clips), max(map(len, clips))), np.int32)
   for k, own in enumerate(clips):
     index_FM[k, : len(own)] = own
   logits_SFMC = inference.in_batches(
-    lambda index_FM: how.join(step(index_FM)), index_FM, batch_size, axis=2
+    lambda index_FM: plan.join(step(index_FM)), index_FM, batch_size, axis=2
   )
   return [
     [
@@ -43,9 +43,9 @@ def held_out_probabilities(
 def scores(
   probabilities_BC: np.ndarray, label_B: np.ndarray
 ) -> dict[str, float]:
-  """Cross-entropy and accuracy of clips, for the curves.
+  """Returns the mean cross-entropy ('loss') and the accuracy of clips.
 
-  Both are nan where a probability is not a number: the member has diverged.
+  Both are nan if a probability is not finite: the member has diverged.
   """
   if not np.isfinite(probabilities_BC).all():
     return {'loss': np.nan, 'accuracy': np.nan}

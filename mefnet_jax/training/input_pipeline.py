@@ -1,9 +1,9 @@
-"""What a step gets of the clips: all of them, once, or its own, read ahead.
+"""Feeds clips to the training step: all at once, or streamed step by step.
 
-Where all clips fit on the devices they go there once, as uint8, and a step
-takes its batch out of them. Where they do not, each step is given the clips
-that it needs, read from the disk or the host's memory while the step before
-still runs. A step does the same with them.
+If all clips fit on the devices, they are copied there once, as uint8, and each
+step takes its batch from them. Otherwise each step is given only the clips it
+needs, which are read from disk or host memory during the step before. The step
+itself is the same in both cases.
 """
 
 from collections.abc import Iterator
@@ -16,17 +16,28 @@ from mefnet_jax.models import normalize
 from mefnet_jax.runs import multihost
 from mefnet_jax.training import blocks, parallel
 
-_CHUNK = 32  # clips that are measured at once
+_CHUNK = 32  # clips whose moments are computed at once
 
 
 def is_streamed(clips: dict, budget: float) -> bool:
-  """Whether clips, arrays or `streaming.Stream`, are too many for a device."""
+  """Returns whether the clips do not fit on a device.
+
+  Args:
+    clips: arrays or `streaming.Stream`s by name.
+    budget: bytes available for training.
+  """
   far = any(isinstance(x, streaming.Stream) for x in clips.values())
   return far or not blocks.clips_fit(_size(clips), budget)
 
 
 def on_device(clips: dict, batch: int, budget: float) -> float:
-  """Bytes of clips that lie on a device while a step of `batch` clips runs."""
+  """Returns the bytes of clips on a device during a step.
+
+  Args:
+    clips: arrays or `streaming.Stream`s by name.
+    batch: number of clips in a step.
+    budget: bytes available for training.
+  """
   if not is_streamed(clips, budget):
     return _size(clips)
   return 2 * _size(clips) * min(1.0, batch / len(clips['label']))
@@ -37,7 +48,7 @@ def _size(clips):
 
 
 def make(clips: dict, config, plan: parallel.Plan):
-  """`Resident`, or `Streamed` where the clips do not fit.
+  """Returns a `Resident` pipeline, or a `Streamed` one if memory is short.
 
   Args:
     clips: streams (N, T, H, W, C) uint8, and 'label' (N,).
@@ -45,55 +56,57 @@ def make(clips: dict, config, plan: parallel.Plan):
     plan: of the block.
   """
   budget = blocks.budget(config.train.memory)
-  if multihost.any_of(is_streamed(clips, budget)):  # all do as one must
+  if multihost.any_of(is_streamed(clips, budget)):  # all processes do the same
     return Streamed(clips, config.input)
   return Resident(clips, config.input, plan)
 
 
 class Resident:
-  """All clips on all devices.
+  """Keeps all clips on all devices.
 
-  moments: of `normalize.measured`, (N,) a stream; sample: clips for shapes.
+  Attributes:
+    moments: of `normalize.measured`, (N,) for each stream.
+    sample: clips from which shapes can be read.
   """
 
-  def __init__(self, clips: dict, how: str, plan: parallel.Plan):
-    measured = normalize.measured(clips, how=how)
+  def __init__(self, clips: dict, input_kind: str, plan: parallel.Plan):
+    measured = normalize.measured(clips, input_kind=input_kind)
     self.moments = measured['moments']
     self.sample = self._clips = plan.share(measured)
 
   def steps(self, order: dict) -> Iterator[tuple[dict, dict]]:
-    """The clips and the order of each step.
+    """Yields the clips and the order of each step.
 
     Args:
-      order: of an epoch, leaves (..., steps, B), as in `orders.py`.
+      order: of an epoch, leaves (..., steps, B), as in `sampler.py`.
     """
     for i in range(order['index'].shape[-2]):
       yield self._clips, _step(order, i)
 
   def take(self, index: np.ndarray) -> tuple[dict, np.ndarray]:
-    """Clips that hold those at index, and where in them each of these is."""
+    """Returns clips that contain those at index, and their positions there."""
     return self._clips, index
 
 
 class Streamed:
-  """Clips of each step, read ahead; `moments` and `sample` as in `Resident`.
+  """Reads the clips of each step ahead; attributes as in `Resident`.
 
-  The order of a step has more leaves: 'at', where in its clips each one is,
-  and for mixup 'mate_at'.
+  The order of a step has additional leaves: 'at', the position of each clip
+  among those of the step, and for mixup 'mate_at'.
   """
 
-  def __init__(self, clips: dict, how: str):
+  def __init__(self, clips: dict, input_kind: str):
     self._label = np.asarray(clips['label'])
     self._streams = {n: x for n, x in clips.items() if n != 'label'}
     parts = [
-      normalize.measured(part, how=how)['moments']
+      normalize.measured(part, input_kind=input_kind)['moments']
       for part in self._read(np.arange(len(self._label)))
     ]
     self.moments = jax.tree.map(lambda *x: np.concatenate(x), *parts)
     self.sample, _ = self.take(np.zeros(1, np.int32))
 
   def steps(self, order: dict) -> Iterator[tuple[dict, dict]]:
-    """As of `Resident`."""
+    """Yields the clips and the order of each step, as `Resident` does."""
     places = ['index', *(['mate'] if 'mate' in order else [])]
     rows = [
       np.concatenate([order[name][..., i, :].ravel() for name in places])
@@ -109,13 +122,13 @@ class Streamed:
       yield self._with_moments(clips, some), step
 
   def take(self, index: np.ndarray) -> tuple[dict, np.ndarray]:
-    """As of `Resident`."""
+    """Returns clips and positions, as `Resident` does."""
     some = self._needed(index.ravel())
     (clips,) = streaming.batches(self._streams, self._label, some[None])
     return self._with_moments(clips, some), _places(some, index)
 
   def _needed(self, index):
-    """Each clip once, sorted, and filled up to a number that never changes."""
+    """The distinct clips, sorted and padded to a constant number."""
     found = np.unique(index)
     count = min(len(self._label), len(index))
     return np.append(found, np.repeat(found[-1:], count - len(found)))
@@ -128,7 +141,7 @@ class Streamed:
     return {**clips, 'moments': moments}
 
   def _read(self, index):
-    """All clips, some at a time."""
+    """Yields all clips in chunks."""
     for start in range(0, len(index), _CHUNK):
       part = index[None, start : start + _CHUNK]
       yield from streaming.batches(self._streams, self._label, part)

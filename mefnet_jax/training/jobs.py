@@ -1,4 +1,4 @@
-"""What a training needs to know, prepared from a config; what it leaves."""
+"""The input of a training, prepared from a config, and its results."""
 
 import dataclasses
 import hashlib
@@ -21,13 +21,21 @@ from mefnet_jax.training import blocks, deliberate_leaks
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-  """All that a config's training needs.
+  """Everything that a training needs.
 
-  model: the network. clips: streams (N, T, H, W, C) uint8 and 'label' (N,), on
-  the host. splits: the folds. fingerprint: of the clips, labels and folds.
-  stop: set when the process is asked to leave. source: the clips as they were
-  prepared, with names and people; None in tests of the training alone. pixels:
-  by which the clips are scaled already, if it was by statistics of all.
+  Attributes:
+    model: the network.
+    clips: streams (N, T, H, W, C) uint8 and 'label' (N,), on the host.
+    splits: the folds.
+    config: of the run.
+    workdir: of the run.
+    fingerprint: digest of the clips, labels and folds.
+    console: for tables and progress.
+    stop: set when the process is asked to stop.
+    source: the prepared clips with names and subjects; None in tests that only
+      train.
+    pixels: constants by which the clips have been scaled, if they were scaled
+      by statistics of all clips.
   """
 
   model: nn.Module
@@ -43,15 +51,19 @@ class Job:
 
   @property
   def seeds(self) -> tuple[int, ...]:
-    """The seeds that the config asks for."""
+    """The seeds of the config."""
     return tuple(range(self.config.seed, self.config.seed + self.config.seeds))
 
 
 @dataclasses.dataclass(frozen=True)
 class Weights:
-  """Where the weights of one member lie: in a checkpoint of its block.
+  """The location of one member's weights, in a checkpoint of its block.
 
-  members: seeds and folds of the block; place: of this one among them.
+  Attributes:
+    folder: of the block's checkpoints.
+    epoch: of the checkpoint.
+    members: numbers of seeds and folds of the block.
+    place: seed and fold of this member, as indices in the block.
   """
 
   folder: pathlib.Path
@@ -62,15 +74,19 @@ class Weights:
 
 @dataclasses.dataclass
 class Fitted:
-  """What one seed's training leaves: probabilities of held-out clips.
+  """The results of one seed's training.
 
-  held_out: probabilities (test clips, C) of each fold, by the weights of the
-  epoch that train.selection says; epochs: that epoch, of each fold; diverged:
-  the epoch of the first loss that was not finite, by the fold's name: its
-  clips get the class frequencies of its training; weights: where those of each
-  fold lie; moments: by which the clips of each fold were scaled, if not each
-  clip by its own: stream to (mean, variance); parameters: of one network;
-  seconds: of training, all parts of a resumed run together.
+  Attributes:
+    held_out: for each fold the probabilities (test clips, C), by the weights
+      of the epoch that train.selection chooses.
+    epochs: that epoch for each fold.
+    weights: the location of each fold's weights.
+    moments: for each fold (mean, variance) by stream, by which its clips were
+      scaled; None if each clip was scaled on its own.
+    diverged: epoch of the first loss that was not finite, by name of the fold;
+      its test clips are given the class frequencies of its training clips.
+    parameters: number of parameters of one network.
+    seconds: of training, over all parts of a resumed run.
   """
 
   held_out: list[np.ndarray] = dataclasses.field(default_factory=list)
@@ -83,12 +99,12 @@ class Fitted:
 
 
 def part(one: Fitted, place: slice, rename: Callable[[str], str]) -> Fitted:
-  """The folds at `place` of a training of several.
+  """Returns the results of some of the folds.
 
   Args:
-    one: of all folds.
+    one: the results of all folds.
     place: of the folds that are kept.
-    rename: the name of a fold to its new one; '' for folds that are not kept.
+    rename: maps the name of a fold to its new name; '' drops the fold.
   """
   share = len(one.held_out[place]) / max(len(one.held_out), 1)
   changes = {'seconds': one.seconds * share}
@@ -102,7 +118,7 @@ def part(one: Fitted, place: slice, rename: Callable[[str], str]) -> Fitted:
 
 
 def joined(fitted: Sequence[Fitted]) -> Fitted:
-  """Trainings of one fold each as one of all: lists and dicts joined."""
+  """Joins the results of trainings of one fold each."""
   changes = {'seconds': sum(one.seconds for one in fitted)}
   for name, first in _by_fold(fitted[0]):
     values = [getattr(one, name) for one in fitted]
@@ -114,7 +130,7 @@ def joined(fitted: Sequence[Fitted]) -> Fitted:
 
 
 def _by_fold(one):
-  """The fields that hold something of each fold, a list or a dict."""
+  """The fields that have an entry for each fold, lists and dicts."""
   for field in dataclasses.fields(one):
     value = getattr(one, field.name)
     if isinstance(value, list | dict):
@@ -128,17 +144,17 @@ def prepare(
   console: rich.console.Console | None = None,
   stop: threading.Event | None = None,
 ) -> Job:
-  """Loads the clips of a config, splits them into folds, builds the network.
+  """Loads the clips of a config, splits them and builds the network.
 
   Args:
     config: as in configs/base.py, already checked (`config_check.check`).
-    workdir: of the run; what preparation met is written to its findings.csv.
+    workdir: of the run; the findings of the preparation are written to its
+      findings.csv.
     console: for tables and progress.
-    stop: set when the process is asked to leave.
+    stop: set when the process is asked to stop.
 
   Raises:
-    errors.UserError: a release that cannot be used, or a protocol that it
-      cannot be split for.
+    errors.UserError: the release cannot be used, or not with this protocol.
   """
   console = console or rich.console.Console(quiet=True)
   clips = _load(config, workdir, console)
@@ -165,9 +181,10 @@ def prepare(
 
 
 def _load(config, workdir, console):
-  """The clips, with the table of what preparation met, on error too.
+  """Loads the clips and shows the findings, also those of an error.
 
-  Of several processes the first prepares; the others read what it kept.
+  With several processes the first one prepares the clips; the others read them
+  from the cache.
   """
   try:
     if not multihost.is_first():
@@ -183,7 +200,7 @@ def _load(config, workdir, console):
 
 
 def _memory(config):
-  """Bytes for the clips; what looks at all of them needs all at once."""
+  """Bytes for clips on the host; statistics over all clips need all of them."""
   whole = config.protocol.mistake == 'duplicates'
   if whole or config.protocol.statistics != 'clip':
     return math.inf
@@ -197,7 +214,7 @@ def _show(found, workdir, console):
 
 
 def _labels(config, clips):
-  """(N,) labels; permuted over the clips where the control asks for it."""
+  """(N,) labels, permuted over the clips for a control."""
   label = np.asarray(clips.label, np.int32)
   if config.protocol.shuffle_labels:
     label = np.random.default_rng(config.seed).permutation(label)
@@ -205,7 +222,7 @@ def _labels(config, clips):
 
 
 def _folds(config, clips, label):
-  """The folds of the protocol, with validation clips where they are needed."""
+  """The folds of the protocol, with validation clips if they are needed."""
   people = clips.subject, clips.database
   splits = folds.make(config.protocol, label, *people, seed=config.seed)
   if config.train.selection != 'validation':
@@ -220,7 +237,7 @@ def _folds(config, clips, label):
 
 
 def _streams(config, clips):
-  """The streams that the network looks at, and masks of those that may lack."""
+  """The network's input streams, and masks of those that may be missing."""
   made = {}
   for name in models.views(config.model.name, config.model.streams):
     stored = datasets.stored_stream(name, config.input)
@@ -232,7 +249,7 @@ def _streams(config, clips):
 
 
 def _fingerprint(clips, label, splits):
-  """A digest of all that the training reads but the config."""
+  """A digest of everything that the training reads, except the config."""
   digest = hashlib.blake2b(clips.fingerprint.encode(), digest_size=16)
   for array in (label, *(fold.test for fold in splits)):
     digest.update(np.ascontiguousarray(array, np.int64).tobytes())

@@ -1,4 +1,4 @@
-"""Adam with Keras's decay, as the paper trains."""
+"""Adam with Keras's learning rate decay, as in the paper."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -13,7 +13,7 @@ _B1, _B2, _EPSILON = 0.9, 0.999, 1e-7  # Keras's
 
 
 class Adam(NamedTuple):
-  """`optax.adam`, and the rate that it has at a step."""
+  """`optax.adam` together with its learning rate schedule."""
 
   init: Callable
   update: Callable
@@ -21,10 +21,10 @@ class Adam(NamedTuple):
 
 
 def adam(learning_rate: float, decay: float) -> Adam:
-  """Adam whose rate at a step is learning_rate / (1 + decay * step).
+  """Returns Adam with the learning rate learning_rate / (1 + decay * step).
 
-  That is what `decay` means in Keras, where the paper's 1e-5 comes from; it
-  is not a weight decay. Epsilon is Keras's too.
+  This is the meaning of `decay` in Keras, from which the paper's 1e-5 comes;
+  it is not a weight decay. Epsilon is that of Keras, too.
   """
 
   def rate(step):

@@ -1,14 +1,15 @@
-"""All members in one program, over all devices: the only pmap.
+"""Trains all members in one program over all devices; the only use of pmap.
 
-A member is one training: a fold with a seed. The members of a block are one
-stacked state, (seeds S, folds F, ...), and one step moves them all. 'folds'
-gives each device some of the folds and needs no communication; 'batch' splits
-each batch and sums the gradients. Both are the training of each member alone:
-the folds of a seed share the order of the clips, their dropout and their
-patches, and each masks out what it holds out.
+A member is one training: a fold with a seed. The states of a block's members
+are stacked, (seeds S, folds F, ...), and one step updates them all. In mode
+'folds' each device trains some of the folds, without communication; in mode
+'batch' each batch is split over the devices and gradients are summed. Both
+modes give the same result as training each member alone: the folds of a seed
+share the order of clips, dropout and patches, and each masks out the clips that
+it holds out.
 
-The devices may be those of several processes (`processes.py`): each puts its
-own part in, and `join` gives the whole to all.
+With several processes (`multihost.py`) each one provides its own part of the
+data, and `join` returns the whole to all of them.
 """
 
 import dataclasses
@@ -29,10 +30,14 @@ _AXIS = 'batch'
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-  """How the folds of a block lie on `devices` devices.
+  """How the folds of a block are distributed over devices.
 
-  own_order: each fold walks an order of its own; else those of a seed share
-  one.
+  Attributes:
+    mode: 'folds' or 'batch'.
+    devices: their number.
+    folds: number of folds in the block.
+    own_order: whether each fold has its own order of clips; otherwise the
+      folds of a seed share one.
   """
 
   mode: str  # folds | batch
@@ -42,21 +47,21 @@ class Plan:
 
   @property
   def padded(self) -> int:
-    """Folds with those that train for nothing, to fill the devices."""
+    """The number of folds including padding that fills the devices."""
     if self.mode == 'batch':
       return self.folds
     return self.devices * math.ceil(self.folds / self.devices)
 
   @property
   def copies(self) -> int:
-    """Devices that hold the state of one fold."""
+    """The number of devices that hold the state of one fold."""
     return self.devices if self.mode == 'batch' else 1
 
   def split(self, tree, axis: int = 1):
-    """Leaves with folds at `axis` as the step takes them: (S, F, ...).
+    """Lays leaves out with the folds on `axis` for the step.
 
-    In 'folds' mode (local devices, S, folds a device, ...); a pad repeats the
-    last fold.
+    In 'batch' mode they are unchanged, (S, F, ...); in 'folds' mode they become
+    (local devices, S, folds per device, ...), padded with the last fold.
     """
     if self.mode == 'batch':
       return tree
@@ -73,7 +78,10 @@ class Plan:
     return jax.tree.map(lay, tree)
 
   def place(self, tree):
-    """Puts what `split` gave where the step leaves it: one compilation."""
+    """Puts the result of `split` on the devices, laid out as the step's output.
+
+    The step is then compiled only once.
+    """
     axes = 0 if self.mode == 'folds' else None
     return self._laid(lambda tree: tree, tree, axes, axes)
 
@@ -82,10 +90,10 @@ class Plan:
     return self._laid(lambda tree: tree, tree, None, None)
 
   def spread(self, tree):
-    """Puts leaves (S, ...) where `place` puts those of folds all alike.
+    """Puts leaves (S, ...) on the devices, repeated for every fold.
 
-    They are repeated on the devices: the states of a large network fill
-    gigabytes, and to touch these once is what it costs.
+    They are repeated on the devices, not on the host: the states of a large
+    network take gigabytes, and this way they are written only once.
     """
     folds_mode = self.mode == 'folds'
     count = self.padded // self.devices if folds_mode else self.folds
@@ -99,9 +107,10 @@ class Plan:
     return self._laid(repeat, tree, None, 0 if folds_mode else None)
 
   def _laid(self, made_of, tree, axes, to):
-    """What a pmap makes of a tree, to lay it out; one axis must be split.
+    """Lays a tree out with pmap, which needs one mapped axis.
 
-    The axis has the step's name, or jax would compile the step twice.
+    The axis has the name of the step's axis; otherwise jax would compile the
+    step twice.
     """
     lay = jax.pmap(
       lambda _, tree: made_of(tree),
@@ -113,7 +122,7 @@ class Plan:
     return lay(np.zeros(len(jax.local_devices()[: self.devices])), tree)
 
   def join(self, tree):
-    """Undoes `split`: leaves (S, F, ...), in the memory of each process."""
+    """Reverses `split`: leaves (S, F, ...) in the memory of each process."""
     if self.mode == 'batch':
       return jax.device_get(tree)
     if jax.process_count() > 1:
@@ -126,13 +135,13 @@ class Plan:
     return jax.tree.map(lay, jax.device_get(tree))
 
   def _devices(self):
-    """The devices that pmap is told of; with several processes all of them."""
+    """The devices for pmap; None, all of them, with several processes."""
     if jax.process_count() > 1:
       return None
     return jax.local_devices()[: self.devices]
 
   def _mine(self):
-    """Which of all devices' parts this process puts in."""
+    """The devices' parts that this process provides."""
     if jax.process_count() == 1:
       return slice(None)
     count = jax.local_device_count()
@@ -140,9 +149,14 @@ class Plan:
 
 
 def plan(folds: int, mode: str = 'auto', *, own_order: bool = False) -> Plan:
-  """Folds on devices of their own where there are enough, else the batch.
+  """Chooses 'folds' if there are enough of them for the devices, else 'batch'.
 
-  The devices of a CPU share its cores, so there no time may go into padding.
+  The devices of a CPU share its cores, so padding would waste time there.
+
+  Args:
+    folds: number of folds in the block.
+    mode: 'folds', 'batch' or 'auto'.
+    own_order: see `Plan`.
   """
   devices = jax.device_count()
   if mode == 'auto':
@@ -152,23 +166,23 @@ def plan(folds: int, mode: str = 'auto', *, own_order: bool = False) -> Plan:
   return Plan(mode, devices, folds, own_order)
 
 
-def train_step(step: Callable, how: Plan) -> Callable:
+def train_step(step: Callable, plan: Plan) -> Callable:
   """`step(state, fold, clips, order, key)` of all members.
 
   state: leaves (S, F, ...); fold: what each fold has of its own, leaves
   (F, ...); clips: shared; order: the batch, leaves (S, B), or (S, F, B) if
-  how.own_order; key: (S,). State and fold as `Plan.split` lays them. In
+  plan.own_order; key: (S,). State and fold as `Plan.split` lays them. In
   'batch' mode B must be a multiple of the devices. The old state's memory is
   taken for the new one.
   """
-  own = 0 if how.own_order else None
-  step = native.switched_on(step, mapped=how.mode == 'folds')
-  if how.mode == 'folds':
+  own = 0 if plan.own_order else None
+  step = native.switched_on(step, mapped=plan.mode == 'folds')
+  if plan.mode == 'folds':
     return jax.pmap(
       _members(step, own),
       in_axes=(0, 0, None, own, None),
       donate_argnums=0,
-      devices=how._devices(),
+      devices=plan._devices(),
     )
   mapped = jax.pmap(
     _members(functools.partial(step, axis_name=_AXIS), own),
@@ -176,20 +190,20 @@ def train_step(step: Callable, how: Plan) -> Callable:
     in_axes=(None, None, None, 0, None),
     out_axes=None,
     donate_argnums=0,
-    devices=how._devices(),
+    devices=plan._devices(),
   )
 
   def split_batch(state, fold, clips, order, key):
     def lay(x):
-      x = np.asarray(x).reshape(*x.shape[:-1], how.devices, -1)
-      return np.moveaxis(x, -2, 0)[how._mine()]
+      x = np.asarray(x).reshape(*x.shape[:-1], plan.devices, -1)
+      return np.moveaxis(x, -2, 0)[plan._mine()]
 
     return mapped(state, fold, clips, jax.tree.map(lay, order), key)
 
   return split_batch
 
 
-def eval_step(step: Callable, how: Plan) -> Callable:
+def eval_step(step: Callable, plan: Plan) -> Callable:
   """`step(params, fold, clips, index_B)`: params (S, F, ...), indices (F, B).
 
   In 'batch' mode each device takes a share of the clips; of several processes
@@ -197,8 +211,8 @@ def eval_step(step: Callable, how: Plan) -> Callable:
   """
   step = jax.vmap(native.switched_on(step), (0, 0, None, 0))
   step = jax.vmap(step, (0, None, None, None))
-  if how.mode == 'folds':
-    return jax.pmap(step, in_axes=(0, 0, None, 0), devices=how._devices())
+  if plan.mode == 'folds':
+    return jax.pmap(step, in_axes=(0, 0, None, 0), devices=plan._devices())
   if jax.process_count() > 1:
     return jax.jit(step)
   mapped = jax.pmap(
@@ -206,13 +220,13 @@ def eval_step(step: Callable, how: Plan) -> Callable:
     axis_name=_AXIS,
     in_axes=(None, None, None, 1),
     out_axes=2,
-    devices=how._devices(),
+    devices=plan._devices(),
   )
 
   def split_clips(params, fold, clips, index_FB):
     count = index_FB.shape[1]
-    filled = np.pad(index_FB, ((0, 0), (0, -count % how.devices)))
-    index_FDB = filled.reshape(len(filled), how.devices, -1)
+    filled = np.pad(index_FB, ((0, 0), (0, -count % plan.devices)))
+    index_FDB = filled.reshape(len(filled), plan.devices, -1)
     logits_SFDBC = np.asarray(mapped(params, fold, clips, index_FDB))
     seeds, folds, _, _, classes = logits_SFDBC.shape
     return logits_SFDBC.reshape(seeds, folds, -1, classes)[:, :, :count]
@@ -221,6 +235,6 @@ def eval_step(step: Callable, how: Plan) -> Callable:
 
 
 def _members(step, own):
-  """The step of one member over the folds, and over the seeds."""
+  """The step of one member, mapped over folds and seeds."""
   step = jax.vmap(step, (0, 0, None, own, None))
   return jax.vmap(step, (0, None, None, 0, 0))

@@ -1,9 +1,10 @@
-"""The order of clips in an epoch: a function of seed and epoch alone.
+"""The order of clips in an epoch, a function of seed and epoch alone.
 
-Where folds share an order (the default) all walk through all clips, and each
-gives weight 0 to those it holds out. Balanced sampling and mixup need an order
-of the fold's own, of its training clips only; batches are of the same number
-and size, so that a fold trained among others is that fold alone.
+By default all folds share one order of all clips, and each fold gives weight 0
+to the clips that it holds out. Balanced sampling and mixup need a separate
+order per fold, of its training clips only; the number and size of its batches
+are the same as in the shared order, so that a fold gives the same result
+whether it is trained alone or with others.
 """
 
 import numpy as np
@@ -12,24 +13,23 @@ SAMPLINGS = ('uniform', 'balanced')
 
 
 def shared(
-  clips: int, batch_size: int, multiple: int, *, seed: int, epoch: int
+  num_clips: int, batch_size: int, multiple: int, *, seed: int, epoch: int
 ) -> dict[str, np.ndarray]:
-  """All clips once, in the fewest batches of at most batch_size.
+  """Returns an order of all clips, in the fewest batches of similar size.
 
-  The batches are made alike in size, so that no step works on padding for
-  long.
+  Batches of similar size waste little work on padding.
 
   Args:
-    clips: number of clips N.
-    batch_size: the most clips in a batch.
-    multiple: the batch is filled up to a multiple of it.
+    num_clips: number of clips N.
+    batch_size: maximum number of clips in a batch.
+    multiple: batches are padded to a multiple of this.
     seed, epoch: of the shuffle.
 
   Returns:
-    'index' (steps, B) int32 and 'valid' (steps, B) float32, 0 for the fill.
+    'index' (steps, B) int32 and 'valid' (steps, B) float32, 0 for padding.
   """
-  steps, size, width = _shape(clips, batch_size, multiple)
-  order = np.random.default_rng([seed, epoch]).permutation(clips)
+  steps, size, width = _shape(num_clips, batch_size, multiple)
+  order = np.random.default_rng([seed, epoch]).permutation(num_clips)
   index = np.zeros((steps, width), np.int32)
   valid = np.zeros((steps, width), np.float32)
   for i in range(steps):
@@ -48,7 +48,10 @@ def own(
   seed: int,
   epoch: int,
 ) -> dict[str, np.ndarray]:
-  """A fold's training clips once, or as many drawn equally from its classes.
+  """Returns an order of a fold's training clips.
+
+  'uniform' sampling uses each clip once; 'balanced' draws as many clips, with
+  equal class frequencies.
 
   Args:
     label_N: labels of all clips; only those of `train` are read.
@@ -58,7 +61,7 @@ def own(
     seed, epoch: of the shuffle.
 
   Returns:
-    As `shared`, and 'mate' (steps, B): the next clip of the batch, for mixup.
+    As `shared`, and for mixup 'mate' (steps, B), the next clip of the batch.
   """
   random = np.random.default_rng([seed, epoch])
   if sampling == 'balanced':
@@ -76,9 +79,10 @@ def own(
 
 
 def _shape(clips, batch_size, multiple):
-  """Steps of an epoch, clips of each, and these with what fills them up.
+  """Number of steps in an epoch, clips per step, and padded batch size.
 
-  Which clips a step has does not hang on the devices that `multiple` is for.
+  `multiple` only affects the padding, so the clips of a step do not depend on
+  the number of devices.
   """
   steps = -(-clips // min(batch_size, clips))
   size = -(-clips // steps)
@@ -86,15 +90,15 @@ def _shape(clips, batch_size, multiple):
 
 
 def _balanced(label_M, count, random):
-  """`count` places of label_M, each class as often as the others, shuffled.
+  """Draws `count` positions in label_M, shuffled, with equal class frequencies.
 
-  A class goes through all its clips before one of them comes again.
+  All clips of a class are used before one of them is repeated.
   """
   classes = np.unique(label_M)
   shares = [
     len(part) for part in np.array_split(np.arange(count), len(classes))
   ]
-  random.shuffle(shares)  # which classes get the one clip more
+  random.shuffle(shares)  # which classes get one clip more is random
   drawn = []
   for c, share in zip(classes, shares, strict=True):
     places = np.flatnonzero(label_M == c)

@@ -1,4 +1,4 @@
-"""Leaves a run's networks as files that can be opened without its release."""
+"""Saves a run's networks as files that can be opened without its release."""
 
 import itertools
 import operator
@@ -22,8 +22,8 @@ def save(job: jobs.Job, fitted: list[jobs.Fitted], summary: dict) -> None:
 
   Args:
     job: of the run.
-    fitted: what each seed's training left.
-    summary: as in report.json.
+    fitted: the results of each seed.
+    summary: the content of report.json.
 
   Raises:
     OSError: the folder cannot be written.
@@ -54,7 +54,7 @@ def _name(k, seed, seeds):
 
 
 def read_weights(job: jobs.Job, places: list[jobs.Weights]) -> Iterator[dict]:
-  """The params of each fold in turn, one checkpoint read at a time."""
+  """Yields the parameters of each fold, reading one checkpoint at a time."""
   like = _shapes(job)
   for _, group in itertools.groupby(places, operator.attrgetter('folder')):
     group = list(group)
@@ -70,13 +70,13 @@ def read_weights(job: jobs.Job, places: list[jobs.Weights]) -> Iterator[dict]:
 
 
 def _shapes(job):
-  """Shapes and types of one member's params."""
+  """Shapes and dtypes of one member's parameters."""
   one = {name: jnp.asarray(x[[0]]) for name, x in job.clips.items()}
   sample = jax.eval_shape(
     lambda: normalize.batch(
-      normalize.measured(one, how=job.config.input),
+      normalize.measured(one, input_kind=job.config.input),
       jnp.zeros(1, jnp.int32),
-      how=job.config.input,
+      input_kind=job.config.input,
     )
   )
   made = jax.eval_shape(job.model.init, jax.random.key(0), sample)
@@ -84,7 +84,7 @@ def _shapes(job):
 
 
 def _pixels(job, fold):
-  """The constants of `pixel_scaling`, if the fold's clips were scaled so."""
+  """The constants of `pixel_scaling`, if the fold's clips were scaled by it."""
   scale = job.pixels
   if job.config.protocol.statistics == 'folds':
     streams = pixel_scaling.scalable(job.clips)
@@ -135,7 +135,7 @@ def _description(job, summary, members, moments):
 
 
 def _streams(job):
-  """What each stream is called where clips are prepared, shape and type."""
+  """Name in the prepared clips, shape and dtype of each input stream."""
   return {
     name: {
       'stored': datasets.stored_stream(name, job.config.input),

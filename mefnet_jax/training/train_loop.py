@@ -1,4 +1,4 @@
-"""The epochs of one block of members: curves, checkpoints, the best epoch."""
+"""The epochs of one block of members: curves, checkpoints and selection."""
 
 import math
 import pathlib
@@ -32,9 +32,12 @@ def train_epoch(
   seeds: tuple[int, ...],
   epoch: int,
 ) -> tuple[train_step.TrainState, dict[str, np.ndarray]]:
-  """All clips once: the state of all members, and (S, F) sums of their steps.
+  """Trains all members for one epoch.
 
-  `steps.train_step` is `train_step.train_step`, for all members at once.
+  `steps.train_step` is `train_step.train_step` for all members at once.
+
+  Returns:
+    The new states, and the sums (S, F) over the steps of what they return.
   """
   sums = []
   for batch in steps.batches(seeds, epoch):
@@ -44,7 +47,7 @@ def train_epoch(
 
 
 def identity(job, block) -> dict[str, object]:
-  """What tells the checkpoints of a block from those of any other training.
+  """Returns the identity of a block's training, stored in its checkpoints.
 
   Args:
     job: a `jobs.Job`.
@@ -59,7 +62,7 @@ def identity(job, block) -> dict[str, object]:
 
 
 class TrainLoop:
-  """The epochs of one block, and what they leave.
+  """Trains one block and writes its curves and checkpoints.
 
   Args:
     job: what is trained.
@@ -84,10 +87,10 @@ class TrainLoop:
       self.best = best_epoch.Best(compiled.plan, config.patience)
 
   def run(self, done: int, note: dict) -> dict:
-    """The epochs after `done`.
+    """Trains the epochs after `done`.
 
     Args:
-      done: epochs that the newest checkpoint holds, 0 if there is none.
+      done: epochs of the newest checkpoint, 0 if there is none.
       note: of that checkpoint.
 
     Returns:
@@ -122,13 +125,13 @@ class TrainLoop:
         if stop:
           raise errors.Stopped(
             f'stopped after epoch {epoch} of {config.epochs}; run the same '
-            'command to go on'
+            'command again to resume'
           )
       history.flush()
     return self._end(state, epoch, started)
 
   def _begin(self, done, note):
-    """The state to go on with, on the devices."""
+    """The initial or restored state, on the devices."""
     compiled, seeds = self.steps, self.block.seeds
     like = compiled.like(seeds)
     self.note = {
@@ -142,19 +145,19 @@ class TrainLoop:
       state = compiled.initial(seeds)
       if self.best:
         params = compiled.plan.join(state.params)
-        self.best.restore(best_epoch.fresh(params, self.members))
+        self.best.restore(best_epoch.initial(params, self.members))
       return state
-    self.job.console.print(f'{self.block.name} goes on after epoch {done}.')
+    self.job.console.print(f'{self.block.name} resumes after epoch {done}.')
     tree = {'state': like}
     if self.best:
-      tree['best'] = best_epoch.fresh(like.params, self.members)
+      tree['best'] = best_epoch.initial(like.params, self.members)
     tree = checkpoints.load(self.folder, done, tree)
     if self.best:
       self.best.restore(tree['best'])
     return compiled.place(tree['state'])
 
   def _epoch(self, state, epoch, history):
-    """All clips once; the state, and what the bar says."""
+    """Trains one epoch; returns the state and the text of the progress bar."""
     seeds = self.block.seeds
     state, total = train_epoch(self.steps, state, seeds, epoch)
     weight_SF = np.maximum(total['weight'], 1e-12)
@@ -180,18 +183,18 @@ class TrainLoop:
     return state, (said, int(total['clips'].sum()), self._by_fold(loss_SF))
 
   def _diverged(self, seed, name, epoch):
-    """Says once that a member is lost; the others do not feel it."""
+    """Reports once that a member has diverged; the others are unaffected."""
     lost = self.note['diverged'].setdefault(str(seed), {})
     if name not in lost:
       lost[name] = epoch
       self.job.console.print(
         f'fold {name} of seed {seed} DIVERGED in epoch {epoch}: its loss is '
-        'not finite; the other folds go on. Set a lower '
+        'not finite; the other folds continue. Set a lower '
         '--config.train.learning_rate'
       )
 
   def _by_fold(self, loss_SF):
-    """Each fold's loss, for the bar."""
+    """The loss of each fold, for the progress bar."""
     words = []
     for f, fold in enumerate(self.steps.splits):
       loss = loss_SF[:, f].mean()
@@ -203,7 +206,7 @@ class TrainLoop:
     return '  '.join(words)
 
   def _evaluate(self, state, epoch, history):
-    """Curves of clips that nothing is learnt from; the best epoch, if asked."""
+    """Records held-out and validation curves, and updates the best epoch."""
     held_out = self.steps.probabilities(state.params, 'test')
     scores = self._scores(held_out, 'test', epoch, 'held-out', history)
     choice = self.job.config.train.selection
@@ -215,7 +218,7 @@ class TrainLoop:
       self.best.update(state.params, -scores['accuracy'], epoch)
 
   def _scores(self, found, side, epoch, split, history):
-    """Loss and accuracy (S, F) of each fold's clips, also to the history."""
+    """Loss and accuracy (S, F) of each fold's clips, also added to history."""
     label_N = self.job.clips['label']
     table = {key: np.zeros(self.members) for key in ('loss', 'accuracy')}
     for s, seed in enumerate(self.block.seeds):
@@ -228,14 +231,14 @@ class TrainLoop:
     return table
 
   def _waited(self, epoch):
-    """Whether all members have waited long enough for a better epoch."""
+    """Whether the patience of all members has run out."""
     config = self.job.config.train
     if not self.best:
       return False
     return bool(self.best.stopped(epoch + config.evaluate_every).all())
 
   def _save(self, state, epoch, history, started):
-    """A checkpoint to go on from; its rows are on the disk before it."""
+    """Saves a checkpoint, after its rows have been written to the disk."""
     self.note['seconds'] = time.monotonic() - started
     history.flush()
     tree = {'state': self.steps.plan.join(state)}
@@ -246,7 +249,7 @@ class TrainLoop:
     )
 
   def _end(self, state, epoch, started):
-    """The last checkpoint: the weights that are tested, and their answers."""
+    """Saves the last checkpoint: the tested weights and their predictions."""
     params, epochs = state.params, np.full(self.members, epoch)
     if self.best:
       params, epochs = self.best.params, self.best.epoch
@@ -271,10 +274,10 @@ class TrainLoop:
     return self.note
 
   def _finite(self, p_MC, fold, seed, epoch):
-    """Frequencies of the training's classes where a member has diverged."""
+    """Replaces a diverged member's predictions by its class frequencies."""
     if np.isfinite(p_MC).all():
       return p_MC
-    self._diverged(seed, fold.name, epoch)  # if its last step made it so
+    self._diverged(seed, fold.name, epoch)  # in case its last step diverged
     label = self.job.clips['label'][fold.train]
     frequency_C = np.bincount(label, minlength=p_MC.shape[1]) / len(label)
     return np.broadcast_to(frequency_C, p_MC.shape)
@@ -284,7 +287,7 @@ class TrainLoop:
 
 
 def _mean(values):
-  """The mean of those that are finite."""
+  """The mean of the finite values; nan if there are none."""
   finite = values[np.isfinite(values)]
   return finite.mean() if finite.size else np.nan
 

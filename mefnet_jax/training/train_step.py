@@ -25,7 +25,7 @@ from mefnet_jax.training import losses, optimizer
 
 @flax.struct.dataclass
 class TrainState:
-  """All that a training is, between two steps."""
+  """The state of one member's training between two steps."""
 
   step: jax.Array
   params: dict
@@ -38,8 +38,15 @@ def create_state(
   clips: dict,
   key: jax.Array,
 ) -> TrainState:
-  """The state before the first step; clips give the shapes."""
-  sample = normalize.batch(clips, jnp.zeros(1, jnp.int32), how='frames')
+  """Returns the state before the first step.
+
+  Args:
+    model: the network.
+    tx: its optimizer.
+    clips: `normalize.measured` clips, for their shapes.
+    key: of the initial weights.
+  """
+  sample = normalize.batch(clips, jnp.zeros(1, jnp.int32), input_kind='frames')
   params = model.init(key, sample)['params']
   return TrainState(jnp.zeros((), jnp.int32), params, tx.init(params))
 
@@ -53,7 +60,7 @@ def train_step(
   *,
   model: nn.Module,
   tx: optax.GradientTransformation,
-  how: str,
+  input_kind: str,
   weight_decay: float = 0.0,
   augmentation: augment.Augmentation | None = None,
   mixup: float = 0.0,
@@ -66,7 +73,7 @@ def train_step(
     fold, clips, order: see the head of this file.
     key: of this step; each clip's dropout follows from it and its index.
     model, tx: the network and its optimizer.
-    how: the network's input, see `normalize.standardise`.
+    input_kind: the network's input, see `normalize.standardise`.
     weight_decay: factor of the L2 term.
     augmentation: of the clips.
     mixup: alpha of the Beta distribution of shares; 0: none.
@@ -76,7 +83,9 @@ def train_step(
     The next state; sums over the fold's clips of loss, weight, correct
     predictions and clips.
   """
-  batch, targets = _batch(fold, clips, order, key, how, augmentation, mixup)
+  batch, targets = _batch(
+    fold, clips, order, key, input_kind, augmentation, mixup
+  )
   total = _sum_over(sum(w_B.sum() for _, w_B in targets), axis_name)
   devices = _sum_over(1.0, axis_name)
 
@@ -98,8 +107,8 @@ def train_step(
   return TrainState(state.step + 1, params, opt_state), sums
 
 
-def _batch(fold, clips, order, key, how, augmentation, mixup):
-  """What the network sees, and (labels, weights) of its targets.
+def _batch(fold, clips, order, key, input_kind, augmentation, mixup):
+  """The network's inputs, and (labels, weights) of its targets.
 
   mixup: each clip is mixed with its mate, and so are the targets (Zhang et al.,
   ICLR 2018).
@@ -111,7 +120,7 @@ def _batch(fold, clips, order, key, how, augmentation, mixup):
       clips,
       at_B,
       key_B=key_B,
-      how=how,
+      input_kind=input_kind,
       moments=fold.get('moments'),
       augmentation=augmentation,
     )
@@ -139,15 +148,17 @@ def eval_step(
   index_B: jax.Array,
   *,
   model: nn.Module,
-  how: str,
+  input_kind: str,
 ) -> jax.Array:
   """Logits (B, C) of the clips at index_B; see the head of this file."""
-  batch = normalize.batch(clips, index_B, how=how, moments=fold.get('moments'))
+  batch = normalize.batch(
+    clips, index_B, input_kind=input_kind, moments=fold.get('moments')
+  )
   return model.apply({'params': params}, batch, train=False)[0]
 
 
 def _shares(key_B, alpha):
-  """Each clip's own share of its mixture, (B,)."""
+  """The share (B,) of each clip in its mixture."""
 
   def share(key):
     return jax.random.beta(jax.random.fold_in(key, 1), alpha, alpha)
@@ -156,7 +167,7 @@ def _shares(key_B, alpha):
 
 
 def _mixed(batch, mate, share_B):
-  """The clips of two batches mixed; labels, words and masks stay."""
+  """Mixes the clips of two batches; labels, words and masks are kept."""
 
   def mix(name, x):
     if x.dtype != jnp.float32:

@@ -232,8 +232,8 @@ def test_inputs_leave_words_and_masks_alone_and_sound_without_onset():
     'label': np.arange(4),
   }
   index = jnp.array([2, 1])
-  measured = normalize.measured(clips, how='difference')
-  batch = normalize.batch(measured, index, how='difference')
+  measured = normalize.measured(clips, input_kind='difference')
+  batch = normalize.batch(measured, index, input_kind='difference')
   for name in ('audio_present', 'text', 'label'):
     np.testing.assert_array_equal(batch[name], clips[name][[2, 1]])
   expected = normalize.standardise(clips['audio'][[2, 1]], 'frames')

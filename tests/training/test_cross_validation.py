@@ -193,11 +193,11 @@ def test_what_diverges_in_the_last_step_is_named_too(
 def test_the_weights_of_a_member_lie_where_it_says(config, clips, tmp_path):
   made = training_jobs.job(config, clips, tmp_path / 'w')
   fitted = cross_validation.fit(made, (0, 1))
-  measured = normalize.measured(made.clips, how='difference')
+  measured = normalize.measured(made.clips, input_kind='difference')
   fold = made.splits[2]
   params = list(save_model.read_weights(made, fitted[1].weights))[2]
   batch = normalize.batch(
-    jax.tree.map(np.asarray, measured), fold.test, how='difference'
+    jax.tree.map(np.asarray, measured), fold.test, input_kind='difference'
   )
   logits, _ = made.model.apply({'params': params}, batch, train=False)
   np.testing.assert_allclose(
@@ -215,7 +215,7 @@ def test_scale_by_the_training_clips_looks_at_no_other(config, clips, tmp_path):
     training_jobs.job(config, clips, tmp_path / 'b'), (0,)
   )[0]
   assert not np.allclose(before.held_out[0], other.held_out[0], atol=1e-4)
-  measured = normalize.measured(clips, how='frames')
+  measured = normalize.measured(clips, input_kind='frames')
   train = np.arange(9)
   mean, variance = normalize.training_moments(measured['moments'], train, {})[
     'face'
@@ -302,5 +302,5 @@ def test_a_checkpoint_that_is_not_its_own_changes_nothing(
   said = ' '.join(made.console.file.getvalue().split())
   word = 'different config' if harm == 'of another run' else 'it was renamed'
   assert said.count(word) == 1
-  assert 'goes on after epoch 1' in said
+  assert 'resumes after epoch 1' in said
   np.testing.assert_array_equal(flat([whole]), flat([resumed]))

@@ -54,7 +54,7 @@ def trained(
   extra = {k: fields.pop(k) for k in ('augmentation', 'mixup') if k in fields}
   model = models.build(name, num_classes=3, **SHAPES, **fields)
   clips = {k: clips[k] for k in (*models.views(name), 'label')}
-  clips = normalize.measured(clips, how='difference')
+  clips = normalize.measured(clips, input_kind='difference')
   plan = parallel.Plan(mode, devices, len(trains), own)
   create, step = compiled(model, plan, tx, **extra)
   states = [create(clips, jax.random.key(s)) for s in seeds]
@@ -88,7 +88,7 @@ def compiled(model, plan, tx, **extra):
     train.train_step,
     model=model,
     tx=tx,
-    how='difference',
+    input_kind='difference',
     weight_decay=1e-3,
     **extra,
   )

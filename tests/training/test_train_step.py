@@ -82,11 +82,11 @@ def test_dropout_of_a_clip_hangs_on_the_clip_alone(clips):
   )
   key = jax.random.key(3)
 
-  measured = normalize.measured(jax.device_put(clips), how='frames')
+  measured = normalize.measured(jax.device_put(clips), input_kind='frames')
 
   @jax.jit
   def logits(index_B):
-    batch = normalize.batch(measured, index_B, how='frames')
+    batch = normalize.batch(measured, index_B, input_kind='frames')
     batch['key'] = jax.vmap(lambda i: jax.random.fold_in(key, i))(index_B)
     params = model.init(jax.random.key(0), batch)['params']
     params['classes']['kernel'] = np.ones((8, 3), np.float32)
