@@ -1,16 +1,17 @@
-"""Saliency of any JAX function of a batch: what in x made the score.
+"""Saliency of any JAX function of a batch: which parts of x cause its score.
 
     from mefnet_jax import saliency
     maps = saliency.integrated_gradients(f, x, target, steps=32)
 
-`f(x, *args)` gives the scores (B, C) of a batch, or (scores, out) with a dict
-of named layers; x is an array (B, ...) or a tree of them, and each example's
-scores must hang on that example alone. `target` (B,) names the score to
-explain; without it f gives one score an example, (B,). Give what changes (the
-weights) in `args` and always the same object as f: it is compiled once.
+`f(x, *args)` returns the scores (B, C) of a batch, or (scores, out) with a dict
+of named layers. x is an array (B, ...) or a pytree of them, and the scores of
+an example must depend on that example alone. `target` (B,) selects the score to
+explain; without it f must return one score per example, (B,). f is compiled
+once per object: pass the same f each time, and changing values such as weights
+in `args`.
 
-Nothing here knows this project's networks; docs/saliency.md tells of each
-method, what it promises, and how that is tested.
+This room does not depend on the project's networks. docs/saliency.md describes
+each method, its guarantees, and how they are tested.
 """
 
 from mefnet_jax.saliency.gradients import (

@@ -1,27 +1,32 @@
-"""What all methods share: the score to explain, and batches of bounded size."""
+"""Helpers of all methods: the explained score, and batches of bounded size."""
 
 import functools
 from collections.abc import Callable
 from concurrent import futures
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import numpy.typing as npt
 
 from mefnet_jax.runs import environment
 
 
-def scores(f: Callable, x, args: tuple = ()) -> jax.Array:
-  """What f says of a batch: (B, C) or (B,) float32, named layers left aside."""
-  said = f(x, *args)
-  return (said[0] if isinstance(said, tuple) else said).astype(jnp.float32)
+def scores(f: Callable, x: Any, args: tuple = ()) -> jax.Array:
+  """Returns the scores of a batch, (B, C) or (B,) float32, without layers."""
+  output = f(x, *args)
+  if isinstance(output, tuple):
+    output = output[0]
+  return output.astype(jnp.float32)
 
 
-def targets(x, target) -> np.ndarray | None:
-  """The targets as (B,) whole numbers; one number stands for all examples.
+def targets(x: Any, target: npt.ArrayLike | None) -> np.ndarray | None:
+  """Returns the targets as (B,) int32; a single number applies to all examples.
 
   Raises:
-    ValueError: not one a clip, or no whole numbers from 0 on.
+    ValueError: there is not one target per example, or they are not whole
+      numbers from 0 on.
   """
   if target is None:
     return None
@@ -37,20 +42,21 @@ def targets(x, target) -> np.ndarray | None:
   return target_B.astype(np.int32)
 
 
-def chosen(scores_BC: jax.Array, target_B) -> jax.Array:
-  """(B,) scores of the targets.
+def chosen(scores_BC: jax.Array, target_B: np.ndarray | None) -> jax.Array:
+  """Returns the scores (B,) of the targets.
+
+  A target beyond the scores gives NaN, and therefore maps of NaN rather than
+  zeros or the map of another class.
 
   Raises:
-    ValueError: several scores an example and no target, or the reverse.
-
-  A target that f has no score for gives NaN, and maps of NaN: not zeros, and
-  not another class's.
+    ValueError: there are several scores per example but no target, or a target
+      but a single score.
   """
   if (target_B is None) != (scores_BC.ndim == 1):
     raise ValueError(
       f'f gives scores of shape {scores_BC.shape}: '
       + (
-        'say with target which to explain'
+        'choose the one to explain with target'
         if target_B is None
         else 'a target needs scores (B, C)'
       )
@@ -62,18 +68,23 @@ def chosen(scores_BC: jax.Array, target_B) -> jax.Array:
   return chosen_B1[:, 0] * known_B
 
 
-def total(f: Callable, x, target_B, args: tuple = ()) -> jax.Array:
-  """The sum of the targets' scores: its gradient is each example's own."""
+def total(
+  f: Callable, x: Any, target_B: np.ndarray | None, args: tuple = ()
+) -> jax.Array:
+  """Returns the sum of the targets' scores over the batch.
+
+  Examples are independent, so its gradient holds that of each example.
+  """
   return chosen(scores(f, x, args), target_B).sum()
 
 
-def as_float(x):
-  """The tree in float32."""
+def as_float(x: Any) -> Any:
+  """Returns the tree in float32."""
   return jax.tree.map(lambda a: jnp.asarray(a, jnp.float32), x)
 
 
-def baseline(x, baseline):
-  """The baseline in the shape of x; None is zeros."""
+def baseline(x: Any, baseline: Any) -> Any:
+  """Returns the baseline broadcast to x; zeros for None."""
   if baseline is None:
     return jax.tree.map(jnp.zeros_like, x)
   return jax.tree.map(
@@ -83,23 +94,23 @@ def baseline(x, baseline):
   )
 
 
-def size(x) -> int:
-  """The number of examples B of a tree."""
+def size(x: Any) -> int:
+  """Returns the number of examples B in a tree."""
   return len(jax.tree.leaves(x)[0])
 
 
-def in_batches(function: Callable, tree, rows: int | None):
-  """`function(part)` of so many examples at a time, set together again.
+def in_batches(function: Callable, tree: Any, rows: int | None) -> Any:
+  """Applies a function to parts of a batch, and concatenates the results.
 
-  All parts are of one size (the last is filled up with the first example),
-  so the function is compiled once. Not a loop inside the program: on CPU
-  XLA's convolutions in a loop are ten times slower. On CPU each core takes
-  parts of its own: most of the work is too small to be divided further.
+  All parts have the same size (the last one is padded with the first example),
+  so that the function is compiled once. The loop is in Python, because XLA's
+  convolutions are ten times slower inside a compiled loop on CPU. There, each
+  core processes parts of its own, because a part is too small to be divided.
 
   Args:
-    function: from a tree of (b, ...) to a tree of (b, ...).
+    function: maps a tree of (b, ...) to a tree of (b, ...).
     tree: of (B, ...).
-    rows: the most examples at a time; None takes all at once.
+    rows: maximum number of examples in a part; None processes all at once.
   """
   count = size(tree)
   if rows is None or count <= rows:
@@ -112,7 +123,7 @@ def in_batches(function: Callable, tree, rows: int | None):
     index = np.where(index < count, index, 0)
     return function(jax.tree.map(lambda a: a[index], tree))
 
-  parts = [run(0)]  # compiled by now
+  parts = [run(0)]  # compiles the function before the threads start
   with futures.ThreadPoolExecutor(_workers()) as pool:
     parts += pool.map(run, range(step, count, step))
   joined = functools.partial(jax.tree.map, lambda *a: jnp.concatenate(a))
@@ -120,10 +131,10 @@ def in_batches(function: Callable, tree, rows: int | None):
 
 
 def _workers():
-  """Cores on CPU that this process may use; a GPU takes one call at a time."""
+  """Number of threads: the cores on CPU, one on a GPU."""
   return environment.cores() if jax.default_backend() == 'cpu' else 1
 
 
-def spread_over(a_B, like):
-  """(B,) with as many axes of size one as `like` (B, ...) has."""
+def spread_over(a_B: jax.Array, like: jax.Array) -> jax.Array:
+  """Reshapes (B,) to broadcast over `like` (B, ...)."""
   return a_B.reshape(-1, *[1] * (like.ndim - 1))

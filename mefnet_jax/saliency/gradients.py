@@ -2,24 +2,33 @@
 
 import functools
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import numpy.typing as npt
 
 from mefnet_jax.saliency import batches
 
-_ROWS = 64  # points that f sees at once, by default
+_ROWS = 64  # default for the maximum batch size of f
 
 
-def gradient(f: Callable, x, target=None, *, args=(), rows=_ROWS):
-  """The gradient of the target's score: a tree like x, float32.
+def gradient(
+  f: Callable,
+  x: Any,
+  target: npt.ArrayLike | None = None,
+  *,
+  args: tuple = (),
+  rows: int | None = _ROWS,
+) -> Any:
+  """Returns the gradient of the target's score, a float32 tree like x.
 
   Source: Simonyan, Vedaldi, Zisserman, ICLR workshop 2014.
 
   Args:
-    f, x, target, args: as the package says.
-    rows: the most examples that f sees at once; None: all.
+    f, x, target, args: see the docstring of the package.
+    rows: maximum number of examples in a batch; None for no maximum.
   """
   x, target = batches.as_float(x), batches.targets(x, target)
   return batches.in_batches(
@@ -28,11 +37,21 @@ def gradient(f: Callable, x, target=None, *, args=(), rows=_ROWS):
 
 
 def gradient_x_input(
-  f: Callable, x, target=None, *, baseline=None, args=(), rows=_ROWS
-):
-  """Gradient times (x - baseline), by default zeros; exact where f is affine.
+  f: Callable,
+  x: Any,
+  target: npt.ArrayLike | None = None,
+  *,
+  baseline: Any = None,
+  args: tuple = (),
+  rows: int | None = _ROWS,
+) -> Any:
+  """Returns gradient * (x - baseline), which is exact if f is affine.
 
-  Source: Shrikumar et al., 2016. Arguments as `gradient`.
+  Source: Shrikumar et al., 2016.
+
+  Args:
+    f, x, target, args, rows: as in `gradient`.
+    baseline: a tree that broadcasts to x; zeros by default.
   """
   x = batches.as_float(x)
   slope = gradient(f, x, target, args=args, rows=rows)
@@ -42,31 +61,31 @@ def gradient_x_input(
 
 def integrated_gradients(
   f: Callable,
-  x,
-  target=None,
+  x: Any,
+  target: npt.ArrayLike | None = None,
   *,
-  baseline=None,
+  baseline: Any = None,
   steps: int = 32,
   first: Callable | None = None,
-  args=(),
-  rows=_ROWS,
-):
-  """(x - baseline) times the mean gradient on the line between them.
+  args: tuple = (),
+  rows: int | None = _ROWS,
+) -> Any:
+  """Returns (x - baseline) times the mean gradient on the line between them.
 
-  Their sum is f(x) - f(baseline), up to the error of the quadrature
-  (Gauss-Legendre, which no even spacing beats): see `completeness_gap`.
+  The maps sum to f(x) - f(baseline), up to the error of the Gauss-Legendre
+  quadrature; see `completeness_gap`.
   Source: Sundararajan, Taly, Yan, ICML 2017.
 
   Args:
-    f, x, target, args: as the package says.
+    f, x, target, args: see the docstring of the package.
     baseline: a tree that broadcasts to x; zeros by default.
-    steps: points on the line.
-    first: what the network begins with, if it is affine: the network is then
-      `f(first(x, *args), *args)`, and `first` is computed once forward and
-      once backward instead of `steps` times. With a baseline of zeros it may
-      also be any function with first(a x) = a first(x) for a > 0, as are
-      convolution without bias, ReLU and max-pooling one upon another.
-    rows: the most points that f sees at once.
+    steps: number of points on the line.
+    first: the affine beginning of the network, if there is one. The network is
+      then `f(first(x, *args), *args)`, and `first` is evaluated once forward
+      and once backward instead of `steps` times. With a baseline of zeros it
+      may be any function with first(a x) = a first(x) for a > 0, such as
+      convolution without bias, ReLU and max-pooling in sequence.
+    rows: maximum number of points in a batch.
 
   Returns:
     A tree like x, float32.
@@ -97,29 +116,29 @@ def integrated_gradients(
 
 def smooth_grad(
   f: Callable,
-  x,
-  target=None,
+  x: Any,
+  target: npt.ArrayLike | None = None,
   *,
   key: jax.Array,
   samples: int = 32,
   noise: float = 0.15,
   first: Callable | None = None,
-  args=(),
-  rows=_ROWS,
-):
-  """The mean gradient around x, with Gaussian noise upon it.
+  args: tuple = (),
+  rows: int | None = _ROWS,
+) -> Any:
+  """Returns the mean gradient over copies of x with Gaussian noise.
 
-  Source: Smilkov et al., 2017. All examples get the same noise, each scaled
-  to its own range: a map still is a mean of `samples` independent draws, and
-  two maps differ by their examples alone.
+  Source: Smilkov et al., 2017. All examples get the same noise, scaled to
+  their range: each map is a mean over `samples` independent draws, and two
+  maps differ only because of their examples.
 
   Args:
-    f, x, target, args, rows: as `integrated_gradients`.
-    key: of the noise.
-    samples: how many noisy copies.
+    f, x, target, args, rows: as in `integrated_gradients`.
+    key: random key of the noise.
+    samples: number of noisy copies.
     noise: standard deviation, as a share of the example's range of values.
-    first: as in `integrated_gradients`, but it must be affine, and keep the
-      names of a tree, each leaf for itself.
+    first: as in `integrated_gradients`, but it must be affine, and map each
+      leaf of the tree separately.
 
   Returns:
     A tree like x, float32.
@@ -169,7 +188,7 @@ def _smooth(f, first, x, target_B, args, moved, noise):
 
 
 def _slopes(f, points, target_B, args):
-  """Gradients at points (K, B, ...), all in one batch."""
+  """Gradients at points (K, B, ...), computed in one batch."""
   count = batches.size(points)
   flat = jax.tree.map(lambda a: a.reshape(-1, *a.shape[2:]), points)
   if target_B is not None:
@@ -179,13 +198,13 @@ def _slopes(f, points, target_B, args):
 
 
 def _through(first, args):
-  """`first` of x alone, float32 whatever it computes in."""
+  """`first` as a function of x alone that returns float32."""
   return (lambda x: batches.as_float(first(x, *args))) if first else lambda x: x
 
 
 @functools.partial(jax.jit, static_argnums=0)
 def _linear_part(first, draws, args):
-  """What `first` makes of the noise alone, without its constant."""
+  """The linear part of `first`, without its constant, applied to the noise."""
   first = _through(first, args)
   nothing = jax.tree.map(lambda a: jnp.zeros_like(a[:1]), draws)
   return jax.tree.map(
@@ -216,14 +235,14 @@ def _range(a):
 
 
 def _along(a_K, like):
-  """(K,) with a batch axis and those of `like` (B, ...) behind it."""
+  """Reshapes (K,) to broadcast over K copies of `like` (B, ...)."""
   return a_K.reshape(-1, *[1] * like.ndim)
 
 
 def _start(x, baseline):
-  """(baseline shared by all examples, or None; of each its own, or None).
+  """(baseline shared by all examples or None, baseline per example or None).
 
-  Zeros are one example: what begins the network is then computed of it once.
+  Zeros are shared, so that the beginning of the network is evaluated once.
   """
   if baseline is None:
     return jax.tree.map(lambda a: jnp.zeros_like(a[:1]), x), None

@@ -1,14 +1,17 @@
-"""Grad-CAM of any layer that a network names, in 2D, 3D or any rank.
+"""Grad-CAM of any named layer, in 2D, 3D or any other rank.
 
-No hooks and no second network: f is traced, and run again from the named
-layer on. So it works for each network that returns (scores, out).
+It needs neither hooks nor a second network: f is traced, and the trace is
+evaluated again from the named layer on. It therefore works for every network
+that returns (scores, out).
 """
 
 import functools
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy.typing as npt
 from jax.extend import core
 
 from mefnet_jax.saliency import batches
@@ -18,31 +21,31 @@ _WRAPPERS = ('jit', 'pjit', 'closed_call', 'checkpoint', 'remat')
 
 def grad_cam(
   f: Callable,
-  x,
+  x: Any,
   layer: str,
-  target=None,
+  target: npt.ArrayLike | None = None,
   *,
   shape: tuple[int, ...] | None = None,
-  args=(),
-  rows=64,
+  args: tuple = (),
+  rows: int | None = 64,
 ) -> jax.Array:
-  """Where the layer speaks for the target: relu(sum_c w_c a_c).
+  """Returns the evidence for the target in a layer: relu(sum_c w_c a_c).
 
   a is the layer (B, ..., C), and w_c the mean over its positions of the
-  score's gradient. Source: Selvaraju et al., ICCV 2017, with frames as one
-  more axis.
+  score's gradient. Source: Selvaraju et al., ICCV 2017, with frames as an
+  additional axis.
 
   Args:
-    f: gives (scores, out) with the layer in the dict `out`.
+    f: returns (scores, out) with the layer in the dict `out`.
     x, target, args, rows: as in `saliency.gradient`.
     layer: its name in `out`.
-    shape: brings the map (B, ...) to this size by linear interpolation.
+    shape: size to which the maps are resized by linear interpolation.
 
   Returns:
-    (B, ...) float32 without channels, zero or above.
+    Non-negative float32 maps (B, ...) without channels.
 
   Raises:
-    ValueError: no such layer, or the scores do not read it.
+    ValueError: there is no such layer, or the scores do not depend on it.
   """
   a, slope = gradient_of_layer(f, x, layer, target, args=args, rows=rows)
   if a.ndim < 3:
@@ -56,12 +59,20 @@ def grad_cam(
 
 
 def gradient_of_layer(
-  f: Callable, x, layer: str, target=None, *, args=(), rows=64
+  f: Callable,
+  x: Any,
+  layer: str,
+  target: npt.ArrayLike | None = None,
+  *,
+  args: tuple = (),
+  rows: int | None = 64,
 ) -> tuple[jax.Array, jax.Array]:
-  """A named layer's values, and the gradient of the target's score there.
+  """Returns a layer's values and the gradient of the target's score there.
 
-  Arguments, errors: as `grad_cam`. Returns two arrays of the layer's shape,
-  float32.
+  Arguments and errors are those of `grad_cam`.
+
+  Returns:
+    Two float32 arrays of the layer's shape.
   """
   x, target = batches.as_float(x), batches.targets(x, target)
   return batches.in_batches(
@@ -78,8 +89,8 @@ def _at_layer(f, layer, x, target_B, args):
   goal, place = jaxpr.outvars[0], _place(jaxpr, shapes, layer)
   if not _reads(jaxpr, place, goal):
     raise ValueError(
-      f'the scores are not computed from layer {layer!r} as it stands in out: '
-      f'choose another of {", ".join(sorted(shapes[1]))}'
+      f'the scores do not depend on layer {layer!r} as it is in out: choose '
+      f'another of {", ".join(sorted(shapes[1]))}'
     )
   before, after, between = _split(jaxpr, place, goal)
   known = before(*traced.consts, *inputs)
@@ -93,9 +104,9 @@ def _at_layer(f, layer, x, target_B, args):
 
 
 def _opened(traced, *inputs):
-  """Runs what was traced with all that jax.jit or remat wraps laid open.
+  """Evaluates a trace with the contents of jit, remat and similar inlined.
 
-  What they hide would stay one step, and no layer within it could be found.
+  Otherwise each of them would be one opaque step, in which no layer is found.
   """
   jaxpr, known = traced.jaxpr, {}
   known.update(zip(jaxpr.constvars, traced.consts, strict=True))
@@ -118,21 +129,21 @@ def _values(atoms, known):
 
 
 def _place(jaxpr, shapes, layer):
-  """The variable of a layer; ValueError if f names no such layer."""
+  """The variable of a layer; ValueError if there is no such layer."""
   if not (isinstance(shapes, tuple) and isinstance(shapes[1], dict)):
-    raise ValueError('f must give (scores, out), out a dict of named layers')
+    raise ValueError('f must return (scores, out), out a dict of named layers')
   if layer not in shapes[1]:
     known = ', '.join(sorted(shapes[1]))
-    raise ValueError(f'no layer {layer!r} in out: choose of {known}')
+    raise ValueError(f'no layer {layer!r} in out: choose from {known}')
   structure = jax.tree.structure(shapes)
   place = jax.tree.unflatten(structure, jaxpr.outvars)[1][layer]
   if not isinstance(place, core.Var):
-    raise ValueError(f'layer {layer!r} is not one array computed from x')
+    raise ValueError(f'layer {layer!r} is not an array computed from x')
   return place
 
 
 def _split(jaxpr, place, goal):
-  """Two functions, up to the layer and from it on, and what is between."""
+  """Functions up to the layer and from it on, and the variables in between."""
   made = [place in eqn.outvars for eqn in jaxpr.eqns]
   made = made.index(True) + 1 if True in made else 0  # x itself
   early, late = jaxpr.eqns[:made], jaxpr.eqns[made:]
@@ -159,7 +170,7 @@ def _function(jaxpr, invars, outvars, eqns):
 
 
 def _reads(jaxpr, source, goal) -> bool:
-  """Whether `goal` is computed from `source`."""
+  """Whether `goal` depends on `source`."""
   reached = {source}
   for eqn in jaxpr.eqns:
     if reached.intersection(_variables(eqn)):

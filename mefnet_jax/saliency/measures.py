@@ -1,22 +1,37 @@
-"""How good is a map: completeness, deletion, pointing game, energy inside."""
+"""Measures of maps: completeness, deletion, pointing game and energy."""
 
 import functools
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import numpy.typing as npt
 
 from mefnet_jax.saliency import batches
 
 
 def completeness_gap(
-  f: Callable, x, maps, target=None, *, baseline=None, args=(), rows=64
+  f: Callable,
+  x: Any,
+  maps: Any,
+  target: npt.ArrayLike | None = None,
+  *,
+  baseline: Any = None,
+  args: tuple = (),
+  rows: int | None = 64,
 ) -> tuple[jax.Array, jax.Array]:
-  """How far maps are from adding up to what they explain.
+  """Measures how far the maps are from summing to the score they explain.
+
+  Args:
+    f, x, target, args, rows: as in `saliency.gradient`.
+    maps: a tree like x.
+    baseline: broadcast to x; zeros by default.
 
   Returns:
-    (B,) sum of the map minus (f(x) - f(baseline)), and (B,) that difference.
+    (B,) the sum of the map minus the rise f(x) - f(baseline), and (B,) the
+    rise itself.
   """
   x, target = batches.as_float(x), batches.targets(x, target)
   tree = (x, batches.baseline(x, baseline), target)
@@ -36,17 +51,18 @@ def deletion(
   args=(),
   rows=64,
 ) -> np.ndarray:
-  """The score while the places the map ranks first give way to the baseline.
+  """Returns the score while the highest values of the map are deleted.
 
-  A good map makes the score fall soon: the smaller the mean of the curve the
-  better. Source: Petsiuk et al., BMVC 2018.
+  Deleted values of x are replaced by the baseline. With a good map the score
+  falls early: the smaller the mean of the curve, the better.
+  Source: Petsiuk et al., BMVC 2018.
 
   Args:
     f, x, target, args, rows: as in `saliency.gradient`.
-    maps: like x, larger where it mattered more; all streams are ranked
+    maps: a tree like x, larger where x matters more; all leaves are ranked
       together.
     baseline: broadcast to x; zeros by default.
-    points: shares of the places, from none to all.
+    points: number of steps from nothing to everything deleted.
 
   Returns:
     (B, points + 1) scores.
@@ -65,18 +81,24 @@ def insertion(
   args=(),
   rows=64,
 ) -> np.ndarray:
-  """The score while the places the map ranks first come upon the baseline.
+  """Returns the score while the highest values of the map are inserted.
 
-  As `deletion`; the larger the mean of the curve the better.
+  As `deletion`, but starting from the baseline: the larger the mean of the
+  curve, the better.
   """
   return _curve(f, x, maps, target, baseline, points, args, rows, True)
 
 
-def points_inside(maps, masks) -> np.ndarray:
-  """The pointing game, (B,) bool: is the map's largest value in the mask?
+def points_inside(maps: npt.ArrayLike, masks: npt.ArrayLike) -> np.ndarray:
+  """Returns whether each map's largest value is in its mask (pointing game).
 
-  Source: Zhang et al., ECCV 2016. maps, masks: (B, ...); a map without any
-  positive value points nowhere.
+  Source: Zhang et al., ECCV 2016.
+
+  Args:
+    maps, masks: (B, ...); a map without a positive value is never inside.
+
+  Returns:
+    (B,) bool.
   """
   maps, masks = (np.asarray(a).reshape(len(a), -1) for a in (maps, masks))
   best = maps.argmax(1)
@@ -84,10 +106,10 @@ def points_inside(maps, masks) -> np.ndarray:
   return (masks[at, best] > 0) & (maps[at, best] > 0)
 
 
-def energy_inside(maps, masks) -> np.ndarray:
-  """The share (B,) of the maps' positive values that lies in the masks.
+def energy_inside(maps: npt.ArrayLike, masks: npt.ArrayLike) -> np.ndarray:
+  """Returns the share (B,) of the maps' positive values inside the masks.
 
-  An empty map has the share that the mask has of the area.
+  For an empty map this is the mask's share of the area.
   """
   maps, masks = (
     np.asarray(a, np.float64).reshape(len(a), -1) for a in (maps, masks)
@@ -118,7 +140,7 @@ def _curve(f, x, maps, target, baseline, points, args, rows, inserted):
 
 
 def _ranks(maps):
-  """For each place, the share of places of its example that rank before it."""
+  """For each value, the share of values of its example that rank before it."""
   leaves, structure = jax.tree.flatten(jax.tree.map(np.asarray, maps))
   flat = np.concatenate([a.reshape(len(a), -1) for a in leaves], 1)
   order = np.argsort(-flat, axis=1, kind='stable')

@@ -1,34 +1,42 @@
-"""Occlusion: how much the score falls when a part is hidden."""
+"""Occlusion: how much the score falls when a part of the input is hidden."""
 
 import functools
 import itertools
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import numpy.typing as npt
 
 from mefnet_jax.saliency import batches
 
 
 def occlusion(
-  f: Callable, x, masks, target=None, *, baseline=None, args=(), rows=64
+  f: Callable,
+  x: Any,
+  masks: Any,
+  target: npt.ArrayLike | None = None,
+  *,
+  baseline: Any = None,
+  args: tuple = (),
+  rows: int | None = 64,
 ) -> jax.Array:
-  """The fall of the target's score for each part hidden.
+  """Returns the fall of the target's score for each hidden part.
 
-  Source: Zeiler and Fergus, ECCV 2014. No gradient is taken: f may be any
+  Source: Zeiler and Fergus, ECCV 2014. No gradient is taken, so f may be any
   function.
 
   Args:
     f, x, target, args, rows: as in `saliency.gradient`.
     masks: a tree like x of (M, ...) that broadcasts to its examples: 1 where
-      a part hides, 0 elsewhere. Boxes: `boxes`. A part of each example's own
-      (a facial region): (B, M, ...) instead, with the argument's rank one
-      above x's.
-    baseline: what a hidden place holds, broadcast to x; zeros by default.
+      a part is hidden, 0 elsewhere; see `boxes`. For parts that differ between
+      examples, such as facial regions, (B, M, ...) with a rank one above x's.
+    baseline: values of hidden parts, broadcast to x; zeros by default.
 
   Returns:
-    (B, M) float32; `spread` makes a map of it.
+    (B, M) float32; `spread` turns it into maps.
   """
   x, target = batches.as_float(x), batches.targets(x, target)
   baseline = batches.baseline(x, baseline)
@@ -43,7 +51,7 @@ def occlusion(
   whole_B = batches.in_batches(
     lambda part: _score(f, *part, args), (x, target), rows
   )
-  # Pairs (example, mask) in one row after another; masks stay on the host.
+  # One row per pair (example, mask); the masks stay on the host.
   pairs = np.stack(np.divmod(np.arange(len(whole_B) * count), count), 1)
 
   def hidden(pairs):
@@ -60,12 +68,12 @@ def occlusion(
 def boxes(
   shape: tuple[int, ...], size: tuple[int, ...], stride: tuple[int, ...]
 ) -> np.ndarray:
-  """Masks (M, *shape) of boxes that together cover all of the shape.
+  """Returns masks (M, *shape) of boxes that together cover the shape.
 
   Args:
     shape: of an example, for instance (T, H, W, C).
-    size: of a box, along each axis; cut to the shape.
-    stride: from box to box; the last one ends where the axis ends.
+    size: of a box along each axis; clipped to the shape.
+    stride: between boxes; the last box ends at the end of the axis.
   """
   starts = []
   for length, side, step in zip(shape, size, stride, strict=True):
@@ -79,8 +87,13 @@ def boxes(
   return np.stack(masks)
 
 
-def spread(falls_BM, masks) -> np.ndarray:
-  """A map (B, ...) from falls: at each place the mean of its masks' falls."""
+def spread(falls_BM: npt.ArrayLike, masks: npt.ArrayLike) -> np.ndarray:
+  """Returns maps (B, ...): at each position the mean fall of its masks.
+
+  Args:
+    falls_BM: of `occlusion`.
+    masks: (M, ...), as given to `occlusion`.
+  """
   masks = np.asarray(masks, np.float32)
   flat = masks.reshape(len(masks), -1)
   maps = np.asarray(falls_BM, np.float32) @ flat

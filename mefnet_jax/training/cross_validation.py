@@ -27,9 +27,8 @@ from mefnet_jax.training import (
 def train(job: jobs.Job, seeds: tuple[int, ...]) -> list[jobs.Fitted]:
   """Trains every fold with each seed, resuming from checkpoints.
 
-  If pixels are scaled by statistics of each fold's training clips, the folds
-  cannot share clips; each is then trained alone, in a folder of its own below
-  job.workdir.
+  If pixels are scaled by statistics of each fold's training clips, folds cannot
+  share clips; each is then trained alone, in its own folder below job.workdir.
 
   Returns:
     The result of each seed, in the order of the seeds.
@@ -108,10 +107,9 @@ def _of_fold(job, k):
 
 def _blocks(job, seeds):
   """The blocks that fit in memory; says so if they are several."""
-  config, label = job.config, job.clips['label']
+  config, label, kind = job.config, job.clips['label'], job.config.input
   clips = normalize.measured(
-    {k: jnp.asarray(x[[0]]) for k, x in job.clips.items()},
-    input_kind=config.input,
+    {k: jnp.asarray(x[[0]]) for k, x in job.clips.items()}, input_kind=kind
   )
   state = jax.eval_shape(
     lambda: train_step.create_state(
@@ -122,9 +120,7 @@ def _blocks(job, seeds):
     )
   )
   sample = jax.eval_shape(
-    lambda: normalize.batch(
-      clips, np.zeros(1, np.int32), input_kind=config.input
-    )
+    lambda: normalize.batch(clips, np.zeros(1, np.int32), input_kind=kind)
   )
   blocks.check(state)
   budget = blocks.budget(config.train.memory)

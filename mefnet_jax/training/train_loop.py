@@ -32,12 +32,9 @@ def train_epoch(
   seeds: tuple[int, ...],
   epoch: int,
 ) -> tuple[train_step.TrainState, dict[str, np.ndarray]]:
-  """Trains all members for one epoch.
+  """Trains all members for one epoch; returns states, and (S, F) sums of steps.
 
   `steps.train_step` is `train_step.train_step` for all members at once.
-
-  Returns:
-    The new states, and the sums (S, F) over the steps of what they return.
   """
   sums = []
   for batch in steps.batches(seeds, epoch):

@@ -1,16 +1,15 @@
 """The training of one member, a fold with a seed: a state and a pure step.
 
 `parallel.py` runs the step for all members at once; `train_loop.py` calls it.
-Axes: B clips of a batch, N all clips, C classes. Of the step's arguments
+Axes: B clips of a batch, N all clips, C classes. The arguments of the step:
 
   clips  `normalize.measured` clips: streams (N, T, H, W, C) uint8, 'label' (N,)
-  fold   'weight' (N,): what each clip counts, 0 for those that are held out
-         (`held_out_mask`); 'moments', where clips are scaled by those of the
+  fold   'weight' (N,), the weight of each clip, 0 if it is held out
+         (`held_out_mask`); 'moments', if clips are scaled by those of the
          fold's training clips (`normalize.training_moments`)
-  order  the batch: 'index' (B,) of clips; 'valid' (B,), 0 for the padding of
-         a batch, else 1; for mixup 'mate' (B,), the clip that each is mixed
-         with. Where `clips` are some clips only, 'at' and 'mate_at' (B,) are
-         their places among them
+  order  the batch: 'index' (B,) of clips; 'valid' (B,), 0 for padding; for
+         mixup 'mate' (B,), the clip to mix with. If `clips` are not all clips,
+         'at' and 'mate_at' (B,) are the positions among them
 """
 
 import flax.struct
@@ -38,14 +37,7 @@ def create_state(
   clips: dict,
   key: jax.Array,
 ) -> TrainState:
-  """Returns the state before the first step.
-
-  Args:
-    model: the network.
-    tx: its optimizer.
-    clips: `normalize.measured` clips, for their shapes.
-    key: of the initial weights.
-  """
+  """Returns the state before the first step; only shapes of clips are used."""
   sample = normalize.batch(clips, jnp.zeros(1, jnp.int32), input_kind='frames')
   params = model.init(key, sample)['params']
   return TrainState(jnp.zeros((), jnp.int32), params, tx.init(params))
@@ -110,8 +102,7 @@ def train_step(
 def _batch(fold, clips, order, key, input_kind, augmentation, mixup):
   """The network's inputs, and (labels, weights) of its targets.
 
-  mixup: each clip is mixed with its mate, and so are the targets (Zhang et al.,
-  ICLR 2018).
+  Mixup mixes clips and targets with those of the mate (Zhang, ICLR 2018).
   """
 
   def taken(index_B, at_B):
@@ -150,7 +141,7 @@ def eval_step(
   model: nn.Module,
   input_kind: str,
 ) -> jax.Array:
-  """Logits (B, C) of the clips at index_B; see the head of this file."""
+  """Returns logits (B, C) of the clips at index_B; see the head of the file."""
   batch = normalize.batch(
     clips, index_B, input_kind=input_kind, moments=fold.get('moments')
   )
