@@ -37,7 +37,7 @@ _PROCESSES = flags.DEFINE_integer('processes', 1, 'How many they are.')
 _PROCESS = flags.DEFINE_integer('process', 0, 'Which this is, from 0.')
 
 
-def main():
+def main() -> None:
   """Runs what the flags say; what the workdir holds is resumed."""
   config = config_flag.read(_CONFIG, 'say what to run')
   from mefnet_jax.runs import multihost, xla

@@ -80,7 +80,7 @@ class Face:
     """Returns (H, W) indices into `REGIONS` for the pixels of a crop."""
     return _labels(self.inside(stream, size), size)
 
-  def in_face(self, maps_THW, stream: str, size: int) -> np.ndarray:
+  def in_face(self, maps_THW: np.ndarray, stream: str, size: int) -> np.ndarray:
     """Warps maps (T, H, W) of a stream's crop into the face crop."""
     own = maps_THW.shape[-2:]
     there = regions.chain(

@@ -16,7 +16,7 @@ _INK, _PAPER, _WARM = (30, 30, 30), 255, (10, 64, 179)
 
 
 def backgrounds(
-  clip_THW1, face: face_regions.Face, *, show: bool
+  clip_THW1: np.ndarray, face: face_regions.Face, *, show: bool
 ) -> np.ndarray:
   """Returns (T, TILE, TILE) uint8 faces, or outlines of their landmarks.
 

@@ -1,6 +1,7 @@
 """The paper's networks as pure Flax modules, by name."""
 
 import dataclasses
+from typing import Any
 
 from flax import linen as nn
 
@@ -32,7 +33,7 @@ _NETWORKS = {
 }
 
 
-def build(name: str, *, num_classes: int, **fields) -> nn.Module:
+def build(name: str, *, num_classes: int, **fields: Any) -> nn.Module:
   """Builds the network of that name.
 
   Args:

@@ -1,6 +1,7 @@
 """The allowed values of the networks' fields, and their validation."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -28,7 +29,7 @@ CLIPS = ('eyes', 'mouth', 'face', 'flow', 'eyes_flow', 'mouth_flow')
 STREAMS = (*CLIPS, 'audio', 'text')
 
 
-def one_of(field: str, value, allowed):
+def one_of(field: str, value: Any, allowed: Collection[str]) -> Any:
   """Returns the value, or raises ValueError if it is not allowed."""
   if value not in allowed:
     raise ValueError(f'{field}={value!r}: choose one of {", ".join(allowed)}')
@@ -50,7 +51,7 @@ def cast(dtype: str, *arrays: jax.Array) -> list[jax.Array]:
   return [array.astype(dtype) for array in arrays]
 
 
-def three(field: str, value) -> tuple[int, int, int]:
+def three(field: str, value: Any) -> tuple[int, int, int]:
   """Returns the value as (frames, rows, columns).
 
   Raises:

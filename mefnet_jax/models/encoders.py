@@ -34,7 +34,9 @@ class Sound(streams.Options):
   """
 
   @nn.compact
-  def __call__(self, x_BFM1: jax.Array, key_B: jax.Array | None = None):
+  def __call__(
+    self, x_BFM1: jax.Array, key_B: jax.Array | None = None
+  ) -> tuple[jax.Array, dict[str, jax.Array]]:
     """(B, F, M, 1) to (features (B, N), a dict of maps)."""
     options = {
       **self.options(),
@@ -60,7 +62,9 @@ class Words(nn.Module):
   dtype: str = 'float32'
 
   @nn.compact
-  def __call__(self, words_BL: jax.Array, key_B: jax.Array | None = None):
+  def __call__(
+    self, words_BL: jax.Array, key_B: jax.Array | None = None
+  ) -> tuple[jax.Array, dict[str, jax.Array]]:
     """(B, L) whole numbers to (features (B, 2 * filters), no maps)."""
     shape = (self.vocabulary, self.filters)
     table = self.param('embedding', nn.initializers.normal(1.0), shape)

@@ -14,7 +14,9 @@ Constants = dict[str, tuple[np.ndarray, np.ndarray]]
 
 
 def constants(
-  streams: Mapping[str, np.ndarray], fitted_on, input_kind: str
+  streams: Mapping[str, np.ndarray],
+  fitted_on: np.ndarray | slice,
+  input_kind: str,
 ) -> Constants:
   """Returns mean and standard deviation (T, H, W, C) of each stream's pixels.
 

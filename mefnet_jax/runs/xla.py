@@ -69,7 +69,7 @@ def _keep_memory():
   mallopt(m_arena_max, 1)
 
 
-def keep_kernels():
+def keep_kernels() -> None:
   """Has Numba keep what it compiles of `ops`, for exactly these files.
 
   It would go by one file at a time, and a kernel is compiled into others. If

@@ -42,14 +42,14 @@ def completeness_gap(
 
 def deletion(
   f: Callable,
-  x,
-  maps,
-  target=None,
+  x: Any,
+  maps: Any,
+  target: npt.ArrayLike | None = None,
   *,
-  baseline=None,
+  baseline: Any = None,
   points: int = 20,
-  args=(),
-  rows=64,
+  args: tuple = (),
+  rows: int | None = 64,
 ) -> np.ndarray:
   """Returns the score while the highest values of the map are deleted.
 
@@ -72,14 +72,14 @@ def deletion(
 
 def insertion(
   f: Callable,
-  x,
-  maps,
-  target=None,
+  x: Any,
+  maps: Any,
+  target: npt.ArrayLike | None = None,
   *,
-  baseline=None,
+  baseline: Any = None,
   points: int = 20,
-  args=(),
-  rows=64,
+  args: tuple = (),
+  rows: int | None = 64,
 ) -> np.ndarray:
   """Returns the score while the highest values of the map are inserted.
 

@@ -5,6 +5,7 @@ Image coordinates: x right, y down, in pixels; pixel (x, y) samples the point
 """
 
 import dataclasses
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -23,7 +24,7 @@ class Camera:
   scale: float  # pixels a dm at the eyes' distance
   eyes: tuple[float, float]  # x, y
 
-  def project(self, points):
+  def project(self, points: np.ndarray) -> np.ndarray:
     """Image coordinates (V, 2) of points (V, 3); nearness is their z."""
     near = DISTANCE / (DISTANCE - points[:, 2])
     x = self.eyes[0] + self.scale * near * points[:, 0]
@@ -31,7 +32,12 @@ class Camera:
     return np.stack([x, y], axis=1)
 
 
-def surface(neutral, units, pose, camera) -> np.ndarray:
+def surface(
+  neutral: np.ndarray,
+  units: Mapping[str, float],
+  pose: np.ndarray,
+  camera: Camera,
+) -> np.ndarray:
   """The vertices (V, 3) of one frame.
 
   Args:
@@ -53,7 +59,9 @@ def surface(neutral, units, pose, camera) -> np.ndarray:
   return moved + shift * (0.4 + 0.6 * follow)
 
 
-def flow(before, after, camera):
+def flow(
+  before: np.ndarray, after: np.ndarray, camera: Camera
+) -> tuple[np.ndarray, np.ndarray]:
   """The displacement of each pixel between two surfaces (V, 3), exact.
 
   Returns:

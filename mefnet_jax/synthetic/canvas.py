@@ -4,6 +4,7 @@ import functools
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from mefnet_jax.synthetic import head as heads
 from mefnet_jax.synthetic import raster
@@ -34,18 +35,22 @@ def places() -> dict[str, np.ndarray]:
   return {name: maps[..., k].copy() for k, name in enumerate(names)}
 
 
-def smooth(low, high, value):
+def smooth(low: float, high: float, value: np.ndarray) -> np.ndarray:
   """0 at low, 1 at high, a smooth step between; low may be the larger."""
   t = np.clip((value - low) / (high - low), 0, 1)
   return t * t * (3 - 2 * t)
 
 
-def spot(*offsets):
+def spot(*offsets: np.ndarray) -> np.ndarray:
   """A soft spot: 1 where all offsets, in widths from its middle, are 0."""
   return np.exp(-sum(offset * offset for offset in offsets))
 
 
-def noise(grain, rng, size=SIZE):
+def noise(
+  grain: float | tuple[float, float],
+  rng: np.random.Generator,
+  size: tuple[int, int] = SIZE,
+) -> np.ndarray:
   """Smooth noise of about unit spread; grain (down, across) in texels."""
   down, across = grain if isinstance(grain, tuple) else (grain, grain)
   small = (int(size[0] / down) + 4, int(size[1] / across) + 4)
@@ -53,6 +58,8 @@ def noise(grain, rng, size=SIZE):
   return cv2.resize(field, size[::-1], interpolation=cv2.INTER_CUBIC)
 
 
-def mix(base, colour, amount):
+def mix(
+  base: np.ndarray, colour: npt.ArrayLike, amount: np.ndarray
+) -> np.ndarray:
   """Base (..., 3) covered by a colour to the share `amount` (...)."""
   return base + amount[..., None] * (np.asarray(colour, np.float32) - base)

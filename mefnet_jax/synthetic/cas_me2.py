@@ -1,6 +1,7 @@
 """The layout of CAS(ME)^2: which clips there are, and where frames go."""
 
 import functools
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -19,7 +20,13 @@ FACE = (30, 92, 168, 136)  # of the cropped images: top, left, height, width
 
 
 def plan(
-  seed, *, clips=None, subjects=None, macro=False, rawpic=0, defects=()
+  seed: int,
+  *,
+  clips: int | None = None,
+  subjects: int | None = None,
+  macro: bool = False,
+  rawpic: int = 0,
+  defects: Sequence[str] = (),
 ) -> studio.Plan:
   """What a release holds.
 

@@ -7,9 +7,14 @@ rows there are; macro-expressions first, as in the real one.
 import dataclasses
 import fnmatch
 import json
+import pathlib
 import shutil
+from collections.abc import Sequence
+
+import numpy as np
 
 from mefnet_jax.runs import errors
+from mefnet_jax.synthetic import cas_me2_workbook, studio
 
 KINDS = {  # name: rows it concerns in the real release (0: folders)
   'offset0': 44,
@@ -35,7 +40,7 @@ NOT_CROPPED = ('15/happy5_*', '24/happy4_*', '23/happy2_*', '23/happy4_*')
 class Defects:
   """The defects wanted, and where each was planted."""
 
-  def __init__(self, names, rng):
+  def __init__(self, names: Sequence[str], rng: np.random.Generator):
     """names: of KINDS, or 'all'; rng: numpy Generator that picks the rows."""
     unknown = set(names) - {*KINDS, 'all'}
     if unknown:
@@ -52,7 +57,7 @@ class Defects:
       self.workbook = str(rng.choice(OTHER_NAMES))
       self.planted['workbook_name'] = [self.workbook]
 
-  def overlap(self, shots):
+  def overlap(self, shots: Sequence[studio.Shot]) -> list[studio.Shot]:
     """Lets clips begin before the one before them in their video ends."""
     shots = list(shots)
     if 'overlap' not in self.wanted:
@@ -71,7 +76,7 @@ class Defects:
       self._record('overlap', shots[k].name)
     return shots
 
-  def rows(self, rows):
+  def rows(self, rows: list[cas_me2_workbook.Row]) -> None:
     """Changes rows of the workbook; the frames stay as they are."""
     free = list(range(len(rows)))
     for kind in ('apex0', 'offset_before_apex', 'offset0'):
@@ -90,14 +95,14 @@ class Defects:
       rows[k].report = 'happyiness'
       self._record('typo', f'{rows[k].participant} {rows[k].clip}')
 
-  def folder(self, path):
+  def folder(self, path: str) -> str:
     """Where a long video goes: one of subject 23's lands under 19."""
     if 'misfiled' in self.wanted and MISFILED[0] in path:
       path = path.replace(*MISFILED)
       self._record('misfiled', path)
     return path
 
-  def foresee(self, shots):
+  def foresee(self, shots: Sequence[studio.Shot]) -> None:
     """Raises UserError if a defect asked for by name fits no clip."""
     names = {f'{s.subject}/{s.name.split("_", 1)[1]}' for s in shots}
     here = set(self.planted) | {'doubled'}
@@ -110,7 +115,7 @@ class Defects:
         '--macro, or more --clips and --subjects.'
       )
 
-  def rearrange(self, folder):
+  def rearrange(self, folder: pathlib.Path) -> None:
     """Doubles levels and takes face crops away."""
     if 'incomplete_cropped' in self.wanted:
       for pattern in NOT_CROPPED:
@@ -125,7 +130,7 @@ class Defects:
         inner.rename(tree / tree.name)
         self._record('doubled', f'{tree.name}/{tree.name}')
 
-  def write(self, path):
+  def write(self, path: pathlib.Path) -> None:
     """Writes what was planted where, as JSON."""
     path.write_text(json.dumps(self.planted, indent=1, sort_keys=True) + '\n')
 

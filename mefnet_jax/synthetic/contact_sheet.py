@@ -62,7 +62,12 @@ def portraits(seed: int = 0) -> tuple[np.ndarray, list]:
   return _laid_out(cells, captions, 3)
 
 
-def save(path, image, captions, title) -> None:
+def save(
+  path: pathlib.Path,
+  image: np.ndarray,
+  captions: list[tuple[int, int, str]],
+  title: str,
+) -> None:
   """Writes an image with its captions and title as PNG, pixel for pixel."""
   import matplotlib.backends.backend_agg
   import matplotlib.figure

@@ -84,7 +84,14 @@ class Performance:
 
 
 def perform(
-  emotion, frames, fps, motion, asymmetry, *, expression, nuisance
+  emotion: str,
+  frames: int,
+  fps: float,
+  motion: float,
+  asymmetry: float,
+  *,
+  expression: np.random.Generator,
+  nuisance: np.random.Generator,
 ) -> Performance:
   """Draws a performance.
 
@@ -121,7 +128,7 @@ def perform(
   )
 
 
-def face_units(played) -> dict[str, np.ndarray]:
+def face_units(played: Performance) -> dict[str, np.ndarray]:
   """Face unit -> its weight in each frame (T,), of those that move at all."""
   weights = {}
   for k, unit in enumerate(AUS):

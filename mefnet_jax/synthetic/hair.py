@@ -1,5 +1,7 @@
 """Paints brows, beard and the hair of the head; says where hair grows."""
 
+from typing import Any
+
 import cv2
 import numpy as np
 import scipy.interpolate
@@ -11,7 +13,9 @@ LIP_LINE = -0.668  # y of the closed mouth, dm
 BROW_FROM = 0.085  # x of the brows' inner ends, dm
 
 
-def hairline(x, y, z, looks):
+def hairline(
+  x: np.ndarray, y: np.ndarray, z: np.ndarray, looks: Any
+) -> np.ndarray:
   """How far inside the hair a point of the head lies, dm; negative outside."""
   turn = np.abs(np.arctan2(x, z - heads.AXIS))  # 0 in front
   top, burn = looks.hairline, looks.sideburn
@@ -34,7 +38,7 @@ def hairline(x, y, z, looks):
   return y - curve(turn)
 
 
-def scalp(skin, looks, rng):
+def scalp(skin: np.ndarray, looks: Any, rng: np.random.Generator) -> np.ndarray:
   """Paints the hair of the head over the skin (HEIGHT, WIDTH, 3)."""
   place = canvas.places()
   inside = hairline(place['x'], place['y'], place['z'], looks)
@@ -49,7 +53,7 @@ def scalp(skin, looks, rng):
   return skin * (1 - cover) + colour * cover
 
 
-def brows(skin, looks, rng):
+def brows(skin: np.ndarray, looks: Any, rng: np.random.Generator) -> np.ndarray:
   """Paints the brows over the skin."""
   place = canvas.places()
   along = (np.abs(place['x']) - BROW_FROM) / looks.brow_length
@@ -65,7 +69,7 @@ def brows(skin, looks, rng):
   return canvas.mix(skin, colour, looks.brow_strength * body)
 
 
-def beard(skin, looks, rng):
+def beard(skin: np.ndarray, looks: Any, rng: np.random.Generator) -> np.ndarray:
   """Paints stubble over the skin."""
   place = canvas.places()
   x, y = np.abs(place['x']), place['y']

@@ -5,6 +5,7 @@ import functools
 import pathlib
 
 import numpy as np
+import numpy.typing as npt
 
 SKIN, LEFT_EYE, RIGHT_EYE, TEETH, TONGUE = range(5)
 # The texture: a cylinder around the head, its front stretched, and beside it
@@ -60,7 +61,9 @@ def load() -> Head:
   )
 
 
-def cylinder(x, y, z):
+def cylinder(
+  x: npt.ArrayLike, y: npt.ArrayLike, z: npt.ArrayLike
+) -> np.ndarray:
   """Texel coordinates of skin at (x, y, z); see `angle` for the inverse."""
   theta = np.arctan2(x, z - AXIS)
   limit = np.pi / (1 + 0.4 * np.pi)

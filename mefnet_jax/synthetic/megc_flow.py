@@ -8,6 +8,7 @@ drift and an estimator's noise, and its strain; each channel is stretched to
 
 import dataclasses
 import functools
+import pathlib
 
 import cv2
 import numpy as np
@@ -40,7 +41,13 @@ class Map(studio.Shot):
   files: tuple[str, ...] = ()
 
 
-def plan(seed, *, clips=None, subjects=None, form='whole'):
+def plan(
+  seed: int,
+  *,
+  clips: int | None = None,
+  subjects: int | None = None,
+  form: str = 'whole',
+) -> studio.Plan:
   """The maps of a release, a `studio.Plan`.
 
   Args:
@@ -67,7 +74,7 @@ def plan(seed, *, clips=None, subjects=None, form='whole'):
   return studio.Plan(made, finish=finish, film=film)
 
 
-def film(shot, root, truth, seed) -> None:
+def film(shot: Map, root: pathlib.Path, truth: pathlib.Path, seed: int) -> None:
   """Writes one map below `root`, and what it was before it was stretched."""
   flow, strain = _exact(shot, seed)
   rng = studio.generator(seed, shot, 'estimator')

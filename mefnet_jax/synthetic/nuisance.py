@@ -10,7 +10,7 @@ BLINKING = 0.25  # share of clips with a blink
 LOOKING = 0.2  # share of clips in which the gaze jumps
 
 
-def head(frames, fps, rng) -> np.ndarray:
+def head(frames: int, fps: float, rng: np.random.Generator) -> np.ndarray:
   """Turns and drift of the head (frames, 5).
 
   Yaw, pitch and roll in radians, then x and y in pixels.
@@ -22,7 +22,7 @@ def head(frames, fps, rng) -> np.ndarray:
   return start + np.stack(moves, axis=1)
 
 
-def gaze(frames, rng) -> np.ndarray:
+def gaze(frames: int, rng: np.random.Generator) -> np.ndarray:
   """Where the eyes look (frames, 2), to the person's left and up, -1..1."""
   looks = np.tile(rng.normal(0, 0.06, 2), (frames, 1))
   jumps, when, where = rng.random(), rng.integers(1, frames), rng.normal(size=2)
@@ -31,7 +31,7 @@ def gaze(frames, rng) -> np.ndarray:
   return looks
 
 
-def flicker(frames, fps, rng) -> np.ndarray:
+def flicker(frames: int, fps: float, rng: np.random.Generator) -> np.ndarray:
   """Factor on the light (frames,), within a few per cent of 1."""
   seconds = np.arange(frames) / fps
   phase = 2 * np.pi * (rng.uniform(2, 20) * seconds + rng.random())
@@ -39,13 +39,13 @@ def flicker(frames, fps, rng) -> np.ndarray:
   return 1 + wave + 0.006 * wander(frames, fps, rng)
 
 
-def tremor(frames, rng) -> np.ndarray:
+def tremor(frames: int, rng: np.random.Generator) -> np.ndarray:
   """Slow small motion of an uninvolved muscle (frames,), from 0 on, >= 0."""
   curve = abs(rng.normal()) * wander(frames, frames, rng)
   return np.maximum(curve - curve[0], 0)
 
 
-def blink(frames, fps, rng) -> np.ndarray:
+def blink(frames: int, fps: float, rng: np.random.Generator) -> np.ndarray:
   """Closing of the lids (frames,), 0..1; a quarter of the clips hold one."""
   happens, where = rng.random() < BLINKING, rng.random()
   width, depth = rng.uniform(0.09, 0.14) * fps, rng.uniform(0.75, 1.0)
@@ -55,7 +55,7 @@ def blink(frames, fps, rng) -> np.ndarray:
   return depth * _closing(frames, width + 1 + where * room, width)
 
 
-def blinks(frames, fps, rng) -> np.ndarray:
+def blinks(frames: int, fps: float, rng: np.random.Generator) -> np.ndarray:
   """Blinks of a resting face, one every four seconds or so (frames,)."""
   width, closed = 0.12 * fps, np.zeros(frames)
   middle = rng.exponential(4) * fps + width
@@ -65,7 +65,7 @@ def blinks(frames, fps, rng) -> np.ndarray:
   return closed
 
 
-def wander(frames, period, rng) -> np.ndarray:
+def wander(frames: int, period: float, rng: np.random.Generator) -> np.ndarray:
   """A smooth random curve of about unit spread (frames,)."""
   steps = max(int(np.ceil(frames / max(period / 3, 2))), 2)
   knots = rng.standard_normal(steps + 2)

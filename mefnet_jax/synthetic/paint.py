@@ -6,7 +6,7 @@ Colours are linear red, green, blue reflectances; lengths are dm.
 import cv2
 import numpy as np
 
-from mefnet_jax.synthetic import canvas, hair
+from mefnet_jax.synthetic import canvas, hair, identity
 from mefnet_jax.synthetic import head as heads
 
 LASHES = (0.02, 0.015, 0.012)
@@ -15,7 +15,7 @@ SCLERA, PUPIL = (0.4, 0.375, 0.36), (0.004, 0.004, 0.004)
 FLUSH = np.array([0.02, 0.22, 0.2], np.float32)  # what blood takes away
 
 
-def texture(looks, rng) -> np.ndarray:
+def texture(looks: identity.Looks, rng: np.random.Generator) -> np.ndarray:
   """The texture (HEIGHT, WIDTH + STRIP, 3) float32 of one person.
 
   Args:

@@ -6,11 +6,17 @@ counter-clockwise with y up, that is clockwise in image coordinates.
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 SLACK = 1e-3  # pixels by which a triangle's rows are widened: no cracks
 
 
-def draw(xy, depth, triangles, size):
+def draw(
+  xy: np.ndarray,
+  depth: np.ndarray,
+  triangles: np.ndarray,
+  size: tuple[int, int],
+) -> tuple[np.ndarray, np.ndarray]:
   """Rasterises a mesh.
 
   Args:
@@ -107,7 +113,7 @@ def _nearest(size, pixel, z, which, weights):
   return ids.reshape(size), kept.reshape(*size, 3)
 
 
-def nearest(ids):
+def nearest(ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
   """For each pixel the nearest one with a triangle, and how far it is.
 
   Args:
@@ -126,7 +132,7 @@ def nearest(ids):
   return source[label.ravel()], distance
 
 
-def normals(points, triangles):
+def normals(points: np.ndarray, triangles: np.ndarray) -> np.ndarray:
   """Unit normals (V, 3) of vertices: the mean of their triangles' normals."""
   corners = points[triangles]
   face = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
@@ -139,7 +145,13 @@ def normals(points, triangles):
   return total / np.maximum(length, 1e-12)
 
 
-def lit(points, triangles, direction, *, bias=0.03):
+def lit(
+  points: np.ndarray,
+  triangles: np.ndarray,
+  direction: npt.ArrayLike,
+  *,
+  bias: float = 0.03,
+) -> np.ndarray:
   """Whether nothing stands between each vertex and a far light, (V,) 0 or 1."""
   ids, weights, xy, depth = view(points, triangles, direction, pixel=0.02)
   surface = (depth[triangles[ids]] * weights).sum(axis=-1)
@@ -148,7 +160,13 @@ def lit(points, triangles, direction, *, bias=0.03):
   return (depth + bias >= surface[row, column]).astype(np.float32)
 
 
-def view(points, triangles, direction, *, pixel):
+def view(
+  points: np.ndarray,
+  triangles: np.ndarray,
+  direction: npt.ArrayLike,
+  *,
+  pixel: float,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
   """Draws a mesh as seen from far away along `direction`.
 
   Returns ids and weights as `draw`, and the vertices' image coordinates (V, 2)

@@ -7,8 +7,11 @@ python -m mefnet_jax.synthetic.release --layout=cas_me2 --out=DIR --macro \
 
 import functools
 import inspect
+import os
 import pathlib
 import sys
+from collections.abc import Callable
+from typing import Any
 
 from mefnet_jax.runs import cli, errors, files
 from mefnet_jax.synthetic import (
@@ -28,16 +31,16 @@ _TOO_LARGE = 2**31
 
 
 def write(
-  layout,
-  out,
+  layout: str,
+  out: str | os.PathLike[str],
   *,
-  seed=0,
-  clips=None,
-  subjects=None,
-  processes=None,
-  progress=None,
-  multimodal=False,
-  **options,
+  seed: int = 0,
+  clips: int | None = None,
+  subjects: int | None = None,
+  processes: int | None = None,
+  progress: Callable[[int, int], object] | None = None,
+  multimodal: bool = False,
+  **options: Any,
 ) -> pathlib.Path:
   """Writes a release and returns its folder.
 

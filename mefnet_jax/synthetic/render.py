@@ -1,17 +1,21 @@
 """Renders a person's performance frame by frame."""
 
+from collections.abc import Iterator, Mapping, Sequence
+
 import cv2
 import numpy as np
 
 from mefnet_jax.synthetic import camera as cameras
 from mefnet_jax.synthetic import head as heads
-from mefnet_jax.synthetic import raster, stage
+from mefnet_jax.synthetic import identity, raster, stage
 
 GAMMA = 2.2
 CONTRAST = 0.5  # how much of an S-shaped curve the camera applies
 
 
-def scene(person, texture, camera) -> stage.Scene:
+def scene(
+  person: identity.Person, texture: np.ndarray, camera: cameras.Camera
+) -> stage.Scene:
   """Prepares a person for `clip`; texture as from `paint.texture`."""
   head = heads.load()
   jitter = 0.12 * np.random.default_rng(0).standard_normal((8, 3))
@@ -35,7 +39,9 @@ def scene(person, texture, camera) -> stage.Scene:
   )
 
 
-def surfaces(scene, units, pose) -> list[np.ndarray]:
+def surfaces(
+  scene: stage.Scene, units: Mapping[str, np.ndarray], pose: np.ndarray
+) -> list[np.ndarray]:
   """The surface (V, 3) of each frame; units and pose as `emotions` gives."""
   return [
     cameras.surface(
@@ -48,7 +54,12 @@ def surfaces(scene, units, pose) -> list[np.ndarray]:
   ]
 
 
-def clip(scene, moments, gain, rng):
+def clip(
+  scene: stage.Scene,
+  moments: Sequence[np.ndarray],
+  gain: np.ndarray,
+  rng: np.random.Generator,
+) -> Iterator[np.ndarray]:
   """Renders the frames of a clip.
 
   Args:

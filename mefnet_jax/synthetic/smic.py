@@ -48,7 +48,14 @@ CROPPED = camera.Camera(size=(168, 136), scale=66.0, eyes=(67.5, 74.0))
 RAW = camera.Camera(size=(240, 320), scale=66.0, eyes=(159.5, 104.0))
 
 
-def plan(seed, *, clips=None, subjects=None, subset='hs', form='cropped'):
+def plan(
+  seed: int,
+  *,
+  clips: int | None = None,
+  subjects: int | None = None,
+  subset: str = 'hs',
+  form: str = 'cropped',
+) -> studio.Plan:
   """The clips of a release, a `studio.Plan`.
 
   Args:

@@ -7,6 +7,8 @@ sound, one in ten its transcript.
 """
 
 import pathlib
+from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import scipy.io.wavfile
@@ -27,7 +29,7 @@ WORDS = {
 }
 
 
-def write(shots, root: pathlib.Path, seed: int) -> None:
+def write(shots: Iterable[Any], root: pathlib.Path, seed: int) -> None:
   """Writes <clip>.wav and <clip>.txt beside the frames of each shot."""
   for shot in shots:
     words = f'{shot.dataset} {shot.name} speech'
@@ -45,7 +47,9 @@ def write(shots, root: pathlib.Path, seed: int) -> None:
         path.with_suffix('.txt').write_text(f'{text}\n', encoding='utf-8')
 
 
-def sound(emotion, rng, person) -> np.ndarray:
+def sound(
+  emotion: str, rng: np.random.Generator, person: np.random.Generator
+) -> np.ndarray:
   """One second of a voice, (RATE,) int16.
 
   Args:
@@ -66,7 +70,7 @@ def sound(emotion, rng, person) -> np.ndarray:
   return np.round(20_000 * np.clip(noisy, -1, 1)).astype(np.int16)
 
 
-def transcript(emotion, rng) -> list[str]:
+def transcript(emotion: str, rng: np.random.Generator) -> list[str]:
   """Five to nine words."""
   pools = (NEUTRAL, WORDS[emotion])
   leaning = rng.random(rng.integers(5, 10)) < LEANING

@@ -7,6 +7,7 @@ covers or uncovers something: eyes and mouth.
 
 import dataclasses
 import functools
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -49,7 +50,7 @@ class Scene:
 class Stage:
   """A scene at the first of its moments, ready to be moved."""
 
-  def __init__(self, scene: Scene, moments):
+  def __init__(self, scene: Scene, moments: Sequence[np.ndarray]):
     """moments: the surfaces (V, 3) that `frame` will be asked for."""
     self.scene = scene
     self.triangles = heads.load().triangles
@@ -69,7 +70,7 @@ class Stage:
     self.fine = self._fine()
     self.boxes = [self._box(name) for name in BOXES]
 
-  def frame(self, points):
+  def frame(self, points: np.ndarray) -> np.ndarray:
     """The linear image of another moment."""
     xy = self.scene.camera.project(points)
     light = self._light(points)

@@ -2,13 +2,15 @@
 
 import dataclasses
 import functools
+import os
 import pathlib
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
 
 from mefnet_jax.synthetic import camera as cameras
-from mefnet_jax.synthetic import emotions, identity, paint, render
+from mefnet_jax.synthetic import emotions, identity, paint, render, stage
 
 GREY = np.array([0.299, 0.587, 0.114], np.float32)
 MOTION = (0.3, 0.7, 1.5)  # least, median, most motion at the apex, pixels
@@ -71,7 +73,9 @@ class Plan:
   film: object = None
 
 
-def limited(shots, clips, subjects):
+def limited(
+  shots: Sequence[Shot], clips: int | None, subjects: int | None
+) -> list[Shot]:
   """The first subjects, and of each the first clips, classes taken in turn."""
   kept = list(dict.fromkeys(s.subject for s in shots))[:subjects]
   few = []
@@ -86,7 +90,12 @@ def limited(shots, clips, subjects):
   return few
 
 
-def film(shot, root, truth, seed) -> None:
+def film(
+  shot: Shot,
+  root: str | os.PathLike[str],
+  truth: str | os.PathLike[str],
+  seed: int,
+) -> None:
   """Renders one shot below `root` and writes its truth below `truth`."""
   cv2.setNumThreads(1)
   played = perform(shot, seed)
@@ -108,7 +117,7 @@ def film(shot, root, truth, seed) -> None:
   _write_truth(path, shot, played, units, moved, person)
 
 
-def perform(shot, seed) -> emotions.Performance:
+def perform(shot: Shot, seed: int) -> emotions.Performance:
   """The shot's performance; the same for the same shot and seed."""
   expression = generator(seed, shot, 'expression')
   low, middle, high = MOTION
@@ -128,20 +137,20 @@ def perform(shot, seed) -> emotions.Performance:
   )
 
 
-def set_scene(shot, seed):
+def set_scene(shot: Shot, seed: int) -> stage.Scene:
   """The `stage.Scene` of the shot's person and camera."""
   return _scene(
     seed, shot.dataset, shot.subject, shot.camera, shot.colour, shot.infrared
   )
 
 
-def generator(seed, shot, purpose) -> np.random.Generator:
+def generator(seed: int, shot: Shot, purpose: str) -> np.random.Generator:
   """Random numbers for one purpose in one shot."""
   words = f'{shot.dataset} {shot.name} {purpose}'
   return np.random.default_rng([seed, *words.encode()])
 
 
-def write(path, frame) -> None:
+def write(path: pathlib.Path, frame: np.ndarray) -> None:
   """Writes one image (rows, columns, 1 or 3 channels) and its folder."""
   path.parent.mkdir(parents=True, exist_ok=True)
   if frame.shape[-1] == 3:
@@ -154,7 +163,7 @@ def write(path, frame) -> None:
 
 
 @functools.lru_cache(maxsize=32)
-def identity_of(seed, dataset, subject):
+def identity_of(seed: int, dataset: str, subject: int) -> identity.Person:
   """The `identity.Person` with that number; the same for the same seed."""
   words = f'{dataset} person {subject}'
   return identity.person(np.random.default_rng([seed, *words.encode()]))

@@ -1,6 +1,7 @@
 """Long videos: expressions already filmed, and a resting face between them."""
 
 import dataclasses
+import os
 import pathlib
 import shutil
 
@@ -30,7 +31,7 @@ class Video:
     return max(shot.numbers[-1] for shot in self.shots) + TAIL
 
 
-def film(video, root, seed) -> None:
+def film(video: Video, root: str | os.PathLike[str], seed: int) -> None:
   """Copies the expressions' frames and renders the others.
 
   Where two expressions overlap, the earlier one's frames are taken.

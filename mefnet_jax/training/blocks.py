@@ -138,7 +138,7 @@ def write(workdir: pathlib.Path, made: list[Block]) -> list[Block]:
 
 def fitting(
   model: nn.Module,
-  state,
+  state: Any,
   sample: dict,
   batch: int,
   clips: int,
@@ -184,7 +184,7 @@ def clips_fit(size: float, budget: float) -> bool:
   return size * jax.device_count() <= _CLIPS * budget
 
 
-def activations(model: nn.Module, params, sample: dict) -> int:
+def activations(model: nn.Module, params: Any, sample: dict) -> int:
   """Returns the bytes of all arrays in a forward pass, an upper bound."""
 
   def forward(params, sample):

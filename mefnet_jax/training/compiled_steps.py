@@ -2,15 +2,17 @@
 
 import functools
 from collections.abc import Iterator
+from typing import Any
 
 import jax
 import numpy as np
 
-from mefnet_jax.evaluation import held_out_mask
+from mefnet_jax.evaluation import folds, held_out_mask
 from mefnet_jax.models import augment, normalize
 from mefnet_jax.training import (
   evaluate,
   input_pipeline,
+  jobs,
   optimizer,
   parallel,
   sampler,
@@ -29,7 +31,7 @@ class CompiledSteps:
     train_step: `train_step.train_step` of all members, over all devices.
   """
 
-  def __init__(self, job, splits):
+  def __init__(self, job: jobs.Job, splits: tuple[folds.Fold, ...]):
     config = job.config
     self.job, self.splits = job, splits
     own = config.train.sampling == 'balanced' or config.train.mixup > 0
@@ -82,7 +84,7 @@ class CompiledSteps:
       fold['moments'] = jax.tree.map(lambda *x: np.stack(x), *rows)
     return self.plan.place(self.plan.split(fold, axis=0))
 
-  def like(self, seeds) -> train_step.TrainState:
+  def like(self, seeds: tuple[int, ...]) -> train_step.TrainState:
     """Returns shapes and dtypes of the states of all members, (S, F, ...)."""
     front = len(seeds), len(self.splits)
     one = jax.eval_shape(
@@ -92,7 +94,7 @@ class CompiledSteps:
       lambda x: jax.ShapeDtypeStruct((*front, *x.shape), x.dtype), one
     )
 
-  def initial(self, seeds) -> train_step.TrainState:
+  def initial(self, seeds: tuple[int, ...]) -> train_step.TrainState:
     """Returns the initial states of all members, equal for equal seeds."""
     states = [
       self._create_state(self.feed.sample, jax.random.key(seed))
@@ -102,7 +104,7 @@ class CompiledSteps:
       jax.tree.map(lambda *x: np.stack([np.asarray(one) for one in x]), *states)
     )
 
-  def place(self, state):
+  def place(self, state: train_step.TrainState) -> train_step.TrainState:
     """Puts states (S, F, ...) from the host onto the devices."""
     return self.plan.place(self.plan.split(state))
 
@@ -145,7 +147,7 @@ class CompiledSteps:
     ]
     return jax.tree.map(lambda *x: np.stack(x), *rows)
 
-  def probabilities(self, params, side: str) -> list[list[np.ndarray]]:
+  def probabilities(self, params: Any, side: str) -> list[list[np.ndarray]]:
     """Returns for each seed and fold the probabilities (clips, C).
 
     Args:

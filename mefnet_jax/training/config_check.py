@@ -2,6 +2,8 @@
 
 import jax
 import numpy as np
+from flax import linen as nn
+from ml_collections import ConfigDict
 
 from mefnet_jax import datasets
 from mefnet_jax.datasets import modalities
@@ -50,7 +52,7 @@ _NOT_NEGATIVE = (
 )
 
 
-def check(config):
+def check(config: ConfigDict) -> None:
   """Raises UserError if a config is invalid or contradicts itself."""
   config_flag.check_fields(config)
   _one_of(config, 'input', normalize.CHOICES)
@@ -133,7 +135,9 @@ def _training(config):
     )
 
 
-def shapes(config, model) -> dict[str, jax.ShapeDtypeStruct]:
+def shapes(
+  config: ConfigDict, model: nn.Module
+) -> dict[str, jax.ShapeDtypeStruct]:
   """Returns shape and dtype of the network's input streams for one clip.
 
   Raises:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import jax
 import numpy as np
+from ml_collections import ConfigDict
 
 from mefnet_jax.datasets import streaming
 from mefnet_jax.models import normalize
@@ -47,7 +48,9 @@ def _size(clips):
   return sum(x.nbytes for x in clips.values())
 
 
-def make(clips: dict, config, plan: parallel.Plan):
+def make(
+  clips: dict, config: ConfigDict, plan: parallel.Plan
+) -> 'Resident | Streamed':
   """Returns a `Resident` pipeline, or a `Streamed` one if memory is short.
 
   Args:

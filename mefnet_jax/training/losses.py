@@ -1,5 +1,7 @@
 """Weighted cross-entropy (eqs. 4-6) and the L2 weight penalty (eq. 7)."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import optax
@@ -13,7 +15,7 @@ def cross_entropy(
   return (loss_B * weight_B).sum()
 
 
-def attenuation(params) -> jax.Array:
+def attenuation(params: Any) -> jax.Array:
   """Returns half the sum of squares of all kernels, without biases (eq. 7)."""
   leaves = jax.tree_util.tree_leaves_with_path(params)
   kernels = [

@@ -34,7 +34,10 @@ def adam(learning_rate: float, decay: float) -> Adam:
 
 
 def apply(
-  tx: optax.GradientTransformation, grads: dict, state, params: dict
+  tx: optax.GradientTransformation,
+  grads: dict,
+  state: optax.OptState,
+  params: dict,
 ) -> tuple[dict, optax.OptState]:
   """The params and the state after one step of the optimizer.
 

@@ -16,6 +16,7 @@ import dataclasses
 import functools
 import math
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -57,7 +58,7 @@ class Plan:
     """The number of devices that hold the state of one fold."""
     return self.devices if self.mode == 'batch' else 1
 
-  def split(self, tree, axis: int = 1):
+  def split(self, tree: Any, axis: int = 1) -> Any:
     """Lays leaves out with the folds on `axis` for the step.
 
     In 'batch' mode they are unchanged, (S, F, ...); in 'folds' mode they become
@@ -77,7 +78,7 @@ class Plan:
 
     return jax.tree.map(lay, tree)
 
-  def place(self, tree):
+  def place(self, tree: Any) -> Any:
     """Puts the result of `split` on the devices, laid out as the step's output.
 
     The step is then compiled only once.
@@ -85,11 +86,11 @@ class Plan:
     axes = 0 if self.mode == 'folds' else None
     return self._laid(lambda tree: tree, tree, axes, axes)
 
-  def share(self, tree):
+  def share(self, tree: Any) -> Any:
     """Puts a copy of a tree on every device."""
     return self._laid(lambda tree: tree, tree, None, None)
 
-  def spread(self, tree):
+  def spread(self, tree: Any) -> Any:
     """Puts leaves (S, ...) on the devices, repeated for every fold.
 
     They are repeated on the devices, not on the host: the states of a large
@@ -121,7 +122,7 @@ class Plan:
     )
     return lay(np.zeros(len(jax.local_devices()[: self.devices])), tree)
 
-  def join(self, tree):
+  def join(self, tree: Any) -> Any:
     """Reverses `split`: leaves (S, F, ...) in the memory of each process."""
     if self.mode == 'batch':
       return jax.device_get(tree)

@@ -43,7 +43,7 @@ def train_epoch(
   return state, steps.total(sums)
 
 
-def identity(job, block) -> dict[str, object]:
+def identity(job: jobs.Job, block: blocks.Block) -> dict[str, object]:
   """Returns the identity of a block's training, stored in its checkpoints.
 
   Args:
