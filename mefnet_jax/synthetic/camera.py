@@ -1,7 +1,8 @@
-"""Where a person's surface lies before a camera.
+"""Projects a person's surface into a camera.
 
-Image coordinates: x right, y down, in pixels; pixel (x, y) samples the point
-(x, y). Lengths are decimetres, the eyes' middle at the origin.
+Image coordinates are x to the right and y down, in pixels; pixel (x, y) samples
+the point (x, y). Lengths are in decimetres; the origin is midway between the
+eyes.
 """
 
 import dataclasses
@@ -13,19 +14,19 @@ from mefnet_jax.synthetic import head as heads
 from mefnet_jax.synthetic import raster
 
 DISTANCE = 14.0  # of the camera, dm
-PIVOT = np.array([0.0, -0.9, -0.8], np.float32)  # of the head's turns, dm
+PIVOT = np.array([0.0, -0.9, -0.8], np.float32)  # of head rotations, dm
 
 
 @dataclasses.dataclass(frozen=True)
 class Camera:
-  """An image of `size` (rows, columns) with the eyes' middle at `eyes`."""
+  """A camera whose image is `size` (rows, columns), with the eyes at `eyes`."""
 
   size: tuple[int, int]
   scale: float  # pixels a dm at the eyes' distance
   eyes: tuple[float, float]  # x, y
 
   def project(self, points: np.ndarray) -> np.ndarray:
-    """Image coordinates (V, 2) of points (V, 3); nearness is their z."""
+    """Returns image coordinates (V, 2) of points (V, 3); larger z is nearer."""
     near = DISTANCE / (DISTANCE - points[:, 2])
     x = self.eyes[0] + self.scale * near * points[:, 0]
     y = self.eyes[1] - self.scale * near * points[:, 1]
@@ -38,20 +39,20 @@ def surface(
   pose: np.ndarray,
   camera: Camera,
 ) -> np.ndarray:
-  """The vertices (V, 3) of one frame.
+  """Returns the vertices (V, 3) of one frame.
 
   Args:
     neutral: (V, 3) the person's face at rest.
-    units: face unit -> weight.
+    units: weights of face units.
     pose: yaw, pitch, roll in radians, then a shift x, y in pixels.
-    camera: the Camera whose pixels are meant.
+    camera: to whose pixels the shift refers.
   """
   moved = neutral.copy()
   for name, weight in units.items():
     if weight:
       moved += np.float32(weight) * heads.load().units[name]
   yaw, pitch, roll, x, y = pose
-  # The neck follows the head less and less; the shoulders only shift.
+  # The rotation fades out along the neck; the shoulders only shift.
   follow = np.clip((neutral[:, 1:2] + 2.0) / 0.9, 0, 1)
   turned = (moved - PIVOT) @ _rotation(yaw, pitch, roll).T + PIVOT
   moved = moved + follow * (turned - moved)
@@ -62,11 +63,11 @@ def surface(
 def flow(
   before: np.ndarray, after: np.ndarray, camera: Camera
 ) -> tuple[np.ndarray, np.ndarray]:
-  """The displacement of each pixel between two surfaces (V, 3), exact.
+  """Returns the exact optical flow between two surfaces (V, 3).
 
   Returns:
-    flow (rows, columns, 2) in pixels, x then y, zero beside the person; and
-    person (rows, columns): where the person is.
+    flow (rows, columns, 2) in pixels, x then y, zero outside the person; and
+    the mask of the person (rows, columns).
   """
   triangles = heads.load().triangles
   xy = camera.project(before)

@@ -1,4 +1,4 @@
-"""What the painters share: where a texel lies on the head, noise, mixing."""
+"""Helpers for painting textures: positions of texels, noise and blending."""
 
 import functools
 
@@ -14,10 +14,10 @@ SIZE = (heads.HEIGHT, heads.WIDTH)
 
 @functools.lru_cache(maxsize=1)
 def places() -> dict[str, np.ndarray]:
-  """What lies under each texel of the skin, maps (HEIGHT, WIDTH) float32.
+  """Returns maps (HEIGHT, WIDTH) float32 of the position of each skin texel.
 
-  `x`, `y`, `z` in the middle head and the distances `lid_up`, `lid_low` to the
-  edges of the lids, all in dm. Texels beside the skin take the nearest one's.
+  `x`, `y`, `z` on the mean head, and the distances `lid_up`, `lid_low` to the
+  edges of the lids, all in dm. Texels outside the skin get the nearest value.
   """
   head = heads.load()
   skin = head.triangles[(head.part[head.triangles] == heads.SKIN).all(axis=1)]
@@ -36,13 +36,13 @@ def places() -> dict[str, np.ndarray]:
 
 
 def smooth(low: float, high: float, value: np.ndarray) -> np.ndarray:
-  """0 at low, 1 at high, a smooth step between; low may be the larger."""
+  """Returns a smooth step from 0 at low to 1 at high; low may be larger."""
   t = np.clip((value - low) / (high - low), 0, 1)
   return t * t * (3 - 2 * t)
 
 
 def spot(*offsets: np.ndarray) -> np.ndarray:
-  """A soft spot: 1 where all offsets, in widths from its middle, are 0."""
+  """Returns a Gaussian spot; offsets are distances to its centre in widths."""
   return np.exp(-sum(offset * offset for offset in offsets))
 
 
@@ -51,7 +51,13 @@ def noise(
   rng: np.random.Generator,
   size: tuple[int, int] = SIZE,
 ) -> np.ndarray:
-  """Smooth noise of about unit spread; grain (down, across) in texels."""
+  """Returns smooth noise with a standard deviation of about 1.
+
+  Args:
+    grain: size of its structure in texels, or (down, across).
+    rng: numpy Generator.
+    size: (rows, columns).
+  """
   down, across = grain if isinstance(grain, tuple) else (grain, grain)
   small = (int(size[0] / down) + 4, int(size[1] / across) + 4)
   field = rng.standard_normal(small, np.float32)
@@ -61,5 +67,5 @@ def noise(
 def mix(
   base: np.ndarray, colour: npt.ArrayLike, amount: np.ndarray
 ) -> np.ndarray:
-  """Base (..., 3) covered by a colour to the share `amount` (...)."""
+  """Blends a colour over base (..., 3), with opacity `amount` (...)."""
   return base + amount[..., None] * (np.asarray(colour, np.float32) - base)

@@ -1,4 +1,4 @@
-"""The layout of CAS(ME)^2: which clips there are, and where frames go."""
+"""The layout of CAS(ME)^2: its clips and the paths of their frames."""
 
 import functools
 from collections.abc import Sequence
@@ -28,17 +28,17 @@ def plan(
   rawpic: int = 0,
   defects: Sequence[str] = (),
 ) -> studio.Plan:
-  """What a release holds.
+  """Plans the content of a release.
 
   Args:
-    seed: of all that is drawn.
-    clips, subjects: at most so many clips a subject and subjects.
+    seed: of all random choices.
+    clips, subjects: maximum number of clips per subject, and of subjects.
     macro: whether the 300 macro-expressions are added.
-    rawpic: how many long videos are written, the shortest ones.
+    rawpic: number of long videos to write, the shortest ones.
     defects: names in `cas_me2_defects.KINDS`, or ('all',).
 
   Raises:
-    UserError: no such defect, or nothing to plant it on.
+    UserError: a defect is unknown, or no clip fits it.
   """
   rng = np.random.default_rng([seed, *b'cas_me2 plan'])
   expressions = cas_me2_expressions.draw(rng)
@@ -85,7 +85,7 @@ def _shot(expression, rng):
 
 
 def _videos(shots, count, planted):
-  """The shortest long videos; the misfiled one, if wanted, in any case."""
+  """The shortest long videos, and the misfiled one if it is requested."""
   grouped = {}
   for shot in shots:
     prefix = shot.name.split('_')[1]

@@ -1,7 +1,7 @@
-"""Plants the known defects of CAS(ME)^2 into a synthetic release.
+"""Reproduces the known defects of CAS(ME)^2 in a synthetic release.
 
-Each kind strikes as many rows as in the real workbook, in proportion to the
-rows there are; macro-expressions first, as in the real one.
+Each kind affects the same share of rows as in the real workbook, and
+macro-expressions first, as there.
 """
 
 import dataclasses
@@ -16,7 +16,7 @@ import numpy as np
 from mefnet_jax.runs import errors
 from mefnet_jax.synthetic import cas_me2_workbook, studio
 
-KINDS = {  # name: rows it concerns in the real release (0: folders)
+KINDS = {  # name: number of affected rows in the real release (0: folders)
   'offset0': 44,
   'apex0': 1,
   'offset_before_apex': 3,
@@ -38,10 +38,18 @@ NOT_CROPPED = ('15/happy5_*', '24/happy4_*', '23/happy2_*', '23/happy4_*')
 
 
 class Defects:
-  """The defects wanted, and where each was planted."""
+  """The requested defects, and a record of where they were introduced."""
 
   def __init__(self, names: Sequence[str], rng: np.random.Generator):
-    """names: of KINDS, or 'all'; rng: numpy Generator that picks the rows."""
+    """Checks the names.
+
+    Args:
+      names: of `KINDS`, or 'all'.
+      rng: numpy Generator that picks the rows.
+
+    Raises:
+      UserError: a name is unknown.
+    """
     unknown = set(names) - {*KINDS, 'all'}
     if unknown:
       raise errors.UserError(
@@ -58,7 +66,7 @@ class Defects:
       self.planted['workbook_name'] = [self.workbook]
 
   def overlap(self, shots: Sequence[studio.Shot]) -> list[studio.Shot]:
-    """Lets clips begin before the one before them in their video ends."""
+    """Makes clips begin before the previous clip of their video ends."""
     shots = list(shots)
     if 'overlap' not in self.wanted:
       return shots
@@ -77,7 +85,7 @@ class Defects:
     return shots
 
   def rows(self, rows: list[cas_me2_workbook.Row]) -> None:
-    """Changes rows of the workbook; the frames stay as they are."""
+    """Changes rows of the workbook; the frames are not changed."""
     free = list(range(len(rows)))
     for kind in ('apex0', 'offset_before_apex', 'offset0'):
       fit = [k for k in free if rows[k].apex - rows[k].onset > 1]
@@ -96,14 +104,14 @@ class Defects:
       self._record('typo', f'{rows[k].participant} {rows[k].clip}')
 
   def folder(self, path: str) -> str:
-    """Where a long video goes: one of subject 23's lands under 19."""
+    """Returns the folder of a long video; one of subject 23 goes to 19."""
     if 'misfiled' in self.wanted and MISFILED[0] in path:
       path = path.replace(*MISFILED)
       self._record('misfiled', path)
     return path
 
   def foresee(self, shots: Sequence[studio.Shot]) -> None:
-    """Raises UserError if a defect asked for by name fits no clip."""
+    """Raises UserError if a defect requested by name fits no clip."""
     names = {f'{s.subject}/{s.name.split("_", 1)[1]}' for s in shots}
     here = set(self.planted) | {'doubled'}
     if any(fnmatch.filter(names, pattern) for pattern in NOT_CROPPED):
@@ -116,7 +124,7 @@ class Defects:
       )
 
   def rearrange(self, folder: pathlib.Path) -> None:
-    """Doubles levels and takes face crops away."""
+    """Duplicates folder levels and removes face crops."""
     if 'incomplete_cropped' in self.wanted:
       for pattern in NOT_CROPPED:
         for clip in sorted((folder / 'cropped').glob(pattern)):
@@ -131,11 +139,11 @@ class Defects:
         self._record('doubled', f'{tree.name}/{tree.name}')
 
   def write(self, path: pathlib.Path) -> None:
-    """Writes what was planted where, as JSON."""
+    """Writes a record of all defects as JSON."""
     path.write_text(json.dumps(self.planted, indent=1, sort_keys=True) + '\n')
 
   def _pick(self, kind, fit, rows):
-    """Some of the fitting rows, in the real share."""
+    """Picks some of the fitting rows, with the share of the real release."""
     if kind not in self.wanted or not fit:
       return []
     share = max(1, round(KINDS[kind] * rows / 357))
@@ -150,6 +158,6 @@ def _video(shot):
 
 
 def _macro_first(chosen, rows):
-  """Macro-expressions alone where there are any."""
+  """The macro-expressions among the rows; all rows if there are none."""
   macro = [k for k in chosen if rows[k].kind.startswith('macro')]
   return macro or chosen

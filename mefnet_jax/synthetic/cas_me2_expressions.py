@@ -1,10 +1,10 @@
-"""The 357 expressions of CAS(ME)^2: whose, of which class, in which video.
+"""The 357 expressions of CAS(ME)^2: subject, class and video of each.
 
-Published: 300 macro- and 57 micro-expressions of 22 people, the classes of
-both, how many micro-expressions each person shows and their three-class part,
-their lengths, the counts of what was watched and of self-reports. The rest
-(who shows which macro-expression, in which video) is drawn so that it meets
-these sums.
+Published are the 300 macro- and 57 micro-expressions of 22 people, the classes
+of both, the number of micro-expressions of each person and of those in three
+classes, their lengths, and the counts of videos watched and of self-reports.
+The rest (who shows which macro-expression in which video) is drawn at random
+so that it matches these sums.
 """
 
 import dataclasses
@@ -61,7 +61,7 @@ VIDEOS = {  # clip prefix: code and name of the video
   'happy4': '0507climbingthewall',
   'happy5': '0508funnydonkey',
 }
-# Micro-expressions of these people are in videos that known defects concern.
+# Micro-expressions of these people are in videos with known defects.
 CONCERNED = {
   ('others', 15): ('happy5',),
   ('others', 23): ('happy1', 'happy2', 'happy4'),

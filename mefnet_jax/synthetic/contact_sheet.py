@@ -20,9 +20,10 @@ CLOSE = cameras.Camera(size=(300, 240), scale=112.0, eyes=(119.5, 134.0))
 
 
 def sheet(seed: int = 0) -> tuple[np.ndarray, list]:
-  """SMIC's people: onset, apex and their difference, made visible.
+  """Draws SMIC's people: onset, apex and their amplified difference.
 
-  Returns the image (rows, columns, 3) uint8 and captions (x, y, text).
+  Returns:
+    The image (rows, columns, 3) uint8, and captions (x, y, text).
   """
   shots = smic.plan(seed).shots
   cells, captions = [], []
@@ -42,9 +43,10 @@ def sheet(seed: int = 0) -> tuple[np.ndarray, list]:
 
 
 def portraits(seed: int = 0) -> tuple[np.ndarray, list]:
-  """Six people of CAS(ME)^2 in colour: at rest, and macro-expressions.
+  """Draws six people of CAS(ME)^2 in colour, at rest and in expressions.
 
-  Returns as `sheet` does.
+  Returns:
+    As `sheet`.
   """
   shots = [s for s in cas_me2.plan(seed, macro=True).shots if s.macro]
   shots.sort(key=lambda s: -_shown(studio.perform(s, seed)))
@@ -86,7 +88,7 @@ def save(
 
 
 def _shown(played):
-  """How well a performance shows its emotion at the apex."""
+  """How clearly a performance shows its emotion at the apex."""
   closed = played.intensity[:, emotions.BLINK]
   if closed[0] or closed[played.apex]:
     return 0
@@ -98,7 +100,7 @@ def _shown(played):
 
 
 def _frames(shot, played, seed, **changes):
-  """The frames at onset and apex; `changes` are of the person."""
+  """The frames at onset and apex; `changes` are fields of the person."""
   scene = studio.set_scene(shot, seed)
   person = dataclasses.replace(scene.person, **changes)
   scene = dataclasses.replace(scene, person=person)

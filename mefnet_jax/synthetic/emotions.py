@@ -1,4 +1,7 @@
-"""Emotions as action units over time (EMFACS), action units as face units."""
+"""Emotions as action units over time (EMFACS), and action units as face units.
+
+A face unit is a deformation of the head's mesh (an ARKit blend shape).
+"""
 
 import dataclasses
 import functools
@@ -8,7 +11,8 @@ import numpy as np
 from mefnet_jax.synthetic import head as heads
 from mefnet_jax.synthetic import nuisance as nuisances
 
-# Action unit -> face units with their share at intensity 1. `*` is both sides.
+# Face units of each action unit, with their weight at intensity 1. `*` stands
+# for both sides.
 ACTION_UNITS = {
   1: {'browInnerUp': 1.0},
   2: {'browOuterUp*': 1.0},
@@ -32,7 +36,7 @@ ACTION_UNITS = {
 }
 AUS = tuple(ACTION_UNITS)
 BLINK = AUS.index(45)
-PROTOTYPES = {  # emotion: action units and how often
+PROTOTYPES = {  # emotion: combinations of action units, with their frequency
   'positive': (((6, 12), 0.7), ((12,), 0.2), ((6, 12, 25), 0.1)),
   'surprise': (
     ((1, 2, 5, 26), 0.5),
@@ -57,8 +61,8 @@ PROTOTYPES = {  # emotion: action units and how often
     ((10, 14), 0.15),
   ),
 }
-OMITTED = 0.3  # share of richer expressions that lack one of their units
-TREMOR = 0.18  # of uninvolved muscles, of the expression's motion
+OMITTED = 0.3  # share of expressions of three or more units that lack one
+TREMOR = 0.18  # of uninvolved muscles, relative to the expression's motion
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,12 +70,12 @@ class Performance:
   """One clip's face over time; T frames, A = len(AUS) action units.
 
   Attributes:
-    intensity: (T, A) of the left side of each action unit, 0..1, blinks and
-      the tremor of uninvolved muscles included.
-    right: (A,) factor of the right side.
+    intensity: (T, A) intensity of each action unit on the left side, 0..1,
+      including blinks and the tremor of uninvolved muscles.
+    right: (A,) intensity of the right side relative to the left.
     expressed: the action units of the emotion, ascending.
-    apex: index of the frame of the strongest expression.
-    pose, gaze, gain: see `nuisance.head`, `gaze` and `flicker`.
+    apex: index of the frame with the strongest expression.
+    pose, gaze, gain: see `nuisance.head`, `nuisance.gaze`, `nuisance.flicker`.
   """
 
   intensity: np.ndarray
@@ -93,15 +97,15 @@ def perform(
   expression: np.random.Generator,
   nuisance: np.random.Generator,
 ) -> Performance:
-  """Draws a performance.
+  """Draws a random performance.
 
   Args:
     emotion: a key of PROTOTYPES.
-    frames, fps: length and rate of the clip.
-    motion: how far the strongest action unit moves the skin, dm.
-    asymmetry: the right side's strength, of the left one's.
-    expression: numpy Generator of everything the emotion decides.
-    nuisance: numpy Generator of everything it must not.
+    frames, fps: length and frame rate of the clip.
+    motion: maximum displacement of the skin by an action unit, dm.
+    asymmetry: intensity of the right side relative to the left.
+    expression: numpy Generator for everything that depends on the emotion.
+    nuisance: numpy Generator for everything that must not depend on it.
   """
   far = reach()
   intensity = np.stack(
@@ -129,7 +133,7 @@ def perform(
 
 
 def face_units(played: Performance) -> dict[str, np.ndarray]:
-  """Face unit -> its weight in each frame (T,), of those that move at all."""
+  """Returns the weights (T,) of the face units that move."""
   weights = {}
   for k, unit in enumerate(AUS):
     left = played.intensity[:, k]
@@ -148,7 +152,7 @@ def face_units(played: Performance) -> dict[str, np.ndarray]:
 
 @functools.lru_cache(maxsize=1)
 def reach() -> dict[int, float]:
-  """How far each action unit moves the skin at intensity 1, dm."""
+  """Returns the maximum displacement of the skin by each action unit, dm."""
   head = heads.load()
   skin = head.part == heads.SKIN
   far = {}
@@ -163,7 +167,7 @@ def reach() -> dict[int, float]:
 
 
 def _sides(name, left, right):
-  """The face units of a name, `*` for both sides, each with its value."""
+  """The face units that a name stands for, each with its value."""
   if not name.endswith('*'):
     return ((name, left),)
   return ((f'{name[:-1]}Left', left), (f'{name[:-1]}Right', right))
@@ -176,7 +180,7 @@ def _prototype(emotion, rng):
 
 
 def _omitted(prototype, rng):
-  """Leaves out one unit of three or more now and then, as people do."""
+  """Sometimes omits one of three or more units, as people do."""
   if len(prototype) > 2 and rng.random() < OMITTED:
     gone = rng.integers(len(prototype))
     prototype = prototype[:gone] + prototype[gone + 1 :]
@@ -184,10 +188,10 @@ def _omitted(prototype, rng):
 
 
 def _course(frames, apex, rng):
-  """Onset, apex, offset: 0 in the first frame, 1 about the apex, then back."""
-  early = rng.normal(0, 0.04) * frames  # muscles do not start as one
+  """Intensity over time: 0 in the first frame, 1 at the apex, then falling."""
+  early = rng.normal(0, 0.04) * frames  # muscles do not move in unison
   hold = rng.uniform(0.03, 0.15) * frames
-  rest = rng.uniform(0.0, 0.25)  # nor are they back when the clip ends
+  rest = rng.uniform(0.0, 0.25)  # nor are they relaxed when the clip ends
   peak = np.clip(apex + early, 1, max(frames - 2, 1))
   t = np.arange(frames)
   rise = np.clip(t / max(peak - hold / 2, 1), 0, 1)

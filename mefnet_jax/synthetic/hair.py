@@ -1,4 +1,4 @@
-"""Paints brows, beard and the hair of the head; says where hair grows."""
+"""Paints eyebrows, beard and hair, and defines the hairline."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ BROW_FROM = 0.085  # x of the brows' inner ends, dm
 def hairline(
   x: np.ndarray, y: np.ndarray, z: np.ndarray, looks: Any
 ) -> np.ndarray:
-  """How far inside the hair a point of the head lies, dm; negative outside."""
+  """Returns the distance of a point to the hairline, dm; negative outside."""
   turn = np.abs(np.arctan2(x, z - heads.AXIS))  # 0 in front
   top, burn = looks.hairline, looks.sideburn
   corner = top + looks.temple
@@ -39,7 +39,7 @@ def hairline(
 
 
 def scalp(skin: np.ndarray, looks: Any, rng: np.random.Generator) -> np.ndarray:
-  """Paints the hair of the head over the skin (HEIGHT, WIDTH, 3)."""
+  """Paints the hair of the scalp over the skin (HEIGHT, WIDTH, 3)."""
   place = canvas.places()
   inside = hairline(place['x'], place['y'], place['z'], looks)
   inside = inside + 0.025 * canvas.noise((40, 25), rng)
@@ -54,7 +54,7 @@ def scalp(skin: np.ndarray, looks: Any, rng: np.random.Generator) -> np.ndarray:
 
 
 def brows(skin: np.ndarray, looks: Any, rng: np.random.Generator) -> np.ndarray:
-  """Paints the brows over the skin."""
+  """Paints the eyebrows over the skin."""
   place = canvas.places()
   along = (np.abs(place['x']) - BROW_FROM) / looks.brow_length
   arch = np.interp(along, (0, 0.3, 0.65, 1), (0, 0.03, 0.052, 0.012))

@@ -1,4 +1,4 @@
-"""The CC0 head: a mesh, its face units and its shapes, read from head.npz."""
+"""Reads the CC0 head from head.npz: a mesh, its face units and its shapes."""
 
 import dataclasses
 import functools
@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 SKIN, LEFT_EYE, RIGHT_EYE, TEETH, TONGUE = range(5)
-# The texture: a cylinder around the head, its front stretched, and beside it
-# a strip with an eye, teeth and tongue. In texels.
+# The texture, in texels: a cylinder around the head with a stretched front, and
+# beside it a strip with an eye, teeth and tongue.
 AXIS = -0.8  # z of the cylinder's axis, dm
 TOP, BOTTOM = 1.45, -2.75  # y, dm
 WIDTH, HEIGHT, STRIP = 640, 840, 128
@@ -19,17 +19,19 @@ TEETH_AT, TONGUE_AT = (WIDTH + 64, 200), (WIDTH + 64, 320)
 
 @dataclasses.dataclass(frozen=True)
 class Head:
-  """V vertices, M triangles; lengths in dm, the eyes' middle at the origin.
+  """A head of V vertices and M triangles.
+
+  Lengths are in dm; the origin is midway between the eyes.
 
   Attributes:
-    rest: (V, 3) the middle head; x to its left, y up, z to the front.
+    rest: (V, 3) the mean head; x to its left, y up, z to the front.
     triangles: (M, 3) vertex numbers, counter-clockwise from outside.
     part: (V,) SKIN, LEFT_EYE, RIGHT_EYE, TEETH or TONGUE.
     texture: (V, 2) texel coordinates.
     lids: (V, 2) distance to the edge of upper and lower lid, dm, at most .5.
-    occlusion: (V,) share of the sky a vertex sees.
-    units: face unit -> (V, 3) displacement at full strength.
-    shapes: shape -> (V, 3) displacement at full strength.
+    occlusion: (V,) share of the sky that is visible from a vertex.
+    units: (V, 3) displacement of each face unit at full strength.
+    shapes: (V, 3) displacement of each shape at full strength.
   """
 
   rest: np.ndarray
@@ -44,7 +46,7 @@ class Head:
 
 @functools.lru_cache(maxsize=1)
 def load() -> Head:
-  """Reads the head that comes with the package."""
+  """Reads the head that is shipped with the package."""
   path = pathlib.Path(__file__).with_name('head.npz')
   with np.load(path, allow_pickle=False) as stored:
     arrays = dict(stored)
@@ -64,7 +66,7 @@ def load() -> Head:
 def cylinder(
   x: npt.ArrayLike, y: npt.ArrayLike, z: npt.ArrayLike
 ) -> np.ndarray:
-  """Texel coordinates of skin at (x, y, z); see `angle` for the inverse."""
+  """Returns the texel coordinates of skin at (x, y, z)."""
   theta = np.arctan2(x, z - AXIS)
   limit = np.pi / (1 + 0.4 * np.pi)
   across = theta / (1 + 0.4 * np.abs(theta)) / limit
@@ -87,7 +89,7 @@ def _texture(rest, part):
 
 
 def _unpacked(arrays, kind, count):
-  """Dense displacements of the sparse 16-bit ones in the file."""
+  """Expands the sparse 16-bit displacements in the file."""
   dense = {}
   start = arrays[f'{kind}_start']
   for k, name in enumerate(arrays[f'{kind}_names']):

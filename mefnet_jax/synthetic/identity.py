@@ -1,4 +1,4 @@
-"""People: shape, skin, hair, eyes, light, camera and strength of expression."""
+"""Random people: shape, colours, light and strength of expression."""
 
 import dataclasses
 
@@ -7,7 +7,7 @@ import numpy as np
 from mefnet_jax.synthetic import hair
 from mefnet_jax.synthetic import head as heads
 
-# The whole heads the source calls so; a person is a mixture of them.
+# Names of whole heads in the source; a person is a mixture of them.
 ORIGINS = ('african', 'asian', 'caucasian')
 MELANIN = (0.75, 0.22, 0.08)
 LIGHT_SKIN, DARK_SKIN = (0.62, 0.385, 0.275), (0.115, 0.058, 0.037)
@@ -25,7 +25,7 @@ IRIS = (
   (0.06, 0.09, 0.13),
   (0.08, 0.11, 0.09),
 )
-VARIETY = 0.2  # spread of each local shape
+VARIETY = 0.2  # standard deviation of each local shape
 HAIR_CENTRE = (0.0, 0.25, -0.75)  # hair grows away from here, dm
 OPPOSITE = {
   'decr': 'incr',
@@ -38,7 +38,7 @@ OPPOSITE = {
 
 @dataclasses.dataclass(frozen=True)
 class Looks:
-  """What the painters need: colours are linear reflectances, lengths dm."""
+  """The parameters of a texture: linear reflectances, and lengths in dm."""
 
   skin: tuple
   lips: tuple
@@ -84,7 +84,7 @@ class Person:
     background: reflectance of the wall.
     noise: of the sensor, grey levels.
     strength: factor on the motion of every expression.
-    asymmetry: strength of the right side, of the left one's.
+    asymmetry: strength of the right side relative to the left.
   """
 
   points: np.ndarray
@@ -99,7 +99,7 @@ class Person:
 
 
 def person(rng: np.random.Generator) -> Person:
-  """Draws a person; the same generator state gives the same person."""
+  """Draws a random person."""
   origin = rng.dirichlet((0.5, 0.9, 0.9))
   female, old = rng.random(), rng.beta(1.0, 4.0)
   looks = Looks(
@@ -195,7 +195,7 @@ def _shape(origin, female, old, rng):
 
 
 def _opposites(shapes):
-  """Pairs of opposite local shapes, each end the names that go together."""
+  """Yields pairs of opposite local shapes, each a tuple of names."""
   for name in shapes:
     stem, _, end = name.rpartition('-')
     if end not in OPPOSITE or name.startswith('r-'):
@@ -208,7 +208,7 @@ def _opposites(shapes):
 
 
 def _hair_volume(points, looks):
-  """Pushes the skull out where hair grows, (V, 3)."""
+  """Displacements (V, 3) that push the skull outwards where hair grows."""
   head = heads.load()
   inside = hair.hairline(*head.rest.T, looks)
   amount = np.clip((inside + 0.02) / 0.35, 0, 1)

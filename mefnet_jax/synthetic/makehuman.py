@@ -1,7 +1,7 @@
-"""Reads the CC0 mesh and its shapes as MakeHuman stores them.
+"""Reads the CC0 mesh and its shapes in MakeHuman's formats.
 
-A mesh is a Wavefront file with named groups; a target is text, one line a
-vertex: its number and how far it moves along x, y and z.
+A mesh is a Wavefront file with named groups; a target is a text file with one
+line per vertex: its number and its displacement along x, y and z.
 """
 
 import gzip
@@ -49,7 +49,7 @@ PAIRS = {
   'chin-jaw-drop-decr,incr chin-prominent-decr,incr chin-width-decr,incr',
   'neck': 'neck-scale-horiz-decr,incr',
 }
-SIDED = {  # of which there is one for the left (l-) and one for the right (r-)
+SIDED = {  # shapes with a left (l-) and a right (r-) variant
   'cheek': 'cheek-bones-decr,incr cheek-inner-decr,incr '
   'cheek-trans-down,up cheek-volume-decr,incr',
   'ears': 'ear-scale-decr,incr ear-wing-decr,incr',

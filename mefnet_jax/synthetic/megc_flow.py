@@ -1,9 +1,9 @@
-"""The layout of the MEGC2019 composite: flow maps of rendered heads.
+"""The layout of the MEGC2019 composite: flow maps of synthetic heads.
 
-Counts of subjects and classes are the published ones. A map is the exact flow
-of a head's surface from onset to apex, sampled on 28 x 28 pixels with a head's
-drift and an estimator's noise, and its strain; each channel is stretched to
-0..255 by itself, as in the public files. No image is rendered for it.
+The numbers of subjects and classes are the published ones. A map holds the
+exact flow of a head's surface from onset to apex, on 28 x 28 pixels, with head
+motion and estimation noise, and its strain. Each channel is scaled to 0..255
+separately, as in the public files. No image is rendered.
 """
 
 import dataclasses
@@ -23,17 +23,17 @@ TABLE = 'combined_3_class2_for_optical_flow.csv'
 SIDE = 28
 VIEW = cameras.Camera((4 * SIDE, 4 * SIDE), 52.0, (55.5, 40.0))
 NOISE = 0.03  # of the flow, pixels of VIEW, before it is smoothed
-_NOT_SPACED = 0.05  # share of names without the space before the dot
-# Subjects and clips of each class; how subjects share them is drawn.
+_NOT_SPACED = 0.05  # share of file names without a space before the dot
+# Numbers of subjects and of clips of each class; their assignment is random.
 _OTHERS = {'casme2': (24, (88, 32, 25)), 'samm': (28, (92, 26, 15))}
 _NAMES = {'smic': 's{:02d}', 'casme2': 'sub{:02d}', 'samm': '{:03d}'}
 
 
 @dataclasses.dataclass(frozen=True)
 class Map(studio.Shot):
-  """One map, and where it goes: a path, or several.
+  """One map and the files to which it is written.
 
-  `pattern` is what stands behind the name, mostly with a stray space.
+  `pattern` is the end of the file name, usually with a stray space.
   """
 
   database: str = ''
@@ -48,16 +48,16 @@ def plan(
   subjects: int | None = None,
   form: str = 'whole',
 ) -> studio.Plan:
-  """The maps of a release, a `studio.Plan`.
+  """Plans the maps of a release.
 
   Args:
-    seed: of all that is drawn.
-    clips, subjects: at most so many clips a subject and subjects, taken from
-      the databases in turn.
-    form: 'whole' (one folder and a table) or 'loso' (a copy a subject).
+    seed: of all random choices.
+    clips, subjects: maximum number of clips per subject, and of subjects, who
+      are taken from the databases in turn.
+    form: 'whole' (one folder and a table) or 'loso' (one copy per subject).
 
   Raises:
-    UserError: no such form.
+    UserError: the form is unknown.
   """
   if form not in FORMS:
     raise errors.UserError(
@@ -65,7 +65,7 @@ def plan(
     )
   rng = np.random.default_rng([seed, *b'megc_flow plan'])
   made = [_map(number, *one, rng) for number, one in enumerate(_clips(rng))]
-  made.sort(key=lambda m: m.subject % 100)  # so that few are of all databases
+  made.sort(key=lambda m: m.subject % 100)  # a few subjects of each database
   made = studio.limited(made, clips, subjects)
   made.sort(key=lambda m: m.name)
   people = list(dict.fromkeys(m.person for m in made))
@@ -75,7 +75,7 @@ def plan(
 
 
 def film(shot: Map, root: pathlib.Path, truth: pathlib.Path, seed: int) -> None:
-  """Writes one map below `root`, and what it was before it was stretched."""
+  """Writes one map below `root`, and its unscaled values below `truth`."""
   flow, strain = _exact(shot, seed)
   rng = studio.generator(seed, shot, 'estimator')
   noise = NOISE * rng.standard_normal(flow.shape).astype(np.float32)
@@ -174,7 +174,7 @@ def _strain(flow):
 
 
 def _finish(root, truth, maps, form):
-  """The table, which only the one layout has."""
+  """Writes the table, which only the form 'whole' has."""
   if form != 'whole':
     return
   lines = [',dataset,sub,filename_o,label,apex,imagename']

@@ -1,7 +1,7 @@
-"""What moves in a clip and says nothing of its class.
+"""Nuisance motion that does not depend on the class of a clip.
 
-Head, gaze, blinks, tremor and light. None of these functions is told the
-emotion; all draw from a generator of their own.
+Head motion, gaze, blinks, tremor and flicker. None of these functions knows the
+emotion, and all use a random generator of their own.
 """
 
 import numpy as np
@@ -11,7 +11,7 @@ LOOKING = 0.2  # share of clips in which the gaze jumps
 
 
 def head(frames: int, fps: float, rng: np.random.Generator) -> np.ndarray:
-  """Turns and drift of the head (frames, 5).
+  """Returns head motion (frames, 5).
 
   Yaw, pitch and roll in radians, then x and y in pixels.
   """
@@ -23,7 +23,7 @@ def head(frames: int, fps: float, rng: np.random.Generator) -> np.ndarray:
 
 
 def gaze(frames: int, rng: np.random.Generator) -> np.ndarray:
-  """Where the eyes look (frames, 2), to the person's left and up, -1..1."""
+  """Returns the gaze (frames, 2), to the person's left and up, -1..1."""
   looks = np.tile(rng.normal(0, 0.06, 2), (frames, 1))
   jumps, when, where = rng.random(), rng.integers(1, frames), rng.normal(size=2)
   if jumps < LOOKING:
@@ -32,7 +32,7 @@ def gaze(frames: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def flicker(frames: int, fps: float, rng: np.random.Generator) -> np.ndarray:
-  """Factor on the light (frames,), within a few per cent of 1."""
+  """Returns a factor on the light (frames,), within a few per cent of 1."""
   seconds = np.arange(frames) / fps
   phase = 2 * np.pi * (rng.uniform(2, 20) * seconds + rng.random())
   wave = rng.uniform(0, 0.012) * np.sin(phase)
@@ -40,13 +40,13 @@ def flicker(frames: int, fps: float, rng: np.random.Generator) -> np.ndarray:
 
 
 def tremor(frames: int, rng: np.random.Generator) -> np.ndarray:
-  """Slow small motion of an uninvolved muscle (frames,), from 0 on, >= 0."""
+  """Returns slow motion of an uninvolved muscle (frames,), starting at 0."""
   curve = abs(rng.normal()) * wander(frames, frames, rng)
   return np.maximum(curve - curve[0], 0)
 
 
 def blink(frames: int, fps: float, rng: np.random.Generator) -> np.ndarray:
-  """Closing of the lids (frames,), 0..1; a quarter of the clips hold one."""
+  """Returns the closure of the lids (frames,), 0..1; zeros without a blink."""
   happens, where = rng.random() < BLINKING, rng.random()
   width, depth = rng.uniform(0.09, 0.14) * fps, rng.uniform(0.75, 1.0)
   room = frames - 2 * width - 2
@@ -56,7 +56,7 @@ def blink(frames: int, fps: float, rng: np.random.Generator) -> np.ndarray:
 
 
 def blinks(frames: int, fps: float, rng: np.random.Generator) -> np.ndarray:
-  """Blinks of a resting face, one every four seconds or so (frames,)."""
+  """Returns blinks of a resting face (frames,), about one in four seconds."""
   width, closed = 0.12 * fps, np.zeros(frames)
   middle = rng.exponential(4) * fps + width
   while middle < frames - width:
@@ -66,7 +66,7 @@ def blinks(frames: int, fps: float, rng: np.random.Generator) -> np.ndarray:
 
 
 def wander(frames: int, period: float, rng: np.random.Generator) -> np.ndarray:
-  """A smooth random curve of about unit spread (frames,)."""
+  """Returns a smooth random curve (frames,), standard deviation about 1."""
   steps = max(int(np.ceil(frames / max(period / 3, 2))), 2)
   knots = rng.standard_normal(steps + 2)
   t = np.linspace(0, len(knots) - 1, frames)

@@ -1,6 +1,6 @@
-"""Paints a person's skin, lips, lids, eyes and clothes in rest coordinates.
+"""Paints the texture of a person: skin, lips, lids, eyes and clothes.
 
-Colours are linear red, green, blue reflectances; lengths are dm.
+Colours are linear reflectances of red, green and blue; lengths are in dm.
 """
 
 import cv2
@@ -12,14 +12,14 @@ from mefnet_jax.synthetic import head as heads
 LASHES = (0.02, 0.015, 0.012)
 TEETH, TONGUE = (0.75, 0.7, 0.62), (0.42, 0.16, 0.14)
 SCLERA, PUPIL = (0.4, 0.375, 0.36), (0.004, 0.004, 0.004)
-FLUSH = np.array([0.02, 0.22, 0.2], np.float32)  # what blood takes away
+FLUSH = np.array([0.02, 0.22, 0.2], np.float32)  # absorption by blood
 
 
 def texture(looks: identity.Looks, rng: np.random.Generator) -> np.ndarray:
-  """The texture (HEIGHT, WIDTH + STRIP, 3) float32 of one person.
+  """Paints the texture (HEIGHT, WIDTH + STRIP, 3) float32 of one person.
 
   Args:
-    looks: the `identity.Looks` of the person.
+    looks: of the person.
     rng: numpy Generator that places pores, freckles and hairs.
   """
   skin = _skin(looks, rng)
@@ -58,7 +58,7 @@ def _skin(looks, rng):
 
 
 def _freckles(looks, rng):
-  """How much of freckle or mole each texel is, 0..1."""
+  """The opacity of freckles and moles at each texel, 0..1."""
   spots = np.zeros(canvas.SIZE, np.float32)
   for _ in range(looks.freckles):
     at = (rng.normal(0, 0.42), rng.normal(-0.28, 0.2))
@@ -71,7 +71,7 @@ def _freckles(looks, rng):
 
 def _dot(image, at, radius, value):
   """Draws a disc at x, y of the face, its radius in texels."""
-  fine = 3  # bits of the position behind the point
+  fine = 3  # fractional bits of the position
   centre = np.round(heads.cylinder(*at, 0.12) * 2**fine).astype(int)
   radius = int(radius * 2**fine)
   cv2.circle(image, centre.tolist(), radius, value, -1, cv2.LINE_AA, fine)
@@ -96,7 +96,7 @@ def _lips(skin, looks, rng):
 
 
 def _lids(skin, looks):
-  """Lashes along the lids' edges and the shade above the eye."""
+  """Paints lashes along the edges of the lids, and shade above the eye."""
   place = canvas.places()
   upper = canvas.spot(place['lid_up'] / 0.022)
   lower = canvas.spot(place['lid_low'] / 0.016)
@@ -117,7 +117,7 @@ def _clothes(skin, looks, rng):
 
 
 def _eye(looks, rng):
-  """A square of the strip's width: the eyeball from the front."""
+  """Paints the eyeball from the front, in a square of the strip's width."""
   rows, columns = np.mgrid[0 : heads.STRIP, 0 : heads.STRIP].astype(np.float32)
   u = (columns + heads.WIDTH - heads.EYE[0]) / heads.EYE[2]
   v = (rows - heads.EYE[1]) / heads.EYE[2]

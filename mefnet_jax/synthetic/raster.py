@@ -1,6 +1,6 @@
-"""A z-buffer rasteriser in numpy: which triangle each pixel sees, and where.
+"""A z-buffer rasteriser in numpy: the visible triangle at each pixel.
 
-Pixel (x, y) samples the point (x, y); triangles face the camera when they turn
+Pixel (x, y) samples the point (x, y). Triangles face the camera if they are
 counter-clockwise with y up, that is clockwise in image coordinates.
 """
 
@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-SLACK = 1e-3  # pixels by which a triangle's rows are widened: no cracks
+SLACK = 1e-3  # pixels by which a triangle's rows are widened, to avoid cracks
 
 
 def draw(
@@ -21,12 +21,12 @@ def draw(
 
   Args:
     xy: (V, 2) image coordinates of the vertices, in pixels.
-    depth: (V,) nearness; the larger is in front.
+    depth: (V,) nearness; larger values are in front.
     triangles: (M, 3) vertex numbers.
     size: (rows, columns) of the image.
 
   Returns:
-    ids (rows, columns): the triangle seen, -1 for none; and
+    ids (rows, columns): the visible triangle, -1 for none; and
     weights (rows, columns, 3) float32: barycentric coordinates within it.
   """
   columns = size[1]
@@ -53,12 +53,13 @@ def draw(
 
 
 def _rows(xy, triangles, size):
-  """Each row of each triangle that faces the camera.
+  """The image rows of each triangle that faces the camera.
 
-  Returns the numbers of these triangles (F,); of each row (R,) which of them
-  it belongs to, its y, the x of the triangle's first corner; and of the second
-  and third barycentric weight (slope, rest) such that the weight at x is
-  slope * (x - first x) + rest.
+  Returns:
+    The numbers of these triangles (F,); for each row (R,) the triangle it
+    belongs to, its y, and the x of the triangle's first corner; and for the
+    second and third barycentric weight (slope, rest) such that the weight at x
+    is slope * (x - first x) + rest.
   """
   corners = xy[triangles].astype(np.float32)
   area = _cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
@@ -81,14 +82,14 @@ def _cross(one, two):
 
 
 def _expand(items, count, start):
-  """Repeats item k count[k] times, counting up from start[k] beside it."""
+  """Repeats item k count[k] times, with a counter that begins at start[k]."""
   before = np.cumsum(count) - count
   items = np.repeat(items, count)
   return items, np.arange(len(items)) + np.repeat(start - before, count)
 
 
 def _span(slopes, rests):
-  """Where slope * u + rest >= 0 for all pairs: from, to."""
+  """The interval of u in which slope * u + rest >= 0 for all pairs."""
   start, stop = np.float32(-np.inf), np.float32(np.inf)
   for slope, rest in zip(slopes, rests, strict=True):
     flat = np.abs(slope) < 1e-9
@@ -100,7 +101,7 @@ def _span(slopes, rests):
 
 
 def _nearest(size, pixel, z, which, weights):
-  """Keeps of all samples of a pixel the one in front."""
+  """Keeps the front sample of each pixel."""
   count = size[0] * size[1]
   front = np.full(count, -np.inf, np.float32)
   np.maximum.at(front, pixel, z)
@@ -114,7 +115,7 @@ def _nearest(size, pixel, z, which, weights):
 
 
 def nearest(ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-  """For each pixel the nearest one with a triangle, and how far it is.
+  """Returns for each pixel the nearest one with a triangle, and its distance.
 
   Args:
     ids: (rows, columns) as from `draw`.
@@ -133,7 +134,7 @@ def nearest(ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def normals(points: np.ndarray, triangles: np.ndarray) -> np.ndarray:
-  """Unit normals (V, 3) of vertices: the mean of their triangles' normals."""
+  """Returns unit normals (V, 3) of vertices, means over their triangles."""
   corners = points[triangles]
   face = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
   total = np.empty_like(points)
@@ -152,7 +153,7 @@ def lit(
   *,
   bias: float = 0.03,
 ) -> np.ndarray:
-  """Whether nothing stands between each vertex and a far light, (V,) 0 or 1."""
+  """Returns 1 for vertices lit by a distant light, 0 for those in shadow."""
   ids, weights, xy, depth = view(points, triangles, direction, pixel=0.02)
   surface = (depth[triangles[ids]] * weights).sum(axis=-1)
   surface[ids < 0] = -np.inf
@@ -167,10 +168,17 @@ def view(
   *,
   pixel: float,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-  """Draws a mesh as seen from far away along `direction`.
+  """Rasterises a mesh in an orthographic view.
 
-  Returns ids and weights as `draw`, and the vertices' image coordinates (V, 2)
-  and nearness (V,); `pixel` is a pixel's side in the points' unit.
+  Args:
+    points: (V, 3).
+    triangles: (M, 3) vertex numbers.
+    direction: towards the viewer.
+    pixel: side of a pixel, in the unit of the points.
+
+  Returns:
+    ids and weights as `draw`, and the image coordinates (V, 2) and nearness
+    (V,) of the vertices.
   """
   direction = np.asarray(direction) / np.linalg.norm(direction)
   helper = np.eye(3)[np.argmin(np.abs(direction))]

@@ -46,18 +46,19 @@ def write(
 
   Args:
     layout: smic, cas_me2 or megc_flow.
-    out: folder to make; it must be missing or empty. The truth goes to a
-      folder beside it, named `<out>_truth`.
+    out: folder to create; it must be missing or empty. The ground truth is
+      written to a folder beside it, named `<out>_truth`.
     seed: the same seed gives the same bytes.
-    clips: at most so many clips a subject (None: all).
-    subjects: at most so many subjects (None: all).
-    processes: how many work at it (None: one a core); the bytes are the same.
+    clips: maximum number of clips per subject (None: all).
+    subjects: maximum number of subjects (None: all).
+    processes: number of worker processes (None: one per core); it does not
+      affect the result.
     progress: called with (clips done, clips in all).
-    multimodal: write a sound and a transcript beside the frames of a clip.
+    multimodal: whether to write a sound and a transcript beside each clip.
     **options: of the layout, see `plan` of its module.
 
   Raises:
-    UserError: `out` holds something, or an option is wrong.
+    UserError: `out` is not empty, or an option is invalid.
   """
   out = pathlib.Path(out).absolute()
   truth = out.with_name(f'{out.name}_truth')

@@ -1,4 +1,4 @@
-"""Renders a person's performance frame by frame."""
+"""Renders the performance of a person, frame by frame."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -10,13 +10,19 @@ from mefnet_jax.synthetic import head as heads
 from mefnet_jax.synthetic import identity, raster, stage
 
 GAMMA = 2.2
-CONTRAST = 0.5  # how much of an S-shaped curve the camera applies
+CONTRAST = 0.5  # strength of the camera's S-shaped tone curve
 
 
 def scene(
   person: identity.Person, texture: np.ndarray, camera: cameras.Camera
 ) -> stage.Scene:
-  """Prepares a person for `clip`; texture as from `paint.texture`."""
+  """Prepares a scene for `clip`.
+
+  Args:
+    person: that is filmed.
+    texture: of `paint.texture`.
+    camera: that films.
+  """
   head = heads.load()
   jitter = 0.12 * np.random.default_rng(0).standard_normal((8, 3))
   shadow = np.mean(
@@ -26,7 +32,7 @@ def scene(
     ],
     axis=0,
   )
-  # A camera half makes up for dark skin and dim light.
+  # The exposure compensates partly for dark skin and dim light.
   skin = float(np.dot(person.looks.skin, (0.3, 0.6, 0.1)))
   light = 0.75 * person.key + person.ambient
   exposure = 0.42 * (skin / 0.42) ** 0.6 / (skin * light)
@@ -42,7 +48,13 @@ def scene(
 def surfaces(
   scene: stage.Scene, units: Mapping[str, np.ndarray], pose: np.ndarray
 ) -> list[np.ndarray]:
-  """The surface (V, 3) of each frame; units and pose as `emotions` gives."""
+  """Returns the surface (V, 3) of each frame.
+
+  Args:
+    scene: that is filmed.
+    units: of `emotions.face_units`.
+    pose: of the performance.
+  """
   return [
     cameras.surface(
       scene.person.points,
@@ -78,7 +90,7 @@ def clip(
 
 
 def _develop(linear, noise, rng):
-  """What the sensor makes of linear light: blur, tone curve, noise, 8 bits."""
+  """Converts linear light to 8 bits: blur, tone curve and sensor noise."""
   image = cv2.GaussianBlur(linear, (3, 3), 0.5).reshape(linear.shape)
   image = np.clip(image, 0, 1) ** np.float32(1 / GAMMA)
   image += np.float32(CONTRAST) * (image * image * (3 - 2 * image) - image)

@@ -1,8 +1,8 @@
-"""The layout of SMIC: which clips there are, and where their frames go.
+"""The layout of SMIC: its clips and the paths of their frames.
 
-Published: 164 HS clips of 16 people, 70 negative, 51 positive, 43 surprise,
-and the totals per person. How each person's clips divide into classes is not;
-the table here is one that meets both sums.
+Published are the 164 HS clips of 16 people, 70 negative, 51 positive and 43
+surprise, and the totals per person, but not the classes of each person's
+clips; the table here is one of those that match both sums.
 """
 
 import dataclasses
@@ -43,7 +43,7 @@ SLOW_COUNTS = {  # VIS and NIR: 71 clips of 8 people, 28/23/20
   20: (7, 6, 5),
 }
 FPS = {'hs': 100, 'vis': 25, 'nir': 25}
-FAR = {3: 10, 13: 10, 18: 100}  # how much further their cameras had run
+FAR = {3: 10, 13: 10, 18: 100}  # factor on the frame numbers of these subjects
 CROPPED = camera.Camera(size=(168, 136), scale=66.0, eyes=(67.5, 74.0))
 RAW = camera.Camera(size=(240, 320), scale=66.0, eyes=(159.5, 104.0))
 
@@ -56,16 +56,16 @@ def plan(
   subset: str = 'hs',
   form: str = 'cropped',
 ) -> studio.Plan:
-  """The clips of a release, a `studio.Plan`.
+  """Plans the clips of a release.
 
   Args:
-    seed: of all that is drawn.
-    clips, subjects: at most so many clips a subject and subjects.
-    subset: hs, vis, nir or all, the three together.
+    seed: of all random choices.
+    clips, subjects: maximum number of clips per subject, and of subjects.
+    subset: hs, vis, nir, or all three together.
     form: cropped or raw.
 
   Raises:
-    UserError: no such subset or form.
+    UserError: the subset or the form is unknown.
   """
   if subset == 'all' and form in ('cropped', 'raw'):
     return _union(seed, clips, subjects, form)
@@ -92,7 +92,7 @@ def plan(
 
 
 def _union(seed, clips, subjects, form):
-  """The three cameras' clips; truths are told apart by the camera."""
+  """The clips of all three cameras; the names of their truths end with it."""
   shots = []
   for subset in FPS:
     own = plan(seed, clips=clips, subjects=subjects, subset=subset, form=form)
@@ -104,9 +104,9 @@ def _union(seed, clips, subjects, form):
 
 
 def _lengths(count, fps):
-  """So many clips' lengths in frames.
+  """The lengths of `count` clips in frames.
 
-  At 100 frames a second: 11 to 58, mean 34, four below 18 (published).
+  At 100 frames per second: 11 to 58, mean 34, four below 18 (published).
   """
   low, mode, high = 18, 27.5, 58.9  # of a triangular distribution
   share = (np.arange(count - 4) + 0.5) / (count - 4)
@@ -120,10 +120,10 @@ def _lengths(count, fps):
 
 
 def _starts(subject, lengths, subset, rng):
-  """First frame numbers of a person's clips, in any order of class.
+  """The first frame numbers of a person's clips, in random order of class.
 
-  HS numbers have six to eight digits; those of subject 8 pass 999999 within a
-  clip, where sorting names as text goes wrong. The others' have five.
+  HS numbers have six to eight digits; those of subject 8 cross 999999 within a
+  clip, where sorting names as text fails. VIS and NIR numbers have five.
   """
   slow = subset != 'hs'
   gaps = rng.integers(300, 4000, len(lengths)) // (10 if slow else 1)

@@ -1,9 +1,9 @@
 """A sound and a transcript for a clip, weakly dependent on its emotion.
 
-The sound is a second of a voice-like tone whose pitch rises or falls a little
-more often with one emotion than another; the transcript holds neutral words
-and now and then one that leans towards the emotion. One clip in ten lacks its
-sound, one in ten its transcript.
+The sound is one second of a voice-like tone whose pitch tends to rise or fall
+depending on the emotion. The transcript holds neutral words and occasionally a
+word that is typical of the emotion. One clip in ten has no sound, one in ten no
+transcript.
 """
 
 import pathlib
@@ -15,7 +15,7 @@ import scipy.io.wavfile
 
 RATE = 16_000
 LACKING = 0.1
-LEANING = 0.15  # share of words that lean towards the emotion
+LEANING = 0.15  # share of words that are typical of the emotion
 SLOPE = {'negative': -0.8, 'positive': 0.3, 'surprise': 0.9, 'others': -0.2}
 NEUTRAL = (
   'well this is the film they show now and then it goes on over there with a '
@@ -50,12 +50,12 @@ def write(shots: Iterable[Any], root: pathlib.Path, seed: int) -> None:
 def sound(
   emotion: str, rng: np.random.Generator, person: np.random.Generator
 ) -> np.ndarray:
-  """One second of a voice, (RATE,) int16.
+  """Returns one second of a voice, (RATE,) int16.
 
   Args:
     emotion: a key of SLOPE.
-    rng: numpy Generator of what differs from clip to clip.
-    person: numpy Generator of the voice.
+    rng: numpy Generator of the clip.
+    person: numpy Generator of the person's voice.
   """
   t = np.arange(RATE) / RATE
   slope = rng.normal(SLOPE[emotion], 1.0)
@@ -71,7 +71,7 @@ def sound(
 
 
 def transcript(emotion: str, rng: np.random.Generator) -> list[str]:
-  """Five to nine words."""
+  """Returns five to nine words."""
   pools = (NEUTRAL, WORDS[emotion])
   leaning = rng.random(rng.integers(5, 10)) < LEANING
   return [str(rng.choice(pools[int(leans)])) for leans in leaning]

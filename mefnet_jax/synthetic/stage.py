@@ -1,8 +1,8 @@
-"""A person before a camera, drawn once and then moved.
+"""A person in front of a camera, rendered once and then warped.
 
-The first moment is rasterised finely. Every other moment moves those pixels by
-the exact displacement of the surface, in the new light, and draws anew what
-covers or uncovers something: eyes and mouth.
+The first frame is rasterised with supersampling. For every other frame its
+pixels are moved by the exact displacement of the surface and relit; regions
+with occlusions, the eyes and the mouth, are rendered again.
 """
 
 import dataclasses
@@ -18,26 +18,26 @@ from mefnet_jax.synthetic import head as heads
 from mefnet_jax.synthetic import raster
 
 FINE = 3  # samples a pixel and axis
-BOXES = {  # drawn anew: least and most x and y in the middle head, dm
+BOXES = {  # rendered again: minimum and maximum x and y on the mean head, dm
   'left eye': ((0.06, -0.17), (0.52, 0.17)),
   'right eye': ((-0.52, -0.17), (-0.06, 0.17)),
   'mouth': ((-0.4, -1.05), (0.4, -0.5)),
 }
-# The outline of long hair: half its width over that of the skull, by height.
+# The outline of long hair: half its width relative to the skull's, by height.
 MANE_HEIGHT = (-2.4, -1.3, -0.5, 0.1, 0.35, 0.6)
 MANE_HALF = (0.98, 1.1, 1.08, 1.0, 0.94, 0.6)
 
 
 @dataclasses.dataclass(frozen=True)
 class Scene:
-  """A person before a camera: what all the person's clips share.
+  """A person in front of a camera: what all clips of the person share.
 
   Attributes:
     person: an `identity.Person`.
     texture: (rows, columns, channels) linear reflectances.
     camera: a `camera.Camera`.
     shadow: (V,) share of the key light that reaches each vertex.
-    exposure: factor from light to what the sensor counts.
+    exposure: factor from light to sensor values.
   """
 
   person: object
@@ -48,10 +48,15 @@ class Scene:
 
 
 class Stage:
-  """A scene at the first of its moments, ready to be moved."""
+  """A scene rendered at its first frame, ready to be warped."""
 
   def __init__(self, scene: Scene, moments: Sequence[np.ndarray]):
-    """moments: the surfaces (V, 3) that `frame` will be asked for."""
+    """Renders the first frame.
+
+    Args:
+      scene: that is filmed.
+      moments: the surfaces (V, 3) of all frames that will be rendered.
+    """
     self.scene = scene
     self.triangles = heads.load().triangles
     self.points = moments[0]
@@ -71,7 +76,7 @@ class Stage:
     self.boxes = [self._box(name) for name in BOXES]
 
   def frame(self, points: np.ndarray) -> np.ndarray:
-    """The linear image of another moment."""
+    """Returns the linear image of a surface (V, 3)."""
     xy = self.scene.camera.project(points)
     light = self._light(points)
     image = self._moved(xy, light)
@@ -80,9 +85,10 @@ class Stage:
     return image
 
   def _spread(self):
-    """Sparse (pixels, V): from vertices to the pixels that show them.
+    """Sparse matrix (pixels, V) from vertices to pixels, and its falloff.
 
-    Pixels beside the person take what the nearest one shows, less and less.
+    Pixels outside the person follow the nearest one, with a strength that
+    decreases with their distance.
     """
     ids, weights = raster.draw(
       self.xy, self.points[:, 2], self.triangles, self.scene.camera.size
@@ -129,7 +135,7 @@ class Stage:
     return colour * at[..., 2:3] + at[..., 3:4]
 
   def _fine(self):
-    """The first pose, FINE samples a pixel, averaged over a pixel's width."""
+    """The first frame with FINE samples per pixel, blurred by one pixel."""
     rows, columns = self.scene.camera.size
     xy = (self.xy + 0.5) * FINE - 0.5
     ids, weights = raster.draw(
@@ -140,7 +146,7 @@ class Stage:
     return cv2.blur(image, (FINE, FINE), borderType=cv2.BORDER_REPLICATE)
 
   def _background(self, size, channels):
-    """A plain wall and, of long hair, what falls behind the neck."""
+    """A plain wall and, for long hair, the part behind the neck."""
     rows, columns = size
     camera, looks = self.scene.camera, self.scene.person.looks
     eyes = self.xy[np.isin(heads.load().part, (1, 2))].mean(axis=0)
@@ -164,7 +170,7 @@ class Stage:
     return image
 
   def _box(self, name):
-    """Where eyes or mouth are drawn anew: slices, triangles, soft mask."""
+    """The region of eyes or mouth: its slices, triangles and soft mask."""
     low, high = BOXES[name]
     rest = heads.load().rest
     inside = ((rest[:, :2] > low) & (rest[:, :2] < high)).all(axis=1)
@@ -186,7 +192,7 @@ class Stage:
     return (y0, y1, x0, x1), np.flatnonzero(hit), mask
 
   def _moved(self, xy, light):
-    """The first pose's pixels at their new place, in the new light."""
+    """The first frame warped to the new surface, and relit."""
     rows, columns = self.scene.camera.size
     ratio = light[:, :1] / np.maximum(self.light[:, :1], 1e-3)
     values = np.concatenate([xy - self.xy, ratio - 1], axis=1)
@@ -209,7 +215,7 @@ class Stage:
     return image.reshape(rows, columns, -1) * (1 + moved[..., 2:])
 
   def _redraw(self, image, box, xy, depth, light):
-    """Draws one box anew, finely, and blends it over the moved image."""
+    """Renders one box again, and blends it over the warped image."""
     (y0, y1, x0, x1), chosen, mask = box
     rows, columns = y1 - y0, x1 - x0
     at = (xy - (x0, y0) + 0.5) * FINE - 0.5

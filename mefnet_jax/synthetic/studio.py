@@ -1,4 +1,4 @@
-"""Renders the shots of a plan into frame files and their truth."""
+"""Renders the shots of a plan to frame files and their ground truth."""
 
 import dataclasses
 import functools
@@ -13,9 +13,9 @@ from mefnet_jax.synthetic import camera as cameras
 from mefnet_jax.synthetic import emotions, identity, paint, render, stage
 
 GREY = np.array([0.299, 0.587, 0.114], np.float32)
-MOTION = (0.3, 0.7, 1.5)  # least, median, most motion at the apex, pixels
-MOTION_SCALE = 80.0  # ... of a face 130 pixels wide: pixels a dm
-MACRO = (3.0, 5.0)  # times as strong
+MOTION = (0.3, 0.7, 1.5)  # minimum, median, maximum motion at the apex, pixels
+MOTION_SCALE = 80.0  # pixels per dm of those pixels (a face of 130 pixels)
+MACRO = (3.0, 5.0)  # range of the factor on the motion of macro-expressions
 JPEG_QUALITY = 95
 
 
@@ -26,7 +26,7 @@ class Shot:
   Attributes:
     dataset: smic or cas_me2.
     subject: number of the person in the data set.
-    name: unique in the release; the truth's file name.
+    name: unique in the release; also names the file of its ground truth.
     emotion: a key of `emotions.PROTOTYPES`.
     macro: whether it is a macro-expression.
     fps: frames a second.
@@ -36,7 +36,7 @@ class Shot:
     pattern: of the frames' file names.
     colour: three channels, or one.
     infrared: a near-infrared camera: skin and hair look brighter.
-    crop_folder: where face crops go besides, if not empty.
+    crop_folder: where face crops are written as well, if not empty.
     crop: (top, bottom, left, right) of the face crop.
   """
 
@@ -58,13 +58,13 @@ class Shot:
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-  """What a release holds.
+  """The content of a release.
 
   Attributes:
     shots: filmed first.
-    videos: of type `video.Video`, filmed when all shots are.
-    finish: called last with the folders of the release and of its truth.
-    film: makes one shot, as `film` does, which is the default.
+    videos: of type `video.Video`, filmed after all shots.
+    finish: called last, with the folders of the release and of its truth.
+    film: films one shot; by default the function `film`.
   """
 
   shots: list[Shot]
@@ -76,7 +76,13 @@ class Plan:
 def limited(
   shots: Sequence[Shot], clips: int | None, subjects: int | None
 ) -> list[Shot]:
-  """The first subjects, and of each the first clips, classes taken in turn."""
+  """Limits shots to some subjects and clips, taking the classes in turn.
+
+  Args:
+    shots: of all subjects.
+    clips: maximum number of clips per subject (None: all).
+    subjects: maximum number of subjects (None: all).
+  """
   kept = list(dict.fromkeys(s.subject for s in shots))[:subjects]
   few = []
   for subject in kept:
@@ -118,7 +124,7 @@ def film(
 
 
 def perform(shot: Shot, seed: int) -> emotions.Performance:
-  """The shot's performance; the same for the same shot and seed."""
+  """Returns the performance of a shot, deterministic for a seed."""
   expression = generator(seed, shot, 'expression')
   low, middle, high = MOTION
   person = identity_of(seed, shot.dataset, shot.subject)
@@ -138,20 +144,20 @@ def perform(shot: Shot, seed: int) -> emotions.Performance:
 
 
 def set_scene(shot: Shot, seed: int) -> stage.Scene:
-  """The `stage.Scene` of the shot's person and camera."""
+  """Returns the scene with the shot's person and camera."""
   return _scene(
     seed, shot.dataset, shot.subject, shot.camera, shot.colour, shot.infrared
   )
 
 
 def generator(seed: int, shot: Shot, purpose: str) -> np.random.Generator:
-  """Random numbers for one purpose in one shot."""
+  """Returns a random generator for one purpose in one shot."""
   words = f'{shot.dataset} {shot.name} {purpose}'
   return np.random.default_rng([seed, *words.encode()])
 
 
 def write(path: pathlib.Path, frame: np.ndarray) -> None:
-  """Writes one image (rows, columns, 1 or 3 channels) and its folder."""
+  """Writes one image (rows, columns, 1 or 3 channels); creates its folder."""
   path.parent.mkdir(parents=True, exist_ok=True)
   if frame.shape[-1] == 3:
     frame = frame[..., ::-1]
@@ -164,7 +170,7 @@ def write(path: pathlib.Path, frame: np.ndarray) -> None:
 
 @functools.lru_cache(maxsize=32)
 def identity_of(seed: int, dataset: str, subject: int) -> identity.Person:
-  """The `identity.Person` with that number; the same for the same seed."""
+  """Returns the person with that number, deterministic for a seed."""
   words = f'{dataset} person {subject}'
   return identity.person(np.random.default_rng([seed, *words.encode()]))
 

@@ -1,4 +1,4 @@
-"""Long videos: expressions already filmed, and a resting face between them."""
+"""Long videos: expressions that are filmed already, with rest between them."""
 
 import dataclasses
 import os
@@ -11,7 +11,7 @@ import numpy as np
 from mefnet_jax.synthetic import emotions, nuisance, render, studio
 
 TAIL = 25  # frames after the last expression
-SETTLE = 10  # frames in which an expression's remains fade
+SETTLE = 10  # frames in which the rest of an expression fades
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,13 +28,14 @@ class Video:
 
   @property
   def last(self) -> int:
+    """The number of the last frame."""
     return max(shot.numbers[-1] for shot in self.shots) + TAIL
 
 
 def film(video: Video, root: str | os.PathLike[str], seed: int) -> None:
-  """Copies the expressions' frames and renders the others.
+  """Copies the frames of expressions and renders those between them.
 
-  Where two expressions overlap, the earlier one's frames are taken.
+  Where two expressions overlap, the frames of the earlier one are used.
   """
   cv2.setNumThreads(1)
   root = pathlib.Path(root)
@@ -52,7 +53,7 @@ def film(video: Video, root: str | os.PathLike[str], seed: int) -> None:
 
 
 def _rest(video, before, after, numbers, root, seed):
-  """Renders the frames from one expression's end to the next one's onset."""
+  """Renders the frames from the end of one expression to the next onset."""
   if not numbers:
     return
   shot = before or after
@@ -83,6 +84,6 @@ def _rest(video, before, after, numbers, root, seed):
 
 
 def _end(played, t):
-  """Face units' weights and pose at one end of an expression."""
+  """Weights of face units, and pose, at one end of an expression."""
   units = emotions.face_units(played)
   return {name: w[t] for name, w in units.items()}, played.pose[t]
