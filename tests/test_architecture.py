@@ -5,6 +5,8 @@ Imports inside functions count, and so do those for types.
 
 import ast
 import re
+import sys
+from importlib import metadata
 
 import pytest
 
@@ -147,3 +149,20 @@ def test_tests_lie_in_the_room_that_they_test():
   for path in house.TESTS.rglob('test_*.py'):
     (folder, *deeper) = path.relative_to(house.TESTS).parts[:-1] or ('',)
     assert not deeper and folder in rooms | beside | {''}, path
+
+
+def test_every_library_that_is_imported_is_required():
+  """An empty environment with the wheel lacks what the list lacks."""
+  lines = (house.PACKAGE.parent / 'requirements.txt').read_text().splitlines()
+  required = {re.split('[<=>]', line)[0].lower() for line in lines}
+  # Of numba, of dlib-bin, of an extra that its importer names.
+  required |= {'llvmlite', 'dlib', 'dask'}
+  packages = metadata.packages_distributions()
+  for name, path in house.MODULES.items():
+    for other in house.imported(path):
+      top = other.split('.')[0]
+      if top in sys.stdlib_module_names or top in ('mefnet_jax', 'configs'):
+        continue
+      named = {top.lower(), *(x.lower() for x in packages.get(top, ()))}
+      named |= {x.replace('_', '-') for x in named}
+      assert named & required, f'{name} imports {top}: requirements.txt'
