@@ -9,7 +9,7 @@ def get_config() -> ml_collections.ConfigDict:
   # Weights, dropout, order of clips and augmentation all follow from it.
   config.seed = 0
   # Repetitions of the whole protocol with seed, seed + 1, ...; probabilities
-  # are averaged over them, and the report tells their spread.
+  # are averaged over them, and the report gives the spread of their scores.
   config.seeds = 1
 
   config.dataset = ml_collections.ConfigDict()
@@ -30,20 +30,20 @@ def get_config() -> ml_collections.ConfigDict:
   config.dataset.detector = 'dlib'
   config.dataset.registration = 'ecc'  # ecc | landmarks (per frame) | none
   config.dataset.interpolation = 'tim'  # tim | linear | uniform (frames picked)
-  # Optical flow from the onset to each frame, with strain, stored besides the
-  # crops: none | dis | farneback | tvl1. The network sees it by input = 'flow'.
+  # Optical flow from the onset to each frame, with strain, stored beside the
+  # crops: none | dis | farneback | tvl1. Seen by the network if input = 'flow'.
   config.dataset.flow = 'none'
-  # Euler-type magnification: changes since the onset 1 + magnify times as big.
+  # Eulerian magnification: changes since the onset, 1 + magnify times as large.
   config.dataset.magnify = 0.0
   config.dataset.colour = False  # crops in three channels instead of grey
   config.dataset.frames = 18  # T, after interpolation
   config.dataset.face = 64  # pixels a side of the face clip
   config.dataset.eyes = 32  # pixels a side of the eye clip
   config.dataset.mouth = 32  # pixels a side of the mouth clip
-  # audio, text: files beside the frames of a clip (docs/modalities.md). A clip
-  # may lack them; the synthetic release has them if they are asked for.
+  # audio, text: files beside the frames of a clip (docs/modalities.md), which
+  # may be missing. The synthetic release has them if they are asked for.
   config.dataset.modalities = ()
-  config.dataset.audio = (32, 32)  # instants and mel bands of a sound
+  config.dataset.audio = (32, 32)  # time steps and mel bands of a sound
   config.dataset.text = 16  # words of a transcript
   # Share of a release's clips that preparation may lose before it stops.
   config.dataset.allow_lost = 0.1
@@ -51,8 +51,8 @@ def get_config() -> ml_collections.ConfigDict:
   # Dask scheduler (tcp://...) whose workers prepare; empty: this machine does
   config.dataset.cluster = ''
 
-  # What the network sees: the difference of each frame to the onset frame
-  # (the person leaves the picture, the motion stays), the frames (paper), the
+  # What the network sees: the difference of each frame from the onset frame
+  # (which leaves the motion and removes the person), the frames (paper), the
   # stored flow of each crop, or the stored values at a fixed scale (as_is).
   config.input = 'difference'  # difference | frames | flow | as_is
 
@@ -60,14 +60,14 @@ def get_config() -> ml_collections.ConfigDict:
   # (all by those of the fold's training clips).
   config.scale = 'clip'
 
-  # Drawn anew for each clip and step, alike in all its streams; 0 is off.
+  # Drawn for each clip and step, the same in all streams of a clip; 0 is off.
   config.augment = ml_collections.ConfigDict()
   config.augment.flip = 0.0  # share of clips mirrored left to right
-  config.augment.shift = 0.0  # the most, as a share of the picture: 0.05
-  config.augment.scale = 0.0  # the most that a face grows or shrinks: 0.1
-  config.augment.brightness = 0.0  # the same of the contrast: 0.1
-  config.augment.crop = 0.0  # the most that is cut off the clip's time: 0.2
-  config.augment.jitter = 0.0  # of each frame's time, in frames: 0.3
+  config.augment.shift = 0.0  # at most, as a share of the image; such as 0.05
+  config.augment.scale = 0.0  # a face grows or shrinks by at most; such as 0.1
+  config.augment.brightness = 0.0  # contrast changes by at most; such as 0.1
+  config.augment.crop = 0.0  # cut off the clip's time at most; such as 0.2
+  config.augment.jitter = 0.0  # of a frame's time, in frames; such as 0.3
   config.augment.reverse = 0.0  # share of clips played backwards
 
   config.protocol = ml_collections.ConfigDict()
@@ -77,14 +77,14 @@ def get_config() -> ml_collections.ConfigDict:
   config.protocol.name = 'kfold'
   config.protocol.folds = 6  # K of kfold and kfold_clips (the paper's)
   config.protocol.test_share = 0.2  # of holdout (the paper's)
-  # cross_database: names with + between. Empty test_on: a fold a database;
+  # cross_database: names joined by +. Empty test_on: a fold for each database;
   # empty train_on: all databases that are not tested.
   config.protocol.train_on = ''
   config.protocol.test_on = ''
   # Control: labels permuted over the clips; scores must fall to chance.
   config.protocol.shuffle_labels = False
-  # What a pixel is scaled by: clip (each clip alone), folds (mean and spread
-  # of the fold's training clips; trains fold by fold), all (LEAKY).
+  # Pixels are scaled by: clip (each clip alone), folds (their mean and spread
+  # over the fold's training clips; trains fold by fold), all (LEAKY).
   config.protocol.statistics = 'clip'
   # Made on purpose, always LEAKY: duplicates | tested_on_training.
   config.protocol.mistake = 'none'
@@ -107,8 +107,9 @@ def get_config() -> ml_collections.ConfigDict:
   config.model.attention_place = 'conv'  # conv (before pooling) | pool
   config.model.reduction = 8  # of the channels, in CAM's perceptron
   config.model.attention_kernel = (3, 7, 7)  # STAM's (2+1)D convolution
-  # STAM in training: so often a clip's highlight map gives way to the mask
-  # that hides what lies above so much of its maximum (Choe & Shim 2019).
+  # STAM in training: the share of clips whose highlight map is replaced by a
+  # mask, and above which share of its maximum that mask hides a position (Choe
+  # & Shim 2019).
   config.model.drop_rate = 0.25
   config.model.drop_threshold = 0.9
   # Residual units with micro-attention after the pooling: units and channels
@@ -117,12 +118,12 @@ def get_config() -> ml_collections.ConfigDict:
   config.model.width = ()
   config.model.fusion = 'late'  # mfcnn: intermediate | late
   config.model.fusion_norm = 'l2'  # mfcnn, intermediate: l2 | layer
-  # mfcnn: the share of a clip's streams that training takes for lacking.
+  # mfcnn: in training, the probability that a stream of a clip is left out.
   config.model.modality_dropout = 0.0
-  config.model.vocabulary = 1024  # mfcnn, text: rows that words are hashed to
+  config.model.vocabulary = 1024  # mfcnn, text: rows of the word embedding
   config.model.hidden = (1024, 128)  # dense layers, of each stream if late
   config.model.dropout = 0.5
-  # After each convolution, each clip by itself: none (paper) | group | layer.
+  # After each convolution, within each clip: none (paper) | group | layer.
   config.model.normalisation = 'none'
   # Of all kernels but the last: glorot_uniform (Keras's, the paper's) |
   # glorot_normal | he_* | lecun_* (uniform, normal) | orthogonal.
@@ -139,13 +140,13 @@ def get_config() -> ml_collections.ConfigDict:
   config.train.decay = 1e-5  # Keras's meaning: rate / (1 + decay * step)
   config.train.weight_decay = 0.0  # L2 on kernels, eqs. 4-7
   config.train.class_weights = True  # inverse frequency in the fold's training
-  # uniform (each clip once an epoch) | balanced (classes drawn alike often; set
-  # class_weights to False then, or rare classes would count twice)
+  # uniform (each clip once an epoch) | balanced (classes drawn equally often;
+  # then set class_weights to False, or rare classes would count twice)
   config.train.sampling = 'uniform'
   config.train.mixup = 0.0  # alpha of mixup's Beta distribution; 0: none
-  # Which epoch's weights are tested. last looks at no clip; validation takes
+  # Which epoch's weights are tested: last, whatever its scores; validation, of
   # the lowest loss on training subjects that each fold sets aside; oracle
-  # (LEAKY, to study it) the highest accuracy on the held-out clips.
+  # (LEAKY, to study it), of the highest accuracy on the held-out clips.
   config.train.selection = 'last'
   config.train.validation_share = 0.2  # of a fold's training clips
   # validation: epochs without a better one after which a fold stops; 0: none

@@ -4,10 +4,11 @@ python -m mefnet_jax.main --config=configs/mefnet_flow.py --workdir=runs/flow \
     --config.dataset.release=DIR
 python -m mefnet_jax.main --config=configs/mefnet_flow.py:mfcnn
 
-The maps need no licence form. A map is one frame (u, v, strain): the kernel has
-no time. mecnn sees all of it, mfcnn its upper and lower half. Their channels
-are stretched image by image, so they are taken at a fixed scale as they are.
-Attention looks at the pooled maps: nine times cheaper, and there are 68 folds.
+The maps need no licence form. A map is one frame (u, v, strain), so that
+kernels have no time axis. mecnn sees the whole map, mfcnn its upper and lower
+half. Whoever made the maps stretched each channel of each image, so they are
+used at a fixed scale. Attention comes after the pooling, which is nine times
+cheaper: there are 68 folds.
 """
 
 from configs import base_cnn, mecnn, mfcnn

@@ -1,7 +1,7 @@
-r"""MFCNN with sound and words besides eyes and mouth.
+r"""MFCNN with sound and words beside eyes and mouth.
 
-Clips may lack any of them; training drops streams now and then, so that the
-network does without. The default release is SYNTHETIC, with a sound and a
+Clips may lack any of them; training leaves streams out at random, so that the
+network depends on none. The default release is SYNTHETIC, with a sound and a
 transcript for most clips, both weakly dependent on the class.
 
 python -m mefnet_jax.main --config=configs/mfcnn_multimodal.py --workdir=runs/m
