@@ -28,7 +28,7 @@ def find(
 
   Args:
     name: 'smic', 'cas_me2' or 'megc_flow'.
-    reading: options of `releases.read`; those that ask for other images ask
+    reading: options of `registry.read`; those that ask for other images ask
       for another release.
     multimodal: with a sound and a transcript of each clip.
     workers: processes; 0 takes one a core.

@@ -132,7 +132,7 @@ def read(
     name: a key of `DATASETS`.
     root: the release, its parent, or a folder in it.
     subset: of SMIC: one of `smic_release.SUBSETS`.
-    labels: label set of CAS(ME)^2 (`cas_me2_labels.SETS`).
+    labels: label set of CAS(ME)^2 (`cas_me2.label_sets.SETS`).
     expressions: of CAS(ME)^2: 'micro', 'macro' or 'both'.
     images: which images where a release has several: 'auto', or
       'cropped' | 'raw' (SMIC), 'selectedpic' | 'cropped' | 'rawpic' |
