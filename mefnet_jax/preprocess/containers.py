@@ -22,7 +22,7 @@ if typing.TYPE_CHECKING:
 
 # Containers by FFmpeg's names; 'mov' stands for mp4, m4v, 3gp and their like.
 FORMATS = 'avi,mov,matroska,mpeg,mpegts,mpegvideo,asf,flv,ogg'
-# One second of 1080p takes about .1 s to decode, of 8192 x 8192 pixels 2 s.
+# 640 x 480 pixels were decoded at 400 to 600 frames a second.
 MOST_SECONDS = 300  # spent on one reading of a file
 _OPENING = 60.0  # seconds that one call may wait for the disk
 MOST_PACKETS = 4 * 10**6  # a day at 25 frames and 20 of sound a second
@@ -39,6 +39,8 @@ def opened(path: str | os.PathLike) -> 'Iterator[av.container.InputContainer]':
   """
   images.regular(path)
   av = library(path)
+  with open(path, 'rb'):
+    pass  # says why a file may not be read; FFmpeg's errors name no reason
   av.logging.set_level(None)
   try:
     container = av.open(
@@ -50,8 +52,6 @@ def opened(path: str | os.PathLike) -> 'Iterator[av.container.InputContainer]':
       metadata_errors='ignore',
       timeout=_OPENING,
     )
-  except PermissionError:
-    raise
   except (av.FFmpegError, ValueError, OSError):
     raise ValueError('not a video') from None
   with container:

@@ -35,17 +35,11 @@ _TURNS = {
 
 
 @contextlib.contextmanager
-def opened(
-  path: str | os.PathLike, *, threads: str = 'NONE'
-) -> 'Iterator[Decoder]':
+def opened(path: str | os.PathLike) -> 'Iterator[Decoder]':
   """Opens a video for decoding.
 
   Covers and thumbnails are passed over; of several videos that last about as
   long the one with the most pixels is taken.
-
-  Args:
-    path: the file.
-    threads: PyAV's thread type; by default there is a process a core already.
 
   Raises:
     ValueError: no video, or one whose frames are too large.
@@ -54,12 +48,12 @@ def opened(
   with containers.opened(path) as container:
     moving = _moving(container)
     if len(moving) == 1:
-      yield Decoder(container, moving[0], threads)
+      yield Decoder(container, moving[0])
       return
     best = _best(container, moving)  # an index: streams end with the container
   with containers.opened(path) as container:
     stream = container.streams[best]
-    decoder = Decoder(container, stream, threads)
+    decoder = Decoder(container, stream)
     size = f'{stream.width} x {stream.height} pixels'
     decoder.note(f'{len(moving)} videos in one file: that of {size} is taken')
     yield decoder
@@ -68,10 +62,11 @@ def opened(
 class Decoder:
   """Decodes one stream, and remembers what it met on the way."""
 
-  def __init__(self, container, stream, threads):
+  def __init__(self, container, stream):
     self.container = container
     self.stream = stream
-    stream.thread_type = threads
+    # Threads lose other frames of a damaged file than one does.
+    stream.thread_type = 'NONE'
     self.kind = container.format.name.split(',')[0]
     self.aspect = _aspect(stream)
     self.met: dict[str, None] = {}
@@ -119,8 +114,22 @@ class Decoder:
       self.note(f'turned {_TURNS[turn]}, as its container says')
     return square if turn[0] else square[::-1]
 
-  def upright(self, image: np.ndarray, frame: 'av.VideoFrame') -> np.ndarray:
-    """Returns a frame's image with square pixels, turned as it is shown."""
+  def image(self, frame: 'av.VideoFrame', form: str) -> np.ndarray | None:
+    """Returns a frame's image in the form 'gray' or 'rgb24', as it is shown.
+
+    None where it is damaged.
+    """
+    import av
+
+    if frame.is_corrupt:
+      return None
+    try:
+      return self._upright(frame.to_ndarray(format=form), frame)
+    except (av.FFmpegError, ValueError):
+      return None  # of colours that do not exist
+
+  def _upright(self, image, frame):
+    """An image with square pixels, turned as it is shown."""
     height, width = image.shape[:2]
     square = _square(width, height, self.aspect)
     if square != (width, height):

@@ -96,8 +96,8 @@ def frames(
       if last is not None and number > last:
         return
       start = frame.time if number == 1 else start
-      if number >= first and not frame.is_corrupt:
-        image = decoder.upright(frame.to_ndarray(format=form), frame)
+      image = decoder.image(frame, form) if number >= first else None
+      if image is not None:
         yield Frame(number, _since(start, frame.time), image)
 
 
@@ -152,7 +152,7 @@ def _from_json(content):
 
 
 def _decoded(path):
-  with decoding.opened(path, threads='AUTO') as decoder:
+  with decoding.opened(path) as decoder:
     times, size = [], None
     for frame in decoder.shown():
       times.append(frame.time)

@@ -195,3 +195,29 @@ def test_damage_within_a_video_is_told_and_passed_over(tmp_path):
   assert 18 <= video.count(path) <= 20
   shown = videos.numbers_shown(path)
   assert shown[:8] == list(range(8)) and shown[-9:] == list(range(11, 20))
+
+
+@pytest.mark.parametrize(
+  ('suffix', 'codec'),
+  [('mp4', 'libx264'), ('mkv', 'libx264'), ('avi', 'mpeg4'), ('ts', 'libx264')],
+)
+def test_damaged_bytes_end_in_one_line_or_in_frames(tmp_path, suffix, codec):
+  """And both ways of reading agree on what is there."""
+  path = tmp_path / f'a.{suffix}'
+  whole = videos.write(path, videos.shades(12), codec).read_bytes()
+  rng = np.random.default_rng(0)
+  usable = 0
+  for _ in range(60):
+    data = bytearray(whole)
+    for at in rng.integers(0, len(data), rng.choice([1, 4, 16])):
+      data[at] = rng.integers(256)
+    path.write_bytes(data[: rng.integers(len(data) // 2, 2 * len(data))])
+    try:
+      there = video.count(path)
+    except ValueError:
+      continue
+    numbers = [frame.number for frame in video.frames(path)]
+    assert numbers == sorted(set(numbers))
+    assert not numbers or numbers[-1] <= there
+    usable += 1
+  assert usable > 10

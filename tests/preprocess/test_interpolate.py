@@ -72,3 +72,26 @@ def test_numbers_that_are_no_clock_count_as_neighbours():
   for numbers in ((3, 7, 11, 15), (1, 2, 3, 900000)):
     operator = interpolate.operator('tim', numbers, 4)
     np.testing.assert_allclose(operator, np.eye(4), atol=1e-9)
+
+
+@pytest.mark.parametrize('method', ['tim', 'linear'])
+@pytest.mark.parametrize(
+  'numbers',
+  [
+    (1, 2, 3, 4, 6, 8, 10, 12, 14, 16),  # every second one, later
+    (1, 3, 5, 7, 9, 10, 11),
+    (1.0, 1.5, 2.0, 3.0, 4.0, 5.0),  # times of a video
+    (0.0, 1.02, 1.98, 3.03, 5.0, 30.0),
+  ],
+)
+def test_an_uneven_clock_keeps_its_pace(method, numbers):
+  operator = interpolate.operator(method, numbers, 8)
+  wanted = np.linspace(numbers[0], numbers[-1], 8)
+  np.testing.assert_allclose(operator @ numbers, wanted, atol=1e-9)
+
+
+def test_a_long_pause_of_a_video_is_not_a_hundred_frames():
+  times = (*np.arange(9.0), 1000.0)
+  assert interpolate._fill(np.asarray(times)).shape == (41, 10)
+  operator = interpolate.operator('linear', times, 5)
+  np.testing.assert_allclose(operator @ times, np.linspace(0, 1000, 5))
