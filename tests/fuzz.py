@@ -25,7 +25,7 @@ import numpy as np
 from mefnet_jax.datasets import fingerprint, inspection, registry
 from mefnet_jax.preprocess import clips, maps
 from mefnet_jax.runs import errors, findings
-from tests.fixtures import releases
+from tests.fixtures import accounted, releases
 
 SECONDS = 20  # for one case
 MEBIBYTES = 1500  # that reading may add to the process
@@ -41,7 +41,17 @@ _NAMES = (
   "'; --",
   '%s{}',
   's0',
+  'Jose\u0301',
+  '\uff33\uff10\uff12',
+  'a\u202f\u3000 b',
+  'x_v1.1',
+  'frame (1)',
+  '[x](y)|=1',
+  '__MACOSX',
+  'non_micro',
 )
+_SUFFIXES = ('.webp', '.MTS', '.jfif', '.xyz', '', '.txt', '.PNG', '.heic')
+_LITTER = ('.DS_Store', 'Thumbs.db', '._img1.png', '__MACOSX', 'README.pdf')
 _CELLS = ('', 'soon', -5, 1e300, '²', '0', 2**40, True, '=1/0', '../x', 3.7)
 _CELLS += ('nan', 'inf', '-inf', 10**9, '1e309', '0x10', 0)
 
@@ -128,6 +138,9 @@ def _read(name, root, rng, said):
   if name == 'smic_long':
     name, options = 'smic', {'subset': 'hs_long'}
   release = registry.read(name, root, **options)
+  for place in release.places:
+    left = list(accounted.uncovered(place, release))
+    assert not left, left
   fingerprint.fingerprint(release)
   inspection.inspect(release)
   how = maps.Options() if name == 'megc_flow' else OPTIONS
@@ -258,6 +271,40 @@ def rename(root, rng):
     target.rename(place)
 
 
+def suffix(root, rng):
+  """A file, or all files of its folder, of another kind."""
+  if file := _any(root, rng):
+    chosen = rng.choice(_SUFFIXES)
+    group = [file] if rng.random() < 0.5 else sorted(file.parent.iterdir())
+    for one in group:
+      place = one.with_suffix(chosen)
+      if one.is_file() and not place.exists():
+        one.rename(place)
+
+
+def litter(root, rng):
+  for _ in range(rng.choice((1, 3))):
+    place = _folder(root, rng) / rng.choice(_LITTER)
+    if not place.exists():
+      place.mkdir() if rng.random() < 0.2 else place.write_bytes(b'x')
+
+
+def copy(root, rng):
+  """A folder or file once more, under an odd name or at another place."""
+  target = _any(root, rng) if rng.random() < 0.5 else _folder(root, rng)
+  if not target or target == root:
+    return
+  parent = target.parent if rng.random() < 0.5 else _folder(root, rng)
+  name = rng.choice((*_NAMES[1:], target.name))
+  place = parent / (name + target.suffix * target.is_file())
+  if place.exists() or target == parent or target in parent.parents:
+    return
+  if target.is_dir():
+    shutil.copytree(target, place, symlinks=True)
+  else:
+    shutil.copyfile(target, place)
+
+
 def odd_number(root, rng):
   if file := _any(root, rng, '.bmp', '.jpg', '.png'):
     digits = rng.choice(('9' * 30, '0', '00000', '-1', '٣'))
@@ -374,7 +421,7 @@ def table(root, rng):
 MUTATIONS = (
   *(truncate, flip, flip_videos, wrong_type, huge_header, empty, delete),
   *(rename, odd_number, bytes_in_name, link, pipe, no_rights, double, cells),
-  *(inner_flip, bomb, table),
+  *(inner_flip, bomb, table, suffix, litter, copy),
 )
 
 

@@ -6,8 +6,6 @@ in many ways, videos, or neither; folders lie deeper than they should; litter
 lies everywhere.
 """
 
-import collections
-import os
 import pathlib
 import tempfile
 import unicodedata
@@ -18,7 +16,7 @@ from hypothesis import strategies
 from mefnet_jax.datasets import registry
 from mefnet_jax.preprocess import media
 from mefnet_jax.runs import errors, files, findings, names
-from tests.fixtures import releases
+from tests.fixtures import accounted, releases
 
 LETTERS = 'abzÀé\uff33\uff10\uff11张01 .()[]_-\u202f\u00a0\u3000\n\u0301'
 NAMES = strategies.text(
@@ -78,26 +76,6 @@ def drop(folder, litter):
     releases.touch(folder / name / '1.png' if inside else folder / name)
 
 
-def uncovered(root, release):
-  """Files on disk of which nothing is said, and those told of twice."""
-  read = collections.Counter(f for row in release.rows for f in row.files)
-  told = collections.Counter(
-    f.file for f in release.findings if f.kind != 'repaired'
-  )
-  part = {f.file for f in release.findings if f.kind == 'repaired'}
-  folders = {f.parent for f in read}
-  for file in sorted(pathlib.Path(root).rglob('*')):
-    if file.is_dir():
-      continue
-    above = [file, *file.parents][: len(file.relative_to(root).parts) + 1]
-    shown = [one.relative_to(root).as_posix() for one in above[:-1]]
-    litter = any(map(media.is_litter, file.relative_to(root).parts))
-    taken = file in read or litter or file.parent in folders
-    if not taken and not told.keys() & {*shown, os.fspath(file)}:
-      if not part & set(shown):
-        yield file
-
-
 def litter_is_told(root, release):
   """Each folder with litter in it, that a reader enters, is in the findings."""
   told = ' '.join(
@@ -140,7 +118,7 @@ def test_a_tree(clips, litter):
       return
     lost = findings.lost(release.findings)
     assert len(release.rows) + len(lost) == len(made)
-    assert not list(uncovered(root, release))
+    assert not list(accounted.uncovered(root, release))
     assert not litter or litter_is_told(root, release)
     assert len({row.clip for row in release.rows}) == len(release.rows)
     people = {
@@ -172,7 +150,7 @@ def test_a_table(clips, repeated):
       return
     lost = findings.lost(release.findings)
     assert len(release.rows) + len(lost) == len(made)
-    assert not list(uncovered(root, release))
+    assert not list(accounted.uncovered(root, release))
 
 
 SMIC = strategies.tuples(
@@ -209,7 +187,7 @@ def test_smic(clips, others, litter):
     release = read('smic', root)
     lost = findings.lost(release.findings)
     assert len(release.rows) + len(lost) == len(made)
-    assert not list(uncovered(root, release))
+    assert not list(accounted.uncovered(root, release))
     assert not litter or litter_is_told(root, release)
 
 
@@ -239,7 +217,7 @@ def test_flow_maps_of_folders(maps, litter):
     release = registry.read('megc_flow', root)
     lost = findings.lost(release.findings)
     assert len(release.rows) + len(lost) == len(maps)
-    assert not list(uncovered(root, release))
+    assert not list(accounted.uncovered(root, release))
     assert not litter or litter_is_told(root, release)
 
 
@@ -279,7 +257,7 @@ def test_flow_maps_of_a_table(maps, litter):
       where == 'both' and suffix != '.webp' for _, _, suffix, where in maps
     )
     assert len(release.rows) == 1 + whole
-    assert not list(uncovered(root / 'maps', release))
+    assert not list(accounted.uncovered(root / 'maps', release))
 
 
 CODED = strategies.sampled_from(releases.CODED)
@@ -317,4 +295,4 @@ def test_image_trees_of_cas_me2(changed, space, others, litter):
     }
     assert {row.clip for row in release.rows} | lost == asked
     assert len(release.rows) + len(lost) == len(asked)
-    assert not list(uncovered(root, release))
+    assert not list(accounted.uncovered(root, release))
