@@ -1,4 +1,4 @@
-r"""Looks for leaks in a run, ours or anybody's, and names them.
+r"""Looks for leaks in a run, our own or somebody else's, and lists them.
 
 python -m mefnet_jax.audit runs/mfcnn
 python -m mefnet_jax.audit runs/mfcnn --permuted=runs/shuffled
@@ -8,7 +8,7 @@ python -m mefnet_jax.audit --predictions=F.csv --folds=G.csv [--clips=H.csv]
     [--facts=I.json] [--report=R.json] [--features=J.csv]
 
 Exit status: 0 no leak found, 2 leaks found, 1 files that cannot be used.
-docs/protocols.md tells each kind of leak and the columns of the files.
+docs/protocols.md describes each kind of leak and the columns of the files.
 """
 
 import pathlib
@@ -21,49 +21,60 @@ from mefnet_jax.audit import audit, evidence
 from mefnet_jax.runs import cli, csv_table, errors, files
 
 LEAKS_FOUND = 2
-_OF_FILES = ('folds', 'clips', 'facts', 'report')
-_OF_RUNS = ('permuted', 'permute', 'network')
+_FLAGS_FOR_FILES = ('folds', 'clips', 'facts', 'report')
+_FLAGS_FOR_RUNS = ('permuted', 'permute', 'network')
 
 
-def main(words):
-  """Audits what the command line names; returns the exit status."""
-  given = flags.FLAGS
-  if len(words) > 1 or bool(words) == bool(given.predictions):
+def main(workdirs: list[str]) -> int:
+  """Audits what the command line names; returns the exit status.
+
+  Args:
+    workdirs: the positional arguments: one workdir, or none with
+      --predictions.
+  """
+  args = flags.FLAGS
+  if len(workdirs) > 1 or bool(workdirs) == bool(args.predictions):
     raise errors.UserError('name one workdir, or --predictions=FILE')
-  kind, others = ('a workdir', _OF_FILES) if words else ('files', _OF_RUNS)
-  for name in others:
-    if given[name].value:
+  kind, excluded = 'files', _FLAGS_FOR_RUNS
+  if workdirs:
+    kind, excluded = 'a workdir', _FLAGS_FOR_FILES
+  for name in excluded:
+    if args[name].value:
       raise errors.UserError(f'--{name} cannot go with an audit of {kind}')
-  if words:
-    permuted = given.permuted
-    if given.permute:
-      permuted = _permuted(pathlib.Path(words[0]))
-    seen = evidence.from_run(words[0], permuted=permuted)
-  else:
-    seen = evidence.from_files(
-      given.predictions,
-      folds=given.folds,
-      clips=given.clips,
-      told=given.facts,
-      report=given.report,
-    )
+  run = _evidence(workdirs, args)
   features = None
-  if given.features:
-    features = _features(given.features, seen)
-  elif given.network:
+  if args.features:
+    features = _features(args.features, run)
+  elif args.network:
     from mefnet_jax.explain import features as network
 
-    table = network.dense_features(pathlib.Path(words[0]))
-    features = np.stack([table[row['clip']] for row in evidence.rows(seen)])
-  found = audit.find(seen, features)
-  print(audit.to_text(seen, found))
-  if given.out:
-    files.write_json(given.out, found)
+    table = network.dense_features(pathlib.Path(workdirs[0]))
+    features = np.stack([table[row['clip']] for row in evidence.clip_rows(run)])
+  found = audit.find(run, features)
+  print(audit.to_text(run, found))
+  if args.out:
+    files.write_json(args.out, found)
   return LEAKS_FOUND if found['leaks'] else 0
 
 
+def _evidence(workdirs, args):
+  """The evidence that the command line names."""
+  if not workdirs:
+    return evidence.from_files(
+      args.predictions,
+      folds=args.folds,
+      clips=args.clips,
+      facts=args.facts,
+      report=args.report,
+    )
+  permuted = args.permuted
+  if args.permute:
+    permuted = _permuted(pathlib.Path(workdirs[0]))
+  return evidence.from_run(workdirs[0], permuted=permuted)
+
+
 def _permuted(workdir):
-  """Trains the run with permuted labels in workdir/permuted, or goes on."""
+  """Trains, or resumes, the run with permuted labels in workdir/permuted."""
   import rich.console
 
   from mefnet_jax import protocol
@@ -80,25 +91,29 @@ def _permuted(workdir):
   return control
 
 
-def _features(path, seen):
-  """(N, D) of a CSV file: clip, then numbers; in the order of the clips."""
-  names = [row['clip'] for row in evidence.rows(seen)]
+def _features(path, run):
+  """Reads (N, D) features from a CSV file, in the order of the run's clips."""
+  names = [row['clip'] for row in evidence.clip_rows(run)]
   table = {row['clip']: row for _, row in csv_table.filled(path, ['clip'])}
-  lacking = [name for name in names if name not in table]
-  if lacking:
-    raise errors.UserError(f'{path}: missing clip: {", ".join(lacking[:5])}')
+  missing = [name for name in names if name not in table]
+  if missing:
+    raise errors.UserError(f'{path}: missing clip: {", ".join(missing[:5])}')
   try:
-    found_ND = np.array(
+    features_ND = np.array(
       [
         [float(x) for key, x in table[name].items() if key != 'clip']
         for name in names
       ]
     )
   except ValueError as error:
-    raise errors.UserError(f'{path}: no number ({error})') from error
-  if not found_ND.size or not np.isfinite(found_ND).all():
-    raise errors.UserError(f'{path}: no column of finite numbers beside clip')
-  return found_ND
+    raise errors.UserError(
+      f'{path}: a feature is not a number ({error})'
+    ) from error
+  if not features_ND.size or not np.isfinite(features_ND).all():
+    raise errors.UserError(
+      f'{path}: needs columns of finite numbers beside the column clip'
+    )
+  return features_ND
 
 
 def _define():

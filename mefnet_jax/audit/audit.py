@@ -1,91 +1,101 @@
-"""Looks for every kind of leak that the evidence lets one judge."""
+"""Looks for every kind of leak that the available evidence can reveal."""
 
 import numpy as np
 
 from mefnet_jax.audit import checks, evidence, probes, reported
 from mefnet_jax.runs import clean, predictions
 
-_MOST_PROBED = 5000  # clips: a probe compares each with all others
+_MOST_PROBED = 5000  # clips, because a probe compares each with all others
 
 
-def find(seen: evidence.Evidence, features: np.ndarray | None = None) -> dict:
-  """The audit of a run, as it stands in report.json.
+def find(run: evidence.Evidence, features: np.ndarray | None = None) -> dict:
+  """Audits a run; the result is the 'audit' of report.json.
 
   Args:
-    seen: the evidence.
-    features: (`evidence.rows`, D) for the probes; by default their marks.
+    run: the evidence on the run.
+    features: (N, D) for the probes, in the order of `evidence.clip_rows`; by
+      default the perceptual hashes of the clips.
 
   Returns:
-    leaks: 'kind: what' each; kinds: those found; checked: kinds that the
-    evidence lets one judge; not_checked: other kinds to what is lacking;
-    probes: of `probes`, where there are features.
+    leaks: one 'kind: description' each; kinds: the kinds that were found;
+    checked: the kinds that could be checked; not_checked: the others, each
+    with the evidence that is missing; probes: the results of `probes`, if
+    there are features.
   """
-  found, lacking = [], {}
-  for kind, (check, needs) in checks.KINDS.items():
-    said = [f'{kind}: {what}' for what in check(seen)]
-    found += [(kind, what) for what in said]
-    if not said and not checks.has_evidence(seen, needs):
-      lacking[kind] = needs
-  checked = [kind for kind in checks.KINDS if kind not in lacking]
-  for name in reported.unknown(seen.report):
-    lacking[f'reported {name}'] = 'it is no score of predictions by that name'
+  leaks, kinds, missing = [], [], {}
+  for kind, (check, required) in checks.KINDS.items():
+    descriptions = list(check(run))
+    leaks += [f'{kind}: {text}' for text in descriptions]
+    if descriptions:
+      kinds.append(kind)
+    elif not checks.has_evidence(run, required):
+      missing[kind] = required
+  checked = [kind for kind in checks.KINDS if kind not in missing]
+  for name in reported.unknown(run.report):
+    missing[f'reported {name}'] = 'it is no score of predictions by that name'
   return {
-    'leaks': [what for _, what in found],
-    'kinds': list(dict.fromkeys(kind for kind, _ in found)),
+    'leaks': leaks,
+    'kinds': kinds,
     'checked': checked,
-    'not_checked': lacking,
-    'probes': _probes(seen, features),
+    'not_checked': missing,
+    'probes': _probes(run, features),
   }
 
 
-def to_text(seen: evidence.Evidence, audit: dict) -> str:
-  """An audit in lines for the terminal."""
+def to_text(run: evidence.Evidence, audit: dict) -> str:
+  """Formats an audit for the terminal.
+
+  Args:
+    run: the evidence that was audited.
+    audit: the return value of `find`.
+  """
   count = len(audit['kinds'])
-  head = (
-    f'{count} kind{"s" * (count != 1)} of leak found'
-    if count
-    else ('no leak found')
-  )
-  said = [f'{seen.made.path}: {head}, {len(audit["checked"])} looked for']
-  said += [f'LEAK  {what}' for what in audit['leaks']]
-  if seen.assumed:
-    said.append('note  no folds given: each fold is taken to train on the rest')
-  odd = predictions.improbable(seen.made)
+  head = 'no leak found'
+  if count:
+    head = f'{count} kind{"s" * (count != 1)} of leak found'
+  checked = len(audit['checked'])
+  lines = [f'{run.predictions.path}: {head}, {checked} kinds checked']
+  lines += [f'LEAK  {leak}' for leak in audit['leaks']]
+  if run.assumed:
+    lines.append(
+      'note  no folds given: each fold is assumed to train on all other clips'
+    )
+  odd = predictions.not_most_probable(run.predictions)
   if odd:
-    said.append(
+    lines.append(
       f'note  predicted is not the most probable class of {len(odd)} clips: '
       f'{", ".join(odd[:3])}'
     )
-  said += [
-    f'note  not checked: {kind} (lacks: {needs})'
-    for kind, needs in audit['not_checked'].items()
+  lines += [
+    f'note  not checked: {kind} (missing: {required})'
+    for kind, required in audit['not_checked'].items()
   ]
-  said += [f'probe {line}' for line in probe_sentences(audit)]
-  return '\n'.join(map(clean.terminal, said))
+  lines += [f'probe {line}' for line in probe_sentences(audit)]
+  return '\n'.join(map(clean.terminal, lines))
 
 
 def probe_sentences(audit: dict) -> list[str]:
-  """What the probes found, a sentence each."""
-  said = []
+  """Describes the result of each probe of an audit in one sentence."""
+  sentences = []
   for name, x in audit['probes'].items():
     if name.startswith('who'):
-      said.append(
+      sentences.append(
         f'{name}: {x["balanced_accuracy"]:.0%} of the clips of {x["people"]} '
-        f'people go to the right person (mean over people; chance '
+        'people are attributed to the right person (mean over people; chance '
         f'{x["chance"]:.0%})'
       )
     else:
-      said.append(
+      sentences.append(
         f'{name}: permuted labels give a UAR of {x["permuted_mean"]:.3f} '
         f'[{x["permuted_low"]:.3f}, {x["permuted_high"]:.3f}] (chance '
         f'{x["chance"]:.3f}), the true ones {x["uar"]:.3f}, p = {x["p"]:.2f}'
       )
-  return said
+  return sentences
 
 
-def _probes(seen, features):
-  """Who the features show, and what the folds make of permuted labels."""
-  rows = evidence.rows(seen)
+def _probes(run, features):
+  """Probes for the identity of the subjects, and for leaks of the folds."""
+  rows = evidence.clip_rows(run)
   needed = {'subject'} if features is not None else {'subject', 'mark'}
   if not 4 <= len(rows) <= _MOST_PROBED:
     return {}
@@ -105,7 +115,7 @@ def _probes(seen, features):
       np.array(
         [
           [row['clip'] in fold[role] for row in rows]
-          for fold in seen.folds.values()
+          for fold in run.folds.values()
         ]
       )
       for role in ('train', 'test')

@@ -1,11 +1,11 @@
-"""The kinds of leak, what looks for each, and what it must know for that."""
+"""The kinds of leak, with the check for each and the evidence it requires."""
 
 import functools
 
 from mefnet_jax.audit import evidence, overlap, procedure, reported
 from mefnet_jax.runs import facts
 
-# Kind of leak: its check, and the evidence without which nothing is known.
+# Kind of leak: (check, name of the evidence that the check requires).
 KINDS = {
   'subject on both sides': (overlap.subject_on_both_sides, 'folds'),
   'one subject under two names': (overlap.subject_under_two_names, 'folds'),
@@ -44,23 +44,28 @@ KINDS = {
 }
 
 
-def has_evidence(seen: evidence.Evidence, needs: str) -> bool:
-  """Whether the evidence that a check needs, by its name in KINDS, is there."""
-  rows = list(seen.clips.values())
-  trained = any(fold['train'] for fold in seen.folds.values())
-  told = seen.told.keys() | seen.told.get('chosen', {}).keys()
-  told |= seen.told.get('fitted', {}).keys()
-  curves = any(row['split'] == 'held-out' for row in seen.history)
-  scored = bool(reported.known(seen.report))
+def has_evidence(run: evidence.Evidence, required: str) -> bool:
+  """Returns whether the run has the evidence of that name.
+
+  Args:
+    run: the evidence on the run.
+    required: a name of evidence in `KINDS`.
+  """
+  rows = list(run.clips.values())
+  trained = any(fold['train'] for fold in run.folds.values())
+  stated = run.facts.keys() | run.facts.get('chosen', {}).keys()
+  stated |= run.facts.get('fitted', {}).keys()
+  curves = any(row['split'] == 'held-out' for row in run.history)
+  scored = bool(reported.known(run.report))
   return {
     'clips': bool(rows),
     'folds': trained,
-    'folds file': trained and not seen.assumed,
+    'folds file': trained and not run.assumed,
     'sha256': trained and any(row.get('sha256') for row in rows),
     'mark': trained and any(row.get('mark') for row in rows),
-    'facts on epoch, or curves': 'epoch' in told or curves,
-    'report, or facts on scoring': scored or 'scoring' in told,
-    'permuted': bool(seen.permuted),
-    **{f'facts on {thing}': thing in told for thing in facts.FITTED},
-    'facts on hyper-parameters': 'hyper-parameters' in told,
-  }[needs]
+    'facts on epoch, or curves': 'epoch' in stated or curves,
+    'report, or facts on scoring': scored or 'scoring' in stated,
+    'permuted': bool(run.permuted),
+    **{f'facts on {thing}': thing in stated for thing in facts.FITTED},
+    'facts on hyper-parameters': 'hyper-parameters' in stated,
+  }[required]

@@ -1,8 +1,9 @@
-"""What an audit looks at: the files of a run, or what somebody sends of one."""
+"""The evidence for an audit: the files of a run, or those somebody sends."""
 
 import collections
 import collections.abc
 import dataclasses
+import os
 import pathlib
 import re
 from typing import Any
@@ -12,109 +13,133 @@ from mefnet_jax.preprocess import perceptual_hash
 from mefnet_jax.runs import (
   csv_table,
   errors,
-  facts,
   metrics_log,
   names,
   predictions,
 )
+from mefnet_jax.runs import facts as facts_file
 
-_CLIPS = ('clip',)
+Path = str | os.PathLike[str]
+
+
+Path = str | os.PathLike[str]
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
 class Evidence:
-  """All that is known of a run; an audit skips what is not.
+  """Everything that is known about a run; missing parts are empty.
 
-  folds: {fold: {role: {clip: subject}}}; assumed where no file says it.
-  clips: rows of clips.csv by clip, in the file's order; {} if not given.
-  told: as in facts.json. report: as in report.json. history: rows of
-  metrics.jsonl. permuted: report.json of the run with permuted labels.
+  Attributes:
+    predictions: of its held-out clips.
+    folds: as `folds_file.read` returns them.
+    assumed: whether the folds are assumed, because no file lists them.
+    clips: the rows of clips.csv by clip, in the order of the file.
+    facts: the content of facts.json.
+    report: the content of report.json.
+    history: the rows of metrics.jsonl.
+    permuted: the content of report.json of the run with permuted labels.
   """
 
-  made: predictions.Predictions
-  folds: dict[str, dict[str, dict[str, str]]]
+  predictions: predictions.Predictions
+  folds: folds_file.Table
   assumed: bool = False
   clips: dict[str, dict[str, str]] = dataclasses.field(default_factory=dict)
-  told: dict[str, Any] = dataclasses.field(default_factory=dict)
+  facts: dict[str, Any] = dataclasses.field(default_factory=dict)
   report: dict[str, Any] = dataclasses.field(default_factory=dict)
   history: list[dict[str, Any]] = dataclasses.field(default_factory=list)
   permuted: dict[str, Any] = dataclasses.field(default_factory=dict)
 
 
-def from_run(workdir, *, report=None, permuted='') -> Evidence:
-  """The evidence that a run left in its workdir.
+def from_run(
+  workdir: Path, *, report: dict[str, Any] | None = None, permuted: Path = ''
+) -> Evidence:
+  """Reads the evidence that a run left in its workdir.
 
   Args:
     workdir: of the run.
-    report: what report.json will say, where it is not written yet.
+    report: the content of report.json, if it is not written yet.
     permuted: workdir of the same run with permuted labels, if there is one.
 
   Raises:
-    UserError: a file is missing, damaged, or does not fit the others.
+    UserError: a file is missing or damaged, or contradicts another one.
   """
   workdir = pathlib.Path(workdir)
   if not workdir.is_dir():
     raise errors.UserError(f'{workdir}: no such folder: name a run')
-  given = {
+  paths = {
     name: workdir / file if (workdir / file).exists() else ''
     for name, file in (
       ('folds', 'folds.csv'),
       ('clips', 'clips.csv'),
-      ('told', 'facts.json'),
+      ('facts', 'facts.json'),
     )
   }
-  found = from_files(workdir / 'predictions.csv', **given)
+  found = from_files(workdir / 'predictions.csv', **paths)
   path = workdir / 'report.json'
   if report is None:
-    report = facts.scores(path) if path.exists() else {}
+    report = facts_file.scores(path) if path.exists() else {}
   control = pathlib.Path(permuted) / 'report.json'
   return dataclasses.replace(
     found,
     report=report,
     history=metrics_log.read(workdir),
-    permuted=facts.scores(control, permuted=True) if permuted else {},
+    permuted=facts_file.scores(control, permuted=True) if permuted else {},
   )
 
 
-def from_files(made, *, folds='', clips='', told='', report='') -> Evidence:
-  """The evidence of a predictions.csv and what else there is of a run.
+def from_files(
+  path: Path,
+  *,
+  folds: Path = '',
+  clips: Path = '',
+  facts: Path = '',
+  report: Path = '',
+) -> Evidence:
+  """Reads the evidence from a predictions.csv and further files of a run.
 
-  Without `folds` each fold is taken to train on all clips that it does not
-  test, as in a cross-validation.
+  Args:
+    path: of predictions.csv.
+    folds: of folds.csv. Without it each fold is assumed to train on all clips
+      that it does not test, as in a cross-validation.
+    clips: of clips.csv.
+    facts: of facts.json.
+    report: of report.json.
 
   Raises:
-    UserError: a file cannot be read or means nothing, the predictions lack a
-      clip that the folds test or have one that they do not name, the folds of
-      two files have other names, or their labels are not the same.
+    UserError: a file cannot be read or is invalid, the predictions lack a clip
+      that the folds test or hold one that the folds do not list, or two files
+      disagree on the names of folds or on a label.
   """
-  made = predictions.read(made)
-  split = _folds(folds, made) if folds else _assumed(made)
-  predictions.check(
-    made, _clips_of(split, 'test'), _clips_of(split, *folds_file.ROLES)
+  predicted = predictions.read(path)
+  split = _folds(folds, predicted) if folds else _assumed_folds(predicted)
+  predictions.check_clips(
+    predicted, _clips_of(split, 'test'), _clips_of(split, *folds_file.ROLES)
   )
   return Evidence(
-    made=made,
+    predictions=predicted,
     folds=split,
     assumed=not folds,
-    clips=_clips(clips, made) if clips else {},
-    told=facts.read(told, split) if told else {},
-    report=facts.scores(report) if report else {},
+    clips=_clips(clips, predicted) if clips else {},
+    facts=facts_file.read(facts, split) if facts else {},
+    report=facts_file.scores(report) if report else {},
   )
 
 
-def rows(seen: Evidence) -> list[dict[str, str]]:
-  """All clips: rows of clips.csv, what they lack taken from the predictions;
-  the predicted clips where there is no such file."""
-  made = seen.made
+def clip_rows(run: Evidence) -> list[dict[str, str]]:
+  """Returns the rows of clips.csv, completed from the predictions.
+
+  Without a clips.csv they are the predicted clips with subject and label.
+  """
+  predicted = run.predictions
   known = {
-    clip: {'clip': clip, 'subject': who, 'label': made.classes[label]}
+    clip: {'clip': clip, 'subject': who, 'label': predicted.classes[label]}
     for clip, who, label in zip(
-      made.clip, made.subject, made.label, strict=True
+      predicted.clip, predicted.subject, predicted.label, strict=True
     )
   }
   return [
     known.get(clip, {}) | {key: x for key, x in row.items() if x}
-    for clip, row in (seen.clips or known).items()
+    for clip, row in (run.clips or known).items()
   ]
 
 
@@ -124,28 +149,30 @@ def _clips_of(split, *roles):
   }
 
 
-def _folds(path, made):
-  """The folds of a file, clips and folds called as in the predictions.
+def _folds(path, predicted):
+  """Reads folds.csv, with clips and folds named as in the predictions.
 
   Raises:
-    UserError: the two files call their folds by other names.
+    UserError: the two files name their folds differently.
   """
   found = folds_file.read(path)
-  called = predictions.renamed(list(found), list(dict.fromkeys(made.fold)))
-  unknown = sorted(set(made.fold) - set(called))
+  called = predictions.renamed(list(found), list(dict.fromkeys(predicted.fold)))
+  unknown = sorted(set(predicted.fold) - set(called))
   unused = sorted(
     name
     for name, fold in zip(called, found.values(), strict=True)
-    if fold['test'] and name not in set(made.fold)
+    if fold['test'] and name not in set(predicted.fold)
   )
   if unknown and unused:
     raise errors.UserError(
-      f'{path}: folds are named otherwise than in {made.path}: '
-      f'{", ".join(unused[:5])} here, {", ".join(unknown[:5])} there; write '
-      'both alike (spreadsheets make 6 of 006)'
+      f'{path}: folds are named otherwise than in {predicted.path}: '
+      f'{", ".join(unused[:5])} here, {", ".join(unknown[:5])} there; use the '
+      'same names (spreadsheets turn 006 into 6)'
     )
   clips = list(_clips_of(found, *folds_file.ROLES))
-  same = dict(zip(clips, predictions.renamed(clips, made.clip), strict=True))
+  same = dict(
+    zip(clips, predictions.renamed(clips, predicted.clip), strict=True)
+  )
   return {
     name: {
       role: {same[clip]: who for clip, who in side.items()}
@@ -156,7 +183,7 @@ def _folds(path, made):
 
 
 class _Others(collections.abc.Mapping):
-  """{clip: subject} of all clips but those that a fold tests; no copy."""
+  """A view {clip: subject} of all clips except those that a fold tests."""
 
   def __init__(self, everyone, tested):
     self._everyone, self._tested = everyone, tested
@@ -173,11 +200,13 @@ class _Others(collections.abc.Mapping):
     return len(self._everyone) - len(self._tested)
 
 
-def _assumed(made):
-  """Each fold of the predictions trains on all that it does not test."""
-  everyone = dict(zip(made.clip, made.subject, strict=True))
+def _assumed_folds(predicted):
+  """Folds that train on all predicted clips that they do not test."""
+  everyone = dict(zip(predicted.clip, predicted.subject, strict=True))
   tested = collections.defaultdict(dict)
-  for clip, who, fold in zip(made.clip, made.subject, made.fold, strict=True):
+  for clip, who, fold in zip(
+    predicted.clip, predicted.subject, predicted.fold, strict=True
+  ):
     tested[fold][clip] = who
   return {
     name: {'train': _Others(everyone, own), 'validation': {}, 'test': own}
@@ -185,14 +214,14 @@ def _assumed(made):
   }
 
 
-def _clips(path, made):
-  """Rows by clip; the predicted ones must be among them, once, and alike."""
-  rows = [row for _, row in csv_table.filled(path, _CLIPS)]
-  called = predictions.renamed([row['clip'] for row in rows], made.clip)
+def _clips(path, predicted):
+  """Rows of clips.csv by clip, checked against the predictions."""
+  rows = [row for _, row in csv_table.filled(path, ['clip'])]
+  called = predictions.renamed([row['clip'] for row in rows], predicted.clip)
   rows = [row | {'clip': clip} for row, clip in zip(rows, called, strict=True)]
   count = collections.Counter(called)
-  true = dict(zip(made.clip, made.label, strict=True))
-  keys = [names.label_key(name) for name in made.classes]
+  true = dict(zip(predicted.clip, predicted.label, strict=True))
+  keys = [names.label_key(name) for name in predicted.classes]
   other = [
     row['clip']
     for row in rows
@@ -204,17 +233,17 @@ def _clips(path, made):
     (sorted(clip for clip in count if count[clip] > 1), 'doubled clip'),
     (sorted(true.keys() - count.keys()), 'missing clip'),
     (
-      [row['clip'] for row in rows if not _is_mark(row.get('mark'))],
+      [row['clip'] for row in rows if not _is_hash(row.get('mark'))],
       f'a mark is {perceptual_hash.DIGITS} hex digits, or empty; at clip',
     ),
-    (other, f'another label than in {made.path}, at clip'),
+    (other, f'another label than in {predicted.path}, at clip'),
   ):
     if wrong:
       raise errors.UserError(f'{path}: {what}: {", ".join(wrong[:5])}')
   return {row['clip']: row for row in rows}
 
 
-def _is_mark(text):
+def _is_hash(text):
   return not text or bool(
     re.fullmatch(rf'[0-9a-f]{{{perceptual_hash.DIGITS}}}', text)
   )

@@ -1,65 +1,69 @@
-"""Who, and which clips, are on both sides of a fold.
+"""Checks for people and clips that are both trained on and tested.
 
-A check takes `evidence.Evidence` and yields what it found, in words that name
-the fold and the clips.
+Each check takes the evidence on a run and yields one description per finding,
+which names the fold and the clips.
 """
 
 import collections
 import heapq
 import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from mefnet_jax.audit import evidence
 from mefnet_jax.preprocess import perceptual_hash
 from mefnet_jax.runs import names
 
-_NAMED = 3
-_MOST_PAIRS = 2_000_000  # that are looked at: thousands of copies make more
+_MOST_NAMED = 3  # names in one description; the others are counted
+_MOST_PAIRS = 2_000_000  # limits the work for thousands of copies
 
 
-def subject_on_both_sides(seen: evidence.Evidence) -> Iterator[str]:
-  """A person is trained on and tested."""
-  who = _names(seen)
-  for name, learnt, tested in _sides(seen):
+def subject_on_both_sides(run: evidence.Evidence) -> Iterator[str]:
+  """Yields the people of each fold who are both trained on and tested."""
+  who = _subject_names(run)
+  for name, learnt, tested in _train_and_test(run):
     both = sorted(_people(learnt, who) & _people(tested, who))
     if both:
-      yield f'{name}: {named(both, "subject")}'
+      yield f'{name}: {count_and_name(both, "subject")}'
 
 
-def subject_under_two_names(seen: evidence.Evidence) -> Iterator[str]:
-  """'s1' is trained on and 'S01' is tested, or the files disagree."""
-  who = _names(seen)
-  for name, learnt, tested in _sides(seen):
+def subject_under_two_names(run: evidence.Evidence) -> Iterator[str]:
+  """Yields people who occur under two names.
+
+  For example 's1' is trained on and 'S01' is tested, or two files name
+  different people for one clip.
+  """
+  who = _subject_names(run)
+  for name, learnt, tested in _train_and_test(run):
     people = _people(learnt, who)
-    known = {_plain(person): person for person in people}
+    known = {_normalised(person): person for person in people}
     pairs = {
-      f'{known[_plain(person)]} and {person}'
+      f'{known[_normalised(person)]} and {person}'
       for person in _people(tested, who) - people
-      if _plain(person) in known
+      if _normalised(person) in known
     }
     if pairs:
-      yield f'{name}: {named(sorted(pairs), "pair")}'
+      yield f'{name}: {count_and_name(sorted(pairs), "pair")}'
   torn = [
     f'{clip} ({", ".join(sorted(called))})'
     for clip, called in sorted(who.items())
-    if len(set(map(_plain, called))) > 1
+    if len(set(map(_normalised, called))) > 1
   ]
   if torn:
-    yield f'the files name two people for {named(torn, "clip")}'
+    yield f'the files name two people for {count_and_name(torn, "clip")}'
 
 
-def clip_on_both_sides(seen: evidence.Evidence) -> Iterator[str]:
-  """The same clip is trained on and tested."""
-  for name, learnt, tested in _sides(seen):
+def clip_on_both_sides(run: evidence.Evidence) -> Iterator[str]:
+  """Yields the clips of each fold that are both trained on and tested."""
+  for name, learnt, tested in _train_and_test(run):
     both = sorted(set(learnt) & set(tested))
     if both:
-      yield f'{name}: {named(both, "clip")}'
+      yield f'{name}: {count_and_name(both, "clip")}'
 
 
-def test_clip_for_validation(seen: evidence.Evidence) -> Iterator[str]:
-  """A tested clip, or its person, is among those that choose something."""
-  for name, fold in seen.folds.items():
+def test_clip_for_validation(run: evidence.Evidence) -> Iterator[str]:
+  """Yields validation clips that are tested, or show a tested person."""
+  for name, fold in run.folds.items():
     who = set(fold['test'].values()) - {''}
     both = sorted(
       clip
@@ -67,40 +71,40 @@ def test_clip_for_validation(seen: evidence.Evidence) -> Iterator[str]:
       if clip in fold['test'] or subject in who
     )
     if both:
-      yield f'{name}: {named(both, "clip")}'
+      yield f'{name}: {count_and_name(both, "clip")}'
 
 
-def identical_clips(seen: evidence.Evidence) -> Iterator[str]:
-  """Clips of different names and the same pixels on both sides."""
+def identical_clips(run: evidence.Evidence) -> Iterator[str]:
+  """Yields identical clips under different names on both sides of a fold."""
   digests = {
-    clip: row['sha256'] for clip, row in seen.clips.items() if row.get('sha256')
+    clip: row['sha256'] for clip, row in run.clips.items() if row.get('sha256')
   }
-  for name, learnt, tested in _sides(seen):
+  for name, learnt, tested in _train_and_test(run):
     sides = _grouped(learnt, digests), _grouped(tested, digests)
     both = sides[0].keys() & sides[1].keys()
     count = sum(_pairs(sides[0][x], sides[1][x]) for x in both)
     if count:
       shown = heapq.nsmallest(
-        _NAMED,
+        _MOST_NAMED,
         (
           f'{a} and {b}'
           for x in both
-          for a in heapq.nsmallest(_NAMED + 1, sides[0][x])
-          for b in heapq.nsmallest(_NAMED + 1, sides[1][x])
+          for a in heapq.nsmallest(_MOST_NAMED + 1, sides[0][x])
+          for b in heapq.nsmallest(_MOST_NAMED + 1, sides[1][x])
           if a != b
         ),
       )
-      yield f'{name}: {named(shown, "pair", count)}'
+      yield f'{name}: {count_and_name(shown, "pair", count)}'
 
 
-def near_identical_clips(seen: evidence.Evidence) -> Iterator[str]:
-  """Clips of different names that are one recording, on both sides."""
-  rows = [row for row in seen.clips.values() if row.get('mark')]
+def near_identical_clips(run: evidence.Evidence) -> Iterator[str]:
+  """Yields clips on both sides of a fold that come from one recording."""
+  rows = [row for row in run.clips.values() if row.get('mark')]
   if not rows:
     return
   digests = {row['clip']: row.get('sha256') for row in rows}
   folds = collections.defaultdict(list)  # that test a clip
-  for name, _, tested in _sides(seen):
+  for name, _, tested in _train_and_test(run):
     for clip in tested:
       folds[clip].append(name)
   found = collections.defaultdict(set)
@@ -108,36 +112,46 @@ def near_identical_clips(seen: evidence.Evidence) -> Iterator[str]:
     if digests[learnt] and digests[learnt] == digests[tested]:
       continue
     for name in folds[tested]:
-      if learnt in seen.folds[name]['train']:
+      if learnt in run.folds[name]['train']:
         found[name].add(f'{learnt} and {tested}')
-  for name in seen.folds:
+  for name in run.folds:
     if found[name]:
-      yield f'{name}: {named(sorted(found[name]), "pair")}'
+      yield f'{name}: {count_and_name(sorted(found[name]), "pair")}'
 
 
-def named(shown, what, count=None):
-  """'3 clips: a, b, c', and no more than a few of many."""
+def count_and_name(
+  shown: Sequence[str], what: str, count: int | None = None
+) -> str:
+  """Counts names and lists the first few: '4 clips: a, b, c, ... and 1 more'.
+
+  Args:
+    shown: the names, or the first few of them.
+    what: a noun in the singular.
+    count: of all names; by default of `shown`.
+  """
   count = len(shown) if count is None else count
   plural = {'class': 'classes'}.get(what, what + 's')
   head = f'{count} {what if count == 1 else plural}: '
-  more = f', ... and {count - _NAMED} more' * (count > _NAMED)
-  return head + ', '.join(shown[:_NAMED]) + more
+  more = f', ... and {count - _MOST_NAMED} more' * (count > _MOST_NAMED)
+  return head + ', '.join(shown[:_MOST_NAMED]) + more
 
 
-def _sides(seen):
+def _train_and_test(run):
   """(fold, clips it learns from, clips it tests), each clip: subject."""
-  for name, fold in seen.folds.items():
+  for name, fold in run.folds.items():
     yield name, fold['train'], fold['test']
 
 
-def _names(seen):
-  """Clip to all that the files call its person."""
+def _subject_names(run):
+  """All names that the files give to the person of each clip."""
   found = collections.defaultdict(set)
-  for clip, who in zip(seen.made.clip, seen.made.subject, strict=True):
+  for clip, who in zip(
+    run.predictions.clip, run.predictions.subject, strict=True
+  ):
     found[clip].add(who)
-  for clip, row in seen.clips.items():
+  for clip, row in run.clips.items():
     found[clip].add(row.get('subject', ''))
-  for fold in seen.folds.values():
+  for fold in run.folds.values():
     for side in fold.values():
       for clip, who in side.items():
         found[clip].add(who)
@@ -145,19 +159,19 @@ def _names(seen):
 
 
 def _people(clips, who):
-  """All names of the people of these clips."""
+  """All names of the people in these clips."""
   return set().union(*(who[clip] for clip in clips))
 
 
-def _plain(name):
-  """A subject's name without case, marks and leading zeros."""
+def _normalised(name):
+  """A subject's name without case, punctuation and leading zeros."""
   plain = names.label_key(name)
   words = re.findall(r'\d+|[^\W\d_]+', plain)
   return tuple(int(x) if x.isdecimal() else x for x in words) or plain
 
 
 def _grouped(clips, digests):
-  """Digest to those of these clips that have it."""
+  """The clips with each digest."""
   found = collections.defaultdict(set)
   for clip in clips:
     if clip in digests:
@@ -166,12 +180,12 @@ def _grouped(clips, digests):
 
 
 def _pairs(learnt, tested):
-  """How many pairs of two different clips there are, one of each side."""
+  """The number of pairs of different clips, one of each side."""
   return len(learnt) * len(tested) - len(learnt & tested)
 
 
 def _near(rows):
-  """(clip, clip) of one recording by their marks, in both orders."""
+  """Yields pairs of clips of one recording by their hashes, in both orders."""
   clips = collections.defaultdict(list)
   for row in rows:
     clips[row['mark']].append(row['clip'])

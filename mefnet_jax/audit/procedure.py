@@ -1,7 +1,7 @@
-"""Ways in which a held-out clip, or its person, reaches a score.
+"""Checks for procedures that let held-out clips influence a score.
 
-A check, one for each way, takes `evidence.Evidence` and yields what it found,
-in words that name the fold and the clips; nothing where nothing is known.
+Each check takes the evidence on a run and yields one description per finding,
+which names the fold and the clips; without evidence it yields nothing.
 """
 
 import collections
@@ -12,60 +12,72 @@ import numpy as np
 from mefnet_jax.audit import evidence, overlap, reported
 from mefnet_jax.runs import facts
 
-_CLOSE = 1e-3  # scores are often rounded to three digits
+_TOLERANCE = 1e-3  # scores are often rounded to three digits
 
 
-def scored_without_being_held_out(seen: evidence.Evidence) -> Iterator[str]:
-  """A clip's prediction comes from a fold that does not test it."""
-  rows = zip(seen.made.clip, seen.made.fold, strict=True)
+def scored_without_being_held_out(run: evidence.Evidence) -> Iterator[str]:
+  """Yields clips whose prediction comes from a fold that does not test them."""
+  rows = zip(run.predictions.clip, run.predictions.fold, strict=True)
   wrong = [
     f'{clip} by {fold}'
     for clip, fold in rows
-    if clip not in seen.folds.get(fold, {'test': ()})['test']
+    if clip not in run.folds.get(fold, {'test': ()})['test']
   ]
   if wrong:
-    yield overlap.named(wrong, 'clip')
+    yield overlap.count_and_name(wrong, 'clip')
 
 
-def fitted_on_held_out(seen: evidence.Evidence, thing: str) -> Iterator[str]:
-  """A statistic was computed from clips that it is then tested on."""
-  fact = seen.told.get('fitted', {}).get(thing, {})
+def fitted_on_held_out(run: evidence.Evidence, thing: str) -> Iterator[str]:
+  """Yields statistics that were computed from held-out clips.
+
+  Args:
+    run: the evidence on the run.
+    thing: one of `facts.FITTED`.
+  """
+  fact = run.facts.get('fitted', {}).get(thing, {})
   on = fact.get('on')
   if on in ('everything', 'held-out'):
     yield f'fitted on {on}'
   for name, clips in on.items() if isinstance(on, dict) else ():
-    both = sorted(set(clips) & set(seen.folds.get(name, {}).get('test', ())))
+    both = sorted(set(clips) & set(run.folds.get(name, {}).get('test', ())))
     if both:
-      yield f'{name}: {overlap.named(both, "clip")}'
+      yield f'{name}: {overlap.count_and_name(both, "clip")}'
   if thing == 'class weights':
-    yield from _weights(seen, fact.get('values', {}))
+    yield from _weights(run, fact.get('values', {}))
 
 
-def chosen_on_held_out(seen: evidence.Evidence, what: str) -> Iterator[str]:
-  """The epoch, or a setting, was chosen by the score that is reported."""
-  chosen = seen.told.get('chosen', {}).get(what)
+def chosen_on_held_out(run: evidence.Evidence, what: str) -> Iterator[str]:
+  """Yields a finding if the reported score itself chose something.
+
+  Args:
+    run: the evidence on the run.
+    what: one of `facts.CHOSEN`.
+  """
+  chosen = run.facts.get('chosen', {}).get(what)
   if chosen in ('held-out', 'test', 'oracle'):
     yield 'chosen by the score of the held-out clips'
-  elif what == 'epoch' and seen.report.get('selection') == 'oracle':
+  elif what == 'epoch' and run.report.get('selection') == 'oracle':
     yield 'the report says selection oracle'
   elif what == 'epoch' and chosen != 'validation':
-    yield from _best_epochs(seen)
+    yield from _best_epochs(run)
 
 
-def folds_averaged(seen: evidence.Evidence) -> Iterator[str]:
-  """The reported scores are means over folds, not scores of the pool."""
-  if seen.told.get('scoring') == 'averaged':
+def folds_averaged(run: evidence.Evidence) -> Iterator[str]:
+  """Yields reported scores that differ from those of the pooled predictions."""
+  if run.facts.get('scoring') == 'averaged':
     yield 'the facts say so'
-  yield from reported.wrong(seen)
+  yield from reported.wrong(run)
 
 
-def labels_follow_files(seen: evidence.Evidence) -> Iterator[str]:
+def labels_follow_files(run: evidence.Evidence) -> Iterator[str]:
   """Each class is one block in the order of the files, which clips.csv keeps;
   predictions may come in any order."""
-  label = [row.get('label', '') for row in seen.clips.values()]
+  label = [row.get('label', '') for row in run.clips.values()]
   if not all(label):
-    known = dict(zip(seen.made.clip, seen.made.label.tolist(), strict=True))
-    label = [known.get(clip) for clip in seen.clips]
+    known = dict(
+      zip(run.predictions.clip, run.predictions.label.tolist(), strict=True)
+    )
+    label = [known.get(clip) for clip in run.clips]
   classes = len(set(label))
   blocks = 1 + sum(a != b for a, b in zip(label, label[1:], strict=False))
   if classes > 1 and len(label) >= 4 * classes and blocks == classes:
@@ -75,57 +87,59 @@ def labels_follow_files(seen: evidence.Evidence) -> Iterator[str]:
     )
 
 
-def permuted_labels_learnt(seen: evidence.Evidence) -> Iterator[str]:
-  """A run with permuted labels scores above chance."""
-  bounds = seen.permuted.get('intervals', {}).get('uar')
-  chance = seen.permuted.get('baseline', {}).get('chance_uar')
+def permuted_labels_learnt(run: evidence.Evidence) -> Iterator[str]:
+  """Yields a finding if the run with permuted labels scores above chance."""
+  bounds = run.permuted.get('intervals', {}).get('uar')
+  chance = run.permuted.get('baseline', {}).get('chance_uar')
   if bounds and chance is not None and bounds[0] > chance:
     yield (
-      f'UAR {seen.permuted["metrics"]["uar"]:.3f} [{bounds[0]:.3f}, '
+      f'UAR {run.permuted["metrics"]["uar"]:.3f} [{bounds[0]:.3f}, '
       f'{bounds[1]:.3f}] with permuted labels, chance {chance:.3f}'
     )
 
 
-def _weights(seen, values):
-  """Class weights that are those of all clips, not of the training clips."""
-  label = {clip: row.get('label') for clip, row in seen.clips.items()}
-  for name, said in values.items():
-    fold = seen.folds.get(name)
+def _weights(run, values):
+  """Class weights that do not follow from the fold's training clips alone."""
+  label = {clip: row.get('label') for clip, row in run.clips.items()}
+  for name, stated in values.items():
+    fold = run.folds.get(name)
     if fold and all(
       label.get(clip) for clip in [*fold['train'], *fold['test']]
     ):
       fair = _inverse([label[clip] for clip in fold['train']])
-      off = {c for c in said if abs(said[c] - fair.get(c, 0)) > _CLOSE}
+      off = {
+        c for c, w in stated.items() if abs(w - fair.get(c, 0)) > _TOLERANCE
+      }
       if off:
         yield (
           f'{name}: weights not those of its training clips: '
-          f'{overlap.named(sorted(off), "class")}'
+          f'{overlap.count_and_name(sorted(off), "class")}'
         )
 
 
 def _inverse(labels):
-  """Inverse frequency of each class, with mean 1 over the clips."""
+  """Inverse frequency of each class, with a mean of 1 over the clips."""
   count = collections.Counter(labels)
   return {c: len(labels) / (len(count) * n) for c, n in count.items()}
 
 
-def _best_epochs(seen):
-  """Folds whose scores are their best epoch's though the last one's differ."""
-  rows = [row for row in seen.history if row.get('split') == 'held-out']
+def _best_epochs(run):
+  """Folds that are scored at their best epoch, not at their last one."""
+  rows = [row for row in run.history if row.get('split') == 'held-out']
   if not rows or len({row.get('seed', 0) for row in rows}) > 1:
     return
-  right = seen.made.label == seen.made.predicted
-  fold, moved = np.array(seen.made.fold), []
+  right = run.predictions.label == run.predictions.predicted
+  fold, moved = np.array(run.predictions.fold), []
   for name in np.unique(fold):
     curve = [row.get('accuracy') for row in rows if row['fold'] == name]
-    curve = [x for x in curve if facts.number(x)]
+    curve = [x for x in curve if facts.is_number(x)]
     score = right[fold == name].mean()
-    if not curve or score < max(curve) - _CLOSE:
+    if not curve or score < max(curve) - _TOLERANCE:
       return
-    if score > curve[-1] + _CLOSE:
+    if score > curve[-1] + _TOLERANCE:
       moved.append(str(name))
   if moved:
     yield (
       'every fold is scored at its best epoch, and it is not the last of '
-      f'{overlap.named(moved, "fold")}'
+      f'{overlap.count_and_name(moved, "fold")}'
     )

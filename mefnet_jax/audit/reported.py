@@ -1,7 +1,7 @@
-"""Scores as somebody reports them, held against what the predictions give.
+"""Compares reported scores with those of the predictions.
 
-Reports name one score in many ways, in shares or per cent, with as many digits
-as they like, and leave absent classes out or not: none of that is a mistake.
+Reports use many names for one score, give shares or per cent, round to any
+number of digits, and include absent classes or not; none of this is an error.
 """
 
 import decimal
@@ -14,10 +14,10 @@ import numpy as np
 from mefnet_jax.audit import evidence
 from mefnet_jax.evaluation import metrics
 
-_CLOSE = 1e-3  # scores are often rounded to three digits
+_TOLERANCE = 1e-3  # scores are often rounded to three digits
 _AROUND = re.compile(r'^(test|pooled|overall|final)|(score|percent|pct|value)$')
-# What a score is called, without case and marks, to the definitions that may
-# be meant by it (`_definitions`).
+# The names of each score, without case and punctuation. A name may stand for
+# several definitions, see `_definitions`.
 _MACRO = {
   'accuracy': 'acc accuracy war weightedaveragerecall weightedrecall '
   'recallweighted microf1 f1micro microaccuracy top1 top1accuracy '
@@ -54,34 +54,34 @@ _DEFINITIONS = {
 
 
 def unknown(report: dict) -> list[str]:
-  """Names in a report's metrics that are no score of predictions."""
+  """Returns the names of a report's metrics that are not known scores."""
   return [name for name in report.get('metrics', {}) if not _meant(name)]
 
 
 def known(report: dict) -> list[str]:
-  """Names in a report's metrics that can be checked."""
+  """Returns the names of a report's metrics that can be checked."""
   return [name for name in report.get('metrics', {}) if _meant(name)]
 
 
-def wrong(seen: evidence.Evidence) -> Iterator[str]:
-  """Scores that do not follow from the predictions, and what they may be."""
-  said = {name: seen.report['metrics'][name] for name in known(seen.report)}
-  if not said:
+def wrong(run: evidence.Evidence) -> Iterator[str]:
+  """Yields reported scores that do not follow from the predictions."""
+  claimed = {name: run.report['metrics'][name] for name in known(run.report)}
+  if not claimed:
     return
-  made, fold = seen.made, np.array(seen.made.fold)
-  classes = len(made.classes)
-  pooled = _definitions(made.label, made.predicted, classes)
+  predicted, fold = run.predictions, np.array(run.predictions.fold)
+  classes = len(predicted.classes)
+  pooled = _definitions(predicted.label, predicted.predicted, classes)
   single = [
-    _definitions(made.label[at], made.predicted[at], classes)
+    _definitions(predicted.label[at], predicted.predicted[at], classes)
     for at in (fold == name for name in np.unique(fold))
   ]
-  digits = max(map(_digits, said.values()))
-  for name, value in said.items():
+  digits = max(map(_digits, claimed.values()))
+  for name, value in claimed.items():
     kinds = _meant(name)
-    if any(_is(value, pooled[kind], digits) for kind in kinds):
+    if any(_matches(value, pooled[kind], digits) for kind in kinds):
       continue
     mean = [np.mean([x[kind] for x in single]) for kind in kinds]
-    averaged = any(_is(value, x, digits) for x in mean)
+    averaged = any(_matches(value, x, digits) for x in mean)
     source = 'the mean of the folds' if averaged else 'neither'
     share = value / 100 if value > 1 else value
     yield (
@@ -91,13 +91,13 @@ def wrong(seen: evidence.Evidence) -> Iterator[str]:
 
 
 def _meant(name):
-  """The definitions that a name may stand for; none of an unknown name."""
+  """The definitions that a name may stand for; none for an unknown name."""
   plain = re.sub(r'[^a-z0-9]', '', name.casefold())
   return _DEFINITIONS.get(plain) or _DEFINITIONS.get(_AROUND.sub('', plain), ())
 
 
 def _definitions(label, predicted, classes):
-  """Scores of predictions, absent classes in the mean and left out of it."""
+  """Scores of predictions, with and without absent classes in the means."""
   counts_CC = metrics.confusion(label, predicted, classes)
   found = {k: float(x) for k, x in metrics.from_confusion(counts_CC).items()}
   table = metrics.per_class(counts_CC)
@@ -119,20 +119,20 @@ def _definitions(label, predicted, classes):
   return found
 
 
-def _is(said, score, digits):
-  """Whether a number is this score: a share or per cent, rounded or cut."""
+def _matches(value, score, digits):
+  """Whether a number is a score, as share or per cent, rounded or truncated."""
   for scale in (1, 100):
     shown = score * scale
     unit = 10.0**-digits
-    if abs(said - shown) < max(_CLOSE * scale, unit / 2 + 1e-9):
+    if abs(value - shown) < max(_TOLERANCE * scale, unit / 2 + 1e-9):
       return True
-    if abs(said - math.floor(shown / unit) * unit) < 1e-9 * scale:
+    if abs(value - math.floor(shown / unit) * unit) < 1e-9 * scale:
       return True
   return False
 
 
 def _digits(value):
-  """How many digits stand behind the point of a number, as it was printed."""
+  """The number of decimals of a number, as it was printed."""
   text = getattr(value, 'text', None) or repr(value)
   try:
     exponent = decimal.Decimal(text).as_tuple().exponent

@@ -111,7 +111,7 @@ def _paired(one, other):
   Two spellings of a class, a person or a clip are one (`names`).
   """
   called = predictions.renamed(other.clip, one.clip)
-  predictions.check(dataclasses.replace(other, clip=called), one.clip)
+  predictions.check_clips(dataclasses.replace(other, clip=called), one.clip)
   place = {clip: i for i, clip in enumerate(called)}
   order = [place[clip] for clip in one.clip]
   index = {names.label_key(name): i for i, name in enumerate(one.classes)}

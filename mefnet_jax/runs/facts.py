@@ -46,7 +46,7 @@ def scores(path, *, permuted: bool = False) -> dict[str, Any]:
   """
   found = _object(path, parse_float=Printed)
   table = found.get('metrics')
-  if not isinstance(table, dict) or not all(map(number, table.values())):
+  if not isinstance(table, dict) or not all(map(is_number, table.values())):
     raise errors.UserError(f'{path}: no "metrics", names with a number each')
   if permuted:
     _permuted(path, found)
@@ -62,7 +62,7 @@ class Printed(float):
     return made
 
 
-def number(x) -> bool:
+def is_number(x: object) -> bool:
   """Whether a value of JSON is a finite number."""
   return (
     isinstance(x, int | float)
@@ -76,7 +76,7 @@ def _permuted(path, found):
   try:
     bounds = found['intervals']['uar']
     needed = [found['metrics']['uar'], found['baseline']['chance_uar']]
-    fine = all(map(number, [*needed, *(bounds or ())]))
+    fine = all(map(is_number, [*needed, *(bounds or ())]))
   except (KeyError, TypeError):
     fine = False
   if not fine:
@@ -100,7 +100,9 @@ def _fitted(path, where, fact, folds):
         raise errors.UserError(f'{path}: {where}: {name}: not a list of clips')
   values = parts.get('values', {})
   for name, weights in _known(path, f'{where}: values', values, folds):
-    if not isinstance(weights, dict) or not all(map(number, weights.values())):
+    if not isinstance(weights, dict) or not all(
+      map(is_number, weights.values())
+    ):
       raise errors.UserError(
         f'{path}: {where}: {name}: not a number for each class'
       )

@@ -143,7 +143,7 @@ def _check_shared(path, label, predicted):
     )
 
 
-def check(made: Predictions, expected, known=()) -> None:
+def check_clips(made: Predictions, expected, known=()) -> None:
   """Raises UserError if expected clips are missing, or others than they and
   the `known` ones are there: either are named."""
   have, expected = set(made.clip), set(expected)
@@ -164,7 +164,7 @@ def renamed(clips: Sequence[str], known: Sequence[str]) -> tuple[str, ...]:
   )
 
 
-def improbable(made: Predictions) -> list[str]:
+def not_most_probable(made: Predictions) -> list[str]:
   """Clips whose predicted class is not the most probable one."""
   if made.probabilities is None:
     return []

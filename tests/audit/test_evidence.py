@@ -83,7 +83,7 @@ def test_a_prediction_that_is_not_the_most_probable_is_noted(run):
 
   audited_runs.change(run / 'predictions.csv', edit)
   seen = evidence.from_run(run)
-  assert seen.made.clip[0] in audit.to_text(seen, audit.find(seen))
+  assert seen.predictions.clip[0] in audit.to_text(seen, audit.find(seen))
 
 
 @pytest.mark.parametrize(
@@ -96,8 +96,8 @@ def test_a_history_that_is_none_is_refused(run, line):
 
 
 def test_without_clips_the_predicted_ones_are_all(run):
-  whole = evidence.rows(evidence.from_run(run))
-  part = evidence.rows(evidence.from_files(run / 'predictions.csv'))
+  whole = evidence.clip_rows(evidence.from_run(run))
+  part = evidence.clip_rows(evidence.from_files(run / 'predictions.csv'))
   assert {row['clip']: row['subject'] for row in part} == {
     row['clip']: row['subject'] for row in whole
   }
