@@ -8,7 +8,7 @@ from configs import mecnn
 from experiments import running, variants
 from mefnet_jax.runs import cli
 
-# Name of the variant: what it is, and the fields that differ from mecnn.
+# Name of the variant: its description, and the fields that differ from mecnn.
 VARIANTS = {
   'none': (
     'none',
@@ -30,7 +30,7 @@ VARIANTS = {
 
 
 def make(datasets, prepare) -> dict:
-  """Name to config; `prepare(config, dataset)` sets release and size."""
+  """Returns configs by name; `prepare(config, dataset)` sets the release."""
   return variants.make(mecnn.get_config, VARIANTS, datasets, prepare)
 
 

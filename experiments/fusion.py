@@ -1,4 +1,4 @@
-r"""Fusion of the streams: when, and with which norm.
+r"""Fusion of the streams: intermediate or late, and with which norm.
 
 python -m experiments.fusion --out=runs/fusion
     [--datasets=smic,cas_me2] [--small] [--variants=NAME,...]
@@ -8,7 +8,7 @@ from configs import mfcnn
 from experiments import running, variants
 from mefnet_jax.runs import cli
 
-# Name of the variant: what it is, and the fields that differ from mfcnn.
+# Name of the variant: its description, and the fields that differ from mfcnn.
 VARIANTS = {
   'late': ('late: before the last dense layer', {'model.fusion': 'late'}),
   'intermediate-l2': (
@@ -23,7 +23,7 @@ VARIANTS = {
 
 
 def make(datasets, prepare) -> dict:
-  """Name to config; `prepare(config, dataset)` sets release and size."""
+  """Returns configs by name; `prepare(config, dataset)` sets the release."""
   return variants.make(mfcnn.get_config, VARIANTS, datasets, prepare)
 
 

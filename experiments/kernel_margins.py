@@ -1,4 +1,4 @@
-"""What length, width, (2+1)D, T and network do over all kernels of the study.
+"""The effects of length, width, (2+1)D, T and network over the whole study.
 
 A single cell of the grid is too uncertain to be told from its neighbours. Here
 each value of a factor is set against a reference (the paper's, where the grid

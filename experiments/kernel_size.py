@@ -1,4 +1,4 @@
-r"""The study of 3D kernel sizes: how long in time, how wide in space.
+r"""A study of 3D kernel sizes, in time and in space.
 
 python -m experiments.kernel_size --out=runs/kernel_size [--small]
 
@@ -75,7 +75,7 @@ def _main(argv):
 
 
 def study(args, stop) -> list[dict]:
-  """Runs what is left of the grid; the rows of the table.
+  """Runs the unfinished cells of the grid; returns the rows of the table.
 
   Raises:
     UserError: a leaky protocol, a value that no run can take, or no cell.
@@ -109,7 +109,7 @@ def study(args, stop) -> list[dict]:
 
 
 def grid(args) -> list[Cell]:
-  """The cells, those that cannot be left out: kernel and pooling must fit T."""
+  """Returns the possible cells, in which kernel and pooling fit T."""
   cells = itertools.product(
     args.models, args.convolutions, args.frames, args.spatial, args.temporal
   )
@@ -145,7 +145,7 @@ def config_of(cell: Cell, args):
 
 
 def operations(config, classes: int = 3) -> int:
-  """Multiplications and additions of one clip's forward pass.
+  """Returns the multiplications and additions of one clip's forward pass.
 
   By the definition of each layer (`describe`), so that a cell's number does
   not hang on how fast the product behind it is.
@@ -191,7 +191,7 @@ def _row(cell, config, report):
 
 
 def arguments(argv=None):
-  """The parsed flags; --small changes the defaults, never what was said."""
+  """Parses the flags; --small only changes defaults."""
   parser = _parser()
   if parser.parse_args(argv).small:
     parser.set_defaults(**SMALL)

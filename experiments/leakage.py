@@ -1,16 +1,15 @@
-r"""What each mistake is worth: one and the same network, honest and LEAKY.
+r"""Measures how much each kind of leak inflates the scores of one network.
 
 python -m experiments.leakage --out=runs/leakage [--datasets=smic] [--small]
 
-Each row makes one mistake and nothing else; the honest rows above it are what
-to compare with.
+Each row has exactly one leak, and is compared with the honest row above it.
 """
 
 from configs import mfcnn
 from experiments import running, tables
 from mefnet_jax.runs import cli
 
-# Name of the variant: what it tells, and the fields that differ from mfcnn.
+# Name of the variant: its description, and the fields that differ from mfcnn.
 MISTAKES = {
   'honest': ('honest: whole subjects, last epoch', {}),
   'clip-wise': (
@@ -47,7 +46,7 @@ MISTAKES = {
   ),
 }
 
-# What a row is compared with, where that is not 'honest'.
+# The row that a variant is compared with, if it is not 'honest'.
 _CONTROLS = {
   'statistics': 'statistics-honest',
   'statistics-honest': 'statistics-honest',
@@ -57,7 +56,7 @@ _CONTROLS = {
 
 
 def variants(datasets, prepare, *, names=tuple(MISTAKES)) -> dict:
-  """Name to config; `prepare(config, dataset)` sets release and size."""
+  """Returns configs by name; `prepare(config, dataset)` sets the release."""
   made = {}
   for dataset in datasets:
     for name in names:
@@ -68,7 +67,7 @@ def variants(datasets, prepare, *, names=tuple(MISTAKES)) -> dict:
 
 
 def rows(reports: dict[str, dict]) -> list[dict]:
-  """A row a mistake, with what it adds to the honest UAR and accuracy."""
+  """Returns one row per leak, with its lift of the honest UAR and accuracy."""
   made = []
   for name, report in reports.items():
     dataset, _, mistake = name.partition('-')
@@ -87,7 +86,7 @@ def rows(reports: dict[str, dict]) -> list[dict]:
 
 
 def main():
-  """Runs what is left and writes leakage.csv, .md, .png, .svg."""
+  """Runs the unfinished variants, and writes leakage.csv, .md, .png, .svg."""
   running.main(
     'leakage',
     variants,

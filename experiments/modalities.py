@@ -1,4 +1,4 @@
-r"""What MFCNN looks at: any set of streams.
+r"""MFCNN with different sets of input streams.
 
 python -m experiments.modalities --out=runs/modalities
     [--datasets=smic,cas_me2] [--small] [--variants=NAME,...]
@@ -8,7 +8,7 @@ from configs import mfcnn
 from experiments import running, variants
 from mefnet_jax.runs import cli
 
-# Name of the variant: what it is, and the fields that differ from mfcnn.
+# Name of the variant: its description, and the fields that differ from mfcnn.
 VARIANTS = {
   'eyes': ('eyes', {'model.streams': ('eyes',)}),
   'mouth': ('mouth', {'model.streams': ('mouth',)}),
@@ -41,7 +41,7 @@ VARIANTS = {
 
 
 def make(datasets, prepare) -> dict:
-  """Name to config; `prepare(config, dataset)` sets release and size."""
+  """Returns configs by name; `prepare(config, dataset)` sets the release."""
   return variants.make(mfcnn.get_config, VARIANTS, datasets, prepare)
 
 

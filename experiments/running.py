@@ -1,8 +1,8 @@
-"""Runs the variants of an experiment: resumed, and together where they fit.
+"""Runs the variants of an experiment, together if possible, and resumes them.
 
-Each variant is a run in a folder of its own, by the code of main. Variants
-that differ in their folds only are one training: their folds are stacked, as
-the folds of one protocol are, and each takes its own.
+Each variant is a run in a folder of its own, executed as by main. Variants that
+differ only in their folds are trained together: their folds are stacked like
+the folds of one protocol.
 """
 
 import contextlib
@@ -23,30 +23,32 @@ from mefnet_jax.training import config_check, cross_validation
 from mefnet_jax.training import jobs as training_jobs
 
 _DATASETS = ('smic', 'cas_me2')
-_MOST_FOLDS = 16  # in one program: their states must fit the memory
+_MOST_FOLDS = 16  # folds in one program, whose states must fit in memory
 
 
-def define(name: str):
-  """The flags that all experiments have; `name` is the default folder's."""
+def define(name: str) -> None:
+  """Defines the flags of all experiments; `name` is the default folder's."""
   flags.DEFINE_string('out', f'runs/{name}', 'Folder of runs and tables.')
   flags.DEFINE_list('datasets', ['smic'], 'smic, cas_me2.')
   flags.DEFINE_string('smic', '', 'Release of SMIC; empty: synthetic.')
   flags.DEFINE_string('cas-me2', '', 'Release of CAS(ME)^2; empty: synthetic.')
-  flags.DEFINE_bool('small', False, 'Small clips and networks: minutes.')
-  flags.DEFINE_list('variants', [], 'Only these; all if empty.')
+  flags.DEFINE_bool(
+    'small', False, 'Small clips and networks, for a quick run.'
+  )
+  flags.DEFINE_list('variants', [], 'Only these variants; all if empty.')
   flags.DEFINE_integer('epochs', 0, 'Epochs; 0: those of the config.')
   flags.DEFINE_integer('seeds', 1, 'Seeds of each variant.')
 
 
 def main(experiment: str, make, rows, *, title: str, first) -> dict[str, dict]:
-  """Runs what is left; writes the table and its figure, as the flags say.
+  """Runs the unfinished variants, and writes the table and its figure.
 
   Args:
-    experiment: names the files: OUT/EXPERIMENT.csv, .md, .png, .svg.
-    make: (datasets, prepare) -> the variants, name to config.
-    rows: (reports by name) -> rows of the table.
+    experiment: names the files OUT/EXPERIMENT.csv, .md, .png and .svg.
+    make: maps (datasets, prepare) to the configs of the variants by name.
+    rows: maps the reports by name to rows of the table.
     title: of the figure.
-    first: columns of the table that name a row.
+    first: columns of the table that identify a row.
 
   Returns:
     report.json of each variant, by name.
@@ -66,7 +68,7 @@ def main(experiment: str, make, rows, *, title: str, first) -> dict[str, dict]:
 
 
 def _check(given):
-  """Raises UserError for values of the flags that name nothing to run."""
+  """Raises UserError if the flags name unknown data sets or variants."""
   unknown = sorted(set(given.datasets) - set(_DATASETS))
   if unknown or not given.datasets:
     raise errors.UserError(
@@ -80,7 +82,7 @@ def _check(given):
 
 
 def prepared(config, dataset: str):
-  """A config for a release, a size and a length, as the flags say."""
+  """Returns the config with release, size and epochs set by the flags."""
   given = flags.FLAGS
   config.dataset.name = dataset
   config.dataset.release = given[dataset.replace('_', '-')].value
@@ -111,7 +113,7 @@ def chosen(variants: dict) -> dict:
 
 
 def small(config):
-  """A config that a laptop trains in about a minute."""
+  """Returns the config scaled down to train in about a minute on a laptop."""
   config.dataset.update(frames=12, face=32, eyes=24, mouth=24)
   config.model.update(filters=8, kernel=(7, 3, 3), hidden=(64,))
   config.train.epochs = min(config.train.epochs, 20)
@@ -119,7 +121,7 @@ def small(config):
 
 
 def run(variants: dict, out, *, stop=None, console=None) -> dict[str, dict]:
-  """Runs all variants that `out` does not hold yet.
+  """Runs all variants that are not finished in `out`.
 
   Args:
     variants: name to config. A name is a folder below out/runs.
@@ -171,13 +173,13 @@ def _report(workdir):
 
 
 def _collected(config, workdir, console, stop):
-  """The job and the seeds of a run, up to its training."""
+  """The job and the seeds of a run, prepared but not trained."""
   made = training_jobs.prepare(config, workdir, stop=stop)
   return dataclasses.replace(made, console=console), made.seeds
 
 
 def _groups(jobs):
-  """Names of variants, in lists of those that can be one training."""
+  """Groups the names of variants that can be trained together."""
   groups = {}
   for name, (job, seeds) in jobs.items():
     key = _key(job, seeds)
@@ -190,7 +192,7 @@ def _groups(jobs):
 
 
 def _key(job, seeds):
-  """Equal for jobs whose folds can be stacked: same clips, network, steps."""
+  """A key that is equal for jobs with the same clips, network and steps."""
   digest = hashlib.blake2b(digest_size=8)
   for name in sorted(job.clips):
     digest.update(name.encode() + job.clips[name].tobytes())
@@ -211,7 +213,7 @@ def _key(job, seeds):
 
 
 def _together(jobs, out, console):
-  """name -> what `protocol.run` takes as `train`, done for all."""
+  """Trains all jobs together; returns a `train` for `protocol.run` by name."""
   if len(jobs) == 1:
     return {name: cross_validation.train for name in jobs}
   splits, place = [], {}
@@ -237,7 +239,7 @@ def _together(jobs, out, console):
 
 
 def _part(fitted, place, workdir, name):
-  """The training of one variant, taken out of the joint one."""
+  """The results of one variant, taken from those of the joint training."""
   own = f'{name}/'
 
   def renamed(fold):

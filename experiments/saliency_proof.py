@@ -1,4 +1,4 @@
-"""Does a map find what moved? Measured where the truth is known: SYNTHETIC.
+"""Measures whether maps find the true motion of SYNTHETIC clips.
 
 python -m experiments.saliency_proof --workdir=runs/mecnn --out=runs/proof
 
@@ -24,7 +24,7 @@ from mefnet_jax.runs import cli, errors, files, xla
 SIZE = 64  # pixels a side of the face crop in which maps meet the truth
 METHODS = tuple(name for name in methods.NAMES if name != 'regions')
 _RANDOM = 'random order'
-# A slope's sign says which way, not how much: its size ranks the places.
+# The sign of a gradient is a direction, so pixels are ranked by its magnitude.
 _SLOPES = ('gradient', 'smooth_grad')
 
 
@@ -42,7 +42,7 @@ def main():
 
 
 def measure(run: runs.Run, wanted: str) -> dict:
-  """Every measure of every method and baseline, with 95 % intervals.
+  """Returns every measure of every method and baseline, with 95 % intervals.
 
   Raises:
     UserError: the run's release has no truth.

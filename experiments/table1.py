@@ -1,4 +1,4 @@
-r"""The paper's Table 1: networks x releases x protocols, beside its claims.
+r"""The paper's Table 1 (networks x releases x protocols), beside its claims.
 
 python -m experiments.table1 --out=runs/table1 [--datasets=smic,cas_me2]
     [--smic=DIR] [--cas-me2=DIR] [--small]
@@ -28,7 +28,7 @@ _CLAIMED = ('accuracy', 'recall', 'f1', 'war', 'uar')
 
 
 def variants(datasets, prepare) -> dict:
-  """Name to config; `prepare(config, dataset)` sets release and size."""
+  """Returns configs by name; `prepare(config, dataset)` sets the release."""
   made = {}
   for dataset in datasets:
     for network, get_config in NETWORKS.items():
@@ -40,7 +40,7 @@ def variants(datasets, prepare) -> dict:
 
 
 def rows(reports: dict[str, dict]) -> list[dict]:
-  """A row a run, the paper's claims in columns of their own."""
+  """Returns one row per run, with the paper's claims in separate columns."""
   return [
     tables.row(
       report,
@@ -59,7 +59,7 @@ def rows(reports: dict[str, dict]) -> list[dict]:
 
 
 def main():
-  """Runs what is left and writes table1.csv, .md, .png, .svg."""
+  """Runs the unfinished variants, and writes table1.csv, .md, .png, .svg."""
   running.main(
     'table1',
     variants,

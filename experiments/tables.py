@@ -13,11 +13,11 @@ _SCORES = ('accuracy', 'uf1', 'uar')
 
 
 def row(summary: dict, **first) -> dict:
-  """A row of a table: what varies, then what a run measured.
+  """Returns a row of a table: the variant, then the scores of its run.
 
   Args:
     summary: report.json of the run.
-    first: columns that tell the variants apart.
+    first: columns that identify the variant.
   """
   found = dict(first)
   for key in _SCORES:
@@ -45,7 +45,7 @@ def write(out, name: str, rows: list[dict], *, title: str, first: list[str]):
     name: of the files.
     rows: of `row`, with the paper's claims in `claim_...` columns if any.
     title: of the Markdown table and the figure.
-    first: the columns that tell the variants apart.
+    first: the columns that identify the variants.
   """
   out = pathlib.Path(out)
   out.mkdir(parents=True, exist_ok=True)
@@ -61,7 +61,7 @@ def text(out, name: str, content: str):
 
 
 def markdown(rows: list[dict], title: str, first: list[str]) -> str:
-  """The table as Markdown, its reservations above it."""
+  """Formats the table as Markdown, with the notices above it."""
   claims = [key for key in rows[0] if key.startswith('claim_')]
   lifts = [key for key in rows[0] if key.endswith('_lift')]
   head = [*first, *(f'{key} [95 %]' for key in _SCORES)]

@@ -7,13 +7,13 @@ from mefnet_jax.report import compare
 
 
 def make(get_config, table: dict, datasets, prepare) -> dict:
-  """Name to config.
+  """Returns the config of each variant by name.
 
   Args:
     get_config: of the network, from configs/.
-    table: variant to (what it is, fields that differ).
-    datasets: names of releases.
-    prepare: (config, dataset) -> config, sets release and size.
+    table: for each variant its description, and the fields that differ.
+    datasets: names of data sets.
+    prepare: maps (config, dataset) to a config with release and size set.
   """
   made = {}
   for dataset in datasets:
@@ -25,7 +25,7 @@ def make(get_config, table: dict, datasets, prepare) -> dict:
 
 
 def rows(reports: dict[str, dict], table: dict) -> list[dict]:
-  """A row a variant."""
+  """Returns one row per variant."""
   return [
     tables.row(
       report,
@@ -37,7 +37,7 @@ def rows(reports: dict[str, dict], table: dict) -> list[dict]:
 
 
 def main(experiment: str, make, table: dict, title: str):
-  """Runs what is left; writes the table, its figure and all comparisons."""
+  """Runs the unfinished variants; writes table, figure and comparisons."""
   given = flags.FLAGS
   reports = running.main(
     experiment,
