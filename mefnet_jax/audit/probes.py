@@ -76,6 +76,8 @@ def permute_labels(
   """
   classes, label = np.unique(np.asarray(label), return_inverse=True)
   features_ND = _scaled(features_ND)
+  # The smoother of a fold does not depend on the labels, so it is computed once
+  # for all permutations.
   smooth = [
     (_smoother(features_ND[train], features_ND[test]), train, test)
     for train, test in zip(train_FN, test_FN, strict=True)
@@ -118,8 +120,11 @@ def _scaled(features_ND):
 
 def _leave_one_out(x_ND, y_NC):
   """Ridge regression's prediction of each row, fitted without that row."""
+  # In kernel form the number of features does not matter; the constant that is
+  # added to the kernel acts as an intercept.
   gram = x_ND @ x_ND.T / x_ND.shape[1] + 1 / len(x_ND)
   hat = np.linalg.solve(gram + _RIDGE * np.eye(len(gram)), gram)
+  # The closed form of leave-one-out for linear smoothers (PRESS).
   fitted, own = hat.T @ y_NC, np.diagonal(hat)[:, None]
   return (fitted - own * y_NC) / np.maximum(1 - own, 1e-9)
 

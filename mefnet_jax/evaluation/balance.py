@@ -18,6 +18,8 @@ def assign_folds(
   Returns:
     (S,) fold indices; no fold is empty.
   """
+  # Large subjects first is usually best for a greedy assignment; the random
+  # orders are a safeguard.
   largest_first = np.argsort(-counts_SC.sum(1), kind='stable')
   orders = [largest_first] + [
     rng.permutation(len(counts_SC)) for _ in range(_NUM_ORDERS - 1)
@@ -46,6 +48,7 @@ def _imbalance(table_KC, counts_SC):
   squared size makes an empty fold the cheapest choice, so none stays empty.
   """
   total_C = counts_SC.sum(0)
+  # One lost class must outweigh any difference of the other two terms.
   lost = (table_KC == total_C).sum((-2, -1))
   classes = ((table_KC / total_C) ** 2).sum((-2, -1)) / len(total_C)
   size = ((table_KC.sum(-1) / total_C.sum()) ** 2).sum(-1)

@@ -195,6 +195,7 @@ def _holdout(protocol, label, subject, rng):
       'set --config.protocol.test_share between 0 and 1'
     )
   order, starts, sizes = _by_class(label, rng)
+  # Rounding the cumulative sum keeps the total share exact over all classes.
   upto = np.floor(np.cumsum(sizes) * share + 0.5).astype(int)
   # A class keeps at least one clip to train on.
   take = np.minimum(np.diff(upto, prepend=0), sizes - 1)
@@ -213,6 +214,7 @@ def _kfold_clips(protocol, label, subject, rng):
   """K folds of random clips, of similar size and class frequencies."""
   _check_folds(protocol, len(label), 'clips')
   order, _, _ = _by_class(label, rng)
+  # Clips are sorted by class, so dealing them in turn stratifies the folds.
   fold_N = np.empty(len(label), int)
   fold_N[order] = np.arange(len(label)) % protocol.folds
   return {f'fold{k + 1}': fold_N == k for k in range(protocol.folds)}

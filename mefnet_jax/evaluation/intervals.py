@@ -46,6 +46,8 @@ def bootstrap(
       for s in range(len(names))
     ]
   )
+  # Drawing how often each subject occurs, instead of clips, turns all draws
+  # into one matrix product of confusion matrices.
   times_DS = np.random.default_rng(seed).multinomial(
     len(names), np.full(len(names), 1 / len(names)), size=draws
   )

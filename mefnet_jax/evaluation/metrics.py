@@ -53,6 +53,7 @@ def confusion(
       raise ValueError(
         f'classes {x.min()}..{x.max()} must be in 0..{num_classes - 1}'
       )
+  # Each cell of the matrix gets one number, so that one bincount is enough.
   cell = label.astype(np.int64) * num_classes + predicted
   counts = np.bincount(cell, minlength=num_classes**2)
   return counts.reshape(num_classes, num_classes)
@@ -139,6 +140,7 @@ def calibration(
   """
   p_NC, label = np.asarray(probabilities_NC, float), np.asarray(label)
   top_N, right_N = p_NC.max(1), p_NC.argmax(1) == label
+  # ceil - 1 puts a value on a boundary into the lower bin, as Guo et al. do.
   bin_N = np.clip(np.ceil(top_N * bins).astype(int) - 1, 0, bins - 1)
   table = [
     {

@@ -220,5 +220,6 @@ def _permutation(counts_2SCC, seed):
   found = {}
   for key in ('accuracy', 'uar', 'uf1'):
     gap = np.abs(second[key] - first[key])
+    # Row 0 is the observed data; the tolerance keeps rounding from hiding ties.
     found[key] = float((gap >= gap[0] - 1e-12).mean())
   return found

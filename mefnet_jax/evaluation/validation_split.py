@@ -46,6 +46,7 @@ def _inner(fold, label, subject, share, seed):
       f'fold {fold.name} trains on the one subject {names[0]}: '
       'set --config.train.selection=last, validation needs two'
     )
+  # Seeded by the fold's name, so that other folds do not affect the choice.
   rng = np.random.default_rng([seed, zlib.crc32(fold.name.encode())])
   label_M, subject_M = label[fold.train], subject[fold.train]
   tried = [
@@ -72,6 +73,7 @@ def _set_aside(names, label_M, subject_M, share):
     inside_M |= subject_M == name
     if inside_M.mean() >= share:
       break
+  # Losing a class for training is worse than not validating on it.
   classes = np.unique(label_M)
   part_C = np.array([inside_M[label_M == c].mean() for c in classes])
   lost = (part_C == 1).sum() + 0.1 * (part_C == 0).sum()

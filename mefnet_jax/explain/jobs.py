@@ -85,6 +85,7 @@ def make_jobs(
 
 def _parts(run, index):
   """The network as functions, decomposed if its only inputs are clips."""
+  # Two clips, because a batch of one takes another path on CPU.
   x, fixed = _split_inputs(run.views(index[:1].repeat(2)))
   if fixed:
     return networks.Functions(

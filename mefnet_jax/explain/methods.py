@@ -189,6 +189,7 @@ def _regions(job):
     mask.sum((2, 3, 4, 5)) * job.x[stream].shape[1]
     for stream, mask in masks.items()
   )
+  # Large regions do not get stronger maps only because they are large.
   density = falls / np.maximum(sizes, 1)
   made = {}
   for stream, mask in masks.items():

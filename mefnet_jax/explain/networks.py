@@ -121,6 +121,7 @@ def _beginnings(model, params, sample):
         found.setdefault(stream, one)
     return call(*args, **kwargs)
 
+  # eval_shape runs the network without computing anything.
   with nn.intercept_methods(watch):
     jax.eval_shape(lambda p, x: apply(model, x, p), params, sample)
   return found

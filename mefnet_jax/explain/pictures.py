@@ -55,7 +55,9 @@ def overlays(
     (T, TILE, TILE, 3) uint8 in OpenCV's order blue, green, red.
   """
   maps = sum(face.in_face(m, name, TILE) for name, m in streams.items())
+  # Maps of coarse layers have edges that would look like findings.
   maps = np.stack([cv2.GaussianBlur(m, (0, 0), TILE / 64) for m in maps])
+  # One bright pixel must not make the rest of the clip invisible.
   strength = np.percentile(np.abs(maps), 99.5)
   heat = np.clip(maps / max(strength, 1e-12), -1, 1)
   if not signed:

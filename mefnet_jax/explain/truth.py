@@ -76,6 +76,7 @@ class Truth:
     rows, columns = np.nonzero(inside)
     here = np.stack([columns, rows], 1).astype(np.float32)
     there = here + self.flow[rows, columns].astype(np.float32)
+    # RANSAC ignores the part of the face that moves by itself.
     matrix, _ = cv2.estimateAffine2D(
       here, there, method=cv2.RANSAC, ransacReprojThreshold=0.05
     )

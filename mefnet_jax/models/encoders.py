@@ -68,6 +68,7 @@ class Words(nn.Module):
     """(B, L) whole numbers to (features (B, 2 * filters), no maps)."""
     shape = (self.vocabulary, self.filters)
     table = self.param('embedding', nn.initializers.normal(1.0), shape)
+    # Masked before and after the convolution, whose bias would leak otherwise.
     there_BL1 = (words_BL > 0)[..., None]
     (table,) = choices.cast(self.dtype, table)
     x_BLC = jnp.where(there_BL1, table[words_BL % self.vocabulary], 0)

@@ -26,6 +26,7 @@ def in_batches(
   Returns:
     The concatenated results, with N clips on `axis`; floats as float64.
   """
+  # Equal sizes waste less on padding than full batches and a small last one.
   count = index.shape[-1]
   calls = -(-count // size)
   size = -(-count // calls)

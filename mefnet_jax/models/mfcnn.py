@@ -53,6 +53,8 @@ class MFCNN(streams.Options):
     )
     features, out = [], {}
     for name in self.streams:
+      # Numbered by all streams, so that a stream's dropout does not depend on
+      # which other streams the network has.
       own_key_B = layers.own_keys(key_B, choices.STREAMS.index(name))
       x = modalities.masked(batch[name], present[name])
       encode = encoders.encoder(name, self.options(), self.vocabulary)

@@ -79,6 +79,7 @@ def _framed(plot, summary):
 
 
 def _encoded(figure, suffix: str, summary) -> bytes:
+  # The notices stay with an image even if it is copied out of its report.
   title = '; '.join([*summary['notices'], summary['verdict']])
   metadata = {'Title': title}
   metadata |= {'Date': None} if suffix == 'svg' else {'Software': None}

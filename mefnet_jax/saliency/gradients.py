@@ -91,6 +91,7 @@ def integrated_gradients(
     A tree like x, float32.
   """
   x, target = batches.as_float(x), batches.targets(x, target)
+  # Gauss-Legendre nodes are for [-1, 1]; the line is [0, 1].
   nodes, weights = np.polynomial.legendre.leggauss(steps)
   nodes = jnp.asarray((1 + nodes) / 2, jnp.float32)
   weights = jnp.asarray(weights / 2, jnp.float32)
@@ -144,6 +145,7 @@ def smooth_grad(
     A tree like x, float32.
   """
   x, target = batches.as_float(x), batches.targets(x, target)
+  # The noise is the same for all examples, so `first` transforms it only once.
   draws = _noise(x, key, samples)
   moved = _linear_part(first, draws, args) if first else draws
   return batches.in_batches(
@@ -160,6 +162,8 @@ def _gradient(f, x, target_B, args):
 
 @functools.partial(jax.jit, static_argnums=(0, 1))
 def _integrate(f, first, x, baseline, target_B, args, nodes_K, weights_K):
+  # The line runs through the output of `first`, which is affine: its gradient
+  # there is pulled back to x once, instead of at every point.
   ends = _through(first, args)
   start = ends(baseline)
   end, back = jax.vjp(ends, x)

@@ -84,6 +84,7 @@ def gradient_of_layer(
 def _at_layer(f, layer, x, target_B, args):
   traced, shapes = jax.make_jaxpr(f, return_shape=True)(x, *args)
   inputs = jax.tree.leaves((x, args))
+  # Traced twice: the second trace has the contents of jit and remat inlined.
   traced = jax.make_jaxpr(functools.partial(_opened, traced))(*inputs)
   jaxpr = traced.jaxpr
   goal, place = jaxpr.outvars[0], _place(jaxpr, shapes, layer)

@@ -143,6 +143,7 @@ def _ranks(maps):
   """For each value, the share of values of its example that rank before it."""
   leaves, structure = jax.tree.flatten(jax.tree.map(np.asarray, maps))
   flat = np.concatenate([a.reshape(len(a), -1) for a in leaves], 1)
+  # A stable sort makes the curves of maps with ties reproducible.
   order = np.argsort(-flat, axis=1, kind='stable')
   rank = np.empty(flat.shape, np.float32)
   steps = np.arange(flat.shape[1], dtype=np.float32) / flat.shape[1]

@@ -71,6 +71,7 @@ def flow(
   """
   triangles = heads.load().triangles
   xy = camera.project(before)
+  # The flow at a pixel is that of the surface point it shows before the motion.
   ids, weights = raster.draw(xy, before[:, 2], triangles, camera.size)
   person = ids >= 0
   moved = (camera.project(after) - xy)[triangles[ids]]

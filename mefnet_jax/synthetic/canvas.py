@@ -21,6 +21,7 @@ def places() -> dict[str, np.ndarray]:
   """
   head = heads.load()
   skin = head.triangles[(head.part[head.triangles] == heads.SKIN).all(axis=1)]
+  # Triangles that cross the seam at the back would cover the whole texture.
   across = head.texture[skin, 0]
   seam = across.max(axis=1) - across.min(axis=1) > heads.WIDTH / 2
   skin = skin[~seam]

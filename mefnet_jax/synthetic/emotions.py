@@ -116,6 +116,8 @@ def perform(
   )
   expressed = _omitted(_prototype(emotion, expression), expression)
   apex = int(round((frames - 1) * expression.uniform(0.35, 0.65)))
+  # The motion of the skin is set, not the intensity: action units differ much
+  # in how far they move the face.
   for unit in expressed:
     level = min(expression.uniform(0.6, 1.0) * motion / far[unit], 1.0)
     course = _course(frames, apex, expression)

@@ -82,6 +82,7 @@ def film(shot: Map, root: pathlib.Path, truth: pathlib.Path, seed: int) -> None:
   seen = flow + cv2.GaussianBlur(noise, (0, 0), 1.0)
   both = np.concatenate([seen, _strain(seen)[..., None]], axis=-1)
   low, high = both.min((0, 1)), both.max((0, 1))
+  # As in the public files this loses sign and size of the motion.
   levels = 255 * (both - low) / np.maximum(high - low, 1e-6)
   for file in shot.files:
     studio.write(root / file, np.rint(levels).astype(np.uint8))

@@ -47,6 +47,8 @@ def tremor(frames: int, rng: np.random.Generator) -> np.ndarray:
 
 def blink(frames: int, fps: float, rng: np.random.Generator) -> np.ndarray:
   """Returns the closure of the lids (frames,), 0..1; zeros without a blink."""
+  # All numbers are drawn even if there is no blink: clips that differ in this
+  # otherwise stay the same.
   happens, where = rng.random() < BLINKING, rng.random()
   width, depth = rng.uniform(0.09, 0.14) * fps, rng.uniform(0.75, 1.0)
   room = frames - 2 * width - 2

@@ -103,6 +103,7 @@ def _span(slopes, rests):
 def _nearest(size, pixel, z, which, weights):
   """Keeps the front sample of each pixel."""
   count = size[0] * size[1]
+  # maximum.at replaces a loop over samples that compete for the same pixel.
   front = np.full(count, -np.inf, np.float32)
   np.maximum.at(front, pixel, z)
   seen = np.flatnonzero(z == front[pixel])

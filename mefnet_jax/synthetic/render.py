@@ -24,6 +24,7 @@ def scene(
     camera: that films.
   """
   head = heads.load()
+  # Averaging over several directions softens the edges of the shadow.
   jitter = 0.12 * np.random.default_rng(0).standard_normal((8, 3))
   shadow = np.mean(
     [

@@ -109,6 +109,7 @@ def _lengths(count, fps):
   At 100 frames per second: 11 to 58, mean 34, four below 18 (published).
   """
   low, mode, high = 18, 27.5, 58.9  # of a triangular distribution
+  # Quantiles instead of random draws, so that every seed has this distribution.
   share = (np.arange(count - 4) + 0.5) / (count - 4)
   rising = low + np.sqrt(share * (high - low) * (mode - low))
   falling = high - np.sqrt((1 - share) * (high - low) * (high - mode))

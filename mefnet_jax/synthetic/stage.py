@@ -194,11 +194,13 @@ class Stage:
   def _moved(self, xy, light):
     """The first frame warped to the new surface, and relit."""
     rows, columns = self.scene.camera.size
+    # Only the change of light is interpolated, which keeps texture sharp.
     ratio = light[:, :1] / np.maximum(self.light[:, :1], 1e-3)
     values = np.concatenate([xy - self.xy, ratio - 1], axis=1)
     field = (self.spread @ values).reshape(rows, columns, 3)
     field = field * self.falloff[..., None]
     field = field.astype(np.float32)
+    # remap needs the inverse of the motion; three fixed-point steps find it.
     source = self.grid - field[..., :2]
     for _ in range(3):
       moved = cv2.remap(

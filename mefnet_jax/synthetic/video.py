@@ -60,7 +60,7 @@ def _rest(video, before, after, numbers, root, seed):
   ends = [studio.perform(s, seed) if s else None for s in (before, after)]
   last, first = ends[0] or ends[1], ends[1] or ends[0]
   share = np.arange(1, len(numbers) + 1) / (len(numbers) + 1)
-  share = share * share * (3 - 2 * share)
+  share = share * share * (3 - 2 * share)  # no jerk at either end
   old = _end(last, -1 if before else 0)
   new = _end(first, 0 if after else -1)
   pose = old[1] + share[:, None] * (new[1] - old[1])

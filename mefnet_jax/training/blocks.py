@@ -156,7 +156,8 @@ def fitting(
     copies: number of devices that hold each member's state (`Plan.copies`).
     budget: bytes available on all devices together.
   """
-  states = 2 * _size(jax.tree.leaves(state))  # old and new
+  # The old and the new state exist at the same time.
+  states = 2 * _size(jax.tree.leaves(state))
   maps = activations(model, state.params, sample)
   if jax.default_backend() != 'cpu':  # on CPU clips are processed one by one
     maps *= batch / copies
@@ -220,6 +221,7 @@ def _free():
     for line in pathlib.Path('/proc/meminfo').read_text().splitlines():
       if line.startswith('MemAvailable:'):
         found.append(int(line.split()[1]) * 1024)
+    # A container's limit can be far below the memory of the machine.
     limit = pathlib.Path('/sys/fs/cgroup/memory.max').read_text().strip()
     used = pathlib.Path('/sys/fs/cgroup/memory.current').read_text()
     if limit.isdecimal():

@@ -25,6 +25,7 @@ def held_out_probabilities(
   Returns:
     For each seed and each fold a float64 array (clips, C).
   """
+  # Folds of different sizes share one rectangular array; the rest is cut off.
   index_FM = np.zeros((len(clips), max(map(len, clips))), np.int32)
   for k, own in enumerate(clips):
     index_FM[k, : len(own)] = own

@@ -132,6 +132,7 @@ class Streamed:
 
   def _needed(self, index):
     """The distinct clips, sorted and padded to a constant number."""
+    # A constant number of clips keeps the step from being compiled again.
     found = np.unique(index)
     count = min(len(self._label), len(index))
     return np.append(found, np.repeat(found[-1:], count - len(found)))

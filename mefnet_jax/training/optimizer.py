@@ -45,6 +45,7 @@ def apply(
   """
   updates, new_state = tx.update(grads, state, params)
   new = optax.apply_updates(params, updates)
+  # Small arrays are not worth a call; XLA removes the results that are unused.
   heavy = [native.heavy(p) for p in jax.tree.leaves(params)]
   if not isinstance(tx, Adam) or not any(heavy):
     return new, new_state

@@ -66,6 +66,7 @@ class Plan:
     """
     if self.mode == 'batch':
       return tree
+    # Padding with a real fold keeps its numbers finite; it is dropped in join.
     pad = np.minimum(np.arange(self.padded), self.folds - 1)
 
     def lay(x):
@@ -162,6 +163,7 @@ def plan(folds: int, mode: str = 'auto', *, own_order: bool = False) -> Plan:
   devices = jax.device_count()
   if mode == 'auto':
     whole = Plan('folds', devices, folds)
+    # On accelerators padding is free: its devices would be idle otherwise.
     wasted = whole.padded > 1.1 * folds and jax.default_backend() == 'cpu'
     mode = 'folds' if folds >= devices and not wasted else 'batch'
   return Plan(mode, devices, folds, own_order)

@@ -68,6 +68,8 @@ def own(
     drawn = _balanced(label_N[train], len(train), random)
   else:
     drawn = random.permutation(len(train))
+  # The shape is that of all clips, although only training clips are used, so
+  # that all folds have the same shapes.
   steps, _, width = _shape(len(label_N), batch_size, multiple)
   index = np.full((steps, width), train[0], np.int32)
   valid = np.zeros((steps, width), np.float32)
