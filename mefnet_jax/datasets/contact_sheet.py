@@ -50,9 +50,11 @@ def write(
   folder = pathlib.Path(folder)
   try:
     folder.mkdir(parents=True, exist_ok=True)
+    sample = _sample(release.rows, count)
+    names = files.flat_names(row.clip for row in sample)
     return [
-      _save(folder / f'{_name(row.clip)}.png', _sheet(row, how, release))
-      for row in _sample(release.rows, count)
+      _save(folder / f'{names[row.clip]}.png', _sheet(row, how, release))
+      for row in sample
     ]
   except OSError as error:
     raise errors.UserError(
@@ -190,7 +192,7 @@ def _line(text):
 
 
 def _write(picture, text, x, y):
-  plain = text.encode('ascii', 'replace').decode()[:130]
+  plain = text.encode('ascii', 'backslashreplace').decode()[:130]
   font = cv2.FONT_HERSHEY_SIMPLEX
   cv2.putText(picture, plain, (x, y), font, 0.45, _INK, 1, cv2.LINE_AA)
 
@@ -201,11 +203,6 @@ def _width():
 
 def _stack(parts):
   return np.concatenate(parts)
-
-
-def _name(clip):
-  """A file's name from a clip's id, which may hold slashes."""
-  return ''.join(c if c.isalnum() or c in '-_@' else '_' for c in clip)
 
 
 def _save(path, picture):

@@ -105,17 +105,6 @@ def frames(folder: pathlib.Path) -> Frames:
   return Frames(files, chosen, tuple(n for n in names if n not in taken))
 
 
-def is_synthetic(root: pathlib.Path, inner: pathlib.Path) -> bool:
-  """Whether SYNTHETIC.txt lies at the release or at most two levels above.
-
-  Args:
-    root: the folder the user gave.
-    inner: the folder of the images that was found from it.
-  """
-  above = [root, *list(root.parents)[:2], inner, *list(inner.parents)[:3]]
-  return any((folder / 'SYNTHETIC.txt').is_file() for folder in above)
-
-
 def shown(path: pathlib.Path, root: pathlib.Path) -> str:
   """Returns `path` below `root` where it lies there: short, and movable."""
   return (path.relative_to(root) if root in path.parents else path).as_posix()

@@ -5,7 +5,6 @@ size and time of change, so that the next run only asks for those.
 """
 
 import concurrent.futures
-import hashlib
 import importlib.util
 import pathlib
 import typing
@@ -18,7 +17,7 @@ if typing.TYPE_CHECKING:
 
 
 _THREADS = 8
-_UNREADABLE = 'unreadable'
+UNREADABLE = 'unreadable'
 
 
 def fingerprint(release: clip_records.Release, *options: object) -> str:
@@ -29,10 +28,10 @@ def fingerprint(release: clip_records.Release, *options: object) -> str:
     options: whatever else changes the clips.
   """
   paths = [path for row in release.rows for path in row.files]
-  hashes = dict(zip(paths, _hashes(release.root, paths), strict=True))
+  hash_of = dict(zip(paths, hashes(release.root, paths), strict=True))
   content = [
     (row.clip, row.label, row.onset, row.apex, row.offset, row.numbers)
-    + (row.database, *(hashes[path] for path in row.files))
+    + (row.database, *(hash_of[path] for path in row.files))
     for row in release.rows
   ]
   return cache.digest(release.name, release.classes, content, options)
@@ -45,12 +44,17 @@ def code_digest(name: str, *suffixes: str) -> str:
   """
   spec = importlib.util.find_spec(name)
   folder = pathlib.Path(next(iter(spec.submodule_search_locations)))
-  files = sorted(f for f in folder.iterdir() if f.suffix in suffixes)
-  return cache.digest([(file.name, _hash(file)) for file in files])
+  code = sorted(f for f in folder.iterdir() if f.suffix in suffixes)
+  return cache.digest([(file.name, files.digest(file)) for file in code])
 
 
-def _hashes(root: pathlib.Path, paths: 'Sequence[pathlib.Path]') -> list[str]:
-  """Hashes of the files' bytes; new and changed files only are read."""
+def hashes(root: pathlib.Path, paths: 'Sequence[pathlib.Path]') -> list[str]:
+  """Hashes of the files' bytes; new and changed files only are read.
+
+  Args:
+    root: of the release; what is known of its files is kept by its name.
+    paths: of files; the hash of one that cannot be read is `UNREADABLE`.
+  """
   folder = cache.made(cache.root() / 'hashes')
   index = folder / f'{cache.digest(str(root))}.json'
   known = cache.read_json(index)
@@ -70,15 +74,6 @@ def _entry(path, known):
     before = known.get(str(path))
     if before and before[:-1] == now:
       return str(path), before
-    return str(path), [*now, _hash(path)]
+    return str(path), [*now, files.digest(path)]
   except (OSError, ValueError):
-    return str(path), [_UNREADABLE]
-
-
-def _hash(path):
-  with open(path, 'rb') as file:
-    return hashlib.file_digest(file, _blake2b).hexdigest()
-
-
-def _blake2b():
-  return hashlib.blake2b(digest_size=16)
+    return str(path), [UNREADABLE]

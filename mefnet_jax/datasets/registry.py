@@ -9,7 +9,7 @@ import types
 import typing
 from collections.abc import Callable, Mapping
 
-from mefnet_jax.datasets import accounts, directories, links
+from mefnet_jax.datasets import accounts, directories, links, provenance
 from mefnet_jax.datasets.cas_me2 import release as cas_me2_release
 from mefnet_jax.datasets.folder import release as folder_release
 from mefnet_jax.datasets.megc_flow import release as megc_flow_release
@@ -153,7 +153,8 @@ def read(
     found = DATASETS[name].reader.read(root, **options, table=table)
   except errors.UserError as error:
     raise errors.UserError(f'{error}{_other(name, root)}') from None
-  return accounts.closed(links.cut(found), single=DATASETS[name].maps)
+  found = accounts.closed(links.cut(found), single=DATASETS[name].maps)
+  return provenance.checked(found)
 
 
 def tree(name: str, subset: str = 'hs') -> str:

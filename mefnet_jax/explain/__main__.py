@@ -84,6 +84,7 @@ def explain(workdir: pathlib.Path, out: pathlib.Path) -> None:
     if _TARGET.value == 'label'
     else run.probabilities[index].argmax(1)
   )
+  truths = _truths(run, index)  # what is missing shows before the work
   found = face_regions.find(
     run.config.dataset, tuple(run.clips.clip[i] for i in index)
   )
@@ -92,12 +93,12 @@ def explain(workdir: pathlib.Path, out: pathlib.Path) -> None:
     run, index, target, names, layer=_LAYER.value, faces=faces
   )
   show = run.synthetic if _FACES.value is None else _FACES.value
-  note = privacy.note(run, show)
+  note = privacy.note(run, show) + _escapes(run, index)
   print(note)
   (out / 'NOTE.txt').write_text(note + '\n')
   own = methods.attention(run, index) if 'attention' in names else {}
   _write_attention(out, run, target, own)
-  _write_tables(out, run, index, target, maps, faces)
+  _write_tables(out, run, index, target, maps, faces, truths)
   shown = privacy.coarsen({**maps, 'out': own}, run, show)
   _write_arrays(out, run, index, target, shown, faces)
   del shown['out']
@@ -125,8 +126,8 @@ def _write_arrays(out, run, index, target, maps, faces):
   )
 
 
-def _write_tables(out, run, index, target, maps, faces):
-  from mefnet_jax.explain import tables, truth
+def _write_tables(out, run, index, target, maps, faces, truths):
+  from mefnet_jax.explain import tables
 
   groups, kind = _groups(run, target), _kind(run)
   title = f'{kind} | {len(index)} held-out clips | class explained: '
@@ -134,9 +135,7 @@ def _write_tables(out, run, index, target, maps, faces):
   rows = tables.by_class(maps, faces, groups)
   (out / 'regions.csv').write_text(tables.to_csv(rows))
   (out / 'regions.png').write_bytes(tables.draw(rows, 'class', title))
-  where = _truth(run)
-  if where:
-    truths = [truth.load(where, run.clips.clip[i]) for i in index]
+  if truths:
     rows = tables.by_action_unit(maps, faces, truths)
     (out / 'action_units.csv').write_text(tables.to_csv(rows))
     title = f'{kind} | action units truly shown | share over area'
@@ -167,6 +166,24 @@ def _kind(run):
   return ' | '.join(run.notices or [run.config.dataset.name])
 
 
+def _truths(run, index):
+  """The truth of each clip; none where there is no folder of it."""
+  from mefnet_jax.explain import truth
+
+  where = _truth(run)
+  if not where:
+    return []
+  return [truth.load(where, run.clips.clip[i]) for i in index]
+
+
+def _escapes(run, index):
+  """What is said of names that the pictures cannot spell."""
+  names = [*run.clips.classes, *(run.clips.clip[i] for i in index)]
+  if all(name.isascii() for name in names):
+    return ''
+  return '\nIn pictures of clips other characters than ASCII are escapes.'
+
+
 def _truth(run):
   """The folder of the ground truth, if there is one."""
   from mefnet_jax import datasets
@@ -187,8 +204,9 @@ def _write_pictures(out, run, index, target, maps, faces, show):
   folder = out / 'clips'
   folder.mkdir()
   videos = True
+  names = files.flat_names(run.clips.clip[i] for i in index)
   for at, i in enumerate(index):
-    face, name = faces[at], run.clips.clip[i]
+    face, name = faces[at], names[run.clips.clip[i]]
     ground = pictures.backgrounds(run.clips.streams['face'][i], face, show=show)
     rows = pictures.overlays_by_method(maps, at, face, ground)
     head = _head(run, i, target[at])

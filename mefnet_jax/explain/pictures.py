@@ -210,12 +210,18 @@ def _titled(picture, head):
 
 
 def _width(text, scale):
+  text = _ascii(text)
   return cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, 1)[0][0]
 
 
 def _write(canvas, text, at, scale, colour=_INK):
   face = cv2.FONT_HERSHEY_SIMPLEX
-  cv2.putText(canvas, text, at, face, scale, colour, 1, cv2.LINE_AA)
+  cv2.putText(canvas, _ascii(text), at, face, scale, colour, 1, cv2.LINE_AA)
+
+
+def _ascii(text):
+  """OpenCV's font has nothing else, and draws question marks."""
+  return text.encode('ascii', 'backslashreplace').decode()
 
 
 def _even(frame):

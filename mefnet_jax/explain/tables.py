@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from mefnet_jax.explain import face_regions, truth
-from mefnet_jax.runs import files
+from mefnet_jax.runs import files, fonts
 
 Maps = dict[str, dict[str, np.ndarray]]  # method -> stream -> (n, T, H, W)
 _COLOURS = ('#b3400a', '#0b62a4', '#3b8f5a', '#8a5a9e', '#c79a1b', '#777777')
@@ -119,6 +119,11 @@ def draw(rows: list[dict], key: str, title: str) -> bytes:
   Returns:
     A PNG.
   """
+  with fonts.legible((rows, title)) as ((rows, title), note):
+    return _draw(rows, key, ' | '.join(filter(None, (title, note))))
+
+
+def _draw(rows, key, title):
   from matplotlib import figure as figures
 
   names = list(dict.fromkeys(row['method'] for row in rows))
@@ -147,6 +152,12 @@ def draw_channels(
     groups: for each class the indices of its clips.
     title: of the figure.
   """
+  with fonts.legible((groups, title)) as ((groups, title), note):
+    title = ' | '.join(filter(None, (title, note)))
+    return _draw_channels(weights, groups, title)
+
+
+def _draw_channels(weights, groups, title):
   from matplotlib import figure as figures
 
   figure = figures.Figure(

@@ -67,7 +67,7 @@ class Release:
     rows: usable clips, sorted by id.
     classes: names of the labels, all of the label set.
     findings: what was found, repaired and left out.
-    synthetic: whether SYNTHETIC.txt marks it.
+    synthetic: whether all its files are rendered, by `datasets.provenance`.
     published: the counts its authors published for what was asked for, as in
       `check.counts`.
     places: folders of which all that lies in them must be accounted for.

@@ -193,6 +193,9 @@ def _face(row, frames, how, noted):
     if i:
       what = f'no face found on the onset frame, but {i} later'
       noted.append(reading.finding(findings.REPAIRED, row, '', what))
+    if landmarks.faces > 1:
+      what = f'{landmarks.faces} faces: the largest is taken'
+      noted.append(reading.finding(findings.REPAIRED, row, '', what))
     if landmarks.how:
       what = f'face {landmarks.how}'
       noted.append(reading.finding(findings.REPAIRED, row, '', what))

@@ -35,11 +35,13 @@ _POINTS = 'shape_predictor_68_face_landmarks.dat'
 class Landmarks:
   """A face: 68 points (68, 2) as x, y in pixels of the image, float64.
 
-  `how` is empty, or says what it took to find it.
+  `how` is empty, or says what it took to find it. `faces` in the image were
+  found, of which this is the largest.
   """
 
   points: np.ndarray
   how: str = ''
+  faces: int = 1
 
   @property
   def box(self) -> tuple[float, float, float, float]:
@@ -60,17 +62,21 @@ def find(image: np.ndarray, detector: str = 'dlib') -> Landmarks | None:
   points_of = finder(detector)
   for border, enlarged in _attempts(image):
     padded, matrix = _padded(image, border, enlarged)
-    points = points_of(padded)
+    points, count = points_of(padded)
     if points is not None:
       points = (points - matrix[:, 2]) / matrix[0, 0]
       how = f'found with a border of {border:.0%}' if border else ''
-      return Landmarks(points, how)
+      return Landmarks(points, how, count)
   return None
 
 
 @functools.cache
-def finder(detector: str) -> 'Callable[[np.ndarray], np.ndarray | None]':
-  """Returns a function from a grey image to the points of its largest face.
+def finder(
+  detector: str,
+) -> 'Callable[[np.ndarray], tuple[np.ndarray | None, int]]':
+  """Returns a function from a grey image to (points, number of faces).
+
+  The points are those of the largest face, None without one.
 
   Raises:
     errors.UserError: as `find`.
@@ -135,12 +141,12 @@ def _dlib():
   def points_of(image):
     found = detect(image, 0)
     if not found:
-      return None
+      return None, 0
     face = max(found, key=lambda box: box.area())
     crop, box, matrix = _enlarged_face(image, face)
     shape = predict(crop, dlib.rectangle(*box))
     points = np.array([(p.x, p.y) for p in shape.parts()], np.float64)
-    return (points - matrix[:, 2]) / matrix[0, 0]
+    return (points - matrix[:, 2]) / matrix[0, 0], len(found)
 
   return points_of
 

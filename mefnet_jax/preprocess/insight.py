@@ -4,6 +4,7 @@ Left alone it ignores a missing model silently, takes an absent folder for the
 name of a pack, and downloads. Its weights are for non-commercial research.
 """
 
+import os
 import pathlib
 import typing
 
@@ -33,8 +34,10 @@ _OF_106 = np.array(
 )
 
 
-def finder(pack: str) -> 'Callable[[np.ndarray], np.ndarray | None]':
-  """Returns a function from a grey image to the points (68, 2) of its face.
+def finder(pack: str) -> 'Callable[[np.ndarray], tuple]':
+  """Returns a function from a grey image to (points, number of faces).
+
+  The points (68, 2) are those of the largest face, None without one.
 
   Args:
     pack: a folder with the ONNX files, or the name of a pack that lies in
@@ -50,10 +53,11 @@ def finder(pack: str) -> 'Callable[[np.ndarray], np.ndarray | None]':
   def points_of(image):
     found = analysis.get(cv2.cvtColor(image, cv2.COLOR_GRAY2BGR))
     if not found:
-      return None
+      return None, 0
     face = max(found, key=lambda face: _area(face.bbox))
     points = np.asarray(getattr(face, task), np.float64)[:, :2]
-    return points[_OF_106] if len(points) == 106 else points
+    points = points[_OF_106] if len(points) == 106 else points
+    return points, len(found)
 
   return points_of
 
@@ -67,7 +71,7 @@ def weights(pack: str) -> str:
 
 def _folder(pack):
   """The folder of a pack; archives often hold it once more in itself."""
-  direct = pathlib.Path(pack).expanduser()
+  direct = pathlib.Path(os.path.expanduser(pack))
   folder = direct if direct.is_dir() else (_HOME / pack).expanduser()
   for place in (folder, folder / folder.name):
     if _model(place):

@@ -45,7 +45,14 @@ def _clips(workdir, show_faces):
 
   from mefnet_jax import datasets
 
-  return datasets.load(ml_collections.ConfigDict(summary['config']).dataset)
+  clips = datasets.load(ml_collections.ConfigDict(summary['config']).dataset)
+  if clips.synthetic or show_faces:
+    return clips
+  print(
+    'Faces are left out: the release that lies there now is not synthetic, as '
+    'the one of the report was.'
+  )
+  return None
 
 
 def _define():

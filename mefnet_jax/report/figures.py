@@ -6,6 +6,7 @@ import textwrap
 import numpy as np
 
 from mefnet_jax.evaluation import results
+from mefnet_jax.runs import fonts
 
 _BLUE, _ORANGE, _GREY = '#0b62a4', '#b3400a', '#5b6570'
 _STYLE = {
@@ -35,9 +36,12 @@ def draw(result: results.Result, summary: dict) -> dict[str, bytes]:
   import matplotlib
 
   files = {}
-  with matplotlib.rc_context(_STYLE):
+  with (
+    fonts.legible(summary) as (summary, note),
+    matplotlib.rc_context(_STYLE),
+  ):
     for name, plot in _plots(result).items():
-      figure = _framed(plot, summary)
+      figure = _framed(plot, summary, note)
       for suffix in ('png', 'svg'):
         files[f'{name}.{suffix}'] = _encoded(figure, suffix, summary)
   return files
@@ -55,7 +59,7 @@ def _plots(result):
   return plots
 
 
-def _framed(plot, summary):
+def _framed(plot, summary, note):
   """A figure with the run in its title and the notices below."""
   from matplotlib import figure as figures
 
@@ -72,6 +76,8 @@ def _framed(plot, summary):
   )
   plot(figure, summary)
   why = [f'{word}: {why}.' for word, why in summary['notices'].items()]
+  if note:
+    why.append(f'{note}.')
   if why:
     lines = '\n'.join(textwrap.fill(line, 96) for line in why)
     figure.supxlabel(lines, x=0.02, ha='left', fontsize=7.5, color=_ORANGE)

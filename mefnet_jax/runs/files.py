@@ -3,6 +3,7 @@
 import contextlib
 import csv
 import errno
+import hashlib
 import io
 import json
 import os
@@ -12,6 +13,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from mefnet_jax.runs import clean
+
+_LONGEST = 150  # bytes of a file's name, before its suffix
 
 
 @contextlib.contextmanager
@@ -78,6 +81,32 @@ def _line(cells):
   writer = csv.writer(text, lineterminator='\r\n')
   writer.writerow(map(clean.csv_cell, cells))
   return text.getvalue().removesuffix('\r\n') + '\n'
+
+
+def flat_names(ids: Iterable[str]) -> dict[str, str]:
+  """A file's name without suffix for each id, which may hold slashes.
+
+  No two are alike, not even where upper and lower case are one.
+  """
+  names, taken = {}, set()
+  for one in ids:
+    name = ''.join(c if c.isalnum() or c in '-_@' else '_' for c in one)
+    if len(name.encode()) > _LONGEST or name.casefold() in taken or not name:
+      mark = hashlib.blake2b(one.encode(errors='replace'), digest_size=8)
+      name = f'{name[:40]}-{mark.hexdigest()}'
+    taken.add(name.casefold())
+    names[one] = name
+  return names
+
+
+def digest(path: str | os.PathLike) -> str:
+  """32 hexadecimal digits of a file's bytes (BLAKE2b)."""
+  with open(path, 'rb') as file:
+    return hashlib.file_digest(file, _blake2b).hexdigest()
+
+
+def _blake2b():
+  return hashlib.blake2b(digest_size=16)
 
 
 def remove(path: pathlib.Path) -> None:

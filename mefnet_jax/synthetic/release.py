@@ -76,11 +76,13 @@ def write(
   with files.aside(truth) as new_truth, files.aside(out) as new:
     for folder in (new, new_truth):
       folder.mkdir()
-      (folder / MARKER).write_text(_marker(layout, seed))
     _film(plan, new, new_truth, seed, processes, progress)
     if multimodal:
       speech.write(plan.shots, new, seed)
     plan.finish(new, new_truth)
+    for folder in (new, new_truth):
+      text = _marker(layout, seed) + _digests(folder)
+      (folder / MARKER).write_text(text, encoding='utf-8')
   return out
 
 
@@ -140,8 +142,15 @@ def _marker(layout, seed):
   return (
     f'SYNTHETIC release in the layout of {layout}, seed {seed}, written by '
     'mefnet_jax.synthetic.release.\nNo real person is in it, and no score '
-    'reached on it says anything about real faces.\n'
+    'reached on it says anything about real faces. Other files than those of '
+    'the\nBLAKE2b digests below are not of it, and may show people.\n\n'
   )
+
+
+def _digests(folder):
+  """A line for each content of a file: 32 hexadecimal digits."""
+  found = {files.digest(p) for p in folder.rglob('*') if p.is_file()}
+  return ''.join(f'{digest}\n' for digest in sorted(found))
 
 
 def main(argv: list[str] | None = None) -> int:

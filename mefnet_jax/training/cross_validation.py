@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from mefnet_jax.models import normalize, pixel_scaling
-from mefnet_jax.runs import checkpoints, metrics_log
+from mefnet_jax.runs import checkpoints, files, metrics_log
 from mefnet_jax.training import (
   blocks,
   compiled_steps,
@@ -63,7 +63,7 @@ def _fit(job, seeds):
   for block in planned:
     folder = job.workdir / 'checkpoints' / block.name
     done, note = checkpoints.latest(
-      folder, job.console.print, identity=train_loop.identity(job, block)
+      folder, job.console.print, identity=jobs.identity(job, block)
     )
     splits = job.splits[block.start : block.stop]
     if 'probabilities' not in note:
@@ -95,7 +95,8 @@ def _of_fold(job, k):
   fold, input_kind = job.splits[k], job.config.input
   streams = pixel_scaling.scalable(job.clips)
   scale = pixel_scaling.constants(streams, fold.train, input_kind)
-  workdir = job.workdir / 'folds' / fold.name
+  names = files.flat_names(fold.name for fold in job.splits)
+  workdir = job.workdir / 'folds' / names[fold.name]
   workdir.mkdir(parents=True, exist_ok=True)
   return dataclasses.replace(
     job,

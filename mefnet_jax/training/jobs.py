@@ -15,7 +15,7 @@ from ml_collections import ConfigDict
 from mefnet_jax import datasets, models
 from mefnet_jax.evaluation import folds, validation_split
 from mefnet_jax.models import from_config, pixel_scaling
-from mefnet_jax.runs import errors, findings, multihost
+from mefnet_jax.runs import errors, findings, multihost, workdirs
 from mefnet_jax.training import blocks, deliberate_leaks
 
 
@@ -135,6 +135,21 @@ def _by_fold(one):
     value = getattr(one, field.name)
     if isinstance(value, list | dict):
       yield field.name, value
+
+
+def identity(job: Job, block: blocks.Block) -> dict[str, object]:
+  """Returns the identity of a block's training, stored in its checkpoints.
+
+  Args:
+    job: of the run.
+    block: of its members.
+  """
+  return {
+    'config': workdirs.digest(job.config),
+    'clips': job.fingerprint,
+    'seeds': list(block.seeds),
+    'folds': [fold.name for fold in job.splits[block.start : block.stop]],
+  }
 
 
 def prepare(

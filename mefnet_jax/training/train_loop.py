@@ -13,7 +13,6 @@ from mefnet_jax.runs import (
   errors,
   multihost,
   progress,
-  workdirs,
   xla,
 )
 from mefnet_jax.training import (
@@ -43,21 +42,6 @@ def train_epoch(
   return state, steps.total(sums)
 
 
-def identity(job: jobs.Job, block: blocks.Block) -> dict[str, object]:
-  """Returns the identity of a block's training, stored in its checkpoints.
-
-  Args:
-    job: a `jobs.Job`.
-    block: a `blocks.Block` of its members.
-  """
-  return {
-    'config': workdirs.digest(job.config),
-    'clips': job.fingerprint,
-    'seeds': list(block.seeds),
-    'folds': [fold.name for fold in job.splits[block.start : block.stop]],
-  }
-
-
 class TrainLoop:
   """Trains one block and writes its curves and checkpoints.
 
@@ -76,7 +60,7 @@ class TrainLoop:
     folder: pathlib.Path,
   ):
     self.job, self.block, self.steps = job, block, compiled
-    self.folder, self.identity = folder, identity(job, block)
+    self.folder, self.identity = folder, jobs.identity(job, block)
     self.members = (len(block.seeds), len(compiled.splits))
     config = job.config.train
     self.best = None

@@ -48,16 +48,6 @@ def test_unknown_options_say_what_is_known(tmp_path, options):
     registry.read(**{'name': 'smic', 'root': tmp_path, **options})
 
 
-@pytest.mark.parametrize('up', [0, 1, 2])
-def test_a_synthetic_release_is_known_by_its_marker(tmp_path, up):
-  root = tmp_path / 'a' / 'b'
-  releases.smic_tree(root)
-  releases.touch([root, *root.parents][up] / 'SYNTHETIC.txt')
-  assert registry.read('smic', root).synthetic
-  inner = root / 'SMIC_all_cropped' / 'HS'
-  assert up > 0 or registry.read('smic', inner).synthetic
-
-
 def test_table_is_short_and_the_file_has_all(tmp_path):
   many = [
     findings.Finding('left out', f'c{i}', f'f[{i}]', f'reason {i}')

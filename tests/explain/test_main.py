@@ -368,3 +368,42 @@ def test_the_true_motion_lies_where_its_units_are_seen(run, faces, tiny_smic):
   upper = [s for brows, s, blink in shares if brows and not blink]
   lower = [s for brows, s, blink in shares if not brows and not blink]
   assert np.mean(upper) > np.mean(lower)
+
+
+def test_names_of_a_folder_run_are_flat_files(run, tmp_path, monkeypatch):
+  """Its clip ids hold slashes: the files of the maps are flat all the same."""
+  ids = tuple(f'class/s{i}/{name}' for i, name in enumerate(run.clips.clip))
+  clips = dataclasses.replace(run.clips, clip=ids)
+  renamed = dataclasses.replace(run, clips=clips)
+  index = np.array([0, 4])
+  known = face_regions.find(
+    run.config.dataset, tuple(run.clips.clip[i] for i in index)
+  )
+  maps = {
+    'gradient': {'eyes': np.ones((2, 9, 12, 12), np.float32)},
+  }
+  explain._write_pictures(
+    tmp_path,
+    renamed,
+    index,
+    run.clips.label[index],
+    maps,
+    list(known.values()),
+    True,
+  )
+  written = {p.stem for p in (tmp_path / 'clips').iterdir()}
+  assert written == {f'class_s{i}_{run.clips.clip[i]}' for i in index}
+  assert all(p.is_file() for p in (tmp_path / 'clips').iterdir())
+
+
+def test_what_the_truth_lacks_shows_before_the_work(
+  run, tiny_run, tmp_path, monkeypatch
+):
+  def explained(*args, **kwargs):
+    pytest.fail('worked first')
+
+  monkeypatch.setattr(methods, 'explain', explained)
+  (tmp_path / 'empty').mkdir()
+  with pytest.raises(errors.UserError, match='truth'):
+    command(tiny_run, tmp_path / 'out', f'--truth={tmp_path / "empty"}')
+  assert not (tmp_path / 'out').exists()

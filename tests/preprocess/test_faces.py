@@ -1,10 +1,12 @@
 """Damaged images, faces in whole ones, and detectors that are not there."""
 
+import dataclasses
+
 import cv2
 import numpy as np
 import pytest
 
-from mefnet_jax.preprocess import faces, images, insight
+from mefnet_jax.preprocess import clips, faces, images, insight
 from mefnet_jax.runs import errors
 from tests.fixtures import releases
 
@@ -57,7 +59,24 @@ def test_of_two_faces_the_larger_is_taken(rendered):
     small, 0, height - small.shape[0], 0, 0, cv2.BORDER_REPLICATE
   )
   both = np.hstack([small, image])
-  assert faces.find(both).points[:, 0].min() > small.shape[1]
+  found = faces.find(both)
+  assert found.points[:, 0].min() > small.shape[1]
+  assert found.faces == 2
+  assert faces.find(image).faces == 1
+
+
+def test_a_second_face_is_told(rendered, tmp_path):
+  row = rendered[0]
+  frames = []
+  for i, file in enumerate(row.frames):
+    image = images.read_grey(file)
+    frames.append(tmp_path / f'{i:03d}.png')
+    cv2.imwrite(str(frames[-1]), np.hstack([image, image]))
+  both = dataclasses.replace(row, frames=tuple(frames))
+  told = {f.what for f in clips.prepare(both, clips.Options()).findings}
+  assert '2 faces: the largest is taken' in told
+  told = {f.what for f in clips.prepare(row, clips.Options()).findings}
+  assert not any('faces' in what for what in told)
 
 
 def test_no_face_is_none():
@@ -118,7 +137,8 @@ def pack(tmp_path):
 @pytest.mark.filterwarnings('ignore::FutureWarning')
 def test_insightface_gives_68_points_in_pixels(pack):
   folder, points = pack
-  found = insight.finder(str(folder))(np.zeros((64, 64), np.uint8))
+  found, count = insight.finder(str(folder))(np.zeros((64, 64), np.uint8))
+  assert count == 1
   wanted = 32 + points * 96 / 192 * 48  # the face is cut 1.5 times its size
   np.testing.assert_allclose(found, wanted, atol=1e-3)
   assert insight.weights(str(folder)) == insight.weights(str(folder))
@@ -151,7 +171,8 @@ def test_106_points_stand_for_68_where_there_is_no_better(pack):
   (folder / '1k3d68.onnx').unlink()
   points = np.random.default_rng(1).uniform(-1, 1, (106, 2))
   onnx_model(folder / '2d106det.onnx', 192, [points.reshape(1, 212)])
-  found = insight.finder(str(folder))(np.zeros((64, 64), np.uint8))
+  found, count = insight.finder(str(folder))(np.zeros((64, 64), np.uint8))
+  assert count == 1
   assert found.shape == (68, 2) and len(np.unique(found, axis=0)) == 68
   wanted = 32 + points[35] * 96 / 192 * 48  # outer corner of the left eye
   np.testing.assert_allclose(found[36], wanted, atol=1e-3)

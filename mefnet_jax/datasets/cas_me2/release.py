@@ -60,7 +60,7 @@ def read(
     rows=clips,
     classes=LABELS[labels],
     findings=(*head, *listed, *_overlaps(clips, coded)),
-    synthetic=directories.is_synthetic(root, trees[0].root),
+    synthetic=False,  # `provenance` looks at the files
     published=label_sets.published(labels, expressions),
     places=tuple(tree.root for tree in trees),
     listed=True,

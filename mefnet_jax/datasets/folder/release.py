@@ -101,7 +101,7 @@ def _release(root, file, entries, listed):
     rows=clips,
     classes=classes,
     findings=(*head, *findings.summary(clips, classes), *listed),
-    synthetic=directories.is_synthetic(root, root),
+    synthetic=False,  # `provenance` looks at the files
     published={},
     places=(root,),
     listed=file is not None,

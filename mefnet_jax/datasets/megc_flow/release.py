@@ -75,7 +75,7 @@ def read(
     rows=clips,
     classes=CLASSES,
     findings=(*head, *listed),
-    synthetic=directories.is_synthetic(root, folder),
+    synthetic=False,  # `provenance` looks at the files
     published=PUBLISHED,
     places=(folder,),
     apart=('u_train',),

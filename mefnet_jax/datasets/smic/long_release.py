@@ -57,7 +57,7 @@ def read(root: pathlib.Path, *, subset: str, **_) -> clip_records.Release:
     rows=made,
     classes=names.CLASSES,
     findings=tuple(listed),
-    synthetic=directories.is_synthetic(root, book.parent),
+    synthetic=False,  # `provenance` looks at the files
     published=PUBLISHED.get(subset, {}),
     places=tuple(sorted({folder.parents[1] for folder in clips.values()})),
     listed=True,

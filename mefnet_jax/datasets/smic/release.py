@@ -79,7 +79,7 @@ def _one(root, subset, images):
     rows=clips,
     classes=CLASSES,
     findings=tuple(listed),
-    synthetic=directories.is_synthetic(root, camera),
+    synthetic=False,  # `provenance` looks at the files
     published=PUBLISHED[subset],
     places=(camera,),
     apart=('non_micro',),

@@ -1,0 +1,78 @@
+"""Whether a release is rendered: asked of its files, not of a note beside them.
+
+SYNTHETIC.txt holds the digest of each file that the generator wrote. It is
+believed in the release's own folder, and only if it vouches for every file
+that is read; whatever lies under a mark that is not its own may show people.
+"""
+
+import dataclasses
+import pathlib
+import re
+
+from mefnet_jax.datasets import directories, fingerprint
+from mefnet_jax.preprocess import clip_records, images
+from mefnet_jax.runs import findings
+
+_MARKER = 'SYNTHETIC.txt'
+_DIGEST = re.compile(r'^[0-9a-f]{32}$', re.MULTILINE)
+
+
+def checked(release: clip_records.Release) -> clip_records.Release:
+  """Returns the release, `synthetic` only if its mark vouches for all files.
+
+  A mark that is not believed is told among the findings.
+  """
+  release = dataclasses.replace(release, synthetic=False)
+  paths = list(dict.fromkeys(p for row in release.rows for p in row.files))
+  if not paths:
+    return release
+  marker, why = _marker(release.root, paths[0]), ''
+  if marker is None:
+    return release
+  if marker.parent in release.root.parents:
+    why = f'it lies above: name {marker.parent} as the release'
+  else:
+    videos = {row.video for row in release.rows}
+    foreign = _foreign(marker, release.root, paths, videos)
+    if not foreign:
+      return dataclasses.replace(release, synthetic=True)
+    first = directories.shown(foreign[0], release.root)
+    why = f'it does not vouch for {len(foreign)} files, such as {first}'
+  what = f'the mark is not believed ({why}): taken for a licensed release'
+  told = findings.Finding(findings.FOUND, '', str(marker), what)
+  return dataclasses.replace(release, findings=(*release.findings, told))
+
+
+def _marker(root, inside):
+  """The mark nearest to the root: in it, between it and a file, or above."""
+  between = [p for p in reversed(inside.parents) if root in p.parents]
+  for folder in (root, *between, *list(root.parents)[:2]):
+    if (folder / _MARKER).is_file():
+      return folder / _MARKER
+  return None
+
+
+def _foreign(marker: pathlib.Path, root, paths, videos):
+  """The files of which the mark holds no digest; unreadable ones show none."""
+  try:
+    known = set(_DIGEST.findall(marker.read_text(encoding='utf-8')))
+  except (OSError, ValueError):
+    return paths
+  known.add(fingerprint.UNREADABLE)
+  found = fingerprint.hashes(root, paths)
+  foreign = [p for p, x in zip(paths, found, strict=True) if x not in known]
+  believed = len(foreign) < len(paths)
+  if believed and not any(_shows(path, videos) for path in foreign):
+    return []
+  return foreign
+
+
+def _shows(path, videos):
+  """Whether a file shows anything; a damaged frame shows nobody."""
+  if path in videos:
+    return True
+  try:
+    images.read_grey(path)
+  except (OSError, ValueError):
+    return False
+  return True

@@ -1,0 +1,91 @@
+"""Text in figures: in a font that has its characters, or escaped; no boxes."""
+
+import contextlib
+import functools
+from collections.abc import Iterator
+from typing import Any
+
+from mefnet_jax.runs import clean
+
+_FIRST = 'DejaVu Sans'  # matplotlib's own
+# They draw a box for everything, or are made for formulas.
+_NO_TEXT = ('Last Resort', 'STIX', 'cm', 'DejaVu Math')
+NOTE = (
+  'characters that no installed font has are written as \\u6d88; a font such '
+  'as Noto Sans CJK shows them'
+)
+
+
+@contextlib.contextmanager
+def legible(content: Any) -> Iterator[tuple[Any, str]]:
+  """Yields content whose texts can be drawn in this context, and a note.
+
+  Args:
+    content: texts, in lists, tuples and dicts; other values stay as they are.
+
+  Yields:
+    The content, characters that no font has as escapes; and `NOTE` if there
+    are any, else ''.
+  """
+  import matplotlib  # slow to import
+
+  characters = {c for c in ''.join(_texts(content)) if c.isprintable()}
+  families, lacking = _choose(frozenset(characters))
+  # A class called '$x$' is no formula.
+  style = {'font.family': families, 'text.parse_math': False}
+  with matplotlib.rc_context(style):
+    yield _escaped(content, lacking), NOTE if lacking else ''
+
+
+def _texts(content):
+  if isinstance(content, str):
+    yield content
+  elif isinstance(content, dict):
+    yield from _texts([*content, *content.values()])
+  elif isinstance(content, list | tuple):
+    for one in content:
+      yield from _texts(one)
+
+
+def _escaped(content, lacking):
+  if isinstance(content, str):
+    shown = (ascii(c)[1:-1] if c in lacking else c for c in content)
+    # A newline or a control character would be a box too.
+    return ''.join(c if c == '\n' else clean.terminal(c) for c in shown)
+  if isinstance(content, dict):
+    return {
+      _escaped(k, lacking): _escaped(v, lacking) for k, v in content.items()
+    }
+  if isinstance(content, list | tuple):
+    return type(content)(_escaped(one, lacking) for one in content)
+  return content
+
+
+@functools.cache
+def _choose(characters):
+  """Families that together have the characters; those that none has."""
+  from matplotlib import font_manager
+
+  first = font_manager.findfont(_FIRST)
+  families, lacking = [_FIRST], set(characters) - _characters(first)
+  for font in sorted(font_manager.fontManager.ttflist, key=lambda f: f.name):
+    if not lacking:
+      break
+    if font.style != 'normal' or font.name.startswith(_NO_TEXT):
+      continue
+    found = lacking & _characters(font.fname)
+    if found:
+      families.append(font.name)
+      lacking -= found
+  return families, frozenset(lacking)
+
+
+@functools.cache
+def _characters(file):
+  """All characters that a font's file has."""
+  from matplotlib import ft2font
+
+  try:
+    return frozenset(map(chr, ft2font.FT2Font(file).get_charmap()))
+  except (OSError, RuntimeError):  # it was uninstalled, or is damaged
+    return frozenset()
