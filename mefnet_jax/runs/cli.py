@@ -15,6 +15,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Container, Iterable, Iterator
+from typing import NoReturn
 
 from absl import flags, logging
 
@@ -77,14 +78,15 @@ def status(main: Callable[[], int | None]) -> int:
 
 
 class Parser(argparse.ArgumentParser):
-  """argparse's, whose mistakes are errors.UserError as everybody's are."""
+  """An argparse parser whose errors are errors.UserError."""
 
-  def error(self, message: str):
+  def error(self, message: str) -> NoReturn:
+    """Raises errors.UserError."""
     raise errors.UserError(f'{message}: see --help')
 
 
 def count(text: str) -> int:
-  """argparse's type of a whole number of at least 1."""
+  """An argparse type: a whole number of at least 1."""
   number = int(text)
   if not 1 <= number < 2**31:
     raise argparse.ArgumentTypeError(f'{text}: at least 1, below 2^31')
@@ -92,7 +94,7 @@ def count(text: str) -> int:
 
 
 def names(known: Iterable[str]) -> Callable[[str], tuple[str, ...]]:
-  """argparse's type of some of the known names, with commas between."""
+  """Returns an argparse type: some of the known names, separated by commas."""
   known = tuple(known)
 
   def parse(text):

@@ -13,14 +13,14 @@ COMMANDS = {
   'datasets.prepare': 'Prepares the clips of a config, trains nothing.',
   'synthetic.release': 'Writes a synthetic release, laid out as a real one.',
 }
-# A word that people try first, and the module's name.
+# Names of commands that differ from the name of their module.
 _ALIASES = {'train': 'main'}
 
 
 def main() -> None:
-  """Runs the module that the first word names, with the words after it.
+  """Runs the module that the first argument names, with the other arguments.
 
-  Leaves with the module's exit status; 1 and one line for an unknown name.
+  Exits with the module's status; with 1 and one line for an unknown name.
   """
   name, *rest = sys.argv[1:] or ['--help']
   if name in ('-h', '--help'):

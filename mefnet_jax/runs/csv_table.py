@@ -1,4 +1,4 @@
-"""THE reader of CSV files: each row has the cells that the header names."""
+"""Reads CSV files, the only reader in the package; rows must fit the header."""
 
 import collections
 import csv
@@ -15,19 +15,19 @@ def read(
   delimiters: str = ',',
   plain: bool = False,
 ) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
-  """Names of the columns, and (number, row) of each row that is not empty.
+  """Returns the names of the columns, and (number, row) of non-empty rows.
 
-  Rows are counted as a spreadsheet does, the header being row 1.
+  Rows are numbered as in a spreadsheet, with the header as row 1.
 
   Args:
-    path: of the file; UTF-8, with or without a mark at its beginning.
+    path: of the file; UTF-8, with or without a byte order mark.
     needed: columns that must be there.
-    delimiters: of these the one that the header holds most often.
-    plain: whether columns are called in lower case, and cells stripped.
+    delimiters: candidates, of which the most frequent in the header is used.
+    plain: whether to lower-case column names and strip cells.
 
   Raises:
-    errors.UserError: it cannot be read, has no header, names a column twice
-      or lacks one, or a row has more or fewer cells than the header.
+    errors.UserError: the file cannot be read or has no header, a column is
+      missing or occurs twice, or a row has more or fewer cells than the header.
   """
   head, body = _lines(pathlib.Path(path), delimiters)
   if plain:
@@ -47,10 +47,10 @@ def read(
 def filled(
   path: pathlib.Path, columns: Sequence[str]
 ) -> list[tuple[int, dict[str, str]]]:
-  """(number, row) of each row, none of these columns empty.
+  """Returns (number, row) of all rows, in which no given column is empty.
 
   Raises:
-    errors.UserError: as `read`; no rows; or a row without one of these.
+    errors.UserError: as `read`; or there are no rows, or a cell is empty.
   """
   _, rows = read(path, columns)
   if not rows:
@@ -63,7 +63,7 @@ def filled(
 
 
 def _lines(path, delimiters):
-  """The header's cells, and those of all lines below it."""
+  """The cells of the header, and those of all lines below it."""
   try:
     with path.open(newline='', encoding='utf-8-sig') as file:
       first = file.readline()

@@ -1,8 +1,10 @@
-"""Reads what is said of a run in JSON, facts and scores, and doubts it."""
+"""Reads and validates facts.json and report.json of a run."""
 
 import json
 import math
+import os
 import pathlib
+from collections.abc import Collection
 from typing import Any
 
 from mefnet_jax.runs import errors
@@ -15,16 +17,18 @@ _SCORING = ('pooled', 'averaged')
 _PARTS = ('scoring', 'chosen', 'fitted')
 
 
-def read(path, folds: dict) -> dict[str, Any]:
-  """facts.json: scoring, chosen and fitted, any of which may be lacking.
+def read(
+  path: str | os.PathLike[str], folds: Collection[str]
+) -> dict[str, Any]:
+  """Reads facts.json: scoring, chosen and fitted, all of them optional.
 
   Args:
-    path: of the file; docs/protocols.md tells what it may hold.
+    path: of the file; docs/protocols.md describes its content.
     folds: of the run, by name.
 
   Raises:
-    UserError: no JSON object, or a word, fold or number that means nothing
-      here; a leak must not hide behind a typo.
+    UserError: the file is not a JSON object, or holds an unknown key, value
+      or fold: a typo must not hide a leak.
   """
   found = _object(path)
   _known(path, 'facts', found, _PARTS)
@@ -37,12 +41,19 @@ def read(path, folds: dict) -> dict[str, Any]:
   return found
 
 
-def scores(path, *, permuted: bool = False) -> dict[str, Any]:
-  """report.json, or what somebody else reported; its metrics as they stand.
+def scores(
+  path: str | os.PathLike[str], *, permuted: bool = False
+) -> dict[str, Any]:
+  """Reads report.json, or reported scores in the same form.
+
+  Args:
+    path: of the file.
+    permuted: whether it is that of a run with permuted labels, which needs
+      the interval and the chance level of its UAR.
 
   Raises:
-    UserError: no JSON object, no metrics in numbers; for the run with
-      permuted labels, no interval and no chance level of its UAR.
+    UserError: the file is not a JSON object, or a number that is needed is
+      missing.
   """
   found = _object(path, parse_float=Printed)
   table = found.get('metrics')
@@ -54,7 +65,7 @@ def scores(path, *, permuted: bool = False) -> dict[str, Any]:
 
 
 class Printed(float):
-  """A number of JSON that knows how it was printed: .80 has two digits."""
+  """A number in JSON that keeps its text: 0.80 has two decimals."""
 
   def __new__(cls, text: str):
     made = super().__new__(cls, text)
@@ -63,7 +74,7 @@ class Printed(float):
 
 
 def is_number(x: object) -> bool:
-  """Whether a value of JSON is a finite number."""
+  """Returns whether a value read from JSON is a finite number."""
   return (
     isinstance(x, int | float)
     and not isinstance(x, bool)

@@ -1,4 +1,4 @@
-"""What was found in a release, what was repaired, what was left out and why."""
+"""Findings on a release: what was found, repaired and left out, and why."""
 
 import collections
 import dataclasses
@@ -96,7 +96,7 @@ def summary(rows: 'Sequence', classes: 'Sequence[str]') -> list[Finding]:
 
 
 def _rows(findings):
-  """Found, then left out, then repaired; equal ones share a row."""
+  """Rows of the table: found, left out, repaired; equal findings share one."""
   order = (FOUND, LEFT_OUT, DUPLICATE, UNREADABLE, GAP, REPAIRED, IGNORED)
   groups = collections.defaultdict(list)
   for finding in sorted(findings, key=lambda f: order.index(f.kind)):
@@ -116,7 +116,7 @@ def _one_and_more(group, field):
 
 
 def read(path: pathlib.Path) -> list[Finding]:
-  """The findings that `write` left; none where there is no file."""
+  """Reads the findings that `write` wrote; [] if there is no file."""
   if not path.exists():
     return []
   header = [field.name for field in dataclasses.fields(Finding)]

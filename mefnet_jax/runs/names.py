@@ -1,7 +1,8 @@
-"""When are two names one name? Keys to compare by; what is shown stays as is.
+"""Compares names by keys that ignore differences of spelling.
 
-macOS writes names in Unicode NFD and Windows in NFC, keyboards make full-width
-digits and odd spaces, spreadsheets make 1.0 of 1, people write Negative.
+macOS writes names in Unicode NFD and Windows in NFC, keyboards produce
+full-width digits and unusual spaces, spreadsheets turn 1 into 1.0, and people
+vary upper and lower case. Keys are only compared; shown names are unchanged.
 """
 
 import collections
@@ -14,10 +15,10 @@ _NUMBERS = re.compile(r'\d+')
 
 
 def key(text: str) -> str:
-  """What two spellings of one name share.
+  """Returns a key that is equal for all spellings of a name.
 
-  NFKC, case folded, without invisible characters, white space of any kind
-  collapsed to single spaces and gone at both ends.
+  It is NFKC, case folded, without invisible characters, with white space of
+  any kind collapsed to single spaces and stripped.
   """
   folded = unicodedata.normalize('NFKC', text).casefold()
   seen = ''.join(c for c in folded if unicodedata.category(c) != 'Cf')
@@ -25,20 +26,20 @@ def key(text: str) -> str:
 
 
 def label_key(text: str) -> str:
-  """`key` of a class or a person, who may be numbers: 1.0 is 1."""
+  """Returns the `key` of a class or person that may be a number: 1.0 is 1."""
   plain = key(text)
   return plain.partition('.')[0] if _WHOLE.fullmatch(plain) else plain
 
 
 def person_key(text: str) -> str:
-  """`label_key` that also takes 006 and fold_006 ... fold_6 for one."""
+  """Returns a `label_key` without leading zeros: fold_006 equals fold_6."""
   return _NUMBERS.sub(lambda found: str(int(found[0])), label_key(text))
 
 
 def spellings(texts: Iterable[str]) -> dict[str, str]:
-  """Each text to the spelling that stands for it: the commonest of its key.
+  """Returns for each text the most common spelling with the same key.
 
-  Of equally common ones the first in order; stripped, and in NFC.
+  Ties are broken alphabetically; spellings are stripped and in NFC.
   """
   count = collections.Counter(texts)
   chosen: dict[str, str] = {}

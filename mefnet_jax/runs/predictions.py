@@ -1,10 +1,10 @@
-"""Reads predictions.csv, a run's or somebody else's, and doubts each row."""
+"""Writes predictions.csv, and reads and validates those of any run."""
 
 import collections
 import dataclasses
 import os
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -18,9 +18,14 @@ _MOST_CLASSES = 200
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Predictions:
-  """Rows of a predictions.csv; N clips, C classes; a clip occurs once.
+  """The rows of a predictions.csv: N clips, each once, and C classes.
 
-  probabilities is (N, C), or None where the file has no such columns.
+  Attributes:
+    path: of the file.
+    classes: C names; labels are indices into them.
+    clip, subject, fold: N names.
+    label, predicted: (N,) true and predicted classes.
+    probabilities: (N, C), or None if the file has no such columns.
   """
 
   path: pathlib.Path
@@ -44,9 +49,9 @@ def write(
   probabilities_NC: np.ndarray,
   classes: Sequence[str],
 ) -> None:
-  """Writes a row a held-out clip; label and predicted are names of classes.
+  """Writes one row per held-out clip; label and predicted are class names.
 
-  Probabilities have nine significant digits, enough for any float32.
+  Probabilities get nine significant digits, which identify any float32.
   """
   rows = zip(
     clip,
@@ -64,16 +69,19 @@ def write(
   )
 
 
-def read(path) -> Predictions:
-  """The predictions of a file, or of the workdir that holds it.
+def read(path: str | os.PathLike) -> Predictions:
+  """Reads a predictions.csv.
 
-  Classes are compared by `names.label_key`: 1 and 1.0, Joy and joy are one.
+  Classes are compared by `names.label_key`: 1 and 1.0, Joy and joy are equal.
+
+  Args:
+    path: of the file, or of the workdir that holds it.
 
   Raises:
-    UserError: it cannot be read, lacks a column or one of its cells, has a
-      doubled clip, a label that is no class, more classes than anybody can
-      name, labels and predictions that share no class, or probabilities that
-      are no numbers of 0 to 1 or do not sum to 1. The clips are named.
+    UserError: the file cannot be read, a column or cell is missing, a clip
+      occurs twice, a label is not a class, there are too many classes, labels
+      and predictions share no class, or probabilities are not numbers between
+      0 and 1 that sum to 1. The clips are named.
   """
   path = pathlib.Path(path)
   if path.is_dir():
@@ -105,7 +113,7 @@ def read(path) -> Predictions:
 
 
 def _classes(path, rows, probable):
-  """Names of the classes: of the probabilities, else those that occur."""
+  """Names of the classes: of the probability columns, or of all labels."""
   if probable:
     found = [name.removeprefix(_PREFIX) for name in probable]
     twice = _doubled([names.label_key(name) for name in found])
@@ -128,7 +136,7 @@ def _classes(path, rows, probable):
 
 
 def _check_shared(path, label, predicted):
-  """Raises UserError where no label is ever predicted: other words are used."""
+  """Raises UserError if no label is ever predicted, a sign of other names."""
   one, other = (
     {names.label_key(text): text for text in texts}
     for texts in (label, predicted)
@@ -143,18 +151,29 @@ def _check_shared(path, label, predicted):
     )
 
 
-def check_clips(made: Predictions, expected, known=()) -> None:
-  """Raises UserError if expected clips are missing, or others than they and
-  the `known` ones are there: either are named."""
-  have, expected = set(made.clip), set(expected)
-  _refuse(made.path, sorted(expected - have), 'missing clip')
-  _refuse(made.path, sorted(have - expected - set(known)), 'unknown clip')
+def check_clips(
+  run: Predictions, required: Iterable[str], optional: Iterable[str] = ()
+) -> None:
+  """Checks that the predictions are those of the expected clips.
+
+  Args:
+    run: the predictions.
+    required: names of the clips that must be there.
+    optional: names of further clips that may be there.
+
+  Raises:
+    UserError: required clips are missing, or there are unknown ones.
+  """
+  found, needed = set(run.clip), set(required)
+  _refuse(run.path, sorted(needed - found), 'missing clip')
+  _refuse(run.path, sorted(found - needed - set(optional)), 'unknown clip')
 
 
 def renamed(clips: Sequence[str], known: Sequence[str]) -> tuple[str, ...]:
-  """Clips as they are called in `known`, where two spellings are one name.
+  """Returns clips under their spelling in `known`.
 
-  Names that differ by case or the like within `known` stay apart.
+  Nothing is renamed if `known` itself holds names that differ only in
+  spelling.
   """
   own, same = set(known), {names.key(clip): clip for clip in known}
   if len(same) < len(own):
@@ -164,17 +183,17 @@ def renamed(clips: Sequence[str], known: Sequence[str]) -> tuple[str, ...]:
   )
 
 
-def not_most_probable(made: Predictions) -> list[str]:
-  """Clips whose predicted class is not the most probable one."""
-  if made.probabilities is None:
+def not_most_probable(run: Predictions) -> list[str]:
+  """Returns the clips whose predicted class is not the most probable one."""
+  if run.probabilities is None:
     return []
-  said = np.take_along_axis(made.probabilities, made.predicted[:, None], 1)
-  below = said[:, 0] < made.probabilities.max(1) - 1e-6
-  return [clip for clip, low in zip(made.clip, below, strict=True) if low]
+  p_N1 = np.take_along_axis(run.probabilities, run.predicted[:, None], 1)
+  below_N = p_N1[:, 0] < run.probabilities.max(1) - 1e-6
+  return [clip for clip, below in zip(run.clip, below_N, strict=True) if below]
 
 
 def _probabilities(path, rows, columns):
-  """(N, C); each row of numbers of 0 to 1 that sum to 1."""
+  """(N, C) probabilities, checked to be in 0..1 and to sum to 1."""
   table = np.full((len(rows), len(columns)), np.nan)
   for n, row in enumerate(rows):
     try:
