@@ -86,7 +86,7 @@ class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     manual = tfds.download.DownloadConfig(manual_dir=release.root)
     self.download_and_prepare(download_config=manual)
 
-  def download_and_prepare(self, **kwargs) -> None:
+  def download_and_prepare(self, **kwargs: object) -> None:
     """Prepares the clips unless they are there; as in any TFDS builder.
 
     Raises:

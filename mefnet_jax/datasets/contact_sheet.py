@@ -62,7 +62,7 @@ def write(
     ) from None
 
 
-def may_show(release: clip_records.Release, show_faces: bool):
+def may_show(release: clip_records.Release, show_faces: bool) -> None:
   """Raises UserError for faces of a licensed release, unless one says so."""
   if not (
     show_faces or release.synthetic or registry.DATASETS[release.name].maps

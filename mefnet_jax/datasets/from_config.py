@@ -10,10 +10,13 @@ from mefnet_jax.preprocess import clip_records, clips, maps
 from mefnet_jax.preprocess import options as preparation
 
 if typing.TYPE_CHECKING:
+  import ml_collections
   import rich.progress
 
 
-def options(dataset) -> clips.Options | maps.Options:
+def options(
+  dataset: 'ml_collections.ConfigDict',
+) -> clips.Options | maps.Options:
   """Returns how the clips are prepared; unchecked."""
   if is_maps(dataset):
     return maps.Options()
@@ -21,12 +24,12 @@ def options(dataset) -> clips.Options | maps.Options:
   return clips.Options(**{field: dataset[field] for field in fields})
 
 
-def preprocessing(dataset) -> dict[str, object]:
+def preprocessing(dataset: 'ml_collections.ConfigDict') -> dict[str, object]:
   """How the clips are prepared, as plain values for model.json."""
   return {'maps': is_maps(dataset), **dataclasses.asdict(options(dataset))}
 
 
-def is_maps(dataset) -> bool:
+def is_maps(dataset: 'ml_collections.ConfigDict') -> bool:
   """Whether the clips are maps of motion, in which no face is seen."""
   return registry.find(dataset.name).maps
 
@@ -41,13 +44,14 @@ def stored_stream(stream: str, how: str) -> str:
   return preparation.FLOWS.get(stream, stream) if how == 'flow' else stream
 
 
-def shapes(dataset) -> dict[str, tuple[int, ...]]:
+def shapes(dataset: 'ml_collections.ConfigDict') -> dict[str, tuple[int, ...]]:
   """Returns the shape (T, H, W, C) of each stream that is stored."""
   return options(dataset).shapes()
 
 
 def release(
-  dataset, progress: 'rich.progress.Progress | None' = None
+  dataset: 'ml_collections.ConfigDict',
+  progress: 'rich.progress.Progress | None' = None,
 ) -> clip_records.Release:
   """Returns the release as it lies on disk; a synthetic one if none is named.
 
@@ -69,7 +73,10 @@ def release(
 
 
 def preview(
-  dataset, folder: str | os.PathLike, *, show_faces: bool = False
+  dataset: 'ml_collections.ConfigDict',
+  folder: str | os.PathLike,
+  *,
+  show_faces: bool = False,
 ) -> list[pathlib.Path]:
   """Writes contact sheets of some clips; returns their files.
 

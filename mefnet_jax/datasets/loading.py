@@ -4,6 +4,7 @@ import dataclasses
 import math
 import shutil
 import typing
+from collections.abc import Mapping, Sequence
 
 import cv2
 import numpy as np
@@ -21,6 +22,7 @@ from mefnet_jax.preprocess import pool
 from mefnet_jax.runs import cache, errors, findings
 
 if typing.TYPE_CHECKING:
+  import ml_collections
   import rich.progress
 
 BUILDERS = {
@@ -58,7 +60,7 @@ class Clips:
 
 
 def load(
-  dataset,
+  dataset: 'ml_collections.ConfigDict',
   *,
   memory: float = math.inf,
   progress: 'rich.progress.Progress | None' = None,
@@ -191,7 +193,11 @@ def _read(made, release, memory):
   )
 
 
-def resident(source, rows, shapes):
+def resident(
+  source: streaming.Source,
+  rows: Sequence,
+  shapes: Mapping[str, tuple[int, ...]],
+) -> dict[str, np.ndarray]:
   """All streams of a `streaming.Source` as arrays, (N, T, H, W, C) uint8.
 
   Args:

@@ -10,18 +10,24 @@ A clip without one of them lacks that modality; the network masks it.
 import dataclasses
 import pathlib
 import re
+import typing
+from collections.abc import Iterable
 
 import numpy as np
 
 from mefnet_jax.preprocess import clip_records, sound, words
 from mefnet_jax.runs import cache, errors, findings
 
+if typing.TYPE_CHECKING:
+  import ml_collections
+
 SUFFIXES = {'audio': sound.SUFFIXES, 'text': ('.txt',)}
+_Clips = typing.TypeVar('_Clips')  # loading.Clips, which imports this module
 _LONGEST_TEXT = 100_000  # bytes
 _PADDED = re.compile(r'(?<!\d)0+(?=\d)')
 
 
-def check(dataset) -> None:
+def check(dataset: 'ml_collections.ConfigDict') -> None:
   """Raises errors.UserError for modalities or sizes that there are not."""
   for name in dataset.modalities:
     if name not in SUFFIXES:
@@ -37,13 +43,19 @@ def check(dataset) -> None:
       )
 
 
-def shapes(dataset, names=None) -> dict[str, tuple[int, ...]]:
+def shapes(
+  dataset: 'ml_collections.ConfigDict', names: Iterable[str] | None = None
+) -> dict[str, tuple[int, ...]]:
   """The shape of one clip's stream, of those that the config asks for."""
   every = {'audio': (*dataset.audio, 1), 'text': (dataset.text,)}
   return {name: every[name] for name in (names or dataset.modalities)}
 
 
-def add(loaded, release: clip_records.Release, dataset):
+def add(
+  loaded: _Clips,
+  release: clip_records.Release,
+  dataset: 'ml_collections.ConfigDict',
+) -> _Clips:
   """The clips with the modalities that `config.dataset` asks for.
 
   Args:

@@ -22,7 +22,7 @@ _CLUSTER = flags.DEFINE_string(
 )
 
 
-def main():
+def main() -> None:
   """Prepares, and says what was met."""
   import rich.console  # imports that take their time stay out of --help
 

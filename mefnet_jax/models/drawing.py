@@ -49,7 +49,7 @@ def save(
     stream: [('input', stream, array.shape[1:])]
     for stream, array in inputs.items()
   }
-  joined = []
+  joined: list = []
   for layer in layers:
     stream = layer.path[0].removesuffix('_dense')
     box = _box(layer)

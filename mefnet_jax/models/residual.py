@@ -12,7 +12,7 @@ from mefnet_jax.models import layers
 from mefnet_jax.ops import pooling
 
 
-def check(depth: tuple[int, ...], width: tuple[int, ...]):
+def check(depth: tuple[int, ...], width: tuple[int, ...]) -> None:
   """Raises ValueError unless each stage has units and channels."""
   numbers = (*depth, *width)
   whole = all(isinstance(n, int) and n > 0 for n in numbers)
@@ -86,7 +86,9 @@ class Residual(nn.Module):
   dtype: str = 'float32'
 
   @nn.compact
-  def __call__(self, x_BTHWC: jax.Array):
+  def __call__(
+    self, x_BTHWC: jax.Array
+  ) -> tuple[jax.Array, dict[str, jax.Array]]:
     """The last unit's maps, and each unit's map A by its name."""
     x, out = x_BTHWC, {}
     kernel = (3 if self.time else 1, 3, 3)
@@ -94,7 +96,8 @@ class Residual(nn.Module):
       zip(self.depth, self.width, strict=True)
     ):
       if stage:
-        x = pooling.max_pool3d(x, tuple(min(2, n) for n in x.shape[1:4]))
+        frames, rows, columns = (min(2, n) for n in x.shape[1:4])
+        x = pooling.max_pool3d(x, (frames, rows, columns))
       for i in range(units):
         unit = MicroAttentionUnit(
           width,

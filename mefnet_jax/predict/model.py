@@ -206,7 +206,7 @@ class Model:
       )
     arrays = {name: jnp.asarray(x) for name, x in streams.items()}
     measured = normalize.measured(arrays, input_kind=self.input_kind)
-    index = np.arange(len(next(iter(arrays.values()))))
+    index = jnp.arange(len(next(iter(arrays.values()))))
     seen = normalize.batch(
       measured, index, input_kind=self.input_kind, moments=member.moments
     )

@@ -79,7 +79,7 @@ class Budget:
   def __init__(self):
     self.spent, self.calls = 0.0, 0
 
-  def call(self, function: 'Callable', *args):
+  def call(self, function: 'Callable', *args: object) -> object:
     """Calls a function of PyAV.
 
     Raises:

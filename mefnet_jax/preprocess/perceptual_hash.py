@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 if typing.TYPE_CHECKING:
-  from collections.abc import Iterator
+  from collections.abc import Iterator, Sequence
 
 _HALF = 192  # bits
 DIGITS = 2 * _HALF // 4  # of a mark, in hex
@@ -50,7 +50,7 @@ def mark(clip_THWC: np.ndarray) -> str:
   return np.packbits(np.stack(bits)).tobytes().hex()
 
 
-def near(marks) -> np.ndarray:
+def near(marks: 'Sequence[str]') -> np.ndarray:
   """(N, N) whether two of N marks are of one recording, or of its mirror
   image; False on the diagonal. Raises ValueError for a mark that is not
   DIGITS hex digits."""
@@ -60,7 +60,7 @@ def near(marks) -> np.ndarray:
   return alike
 
 
-def near_pairs(marks) -> 'Iterator[tuple[int, int]]':
+def near_pairs(marks: 'Sequence[str]') -> 'Iterator[tuple[int, int]]':
   """(i, j) of each True in `near`, in memory that grows as N alone."""
   bits = np.stack([_bits(x) for x in marks])
   signs = _signs(bits)

@@ -63,7 +63,7 @@ def prepare(
   return made
 
 
-def refuse_spawned():
+def refuse_spawned() -> None:
   """Raises RuntimeError in a process that the preparation has started.
 
   Such a process imports the script that asked for the clips: it would wait for

@@ -1,6 +1,7 @@
 """The frames of one clip, from image files or a video, damaged ones noted."""
 
 import collections
+import pathlib
 import typing
 
 import numpy as np
@@ -71,12 +72,14 @@ def read(
   return _of_8_bits(row, good, noted), video.positions(numbers, times)
 
 
-def finding(kind: str, row: clip_records.Row, file: str, what: str):
+def finding(
+  kind: str, row: clip_records.Row, file: str, what: str
+) -> findings.Finding:
   """Returns a finding on a clip."""
   return findings.Finding(kind, row.clip, file, what)
 
 
-def short(path) -> str:
+def short(path: pathlib.Path) -> str:
   """Returns the end of a path, enough to find it in its release."""
   return '/'.join(path.parts[-3:])
 

@@ -127,7 +127,7 @@ def positional_arguments() -> list[str]:
   return positional
 
 
-def kebab_case(argument: str, known: Container[str]) -> str:
+def kebab_case(argument: str, known: Iterable[str]) -> str:
   """Returns '--show-faces=1' for '--show_faces=1', if that flag is known.
 
   Args:

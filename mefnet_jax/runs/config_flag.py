@@ -10,13 +10,14 @@ import sys
 import traceback
 
 import ml_collections
+from absl import flags
 
 from mefnet_jax.runs import config_files, errors
 
 _MOST = 2**53  # whole numbers beyond it are no count of anything
 
 
-def read(holder, mistaken: str) -> ml_collections.ConfigDict:
+def read(holder: flags.FlagHolder, mistaken: str) -> ml_collections.ConfigDict:
   """The config of a flag; a file that is not there shows when it is read.
 
   Args:

@@ -67,6 +67,8 @@ def scores(
 class Printed(float):
   """A number in JSON that keeps its text: 0.80 has two decimals."""
 
+  text: str
+
   def __new__(cls, text: str):
     made = super().__new__(cls, text)
     made.text = text

@@ -12,7 +12,7 @@ from mefnet_jax.runs import errors
 try:
   import fcntl
 except ImportError:  # on Windows there is no lock
-  fcntl = None
+  fcntl = None  # type: ignore[assignment]
 
 # Errors of file systems without locks, such as some network mounts.
 _UNSUPPORTED = {

@@ -209,7 +209,7 @@ def inside(folder: pathlib.Path, name: str) -> pathlib.Path:
 
 def flatten(tree: Mapping, prefix: str = '') -> dict[str, np.ndarray]:
   """Flattens nested dicts of arrays to {'params/head/kernel': array, ...}."""
-  flat = {}
+  flat: dict[str, np.ndarray] = {}
   for name, value in tree.items():
     path = f'{prefix}{_SEPARATOR}{name}' if prefix else name
     if isinstance(value, Mapping):

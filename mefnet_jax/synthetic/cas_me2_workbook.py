@@ -1,10 +1,12 @@
 """Writes the workbook of CAS(ME)^2: three sheets without header rows."""
 
 import dataclasses
+import pathlib
+from collections.abc import Iterable
 
 import openpyxl
 
-from mefnet_jax.synthetic import cas_me2_expressions, emotions
+from mefnet_jax.synthetic import cas_me2_expressions, emotions, studio
 
 COMMAS, NOTHING = 3, 7  # of 31 rows: units with commas between; no units
 
@@ -24,14 +26,12 @@ class Row:
   report: str
 
 
-def row(expression, shot, played) -> Row:
-  """The row of one expression; its apex and action units are the true ones.
-
-  Args:
-    expression: a `cas_me2_expressions.Expression`.
-    shot: its `studio.Shot`.
-    played: its `emotions.Performance`.
-  """
+def row(
+  expression: cas_me2_expressions.Expression,
+  shot: studio.Shot,
+  played: emotions.Performance,
+) -> Row:
+  """The row of one expression; its apex and action units are the true ones."""
   return Row(
     participant=cas_me2_expressions.SUBJECTS.index(expression.subject) + 1,
     clip=expression.name,
@@ -45,7 +45,7 @@ def row(expression, shot, played) -> Row:
   )
 
 
-def write(path, rows) -> None:
+def write(path: pathlib.Path, rows: Iterable[Row]) -> None:
   """Writes the rows, the subjects' folders and the videos' codes.
 
   Codes are numbers, as in the real workbook, so a leading zero is lost.

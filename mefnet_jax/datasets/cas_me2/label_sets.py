@@ -1,5 +1,7 @@
 """Label sets of CAS(ME)^2, and how many clips its authors count in each."""
 
+import typing
+
 SETS = {
   # Emotion estimated by the coders, 'others' left out or kept.
   'emotion3': ('negative', 'positive', 'surprise'),
@@ -42,7 +44,15 @@ _SUBJECTS = {
 }
 
 
-def label(expression, labels: str) -> int | None:
+class Expression(typing.Protocol):
+  """What a label is made of, of a row of the workbook."""
+
+  name: str
+  self_report: str
+  emotion: str
+
+
+def label(expression: Expression, labels: str) -> int | None:
   """Returns the class of an expression; None where the set has none for it.
 
   Args:

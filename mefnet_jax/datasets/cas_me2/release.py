@@ -26,7 +26,7 @@ def read(
   labels: str,
   expressions: str,
   images: str = 'auto',
-  **_,
+  **_: object,
 ) -> clip_records.Release:
   """Reads the expressions of the label set and finds their images.
 

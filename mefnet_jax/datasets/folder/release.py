@@ -27,7 +27,7 @@ TREE = (
 
 
 def read(
-  root: pathlib.Path, *, images: str = 'auto', table: str = '', **_
+  root: pathlib.Path, *, images: str = 'auto', table: str = '', **_: object
 ) -> clip_records.Release:
   """Reads the clips of a folder.
 

@@ -42,7 +42,7 @@ _LABELS = {'0': 0, '1': 1, '2': 2} | {n: i for i, n in enumerate(CLASSES)}
 
 
 def read(
-  root: pathlib.Path, *, images: str = 'auto', **_
+  root: pathlib.Path, *, images: str = 'auto', **_: object
 ) -> clip_records.Release:
   """Reads the maps of the composite.
 

@@ -27,7 +27,9 @@ _BOOK = re.compile(
 )
 
 
-def read(root: pathlib.Path, *, subset: str, **_) -> clip_records.Release:
+def read(
+  root: pathlib.Path, *, subset: str, **_: object
+) -> clip_records.Release:
   """Reads the expressions of one camera's long clips.
 
   Raises:

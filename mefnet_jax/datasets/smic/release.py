@@ -38,7 +38,7 @@ TREE = 'SMIC_all_cropped/{}/s2/micro/surprise/s2_sur_02/reg_image036237.bmp'
 
 
 def read(
-  root: pathlib.Path, *, subset: str, images: str = 'auto', **_
+  root: pathlib.Path, *, subset: str, images: str = 'auto', **_: object
 ) -> clip_records.Release:
   """Reads the clips of SMIC.
 
