@@ -50,12 +50,12 @@ class Conv3D(nn.Module):
 
 
 class Conv2Plus1D(nn.Module):
-  """A 3D convolution taken apart: in space, ReLU, then in time.
+  """A factorised 3D convolution: in space, ReLU, then in time.
 
-  `middle` channels stand between the two; by default (0) as many as give the
-  parameters of the whole 3D kernel (Tran et al., CVPR 2018, section 3.5).
-  Without a time axis, in maps (B, H, W, C) or a kernel of one frame, it is
-  the convolution in space alone. `pool` is a VALID max-pooling that follows.
+  `middle` is the number of channels in between; by default (0) it matches the
+  parameters of the full 3D kernel (Tran et al., CVPR 2018, section 3.5).
+  Without a time axis, that is for maps (B, H, W, C) or a kernel of one frame,
+  it is the convolution in space alone. `pool` is a VALID max-pooling after it.
   """
 
   features: int
@@ -68,7 +68,7 @@ class Conv2Plus1D(nn.Module):
 
   @nn.compact
   def __call__(self, x_BTHWC: jax.Array) -> jax.Array:
-    """(B, T, H, W, C) or (B, H, W, C) to the same with `features` channels."""
+    """Maps (B, T, H, W, C) or (B, H, W, C) to `features` channels."""
     kt, kh, kw = self.kernel
     if x_BTHWC.ndim == 4:
       pool = self.pool and (1, *self.pool[1:])
@@ -101,17 +101,17 @@ class Conv2Plus1D(nn.Module):
 def matching_middle(
   kernel: tuple[int, int, int], channels: int, features: int
 ) -> int:
-  """Middle channels that give a (2+1)D kernel the 3D kernel's parameters."""
+  """Returns the middle channels that match the 3D kernel's parameters."""
   kt, kh, kw = kernel
   whole = kt * kh * kw * channels * features
   return max(1, whole // (kh * kw * channels + kt * features))
 
 
 class Normalisation(nn.Module):
-  """Each clip by itself, so that no clip hangs on its batch.
+  """Normalises each clip on its own, independently of its batch.
 
-  'none'; 'group': mean 0, variance 1 over time, space and a group of (at
-  most) eight channels; 'layer': over all channels; learnt scale and bias.
+  'none'; 'group': mean 0 and variance 1 over time, space and a group of at
+  most eight channels; 'layer': over all channels. Scale and bias are learnt.
   """
 
   kind: str
@@ -128,17 +128,17 @@ class Normalisation(nn.Module):
 def dropout(
   x: jax.Array, key_B: jax.Array | None, rate: float, layer: int
 ) -> jax.Array:
-  """Inverted dropout whose mask depends on the clip's own key alone.
+  """Applies inverted dropout with a mask that depends only on the clip's key.
 
-  A clip draws the same mask whatever device or batch it is in, so that one
-  device and several give the same training. Without keys (evaluation) x
-  comes back.
+  A clip gets the same mask in any batch and on any device, so that training
+  does not depend on the number of devices. Without keys (evaluation), x is
+  returned unchanged.
 
   Args:
     x: (B, ...).
-    key_B: a key a clip, or None.
+    key_B: one random key per clip, or None.
     rate: the share that is dropped.
-    layer: a number that tells this dropout from the network's others.
+    layer: a number that distinguishes the dropout layers of a network.
   """
   if key_B is None or rate == 0.0:
     return x
@@ -150,10 +150,10 @@ def dropout(
 
 
 def _kept(key, rate, shape):
-  """Where to keep: drawn by no more random bits than the rate needs.
+  """The mask of kept values, drawn with as few random bits as possible.
 
-  Half of them (0.5) takes one bit each, a quarter two: on a CPU drawing 32 for
-  each took a seventh of a step.
+  A rate of 0.5 needs one bit per value, a quarter two. Drawing 32 bits for
+  each value took a seventh of a step on a CPU.
   """
   sizes = [n for n in (1, 2, 4, 8) if (rate * 2**n).is_integer()]
   if not sizes:
@@ -166,16 +166,16 @@ def _kept(key, rate, shape):
 
 
 def flatten(x: jax.Array) -> jax.Array:
-  """(B, ...) to (B, N)."""
+  """Flattens (B, ...) to (B, N)."""
   return x.reshape(x.shape[0], -1)
 
 
 class Dense(nn.Module):
-  """A dense layer over parts set side by side, without setting them so.
+  """A dense layer over concatenated parts, without concatenating them.
 
-  The kernel has the rows of all parts one below another; the products of the
-  parts are summed. So a part of zeros is, to the bit, a part that is not
-  there, and nothing is copied.
+  The kernel has the rows of all parts; the products of the parts are summed.
+  A part of zeros therefore has exactly the effect of a missing part, and
+  nothing is copied.
   """
 
   features: int
@@ -222,12 +222,17 @@ class DenseStack(nn.Module):
 
 
 def head(num_classes: int, init: str = 'zeros') -> Dense:
-  """ECM's last layer, in float32; from zeros the first loss is log(n)."""
+  """Returns the last layer (ECM), in float32.
+
+  With kernels of zeros the initial loss is log(num_classes).
+  """
   return Dense(num_classes, init, name='classes')
 
 
-def clip_keys(module, batch, stream, *, train):
-  """A random key for each clip in training, None in evaluation."""
+def clip_keys(
+  module: nn.Module, batch: dict[str, jax.Array], stream: str, *, train: bool
+) -> jax.Array | None:
+  """Returns one random key per clip in training, None in evaluation."""
   if not train:
     return None
   if 'key' in batch:
@@ -236,7 +241,7 @@ def clip_keys(module, batch, stream, *, train):
 
 
 def own_keys(key_B: jax.Array | None, number: int) -> jax.Array | None:
-  """Keys for one stream of several, so that each drops on its own."""
+  """Returns the keys of one stream, so that streams have separate dropout."""
   if key_B is None:
     return None
   return jax.vmap(lambda key: jax.random.fold_in(key, 100 + number))(key_B)

@@ -18,19 +18,19 @@ def check(depth: tuple[int, ...], width: tuple[int, ...]) -> None:
   whole = all(isinstance(n, int) and n > 0 for n in numbers)
   if len(depth) != len(width) or not whole:
     raise ValueError(
-      f'depth={tuple(depth)}, width={tuple(width)}: a number of units and one '
+      f'depth={tuple(depth)}, width={tuple(width)}: give a number of units and '
       'of channels, above 0, for each residual stage, such as (2, 2), (32, 64)'
     )
 
 
 class MicroAttentionUnit(nn.Module):
-  """x + F(x) * (1 + A): a residual unit that weighs its own residual.
+  """A residual unit with micro-attention: x + F(x) * (1 + A).
 
-  F is two convolutions with a ReLU between, (2+1)D ones by default. The
-  micro-attention gathers the maps of the unit's branches (what came in, the
-  first and the second convolution) with a 1x1x1 convolution into one map A
-  in (0, 1). What comes in with other channels is brought to `features` by a
-  1x1x1 convolution.
+  F consists of two convolutions, (2+1)D by default, with a ReLU in between.
+  The micro-attention combines the maps of the unit (its input and both
+  convolutions) with a 1x1x1 convolution into one map A in (0, 1). An input
+  with another number of channels is mapped to `features` channels by a 1x1x1
+  convolution.
   """
 
   features: int
@@ -42,7 +42,7 @@ class MicroAttentionUnit(nn.Module):
 
   @nn.compact
   def __call__(self, x_BTHWC: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """The unit's maps (B, T, H, W, features), and A (B, T, H, W, 1)."""
+    """Returns the maps (B, T, H, W, features), and A (B, T, H, W, 1)."""
     x = x_BTHWC
     if x.shape[-1] != self.features:
       x = self._point(self.features, 'shortcut')(x)
@@ -54,27 +54,27 @@ class MicroAttentionUnit(nn.Module):
 
   def _convolved(self, x, name):
     cls = layers.Conv3D if self.conv == '3d' else layers.Conv2Plus1D
-    how = {'kernel_init': self.kernel_init, 'dtype': self.dtype}
-    x = cls(self.features, self.kernel, 'SAME', **how, name=name)(x)
+    options = {'kernel_init': self.kernel_init, 'dtype': self.dtype}
+    x = cls(self.features, self.kernel, 'SAME', **options, name=name)(x)
     normalise = layers.Normalisation(
       self.normalisation, self.dtype, name=f'{name}_normalisation'
     )
     return normalise(x)
 
   def _point(self, features, name):
-    how = {'kernel_init': self.kernel_init, 'dtype': self.dtype}
-    return layers.Conv3D(features, (1, 1, 1), **how, name=name)
+    options = {'kernel_init': self.kernel_init, 'dtype': self.dtype}
+    return layers.Conv3D(features, (1, 1, 1), **options, name=name)
 
 
 class Residual(nn.Module):
-  """Stages of micro-attention units; each but the first begins by pooling.
+  """Stages of micro-attention units, with max-pooling between the stages.
 
-  The pooling is a max-pooling of 2 along each axis that still has 2.
+  Pooling halves each axis that has a length of at least 2.
 
   Attributes:
-    depth: units of each stage.
+    depth: number of units of each stage.
     width: channels of each stage.
-    time: whether the units' kernels reach over 3 frames, or 1.
+    time: whether the kernels of the units extend over 3 frames instead of 1.
   """
 
   depth: tuple[int, ...]
@@ -89,7 +89,7 @@ class Residual(nn.Module):
   def __call__(
     self, x_BTHWC: jax.Array
   ) -> tuple[jax.Array, dict[str, jax.Array]]:
-    """The last unit's maps, and each unit's map A by its name."""
+    """Returns the maps of the last unit, and the map A of each unit by name."""
     x, out = x_BTHWC, {}
     kernel = (3 if self.time else 1, 3, 3)
     for stage, (units, width) in enumerate(

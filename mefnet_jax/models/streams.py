@@ -14,24 +14,24 @@ from mefnet_jax.ops import native, pooling
 
 
 class Options(nn.Module, kw_only=True):
-  """What a trunk is made by; the networks have the same fields.
+  """The options of a trunk; the networks have the same fields.
 
   Attributes:
     filters: channels after the convolution.
-    kernel, pool: frames, rows, columns; the frames count in form '3d' only.
-    form: '3d', or '2d': maps without a time axis, clips of one frame.
+    kernel, pool: frames, rows, columns; frames are ignored in form '2d'.
+    form: '3d', or '2d' for clips of one frame.
     conv: '3d', or '2plus1d' with `middle` channels (0: by parameter match).
-    channel_attention, spatial_attention: CAM and STAM, each on or off.
-    attention_place: 'conv' (the paper: after the convolution, where time and
-      resolution are whole) or 'pool' (after the pooling, far cheaper).
-    reduction: CAM's, of the channels.
-    attention_kernel: STAM's (2+1)D convolution.
-    drop_rate, drop_threshold: STAM's drop mask, in training only.
-    depth, width: residual units, and their channels, of each stage that
-      follows the pooling; none by default.
+    channel_attention, spatial_attention: whether CAM and STAM are used.
+    attention_place: 'conv' (the paper: after the convolution, at full time and
+      resolution) or 'pool' (after the pooling, which is far cheaper).
+    reduction: of the channels in CAM.
+    attention_kernel: of the (2+1)D convolution in STAM.
+    drop_rate, drop_threshold: of STAM's drop mask, used in training only.
+    depth, width: number of residual units, and their channels, of each stage
+      after the pooling; none by default.
     normalisation: after each convolution: 'none', 'group' or 'layer'.
-    kernel_init: initialiser of all kernels but the last dense layer's.
-    dtype: of the products: 'float32' or 'bfloat16'.
+    kernel_init: initialiser of all kernels except that of the last layer.
+    dtype: of matrix products: 'float32' or 'bfloat16'.
   """
 
   filters: int = 32
@@ -54,11 +54,11 @@ class Options(nn.Module, kw_only=True):
   dtype: str = 'float32'
 
   def options(self) -> dict:
-    """The fields above, for a module within this one."""
+    """Returns these fields as keyword arguments for a submodule."""
     return {f: getattr(self, f) for f in FIELDS}
 
-  def check_options(self):
-    """Raises ValueError, naming the field, for what no trunk can be."""
+  def check_options(self) -> None:
+    """Raises ValueError, which names the field, if an option is invalid."""
     choices.one_of('form', self.form, choices.FORMS)
     choices.one_of('conv', self.conv, choices.CONVOLUTIONS)
     choices.one_of('attention_place', self.attention_place, choices.PLACES)
@@ -75,7 +75,7 @@ class Options(nn.Module, kw_only=True):
     residual.check(self.depth, self.width)
 
   def in_form(self, sizes: tuple[int, ...]) -> tuple[int, ...]:
-    """Kernel or window sizes as they are in this form."""
+    """Returns kernel or window sizes for this form."""
     return (1, *sizes[1:]) if self.form == '2d' else tuple(sizes)
 
 
@@ -91,7 +91,7 @@ class Trunk(Options):
 
   @nn.compact
   def __call__(self, x_BTHWC: jax.Array, key_B: jax.Array | None = None):
-    """(B, T, H, W, C) to the pooled maps (B, t, h, w, c) and a dict of maps."""
+    """Returns the pooled maps (B, t, h, w, c) and a dict of named maps."""
     self.check_options()
     frames = x_BTHWC.shape[1]
     if self.form == '2d' and frames != 1:
