@@ -280,7 +280,7 @@ def test_a_target_is_one_for_all_or_one_for_each(affine):
 
 
 @pytest.mark.parametrize(
-  ('layer', 'word'), [('absent', 'early'), ('unread', 'not computed from')]
+  ('layer', 'word'), [('absent', 'early'), ('unread', 'do not depend on')]
 )
 def test_grad_cam_says_what_is_wrong_with_a_layer(video, layer, word):
   f, params, x, target = video
