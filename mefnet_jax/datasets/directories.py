@@ -14,6 +14,7 @@ if typing.TYPE_CHECKING:
 _COPY = re.compile(r'(\(\d+\)| - copy.*|~)$', re.IGNORECASE)
 _LEAF = re.compile(r's?\d+|s\d+_.*|micro|non_micro', re.IGNORECASE)
 _MOST_FOLDERS = 2000
+_LOSSY = ('.jpg', '.jpeg', '.jpe', '.jfif')
 _MOST_DIGITS = 15  # of a frame number: it is stored in 64 bits
 
 
@@ -87,8 +88,10 @@ def frames(folder: pathlib.Path) -> Frames:
   the smallest gaps, then the last.
   """
   names = sorted(_image_names(folder))
-  copies = _copies(names)
-  own = [name for name in names if name not in copies]
+  twins = _twins(names)
+  single = [name for name in names if name not in twins]
+  copies = _copies(single)
+  own = [name for name in single if name not in copies]
   texts = [re.findall('[0-9]+', _stem(name)) for name in own]
   column = _frame_column(texts)
   numbered: dict[int, str] = {}
@@ -140,6 +143,23 @@ def _is(kind):
     return kind()
   except OSError:
     return False
+
+
+def _twins(names):
+  """Of pictures that differ in their suffix alone all but one.
+
+  Kept is the suffix of most pictures, or the one that loses nothing.
+  """
+  kinds = collections.Counter(_suffix(name) for name in names)
+  by_stem = collections.defaultdict(list)
+  for name in names:
+    by_stem[_stem(name)].append(name)
+
+  def merit(name):
+    return kinds[_suffix(name)], _suffix(name) not in _LOSSY
+
+  kept = {max(alike, key=merit) for alike in by_stem.values()}
+  return set(names) - kept
 
 
 def _copies(names):
@@ -199,3 +219,7 @@ def _ambiguous(names, texts, column, numbered):
 
 def _stem(name):
   return os.path.splitext(name)[0]
+
+
+def _suffix(name):
+  return os.path.splitext(name)[1].lower()

@@ -83,6 +83,16 @@ def test_second_copies_are_set_aside(tmp_path):
   assert len(found.aside) == 33
 
 
+def test_of_pictures_in_two_formats_one_is_taken(tmp_path):
+  both = [f'f{i}{suffix}' for i in COUNT for suffix in ('.jpg', '.png')]
+  found = directories.frames(clip(tmp_path / 'a', both))
+  assert [f.name for f in found.files] == [f'f{i}.png' for i in COUNT]
+  few = [*(f'f{i}.jpg' for i in COUNT), 'f3.png', 'f7.png']
+  found = directories.frames(clip(tmp_path / 'b', few))
+  assert [f.name for f in found.files] == [f'f{i}.jpg' for i in COUNT]
+  assert found.aside == ('f3.png', 'f7.png')
+
+
 @pytest.mark.parametrize(
   ('names', 'why'),
   [
