@@ -153,6 +153,10 @@ def get_config() -> ml_collections.ConfigDict:
   config.train.patience = 0
   config.train.evaluate_every = 5  # epochs between points of held-out curves
   config.train.parallel = 'auto'  # folds | batch | auto: over the devices
+  # Layers by XLA or by kernels of a CPU, which take a third of the time: xla |
+  # cpu | auto (cpu where they run). The last digits differ, so a run keeps to
+  # what it began with.
+  config.train.kernels = 'auto'
   config.train.checkpoint_every = 10  # epochs
   # GB that training may take; more members than fit train in blocks, one
   # after another. 0: four fifths of what is free.

@@ -45,7 +45,7 @@ def main() -> None:
 
   xla.prepare(deterministic=_DETERMINISTIC.value)
   multihost.start(_COORDINATOR.value, _PROCESSES.value, _PROCESS.value)
-  config_check.check(config)
+  config_check.settle(config)
   import rich.console  # slower ones stay out of a mistake's way
 
   from mefnet_jax import datasets, protocol

@@ -25,11 +25,9 @@ pytest.register_assert_rewrite('tests.fixtures')
 from absl import logging  # noqa: E402
 
 from configs import base  # noqa: E402
-from mefnet_jax.runs import xla  # noqa: E402
 from tests.fixtures.explained import tiny_run  # noqa: E402, F401
 from tests.fixtures.releases import rendered, tiny_smic  # noqa: E402, F401
 
-xla.keep_kernels()
 # Equal programs of several tests are compiled once, where commands keep them.
 jax.config.update(
   'jax_compilation_cache_dir', os.path.join(os.environ['MEFNET_CACHE'], 'xla')

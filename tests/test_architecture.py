@@ -29,7 +29,7 @@ ARROWS = {
   'preprocess': 'runs',
   'synthetic': 'runs',
   'saliency': 'runs',
-  'ops': '',
+  'ops': 'runs',
   'runs': '',
   '__init__': 'predict',
 }

@@ -6,8 +6,7 @@ import numpy as np
 import optax
 
 from benchmarks.models import task
-from mefnet_jax import models
-from mefnet_jax.ops import native
+from mefnet_jax import models, ops
 from mefnet_jax.runs import xla
 from mefnet_jax.training import losses, optimizer, parallel
 from mefnet_jax.training import train_step as train
@@ -54,7 +53,7 @@ def build(given, dropout):
   step = parallel.train_step(train_step, plan)
   judge = parallel.eval_step(eval_step, plan)
   check = jax.jit(
-    native.switched_on(
+    ops.using(
       lambda p, b: jax.value_and_grad(loss)(p, b, network(given, 0.0), False)
     )
   )

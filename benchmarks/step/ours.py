@@ -13,9 +13,8 @@ import numpy as np
 import optax
 
 from benchmarks.step import task
-from mefnet_jax import models
+from mefnet_jax import models, ops
 from mefnet_jax.models import normalize
-from mefnet_jax.ops import native
 from mefnet_jax.runs import xla
 from mefnet_jax.training import losses, optimizer, parallel, train_step
 
@@ -51,7 +50,7 @@ def trainer(given, dropout):
   )
   key = jax.random.key(1)
   check = jax.value_and_grad(functools.partial(loss, model))
-  check = jax.jit(native.switched_on(check))
+  check = jax.jit(ops.using(check))
 
   def step():
     new_key = jax.random.fold_in(key, 0)[None]

@@ -31,7 +31,7 @@ _SHUFFLED = (
 KEYS = tuple(
   'dataset release release_path maps literature protocol selection model '
   'parameters clips subjects folds classes seeds notices shuffled_labels '
-  'device command config '
+  'device kernels command config '
   'seconds versions verdict metrics intervals detectable baseline majority '
   'claims audit calibration confusion per_class per_subject per_seed databases '
   'spread mistakes findings'.split()
@@ -92,6 +92,11 @@ class Result:
   def predicted(self) -> np.ndarray:
     """The most probable classes, (N,)."""
     return np.argmax(self.probabilities, axis=1)
+
+  @property
+  def kernels(self) -> str:
+    """What computed the layers: xla | cpu."""
+    return self.config.get('train', {}).get('kernels', 'xla')
 
   @property
   def shuffled(self) -> bool:
@@ -240,6 +245,7 @@ def _provenance(result: Result) -> dict[str, Any]:
     'notices': notices(result),
     'shuffled_labels': result.shuffled,
     'device': result.device,
+    'kernels': result.kernels,
     'command': result.command,
     'config': result.config,
     'seconds': {key: float(x) for key, x in result.seconds.items()},

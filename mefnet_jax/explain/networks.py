@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 
-from mefnet_jax import saliency
+from mefnet_jax import ops, saliency
 from mefnet_jax.models import layers
 from mefnet_jax.ops import convolution, pooling
 
@@ -166,7 +166,8 @@ def _rest(model, begins, with_pool, batch, params):
     if one.pool and not with_pool:
       y = pooling.max_pool3d(y, one.pool)
     bias_C = module.get_variable('params', 'bias')
-    return y + bias_C.reshape(1, 1, 1, 1, -1)
+    y += bias_C.reshape(1, 1, 1, 1, -1)
+    return ops.maps_of(nn.relu(y)) if module.maps else y
 
   with nn.intercept_methods(take_over):
     return model.apply({'params': params}, batch, train=False)

@@ -4,15 +4,15 @@ Axes: B batch, T frames, H rows, W columns, C channels. T may be absent: the
 2D form, maps (B, H, W, C), of the paper's N in R^{HxWxC}.
 """
 
-import functools
 from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
+from mefnet_jax import ops
 from mefnet_jax.models import layers
-from mefnet_jax.ops import native, pooling, products
+from mefnet_jax.ops import products
 
 
 class ChannelAttention(nn.Module):
@@ -28,21 +28,18 @@ class ChannelAttention(nn.Module):
 
   @nn.compact
   def __call__(
-    self, x_BTHWC: jax.Array, known: native.Maps | None = None
+    self, x_BTHWC: jax.Array | ops.Maps
   ) -> tuple[jax.Array, jax.Array]:
-    """(N_C, A_C of (B, C)); `known`: the maps' means and maxima."""
-    channels, places = x_BTHWC.shape[-1], tuple(range(1, x_BTHWC.ndim - 1))
+    """(N_C, A_C of (B, C))."""
+    maps = ops.maps_of(x_BTHWC)
+    channels = maps.shape[-1]
     how = {'kernel_init': self.kernel_init, 'dtype': self.dtype}
     width = max(1, channels // self.reduction)
     squeeze = layers.Dense(width, **how, name='squeeze')
     excite = layers.Dense(channels, **how, name='excite')
-    if known:
-      means_BC, maxima_BC = known.mean, known.peak
-    else:
-      means_BC, maxima_BC = x_BTHWC.mean(places), x_BTHWC.max(places)
-    scores_BC = sum(excite(nn.relu(squeeze(v))) for v in (means_BC, maxima_BC))
+    scores_BC = sum(excite(nn.relu(squeeze(v))) for v in (maps.mean, maps.peak))
     gate_BC = nn.sigmoid(scores_BC)
-    return x_BTHWC * over_places(gate_BC, x_BTHWC.ndim), gate_BC
+    return maps.y * over_places(gate_BC, maps.y.ndim), gate_BC
 
 
 class SpatialTemporalAttention(nn.Module):
@@ -65,21 +62,18 @@ class SpatialTemporalAttention(nn.Module):
   @nn.compact
   def __call__(
     self,
-    x_BTHWC: jax.Array,
+    x_BTHWC: jax.Array | ops.Maps,
     key_B: jax.Array | None = None,
-    known: native.Maps | None = None,
     weigh: Callable = products.weigh,
   ) -> tuple[jax.Array, jax.Array]:
     """(N_S, A_S of (B, T, H, W, 1)); with keys, N_S is a training one.
 
-    `known`: the means and maxima of the channels; N_S is `weigh(N, weight)`.
+    N_S is `weigh(N, weight)`.
     """
+    maps = ops.maps_of(x_BTHWC)
     mixing = self.param('mixing', nn.initializers.zeros, ())
-    share = nn.sigmoid(mixing).astype(x_BTHWC.dtype)
-    if known:
-      pooled = known.map_mean + share * (known.map_peak - known.map_mean)
-    else:
-      pooled = pooling.mix_channels(x_BTHWC, share)
+    share = nn.sigmoid(mixing).astype(maps.y.dtype)
+    pooled = maps.map_mean + share * (maps.map_peak - maps.map_mean)
     convolve = layers.Conv2Plus1D(
       1,
       self.kernel,
@@ -90,9 +84,9 @@ class SpatialTemporalAttention(nn.Module):
     )
     highlight = nn.sigmoid(convolve(pooled))
     if key_B is None:
-      return weigh(x_BTHWC, highlight), highlight
+      return weigh(maps.y, highlight), highlight
     weight = self._drop_some(highlight, key_B)
-    return weigh(x_BTHWC, weight), highlight
+    return weigh(maps.y, weight), highlight
 
   def _drop_some(self, map_BTHW1, key_B):
     """The map, or for some clips the mask that hides what it highlights."""
@@ -109,8 +103,7 @@ class ParallelAttention(nn.Module):
   With one of the two switched off, the other's maps alone; with both off, N.
   Where a max-pooling follows, give its window as `pool`: N_C is then pooled
   before it is weighed, which is the same (a channel's weight is positive and
-  one for all its positions) and spares a pass over the maps. `native.Maps`
-  are taken for N too; they want a window.
+  one for all its positions) and spares a pass over the maps.
   """
 
   channel: bool = True
@@ -125,22 +118,16 @@ class ParallelAttention(nn.Module):
   @nn.compact
   def __call__(
     self,
-    x_BTHWC: jax.Array | native.Maps,
+    x_BTHWC: jax.Array | ops.Maps,
     key_B: jax.Array | None = None,
     pool: tuple[int, int, int] | None = None,
   ) -> tuple[jax.Array, dict[str, jax.Array]]:
     """X, and the maps A_C and A_S as they are called in a network's `out`."""
-    known = None
-    if isinstance(x_BTHWC, native.Maps):
-      known, x_BTHWC = x_BTHWC, x_BTHWC.y
-    else:
-      # The barriers keep XLA from computing the maps again for each use.
-      x_BTHWC = jax.lax.optimization_barrier(x_BTHWC)
-    out = {}
+    maps = ops.maps_of(x_BTHWC)
+    out, weight = {}, None
     if self.channel:
       attend = ChannelAttention(self.reduction, **self._how(), name='channel')
-      _, out['channel_attention'] = attend(x_BTHWC, known)
-    weight = None
+      _, out['channel_attention'] = attend(maps)
     if self.spatial:
       attend = SpatialTemporalAttention(
         self.kernel,
@@ -149,33 +136,32 @@ class ParallelAttention(nn.Module):
         **self._how(),
         name='spatial',
       )
-      weigh = (lambda _, weight: weight) if known else products.weigh
-      weight, out['spatial_attention'] = attend(x_BTHWC, key_B, known, weigh)
-    plain, weighed = self._pooled(x_BTHWC, weight, pool, known)
+      weight, out['spatial_attention'] = attend(maps, key_B, _weight_alone)
+    plain, weighed = _pooled(maps, weight, pool)
     parts = []
     if self.channel:
       gate_BC = out['channel_attention']
-      parts.append(plain * over_places(gate_BC, x_BTHWC.ndim))
+      parts.append(plain * over_places(gate_BC, plain.ndim))
     if self.spatial:
       parts.append(weighed)
     return jnp.concatenate(parts or [plain], axis=-1), out
-
-  def _pooled(self, x, weighed, window, known):
-    """N and N_S, pooled where a pooling follows."""
-    if known:
-      weight = jnp.ones_like(known.map_mean) if weighed is None else weighed
-      return native.max_pools(x, weight, window)
-    pool = (lambda x: x) if window is None else _pooling(window)
-    if weighed is not None:
-      weighed = pool(jax.lax.optimization_barrier(weighed))
-    return pool(x), weighed
 
   def _how(self):
     return {'kernel_init': self.kernel_init, 'dtype': self.dtype}
 
 
-def _pooling(window):
-  return functools.partial(pooling.max_pool3d, window=window)
+def _weight_alone(_, weight):
+  """In place of `products.weigh`: the pooling weighs, see `_pooled`."""
+  return weight
+
+
+def _pooled(maps, weight, window):
+  """N and N_S, pooled where a pooling follows."""
+  if window is not None:
+    return ops.max_pools(maps, weight, window)
+  if weight is None:
+    return maps.y, None
+  return maps.y, jax.lax.optimization_barrier(products.weigh(maps.y, weight))
 
 
 def over_places(x_BC: jax.Array, rank: int) -> jax.Array:

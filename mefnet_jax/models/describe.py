@@ -131,6 +131,8 @@ def _layer(module, args, given):
     own = own.get('norm', {})
   parameters = sum(v.size for v in own.values() if hasattr(v, 'size'))
   shape = y.shape[1:]
+  if isinstance(module, attention.SpatialTemporalAttention):
+    shape = args[0].shape[1:]  # where it stands, the maps are weighed later
   if isinstance(module, layers.Conv3D):
     shape = (*_unpooled(module, args[0]), module.features)
   return Layer(module.path, kind, shape, parameters, flops)

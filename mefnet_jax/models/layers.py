@@ -11,15 +11,16 @@ import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 
+from mefnet_jax import ops
 from mefnet_jax.models import choices
-from mefnet_jax.ops import convolution, native, products
+from mefnet_jax.ops import convolution
 
 
 class Conv3D(nn.Module):
   """A 3D convolution of stride 1, by the fast exact forms of `ops`.
 
   `pool` is a VALID max-pooling that follows. With `maps` a ReLU follows, and
-  `native.Maps` come back, by kernels that must be `native.usable`.
+  `ops.Maps` come back.
   """
 
   features: int
@@ -31,21 +32,17 @@ class Conv3D(nn.Module):
   maps: bool = False
 
   @nn.compact
-  def __call__(self, x_BTHWC: jax.Array) -> jax.Array | native.Maps:
+  def __call__(self, x_BTHWC: jax.Array) -> jax.Array | ops.Maps:
     shape = (*self.kernel, x_BTHWC.shape[-1], self.features)
     kernel = self.param('kernel', choices.initializer(self.kernel_init), shape)
     bias_C = self.param('bias', nn.initializers.zeros, (self.features,))
     x_BTHWC, kernel, bias_C = choices.cast(self.dtype, x_BTHWC, kernel, bias_C)
     if self.maps:
-      return native.convolve_relu(x_BTHWC, kernel, bias_C)
-    if self.pool and native.usable(x_BTHWC):
-      y = native.convolve_max_pool(x_BTHWC, kernel, tuple(self.pool))
-    elif self.pool:
-      y = convolution.conv3d_max_pool3d(x_BTHWC, kernel, self.pool)
-    elif self.padding == 'SAME' and native.few(x_BTHWC, kernel):
-      y = native.convolve_few(x_BTHWC, kernel)
+      return ops.convolve_relu(x_BTHWC, kernel, bias_C)
+    if self.pool:
+      y = ops.convolve_max_pool(x_BTHWC, kernel, self.pool)
     else:
-      y = convolution.conv3d(x_BTHWC, kernel, padding=self.padding)
+      y = ops.convolve(x_BTHWC, kernel, self.padding)
     return y + bias_C.reshape(1, 1, 1, 1, -1)
 
 
@@ -192,14 +189,8 @@ class Dense(nn.Module):
       self.dtype, kernel, bias_C, *parts_BN
     )
     kernels = jnp.split(kernel, np.cumsum(rows)[:-1])
-    y_BC = sum(map(_product, parts_BN, kernels))
+    y_BC = sum(map(ops.dense, parts_BN, kernels))
     return y_BC + bias_C[None]
-
-
-def _product(x_BN, kernel):
-  if native.large(x_BN, kernel):
-    return native.dense(x_BN, kernel)
-  return products.product(x_BN, kernel)
 
 
 class DenseStack(nn.Module):

@@ -9,8 +9,9 @@ import functools
 import jax
 from flax import linen as nn
 
+from mefnet_jax import ops
 from mefnet_jax.models import attention, choices, layers, residual
-from mefnet_jax.ops import native, pooling
+from mefnet_jax.ops import pooling
 
 
 class Options(nn.Module, kw_only=True):
@@ -121,11 +122,11 @@ class Trunk(Options):
     normalise = layers.Normalisation(
       self.normalisation, self.dtype, name='normalisation'
     )
-    if attended and self.attention_place == 'conv':
-      if self.by_kernels(x):
-        maps = self._conv(maps=True)(x)
-        return self._attention()(maps, key_B, window)
-      x = nn.relu(normalise(self._conv()(x)))
+    if self.whole_maps():
+      if self.conv == '3d' and self.normalisation == 'none':
+        x = self._conv(maps=True)(x)
+      else:
+        x = nn.relu(normalise(self._conv()(x)))
       return self._attention()(x, key_B, window)
     if self.normalisation == 'none':
       # Nothing but the pooling reads the convolution: both in one.
@@ -134,16 +135,22 @@ class Trunk(Options):
       x = pool(nn.relu(normalise(self._conv()(x))))
     return self._attention()(x, key_B) if attended else (x, {})
 
-  def loops(self) -> bool:
-    """Whether attention looks at whole maps, too large for all clips."""
+  def whole_maps(self) -> bool:
+    """Whether attention looks at maps that are not pooled yet."""
     attended = self.channel_attention or self.spatial_attention
     return attended and self.attention_place == 'conv'
 
-  def by_kernels(self, x_BTHWC: jax.Array) -> bool:
-    """Whether `native` does the convolution and what stands right behind."""
+  def pace(self, x_BTHWC: jax.Array) -> str:
+    """How it goes through the clips of a batch fastest, see `ops.pace`."""
     plain = self.conv == '3d' and self.normalisation == 'none'
-    few = self.filters <= native.MOST_FILTERS
-    return plain and few and native.usable(x_BTHWC, self.dtype)
+    return ops.pace(
+      x_BTHWC,
+      self.in_form(self.kernel),
+      self.filters,
+      self.dtype,
+      plain=plain and not self.depth,
+      whole_maps=self.whole_maps(),
+    )
 
   def _conv(self, pool=None, maps=False):
     kernel = self.in_form(self.kernel)
@@ -189,24 +196,21 @@ _SAVE = jax.checkpoint_policies.save_only_these_names(*pooling.SAVED)
 
 
 def over_clips(trunk: nn.Module, x_BTHWC: jax.Array, key_B):
-  """Runs `trunk(x_BTHWC, key_B)`: on CPU clip after clip, else all at once.
+  """Runs `trunk(x_BTHWC, key_B)`: at `Trunk.pace`, clip after clip or at once.
 
   One clip alone needs no loop, and each layer it names can then be explained.
-  The maps of one clip stay in the cache, and are computed again on the way
-  back instead of being kept: on 2 cores it halves the time of a step. The
-  kernels of `native` walk over the clips by themselves, and keep little:
-  nothing need be computed again, and without attention there is no loop.
+  On a CPU the maps of one clip stay in the cache; computed again on the way
+  back instead of being kept, they halve the time of a step on 2 cores.
   """
-  alone = len(x_BTHWC) == 1 or jax.default_backend() != 'cpu'
-  by_kernels = trunk.by_kernels(x_BTHWC) and not trunk.depth
-  if alone or trunk.is_initializing() or (by_kernels and not trunk.loops()):
+  pace = trunk.pace(x_BTHWC)
+  if pace == 'at once' or trunk.is_initializing():
     return trunk(x_BTHWC, key_B)
 
   def body(module, carry, clip):
     clip = jax.tree.map(lambda a: a[None], clip)
     return carry, jax.tree.map(lambda a: a[0], module(*clip))
 
-  if not by_kernels:
+  if pace == 'again':
     body = nn.remat(body, prevent_cse=False, policy=_SAVE)
   loop = nn.scan(
     body,

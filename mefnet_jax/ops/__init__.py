@@ -1,1 +1,161 @@
-"""Exact, fast forms of the operators the networks are made of."""
+"""Exact, fast forms of the operators the networks are made of.
+
+Each function below is one operator, with a form for any device (`xla`) and, for
+what it is made for, one by kernels of a CPU (`cpu`). `choice` picks.
+
+Axes: B clips, T frames, H rows, W columns, C channels, D filters; t, h, w the
+same after a convolution or a pooling.
+"""
+
+import jax
+
+from mefnet_jax.ops import choice, xla
+from mefnet_jax.ops.choice import CHOICES, KERNELS, resolve, using
+from mefnet_jax.ops.maps import Maps
+
+__all__ = (
+  'CHOICES',
+  'KERNELS',
+  'Maps',
+  'adam',
+  'convolve',
+  'convolve_max_pool',
+  'convolve_relu',
+  'dense',
+  'maps_of',
+  'max_pools',
+  'pace',
+  'resolve',
+  'using',
+)
+
+
+def convolve(
+  x_BTHWC: jax.Array, kernel: jax.Array, padding: str = 'VALID'
+) -> jax.Array:
+  """A convolution of stride 1: (B, t, h, w, D).
+
+  Args:
+    x_BTHWC: clips.
+    kernel: (kt, kh, kw, C, D).
+    padding: 'VALID' or 'SAME'.
+
+  Raises:
+    ValueError: a kernel that does not fit in the clips.
+  """
+  made_for = choice.form('convolve', x_BTHWC, kernel, padding)
+  return made_for(x_BTHWC, kernel, padding=padding)
+
+
+def convolve_max_pool(
+  x_BTHWC: jax.Array, kernel: jax.Array, window: tuple[int, int, int]
+) -> jax.Array:
+  """A VALID convolution, and a VALID max-pooling of it: (B, t, h, w, D).
+
+  Raises:
+    ValueError: a kernel or a window that does not fit.
+  """
+  made_for = choice.form('convolve_max_pool', x_BTHWC, kernel)
+  return made_for(x_BTHWC, kernel, tuple(window))
+
+
+def convolve_relu(
+  x_BTHWC: jax.Array, kernel: jax.Array, bias: jax.Array
+) -> Maps:
+  """VALID convolution, bias and ReLU, with what attention asks of them.
+
+  Of equal maxima the first counts, or all: their gradients go through a ReLU.
+
+  Raises:
+    ValueError: a kernel that does not fit in the clips.
+  """
+  made_for = choice.form('convolve_relu', x_BTHWC, kernel)
+  return made_for(x_BTHWC, kernel, bias)
+
+
+def maps_of(y: jax.Array | Maps) -> Maps:
+  """Maps (B, ..., D) that exist already, with what attention asks of them."""
+  return y if isinstance(y, Maps) else xla.maps_of(y)
+
+
+def max_pools(
+  maps: Maps, weight: jax.Array | None, window: tuple[int, int, int]
+) -> tuple[jax.Array, jax.Array | None]:
+  """Max-pooling of maps, and of maps times a weight for each place.
+
+  Args:
+    maps: (B, T, H, W, D).
+    weight: (B, T, H, W, 1), or None.
+    window: of the pooling.
+
+  Returns:
+    Twice (B, t, h, w, D); the second is of no use without a weight.
+
+  Raises:
+    ValueError: a window larger than the maps.
+  """
+  if not maps.fused:
+    return xla.max_pools(maps, weight, window)
+  from mefnet_jax.ops import cpu
+
+  weight = jax.numpy.ones_like(maps.map_mean) if weight is None else weight
+  return cpu.max_pools(maps.y, weight[..., 0], tuple(window))
+
+
+def dense(x_BK: jax.Array, kernel_KN: jax.Array) -> jax.Array:
+  """x_BK @ kernel_KN: (B, N). For gradients in reverse mode only."""
+  return choice.form('dense', x_BK, kernel_KN)(x_BK, kernel_KN)
+
+
+def adam(
+  params: jax.Array,
+  mean: jax.Array,
+  square: jax.Array,
+  gradient: jax.Array,
+  numbers: jax.Array,
+) -> tuple[jax.Array, jax.Array, jax.Array]:
+  """One step of Adam (Kingma & Ba, ICLR 2015, algorithm 1).
+
+  Args:
+    params, mean, square, gradient: of one shape; the first three are given up.
+    numbers: (8,), rate, b1, 1 - b1, b2, 1 - b2, 1 - b1 ** t, 1 - b2 ** t,
+      epsilon.
+
+  Returns:
+    The new params, mean and square.
+  """
+  operands = params, mean, square, gradient, numbers
+  return choice.form('adam', *operands)(*operands)
+
+
+def pace(
+  x_BTHWC: jax.Array,
+  kernel: tuple[int, ...],
+  filters: int,
+  dtype: str,
+  *,
+  plain: bool,
+  whole_maps: bool,
+) -> str:
+  """How a trunk goes through the clips of a batch fastest.
+
+  Args:
+    x_BTHWC: the clips.
+    kernel: of the first convolution: frames, rows, columns.
+    filters: of the same.
+    dtype: of its products.
+    plain: whether ReLU, attention and pooling follow it, and nothing else.
+    whole_maps: whether attention looks at its maps before they are pooled.
+
+  Returns:
+    'at once'; 'one by one', which is for maps that fill the cache; 'again',
+    the same, and computed again on the way back instead of being kept.
+  """
+  if len(x_BTHWC) == 1 or jax.default_backend() != 'cpu':
+    return 'at once'
+  x = jax.ShapeDtypeStruct(x_BTHWC.shape, dtype)
+  weights = jax.ShapeDtypeStruct((*kernel, x.shape[-1], filters), dtype)
+  first = 'convolve_relu' if whole_maps else 'convolve_max_pool'
+  if plain and choice.takes(first, x, weights):
+    return 'one by one' if whole_maps else 'at once'
+  return 'again'

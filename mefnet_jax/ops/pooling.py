@@ -48,39 +48,30 @@ def check(sizes: tuple[int, ...], window: tuple[int, ...]):
 
 
 @jax.custom_vjp
-def mix_channels(x: jax.Array, share: jax.Array) -> jax.Array:
-  """Mixed pooling: share * maximum + (1 - share) * mean of the channels.
+def mean_and_max(x: jax.Array) -> tuple[jax.Array, jax.Array]:
+  """Mean and maximum of the channels: (..., C) to twice (..., 1).
 
   Channels that tie for the maximum share its gradient, as in `jnp.max`.
-
-  Args:
-    x: (..., C).
-    share: a number in (0, 1).
-
-  Returns:
-    (..., 1).
   """
-  return _mix_forward(x, share)[0]
+  return x.mean(-1, keepdims=True), x.max(-1, keepdims=True)
 
 
-def _mix_forward(x, share):
-  largest, mean = x.max(-1, keepdims=True), x.mean(-1, keepdims=True)
-  return share * largest + (1 - share) * mean, (x, largest, mean, share)
+def _mean_and_max_forward(x):
+  mean, largest = mean_and_max(x)
+  return (mean, largest), (x, largest)
 
 
-def _mix_backward(known, y_bar):
-  x, largest, mean, share = known
+def _mean_and_max_backward(known, bars):
+  (x, largest), (to_mean, to_largest) = known, bars
   is_top = x == largest
   # Where XLA has computed x anew, with other last digits, none is the top.
   ties = jnp.maximum(products.sum_channels(is_top.astype(x.dtype)), 1)
   # The barrier keeps XLA from counting the ties again for each channel.
-  to_top = jax.lax.optimization_barrier(share * y_bar / ties)
-  to_all = (1 - share) / x.shape[-1] * y_bar
-  x_bar = jnp.where(is_top, to_top, 0) + to_all
-  return x_bar, (y_bar * (largest - mean)).sum()
+  to_top = jax.lax.optimization_barrier(to_largest / ties)
+  return (jnp.where(is_top, to_top, 0) + to_mean / x.shape[-1],)
 
 
-mix_channels.defvjp(_mix_forward, _mix_backward)
+mean_and_max.defvjp(_mean_and_max_forward, _mean_and_max_backward)
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(1,))

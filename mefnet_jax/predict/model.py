@@ -12,9 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 
-from mefnet_jax import models
+from mefnet_jax import models, ops
 from mefnet_jax.models import inference, normalize, pixel_scaling
-from mefnet_jax.ops import native
 from mefnet_jax.runs import errors, model_file
 
 _BATCH = 32  # clips that the network sees at once
@@ -258,7 +257,7 @@ class Model:
     def logits(params, batch):
       return self.network.apply({'params': params}, batch, train=False)[0]
 
-    return jax.jit(native.switched_on(logits))
+    return jax.jit(ops.using(logits))
 
 
 def _dtype(stream):

@@ -4,6 +4,7 @@
     <root>/synthetic/<name>/               synthetic releases
     <root>/hashes/<name>.json              hashes of release files by their stat
     <root>/videos/<name>.json              times of the frames of long videos
+    <root>/{numba,xla}/                    compiled programs, see `programs`
 
 <root> is the environment variable MEFNET_CACHE, or ~/.cache/mefnet_jax.
 """
@@ -20,11 +21,29 @@ from mefnet_jax.runs import errors, files, locks
 if typing.TYPE_CHECKING:
   from collections.abc import Iterator
 
+_OWN = '~/.cache/mefnet_jax'
+
 
 def root() -> pathlib.Path:
-  """Returns the path of the cache folder, which may not exist yet."""
-  given = os.environ.get('MEFNET_CACHE') or '~/.cache/mefnet_jax'
-  return pathlib.Path(os.path.abspath(os.path.expanduser(given)))
+  """Returns the path of the cache folder, which may not exist yet.
+
+  Raises:
+    errors.UserError: no home folder is known, and no other one is named.
+  """
+  given = os.environ.get('MEFNET_CACHE')
+  found = os.path.expanduser(given or _OWN)
+  if found.startswith('~'):
+    raise errors.UserError(
+      f'{given or _OWN}: no such home folder: name a folder for the cache in '
+      'MEFNET_CACHE'
+    )
+  return pathlib.Path(os.path.abspath(found))
+
+
+def own_root() -> list[pathlib.Path]:
+  """The cache in the user's home, whatever is named; none without a home."""
+  found = os.path.expanduser(_OWN)
+  return [] if found.startswith('~') else [pathlib.Path(found).absolute()]
 
 
 def made(folder: pathlib.Path) -> pathlib.Path:

@@ -2,14 +2,14 @@
 
 import contextlib
 import ctypes
-import hashlib
 import os
 import pathlib
+import sys
 from collections.abc import Iterator
 
 import jax
 
-from mefnet_jax.runs import cache, environment
+from mefnet_jax.runs import environment, programs
 
 
 def prepare(*, deterministic: bool = True) -> None:
@@ -26,7 +26,7 @@ def prepare(*, deterministic: bool = True) -> None:
   chosen = 'xla_gpu_deterministic_ops' in flags
   if deterministic and not chosen and _has_gpu():
     os.environ['XLA_FLAGS'] = f'{flags} --xla_gpu_deterministic_ops=true'
-  jax.config.update('jax_compilation_cache_dir', str(cache.root() / 'xla'))
+  _keep_programs()
   jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.03)
 
 
@@ -34,7 +34,6 @@ def tune_cpu() -> None:
   """Applies the settings that speed up training on a CPU, before jax starts."""
   _keep_memory()
   _use_two_devices()
-  keep_kernels()
 
 
 def _use_two_devices():
@@ -69,24 +68,12 @@ def _keep_memory():
   mallopt(m_arena_max, 1)
 
 
-def keep_kernels() -> None:
-  """Has Numba keep what it compiles of `ops`, for exactly these files.
-
-  It would go by one file at a time, and a kernel is compiled into others. If
-  the folder cannot be made, each process compiles for itself.
-  """
-  files = sorted((pathlib.Path(__file__).parents[1] / 'ops').glob('*.py'))
-  digest = hashlib.sha256(b''.join(f.read_bytes() for f in files)).hexdigest()
-  chosen = os.environ.get('NUMBA_CACHE_DIR') or cache.root() / 'numba'
-  folder = pathlib.Path(chosen)
-  if folder.name != digest[:16]:
-    folder /= digest[:16]
-  try:
-    folder.mkdir(parents=True, exist_ok=True)
-  except OSError:
-    os.environ.pop('NUMBA_CACHE_DIR', None)
-  else:
-    os.environ['NUMBA_CACHE_DIR'] = str(folder)
+def _keep_programs():
+  """Has jax keep what it compiles, if there is a folder that may hold it."""
+  folder, why_not = programs.folder('xla')
+  jax.config.update('jax_compilation_cache_dir', folder and str(folder))
+  if why_not:
+    print(f'compiled programs are not kept: {why_not}', file=sys.stderr)
 
 
 def _has_gpu():

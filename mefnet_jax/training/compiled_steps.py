@@ -49,9 +49,10 @@ class CompiledSteps:
       mixup=config.train.mixup,
       **bound,
     )
-    self.train_step = parallel.train_step(step, self.plan)
+    kernels = config.train.get('kernels', 'auto')
+    self.train_step = parallel.train_step(step, self.plan, kernels)
     self._eval_step = parallel.eval_step(
-      functools.partial(train_step.eval_step, **bound), self.plan
+      functools.partial(train_step.eval_step, **bound), self.plan, kernels
     )
     create = functools.partial(train_step.create_state, job.model, self.tx)
     self._create_state = jax.jit(create)

@@ -1,11 +1,13 @@
 """Validates a config before any work is done."""
 
+import sys
+
 import jax
 import numpy as np
 from flax import linen as nn
 from ml_collections import ConfigDict
 
-from mefnet_jax import datasets
+from mefnet_jax import datasets, ops
 from mefnet_jax.datasets import modalities
 from mefnet_jax.evaluation import folds
 from mefnet_jax.models import from_config, normalize
@@ -57,6 +59,7 @@ def check(config: ConfigDict) -> None:
   config_flag.check_fields(config)
   _one_of(config, 'input', normalize.CHOICES)
   _one_of(config, 'train.parallel', parallel.CHOICES)
+  _one_of(config, 'train.kernels', ops.CHOICES)
   _one_of(config, 'scale', normalize.SCALES)
   _one_of(config, 'train.sampling', sampler.SAMPLINGS)
   _one_of(config, 'train.selection', best_epoch.CHOICES)
@@ -83,6 +86,43 @@ def check(config: ConfigDict) -> None:
   except (TypeError, ValueError) as error:
     said = str(error).splitlines()[0]
     raise errors.UserError(f'config.model: {said}') from error
+
+
+def settle(config: ConfigDict) -> None:
+  """Checks a config and replaces train.kernels=auto by what this machine has.
+
+  Raises:
+    UserError: no run can follow the config.
+  """
+  check(config)
+  choose_kernels(config)
+
+
+def choose_kernels(config: ConfigDict) -> str:
+  """Puts what train.kernels comes to on this machine into the config.
+
+  So it stands in config.json, and a run goes on as it began. Compiles the
+  kernels, if they have to be.
+
+  Returns:
+    'cpu' or 'xla', with the reason if there is one to tell.
+
+  Raises:
+    UserError: 'cpu' where the kernels cannot run.
+  """
+  wanted = config.train.get('kernels', 'auto')  # old runs name none
+  try:
+    chosen, note = ops.resolve(wanted)
+  except ValueError as error:
+    raise errors.UserError(
+      f'--config.train.kernels={wanted}: they cannot run here: {error}; set '
+      'auto or xla'
+    ) from None
+  with config.unlocked():
+    config.train.kernels = chosen
+  if note:
+    print(f'kernels: {chosen} ({note})', file=sys.stderr)
+  return f'{chosen} ({note})' if note else chosen
 
 
 def _protocol(config):

@@ -16,7 +16,7 @@ from mefnet_jax import datasets, models
 from mefnet_jax.evaluation import folds, validation_split
 from mefnet_jax.models import from_config, pixel_scaling
 from mefnet_jax.runs import errors, findings, multihost, workdirs
-from mefnet_jax.training import blocks, deliberate_leaks
+from mefnet_jax.training import blocks, config_check, deliberate_leaks
 
 
 @dataclasses.dataclass(frozen=True)
@@ -172,6 +172,7 @@ def prepare(
     errors.UserError: the release cannot be used, or not with this protocol.
   """
   console = console or rich.console.Console(quiet=True)
+  console.print(f'kernels: {config_check.choose_kernels(config)}')
   clips = _load(config, workdir, console)
   label = _labels(config, clips)
   splits = _folds(config, clips, label)

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from mefnet_jax.ops import native
+from mefnet_jax import ops
 
 _B1, _B2, _EPSILON = 0.9, 0.999, 1e-7  # Keras's
 
@@ -41,26 +41,19 @@ def apply(
 ) -> tuple[dict, optax.OptState]:
   """The params and the state after one step of the optimizer.
 
-  On a CPU Adam's large arrays take one pass over memory (`native.adam`).
+  Adam is `optax.adam`, done by `ops.adam` array by array: on a CPU large ones
+  take one pass over memory.
   """
   updates, new_state = tx.update(grads, state, params)
-  new = optax.apply_updates(params, updates)
-  # Small arrays are not worth a call; XLA removes the results that are unused.
-  heavy = [native.heavy(p) for p in jax.tree.leaves(params)]
-  if not isinstance(tx, Adam) or not any(heavy):
-    return new, new_state
+  if not isinstance(tx, Adam):
+    return optax.apply_updates(params, updates), new_state
   (known, schedule), (moments, _) = state, new_state
   step = moments.count.astype(jnp.float32)
   rate, betas = tx.rate(schedule.count), (_B1, 1 - _B1, _B2, 1 - _B2)
   numbers = (rate, *betas, 1 - _B1**step, 1 - _B2**step, _EPSILON)
   numbers = jnp.stack([jnp.float32(n) for n in numbers])
-  fields = (params, known.mu, known.nu, grads)
-  rows = zip(*map(jax.tree.leaves, fields), strict=True)
-  moved = zip(*map(jax.tree.leaves, (new, moments.mu, moments.nu)), strict=True)
-  done = [
-    native.adam(*row, numbers) if is_heavy else by_optax
-    for is_heavy, row, by_optax in zip(heavy, rows, moved, strict=True)
-  ]
   shape = jax.tree.structure(params)
-  new, mu, nu = (jax.tree.unflatten(shape, a) for a in zip(*done, strict=True))
+  fields = map(jax.tree.leaves, (params, known.mu, known.nu, grads))
+  moved = [ops.adam(*row, numbers) for row in zip(*fields, strict=True)]
+  new, mu, nu = (jax.tree.unflatten(shape, a) for a in zip(*moved, strict=True))
   return new, (moments._replace(mu=mu, nu=nu), new_state[1])

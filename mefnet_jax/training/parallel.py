@@ -23,7 +23,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.experimental import multihost_utils
 
-from mefnet_jax.ops import native
+from mefnet_jax import ops
 
 CHOICES = ('auto', 'folds', 'batch')
 _AXIS = 'batch'
@@ -169,17 +169,17 @@ def plan(folds: int, mode: str = 'auto', *, own_order: bool = False) -> Plan:
   return Plan(mode, devices, folds, own_order)
 
 
-def train_step(step: Callable, plan: Plan) -> Callable:
+def train_step(step: Callable, plan: Plan, kernels: str = 'auto') -> Callable:
   """`step(state, fold, clips, order, key)` of all members.
 
   state: leaves (S, F, ...); fold: what each fold has of its own, leaves
   (F, ...); clips: shared; order: the batch, leaves (S, B), or (S, F, B) if
   plan.own_order; key: (S,). State and fold as `Plan.split` lays them. In
   'batch' mode B must be a multiple of the devices. The old state's memory is
-  taken for the new one.
+  taken for the new one. kernels: of `ops.resolve`.
   """
   own = 0 if plan.own_order else None
-  step = native.switched_on(step, mapped=plan.mode == 'folds')
+  step = ops.using(step, kernels, under_pmap=plan.mode == 'folds')
   if plan.mode == 'folds':
     return jax.pmap(
       _members(step, own),
@@ -206,13 +206,13 @@ def train_step(step: Callable, plan: Plan) -> Callable:
   return split_batch
 
 
-def eval_step(step: Callable, plan: Plan) -> Callable:
+def eval_step(step: Callable, plan: Plan, kernels: str = 'auto') -> Callable:
   """`step(params, fold, clips, index_B)`: params (S, F, ...), indices (F, B).
 
   In 'batch' mode each device takes a share of the clips; of several processes
-  each judges all of them by itself.
+  each judges all of them by itself. kernels: of `ops.resolve`.
   """
-  step = jax.vmap(native.switched_on(step), (0, 0, None, 0))
+  step = jax.vmap(ops.using(step, kernels), (0, 0, None, 0))
   step = jax.vmap(step, (0, None, None, None))
   if plan.mode == 'folds':
     return jax.pmap(step, in_axes=(0, 0, None, 0), devices=plan._devices())

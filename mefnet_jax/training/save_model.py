@@ -110,7 +110,7 @@ def _description(job, summary, members, moments):
     'fps': registry.fps(config.dataset),
     'preprocessing': datasets.preprocessing(config.dataset),
     'normalisation': {'scale': config.scale, 'moments': moments},
-    'kernels': 'auto',
+    'kernels': config.train.kernels,
     'dataset': config.dataset.name,
     'synthetic': job.source.synthetic,
     'licence': registry.licence(config.dataset.name, job.source.synthetic),

@@ -80,21 +80,21 @@ def test_too_large_a_window_is_named():
 
 
 @pytest.mark.parametrize('ties', [True, False])
-def test_mixed_pooling_is_maximum_and_mean(ties):
-  """In value and in both gradients; channels that tie share, as in jnp.max."""
+def test_mean_and_maximum_of_the_channels(ties):
+  """In value and gradient; channels that tie share it, as in jnp.max."""
   random = np.random.default_rng(0)
   x = random.normal(size=(2, 3, 4, 6))
   x = np.round(x) if ties else x
-  g = random.normal(size=(2, 3, 4, 1)).astype(np.float32)
+  g = tuple(random.normal(size=(2, 2, 3, 4, 1)).astype(np.float32))
 
-  def plain(x, share):
-    largest, mean = x.max(-1, keepdims=True), x.mean(-1, keepdims=True)
-    return share * largest + (1 - share) * mean
+  def plain(x):
+    return x.mean(-1, keepdims=True), x.max(-1, keepdims=True)
 
-  given = x.astype(np.float32), jnp.float32(0.3)
   ours, theirs = (
-    jax.jit(lambda *a, f=f: (f(*a), *jax.vjp(f, *a)[1](g)))(*given)
-    for f in (pooling.mix_channels, plain)
+    jax.tree.leaves(
+      jax.jit(lambda x, f=f: (f(x), jax.vjp(f, x)[1](g)))(x.astype(np.float32))
+    )
+    for f in (pooling.mean_and_max, plain)
   )
   for a, b in zip(ours, theirs, strict=True):
     np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5)

@@ -1,9 +1,11 @@
 """Configs that no run can follow are told before any work, in one line."""
 
+import numba
 import pytest
 
 from configs import base
-from mefnet_jax.runs import errors
+from mefnet_jax.ops import choice
+from mefnet_jax.runs import errors, workdirs
 from mefnet_jax.training import config_check
 
 
@@ -19,6 +21,7 @@ from mefnet_jax.training import config_check
     ('train.epochs', 0, ['epochs', 'at least 1']),
     ('dataset.frames', 99999999, ['frames', 'below 1025']),
     ('protocol.name', 'loocv', ['loocv', 'loso']),
+    ('train.kernels', 'gpu', ['kernels=gpu', 'auto, xla, cpu']),
     ('input', 'optic', ['optic', 'difference']),
   ],
 )
@@ -32,3 +35,45 @@ def test_a_mistake_is_one_line(field, value, words):
   assert '\n' not in line
   for word in words:
     assert word in line
+
+
+@pytest.fixture
+def without_kernels(monkeypatch):
+  """A machine on which the kernels cannot run."""
+  monkeypatch.setattr(numba.config, 'DISABLE_JIT', True)
+  choice.obstacle.cache_clear()
+  yield
+  choice.obstacle.cache_clear()
+
+
+def test_a_run_keeps_to_the_kernels_that_it_began_with(
+  tmp_path, without_kernels, monkeypatch
+):
+  """`auto` comes to what runs here, and that is what a resume compares."""
+  began, goes_on = base.get_config(), base.get_config()
+  said = config_check.choose_kernels(goes_on)
+  assert goes_on.train.kernels == 'xla'
+  assert said == 'xla (NUMBA_DISABLE_JIT is set)'
+  monkeypatch.undo()
+  choice.obstacle.cache_clear()
+  assert config_check.choose_kernels(began) == 'cpu'
+  assert began.train.kernels == 'cpu'
+  workdirs.claim(began, tmp_path)
+  (tmp_path / 'checkpoints').mkdir()
+  with pytest.raises(errors.UserError, match="train.kernels: 'cpu', now 'xla'"):
+    workdirs.claim(goes_on, tmp_path)
+
+
+def test_kernels_that_cannot_run_are_one_line(without_kernels):
+  config = base.get_config()
+  config.train.kernels = 'cpu'
+  with pytest.raises(errors.UserError, match='NUMBA_DISABLE_JIT.*set auto'):
+    config_check.choose_kernels(config)
+
+
+def test_the_config_of_an_old_run_names_no_kernels():
+  config = base.get_config()
+  del config.train.kernels
+  config.lock()
+  config_check.choose_kernels(config)
+  assert config.train.kernels in ('xla', 'cpu')

@@ -10,10 +10,12 @@ import sys
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 from mefnet_jax import models, ops
-from mefnet_jax.ops import convolution, native, pooling
+from mefnet_jax.ops import choice, convolution, cpu, pooling
+from mefnet_jax.ops.cpu import planes
 from mefnet_jax.training import optimizer, parallel
 
 # Clips (B, T, H, W), kernel, filters, window; filters that fill no vector.
@@ -24,6 +26,9 @@ CASES = [
   ((1, 20, 5, 6), (17, 1, 1), 50, (2, 2, 3)),  # more frames than lanes
   ((2, 7, 9, 33), (2, 4, 5), 32, (3, 2, 7)),  # a long row
 ]
+
+
+KERNEL = {name: form for name, (form, _) in cpu.FORMS.items()}
 
 
 def arrays(shape, kernel, filters, *, whole=False):
@@ -63,7 +68,7 @@ def assert_same(ours, theirs, tolerance=1e-5):
 
 @pytest.fixture(autouse=True, scope='module')
 def ready():
-  assert native.ready()
+  assert not choice.obstacle()
 
 
 @pytest.mark.parametrize('whole', [False, True])
@@ -71,7 +76,7 @@ def ready():
 def test_convolution_and_pooling(shape, kernel, filters, window, whole):
   """With whole numbers many places tie: the first has the gradient."""
   x, kernel, _ = arrays(shape, kernel, filters, whole=whole)
-  ours = functools.partial(native.convolve_max_pool, window=window)
+  ours = functools.partial(KERNEL['convolve_max_pool'], window=window)
   theirs = functools.partial(convolution.conv3d_max_pool3d, window=window)
   assert_same(
     with_gradients(lambda x, w: ours(x, w), x, kernel),
@@ -81,7 +86,7 @@ def test_convolution_and_pooling(shape, kernel, filters, window, whole):
 
 def plain_maps(x, kernel, bias):
   y = jax.nn.relu(convolution.conv3d(x, kernel) + bias.reshape(1, 1, 1, 1, -1))
-  return native.Maps(
+  return ops.Maps(
     y,
     y.mean((1, 2, 3)),
     y.max((1, 2, 3)),
@@ -94,7 +99,7 @@ def plain_maps(x, kernel, bias):
 def test_maps_and_what_attention_asks_of_them(shape, kernel, filters, window):
   operands = arrays(shape, kernel, filters)
   assert_same(
-    with_gradients(native.convolve_relu, *operands),
+    with_gradients(KERNEL['convolve_relu'], *operands),
     with_gradients(plain_maps, *operands),
   )
 
@@ -110,7 +115,9 @@ def test_two_poolings_of_maps(shape, kernel, filters, window):
     return tuple(pooling.max_pool3d(v, window) for v in (y, y * weight))
 
   assert_same(
-    with_gradients(lambda *a: native.max_pools(*a, window), y, weight),
+    with_gradients(
+      lambda *a: cpu.max_pools(a[0], a[1][..., 0], window), y, weight
+    ),
     with_gradients(theirs, y, weight),
   )
 
@@ -131,7 +138,7 @@ def test_few_channels(shape, kernel, filters):
   theirs = functools.partial(convolution.conv3d, padding='SAME')
   w = jnp.asarray(w, jnp.float32)
   assert_same(
-    with_gradients(native.convolve_few, x, w),
+    with_gradients(planes.convolve, x, w),
     with_gradients(lambda x, w: theirs(x, w), x, w),
   )
 
@@ -144,10 +151,11 @@ def test_dense_layers(batch, deep, wide):
   x, w = random.normal(size=(batch, deep)), random.normal(size=(deep, wide))
   x, w = jnp.asarray(x, jnp.float32), jnp.asarray(w, jnp.float32)
   assert_same(
-    with_gradients(native.dense, x, w), with_gradients(lambda x, w: x @ w, x, w)
+    with_gradients(KERNEL['dense'], x, w),
+    with_gradients(lambda x, w: x @ w, x, w),
   )
   several = jnp.stack([w, 2 * w, -w])
-  ours = jax.vmap(native.dense, (None, 0))
+  ours = jax.vmap(KERNEL['dense'], (None, 0))
   theirs = jax.vmap(jnp.matmul, (None, 0))
   assert_same(
     with_gradients(ours, x, several), with_gradients(theirs, x, several)
@@ -164,16 +172,18 @@ def test_adam_is_that_of_optax():
     for name, s in shapes.items()
   }
   step = jax.vmap(functools.partial(optimizer.apply, tx))
+  optax_adam = optax.GradientTransformation(tx.init, tx.update)
+  plain = jax.vmap(functools.partial(optimizer.apply, optax_adam))
   ours = theirs = start = draw()
   our_state = their_state = jax.vmap(tx.init)(start)
   for _ in range(10):
     grads = draw()
-    ours, our_state = jax.jit(native.switched_on(step))(grads, our_state, ours)
-    theirs, their_state = jax.jit(step)(grads, their_state, theirs)
+    ours, our_state = jax.jit(ops.using(step))(grads, our_state, ours)
+    theirs, their_state = jax.jit(plain)(grads, their_state, theirs)
   assert_same(
     jax.tree.leaves((ours, our_state)), jax.tree.leaves((theirs, their_state))
   )
-  text = jax.jit(native.switched_on(step)).lower(grads, our_state, ours)
+  text = jax.jit(ops.using(step)).lower(grads, our_state, ours)
   assert text.as_text().count('mefnet_jax.adam') == 1
   assert abs(start['heavy'] - ours['heavy']).min() > 0  # the old ones stay
 
@@ -223,7 +233,10 @@ def test_members_side_by_side(own_clips):
   kernels = kernel[None, None] * scales.reshape(2, 3, 1, 1, 1, 1, 1)
   clips = jnp.stack([x, -x])
   mixes = scales * 0.1
-  ours = (native.convolve_relu, native.max_pools)
+  ours = (
+    KERNEL['convolve_relu'],
+    lambda y, w, n: cpu.max_pools(y, w[..., 0], n),
+  )
   theirs = (
     plain_maps,
     lambda y, w, n: tuple(pooling.max_pool3d(v, n) for v in (y, y * w)),
@@ -233,14 +246,14 @@ def test_members_side_by_side(own_clips):
     def member(x, kernel, mix):
       both = layers(*functions, x, kernel, bias, mix, window)
       pooled = functions[1](both[0], both[1][..., :1], (1, 1, 1))[1]
-      return pooled, native_or_not(functions, x, kernel)
+      return pooled, one_or_the_other(functions, x, kernel)
 
     inner = jax.vmap(member, (None, 0, 0))
     return jax.vmap(inner, (0 if own_clips else None, 0, 0))
 
-  def native_or_not(functions, x, kernel):
+  def one_or_the_other(functions, x, kernel):
     if functions is ours:
-      return native.convolve_max_pool(x, kernel, window)
+      return KERNEL['convolve_max_pool'](x, kernel, window)
     return convolution.conv3d_max_pool3d(x, kernel, window)
 
   given = clips if own_clips else x
@@ -254,23 +267,23 @@ def test_members_side_by_side(own_clips):
 def test_nan_is_not_lost():
   x, kernel, bias = arrays(*CASES[0][:3])
   kernel = kernel.at[0, 0, 0, 0, 1].set(jnp.nan)
-  pooled = native.convolve_max_pool(x, kernel, (2, 2, 2))
+  pooled = KERNEL['convolve_max_pool'](x, kernel, (2, 2, 2))
   assert np.isnan(pooled[..., 1]).all() and np.isfinite(pooled[..., 0]).all()
-  maps = native.convolve_relu(x, kernel, bias)
+  maps = KERNEL['convolve_relu'](x, kernel, bias)
   assert np.isnan(maps.y[..., 1]).all() and np.isfinite(maps.y[..., 0]).all()
   assert np.isnan(maps.peak[:, 1]).all() and np.isfinite(maps.mean[:, 0]).all()
-  plain, weighed = native.max_pools(maps.y, maps.y[..., :1], (2, 2, 2))
+  plain, weighed = cpu.max_pools(maps.y, maps.y[..., 0], (2, 2, 2))
   assert np.isnan(plain[..., 1]).all() and np.isnan(weighed[..., 1]).all()
 
 
 def test_what_does_not_fit_is_named():
   x, kernel, bias = arrays(*CASES[0][:3])
   with pytest.raises(ValueError, match=r'kernel of \(3, 3, 3\).*\(2, 8, 8\)'):
-    native.convolve_max_pool(x[:, :2], kernel, (1, 1, 1))
+    KERNEL['convolve_max_pool'](x[:, :2], kernel, (1, 1, 1))
   with pytest.raises(ValueError, match=r'kernel of \(3, 3, 3\).*\(2, 8, 8\)'):
-    native.convolve_relu(x[:, :2], kernel, bias)
+    KERNEL['convolve_relu'](x[:, :2], kernel, bias)
   with pytest.raises(ValueError, match=r'window of \(5, 1, 1\).*\(4, 6, 6\)'):
-    native.convolve_max_pool(x, kernel, (5, 1, 1))
+    KERNEL['convolve_max_pool'](x, kernel, (5, 1, 1))
 
 
 NETWORKS = {
@@ -312,13 +325,12 @@ def test_networks_train_alike(name):
   def step(params, batch):
     return jax.value_and_grad(loss, has_aux=True)(params, batch)
 
-  ours = jax.jit(native.switched_on(step))(params, batch)
+  ours = jax.jit(ops.using(step))(params, batch)
   theirs = jax.jit(step)(params, batch)
   tolerance = 1e-2 if name == 'bfloat16' else 1e-4
   assert_same(jax.tree.leaves(ours), jax.tree.leaves(theirs), tolerance)
   used = (
-    'mefnet_jax.'
-    in jax.jit(native.switched_on(step)).lower(params, batch).as_text()
+    'mefnet_jax.' in jax.jit(ops.using(step)).lower(params, batch).as_text()
   )
   assert used == (name != 'bfloat16')
 
@@ -329,8 +341,8 @@ found = binding.get_host_cpu_features()
 found['avx512f'] = False
 binding.get_host_cpu_features = lambda: found
 import pytest, sys
-from mefnet_jax.ops import tiles
-assert (tiles.LANES, tiles.TILE) == (8, 6)
+from mefnet_jax.ops.cpu import simd
+assert (simd.LANES, simd.TILE) == (8, 6)
 sys.exit(pytest.main(['-q', '-p', 'no:cacheprovider', *sys.argv[1:]]))
 """
 
@@ -355,15 +367,3 @@ def test_on_a_processor_of_half_the_width(tmp_path):
     text=True,
   )
   assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
-
-
-def test_without_numba_xla_does_it_all(monkeypatch):
-  monkeypatch.delattr(ops, 'calls')
-  monkeypatch.setitem(sys.modules, 'mefnet_jax.ops.calls', None)
-  native.ready.cache_clear()
-  try:
-    assert not native.ready()
-    step = lambda x: x  # noqa: E731
-    assert native.switched_on(step) is step
-  finally:
-    native.ready.cache_clear()

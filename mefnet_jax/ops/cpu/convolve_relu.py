@@ -1,0 +1,98 @@
+"""ReLU of a convolution of grey clips with the sums that attention asks for.
+
+Axes: B clips, T frames, H rows, W columns, D filters; t, h, w the same after
+the convolution.
+"""
+
+import jax
+import numpy as np
+
+from mefnet_jax.ops import convolution, maps
+from mefnet_jax.ops.cpu import custom_calls, max_pool, relu, simd
+
+MOST_FILTERS = relu.MOST_FILTERS
+
+
+def takes(x_BTHWC: jax.Array, kernel: jax.Array) -> bool:
+  """Whether `convolve_relu` does this: grey float32 clips, not many filters."""
+  return max_pool.takes(x_BTHWC, kernel) and kernel.shape[-1] <= MOST_FILTERS
+
+
+def convolve_relu(
+  x_BTHWC: jax.Array, kernel: jax.Array, bias: jax.Array
+) -> maps.Maps:
+  """VALID convolution, bias and ReLU. Of equal maxima the first counts.
+
+  Raises:
+    ValueError: a kernel that does not fit in the clips, or more filters than
+      MOST_FILTERS.
+  """
+  if kernel.shape[-1] > MOST_FILTERS:
+    raise ValueError(f'{kernel.shape[-1]} filters; at most {MOST_FILTERS}')
+  y, mean, peak, map_mean, map_peak = _convolve_relu(x_BTHWC, kernel, bias)
+  return maps.Maps(
+    y, mean, peak, map_mean[..., None], map_peak[..., None], fused=True
+  )
+
+
+@jax.custom_vjp
+def _convolve_relu(x, kernel, bias):
+  return _forward(x, kernel, bias)[0]
+
+
+def _forward(x, kernel, bias):
+  convolution.check(x.shape[1:4], kernel.shape[:3])
+  sizes = convolution.output_shape(x.shape[1:4], kernel.shape[:3], (1, 1, 1))
+  batch, filters = len(x), kernel.shape[-1]
+  map_, clip = (batch, *sizes), (batch, filters)
+  y, bits, mean, peak, place, map_mean, map_peak, first = custom_calls.call(
+    'convolve_relu',
+    [
+      ((*map_, filters), np.float32),
+      ((*map_, _bytes(filters)), np.uint8),
+      (clip, np.float32),
+      (clip, np.float32),
+      (clip, np.int32),
+      (map_, np.float32),
+      (map_, np.float32),
+      (map_, np.int32),
+    ],
+    x[..., 0],
+    kernel[..., 0, :],
+    bias,
+  )
+  known = x, kernel, bias, bits, place, first
+  return (y, mean, peak, map_mean, map_peak), known
+
+
+def _bytes(filters):
+  """With a bit for each filter, filled up to whole vectors."""
+  return -(-filters // simd.LANES) * simd.LANES // 8
+
+
+def _backward(known, bars):
+  x, kernel, bias, bits, place, first = known
+  to_kernel, to_bias = custom_calls.call(
+    'convolve_relu_gradient',
+    [
+      ((*kernel.shape[:3], kernel.shape[-1]), np.float32),
+      (bias.shape, np.float32),
+    ],
+    x[..., 0],
+    bits,
+    place,
+    first,
+    *bars,
+  )
+  # The gradient of the clips by XLA; nothing, if nobody asks for it.
+  _, to_clips = jax.vjp(lambda x: _by_xla(x, kernel, bias), x)
+  return to_clips(bars)[0], to_kernel[..., None, :], to_bias
+
+
+def _by_xla(x, kernel, bias):
+  y = jax.nn.relu(convolution.conv3d(x, kernel) + bias.reshape(1, 1, 1, 1, -1))
+  places = (1, 2, 3)
+  return y, y.mean(places), y.max(places), y.mean(-1), y.max(-1)
+
+
+_convolve_relu.defvjp(_forward, _backward)

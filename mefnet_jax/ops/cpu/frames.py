@@ -1,0 +1,281 @@
+"""What XLA hands a kernel, checked before any of it is read.
+
+XLA's foreign function interface calls a handler with the address of a frame
+(`xla/ffi/api/c_api.h`, XLA_FFI_CallFrame) in which everything has its place.
+The places below hold for `VERSIONS` of the interface. To any other one a
+handler answers with no version at all, and XLA does not register it.
+
+Each array may have further axes in front: `jax.vmap` adds one, of size 1 or of
+its own size. `part` gives the part of an array that belongs to a part of a
+result.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import carray
+
+from mefnet_jax.ops.cpu import compiled, memory, signatures, simd
+
+# Major and minor number; the header was read of jaxlib 0.10.2 and 0.11.0 (0.3)
+# and of 0.12.0.1 (0.5).
+VERSIONS = ((0, 3), (0, 5))
+WORK = -1  # what `opened` answers where the kernel is to compute
+# Places in the frame, in words of 8 bytes.
+IN, OUT = 9, 14
+_EXTENSION, _API, _STAGE = 1, 2, 4
+_EXECUTE = 3
+# In the extension that asks for the version; in XLA's own description.
+_METADATA, _VERSION, _API_VERSION, _CREATE_ERROR = 3, 3, 4, 6
+# In an array's description.
+_DTYPE, _DATA, _RANK, _DIMS = 2, 3, 4, 5
+
+_KNOWN = np.array([(b << 32) | a for a, b in VERSIONS])
+# Behind the letters' sizes: the number of axes in front, and the window.
+_FRONT, _WINDOW = signatures.LETTERS, signatures.LETTERS + 1
+_DTYPES = np.array([11, 4, 6, 4])  # XLA's float32, int32, uint8, int32
+_NUMBER, _TYPE, _AXES, _SHAPE, _BAD_WINDOW = range(1, 6)
+_FAULTS = (
+  'another number of arrays than the kernel takes',
+  'another dtype than the kernel takes',
+  'another rank than the kernel takes',
+  'a shape that does not fit',
+  'a window below 1',
+)
+_INVALID_ARGUMENT = 3
+
+
+@compiled.kernel
+def _buffer(frame, number):
+  """The description of an array; those of results are counted on."""
+  side = IN
+  if number >= frame[IN - 2]:
+    side, number = OUT, number - frame[IN - 2]
+  return memory.words(memory.words(frame[side], number + 1)[number], 6)
+
+
+@compiled.kernel
+def _shape(buffer):
+  return memory.words(buffer[_DIMS], buffer[_RANK])
+
+
+@compiled.kernel
+def opened(frame, arrays):
+  """Whether to compute: (WORK, sizes), or (what to answer to XLA, none).
+
+  Args:
+    frame: its words.
+    arrays: what there must be, as of `signatures.signature`.
+
+  Returns:
+    sizes: of each letter of the signature, in the order of first mention.
+  """
+  sizes = np.full(_WINDOW + 3, -1, np.int64)
+  version = memory.words(frame[_API], 5)[_API_VERSION]
+  known = False
+  for one in _KNOWN:
+    known |= version == one
+  if frame[_EXTENSION] != 0:  # XLA asks for the version that we speak
+    metadata = memory.words(memory.words(frame[_EXTENSION], 4)[_METADATA], 4)
+    metadata[_VERSION] = version if known else -1
+    return 0, sizes
+  if not known or frame[_STAGE] & 0xFFFFFFFF != _EXECUTE:
+    return 0, sizes
+  fault = _bind(frame, arrays, sizes)
+  if fault == 0:
+    fault = _compare(frame, arrays, sizes)
+  if fault != 0:
+    return _refusal(frame, fault), sizes
+  return WORK, sizes
+
+
+@compiled.kernel
+def _bind(frame, arrays, sizes):
+  """Checks types and ranks, and reads sizes; the fault, or 0."""
+  count = arrays[0] + arrays[1]
+  if frame[IN - 2] != arrays[0] or frame[OUT - 2] != arrays[1]:
+    return _NUMBER
+  at = 2
+  for n in range(count):
+    kind, rank = arrays[at], arrays[at + 1]
+    at += 2
+    buffer = _buffer(frame, n)
+    if buffer[_DTYPE] & 0xFFFFFFFF != _DTYPES[kind]:
+      return 8 * n + _TYPE
+    front = buffer[_RANK] - rank
+    if n == 0:
+      sizes[_FRONT] = front
+    if rank < 0:
+      front = min(buffer[_RANK], sizes[_FRONT])
+    if front < 0 or front != sizes[_FRONT]:
+      return 8 * n + _AXES
+    shape = _shape(buffer)
+    for axis in range(front, front + rank):
+      if arrays[at] >= 0 and arrays[at + 1] < 0 and arrays[at + 2] < 0:
+        if sizes[arrays[at]] < 0:
+          sizes[arrays[at]] = shape[axis]
+      at += 3
+    if kind == 3:
+      if _count(shape) != 3:
+        return 8 * n + _SHAPE
+      window = carray(memory.pointer(buffer[_DATA]), 3, np.int32)
+      for i in range(3):
+        sizes[_WINDOW + i] = window[i]
+        if window[i] < 1:
+          return 8 * n + _BAD_WINDOW
+  return 0
+
+
+@compiled.kernel
+def _compare(frame, arrays, sizes):
+  """Checks all sizes, those of the axes in front too; the fault, or 0."""
+  front = sizes[_FRONT]
+  result = _shape(_buffer(frame, arrays[0]))
+  at = 2
+  for n in range(arrays[0] + arrays[1]):
+    rank = arrays[at + 1]
+    at += 2
+    shape = _shape(_buffer(frame, n))
+    for axis in range(front):
+      alone = shape[axis] == 1 and n < arrays[0]
+      if shape[axis] != result[axis] and not alone:
+        return 8 * n + _SHAPE
+    if rank < 0 and not np.array_equal(shape, result):
+      return 8 * n + _SHAPE
+    for axis in range(front, front + rank):
+      if shape[axis] != _wanted(arrays[at : at + 3], sizes):
+        return 8 * n + _SHAPE
+      at += 3
+  return 0
+
+
+@compiled.kernel
+def _wanted(size, sizes):
+  """A size of the signature as a number."""
+  if size[0] < 0:
+    return size[2]
+  wanted = sizes[size[0]]
+  if size[1] >= 0:
+    wanted -= sizes[size[1]] - 1
+  if size[2] == 3:
+    return (wanted + simd.LANES - 1) // simd.LANES * simd.LANES // 8
+  if size[2] >= 0:
+    wanted //= sizes[_WINDOW + size[2]]
+  return wanted
+
+
+# What is said of each fault, as bytes that end with a zero.
+_WIDTH = 72
+_TEXTS = np.frombuffer(
+  b''.join(
+    f'a kernel of mefnet_jax: array   : {what}'.encode().ljust(
+      _WIDTH + 8, b'\0'
+    )
+    for what in _FAULTS
+  ),
+  np.uint8,
+).reshape(len(_FAULTS), -1)
+_DIGITS = 30  # where the array's number stands in them
+
+
+@compiled.kernel
+def _refusal(frame, fault):
+  """An error of XLA's that names the array, counted from 0."""
+  number, cause = fault // 8, fault % 8
+  text = _TEXTS[cause - 1].copy()
+  if number >= 10:
+    text[_DIGITS] = 48 + number // 10
+  text[_DIGITS + 1] = 48 + number % 10
+  given = np.zeros(4, np.int64)  # XLA_FFI_Error_Create_Args
+  given[0], given[2] = 28, text.ctypes.data
+  given[3] = _INVALID_ARGUMENT
+  create = memory.words(frame[_API], _CREATE_ERROR + 1)[_CREATE_ERROR]
+  error = memory.called(create, given.ctypes.data)
+  # XLA has copied the text; until then it must not go.
+  return error if text[0] != 0 and given[0] != 0 else np.int64(0)
+
+
+class Array(NamedTuple):
+  """The numbers of an array in a row, its sizes, and its axes in front."""
+
+  values: np.ndarray
+  shape: np.ndarray
+  front: int
+
+
+@compiled.kernel
+def _array(frame, number, sizes, dtype):
+  buffer = _buffer(frame, number)
+  shape = _shape(buffer)
+  values = carray(memory.pointer(buffer[_DATA]), _count(shape), dtype)
+  return Array(values, shape, sizes[_FRONT])
+
+
+@compiled.kernel
+def floats(frame, number, sizes):
+  """A float32 array."""
+  return _array(frame, number, sizes, np.float32)
+
+
+@compiled.kernel
+def integers(frame, number, sizes):
+  """An int32 array."""
+  return _array(frame, number, sizes, np.int32)
+
+
+@compiled.kernel
+def octets(frame, number, sizes):
+  """A uint8 array."""
+  return _array(frame, number, sizes, np.uint8)
+
+
+@compiled.kernel
+def window(sizes):
+  """Frames, rows and columns of the window that the call was given."""
+  return sizes[_WINDOW], sizes[_WINDOW + 1], sizes[_WINDOW + 2]
+
+
+@compiled.kernel
+def _count(shape):
+  total = 1
+  for n in shape:
+    total *= n
+  return total
+
+
+@compiled.kernel
+def parts(result):
+  """The number of parts of a result: of its axes in front."""
+  return _count(result.shape[: result.front])
+
+
+@compiled.kernel
+def place(operand, number, result):
+  """Which part of an operand goes with part `number` of a result."""
+  at, step = 0, 1
+  for axis in range(result.front - 1, -1, -1):
+    size = result.shape[axis]
+    index = number % size
+    number //= size
+    if operand.shape[axis] > 1:
+      at += index * step
+    step *= operand.shape[axis]
+  return at
+
+
+@compiled.kernel
+def part(operand, number, result):
+  """What of an operand, or of the result, belongs to part `number`."""
+  at, size = (
+    place(operand, number, result),
+    _count(operand.shape[operand.front :]),
+  )
+  return operand.values[at * size : (at + 1) * size]
+
+
+@compiled.kernel
+def clip(operand, number, result, b):
+  """The same of one clip; clips are the first axis behind those in front."""
+  own = part(operand, number, result)
+  size = len(own) // operand.shape[operand.front]
+  return own[b * size : (b + 1) * size]

@@ -1,0 +1,101 @@
+"""Where compiled kernels are kept: code, so in a folder of the user's alone.
+
+Numba's files hold pickles and machine code. A folder of them is read only if
+nobody but the user can write it and each file has the digest of its manifest;
+otherwise the kernels are compiled afresh, into a new folder that takes the
+place of the old one once it is whole.
+"""
+
+import dataclasses
+import hashlib
+import os
+import pathlib
+import shutil
+import sys
+import tempfile
+
+import numba
+from llvmlite import binding
+
+from mefnet_jax.runs import cache, files, programs
+
+_MANIFEST = 'manifest.json'
+_HERE = pathlib.Path(__file__).parent
+
+
+@dataclasses.dataclass(frozen=True)
+class Folder:
+  """Where this process keeps its kernels.
+
+  path: where they are for good; None: nowhere. fresh: where they are until
+  `seal`, if they are compiled anew. why_not: they are not kept.
+  """
+
+  path: pathlib.Path | None
+  fresh: pathlib.Path | None = None
+  why_not: str = ''
+
+
+def begin() -> Folder:
+  """Gives Numba a folder that may be believed; before it compiles.
+
+  NUMBA_CACHE_DIR, if it is set, else the user's cache.
+  """
+  chosen = os.environ.get('NUMBA_CACHE_DIR')
+  root, why_not = pathlib.Path(chosen or ''), ''
+  if chosen:
+    why_not = programs.why_not_private(root)
+  else:
+    root, why_not = programs.folder('numba')
+  if why_not:
+    numba.config.CACHE_DIR = ''  # compiled for this process
+    return Folder(None, why_not=why_not)
+  path, fresh = root / _version(), None
+  if not is_whole(path):
+    fresh = pathlib.Path(tempfile.mkdtemp(prefix='.new-', dir=root))
+  numba.config.CACHE_DIR = str(fresh or path)
+  return Folder(path, fresh)
+
+
+def seal(folder: Folder):
+  """Puts kernels that were compiled anew where the next process looks."""
+  if folder.fresh is None or not folder.fresh.exists():
+    return
+  files.write_json(folder.fresh / _MANIFEST, _digests(folder.fresh))
+  old = pathlib.Path(tempfile.mkdtemp(prefix='.old-', dir=folder.path.parent))
+  try:
+    if folder.path.exists():
+      os.replace(folder.path, old / 'kernels')
+    os.replace(folder.fresh, folder.path)
+  except OSError:  # another process was faster
+    shutil.rmtree(folder.fresh, ignore_errors=True)
+  shutil.rmtree(old, ignore_errors=True)
+
+
+def is_whole(path: pathlib.Path) -> bool:
+  """Whether a folder is the user's, and holds what its manifest says."""
+  if not path.is_dir() or programs.why_not_private(path):
+    return False
+  manifest = cache.read_json(path / _MANIFEST)
+  return bool(manifest) and manifest == _digests(path)
+
+
+def _digests(path):
+  return {
+    str(file.relative_to(path)): hashlib.sha256(file.read_bytes()).hexdigest()
+    for file in sorted(path.rglob('*'))
+    if file.is_file() and file.name != _MANIFEST
+  }
+
+
+def _version():
+  """Names what kernels are compiled from, by and for."""
+  digest = hashlib.sha256()
+  for file in sorted(_HERE.glob('*.py')):
+    digest.update(file.read_bytes())
+  made_for = binding.get_host_cpu_name(), binding.get_host_cpu_features()
+  by = sys.implementation.cache_tag, numba.__version__
+  digest.update(repr((by, made_for[0], made_for[1].flatten())).encode())
+  for name in ('NUMBA_CPU_NAME', 'NUMBA_CPU_FEATURES'):
+    digest.update(os.environ.get(name, '').encode())
+  return digest.hexdigest()[:16]

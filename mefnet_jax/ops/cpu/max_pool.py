@@ -1,0 +1,298 @@
+"""Convolution of grey clips and max-pooling in one pass, and its gradient.
+
+Of each window of the pooling one place counts, so that the gradient costs a
+small part of a product. Axes: T frames, H rows, W columns, D filters; t, h, w
+cells of the pooling.
+"""
+
+import functools
+
+import jax
+import numpy as np
+from numba import carray, types
+from numba.extending import intrinsic
+
+from mefnet_jax.ops import convolution, pooling
+from mefnet_jax.ops.cpu import (
+  compiled,
+  custom_calls,
+  frames,
+  rows,
+  signatures,
+  simd,
+)
+
+LANES = simd.LANES
+_FORWARD = signatures.signature(
+  'w fbTHW fijkd -> fb(T-i/0)(H-j/1)(W-k/2)d ib(T-i/0)(H-j/1)(W-k/2)d'
+)
+_GRADIENT = signatures.signature(
+  'w fbTHW ib(T-i/0)(H-j/1)(W-k/2)d fb(T-i/0)(H-j/1)(W-k/2)d -> fijkd'
+)
+
+
+def takes(x_BTHWC: jax.Array, kernel: jax.Array) -> bool:
+  """Whether the kernels of this package convolve x: grey clips, in float32."""
+  grey = x_BTHWC.ndim == 5 and x_BTHWC.shape[-1] == 1
+  return grey and x_BTHWC.dtype == kernel.dtype == np.float32
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
+def convolve_max_pool(
+  x_BTHWC: jax.Array, kernel: jax.Array, window: tuple[int, int, int]
+) -> jax.Array:
+  """As `convolution.conv3d_max_pool3d`, of grey float32 clips.
+
+  Raises:
+    ValueError: a kernel or a window that does not fit.
+  """
+  return _vjp_forward(x_BTHWC, kernel, window)[0]
+
+
+def _vjp_forward(x, kernel, window):
+  convolution.check(x.shape[1:4], kernel.shape[:3])
+  whole = convolution.output_shape(x.shape[1:4], kernel.shape[:3], (1, 1, 1))
+  pooling.check(whole, window)
+  sizes = convolution.output_shape(x.shape[1:4], kernel.shape[:3], window)
+  shape = (len(x), *sizes, kernel.shape[-1])
+  y, choice = custom_calls.call(
+    'convolve_pool',
+    [(shape, np.float32), (shape, np.int32)],
+    np.asarray(window, np.int32),
+    x[..., 0],
+    kernel[..., 0, :],
+  )
+  return y, (x, kernel, choice)
+
+
+def _vjp_backward(window, known, y_bar):
+  x, kernel, choice = known
+  (to_kernel,) = custom_calls.call(
+    'convolve_pool_gradient',
+    [((*kernel.shape[:3], kernel.shape[-1]), np.float32)],
+    np.asarray(window, np.int32),
+    x[..., 0],
+    choice,
+    y_bar,
+  )
+  # The gradient of the clips by XLA; nothing, if nobody asks for it.
+  _, to_clips = jax.vjp(
+    lambda x: convolution.conv3d_max_pool3d(x, kernel, window), x
+  )
+  return to_clips(y_bar)[0], to_kernel[..., None, :]
+
+
+convolve_max_pool.defvjp(_vjp_forward, _vjp_backward)
+
+
+@intrinsic
+def _keep_larger(context, y, y_at, best, chosen, at, vectors, number):
+  """Keeps in best[at:] and chosen[at:] what of y[y_at:] is larger there.
+
+  The first of equals stays, and NaN. `number` 0 begins.
+  """
+
+  def generate(context, builder, signature, args):
+    code = simd.Code(context, builder, signature, args)
+    y, best, chosen = (code.array(*a) for a in ((0, 1), (2, 4), (3, 4)))
+    here = code.everywhere(builder.trunc(args[6], simd.SHORT))
+    begins = builder.icmp_signed('==', args[6], code.int(0))
+    begins = code.everywhere(begins)
+
+    def one(i):
+      at = builder.mul(i, code.int(LANES))
+      code.keep_larger(code.load(y, at=at), best, chosen, at, here, begins)
+      return []
+
+    code.loop(args[5], one)
+    return context.get_dummy_value()
+
+  i = types.intp
+  return types.void(y, i, best, chosen, i, i, i), generate
+
+
+@intrinsic
+def _add_windows(context, x, x_at, offsets, count, factor, y, y_at):
+  """y[y_at + i * LANES + l] += factor * x[x_at + offsets[i] + l], i < count."""
+
+  def generate(context, builder, signature, args):
+    code = simd.Code(context, builder, signature, args)
+    x, offsets, y = (code.array(*a) for a in ((0, 1), (2,), (5, 6)))
+    factor = code.everywhere(args[4])
+
+    def window(i, y):
+      here = builder.gep(x, [builder.load(builder.gep(offsets, [i]))])
+      code.store(code.fma(factor, code.load(here), code.load(y)), y)
+      return [builder.gep(y, [code.int(LANES)])]
+
+    code.loop(args[3], window, y)
+    return context.get_dummy_value()
+
+  i = types.intp
+  kinds = (x, i, offsets, i, types.float32, y, i)
+  return types.void(*kinds), generate
+
+
+@compiled.kernel
+def _cells(sizes, kernel, window):
+  """Frames, rows and columns of the pooling."""
+  return (
+    (sizes[0] - kernel[0] + 1) // window[0],
+    (sizes[1] - kernel[1] + 1) // window[1],
+    (sizes[2] - kernel[2] + 1) // window[2],
+  )
+
+
+@compiled.kernel
+def _pool_clip(x, w, sizes, kernel, window, filters, y, choice):
+  """VALID convolution and max-pooling of one clip.
+
+  x (T, H, W); w packed; y and choice (t, h, w, D): the first largest of each
+  window, and its number in the window.
+  """
+  wt, wh, ww = window
+  ct, ch, cw = _cells(sizes, kernel, window)
+  width, row_step, frame_step = (
+    rows.filled(filters),
+    sizes[2],
+    sizes[1] * sizes[2],
+  )
+  offsets = rows.offsets_of(*kernel, frame_step, row_step, 1)
+  row = np.empty(cw * ww * width, np.float32)
+  best = np.empty(cw * width, np.float32)
+  chosen = np.empty(cw * width, np.int32)
+  for t in range(ct):
+    for h in range(ch):
+      for i in range(wt):
+        for j in range(wh):
+          start = (t * wt + i) * frame_step + (h * wh + j) * row_step
+          rows.convolve_row(x, start, offsets, w, width, row, cw * ww)
+          number = (i * wh + j) * ww
+          for c in range(cw * ww):
+            to, n = c // ww * width, number + c % ww
+            _keep_larger(row, c * width, best, chosen, to, width // LANES, n)
+      for c in range(cw):
+        to = ((t * ch + h) * cw + c) * filters
+        for f in range(filters):
+          y[to + f] = best[c * width + f]
+          choice[to + f] = chosen[c * width + f]
+
+
+@compiled.kernel
+def _add_gradient(x, g, choice, sizes, kernel, window, filters, offsets, into):
+  """Adds one clip's share to the gradient of the kernel.
+
+  x is `rows.frames_last`; g and choice (t, h, w, D); offsets of `_windows`;
+  into (D, len(offsets) * LANES).
+  """
+  frames_, _, columns = sizes
+  wt, wh, ww = window
+  ct, ch, cw = _cells(sizes, kernel, window)
+  count, at = len(offsets), 0
+  for t in range(ct):
+    for h in range(ch):
+      for c in range(cw):
+        for f in range(filters):
+          down = g[at]
+          if down != 0:
+            number = choice[at]
+            i, rest = number // (wh * ww), number % (wh * ww)
+            place = (h * wh + rest // ww) * columns + c * ww + rest % ww
+            start, to = place * frames_ + t * wt + i, f * count * LANES
+            _add_windows(x, start, offsets, count, down, into, to)
+          at += 1
+
+
+@compiled.kernel
+def _windows(kernel, frames_, columns):
+  """Offsets in `rows.frames_last` of the kernel's rows, columns and vectors."""
+  kt, kh, kw = kernel
+  vectors = (kt + LANES - 1) // LANES
+  offsets = np.empty(kh * kw * vectors, np.int64)
+  at = 0
+  for h in range(kh):
+    for w in range(kw):
+      for v in range(vectors):
+        offsets[at] = (h * columns + w) * frames_ + v * LANES
+        at += 1
+  return offsets
+
+
+@compiled.kernel
+def _unpacked(into, kernel, filters, out):
+  """The gradient in the kernel's order, (kt, kh, kw, D)."""
+  kt, kh, kw = kernel
+  deep = (kt + LANES - 1) // LANES * LANES
+  for t in range(kt):
+    for p in range(kh * kw):
+      for f in range(filters):
+        to, at = (t * kh * kw + p) * filters + f, (f * kh * kw + p) * deep + t
+        out[to] = into[at]
+
+
+@compiled.handler
+def _convolve_pool(address):
+  frame = carray(address, 21, np.int64)
+  answer, sizes = frames.opened(frame, _FORWARD)
+  if answer != frames.WORK:
+    return answer
+  x, w = frames.floats(frame, 1, sizes), frames.floats(frame, 2, sizes)
+  y, choice = frames.floats(frame, 3, sizes), frames.integers(frame, 4, sizes)
+  clips, kernel = sizes[0], (sizes[4], sizes[5], sizes[6])
+  taps, filters = kernel[0] * kernel[1] * kernel[2], sizes[7]
+  packed = [
+    rows.packed(frames.part(w, p, y), taps, filters)
+    for p in range(frames.parts(y))
+  ]
+  for b in range(clips):
+    for p in range(frames.parts(y)):
+      _pool_clip(
+        frames.clip(x, p, y, b),
+        packed[p],
+        (sizes[1], sizes[2], sizes[3]),
+        kernel,
+        frames.window(sizes),
+        filters,
+        frames.clip(y, p, y, b),
+        frames.clip(choice, p, y, b),
+      )
+  return 0
+
+
+@compiled.handler
+def _convolve_pool_gradient(address):
+  frame = carray(address, 21, np.int64)
+  answer, sizes = frames.opened(frame, _GRADIENT)
+  if answer != frames.WORK:
+    return answer
+  x, choice = frames.floats(frame, 1, sizes), frames.integers(frame, 2, sizes)
+  g, out = frames.floats(frame, 3, sizes), frames.floats(frame, 4, sizes)
+  clip, kernel = (sizes[1], sizes[2], sizes[3]), (sizes[4], sizes[5], sizes[6])
+  filters, parts = sizes[7], frames.parts(out)
+  offsets = _windows(kernel, clip[0], clip[2])
+  into = np.zeros((parts, filters * len(offsets) * LANES), np.float32)
+  turned = np.empty(0, np.float32)
+  for b in range(sizes[0]):
+    for p in range(parts):
+      if p == 0 or frames.place(x, p, out) != frames.place(x, p - 1, out):
+        turned = rows.frames_last(frames.clip(x, p, out, b), *clip)
+      _add_gradient(
+        turned,
+        frames.clip(g, p, out, b),
+        frames.clip(choice, p, out, b),
+        clip,
+        kernel,
+        frames.window(sizes),
+        filters,
+        offsets,
+        into[p],
+      )
+  for p in range(parts):
+    _unpacked(into[p], kernel, filters, frames.part(out, p, out))
+  return 0
+
+
+HANDLERS = {
+  'convolve_pool': _convolve_pool,
+  'convolve_pool_gradient': _convolve_pool_gradient,
+}

@@ -1,0 +1,36 @@
+"""Memory by its address, and C functions by theirs."""
+
+import numpy as np
+from llvmlite import ir
+from numba import carray, types
+from numba.extending import intrinsic
+
+from mefnet_jax.ops.cpu import compiled
+
+
+@intrinsic
+def pointer(context, address):
+  """A number as an address."""
+
+  def generate(context, builder, signature, args):
+    return builder.inttoptr(args[0], ir.IntType(8).as_pointer())
+
+  return types.voidptr(types.int64), generate
+
+
+@intrinsic
+def called(context, function, argument):
+  """What the C function at an address answers to one pointer."""
+
+  def generate(context, builder, signature, args):
+    word = ir.IntType(64)
+    kind = ir.FunctionType(word, [word]).as_pointer()
+    return builder.call(builder.inttoptr(args[0], kind), [args[1]])
+
+  return types.int64(types.int64, types.int64), generate
+
+
+@compiled.kernel
+def words(address, count):
+  """`count` words at an address."""
+  return carray(pointer(address), count, np.int64)

@@ -1,0 +1,259 @@
+"""SAME convolution of few channels by few filters, as of a map of weights.
+
+Vectors lie along the rows of zero-padded planes and over their ends, so that
+few filters and short rows waste little. Axes: T frames, H rows, W columns, C
+channels, D filters.
+"""
+
+import jax
+import numpy as np
+from numba import carray
+
+from mefnet_jax.ops.cpu import (
+  compiled,
+  custom_calls,
+  frames,
+  plane_tiles,
+  signatures,
+  simd,
+)
+
+LANES, TILE = simd.LANES, simd.TILE
+_FEW = 8  # channels times filters
+_FORWARD = signatures.signature('fbTHWC fijkCd -> fbTHWd')
+_GRADIENT = signatures.signature('fbTHWC fijkCd fbTHWd -> fbTHWC fijkCd')
+
+
+def takes(
+  x_BTHWC: jax.Array, kernel: jax.Array, padding: str = 'VALID'
+) -> bool:
+  """Whether `convolve` does this convolution: SAME, few channels, float32."""
+  *_, channels, filters = kernel.shape
+  exact = x_BTHWC.dtype == kernel.dtype == np.float32
+  return padding == 'SAME' and exact and channels * filters <= _FEW
+
+
+def convolve(
+  x_BTHWC: jax.Array, kernel: jax.Array, padding: str = 'SAME'
+) -> jax.Array:
+  """(B, T, H, W, C) by (kt, kh, kw, C, D): (B, T, H, W, D).
+
+  Raises:
+    ValueError: another padding than SAME.
+  """
+  if padding != 'SAME':
+    raise ValueError(f'padding is SAME here, not {padding!r}')
+  return _convolve(x_BTHWC, kernel)
+
+
+@jax.custom_vjp
+def _convolve(x, kernel):
+  shape = (*x.shape[:-1], kernel.shape[-1])
+  (y,) = custom_calls.call('convolve_few', [(shape, np.float32)], x, kernel)
+  return y
+
+
+def _vjp_forward(x, kernel):
+  return _convolve(x, kernel), (x, kernel)
+
+
+def _vjp_backward(known, y_bar):
+  results = [(a.shape, np.float32) for a in known]
+  return tuple(
+    custom_calls.call('convolve_few_gradient', results, *known, y_bar)
+  )
+
+
+_convolve.defvjp(_vjp_forward, _vjp_backward)
+
+
+@compiled.kernel
+def _planes(x, channels, sizes, before, padded):
+  """Maps (T, H, W, C) as planes (C, *padded) with zeros around them."""
+  frames, rows, columns = sizes
+  deep, high, wide = padded
+  # Behind the last plane its last vector's last tap still reads.
+  out = np.zeros(channels * deep * high * wide + wide + LANES, np.float32)
+  for t in range(frames):
+    for h in range(rows):
+      for c in range(channels):
+        to = ((c * deep + t + before[0]) * high + h + before[1]) * wide
+        to += before[2]
+        source = (t * rows + h) * columns * channels + c
+        for w in range(columns):
+          out[to + w] = x[source + w * channels]
+  return out
+
+
+@compiled.kernel
+def _around(sizes, kernel):
+  """The sizes of maps with what SAME padding adds."""
+  return (
+    sizes[0] + kernel[0] - 1,
+    sizes[1] + kernel[1] - 1,
+    sizes[2] + kernel[2] - 1,
+  )
+
+
+@compiled.kernel
+def _plane_offsets(channels, kernel, padded):
+  """Where each tap reads in `_planes`: channels, frames, rows, columns."""
+  kt, kh, kw = kernel
+  deep, high, wide = padded
+  offsets, at = np.empty(channels * kt * kh * kw, np.int64), 0
+  for c in range(channels):
+    for t in range(kt):
+      for h in range(kh):
+        for w in range(kw):
+          offsets[at] = ((c * deep + t) * high + h) * wide + w
+          at += 1
+  return offsets
+
+
+@compiled.kernel
+def _convolve_planes(x, w, offsets, sizes, padded, filters, y):
+  """A convolution of few channels: y (T, H, W, D) of `_planes` x.
+
+  w: (D, len(offsets)). Vectors lie along the rows and over their ends, so
+  that few filters and short rows waste little.
+  """
+  frames, rows, columns = sizes
+  wide, taps = padded[2], len(offsets)
+  vectors = (rows * wide + LANES - 1) // LANES
+  plane = np.empty(vectors * LANES, np.float32)
+  for t in range(frames):
+    for d in range(filters):
+      for v in range(0, vectors, TILE):
+        start, count = v * LANES, min(TILE, vectors - v)
+        at = t * padded[1] * wide + start
+        plane_tiles.slide(
+          x, at, offsets, w, d * taps, taps, plane, start, count
+        )
+      for h in range(rows):
+        to = (t * rows + h) * columns * filters + d
+        for i in range(columns):
+          y[to + i * filters] = plane[h * wide + i]
+
+
+@compiled.kernel
+def _add_planes_gradient(x, g, offsets, sizes, padded, filters, into):
+  """Adds to the gradient (D, len(offsets), LANES) of w in `_convolve_planes`.
+
+  g: (T, H, W, D). What is sought is the sum of the lanes.
+  """
+  frames, rows, columns = sizes
+  wide, taps = padded[2], len(offsets)
+  vectors = (rows * wide + LANES - 1) // LANES
+  plane = np.zeros(vectors * LANES, np.float32)
+  for t in range(frames):
+    for d in range(filters):
+      for h in range(rows):
+        source = (t * rows + h) * columns * filters + d
+        for i in range(columns):
+          plane[h * wide + i] = g[source + i * filters]
+      for v in range(0, vectors, TILE):
+        start, count = v * LANES, min(TILE, vectors - v)
+        at, to = t * padded[1] * wide + start, d * taps * LANES
+        plane_tiles.slide_gradient(
+          x, at, offsets, plane, start, taps, into, to, count
+        )
+
+
+@compiled.kernel
+def _by_filter(w, taps, channels, filters, flipped):
+  """The kernel (taps, C, D) as `_convolve_planes` reads it, (D, C, taps).
+
+  Flipped: as the gradient of its input is convolved, (C, D, taps).
+  """
+  out = np.empty(taps * channels * filters, np.float32)
+  for t in range(taps):
+    for c in range(channels):
+      for d in range(filters):
+        value = w[(t * channels + c) * filters + d]
+        if flipped:
+          out[(c * filters + d) * taps + taps - 1 - t] = value
+        else:
+          out[(d * channels + c) * taps + t] = value
+  return out
+
+
+@compiled.kernel
+def _unpacked_planes(into, taps, channels, filters, out):
+  """The sums of the lanes, in the kernel's order (taps, C, D)."""
+  for t in range(taps):
+    for c in range(channels):
+      for d in range(filters):
+        total = np.float32(0)
+        at = ((d * channels + c) * taps + t) * LANES
+        for lane in range(LANES):
+          total += into[at + lane]
+        out[(t * channels + c) * filters + d] = total
+
+
+@compiled.kernel
+def _zeros(kernel):
+  """Zeros before each axis, and before those that a gradient is padded by."""
+  kt, kh, kw = kernel
+  before = (kt - 1) // 2, (kh - 1) // 2, (kw - 1) // 2
+  return before, (kt // 2, kh // 2, kw // 2)
+
+
+@compiled.handler
+def _convolve_few(address):
+  frame = carray(address, 21, np.int64)
+  answer, n = frames.opened(frame, _FORWARD)
+  if answer != frames.WORK:
+    return answer
+  x, w = frames.floats(frame, 0, n), frames.floats(frame, 1, n)
+  y, sizes = frames.floats(frame, 2, n), (n[1], n[2], n[3])
+  channels, kernel, filters = n[4], (n[5], n[6], n[7]), n[8]
+  padded, taps = _around(sizes, kernel), n[5] * n[6] * n[7]
+  offsets, (before, _) = (
+    _plane_offsets(channels, kernel, padded),
+    _zeros(kernel),
+  )
+  for p in range(frames.parts(y)):
+    own = _by_filter(frames.part(w, p, y), taps, channels, filters, False)
+    for b in range(n[0]):
+      seen = _planes(frames.clip(x, p, y, b), channels, sizes, before, padded)
+      to = frames.clip(y, p, y, b)
+      _convolve_planes(seen, own, offsets, sizes, padded, filters, to)
+  return 0
+
+
+@compiled.handler
+def _convolve_few_gradient(address):
+  frame = carray(address, 21, np.int64)
+  answer, n = frames.opened(frame, _GRADIENT)
+  if answer != frames.WORK:
+    return answer
+  x, w = frames.floats(frame, 0, n), frames.floats(frame, 1, n)
+  g, to_x = frames.floats(frame, 2, n), frames.floats(frame, 3, n)
+  to_w, sizes = frames.floats(frame, 4, n), (n[1], n[2], n[3])
+  channels, kernel, filters = n[4], (n[5], n[6], n[7]), n[8]
+  padded, taps = _around(sizes, kernel), n[5] * n[6] * n[7]
+  offsets = _plane_offsets(channels, kernel, padded)
+  back, (before, behind) = (
+    _plane_offsets(filters, kernel, padded),
+    _zeros(kernel),
+  )
+  for p in range(frames.parts(to_w)):
+    own = _by_filter(frames.part(w, p, to_w), taps, channels, filters, True)
+    into = np.zeros(filters * len(offsets) * LANES, np.float32)
+    for b in range(n[0]):
+      down = frames.clip(g, p, to_w, b)
+      seen = frames.clip(x, p, to_w, b)
+      seen = _planes(seen, channels, sizes, before, padded)
+      _add_planes_gradient(seen, down, offsets, sizes, padded, filters, into)
+      seen = _planes(down, filters, sizes, behind, padded)
+      to = frames.clip(to_x, p, to_w, b)
+      _convolve_planes(seen, own, back, sizes, padded, channels, to)
+    to = frames.part(to_w, p, to_w)
+    _unpacked_planes(into, taps, channels, filters, to)
+  return 0
+
+
+HANDLERS = {
+  'convolve_few': _convolve_few,
+  'convolve_few_gradient': _convolve_few_gradient,
+}

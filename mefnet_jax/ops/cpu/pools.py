@@ -1,0 +1,289 @@
+"""Max-pooling of maps, as they are and times a map of weights, in one pass.
+
+Axes: T frames, H rows, W columns, D filters; t, h, w cells of the pooling.
+"""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from llvmlite import ir
+from numba import carray, types
+from numba.extending import intrinsic
+
+from mefnet_jax.ops import pooling
+from mefnet_jax.ops.cpu import compiled, custom_calls, frames, signatures, simd
+
+LANES = simd.LANES
+_CELLS = '(T/0)(H/1)(W/2)d'
+_FORWARD = signatures.signature(
+  f'w fbTHWd fbTHW -> fb{_CELLS} ib{_CELLS} fb{_CELLS} ib{_CELLS} fb{_CELLS}'
+)
+_GRADIENT = signatures.signature(
+  f'w fbTHW fb{_CELLS} ib{_CELLS} fb{_CELLS} ib{_CELLS} fb{_CELLS} '
+  '-> fbTHWd fbTHW'
+)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
+def max_pools(
+  y: jax.Array, weight: jax.Array, window: tuple[int, int, int]
+) -> tuple[jax.Array, jax.Array]:
+  """Max-pooling of y (B, T, H, W, D), and of y * weight (B, T, H, W).
+
+  Raises:
+    ValueError: a window larger than the maps.
+  """
+  return _vjp_forward(y, weight, window)[0]
+
+
+def _vjp_forward(y, weight, window):
+  pooling.check(y.shape[1:4], window)
+  sizes = (n // w for n, w in zip(y.shape[1:4], window, strict=True))
+  shape = (len(y), *sizes, y.shape[-1])
+  plain, choice, weighed, weighed_choice, value = custom_calls.call(
+    'pool_weighed',
+    [(shape, d) for d in ('float32', 'int32', 'float32', 'int32', 'float32')],
+    np.asarray(window, np.int32),
+    y,
+    weight,
+  )
+  known = weight, choice, weighed_choice, value
+  return (plain, weighed), known
+
+
+def _vjp_backward(window, known, bars):
+  weight, choice, weighed_choice, value = known
+  shape = (*weight.shape, value.shape[-1])
+  return tuple(
+    custom_calls.call(
+      'pool_weighed_gradient',
+      [(shape, jnp.float32), (weight.shape, jnp.float32)],
+      np.asarray(window, np.int32),
+      weight,
+      bars[0],
+      choice,
+      bars[1],
+      weighed_choice,
+      value,
+    )
+  )
+
+
+max_pools.defvjp(_vjp_forward, _vjp_backward)
+
+
+@intrinsic
+def _pool_window(
+  context,
+  y,
+  weight,
+  corner,
+  steps,
+  count,
+  filters,
+  first,
+  plain,
+  weighed,
+  value,
+  plain_choice,
+  weighed_choice,
+  at,
+):
+  """The largest of y and of y * weight over the places of a window.
+
+  The places are corner + steps[i], i < count; y has `filters` numbers a place,
+  of which LANES from `first` on are looked at. Written, behind `at`: the
+  largest y, the largest y * weight and its y, and which i the two are of. The
+  first of equals stays, and NaN.
+  """
+
+  def generate(context, builder, signature, args):
+    code = simd.Code(context, builder, signature, args)
+    y, weight, steps = code.array(0, 6), code.array(1), code.array(3)
+    outputs = [code.array(n, 12) for n in range(7, 12)]
+    none = ir.Constant(simd.LANES_OF_SHORT, None)
+
+    def place(i, plain, weighed, value, plain_choice, weighed_choice):
+      here = builder.add(args[2], builder.load(builder.gep(steps, [i])))
+      new = code.load(y, at=builder.mul(here, args[5]))
+      factor = builder.load(builder.gep(weight, [here]))
+      scaled = builder.fmul(new, code.everywhere(factor))
+      number = code.everywhere(builder.trunc(i, simd.SHORT))
+      begins = builder.icmp_signed('==', i, code.int(0))
+      begins = code.everywhere(begins)
+      larger = code.is_larger(new, plain, begins)
+      larger_scaled = code.is_larger(scaled, weighed, begins)
+      return [
+        builder.select(larger, new, plain),
+        builder.select(larger_scaled, scaled, weighed),
+        builder.select(larger_scaled, new, value),
+        builder.select(larger, number, plain_choice),
+        builder.select(larger_scaled, number, weighed_choice),
+      ]
+
+    found = code.loop(
+      args[4], place, simd.ZERO, simd.ZERO, simd.ZERO, none, none
+    )
+    for value, to in zip(found, outputs, strict=True):
+      code.store(value, to)
+    return context.get_dummy_value()
+
+  i = types.intp
+  outputs = plain, weighed, value, plain_choice, weighed_choice
+  return types.void(y, weight, i, steps, i, i, i, *outputs, i), generate
+
+
+@compiled.kernel
+def _pool(y, weight, sizes, window, filters, plain, weighed, value):
+  """Pools one clip: y (T, H, W, D), weight (T, H, W).
+
+  Results (t, h, w, D): plain, the largest and its number in the window;
+  weighed, the same of y * weight; value, that one before it was weighed.
+  """
+  (plain, choice), (weighed, weighed_choice) = plain, weighed
+  ct, ch, cw = _cells(sizes, window)
+  steps = _steps(window, sizes)
+  whole = filters // LANES * LANES
+  for cell in range(ct * ch * cw):
+    to, corner = cell * filters, _corner(cell, ch, cw, sizes, window)
+    for f in range(0, whole, LANES):
+      _pool_window(
+        y,
+        weight,
+        corner,
+        steps,
+        len(steps),
+        filters,
+        f,
+        plain,
+        weighed,
+        value,
+        choice,
+        weighed_choice,
+        to + f,
+      )
+    for f in range(whole, filters):
+      for n in range(len(steps)):
+        v = y[(corner + steps[n]) * filters + f]
+        s = v * weight[corner + steps[n]]
+        if n == 0 or v > plain[to + f] or v != v:
+          plain[to + f], choice[to + f] = v, n
+        if n == 0 or s > weighed[to + f] or v != v:
+          weighed[to + f], weighed_choice[to + f] = s, n
+          value[to + f] = v
+
+
+@compiled.kernel
+def _cells(sizes, window):
+  return sizes[0] // window[0], sizes[1] // window[1], sizes[2] // window[2]
+
+
+@compiled.kernel
+def _corner(cell, ch, cw, sizes, window):
+  """Where the window of a cell begins."""
+  t, rest = cell // (ch * cw), cell % (ch * cw)
+  row = t * window[0] * sizes[1] + rest // cw * window[1]
+  return row * sizes[2] + rest % cw * window[2]
+
+
+@compiled.kernel
+def _steps(window, sizes):
+  """Where the places of a window lie behind its first one."""
+  steps, at = np.empty(window[0] * window[1] * window[2], np.int64), 0
+  for i in range(window[0]):
+    for j in range(window[1]):
+      for k in range(window[2]):
+        steps[at] = (i * sizes[1] + j) * sizes[2] + k
+        at += 1
+  return steps
+
+
+@compiled.kernel
+def _add_gradient(
+  plain, weighed, value, weight, sizes, window, to_y, to_weight
+):
+  """The gradients of one clip's maps and weights; given are (g, choice)."""
+  (g, choice), (g_weighed, weighed_choice) = plain, weighed
+  to_y[:] = 0
+  to_weight[:] = 0
+  ct, ch, cw = _cells(sizes, window)
+  steps = _steps(window, sizes)
+  filters = len(to_y) // len(to_weight)
+  for cell in range(ct * ch * cw):
+    corner = _corner(cell, ch, cw, sizes, window)
+    for f in range(filters):
+      n = cell * filters + f
+      if g[n] != 0:
+        to_y[(corner + steps[choice[n]]) * filters + f] += g[n]
+      if g_weighed[n] != 0:
+        place = corner + steps[weighed_choice[n]]
+        to_y[place * filters + f] += g_weighed[n] * weight[place]
+        to_weight[place] += g_weighed[n] * value[n]
+
+
+@compiled.handler
+def _pool_weighed(address):
+  frame = carray(address, 21, np.int64)
+  answer, n = frames.opened(frame, _FORWARD)
+  if answer != frames.WORK:
+    return answer
+  y, weight = frames.floats(frame, 1, n), frames.floats(frame, 2, n)
+  plain, choice = frames.floats(frame, 3, n), frames.integers(frame, 4, n)
+  weighed, weighed_choice = (
+    frames.floats(frame, 5, n),
+    frames.integers(frame, 6, n),
+  )
+  value = frames.floats(frame, 7, n)
+  for b in range(n[0]):
+    for p in range(frames.parts(plain)):
+      _pool(
+        frames.clip(y, p, plain, b),
+        frames.clip(weight, p, plain, b),
+        (n[1], n[2], n[3]),
+        frames.window(n),
+        n[4],
+        (frames.clip(plain, p, plain, b), frames.clip(choice, p, plain, b)),
+        (
+          frames.clip(weighed, p, plain, b),
+          frames.clip(weighed_choice, p, plain, b),
+        ),
+        frames.clip(value, p, plain, b),
+      )
+  return 0
+
+
+@compiled.handler
+def _pool_weighed_gradient(address):
+  frame = carray(address, 21, np.int64)
+  answer, n = frames.opened(frame, _GRADIENT)
+  if answer != frames.WORK:
+    return answer
+  weight, g = frames.floats(frame, 1, n), frames.floats(frame, 2, n)
+  choice, g_weighed = frames.integers(frame, 3, n), frames.floats(frame, 4, n)
+  weighed_choice = frames.integers(frame, 5, n)
+  value, to_y = frames.floats(frame, 6, n), frames.floats(frame, 7, n)
+  to_weight = frames.floats(frame, 8, n)
+  for b in range(n[0]):
+    for p in range(frames.parts(to_y)):
+      _add_gradient(
+        (frames.clip(g, p, to_y, b), frames.clip(choice, p, to_y, b)),
+        (
+          frames.clip(g_weighed, p, to_y, b),
+          frames.clip(weighed_choice, p, to_y, b),
+        ),
+        frames.clip(value, p, to_y, b),
+        frames.clip(weight, p, to_y, b),
+        (n[1], n[2], n[3]),
+        frames.window(n),
+        frames.clip(to_y, p, to_y, b),
+        frames.clip(to_weight, p, to_y, b),
+      )
+  return 0
+
+
+HANDLERS = {
+  'pool_weighed': _pool_weighed,
+  'pool_weighed_gradient': _pool_weighed_gradient,
+}

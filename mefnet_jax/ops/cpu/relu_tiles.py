@@ -1,0 +1,143 @@
+"""The innermost loops of `relu`, as instructions on vectors of filters."""
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from mefnet_jax.ops.cpu import simd
+
+LANES = simd.LANES
+MOST = 8  # vectors of filters, at most
+
+
+@intrinsic
+def rectify(
+  context, row, row_at, bias, vectors, bits, bits_at, totals, peaks, places, n
+):
+  """row = max(row + bias, 0) of vectors * LANES filters; bits: where above 0.
+
+  Adds it to totals, and keeps in peaks and places what is larger than before,
+  at place n. Returns the largest, the sum, and the first filter with the
+  largest. NaN stays.
+  """
+
+  def generate(context, builder, signature, args):
+    code = simd.Code(context, builder, signature, args)
+    row, bias, bits = (code.array(*a) for a in ((0, 1), (2,), (4, 5)))
+    totals, peaks, places = (code.array(n) for n in (6, 7, 8))
+    bits = builder.bitcast(bits, simd.WORD.as_pointer())
+    here = code.everywhere(builder.trunc(args[9], simd.SHORT))
+    results = [
+      cgutils.alloca_once(builder, kind)
+      for kind in (simd.FLOAT, simd.FLOAT, simd.INT)
+    ]
+
+    def write(vectors):
+      values, largest, total = [], simd.ZERO, simd.ZERO
+      for i in range(vectors):
+        at = code.int(i * LANES)
+        value = builder.fadd(code.load(row, at=at), code.load(bias, at=at))
+        low = builder.fcmp_ordered('<=', value, simd.ZERO)
+        value = builder.select(low, simd.ZERO, value)
+        code.store(value, row, at=at)
+        above = builder.fcmp_unordered('>', value, simd.ZERO)
+        word = builder.gep(bits, [code.int(i)])
+        builder.store(builder.bitcast(above, simd.WORD), word).align = 1
+        code.store(builder.fadd(code.load(totals, at=at), value), totals, at=at)
+        code.keep_larger(value, peaks, places, at, here)
+        larger = builder.fcmp_unordered('>', value, largest)
+        largest = builder.select(larger, value, largest)
+        total = builder.fadd(total, value)
+        values.append(value)
+      peak = code.reduced('fmax', largest)
+      total = code.reduced('fadd', total, ir.Constant(simd.FLOAT, 0.0))
+      found = peak, total, _first(code, values, peak)
+      for result, value in zip(results, found, strict=True):
+        builder.store(value, result)
+
+    code.choose(args[3], MOST, write)
+    found = [builder.load(result) for result in results]
+    return context.make_tuple(builder, signature.return_type, found)
+
+  i = types.intp
+  answer = types.Tuple((types.float32, types.float32, types.intp))
+  kinds = (row, i, bias, i, bits, i, totals, peaks, places, i)
+  return answer(*kinds), generate
+
+
+def _first(code, values, number):
+  """The first place in some vectors that holds the number."""
+  found, everywhere = code.int(0), code.everywhere(number)
+  for i in reversed(range(len(values))):
+    equal = code.b.fcmp_ordered('==', values[i], everywhere)
+    equal = code.b.bitcast(equal, simd.WORD)
+    zeros = code.b.cttz(equal, ir.Constant(ir.IntType(1), 0))
+    first = code.b.add(code.int(i * LANES), code.b.zext(zeros, simd.INT))
+    none = code.b.icmp_unsigned('==', equal, ir.Constant(simd.WORD, 0))
+    found = code.b.select(none, found, first)
+  return found
+
+
+@intrinsic
+def copy(context, row, row_at, y, y_at, vectors):
+  """y[y_at:] = row[row_at:], of up to MOST vectors."""
+
+  def generate(context, builder, signature, args):
+    code = simd.Code(context, builder, signature, args)
+    row, y = code.array(0, 1), code.array(2, 3)
+
+    def write(vectors):
+      for i in range(vectors):
+        code.store(code.load(row, i), y, i)
+
+    code.choose(args[4], MOST, write)
+    return context.get_dummy_value()
+
+  i = types.intp
+  return types.void(row, i, y, i, i), generate
+
+
+@intrinsic
+def mask_and_add(
+  context, g, g_at, bits, bits_at, vectors, own, common, y, y_at, totals
+):
+  """y = g + own + common where the bit is set, else 0; adds y to totals.
+
+  own and totals have a number for each filter. Returns whether any y is not 0.
+  """
+
+  def generate(context, builder, signature, args):
+    code = simd.Code(context, builder, signature, args)
+    g, bits, own = (code.array(*a) for a in ((0, 1), (2, 3), (5,)))
+    y, totals = code.array(7, 8), code.array(9)
+    bits = builder.bitcast(bits, simd.WORD.as_pointer())
+    common = code.everywhere(args[6])
+    lanes = ir.VectorType(ir.IntType(1), LANES)
+
+    result = cgutils.alloca_once(builder, simd.WORD)
+
+    def write(vectors):
+      some = ir.Constant(simd.WORD, 0)
+      for i in range(vectors):
+        at = code.int(i * LANES)
+        value = builder.fadd(code.load(g, at=at), code.load(own, at=at))
+        value = builder.fadd(value, common)
+        word = builder.load(builder.gep(bits, [code.int(i)]))
+        word.align = 1
+        value = builder.select(builder.bitcast(word, lanes), value, simd.ZERO)
+        code.store(value, y, at=at)
+        total = builder.fadd(code.load(totals, at=at), value)
+        code.store(total, totals, at=at)
+        other = builder.fcmp_unordered('!=', value, simd.ZERO)
+        some = builder.or_(some, builder.bitcast(other, simd.WORD))
+      builder.store(some, result)
+
+    code.choose(args[4], MOST, write)
+    some = builder.load(result)
+    some = builder.icmp_unsigned('!=', some, ir.Constant(simd.WORD, 0))
+    return context.cast(builder, some, types.boolean, types.boolean)
+
+  i = types.intp
+  kinds = (g, i, bits, i, i, own, types.float32, y, i, totals)
+  return types.boolean(*kinds), generate

@@ -1,0 +1,124 @@
+"""Instructions on vectors of numbers, for loops whose sums stay in registers.
+
+Numba cannot be told which values stay in registers, so the innermost loops are
+written as LLVM instructions over vectors of `LANES` numbers; they run on any
+processor that LLVM compiles for. All arrays are flat float32 (offsets int64);
+`at` is where in an array a loop begins.
+"""
+
+from llvmlite import binding, ir
+from numba.core import cgutils
+
+_FEATURES = binding.get_host_cpu_features()
+_WIDE = bool(_FEATURES.get('avx512f'))
+LANES = 16 if _WIDE else 8
+# Accumulators of a tile: 2 vectors of filters times so many places.
+TILE = 12 if _WIDE else 6
+
+MOST = 8  # vectors of filters, at most, of what attention looks at
+
+FLOAT, INT, SHORT = ir.FloatType(), ir.IntType(64), ir.IntType(32)
+VECTOR = ir.VectorType(FLOAT, LANES)
+WORD = ir.IntType(LANES)  # a bit for each lane
+LANES_OF_SHORT = ir.VectorType(SHORT, LANES)
+ZERO = ir.Constant(VECTOR, None)
+
+
+class Code:
+  """Instructions on vectors, at the place where a builder writes."""
+
+  def __init__(self, context, builder, signature, args):
+    self.b = builder
+    self._given = context, signature, args
+
+  def array(self, number, at=None):
+    """The address of an array argument, at the argument `at`."""
+    context, signature, args = self._given
+    made = cgutils.create_struct_proxy(signature.args[number])
+    data = made(context, self.b, args[number]).data
+    return data if at is None else self.b.gep(data, [args[at]])
+
+  def int(self, value):
+    return ir.Constant(INT, value)
+
+  def load(self, address, steps=0, *, at=None, kind=VECTOR):
+    """A vector, `steps` vectors or `at` numbers behind the address."""
+    at = self.int(steps * LANES) if at is None else at
+    address = self.b.gep(address, [at])
+    value = self.b.load(self.b.bitcast(address, kind.as_pointer()))
+    value.align = 4
+    return value
+
+  def store(self, value, address, steps=0, *, at=None):
+    at = self.int(steps * LANES) if at is None else at
+    address = self.b.gep(address, [at])
+    place = self.b.bitcast(address, value.type.as_pointer())
+    self.b.store(value, place).align = 4
+
+  def everywhere(self, number):
+    """A vector that holds one number in each lane."""
+    empty = ir.Constant(ir.VectorType(number.type, LANES), ir.Undefined)
+    one = self.b.insert_element(empty, number, ir.Constant(SHORT, 0))
+    lanes = ir.Constant(LANES_OF_SHORT, [0] * LANES)
+    return self.b.shuffle_vector(one, empty, lanes)
+
+  def fma(self, x, y, z):
+    """x * y + z, rounded once where the processor can."""
+    kind = ir.FunctionType(VECTOR, [VECTOR] * 3)
+    name = f'llvm.fmuladd.v{LANES}f32'
+    known = cgutils.get_or_insert_function(self.b.module, kind, name)
+    return self.b.call(known, [x, y, z])
+
+  def keep_larger(self, value, best, places, at, place, begins=None):
+    """Keeps the larger of a vector and of best[at:], and where it was."""
+    old = self.load(best, at=at)
+    larger = self.is_larger(value, old, begins)
+    self.store(self.b.select(larger, value, old), best, at=at)
+    known = self.load(places, at=at, kind=place.type)
+    self.store(self.b.select(larger, place, known), places, at=at)
+
+  def is_larger(self, value, old, begins=None):
+    """Where a value is larger than the old one, is NaN, or the first of all."""
+    larger = self.b.fcmp_ordered('>', value, old)
+    larger = self.b.or_(larger, self.b.fcmp_unordered('uno', value, value))
+    return larger if begins is None else self.b.or_(larger, begins)
+
+  def reduced(self, how, value, *start):
+    """One number of a vector: its largest ('fmax') or its sum ('fadd')."""
+    kind = ir.FunctionType(FLOAT, [*(s.type for s in start), VECTOR])
+    name = f'llvm.vector.reduce.{how}.v{LANES}f32'
+    known = cgutils.get_or_insert_function(self.b.module, kind, name)
+    return self.b.call(known, [*start, value], fastmath=('reassoc',))
+
+  def loop(self, count, body, *first):
+    """`values = body(i, *values)` for i of count > 0; returns the last."""
+    before = self.b.basic_block
+    inside = self.b.append_basic_block('body')
+    after = self.b.append_basic_block('after')
+    self.b.branch(inside)
+    self.b.position_at_end(inside)
+    i = self.b.phi(INT)
+    i.add_incoming(self.int(0), before)
+    values = [self.b.phi(value.type) for value in first]
+    for value, start in zip(values, first, strict=True):
+      value.add_incoming(start, before)
+    results = body(i, *values)
+    following = self.b.add(i, self.int(1))
+    i.add_incoming(following, self.b.basic_block)
+    for value, result in zip(values, results, strict=True):
+      value.add_incoming(result, self.b.basic_block)
+    self.b.cbranch(self.b.icmp_signed('<', following, count), inside, after)
+    self.b.position_at_end(after)
+    return results
+
+  def choose(self, number, most, write):
+    """Runs what `write(n)` writes for the n of 1 to `most` that `number` is."""
+    after = self.b.append_basic_block('chosen')
+    switch = self.b.switch(number, after)
+    for n in range(1, most + 1):
+      block = self.b.append_basic_block(f'of_{n}')
+      switch.add_case(self.int(n), block)
+      self.b.position_at_end(block)
+      write(n)
+      self.b.branch(after)
+    self.b.position_at_end(after)

@@ -1,0 +1,8 @@
+"""Where the arrays of a step lie, for kernels that work in place."""
+
+import contextvars
+
+# Whether what is traced runs under a pmap that splits its state.
+under_pmap: contextvars.ContextVar[bool] = contextvars.ContextVar(
+  'under_pmap', default=False
+)

@@ -1,0 +1,55 @@
+"""The layers as XLA does them, on any device and in any type.
+
+Each function has the signature of its namesake in `ops`.
+"""
+
+import jax
+import jax.numpy as jnp
+
+from mefnet_jax.ops import convolution, maps, pooling, products
+
+convolve = convolution.conv3d
+convolve_max_pool = convolution.conv3d_max_pool3d
+dense = products.product
+
+
+def convolve_relu(
+  x_BTHWC: jax.Array, kernel: jax.Array, bias: jax.Array
+) -> maps.Maps:
+  """VALID convolution, bias and ReLU."""
+  y = convolution.conv3d(x_BTHWC, kernel) + bias.reshape(1, 1, 1, 1, -1)
+  return maps_of(jax.nn.relu(y))
+
+
+def maps_of(y: jax.Array) -> maps.Maps:
+  """Maps (B, ..., D) that exist already, with what attention asks of them."""
+  # The barriers keep XLA from computing the maps again for each use.
+  y = jax.lax.optimization_barrier(y)
+  places = tuple(range(1, y.ndim - 1))
+  return maps.Maps(y, y.mean(places), y.max(places), *pooling.mean_and_max(y))
+
+
+def max_pools(
+  found: maps.Maps, weight: jax.Array | None, window: tuple[int, int, int]
+) -> tuple[jax.Array, jax.Array | None]:
+  """The pooled maps, and the pooled weighed ones."""
+  plain = pooling.max_pool3d(found.y, window)
+  if weight is None:
+    return plain, None
+  weighed = jax.lax.optimization_barrier(products.weigh(found.y, weight))
+  return plain, pooling.max_pool3d(weighed, window)
+
+
+def adam(
+  params: jax.Array,
+  mean: jax.Array,
+  square: jax.Array,
+  gradient: jax.Array,
+  numbers: jax.Array,
+) -> tuple[jax.Array, jax.Array, jax.Array]:
+  """One step of Adam."""
+  rate, b1, a1, b2, a2, c1, c2, epsilon = numbers
+  mean = a1 * gradient + b1 * mean
+  square = a2 * gradient**2 + b2 * square
+  step = mean / c1 / (jnp.sqrt(square / c2) + epsilon)
+  return params - rate * step, mean, square

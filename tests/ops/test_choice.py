@@ -1,0 +1,92 @@
+"""One place chooses between XLA and the kernels, and says why."""
+
+import re
+import sys
+
+import jax
+import jax.numpy as jnp
+import numba
+import pytest
+
+from mefnet_jax import ops
+from mefnet_jax.ops import choice
+from tests import house
+
+
+@pytest.fixture
+def afresh():
+  choice.obstacle.cache_clear()
+  yield
+  choice.obstacle.cache_clear()
+
+
+def product(x, w):
+  return ops.dense(x, w)
+
+
+def lowered(step):
+  """The program of a large dense layer."""
+  x, w = jnp.ones((4, 256)), jnp.ones((256, 128))
+  return jax.jit(step).lower(x, w).as_text()
+
+
+def test_a_step_takes_the_chosen_forms():
+  assert ops.resolve('auto') == ops.resolve('cpu') == ('cpu', '')
+  assert ops.resolve('xla') == ('xla', '')
+  assert 'mefnet_jax.dense' in lowered(ops.using(product))
+  assert 'mefnet_jax.dense' in lowered(ops.using(product, 'cpu'))
+  assert 'mefnet_jax.' not in lowered(ops.using(product, 'xla'))
+  assert 'mefnet_jax.' not in lowered(ops.using(product, without=('dense',)))
+  assert 'mefnet_jax.' not in lowered(product)  # saliency, initialisation
+
+
+def test_where_they_cannot_run_auto_falls_back_and_says_why(
+  afresh, monkeypatch
+):
+  monkeypatch.setattr(numba.config, 'DISABLE_JIT', True)
+  assert ops.resolve('auto') == ('xla', 'NUMBA_DISABLE_JIT is set')
+  assert ops.resolve('xla') == ('xla', '')
+  with pytest.raises(ValueError, match='NUMBA_DISABLE_JIT is set'):
+    ops.resolve('cpu')
+  assert 'mefnet_jax.' not in lowered(ops.using(product))
+
+
+def test_without_numba_xla_does_it_all(afresh, monkeypatch):
+  monkeypatch.setitem(sys.modules, 'numba', None)
+  chosen, why = ops.resolve('auto')
+  assert chosen == 'xla' and 'Numba cannot be imported' in why
+
+
+def test_an_xla_of_another_version_is_left_alone(afresh, monkeypatch):
+  from mefnet_jax.ops import cpu
+
+  def refuse():
+    raise RuntimeError('API version 1.0 is not supported')
+
+  monkeypatch.setattr(cpu, 'register', refuse)
+  assert ops.resolve('auto')[0] == 'xla'
+  with pytest.raises(ValueError, match='API version 1.0'):
+    ops.resolve('cpu')
+
+
+def test_an_unknown_word_is_named():
+  with pytest.raises(ValueError, match="'gpu': one of auto, xla, cpu"):
+    ops.resolve('gpu')
+
+
+@pytest.mark.parametrize('here', ['models', 'training', 'predict', 'explain'])
+def test_nobody_else_asks_about_kernels(here):
+  """No other room reaches behind the door, or asks which form is used."""
+  allowed = {'Maps', *ops.__all__}
+  for name, path in house.MODULES.items():
+    if house.room(name) == here:
+      reached = house.imported(path)
+      assert not {x for x in reached if x.startswith('mefnet_jax.ops.cpu')}
+      assert not {'mefnet_jax.ops.choice', 'mefnet_jax.ops.xla'} & reached
+      text = path.read_text()
+      assert set(re.findall(r'\bops\.(\w+)', text)) <= allowed | {
+        'convolution',
+        'pooling',
+        'products',
+      }
+      assert not re.search(r'isinstance\([^)]*Maps|\.fused\b', text)

@@ -1,0 +1,82 @@
+"""Compiled programs are taken from the user's own folders only."""
+
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+from mefnet_jax.runs import cache, errors, programs
+
+REPOSITORY = pathlib.Path(__file__).parents[2]
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+  monkeypatch.setenv('HOME', str(tmp_path / 'home'))
+  monkeypatch.setenv('MEFNET_CACHE', str(tmp_path / 'shared'))
+  (tmp_path / 'shared').mkdir(mode=0o755)
+  return tmp_path / 'home'
+
+
+def test_they_lie_in_the_cache_for_the_user_alone(home, tmp_path):
+  folder, why_not = programs.folder('xla')
+  assert (folder, why_not) == (tmp_path / 'shared' / 'xla', '')
+  assert folder.stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize('mode', [0o777, 0o775])
+def test_in_a_shared_cache_they_lie_in_the_home(home, tmp_path, mode):
+  (tmp_path / 'shared').chmod(mode)
+  folder, why_not = programs.folder('xla')
+  assert folder == home / '.cache' / 'mefnet_jax' / 'xla' and not why_not
+  home.chmod(0o777)
+  folder, why_not = programs.folder('xla')
+  assert folder is None
+  assert why_not == f'others can write to {tmp_path / "shared"}'
+
+
+def test_folders_of_others_links_and_files_are_refused(
+  home, tmp_path, monkeypatch
+):
+  path = tmp_path / 'programs'
+  path.mkdir()
+  assert programs.why_not_private(path) == ''
+  (tmp_path / 'link').symlink_to(path)
+  link = tmp_path / 'link'
+  assert programs.why_not_private(link) == f'{link} is no folder'
+  path.chmod(0o770)
+  assert programs.why_not_private(path) == f'others can write to {path}'
+  path.chmod(0o700)
+  monkeypatch.setattr(os, 'geteuid', lambda: 12345)
+  assert 'belongs to another user' in programs.why_not_private(path)
+
+
+@pytest.mark.parametrize('given', [None, '~nosuchuser/cache'])
+def test_without_a_home_the_cache_is_one_line(given, tmp_path, monkeypatch):
+  monkeypatch.chdir(tmp_path)
+  monkeypatch.setattr(os.path, 'expanduser', lambda path: path)
+  monkeypatch.delenv('MEFNET_CACHE')
+  if given:
+    monkeypatch.setenv('MEFNET_CACHE', given)
+  with pytest.raises(errors.UserError, match='name a folder .* MEFNET_CACHE'):
+    cache.root()
+  assert not list(tmp_path.iterdir())
+
+
+def test_a_command_says_that_it_keeps_no_programs(tmp_path):
+  shared = tmp_path / 'shared'
+  shared.mkdir()
+  shared.chmod(0o777)
+  code = 'from mefnet_jax.runs import xla; xla.prepare()'
+  done = subprocess.run(
+    [sys.executable, '-c', code],
+    cwd=REPOSITORY,
+    env={**os.environ, 'MEFNET_CACHE': str(shared), 'HOME': str(shared)},
+    capture_output=True,
+    text=True,
+    check=True,
+  )
+  said = f'compiled programs are not kept: others can write to {shared}\n'
+  assert done.stderr == said
