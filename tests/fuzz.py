@@ -7,6 +7,7 @@ file written beside the release, and a clip is prepared or left out.
 """
 
 import argparse
+import contextlib
 import json
 import os
 import pathlib
@@ -299,10 +300,11 @@ def copy(root, rng):
   place = parent / (name + target.suffix * target.is_file())
   if place.exists() or target == parent or target in parent.parents:
     return
-  if target.is_dir():
-    shutil.copytree(target, place, symlinks=True)
-  else:
-    shutil.copyfile(target, place)
+  with contextlib.suppress(OSError):  # a pipe, or a file without rights
+    if target.is_dir():
+      shutil.copytree(target, place, symlinks=True)
+    else:
+      shutil.copyfile(target, place)
 
 
 def odd_number(root, rng):

@@ -31,6 +31,8 @@ def find(run: evidence.Evidence, features: np.ndarray | None = None) -> dict:
     elif not checks.has_evidence(run, required):
       missing[kind] = required
   checked = [kind for kind in checks.KINDS if kind not in missing]
+  if len(evidence.clip_rows(run)) > _MOST_PROBED:
+    missing['probes'] = f'at most {_MOST_PROBED} clips'
   for name in reported.unknown(run.report):
     missing[f'reported {name}'] = 'it is no score of predictions by that name'
   return {

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from mefnet_jax.audit import evidence, overlap, reported
-from mefnet_jax.runs import facts
+from mefnet_jax.runs import facts, names
 
 _TOLERANCE = 1e-3  # scores are often rounded to three digits
 
@@ -100,21 +100,34 @@ def permuted_labels_learnt(run: evidence.Evidence) -> Iterator[str]:
 
 def _weights(run, values):
   """Class weights that do not follow from the fold's training clips alone."""
-  label = {clip: row.get('label') for clip, row in run.clips.items()}
+  label = {
+    clip: names.label_key(row.get('label') or '')
+    for clip, row in run.clips.items()
+  }
   for name, stated in values.items():
     fold = run.folds.get(name)
     if fold and all(
       label.get(clip) for clip in [*fold['train'], *fold['test']]
     ):
       fair = _inverse([label[clip] for clip in fold['train']])
+      weights = {names.label_key(c): w for c, w in stated.items()}
+      scale = _scale(weights, fair)
       off = {
-        c for c, w in stated.items() if abs(w - fair.get(c, 0)) > _TOLERANCE
+        c
+        for c, w in weights.items()
+        if abs(w * scale - fair.get(c, 0)) > _TOLERANCE
       }
       if off:
         yield (
           f'{name}: weights not those of its training clips: '
           f'{overlap.count_and_name(sorted(off), "class")}'
         )
+
+
+def _scale(weights, fair):
+  """What brings weights of any common factor to the mean of the fair ones."""
+  total = sum(weights.get(c, 0) for c in fair)
+  return sum(fair.values()) / total if total > 0 else 1.0
 
 
 def _inverse(labels):

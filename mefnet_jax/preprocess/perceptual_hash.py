@@ -20,6 +20,7 @@ DIGITS = 2 * _HALF // 4  # of a mark, in hex
 # much, at 91 to 100 %. A bit of what a face looks like counts for four.
 _LOOKS, _MOST = 4, 64
 _BLOCK = 512  # marks that are compared with all others at a time
+_MOST_AT_ONCE = 2**16  # pairs whose distance is taken at a time
 
 
 def digest(clip_THWC: np.ndarray) -> str:
@@ -64,26 +65,34 @@ def near_pairs(marks: 'Sequence[str]') -> 'Iterator[tuple[int, int]]':
   """(i, j) of each True in `near`, in memory that grows as N alone."""
   bits = np.stack([_bits(x) for x in marks])
   signs = _signs(bits)
-  turned = _signs(_mirrored(bits))
-  for start in range(0, len(bits), _BLOCK):
-    block = signs[start : start + _BLOCK]
-    alike = _alike(block, signs) | _alike(block, turned)
-    for i, j in np.argwhere(alike).tolist():
-      if start + i != j:
-        yield start + i, j
+  for other in (signs, _signs(_mirrored(bits))):
+    for start in range(0, len(bits), _BLOCK):
+      block = slice(start, start + _BLOCK)
+      # Both relations are symmetric: each pair is met once.
+      alike = signs[block, :_HALF] @ other[start:, :_HALF].T
+      rows, columns = np.nonzero(alike >= _HALF - 2 * (_MOST // _LOOKS))
+      for at in range(0, len(rows), _MOST_AT_ONCE):
+        part = slice(at, at + _MOST_AT_ONCE)
+        i_P, j_P = rows[part] + start, columns[part] + start
+        near = _distance(signs[i_P], other[j_P]) <= _MOST
+        near &= i_P < j_P
+        for i, j in zip(i_P[near].tolist(), j_P[near].tolist(), strict=True):
+          yield i, j
+          yield j, i
 
 
 def _signs(bits):
   return bits.astype(np.float32) * 2 - 1
 
 
-def _alike(x_BD, y_ND):
-  """(B, N) whether two marks, as signs, differ in few bits."""
+def _distance(one_PD, other_PD):
+  """(P,) of pairs of marks, as signs."""
+  same_PD = one_PD * other_PD
   looks, moves = (
-    (_HALF - x_BD[:, half] @ y_ND[:, half].T) / 2
+    (_HALF - same_PD[:, half].sum(1)) / 2
     for half in (slice(_HALF), slice(_HALF, None))
   )
-  return _LOOKS * looks + moves <= _MOST
+  return _LOOKS * looks + moves
 
 
 def _mirrored(bits_NB):

@@ -43,13 +43,18 @@ def aside(path: str | os.PathLike, *, mark: str = '') -> Iterator[pathlib.Path]:
 
 
 def write(path: str | os.PathLike, content: bytes | str) -> None:
-  """Writes a whole file, text as UTF-8; its folder is made if it is missing.
+  r"""Writes a whole file, text as UTF-8; its folder is made if it is missing.
+
+  What UTF-8 cannot hold, as bytes of an odd file name, is written as \udcff.
 
   Raises:
     OSError: the file cannot be written; what was there before stays.
   """
   path = pathlib.Path(path)
-  data = content.encode() if isinstance(content, str) else content
+  if isinstance(content, str):
+    data = content.encode(errors='backslashreplace')
+  else:
+    data = content
   path.parent.mkdir(parents=True, exist_ok=True)
   with aside(path) as temporary:
     temporary.write_bytes(data)

@@ -195,6 +195,18 @@ def test_subjects_without_their_zeros_are_the_same_people(run):
   assert said['leaks'] == []
 
 
+def test_class_weights_of_another_scale_are_no_leak(run):
+  def edit(facts):
+    values = facts['fitted']['class weights']['values']
+    for fold in values:
+      values[fold] = {c.upper(): w / 3 for c, w in values[fold].items()}
+
+  audited_runs.change(run / 'facts.json', edit)
+  said = audit.find(evidence.from_run(run))
+  assert said['leaks'] == []
+  assert 'class weights fitted on held-out clips' in said['checked']
+
+
 @pytest.mark.parametrize('name', ['predictions.csv', 'folds.csv'])
 def test_rows_sorted_by_class_are_no_leak(run, name):
   label = {

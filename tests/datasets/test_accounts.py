@@ -278,3 +278,30 @@ def test_maps_that_are_not_read_are_counted_one_by_one(tmp_path):
     releases.touch(root / who / side / '0' / file)
   release = registry.read('megc_flow', tmp_path)
   assert len(release.rows) == 2 and len(lost(release)) == 2
+
+
+def test_a_table_may_spell_paths_otherwise_than_the_disk(tmp_path):
+  nfc, nfd = (unicodedata.normalize(form, 'José') for form in ('NFC', 'NFD'))
+  root = tree(tmp_path, (nfd, 'Ben', 'carl'))
+  lines = [
+    f'{c.upper()}/{p}/Clip,{p},{c},{d}'
+    for c in EMOTIONS
+    for p, d in ((nfc, 'CASME'), ('ben', 'casme '), ('carl', 'samm'))
+  ]
+  text = '\n'.join(['path,subject,label,database', *lines])
+  (root / 'clips.csv').write_text(text)
+  release = read(root)
+  assert len(release.rows) == 9 and not lost(release)
+  assert {row.database for row in release.rows} == {'CASME', 'samm'}
+
+
+def test_names_that_are_not_utf8_can_be_written_down(tmp_path):
+  root = tree(tmp_path / 'release')
+  raw = os.fsencode(root / 'positive' / 'ben') + b'/\xff\xfe'
+  os.makedirs(raw)
+  with open(raw + b'/1.png', 'wb') as file:
+    file.write(b'x')
+  release = read(root)
+  findings.write(tmp_path / 'findings.csv', release.findings)
+  text = (tmp_path / 'findings.csv').read_text()
+  assert 'positive/ben/\\udcff\\udcfe' in text and 'rename it' in text

@@ -38,8 +38,24 @@ def of_table(file: pathlib.Path, listed: list[findings.Finding]) -> list[dict]:
       listed.append(findings.Finding(findings.IGNORED, '', place, what))
       continue
     seen[said] = number
-    entries.append(record | {'place': file.parent / path, 'clip': path})
+    place = _place(file.parent, path)
+    entries.append(record | {'place': place, 'clip': path})
   return entries
+
+
+def _place(folder, path):
+  """Where a path leads; names may be spelled otherwise than on the disk."""
+  if (folder / path).exists():
+    return folder / path
+  place = folder
+  for part in pathlib.PurePosixPath(path).parts:
+    alike = [
+      one
+      for one in (*directories.subfolders(place), *directories.files(place))
+      if names.key(one.name) == names.key(part)
+    ]
+    place = alike[0] if len(alike) == 1 else place / part
+  return place
 
 
 _SAID = ('subject', 'label', *MARKS, 'database')

@@ -16,15 +16,16 @@ _EMOTIONS = frozenset(
   '消极 负面 积极 正面 惊讶 吃惊 愤怒 生气 厌恶 恐惧 害怕 悲伤 高兴 快乐 开心 '
   '轻蔑 压抑 紧张 其他 中性'.split()
 )
+_FIELDS = {'label': 'class', 'subject': 'person', 'database': 'database'}
 _PERSON = re.compile(
   r'(s|sub|subj|subject|p|person|participant|spno|id|user|face)[ _.-]*\d+'
 )
 
 
 def unify(entries: list[dict], listed: list[findings.Finding]) -> None:
-  """Gives each class and person of the entries one spelling, and tells it."""
-  for field, what in (('label', 'class'), ('subject', 'person')):
-    chosen = names.spellings(entry[field] for entry in entries)
+  """Gives classes, people and databases one spelling each, and tells it."""
+  for field, what in _FIELDS.items():
+    chosen = names.spellings(entry.get(field, '') for entry in entries)
     groups = collections.defaultdict(list)
     for text, spelling in chosen.items():
       groups[spelling].append(text)
@@ -34,7 +35,7 @@ def unify(entries: list[dict], listed: list[findings.Finding]) -> None:
         told = f'{len(texts)} spellings of one {what}, {spelling}: {said}'
         listed.append(findings.Finding(findings.REPAIRED, '', '', told))
     for entry in entries:
-      entry[field] = chosen[entry[field]]
+      entry[field] = chosen[entry.get(field, '')]
 
 
 def check_sides(entries: list[dict], where: str) -> None:
