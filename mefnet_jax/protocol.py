@@ -3,7 +3,6 @@
 import pathlib
 import threading
 import time
-from collections.abc import Callable
 
 import numpy as np
 import rich.console
@@ -28,6 +27,7 @@ from mefnet_jax.training import (
   deliberate_leaks,
   jobs,
   save_model,
+  zero_shot,
 )
 
 
@@ -37,9 +37,7 @@ def run(
   *,
   console: rich.console.Console,
   stop: threading.Event,
-  train: Callable[
-    [jobs.Job, tuple[int, ...]], list[jobs.Fitted]
-  ] = cross_validation.train,
+  train: jobs.Train = cross_validation.train,
 ) -> dict:
   """Runs a config from release to report, or what is left of it.
 
@@ -62,7 +60,7 @@ def run(
   prepared = time.monotonic()
   _announce(job)
   _record(job)
-  fitted = train(job, job.seeds)
+  fitted = (zero_shot.train if 'weights' in config else train)(job, job.seeds)
   seconds = {
     'prepare': prepared - started,
     'train': sum(one.seconds for one in fitted),

@@ -18,7 +18,7 @@ ARROWS = {
   'commands': 'protocol audit datasets explain models report runs training',
   'main': 'protocol datasets runs training',
   'protocol': 'training audit report evaluation datasets models runs',
-  'training': 'datasets models evaluation ops runs',
+  'training': 'predict datasets models evaluation ops synthetic runs',
   'report': 'evaluation audit runs',
   'audit': 'evaluation preprocess runs',
   'explain': 'predict saliency datasets evaluation models ops preprocess runs',

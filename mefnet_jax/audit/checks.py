@@ -40,6 +40,10 @@ KINDS = {
     'report, or facts on scoring',
   ),
   'labels follow the order of files': (procedure.labels_follow_files, 'clips'),
+  'real clips in zero-shot training': (
+    procedure.real_clips_in_zero_shot_training,
+    '',
+  ),
   'permuted labels are learnt': (procedure.permuted_labels_learnt, 'permuted'),
 }
 
@@ -58,6 +62,7 @@ def has_evidence(run: evidence.Evidence, required: str) -> bool:
   curves = any(row['split'] == 'held-out' for row in run.history)
   scored = bool(reported.known(run.report))
   return {
+    '': True,
     'clips': bool(rows),
     'folds': trained,
     'folds file': trained and not run.assumed,

@@ -14,6 +14,7 @@ from mefnet_jax.runs import (
   csv_table,
   errors,
   metrics_log,
+  model_file,
   names,
   predictions,
 )
@@ -37,6 +38,7 @@ class Evidence:
     facts: the content of facts.json.
     report: the content of report.json.
     history: the rows of metrics.jsonl.
+    model: the content of model.json, of a zero-shot run.
     permuted: the content of report.json of the run with permuted labels.
   """
 
@@ -47,6 +49,7 @@ class Evidence:
   facts: dict[str, Any] = dataclasses.field(default_factory=dict)
   report: dict[str, Any] = dataclasses.field(default_factory=dict)
   history: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+  model: dict[str, Any] = dataclasses.field(default_factory=dict)
   permuted: dict[str, Any] = dataclasses.field(default_factory=dict)
 
 
@@ -79,12 +82,24 @@ def from_run(
   if report is None:
     report = facts_file.scores(path) if path.exists() else {}
   control = pathlib.Path(permuted) / 'report.json'
+  zero_shot = report.get('protocol') == 'zero_shot'
   return dataclasses.replace(
     found,
     report=report,
     history=metrics_log.read(workdir),
+    model=_model(workdir / 'model') if zero_shot else {},
     permuted=facts_file.scores(control, permuted=True) if permuted else {},
   )
+
+
+def _model(folder):
+  """model.json, if its weights are those that it names; {} without one."""
+  if not (folder / model_file.NAME).exists():
+    return {}
+  found = model_file.read_description(folder)
+  for member in found['members']:
+    model_file.read_weights(folder, member)
+  return found
 
 
 def from_files(

@@ -87,6 +87,24 @@ def labels_follow_files(run: evidence.Evidence) -> Iterator[str]:
     )
 
 
+def real_clips_in_zero_shot_training(run: evidence.Evidence) -> Iterator[str]:
+  """A zero-shot score by weights that have seen real clips."""
+  if run.report.get('protocol') != 'zero_shot':
+    return
+  learnt = {
+    clip
+    for fold in run.folds.values()
+    for role in ('train', 'validation')
+    for clip in fold[role]
+  }
+  if learnt and not run.assumed:
+    yield overlap.named(sorted(learnt), 'clip')
+  if not run.model:
+    yield 'there is no model.json that says what the weights have seen'
+  elif run.model.get('training', {}).get('real_clips') != 0:
+    yield 'the weights were trained on real clips, by their model.json'
+
+
 def permuted_labels_learnt(run: evidence.Evidence) -> Iterator[str]:
   """Yields a finding if the run with permuted labels scores above chance."""
   bounds = run.permuted.get('intervals', {}).get('uar')

@@ -17,6 +17,7 @@ _LEAKY = {
   'loso': '',
   'kfold': '',
   'cross_database': '',
+  'zero_shot': '',
   'holdout': _SAME_FACES,
   'kfold_clips': _SAME_FACES,
 }
@@ -60,7 +61,8 @@ def make(
   """Makes the folds of a protocol, deterministically from its arguments.
 
   Args:
-    protocol: has name (loso, kfold, cross_database, holdout, kfold_clips),
+    protocol: has name (loso, kfold, cross_database, zero_shot, holdout,
+      kfold_clips),
       folds (K of kfold and kfold_clips), test_share (of holdout), train_on
       and test_on (of cross_database), as in configs/base.py.
     label: (N,) classes, non-negative integers.
@@ -70,9 +72,9 @@ def make(
 
   Returns:
     Folds in a stable order, named by their subject (loso), 'fold1', 'fold2',
-    ... (kfold, kfold_clips), 'holdout', or by the tested databases
+    ... (kfold, kfold_clips), 'holdout', 'zero_shot', or by the tested databases
     (cross_database). In loso, kfold and kfold_clips each clip is tested in
-    exactly one fold.
+    exactly one fold; in zero_shot one fold tests all and trains none.
 
   Raises:
     UserError: the protocol is unknown, or there are too few subjects or clips
@@ -87,6 +89,7 @@ def make(
   split = {
     'loso': _loso,
     'kfold': _kfold,
+    'zero_shot': _zero_shot,
     'holdout': _holdout,
     'kfold_clips': _kfold_clips,
   }[protocol.name]
@@ -184,6 +187,11 @@ def _check_folds(protocol, count: int, what: str):
     f'protocol {protocol.name} with {protocol.folds} folds, but the release '
     f'has {count} {what}: {remedy}'
   )
+
+
+def _zero_shot(protocol, label, subject, rng):
+  """Every clip is held out."""
+  return {'zero_shot': np.ones(len(label), bool)}
 
 
 def _holdout(protocol, label, subject, rng):

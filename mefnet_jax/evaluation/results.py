@@ -18,6 +18,10 @@ from mefnet_jax.runs import errors
 _SYNTHETIC = (
   'rendered faces replace the release; the scores say nothing about real people'
 )
+_ZERO_SHOT = (
+  'every clip is held out; the network was trained on rendered heads alone and '
+  'on no clip of this or another release'
+)
 _ORACLE = (
   'the epoch was chosen on the very clips that are scored (selection oracle)'
 )
@@ -112,10 +116,11 @@ def leaks(result: Result) -> list[str]:
 def notices(result: Result) -> dict[str, str]:
   """Returns the warnings that must accompany the scores, each with its reason.
 
-  In the order SYNTHETIC, LEAKY, SHUFFLED LABELS, those that apply.
+  In the order SYNTHETIC, ZERO-SHOT, LEAKY, SHUFFLED LABELS, those that apply.
   """
   reasons = {
     'SYNTHETIC': _SYNTHETIC if result.synthetic else '',
+    'ZERO-SHOT': _ZERO_SHOT if result.protocol == 'zero_shot' else '',
     'LEAKY': '; '.join(_reasons(result)),
     'SHUFFLED LABELS': _SHUFFLED if result.shuffled else '',
   }
@@ -220,6 +225,7 @@ def _where(result: Result) -> str:
   """The end of the verdict: the reservations under which it holds."""
   phrases = {
     'SYNTHETIC': ' on SYNTHETIC faces',
+    'ZERO-SHOT': ', ZERO-SHOT',
     'LEAKY': ', but LEAKY',
     'SHUFFLED LABELS': ', with SHUFFLED LABELS',
   }

@@ -5,7 +5,7 @@ from typing import Any
 
 from flax import linen as nn
 
-from mefnet_jax.models import mecnn, mfcnn
+from mefnet_jax.models import mecnn, mfcnn, motion_mlp
 
 _ATTENTION = (
   'channel_attention',
@@ -30,6 +30,7 @@ _NETWORKS = {
     (),
   ),
   'mfcnn': (mfcnn.MFCNN, {}, ()),
+  'motion_mlp': (motion_mlp.MotionMLP, {}, ()),
 }
 
 
@@ -37,7 +38,7 @@ def build(name: str, *, num_classes: int, **fields: Any) -> nn.Module:
   """Builds the network of that name.
 
   Args:
-    name: base, mecnn, residual or mfcnn.
+    name: base, mecnn, residual, mfcnn or motion_mlp.
     num_classes: outputs of the last layer.
     **fields: of `streams.Options` and of the network.
 

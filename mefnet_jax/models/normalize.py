@@ -4,13 +4,28 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mefnet_jax.models import augment
+from mefnet_jax.models import augment, motion_input
 
-CHOICES = ('difference', 'frames', 'flow', 'as_is')
+CHOICES = ('difference', 'frames', 'flow', 'as_is', 'motion')
 SCALES = ('clip', 'train')
-# 'flow' and 'as_is' have a fixed scale: level 128 is 0, 32 levels are 1.
-_FIXED = ('flow', 'as_is')
+# 'flow' and 'as_is' have a fixed scale: level 128 is 0, 32 levels are 1. The
+# scale of 'motion' is taken from the map (`motion_input`).
+_FIXED = ('flow', 'as_is', 'motion')
 _ZERO, _UNIT = 128.0, 32.0
+
+
+def seen(shape: tuple[int, ...], input_kind: str) -> tuple[int, ...]:
+  """The shape (T, H, W, C) that the network sees of a stored clip.
+
+  Raises:
+    ValueError: maps of an odd size, which 'motion' cannot halve.
+  """
+  if input_kind != 'motion':
+    return tuple(shape)
+  frames, height, width, channels = shape
+  if height % 2 or width % 2 or channels < 2:
+    raise ValueError(f'{shape} is no map of motion of an even size')
+  return frames, height // 2, width // 2, 2
 
 
 def standardise(clips_BTHWC: jax.Array, input_kind: str) -> jax.Array:
@@ -20,10 +35,11 @@ def standardise(clips_BTHWC: jax.Array, input_kind: str) -> jax.Array:
     clips_BTHWC: uint8 clips; the first frame is the onset.
     input_kind: 'frames' (the paper); 'difference' of each frame to the onset
       frame, which removes the person's appearance and keeps the motion; or
-      'flow' and 'as_is', (x - 128) / 32, whose magnitude carries meaning.
+      'flow' and 'as_is', (x - 128) / 32, whose magnitude carries meaning; or
+      'motion' (`motion_input`).
 
   Returns:
-    float32 of the same shape. Each clip has mean 0 ('frames') and mean square
+    float32 of the shape `seen`. Each clip has mean 0 ('frames') and mean square
     1 ('frames', 'difference'); a clip without motion or contrast is zero.
   """
   x = clips_BTHWC.astype(jnp.float32)
@@ -144,6 +160,8 @@ def _scale(mean, variance):
 
 
 def _scaled(x_BTHWC, input_kind, mean, factor):
+  if input_kind == 'motion':
+    return motion_input.standardise(x_BTHWC)
   shift = (
     x_BTHWC[:, :1]
     if input_kind == 'difference'

@@ -18,19 +18,21 @@ from mefnet_jax.runs import errors, model_file
 
 _BATCH = 32  # clips that the network sees at once
 _FOLDER = 'model'
+SHIPPED = pathlib.Path(__file__).parents[1] / 'weights'
 
 
 def load(path: str | os.PathLike) -> 'Model':
   """Opens a model.
 
   Args:
-    path: a model folder, or the workdir of a run that holds one.
+    path: a model folder, or the workdir of a run that holds one; or the name
+      of a model that ships with the package, 'mefnet-zero'.
 
   Raises:
     errors.UserError: there is none, it is damaged or of another version, or
       its weights are not of the network that it names.
   """
-  folder = pathlib.Path(path)
+  folder = _folder(path)
   if not (folder / model_file.NAME).exists() and (folder / _FOLDER).is_dir():
     folder = folder / _FOLDER
   description = model_file.read_description(folder)
@@ -40,6 +42,15 @@ def load(path: str | os.PathLike) -> 'Model':
     raise errors.UserError(
       f'{folder / model_file.NAME}: {error}: not a network of this version'
     ) from error
+
+
+def _folder(path):
+  """The folder of that path, or of the shipped model of that name."""
+  folder = pathlib.Path(path)
+  shipped = SHIPPED / folder.name
+  if folder.exists() or folder.name != str(path) or not shipped.is_dir():
+    return folder
+  return shipped
 
 
 def _network(description) -> nn.Module:
@@ -152,7 +163,9 @@ class Model:
   @functools.cached_property
   def _shapes(self):
     sample = {
-      name: jax.ShapeDtypeStruct((1, *one['shape']), _dtype(name))
+      name: jax.ShapeDtypeStruct(
+        (1, *normalize.seen(one['shape'], self.input_kind)), _dtype(name)
+      )
       for name, one in self._input['streams'].items()
     }
     made = jax.eval_shape(self.network.init, jax.random.key(0), sample)
@@ -237,6 +250,28 @@ class Model:
     if not chosen:
       self.member(str(fold), seed)  # says which there are
     return np.mean([self._answer(self._read(one), clips) for one in chosen], 0)
+
+  def answers(
+    self, clips: Mapping[str, np.ndarray]
+  ) -> list[tuple[np.ndarray, dict[str, np.ndarray]]]:
+    """Logits (N, C) by each member, and what else its network says.
+
+    Args:
+      clips: as of `inputs`.
+
+    Raises:
+      errors.UserError: as `probabilities`.
+    """
+
+    @jax.jit
+    def say(params, batch):
+      return self.network.apply({'params': params}, batch, train=False)
+
+    members = [self._read(one) for one in self.description['members']]
+    return [
+      jax.tree.map(np.asarray, say(one.params, self.views(clips, one)))
+      for one in members
+    ]
 
   def _answer(self, member, clips):
     streams, params = self.inputs(clips), jax.device_put(member.params)

@@ -52,9 +52,10 @@ def check_fields(config: ml_collections.ConfigDict) -> None:
   Raises:
     UserError: a field is missing or unknown, or has a value of another type.
   """
-  from configs import base  # a package beside ours; the flags need no config
+  from configs import base, mefnet_zero  # beside ours; flags need no config
 
-  _compare(config, base.get_config(), 'config')
+  like = mefnet_zero if 'weights' in config else base
+  _compare(config, like.get_config(), 'config')
 
 
 # What each network has; others a config takes out where its network lacks them.
@@ -62,8 +63,9 @@ _OF_ALL_NETWORKS = ('name', 'streams', 'filters', 'kernel', 'pool', 'dropout')
 
 
 def _compare(config, base, path):
-  for name in _OF_ALL_NETWORKS if path == 'config.model' else base:
-    if name not in config:
+  needed = _OF_ALL_NETWORKS if path == 'config.model' else base
+  for name in needed:
+    if name in base and name not in config:
       raise errors.UserError(
         f'{path}.{name} is missing: begin with base.get_config() of '
         'configs/base.py and change what differs'

@@ -65,7 +65,7 @@ def check(config: ConfigDict) -> None:
   _one_of(config, 'train.selection', best_epoch.CHOICES)
   _training(config)
   _finite(config)
-  for name in _AT_LEAST_ONE:
+  for name in _there(config, _AT_LEAST_ONE):
     _at_least(config, name, 1)
   for name, most in _BELOW.items():
     _below(config, name, most)
@@ -77,7 +77,7 @@ def check(config: ConfigDict) -> None:
   for name in _SHARES:
     _at_least(config, name, 0)
     _below(config, name, 1)
-  for name in ('model.kernel', 'model.pool'):
+  for name in _there(config, ('model.kernel', 'model.pool')):
     _three_sizes(config, name)
   model = from_config.network(config, num_classes=2)
   clip = shapes(config, model)
@@ -131,6 +131,28 @@ def _protocol(config):
   _at_least(config, 'protocol.folds', 2)
   for field, choices in folds.CHOICES.items():
     _one_of(config, f'protocol.{field}', choices)
+  if config.protocol.name == 'zero_shot' or 'weights' in config:
+    _zero_shot(config)
+
+
+def _zero_shot(config):
+  """Refuses what needs training clips: there are none."""
+  if 'weights' not in config:
+    raise errors.UserError(
+      '--config.protocol.name=zero_shot trains nothing: score weights that '
+      'there are with --config=configs/mefnet_zero.py'
+    )
+  for path, only in (
+    ('protocol.name', 'zero_shot'),
+    ('train.selection', 'last'),
+    ('protocol.mistake', 'none'),
+    ('protocol.statistics', 'clip'),
+  ):
+    if _get(config, path) != only:
+      raise errors.UserError(
+        f'--config.{path}={_get(config, path)}: weights that there are '
+        f'train on no clip: set --config.{path}={only}'
+      )
 
 
 def _training(config):
@@ -163,7 +185,7 @@ def _training(config):
       f'--config.train.mixup={config.train.mixup}: sounds and words cannot be '
       'mixed; set 0'
     )
-  fixed = config.input in ('flow', 'as_is')
+  fixed = config.input in ('flow', 'as_is', 'motion')
   if fixed and (config.augment.flip or config.augment.brightness):
     raise errors.UserError(
       f'--config.input={config.input}: flow cannot be mirrored or brightened; '
@@ -212,7 +234,21 @@ def _stream(config, name):
       '--config.model.streams and --config.input; flow needs '
       '--config.dataset.flow=dis (of megc_flow, --config.input=as_is)'
     )
-  return jax.ShapeDtypeStruct((1, *stored[name]), np.float32)
+  try:
+    shape = normalize.seen(stored[name], config.input)
+  except ValueError as error:
+    raise errors.UserError(
+      f'--config.input={config.input}: {name}: {error}'
+    ) from None
+  return jax.ShapeDtypeStruct((1, *shape), np.float32)
+
+
+def _there(config, paths):
+  """Those of the fields that the config's network has."""
+  for path in paths:
+    place, _, name = path.rpartition('.')
+    if name in (_get(config, place) if place else config):
+      yield path
 
 
 def _get(config, path):

@@ -152,6 +152,10 @@ def identity(job: Job, block: blocks.Block) -> dict[str, object]:
   }
 
 
+# Trains a job with some seeds.
+Train = Callable[[Job, tuple[int, ...]], list[Fitted]]
+
+
 def prepare(
   config: ConfigDict,
   workdir: pathlib.Path,

@@ -28,6 +28,8 @@ def save(job: jobs.Job, fitted: list[jobs.Fitted], summary: dict) -> None:
   Raises:
     OSError: the folder cannot be written.
   """
+  if not fitted[0].weights:
+    return  # zero_shot: the model that was scored lies there
   folder = job.workdir / _FOLDER
   model_file.begin(folder)
   members, moments = [], {}

@@ -1,0 +1,49 @@
+r"""A network that has seen no real face, scored on real motion maps.
+
+python -m mefnet_jax.main --config=configs/mefnet_zero.py --workdir=runs/zero \
+    --config.dataset.release=DIR
+python -m mefnet_jax.main --config=configs/mefnet_zero.py:train \
+    --workdir=runs/zero-train
+
+The first scores the weights that ship with the package: every clip of the
+release is held out, none is trained on. It leaves action_units.csv too. The
+second makes the weights anew from rendered heads, in runs/zero-train/model,
+which --config.weights names. docs/zero.md has what was measured.
+"""
+
+import ml_collections
+
+from configs import base
+from mefnet_jax.synthetic import emotions
+
+VARIANTS = ('score', 'train')
+
+
+def get_config(variant: str = 'score'):
+  if variant not in VARIANTS:
+    raise ValueError(f'no variant {variant!r}: choose of {", ".join(VARIANTS)}')
+  config = base.get_config()
+  config.dataset.name = 'megc_flow'
+  config.input = 'motion'
+  config.protocol.name = 'zero_shot'
+  config.seeds = 9  # members, whose probabilities are averaged
+  config.train.class_weights = False  # no clip is trained on
+  config.model = ml_collections.ConfigDict()
+  config.model.name = 'motion_mlp'
+  config.model.streams = ('face',)
+  config.model.action_units = emotions.AUS
+  config.model.hidden = (128, 64)
+  config.model.input_dropout = 0.2
+  config.model.dropout = 0.3
+  # A name that ships with the package, or a model folder; empty: make it.
+  config.weights = '' if variant == 'train' else 'mefnet-zero'
+
+  config.synthetic = ml_collections.ConfigDict()
+  config.synthetic.convention = 'megc2019'  # how faces are framed
+  config.synthetic.people = 320  # rendered, to learn from
+  config.synthetic.held_out = 64  # further ones, to test on
+  config.synthetic.people_seed = 0
+  config.synthetic.steps = 2000
+  config.synthetic.learning_rate = 2e-3
+  config.synthetic.weight_decay = 1e-3
+  return config

@@ -1,0 +1,189 @@
+"""Makes the model that has seen no real face: trained, tested, written.
+
+python -m mefnet_jax.main --config=configs/mefnet_zero.py:train --workdir=W
+"""
+
+import dataclasses
+import pathlib
+import threading
+import time
+
+import jax
+import numpy as np
+import rich.console
+from ml_collections import ConfigDict
+
+from mefnet_jax.datasets import registry
+from mefnet_jax.evaluation import action_units, intervals, metrics
+from mefnet_jax.models import from_config, inference
+from mefnet_jax.runs import environment, errors, model_file
+from mefnet_jax.synthetic import motion_basis
+from mefnet_jax.training import synthetic_maps, synthetic_training
+
+_FOLDER, FOLD = 'model', 'zero_shot'
+_TESTS = 16  # batches that are made of the people who are held out
+_NOTICE = (
+  'trained and tested on rendered heads alone; the scores say nothing about '
+  'real people'
+)
+
+
+def make(
+  config: ConfigDict,
+  workdir: pathlib.Path,
+  *,
+  console: rich.console.Console,
+  stop: threading.Event,
+) -> dict:
+  """Trains a network a seed and writes workdir/model; gives its model.json.
+
+  Args:
+    config: as in configs/mefnet_zero.py, already checked.
+    workdir: of the run.
+    console: for progress.
+    stop: set when the process is asked to leave.
+
+  Raises:
+    errors.Stopped: `stop` was set; nothing is written.
+    errors.UserError: the cache cannot be written.
+  """
+  started = time.monotonic()
+  ours = config.synthetic
+  learnt, tested = _people(ours)
+  network = from_config.network(config, len(synthetic_maps.CLASSES))
+  seeds = tuple(range(config.seed, config.seed + config.seeds))
+  console.print(
+    f'SYNTHETIC: {config.model.name}, {len(seeds)} members, {ours.people} '
+    f'rendered people, {ours.steps} steps, on {environment.devices()}'
+  )
+
+  def each(step, losses):
+    if stop.is_set():
+      raise errors.Stopped
+    said = ', '.join(f'{name} {x:.3f}' for name, x in losses.items())
+    console.print(f'step {step}: {said}')
+
+  members = synthetic_training.train(
+    network,
+    learnt,
+    seeds,
+    recipe=_fields(synthetic_training.Recipe, ours),
+    settings=synthetic_maps.Settings(),
+    each=each,
+  )
+  tests = test(network, members, tested, config.seed)
+  folder = workdir / _FOLDER
+  model_file.begin(folder)
+  written = [
+    _written(folder, params, seed)
+    for params, seed in zip(members, seeds, strict=True)
+  ]
+  description = _description(config, members[0], tests, written)
+  description['seconds'] = time.monotonic() - started
+  model_file.write_description(folder, description)
+  return description
+
+
+def test(network, members: list[dict], people: dict, seed: int) -> dict:
+  """Scores of the mean of all members on people who were held out.
+
+  Returns:
+    scores and intervals over people as in report.json; expression: AUC of
+    whether there is one at all; units: AUC of each action unit.
+  """
+  settings = synthetic_maps.Settings()
+  steps = range(_TESTS)
+  batches = [synthetic_maps.made(people, seed, k, settings) for k in steps]
+  batch = jax.tree.map(lambda *x: np.concatenate(x), *batches)
+  found = [_answers(network, params, batch['maps']) for params in members]
+  mean = {name: np.mean([x[name] for x in found], 0) for name in found[0]}
+  there = ~batch['idle']
+  label, who = batch['label'][there], batch['who'][there]
+  predicted = mean['class'][there].argmax(1)
+  count = len(synthetic_maps.CLASSES)
+  known = batch['coded'] > 0
+  shown = batch['level'].max(-1) > synthetic_training.SHOWN
+  aucs = {
+    f'AU{unit:02d}': action_units.auc(mean['unit'][known, a], shown[known, a])
+    for a, unit in enumerate(synthetic_maps.AUS)
+  }
+  return {
+    'scores': metrics.scores(label, predicted, count),
+    'intervals': intervals.bootstrap(label, predicted, who, count),
+    'expression': action_units.auc(mean['expression'], there),
+    'units': aucs,
+  }
+
+
+def _answers(network, params, maps):
+  batch = {network.streams[0]: maps[:, None]}
+  logits, out = jax.jit(network.apply)({'params': params}, batch)
+  return {
+    'class': inference.softmax(np.asarray(logits, np.float64)),
+    'expression': np.asarray(out['expression']),
+    'unit': np.asarray(out['unit_logit']),
+  }
+
+
+def _people(ours):
+  """Those who are learnt from, and those who are held out."""
+  made = [
+    motion_basis.load(
+      ours.convention,
+      seed=ours.people_seed,
+      first=first,
+      count=count,
+      processes=environment.cores(),
+    )
+    for first, count in ((0, ours.people), (ours.people, ours.held_out))
+  ]
+  return [synthetic_maps.source(basis) for basis in made]
+
+
+def _fields(kind, config):
+  """A dataclass of the fields that the config has."""
+  names = [field.name for field in dataclasses.fields(kind)]
+  return kind(**{name: config[name] for name in names if name in config})
+
+
+def _written(folder, params, seed):
+  file = f'seed{seed}{model_file.SUFFIX}'
+  arrays = model_file.flatten({'params': params})
+  digest = model_file.write_weights(folder / file, arrays)
+  return {'file': file, 'fold': FOLD, 'seed': seed, 'sha256': digest}
+
+
+def _description(config, params, tests, written):
+  """The content of model.json."""
+  (stream,) = config.model.streams
+  side = motion_basis.SIDE
+  shape = {'stored': stream, 'shape': [1, side, side, 3], 'dtype': 'uint8'}
+  return {
+    'network': config.model.to_dict(),
+    'model': config.model.name,
+    'parameters': sum(x.size for x in jax.tree.leaves(params)),
+    'classes': list(synthetic_maps.CLASSES),
+    'input': {'how': config.input, 'streams': {stream: shape}},
+    'frames': 1,
+    'fps': None,
+    'preprocessing': {'maps': True},
+    'normalisation': {'scale': config.scale, 'moments': {}},
+    'kernels': 'xla',
+    'dataset': 'motion maps of rendered heads',
+    'synthetic': True,
+    'licence': registry.licence(config.dataset.name, synthetic=True),
+    'protocol': FOLD,
+    'selection': 'last',
+    'notices': {'SYNTHETIC': _NOTICE},
+    **tests,
+    'training': {
+      'real_clips': 0,
+      'maps_per_step': synthetic_maps.Settings().maps,
+      'generator': motion_basis.generator_digest(),
+      **config.synthetic.to_dict(),
+    },
+    'versions': environment.versions(),
+    'device': environment.devices(),
+    'command': environment.command(),
+    'members': written,
+  }

@@ -1,0 +1,120 @@
+"""Trains networks for motion maps on rendered heads alone, all in one program.
+
+The members differ in their seed, which draws weights and dropout; the maps of
+a step are the same for all, as clips are for the folds of a cross-validation.
+"""
+
+import dataclasses
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from flax import linen as nn
+
+from mefnet_jax.training import synthetic_maps
+
+SHOWN = 0.15  # level from which an action unit counts as there
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+  """steps: of AdamW, its rate going down as a cosine from learning_rate."""
+
+  steps: int = 2000
+  learning_rate: float = 2e-3
+  weight_decay: float = 1e-3
+
+
+def train(
+  network: nn.Module,
+  people: dict[str, np.ndarray],
+  seeds: tuple[int, ...],
+  *,
+  recipe: Recipe,
+  settings: synthetic_maps.Settings,
+  each: Callable[[int, dict[str, float]], None] = lambda step, losses: None,
+) -> list[dict]:
+  """The params of each seed; the same bits each time on one machine.
+
+  Args:
+    network: answers as `models.zero` does.
+    people: of `synthetic_maps.source`.
+    seeds: a member each; the first is that of the maps too.
+    recipe, settings: of the training, of the maps.
+    each: called every 100 steps with the losses, means over the members.
+  """
+  rate = optax.cosine_decay_schedule(recipe.learning_rate, recipe.steps)
+  tx = optax.adamw(rate, weight_decay=recipe.weight_decay)
+  keys = jax.vmap(jax.random.key)(jnp.array(seeds))
+  params = _init(network, keys)
+  state = params, jax.vmap(tx.init)(params)
+  people = jax.device_put(people)
+  maps_key = jax.random.fold_in(jax.random.key(seeds[0]), 1)
+
+  @jax.jit
+  def step(state, people, number):
+    batch = synthetic_maps.batch(
+      people, jax.random.fold_in(maps_key, number), settings
+    )
+
+    def one(state, key):
+      key = jax.random.fold_in(key, number)
+      return _update(network, tx, state, batch, key)
+
+    return jax.vmap(one)(state, keys)
+
+  for number in range(recipe.steps):
+    state, losses = step(state, people, number)
+    if number % 100 == 99:
+      each(number + 1, {k: float(x.mean()) for k, x in losses.items()})
+  params = jax.device_get(state[0])
+  return [jax.tree.map(lambda x, k=k: x[k], params) for k in range(len(seeds))]
+
+
+def losses(logits, out, batch) -> dict[str, jax.Array]:
+  """What is minimised, by its parts, of a batch of `synthetic_maps`.
+
+  Classes by cross-entropy, where there is an expression; levels of both sides
+  by their mean square, where they are known; whether there is an expression,
+  and each unit, by binary cross-entropy.
+  """
+  there = 1.0 - batch['idle']
+  own = optax.softmax_cross_entropy_with_integer_labels(logits, batch['label'])
+  off = ((out['unit_level'] - batch['level']) ** 2).mean((1, 2))
+  seen = (batch['level'].max(-1) > SHOWN).astype(jnp.float32)
+  binary = optax.sigmoid_binary_cross_entropy
+  units = binary(out['unit_logit'], seen).mean(-1)
+  return {
+    'class': (own * there).sum() / there.sum(),
+    'level': 2 * (off * batch['coded']).mean(),
+    'unit': (units * batch['coded']).mean(),
+    'expression': 0.5 * binary(out['expression'], there).mean(),
+  }
+
+
+def _init(network, keys):
+  """Params of all members, stacked."""
+  side = synthetic_maps.SIDE
+  sample = {network.streams[0]: jnp.zeros((1, 1, side, side, 2))}
+  return jax.vmap(lambda key: network.init(key, sample)['params'])(keys)
+
+
+def _update(network, tx, state, batch, key):
+  """One step of one member, and its losses."""
+  params, moments = state
+
+  def loss(params):
+    logits, out = network.apply(
+      {'params': params},
+      {network.streams[0]: batch['maps'][:, None]},
+      train=True,
+      rngs={'dropout': key},
+    )
+    parts = losses(logits, out, batch)
+    return sum(parts.values()), parts
+
+  gradient, parts = jax.grad(loss, has_aux=True)(params)
+  updates, moments = tx.update(gradient, moments, params)
+  return (optax.apply_updates(params, updates), moments), parts

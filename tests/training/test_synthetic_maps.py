@@ -1,0 +1,78 @@
+"""Maps made in the jitted step: their truth, and the same bits for a seed."""
+
+import dataclasses
+
+import jax
+import numpy as np
+import pytest
+
+from mefnet_jax.synthetic import motion_basis
+from mefnet_jax.training import synthetic_maps as maps
+
+QUIET = maps.Settings(
+  maps=64,
+  people=2,
+  idle=0.0,
+  stray=0.0,
+  blink=0.0,
+  tremor=0.0,
+  rigid=(1e-6, 2e-6),
+  noise=(1e-6, 2e-6),
+  spots=0,
+  blur=(0.01, 0.02),
+)
+WILD = dataclasses.replace(QUIET, idle=0.5, blink=0.5, speech=0.5)
+
+
+@pytest.fixture(scope='module')
+def people():
+  return maps.source(motion_basis.load('megc2019', seed=5, count=2))
+
+
+def test_a_batch_follows_from_seed_and_step(people):
+  one, again = (maps.made(people, 3, 7, QUIET) for _ in range(2))
+  for name in one:
+    np.testing.assert_array_equal(one[name], again[name])
+  for other in ((3, 8), (4, 7)):
+    assert (maps.made(people, *other, QUIET)['maps'] != one['maps']).any()
+
+
+def test_an_action_unit_at_level_one_moves_its_strongest_cell_by_one(people):
+  whole = people['units'].sum(1)
+  flow = np.einsum('iam,imp->iap', whole, people['flow'])
+  far = np.linalg.norm(flow.reshape(*flow.shape[:2], -1, 2), axis=-1).max(-1)
+  np.testing.assert_allclose(far, 1, rtol=1e-4)
+
+
+def test_a_map_is_its_levels_times_the_basis(people):
+  batch = maps.made(people, 0, 0, QUIET)
+  for k in (0, 40):
+    who = batch['who'][k]
+    weights = np.einsum('as,sam->m', batch['level'][k], people['units'][who])
+    exact = (weights @ people['flow'][who]).reshape(14, 14, 2)
+    for c in (0, 1):
+      pair = exact[..., c].ravel(), np.asarray(batch['maps'][k, ..., c]).ravel()
+      assert np.corrcoef(*pair)[0, 1] > 0.999
+
+
+def test_classes_move_the_units_of_their_codings(people):
+  batch = jax.device_get(maps.made(people, 1, 0, QUIET))
+  moved = batch['level'].max(-1) > 0
+  for kind, units in (('positive', (6, 12)), ('surprise', (1, 2, 5, 25, 26))):
+    own = moved[batch['label'] == maps.CLASSES.index(kind)]
+    among = [maps.AUS.index(unit) for unit in units]
+    assert len(own) > 8 and own[:, among].any(1).all()
+  level = batch['level'][moved]
+  assert level.min() >= 0 and 0.4 < np.median(level.max(-1)) < 1.1
+
+
+def test_where_nothing_happens_no_unit_moves_but_the_lids(people):
+  batch = jax.device_get(maps.made(people, 2, 0, WILD))
+  idle, lids = batch['idle'], maps.AUS.index(45)
+  assert 10 < idle.sum() < 54
+  assert not np.delete(batch['level'], lids, axis=1)[idle].any()
+  assert batch['level'][idle, lids].any()
+  assert (batch['level'][~idle].max((1, 2)) > 0).all()
+  silent = batch['coded'] == 0
+  assert silent.any() and not silent[~idle].any()
+  assert (batch['level'][:, lids].min(-1) < 0).any()

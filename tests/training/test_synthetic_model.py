@@ -1,0 +1,193 @@
+"""From rendered heads to weights, and their scores on maps never seen."""
+
+import csv
+import io
+import json
+import shutil
+import threading
+
+import jax
+import numpy as np
+import pytest
+import rich.console
+
+import mefnet_jax
+from configs import mefnet_zero
+from mefnet_jax import models, protocol
+from mefnet_jax.audit import audit, evidence
+from mefnet_jax.runs import errors
+from mefnet_jax.synthetic import motion_basis
+from mefnet_jax.synthetic import release as synthetic
+from mefnet_jax.training import (
+  config_check,
+  synthetic_maps,
+  synthetic_model,
+  synthetic_training,
+)
+
+QUIET = rich.console.Console(quiet=True)
+
+
+def tiny(variant):
+  config = mefnet_zero.get_config(variant)
+  config.seeds = 2
+  config.model.hidden = (8,)
+  config.synthetic.update(people=32, held_out=32, steps=2)
+  return config
+
+
+@pytest.fixture(scope='module')
+def trained(tmp_path_factory):
+  """The folder of a tiny model, made by the command's own function."""
+  workdir = tmp_path_factory.mktemp('trained')
+  config = tiny('train')
+  config_check.check(config)
+  synthetic_model.make(config, workdir, console=QUIET, stop=threading.Event())
+  return workdir / 'model'
+
+
+@pytest.fixture(scope='module')
+def scored(trained, tmp_path_factory):
+  """The workdir of its zero-shot run on a rendered release, and the report."""
+  root = tmp_path_factory.mktemp('scored')
+  synthetic.write('megc_flow', root / 'maps', clips=4, subjects=6, processes=1)
+  config = tiny('score')
+  config.dataset.release = str(root / 'maps')
+  config.weights = str(trained)
+  config_check.check(config)
+  text = io.StringIO()
+  (root / 'w').mkdir()
+  console = rich.console.Console(file=text, width=100)
+  summary = protocol.run(
+    config, root / 'w', console=console, stop=threading.Event()
+  )
+  return root / 'w', summary, text.getvalue()
+
+
+def test_the_model_says_what_it_has_seen(trained):
+  model = mefnet_jax.load(trained)
+  said = model.description
+  assert model.synthetic and said['training']['real_clips'] == 0
+  assert said['training']['generator'] == motion_basis.generator_digest()
+  assert model.members == (('zero_shot', 0), ('zero_shot', 1))
+  assert model.classes == ('negative', 'positive', 'surprise')
+  assert set(said['units']) == {f'AU{unit:02d}' for unit in synthetic_maps.AUS}
+  maps = np.random.default_rng(0).integers(0, 256, (3, 1, 28, 28, 3), np.uint8)
+  p = model.probabilities({'face': maps})
+  np.testing.assert_allclose(p.sum(1), 1)
+  np.testing.assert_allclose(
+    p, model.probabilities({'face': maps // 2 + 60}), atol=0.05
+  )
+
+
+def test_a_member_among_others_is_the_member_alone():
+  people = synthetic_maps.source(motion_basis.load('megc2019', seed=0, count=2))
+  network = mefnet_zero.get_config().model.to_dict() | {'hidden': (8,)}
+  network = models.build(network.pop('name'), num_classes=3, **network)
+  rest = dict(
+    recipe=synthetic_training.Recipe(steps=2),
+    settings=synthetic_maps.Settings(maps=8, people=2),
+  )
+  both = synthetic_training.train(network, people, (4, 5), **rest)
+  (alone,) = synthetic_training.train(network, people, (4,), **rest)
+  jax.tree.map(
+    lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), both[0], alone
+  )
+  kernels = [one['head']['kernel'] for one in both]
+  assert abs(kernels[0] - kernels[1]).max() > 0.01
+
+
+def test_a_zero_shot_run_holds_every_clip_out_and_says_so(scored):
+  workdir, summary, said = scored
+  assert summary['protocol'] == 'zero_shot' and summary['folds'] == 1
+  assert 'ZERO-SHOT' in summary['notices'] and 'ZERO-SHOT' in said
+  for name in ('report.html', 'model_card.md'):
+    assert 'ZERO-SHOT' in (workdir / name).read_text()
+  folds = json.loads((workdir / 'folds.json').read_text())['folds']
+  assert [fold['train'] for fold in folds] == [[]]
+  assert len(folds[0]['test']) == summary['clips']
+  found = audit.find(evidence.from_run(workdir))
+  assert found['leaks'] == []
+  assert 'real clips in zero-shot training' in found['checked']
+  assert mefnet_jax.load(workdir).members == (
+    ('zero_shot', 0),
+    ('zero_shot', 1),
+  )
+
+
+def test_predictions_are_the_mean_of_the_members(scored, trained):
+  workdir, summary, _ = scored
+  with open(workdir / 'predictions.csv') as file:
+    rows = list(csv.DictReader(file))
+  assert len(rows) == summary['clips']
+  assert {row['fold'] for row in rows} == {'zero_shot'}
+  parts = [float(rows[0][f'prob_{name}']) for name in summary['classes']]
+  assert sum(parts) == pytest.approx(1, abs=1e-4)
+
+
+def test_action_units_stand_beside_the_predictions(scored):
+  workdir, summary, _ = scored
+  with open(workdir / 'action_units.csv') as file:
+    rows = list(csv.DictReader(file))
+  assert list(rows[0])[:5] == [
+    'clip',
+    'subject',
+    'AU01_p',
+    'AU01_level',
+    'AU01_side',
+  ]
+  assert len(rows) == summary['clips']
+  assert len(rows[0]) == 2 + 3 * len(synthetic_maps.AUS)
+  for row in rows:
+    assert 0 < float(row['AU12_p']) < 1 and -1 <= float(row['AU12_side']) <= 1
+
+
+@pytest.fixture
+def copied(scored, tmp_path):
+  return shutil.copytree(scored[0], tmp_path / 'copy')
+
+
+def test_the_audit_finds_real_clips_in_the_training(copied):
+  table = copied / 'folds.csv'
+  rows = table.read_text().splitlines()
+  table.write_text(
+    '\n'.join([*rows, rows[1].replace(',test', ',train')]) + '\n'
+  )
+  kinds = audit.find(evidence.from_run(copied))['kinds']
+  assert 'real clips in zero-shot training' in kinds
+
+
+def test_the_audit_believes_no_weights_that_have_seen_real_clips(copied):
+  path = copied / 'model' / 'model.json'
+  description = json.loads(path.read_text())
+  description['training']['real_clips'] = 5
+  path.write_text(json.dumps(description))
+  kinds = audit.find(evidence.from_run(copied))['kinds']
+  assert kinds == ['real clips in zero-shot training']
+  shutil.rmtree(copied / 'model')
+  kinds = audit.find(evidence.from_run(copied))['kinds']
+  assert kinds == ['real clips in zero-shot training']
+
+
+def test_the_audit_refuses_weights_that_are_not_those_of_the_model(copied):
+  file = copied / 'model' / 'seed0.safetensors'
+  content = bytearray(file.read_bytes())
+  content[-1] ^= 1
+  file.write_bytes(content)
+  with pytest.raises(errors.UserError, match='SHA-256'):
+    evidence.from_run(copied)
+
+
+@pytest.mark.parametrize(
+  'field, value, said',
+  [
+    ('train.selection', 'validation', 'train.selection=last'),
+    ('protocol.mistake', 'duplicates', 'protocol.mistake=none'),
+    ('protocol.statistics', 'folds', 'protocol.statistics=clip'),
+  ],
+)
+def test_options_that_need_training_clips_are_refused(field, value, said):
+  config = tiny('score')
+  config.update_from_flattened_dict({field: value})
+  with pytest.raises(errors.UserError, match=said):
+    config_check.check(config)
