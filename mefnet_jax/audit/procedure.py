@@ -98,7 +98,7 @@ def real_clips_in_zero_shot_training(run: evidence.Evidence) -> Iterator[str]:
     for clip in fold[role]
   }
   if learnt and not run.assumed:
-    yield overlap.named(sorted(learnt), 'clip')
+    yield overlap.count_and_name(sorted(learnt), 'clip')
   if not run.model:
     yield 'there is no model.json that says what the weights have seen'
   elif run.model.get('training', {}).get('real_clips') != 0:
