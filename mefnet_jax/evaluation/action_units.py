@@ -1,10 +1,11 @@
 """How well scores of action units rank the clips that show them."""
 
 import numpy as np
+import numpy.typing as npt
 from scipy import stats
 
 
-def auc(score, shown) -> float:
+def auc(score: npt.ArrayLike, shown: npt.ArrayLike) -> float:
   """Area under the ROC curve: how often a clip that shows it scores higher.
 
   Args:

@@ -11,6 +11,7 @@ import time
 import jax
 import numpy as np
 import rich.console
+from flax import linen as nn
 from ml_collections import ConfigDict
 
 from mefnet_jax.datasets import registry
@@ -84,7 +85,9 @@ def make(
   return description
 
 
-def test(network, members: list[dict], people: dict, seed: int) -> dict:
+def test(
+  network: nn.Module, members: list[dict], people: dict, seed: int
+) -> dict:
   """Scores of the mean of all members on people who were held out.
 
   Returns:

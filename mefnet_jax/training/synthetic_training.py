@@ -73,7 +73,9 @@ def train(
   return [jax.tree.map(lambda x, k=k: x[k], params) for k in range(len(seeds))]
 
 
-def losses(logits, out, batch) -> dict[str, jax.Array]:
+def losses(
+  logits: jax.Array, out: dict[str, jax.Array], batch: dict[str, jax.Array]
+) -> dict[str, jax.Array]:
   """What is minimised, by its parts, of a batch of `synthetic_maps`.
 
   Classes by cross-entropy, where there is an expression; levels of both sides
