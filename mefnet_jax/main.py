@@ -49,7 +49,7 @@ def main() -> None:
   import rich.console  # slower ones stay out of a mistake's way
 
   from mefnet_jax import datasets, protocol
-  from mefnet_jax.runs import workdirs
+  from mefnet_jax.runs import peers, workdirs
 
   workdir = pathlib.Path(_WORKDIR.value or _default_workdir())
   if _PREVIEW.value:
@@ -59,6 +59,7 @@ def main() -> None:
       print(sheet)
     return
   with contextlib.ExitStack() as stack:
+    stack.enter_context(peers.guarded())
     if multihost.is_first():
       stack.enter_context(workdirs.locked(workdir))
       workdirs.claim(config, workdir)

@@ -14,6 +14,7 @@ import shlex
 import signal
 import sys
 import threading
+import traceback
 from collections.abc import Callable, Iterable, Iterator
 from typing import NoReturn
 
@@ -71,8 +72,8 @@ def status(main: Callable[[], int | None]) -> int:
     if error.filename is None and error.errno is None:
       raise
     return _say(f'error: {_disk_error(error)}', 1)
-  except RuntimeError as error:
-    if 'Unable to initialize backend' not in str(error):
+  except (RuntimeError, AssertionError) as error:
+    if not _arose_in(error, 'xla_bridge.py'):  # where jax starts its devices
       raise
     return _say(f'error: {_no_device(error)}', 1)
 
@@ -195,9 +196,14 @@ def _disk_error(error):
   return f'{where}{said}: {mend}'
 
 
+def _arose_in(error, file):
+  return traceback.extract_tb(error.__traceback__)[-1].filename.endswith(file)
+
+
 def _no_device(error):
   asked = os.environ.get('JAX_PLATFORMS', '')
   said = str(error).partition(' (set JAX_PLATFORMS')[0]
+  said = said or 'jax has no such device here'
   return (
     f'JAX_PLATFORMS={asked}: {said}: unset it to use what is here, or install '
     'jax for that device'

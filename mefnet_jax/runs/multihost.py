@@ -13,7 +13,7 @@ import jax
 import numpy as np
 from jax.experimental import multihost_utils
 
-from mefnet_jax.runs import errors
+from mefnet_jax.runs import errors, peers
 
 _TIMEOUT = 300.0  # seconds to wait for the first process
 
@@ -41,6 +41,7 @@ def start(coordinator: str | None, processes: int, index: int) -> None:
   try:
     if coordinator == 'auto':
       jax.distributed.initialize(local_device_ids=_devices())
+      _watch_each_other('')
       return
     if not 0 <= index < processes:
       raise errors.UserError(
@@ -52,6 +53,7 @@ def start(coordinator: str | None, processes: int, index: int) -> None:
     else:
       _wait_for(coordinator, host, port)
     jax.distributed.initialize(coordinator, processes, index)
+    _watch_each_other(host)
   except (RuntimeError, ValueError) as error:
     said = str(error).strip().splitlines()[0]
     if coordinator == 'auto':
@@ -60,6 +62,20 @@ def start(coordinator: str | None, processes: int, index: int) -> None:
         f'--processes=N --process=I ({said})'
       )
     raise errors.UserError(f'--coordinator={coordinator}: {said}') from error
+
+
+def _watch_each_other(host):
+  """Has this process end when another one dies; `host` is the first's."""
+  if jax.process_count() == 1:
+    return
+  address = [0] * 5
+  if is_first():
+    own = socket.gethostbyname(socket.gethostname())
+    address = [peers.listen(jax.process_count() - 1), *socket.inet_aton(own)]
+  address = np.asarray(address, np.int32)
+  port, *own = multihost_utils.broadcast_one_to_all(address).tolist()
+  if not is_first():
+    peers.connect(host or socket.inet_ntoa(bytes(own)), port)
 
 
 def _devices():

@@ -22,6 +22,8 @@ def prepare(*, deterministic: bool = True) -> None:
     deterministic: whether a GPU must give the same bits in each run.
   """
   tune_cpu()
+  # JAX_ENABLE_X64=1 would give other numbers, and no report would say so.
+  jax.config.update('jax_enable_x64', False)
   flags = os.environ.get('XLA_FLAGS', '')
   chosen = 'xla_gpu_deterministic_ops' in flags
   if deterministic and not chosen and _has_gpu():

@@ -4,11 +4,12 @@ import csv
 import os
 import socket
 import subprocess
+import time
 
 import numpy as np
 import pytest
 
-from mefnet_jax.runs import errors, multihost
+from mefnet_jax.runs import errors, multihost, peers
 from tests.fixtures import commands
 
 SHORT = ['--config.train.epochs=2']
@@ -136,3 +137,36 @@ def test_one_process_a_node_takes_all_its_devices(monkeypatch, nodes, devices):
   )
   multihost.start('auto', 1, 0)
   assert given == [{'local_device_ids': devices}]
+
+
+def test_the_death_of_a_process_ends_the_other_in_one_line(
+  tiny_smic, env, tmp_path
+):
+  """Soon, with a known status, and without the log of another language."""
+  port = free_port()
+  flags = ['--config.train.epochs=500', '--config.train.parallel=folds']
+  command = commands.command(tmp_path / 'w', tiny_smic, *flags)
+  running = [
+    subprocess.Popen(
+      [*command, *by_flags(port, i)[0]],
+      env=env,
+      cwd=commands.ROOT,
+      stdout=subprocess.PIPE,
+      stderr=subprocess.PIPE,
+      text=True,
+    )
+    for i in range(2)
+  ]
+  folder = tmp_path / 'w' / 'checkpoints' / 'seed0'
+  deadline = time.monotonic() + 240
+  while not any(folder.glob('0*')) and time.monotonic() < deadline:
+    assert all(one.poll() is None for one in running)
+    time.sleep(0.1)
+  running[1].kill()
+  killed = time.monotonic()
+  _, said = running[0].communicate(timeout=60)
+  assert time.monotonic() - killed < 20
+  assert running[0].returncode == peers.LOST
+  (line,) = said.splitlines()
+  assert line.startswith('error: ') and 'to resume' in line
+  running[1].communicate()

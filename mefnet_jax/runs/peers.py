@@ -1,0 +1,102 @@
+"""Ends this process when another one of its run has died.
+
+jax itself notices after minutes, and then aborts with pages of its own log. So
+each process holds a connection to the first one, which the system closes with
+its holder. A process that finishes says so before it leaves.
+"""
+
+import contextlib
+import os
+import socket
+import sys
+import threading
+import time
+from collections.abc import Iterator
+
+from mefnet_jax.runs import errors
+
+LOST = 1  # exit status of a process that ends because another one died
+_GRACE = 2.0  # seconds in which a process may end by a mistake of its own
+_TIMEOUT = 20.0  # to connect; without a watch jax's own one remains
+_DONE = b'd'
+# A machine that loses its power closes no connection: ask after 10 seconds of
+# silence, give up after 3 questions without an answer.
+_KEEP_ALIVE = {'TCP_KEEPIDLE': 10, 'TCP_KEEPINTVL': 5, 'TCP_KEEPCNT': 3}
+
+_lost = threading.Event()
+_connections: list[socket.socket] = []
+
+
+def listen(count: int) -> int:
+  """Awaits `count` other processes in the background; returns the port."""
+  server = socket.create_server(('', 0), backlog=count)
+  server.settimeout(_TIMEOUT)
+  threading.Thread(target=_accept, args=(server, count), daemon=True).start()
+  return server.getsockname()[1]
+
+
+def connect(host: str, port: int) -> None:
+  """Connects this process to the first one, if it can be reached."""
+  with contextlib.suppress(OSError):
+    _hold(socket.create_connection((host, port), _TIMEOUT), 'the first process')
+
+
+@contextlib.contextmanager
+def guarded() -> Iterator[None]:
+  """For the work of this process: the others learn that it ended as it should.
+
+  An error that the death of another process caused is left to its watch.
+  """
+  try:
+    yield
+  except errors.Stopped:
+    _finish()
+    raise
+  except RuntimeError:  # of a collective operation that lost its partner
+    if _connections and _lost.wait(_GRACE):
+      time.sleep(2 * _GRACE)  # the watch ends this process
+    raise
+  _finish()
+
+
+def _finish():
+  for connection in _connections:
+    with contextlib.suppress(OSError):
+      connection.sendall(_DONE)
+
+
+def _accept(server, count):
+  with server, contextlib.suppress(OSError):
+    for _ in range(count):
+      connection, address = server.accept()
+      _hold(connection, f'a process on {address[0]}')
+
+
+def _hold(connection, name):
+  connection.settimeout(None)
+  connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+  for option, value in _KEEP_ALIVE.items():
+    if hasattr(socket, option):
+      number = getattr(socket, option)
+      connection.setsockopt(socket.IPPROTO_TCP, number, value)
+  _connections.append(connection)
+  threading.Thread(target=_watch, args=(connection, name), daemon=True).start()
+
+
+def _watch(connection, name):
+  """Waits for the other side to finish or to die."""
+  try:
+    received = connection.recv(1)
+  except OSError:
+    received = b''
+  if received == _DONE:
+    return
+  _lost.set()
+  time.sleep(_GRACE)
+  print(
+    f'error: {name} of this run has ended before its time: see what it said, '
+    'then start all processes again to resume',
+    file=sys.stderr,
+    flush=True,
+  )
+  os._exit(LOST)

@@ -1,0 +1,51 @@
+"""Variables of jax change no number, and none ends in a traceback."""
+
+import importlib.util
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parents[2]
+
+
+def run(code, **variables):
+  return subprocess.run(
+    [sys.executable, '-c', code],
+    cwd=ROOT,
+    env={**os.environ, **variables},
+    capture_output=True,
+    text=True,
+    check=False,
+  )
+
+
+def test_numbers_stay_of_32_bits():
+  code = (
+    'from mefnet_jax.runs import xla\n'
+    'xla.prepare()\n'
+    'import jax.numpy as jnp\n'
+    'print(jnp.zeros(1).dtype, jnp.arange(1).dtype)\n'
+  )
+  done = run(code, JAX_ENABLE_X64='1')
+  assert done.stdout.split() == ['float32', 'int32'], done.stderr
+
+
+@pytest.mark.parametrize('device', ['no_such_device', 'cuda'])
+def test_a_device_that_is_not_here_is_one_line(device):
+  """Of a name that jax knows, or not; here no wheel for it is installed."""
+  if importlib.util.find_spec('jax_cuda13_plugin'):
+    pytest.skip('there is one for cuda')
+  code = (
+    'import sys\n'
+    'from mefnet_jax.runs import cli\n'
+    'import jax\n'
+    'sys.exit(cli.status(lambda: jax.devices()))\n'
+  )
+  done = run(code, JAX_PLATFORMS=device)
+  assert done.returncode == 1
+  (line,) = done.stderr.splitlines()
+  assert line.startswith(f'error: JAX_PLATFORMS={device}: ')
+  assert 'unset it' in line
