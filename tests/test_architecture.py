@@ -79,7 +79,6 @@ def test_no_two_modules_import_each_other():
     visit(name, [])
 
 
-@pytest.mark.xfail(reason='ops is being split')
 def test_the_house_is_small():
   assert len(house.rooms()) <= 14
   files = {path.name for path in house.PACKAGE.glob('*.py')}
@@ -88,7 +87,6 @@ def test_the_house_is_small():
     assert house.lines(path) <= 300, path
 
 
-@pytest.mark.xfail(reason='ops is being split')
 def test_functions_are_short():
   sizes = house.functions()
   assert sizes[len(sizes) // 2][0] <= 12
