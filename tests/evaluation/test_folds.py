@@ -198,7 +198,11 @@ def test_leaky_protocols_say_why():
     (_protocol('kfold_clips', 99), 3, '--config.protocol.folds to 2 .. 12'),
     (_protocol('holdout', share=1.0), 3, '--config.protocol.test_share'),
     (_protocol('holdout', share=0.01), 3, '--config.protocol.test_share'),
-    (_protocol('kold'), 3, 'loso|kfold|cross_database|holdout|kfold_clips'),
+    (
+      _protocol('kold'),
+      3,
+      'loso|kfold|cross_database|zero_shot|holdout|kfold_clips',
+    ),
   ],
 )
 def test_a_mistake_is_one_line_with_its_mend(protocol, people, mend):
@@ -207,3 +211,10 @@ def test_a_mistake_is_one_line_with_its_mend(protocol, people, mend):
   with pytest.raises(errors.UserError) as caught:
     folds.make(protocol, label, subject, seed=0)
   assert mend in str(caught.value) and '\n' not in str(caught.value)
+
+
+def test_zero_shot_holds_every_clip_out_and_trains_on_none():
+  protocol = types.SimpleNamespace(name='zero_shot')
+  (fold,) = folds.make(protocol, [0, 1, 1], ['a', 'a', 'b'], seed=0)
+  assert fold.test.tolist() == [0, 1, 2] and fold.test_subjects == ('a', 'b')
+  assert not len(fold.train) and not len(fold.validation)
