@@ -166,6 +166,7 @@ def operations(config, classes: int = 3) -> int:
 
 def _run(config, workdir, stop):
   """report.json of the cell, and whether it was run now, not earlier."""
+  config_check.settle(config)
   with workdirs.locked(workdir):
     workdirs.claim(config, workdir)
     report = workdir / 'report.json'

@@ -142,7 +142,7 @@ def run(variants: dict, out, *, stop=None, console=None) -> dict[str, dict]:
   xla.prepare()
   with contextlib.ExitStack() as held:
     for config in variants.values():  # before any folder is made
-      config_check.check(config)
+      config_check.settle(config)
     for name, config in variants.items():
       held.enter_context(workdirs.locked(out / 'runs' / name))
       workdirs.claim(config, out / 'runs' / name)

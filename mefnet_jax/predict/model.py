@@ -148,7 +148,7 @@ class Model:
     if wanted != found:
       raise errors.UserError(
         f'{self.folder / one["file"]}: weights of another network than '
-        f'{model_file.NAME} names: copy the whole model folder once more'
+        f'{model_file.NAME} names: copy the whole model folder again'
       )
     moments = self.description['normalisation']['moments']
     own = moments.get(one['file'])

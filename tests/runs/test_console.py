@@ -44,6 +44,8 @@ def test_an_unknown_command_is_one_line(monkeypatch, capsys):
 def test_the_words_after_the_name_reach_the_module(monkeypatch, capsys):
   words = ['mefnet', 'datasets.check', '--dataset=smic', '--release=nowhere']
   monkeypatch.setattr(sys, 'argv', words)
+  # Another test of this process may have imported it.
+  monkeypatch.delitem(sys.modules, 'mefnet_jax.datasets.check', raising=False)
   with pytest.raises(SystemExit) as left:
     console.main()
   assert left.value.code == 1
