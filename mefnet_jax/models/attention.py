@@ -5,6 +5,7 @@ Axes: B batch, T frames, H rows, W columns, C channels. T may be absent: the
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -33,7 +34,7 @@ class ChannelAttention(nn.Module):
     """(N_C, A_C of (B, C))."""
     maps = ops.maps_of(x_BTHWC)
     channels = maps.shape[-1]
-    how = {'kernel_init': self.kernel_init, 'dtype': self.dtype}
+    how: dict[str, Any] = {'kernel_init': self.kernel_init, 'dtype': self.dtype}
     width = max(1, channels // self.reduction)
     squeeze = layers.Dense(width, **how, name='squeeze')
     excite = layers.Dense(channels, **how, name='excite')
@@ -126,17 +127,17 @@ class ParallelAttention(nn.Module):
     maps = ops.maps_of(x_BTHWC)
     out, weight = {}, None
     if self.channel:
-      attend = ChannelAttention(self.reduction, **self._how(), name='channel')
-      _, out['channel_attention'] = attend(maps)
+      channel = ChannelAttention(self.reduction, **self._how(), name='channel')
+      _, out['channel_attention'] = channel(maps)
     if self.spatial:
-      attend = SpatialTemporalAttention(
+      spatial = SpatialTemporalAttention(
         self.kernel,
         self.drop_rate,
         self.threshold,
         **self._how(),
         name='spatial',
       )
-      weight, out['spatial_attention'] = attend(maps, key_B, _weight_alone)
+      weight, out['spatial_attention'] = spatial(maps, key_B, _weight_alone)
     plain, weighed = _pooled(maps, weight, pool)
     parts = []
     if self.channel:

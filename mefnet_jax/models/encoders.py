@@ -3,6 +3,8 @@
 Axes: B batch, T frames, H rows, W columns, C channels, L words.
 """
 
+import typing
+
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
@@ -80,7 +82,8 @@ class Words(nn.Module):
       dtype=self.dtype,
       name='conv',
     )
-    x_BLC = nn.relu(convolve(x_BLC[:, :, None, None])[:, :, 0, 0])
+    x_BL11C = typing.cast(jax.Array, convolve(x_BLC[:, :, None, None]))
+    x_BLC = nn.relu(x_BL11C[:, :, 0, 0])
     x_BLC = jnp.where(there_BL1, x_BLC, 0)
     count_B1 = jnp.maximum(there_BL1.sum(1), 1).astype(x_BLC.dtype)
     return jnp.concatenate([x_BLC.max(1), x_BLC.sum(1) / count_B1], -1), {}

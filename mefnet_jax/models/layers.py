@@ -185,11 +185,11 @@ class Dense(nn.Module):
     shape = (sum(rows), self.features)
     kernel = self.param('kernel', choices.initializer(self.kernel_init), shape)
     bias_C = self.param('bias', nn.initializers.zeros, (self.features,))
-    kernel, bias_C, *parts_BN = choices.cast(
+    kernel, bias_C, *cast_BN = choices.cast(
       self.dtype, kernel, bias_C, *parts_BN
     )
     kernels = jnp.split(kernel, np.cumsum(rows)[:-1])
-    y_BC = sum(map(ops.dense, parts_BN, kernels))
+    y_BC = sum(map(ops.dense, cast_BN, kernels))
     return y_BC + bias_C[None]
 
 

@@ -91,7 +91,9 @@ class Trunk(Options):
   """Convolution, ReLU, attention and max-pooling of a clip; residual units."""
 
   @nn.compact
-  def __call__(self, x_BTHWC: jax.Array, key_B: jax.Array | None = None):
+  def __call__(
+    self, x_BTHWC: jax.Array, key_B: jax.Array | None = None
+  ) -> tuple[jax.Array, dict[str, jax.Array]]:
     """Returns the pooled maps (B, t, h, w, c) and a dict of named maps."""
     self.check_options()
     frames = x_BTHWC.shape[1]
@@ -182,7 +184,9 @@ class Stream(Options):
   """A trunk over each clip, flattened: the features of one view of a face."""
 
   @nn.compact
-  def __call__(self, x_BTHWC: jax.Array, key_B: jax.Array | None = None):
+  def __call__(
+    self, x_BTHWC: jax.Array, key_B: jax.Array | None = None
+  ) -> tuple[jax.Array, dict[str, jax.Array]]:
     """(B, T, H, W, C) to (features (B, N), a dict of maps)."""
     trunk = Trunk(**self.options(), name='trunk')
     try:
@@ -195,7 +199,9 @@ class Stream(Options):
 _SAVE = jax.checkpoint_policies.save_only_these_names(*pooling.SAVED)
 
 
-def over_clips(trunk: nn.Module, x_BTHWC: jax.Array, key_B):
+def over_clips(
+  trunk: nn.Module, x_BTHWC: jax.Array, key_B: jax.Array | None
+) -> tuple[jax.Array, dict[str, jax.Array]]:
   """Runs `trunk(x_BTHWC, key_B)`: at `Trunk.pace`, clip after clip or at once.
 
   One clip alone needs no loop, and each layer it names can then be explained.

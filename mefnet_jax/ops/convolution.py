@@ -94,7 +94,7 @@ def output_shape(
   )
 
 
-def check(sizes: tuple[int, ...], kernel: tuple[int, ...]):
+def check(sizes: tuple[int, ...], kernel: tuple[int, ...]) -> None:
   """Raises ValueError if a VALID kernel is larger than clips of these sizes."""
   if any(k > n for k, n in zip(kernel, sizes, strict=True)):
     raise ValueError(

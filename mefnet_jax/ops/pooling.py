@@ -38,7 +38,7 @@ def max_pool3d(x_BTHWC: jax.Array, window: tuple[int, int, int]) -> jax.Array:
   return first_max(x, (2, 4, 6))
 
 
-def check(sizes: tuple[int, ...], window: tuple[int, ...]):
+def check(sizes: tuple[int, ...], window: tuple[int, ...]) -> None:
   """Raises ValueError if the window is larger than maps of these sizes."""
   if any(w > n for w, n in zip(window, sizes, strict=True)):
     raise ValueError(

@@ -30,7 +30,7 @@ FORMS = {
 max_pools = pools.max_pools
 
 
-def register():
+def register() -> None:
   """Makes the kernels known to XLA, and keeps them as they were compiled.
 
   Raises:
