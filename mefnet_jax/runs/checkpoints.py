@@ -24,7 +24,7 @@ import jax
 from mefnet_jax.runs import errors, files, multihost
 
 _MANIFEST, _SEAL = 'manifest.json', 'manifest.sha256'
-_ASIDE = '.aside'
+_MARK = 'aside'  # fixed, so that the next save clears what a kill has left
 _MARGIN = 1 << 20  # bytes for the files beside the arrays
 
 
@@ -60,19 +60,19 @@ def save(
 
 
 def _write(folder, epoch, tree, sealed, keep):
-  aside = folder / _ASIDE
+  path = _path(folder, epoch)
   try:
     _clear(folder)
     folder.mkdir(parents=True, exist_ok=True)
     tree = jax.device_get(tree)
     _check_room(folder, sum(x.nbytes for x in jax.tree.leaves(tree)))
-    with _checkpointer() as checkpointer:
-      checkpointer.save(aside.absolute(), tree)
-    manifest = {'files': _digests(aside), **sealed}
-    (aside / _MANIFEST).write_text(json.dumps(manifest, indent=1))
-    (aside / _SEAL).write_text(_seal(aside))
-    files.remove(_path(folder, epoch))
-    os.replace(aside, _path(folder, epoch))
+    with files.aside(path, mark=_MARK) as temporary:
+      with _checkpointer() as checkpointer:
+        checkpointer.save(temporary.absolute(), tree)
+      manifest = {'files': _digests(temporary), **sealed}
+      (temporary / _MANIFEST).write_text(json.dumps(manifest, indent=1))
+      (temporary / _SEAL).write_text(_seal(temporary))
+      files.remove(path)  # a folder with files in it is not replaced
   except (OSError, ValueError) as error:
     _clear(folder)
     known = _of_system(error)
@@ -106,7 +106,7 @@ def _brief(error):
 
 def _clear(folder):
   """Removes half-written checkpoints and Orbax's own temporary folders."""
-  for path in folder.glob(f'{_ASIDE}*'):
+  for path in folder.glob(f'.*.{_MARK}*'):
     shutil.rmtree(path, ignore_errors=True)
 
 

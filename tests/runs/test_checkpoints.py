@@ -95,7 +95,7 @@ def test_each_bit_of_what_a_checkpoint_says_is_guarded(tmp_path):
 
 def test_an_unfinished_one_is_not_seen(tmp_path):
   saved(tmp_path)
-  for name in ('.aside', '.aside.orbax-checkpoint-tmp'):
+  for name in ('.000004.aside', '.000004.aside.orbax-checkpoint-tmp'):
     (tmp_path / name).mkdir()
     (tmp_path / name / 'half').write_text('x')
   assert latest(tmp_path, [])[0] == 3
