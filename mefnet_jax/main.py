@@ -33,20 +33,23 @@ _COORDINATOR = flags.DEFINE_string(
   None,
   'Several processes train one run: host:port of the first, or auto (SLURM).',
 )
-_PROCESSES = flags.DEFINE_integer('processes', 1, 'How many they are.')
-_PROCESS = flags.DEFINE_integer('process', 0, 'Which this is, from 0.')
+_PROCESSES = flags.DEFINE_integer('processes', 1, 'Number of processes.')
+_PROCESS = flags.DEFINE_integer('process', 0, 'Number of this process, from 0.')
 
 
 def main() -> None:
-  """Runs what the flags say; what the workdir holds is resumed."""
+  """Runs a config as the flags say; resumes what its workdir holds."""
   config = config_flag.read(_CONFIG, 'say what to run')
   from mefnet_jax.runs import multihost, xla
   from mefnet_jax.training import config_check
 
+  # Before anything touches a device: XLA reads its flags only once.
   xla.prepare(deterministic=_DETERMINISTIC.value)
   multihost.start(_COORDINATOR.value, _PROCESSES.value, _PROCESS.value)
   config_check.settle(config)
-  import rich.console  # slower ones stay out of a mistake's way
+  # Imported only now: an error in the flags or the config is then reported
+  # without waiting for the clips' and the networks' libraries.
+  import rich.console
 
   from mefnet_jax import datasets, protocol
   from mefnet_jax.runs import peers, workdirs
@@ -74,13 +77,9 @@ def main() -> None:
     console.print(f'report: {workdir / "report.html"}')
 
 
-def _filename():
-  return flags.FLAGS['config'].config_filename
-
-
 def _default_workdir():
   """configs/mfcnn.py:intermediate runs in runs/mfcnn-intermediate."""
-  file, _, variant = _filename().partition(':')
+  file, _, variant = flags.FLAGS['config'].config_filename.partition(':')
   words = [pathlib.Path(file).stem, *variant.split(',')]
   return pathlib.Path('runs') / '-'.join(word for word in words if word)
 

@@ -39,7 +39,7 @@ def run(
   stop: threading.Event,
   train: jobs.Train = cross_validation.train,
 ) -> dict:
-  """Runs a config from release to report, or what is left of it.
+  """Runs a config from release to report, or resumes it where it stopped.
 
   Args:
     config: as in configs/base.py, already checked (`config_check.check`).
@@ -85,7 +85,7 @@ def report(
   *,
   clips: datasets.Clips | None = None,
 ) -> dict:
-  """Scores, audits and reports a result; gives the content of report.json.
+  """Scores, audits and reports a result; returns the content of report.json.
 
   Args:
     workdir: of the run. Without a folds.csv there nothing is audited.
@@ -111,14 +111,14 @@ def report(
 
 
 def _record(job):
-  """Leaves what an audit reads: who is where, and what was fitted on what."""
+  """Writes the audit's evidence: each fold's clips, what was fitted on what."""
   if multihost.is_first():
     label = job.clips['label']
     record.write(job.workdir, job.source, label, job.splits, job.config)
 
 
 def _result(job, fitted, seconds):
-  """The pooled predictions of all folds, and what the report tells of them."""
+  """The pooled predictions of all folds, with what the report says of them."""
   config, clips, splits = job.config, job.source, job.splits
   order = np.concatenate([fold.test for fold in splits])
   by_seed = np.stack([np.concatenate(one.held_out) for one in fitted])
@@ -141,6 +141,8 @@ def _result(job, fitted, seconds):
     database=tuple(clips.database[i] for i in order),
     fold=tuple(fold.name for fold in splits for _ in fold.test),
     label=job.clips['label'][order],
+    # Seeds are averaged before scoring; the spread of their scores is reported
+    # beside that score.
     probabilities=by_seed.mean(0),
     seed_probabilities=by_seed if len(job.seeds) > 1 else None,
     history=metrics_log.read(job.workdir),
@@ -168,7 +170,7 @@ def _diverged(seeds, fitted):
 
 
 def _announce(job):
-  """One line on what is trained; reservations at once, not at the end."""
+  """Prints what is trained, and first of all what limits its scores."""
   config, clips, say = job.config, job.source, job.console.print
   if clips.synthetic:
     say('SYNTHETIC: the clips show rendered faces, not people.')
@@ -187,7 +189,7 @@ def _announce(job):
 
 
 def _leaky(config):
-  """Why the protocol, or a leak made on purpose, is leaky; '' if not."""
+  """Why the protocol or a deliberate leak makes a run leaky; '' if nothing."""
   reasons = (
     folds.why_leaky(config.protocol.name),
     deliberate_leaks.why_leaky(config.protocol),

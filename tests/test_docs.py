@@ -27,7 +27,7 @@ PACKAGE = ROOT / 'mefnet_jax'
 DOCS = [
   *(ROOT / f'{name}.md' for name in ('README', 'CONTRIBUTING', 'SECURITY')),
   *sorted(ROOT.glob('docs/*.md')),
-  *sorted(ROOT.glob('*/README.md')),
+  *sorted(ROOT.glob('[!.]*/README.md')),
 ]
 SOURCES = [*sorted(ROOT.glob('configs/*.py')), *ROOT.glob('notebooks/*.py')]
 TOPS = 'mefnet_jax configs docs experiments benchmarks notebooks tests'.split()

@@ -121,7 +121,7 @@ def batches(
   Args:
     streams: of arrays in memory, or of `Stream`.
     label: (N,) labels.
-    index_SB: clips of each of S batches, such as `sampler.shared` gives them.
+    index_SB: clips of each of S batches, as `sampler.shared_order` gives them.
 
   Yields:
     One dict a batch: each stream (B, T, H, W, C) uint8, 'label' (B,).

@@ -1,4 +1,4 @@
-"""How well scores of action units rank the clips that show them."""
+"""How well the scores of an action unit tell clips that show it from others."""
 
 import numpy as np
 import numpy.typing as npt
@@ -6,18 +6,23 @@ from scipy import stats
 
 
 def auc(score: npt.ArrayLike, shown: npt.ArrayLike) -> float:
-  """Area under the ROC curve: how often a clip that shows it scores higher.
+  """Returns the area under the ROC curve of an action unit.
+
+  It is the share of pairs, of a clip that shows the unit and one that does not,
+  in which the first scores higher; ties count half.
 
   Args:
-    score: (N,) numbers.
-    shown: (N,) booleans.
+    score: (N,) of the clips, in any unit.
+    shown: (N,) booleans, whether each clip shows the unit.
 
   Returns:
-    0 to 1, ties count half; nan where all clips show it, or none does.
+    0 to 1; nan where all clips show the unit, or none does.
   """
   shown = np.asarray(shown, bool)
-  with_it, without = shown.sum(), (~shown).sum()
-  if not with_it or not without:
+  shown_count, other_count = shown.sum(), (~shown).sum()
+  if not shown_count or not other_count:
     return float('nan')
+  # The Mann-Whitney U statistic; average ranks count ties half.
   ranks = stats.rankdata(score)[shown].sum()
-  return float((ranks - with_it * (with_it + 1) / 2) / (with_it * without))
+  pairs_won = ranks - shown_count * (shown_count + 1) / 2
+  return float(pairs_won / (shown_count * other_count))

@@ -30,6 +30,8 @@ def assign_folds(
 
 def _greedy(counts_SC, num_folds, order):
   """Puts each subject where the imbalance grows least: (cost, fold_S)."""
+  # All K choices for a subject are scored at once: row k of after_KKC is the
+  # table of all folds if the subject joins fold k.
   table_KC = np.zeros((num_folds, counts_SC.shape[1]), np.int64)
   fold_S = np.full(len(order), -1)
   for s in order:

@@ -11,7 +11,8 @@ def breakdown(result: Any) -> dict[str, Any]:
   """Returns the part of report.json that details the pooled scores.
 
   Args:
-    result: a `results.Result`, which imports this module.
+    result: a `results.Result`; not in the type, because `results` imports this
+      module.
   """
   classes = len(result.classes)
   counts_CC = metrics.confusion(result.label, result.predicted, classes)
@@ -38,6 +39,7 @@ def breakdown(result: Any) -> dict[str, Any]:
 
 
 def _per_subject(result):
+  """Clips, folds and accuracy of each subject."""
   subject, fold = np.array(result.subject), np.array(result.fold)
   right = result.predicted == np.asarray(result.label)
   return [
@@ -57,6 +59,8 @@ def _mistakes(result):
   predicted = result.predicted
   return [
     {
+      # Names only: the report adds faces, and only if nobody's privacy is at
+      # stake.
       'clip': result.clip[i],
       'subject': result.subject[i],
       'fold': result.fold[i],

@@ -39,11 +39,12 @@ def scores(
     empty list if there are fewer than two databases.
   """
   names, origin = sorted(set(database)), np.array(database)
+  # The only database is the whole, which is scored elsewhere.
   if len(names) < 2:
     return []
   label, predicted = np.asarray(label), np.asarray(predicted)
-  own = {'composite': np.ones(len(label), bool)}
-  own |= {name: origin == name for name in names}
+  masks = {'composite': np.ones(len(label), bool)}
+  masks |= {name: origin == name for name in names}
   return [
     {
       'database': name,
@@ -51,7 +52,7 @@ def scores(
       'metrics': metrics.scores(label[mask], predicted[mask], num_classes),
       'per_class': np.bincount(label[mask], minlength=num_classes).tolist(),
     }
-    for name, mask in own.items()
+    for name, mask in masks.items()
   ]
 
 

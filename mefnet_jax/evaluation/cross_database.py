@@ -25,6 +25,7 @@ def train_test_masks(
     UserError: fewer than two databases, an unknown one, or one that would be
       both trained on and tested.
   """
+  # '' is the database of every clip where a release has only one.
   names = sorted(set(database.tolist()) - {''})
   if len(names) < 2:
     raise errors.UserError(
@@ -32,11 +33,17 @@ def train_test_masks(
       'folder whose table has a column database): set another '
       '--config.protocol.name'
     )
-  tested = _wanted(protocol, 'test_on', names)
-  trained = _wanted(protocol, 'train_on', names)
+  tested = _requested(protocol, 'test_on', names)
+  trained = _requested(protocol, 'train_on', names)
+  if tested:
+    folds = [tested]
+  else:
+    # If train_on names every database, nothing is left to test: the check in
+    # the loop then refuses the databases that would be on both sides.
+    others = [[name] for name in names if name not in trained]
+    folds = others or [trained]
   masks = {}
-  each = [[name] for name in names if name not in trained]
-  for test in [tested] if tested else each or [trained]:
+  for test in folds:
     train = trained or [name for name in names if name not in test]
     if set(train) & set(test) or not train:
       raise errors.UserError(
@@ -48,12 +55,13 @@ def train_test_masks(
   return masks
 
 
-def _wanted(protocol, field, names):
+def _requested(protocol, field, names):
+  """The databases that a field of the protocol names, all of them known."""
   given = getattr(protocol, field)
-  wanted = [name for name in given.split('+') if name]
-  unknown = sorted(set(wanted) - set(names))
+  requested = [name for name in given.split('+') if name]
+  unknown = sorted(set(requested) - set(names))
   if unknown:
     raise errors.UserError(
       f'--config.protocol.{field}={given}: the databases are {", ".join(names)}'
     )
-  return wanted
+  return requested

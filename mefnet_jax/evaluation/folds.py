@@ -21,7 +21,7 @@ _LEAKY = {
   'holdout': _SAME_FACES,
   'kfold_clips': _SAME_FACES,
 }
-# Raised whenever the same labels, subjects and seed give other folds.
+# To be increased whenever the same labels, subjects and seed give other folds.
 VERSION = 1
 
 # Allowed values of fields of config.protocol.
@@ -62,9 +62,8 @@ def make(
 
   Args:
     protocol: has name (loso, kfold, cross_database, zero_shot, holdout,
-      kfold_clips),
-      folds (K of kfold and kfold_clips), test_share (of holdout), train_on
-      and test_on (of cross_database), as in configs/base.py.
+      kfold_clips), folds (K of kfold and kfold_clips), test_share (of holdout),
+      train_on and test_on (of cross_database), as in configs/base.py.
     label: (N,) classes, non-negative integers.
     subject: (N,) names of the people seen.
     database: (N,) databases of origin; only cross_database needs them.
@@ -81,11 +80,11 @@ def make(
       for it.
   """
   label, subject = np.asarray(label), np.asarray(subject)
-  why_leaky(protocol.name)
+  why_leaky(protocol.name)  # raises for an unknown name
   if protocol.name == 'cross_database':
     masks = cross_database.train_test_masks(protocol, np.asarray(database))
     splits = [_fold(name, *pair, subject) for name, pair in masks.items()]
-    return tuple(_of_different_people(fold) for fold in splits)
+    return tuple(_check_people(fold) for fold in splits)
   split = {
     'loso': _loso,
     'kfold': _kfold,
@@ -138,7 +137,7 @@ def _fold(name: str, train_N: np.ndarray, test_N: np.ndarray, subject) -> Fold:
   )
 
 
-def _of_different_people(fold: Fold) -> Fold:
+def _check_people(fold: Fold) -> Fold:
   """Returns the fold, or raises UserError if somebody is on both sides.
 
   SMIC's cameras, for example, filmed the same people.
@@ -178,6 +177,7 @@ def _kfold(protocol, label, subject, rng):
 
 
 def _check_folds(protocol, count: int, what: str):
+  """Raises UserError unless `count` subjects or clips fill all folds."""
   if 2 <= protocol.folds <= count:
     return
   remedy = f'set --config.protocol.folds to 2 .. {count}'
@@ -204,6 +204,7 @@ def _holdout(protocol, label, subject, rng):
     )
   order, starts, sizes = _by_class(label, rng)
   # Rounding the cumulative sum keeps the total share exact over all classes.
+  # "+ .5 and floor", because NumPy rounds halves to even.
   upto = np.floor(np.cumsum(sizes) * share + 0.5).astype(int)
   # A class keeps at least one clip to train on.
   take = np.minimum(np.diff(upto, prepend=0), sizes - 1)

@@ -46,7 +46,7 @@ def write(
     fold.name: {'train': [], 'test': []} for fold in splits
   }
   for name, _, fold, role in rows:
-    if role in sides[fold]:
+    if role in sides[fold]:  # folds.json has no validation side
       sides[fold][role].append(name)
   content = {
     'version': folds.VERSION,

@@ -18,10 +18,14 @@ def clip_weights(
   Returns:
     (N,) float32, with mean 1 over the training clips.
   """
+  # Everything is held out until the fold trains on it, so a clip that is
+  # forgotten has no influence.
   weight_N = np.zeros(len(label_N), np.float32)
   weight_N[train] = 1.0
   if balanced:
     count_C = np.bincount(label_N[train], minlength=num_classes)
+    # A class without training clips has no weight to share, and would otherwise
+    # move the mean away from 1.
     present = max(1, np.count_nonzero(count_C))
     weight_C = len(train) / (present * np.maximum(count_C, 1))
     weight_N[train] = weight_C[label_N[train]]

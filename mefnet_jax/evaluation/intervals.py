@@ -52,11 +52,10 @@ def bootstrap(
     len(names), np.full(len(names), 1 / len(names)), size=draws
   )
   counts_DCC = np.tensordot(times_DS, counts_SCC, axes=1)
-  bounds = {
+  return {
     key: np.percentile(drawn_D, (2.5, 97.5)).tolist()
     for key, drawn_D in metrics.from_confusion(counts_DCC).items()
   }
-  return bounds
 
 
 def spread_over_seeds(

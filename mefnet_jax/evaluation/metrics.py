@@ -70,6 +70,8 @@ def from_confusion(counts_CC: np.ndarray) -> dict[str, np.ndarray]:
   table = per_class(counts_CC)
   right = np.trace(counts_CC, axis1=-2, axis2=-1)
   accuracy = _divide(right, counts_CC.sum((-2, -1)))
+  # The mean is over all C classes. Leaving absent ones out, as scikit-learn's
+  # balanced accuracy does, would give .667 where the macro recall is .444.
   mean = {key: table[key].mean(-1) for key in table if key != 'clips'}
   return {
     'accuracy': accuracy,
@@ -87,14 +89,15 @@ def from_confusion(counts_CC: np.ndarray) -> dict[str, np.ndarray]:
 def per_class(counts_CC: np.ndarray) -> dict[str, np.ndarray]:
   """Returns clips, precision, recall, specificity and f1 per class (..., C)."""
   tp_C = np.diagonal(counts_CC, axis1=-2, axis2=-1)
-  true_C, said_C = counts_CC.sum(-1), counts_CC.sum(-2)
+  true_C, predicted_C = counts_CC.sum(-1), counts_CC.sum(-2)
   others_C = true_C.sum(-1, keepdims=True) - true_C
   return {
     'clips': true_C,
-    'precision': _divide(tp_C, said_C),
+    'precision': _divide(tp_C, predicted_C),
     'recall': _divide(tp_C, true_C),
-    'specificity': _divide(others_C - (said_C - tp_C), others_C),
-    'f1': _divide(2 * tp_C, true_C + said_C),
+    'specificity': _divide(others_C - (predicted_C - tp_C), others_C),
+    # Not from precision and recall, which are both 0 / 0 for an absent class.
+    'f1': _divide(2 * tp_C, true_C + predicted_C),
   }
 
 

@@ -15,8 +15,9 @@ from mefnet_jax.runs import errors, names, predictions
 
 _DRAWS = 10000
 _POWER = 1.96 + 0.84  # standard errors: 5 % level, 80 % power
-_EXACT = 13  # up to so many subjects all 2 ** 13 swaps are enumerated
-# With 6 subjects 2 of 2 ** 6 swaps are below 5 %; with 5 subjects none can be.
+_EXACT = 13  # up to this many subjects all 2 ** 13 swaps are enumerated
+# The most extreme result and its mirror image are 2 of 2 ** S swaps: 3 % with 6
+# subjects, 6 % with 5, which therefore can never reach 5 %.
 _FEWEST = 6
 
 
@@ -35,9 +36,9 @@ def compare(
   Raises:
     UserError: the runs differ in clips, classes, labels or subjects.
   """
-  label, said = _paired(one, other)
-  counts_2SCC = _counts(label, said, one.subject, len(one.classes))
-  right = said == label
+  label, predicted_2N = _paired(one, other)
+  counts_2SCC = _counts(label, predicted_2N, one.subject, len(one.classes))
+  right = predicted_2N == label
   pooled = metrics.from_confusion(counts_2SCC.sum(1))
   bounds = _intervals(counts_2SCC, seed)
   p = _permutation(counts_2SCC, seed)
@@ -92,13 +93,17 @@ def holm(p_values: list[float]) -> list[float]:
 
 
 def detectable(accuracy: float, num_clips: int) -> dict[str, float]:
-  """Returns the differences of accuracy that so many clips could show.
+  """Returns the smallest differences of accuracy that N clips could show.
+
+  Args:
+    accuracy: of the runs, 0 to 1.
+    num_clips: N.
 
   Returns:
-    floor: the fewest clips that make an exact McNemar test significant, if
-    all of them speak for one run (6 of N at the 5 % level).
-    power: found with 80 % power between runs of about this accuracy whose
-    mistakes are independent, were the clips so too.
+    floor: below this no exact McNemar test is significant at the 5 % level,
+    even if every clip on which the runs differ favours the same one (6 of N).
+    power: what is found with 80 % power between two runs of this accuracy,
+    assuming that their mistakes and the clips are independent.
   """
   fewest = next(n for n in range(1, 64) if 2 * 0.5**n < 0.05)
   error = math.sqrt(2 * accuracy * (1 - accuracy) / num_clips)
@@ -108,11 +113,11 @@ def detectable(accuracy: float, num_clips: int) -> dict[str, float]:
 def _paired(one, other):
   """Labels (N,) and predictions (2, N), ordered as the clips of `one`.
 
-  Two spellings of a class, a person or a clip are one (`names`).
+  Two spellings of the same class, person or clip are matched (`names`).
   """
-  called = predictions.renamed(other.clip, one.clip)
-  predictions.check_clips(dataclasses.replace(other, clip=called), one.clip)
-  place = {clip: i for i, clip in enumerate(called)}
+  clip_names = predictions.renamed(other.clip, one.clip)
+  predictions.check_clips(dataclasses.replace(other, clip=clip_names), one.clip)
+  place = {clip: i for i, clip in enumerate(clip_names)}
   order = [place[clip] for clip in one.clip]
   index = {names.label_key(name): i for i, name in enumerate(one.classes)}
   if index.keys() != set(map(names.label_key, other.classes)):
@@ -122,8 +127,8 @@ def _paired(one, other):
     )
   renamed = np.array([index[names.label_key(c)] for c in other.classes])
   mine, theirs = (
-    np.array([names.person_key(who) for who in made.subject])
-    for made in (one, other)
+    np.array([names.person_key(who) for who in run.subject])
+    for run in (one, other)
   )
   for what, ours, others in (
     ('label', one.label, renamed[other.label][order]),
@@ -139,7 +144,7 @@ def _paired(one, other):
 
 
 def _smallest(counts_2SCC, right_2N):
-  """Differences of accuracy that this pair would show with 80 % power.
+  """The differences of accuracy that this pair would show with 80 % power.
 
   Estimated from the scatter of its own differences over clips and over
   subjects. None where it cannot be estimated: the runs are right on the same
@@ -147,31 +152,35 @@ def _smallest(counts_2SCC, right_2N):
   """
   clips_S = counts_2SCC[0].sum((-2, -1))
   clips, people = clips_S.sum(), len(clips_S)
-  apart = (right_2N[0] != right_2N[1]).mean()
-  found = {
+  differing = (right_2N[0] != right_2N[1]).mean()
+  smallest = {
     'floor': detectable(0.5, int(clips))['floor'],
-    'clips': float(_POWER * math.sqrt(apart / clips)) if apart else None,
+    'clips': float(_POWER * math.sqrt(differing / clips))
+    if differing
+    else None,
     'subjects': None,
   }
-  if apart and people >= _FEWEST:
+  if differing and people >= _FEWEST:
     right_2S = np.trace(counts_2SCC, axis1=-2, axis2=-1)
     gap_S = right_2S[1] - right_2S[0]
+    # Subjects have different numbers of clips, so the difference is a ratio of
+    # two sums; this is the usual linearised variance of such a ratio.
     off_S = gap_S - gap_S.sum() / clips * clips_S
     error = math.sqrt((off_S**2).sum() * people / (people - 1)) / clips
-    found['subjects'] = float(_POWER * error)
-  return found
+    smallest['subjects'] = float(_POWER * error)
+  return smallest
 
 
-def _counts(label, said_2N, subject, classes):
+def _counts(label, predicted_2N, subject, classes):
   """Confusion matrices (2, S, C, C)."""
   people, who = np.unique(np.asarray(subject), return_inverse=True)
   return np.stack(
     [
       [
-        metrics.confusion(label[who == s], said[who == s], classes)
+        metrics.confusion(label[who == s], predicted_N[who == s], classes)
         for s in range(len(people))
       ]
-      for said in said_2N
+      for predicted_N in predicted_2N
     ]
   )
 
@@ -185,6 +194,8 @@ def _intervals(counts_2SCC, seed):
   keys = ('accuracy', 'uar', 'uf1')
   if people < 2:
     return dict.fromkeys(keys)
+  # The same subjects are drawn for both runs: the difference of the pair varies
+  # less than each of its scores.
   times_DS = np.random.default_rng(seed).multinomial(
     people, np.full(people, 1 / people), size=2000
   )
@@ -209,17 +220,18 @@ def _permutation(counts_2SCC, seed):
     swap_DS = (np.arange(2**people)[:, None] >> np.arange(people)) & 1
   else:
     swap_DS = np.random.default_rng(seed).integers(0, 2, (_DRAWS, people))
-    swap_DS[0] = 0
+    swap_DS[0] = 0  # the observed data; without it p could be 0
   total = counts_2SCC.sum((0, 1))
+  # A swap only moves a subject's confusion matrix from one run to the other.
   moved = np.tensordot(swap_DS, counts_2SCC[1] - counts_2SCC[0], axes=1)
   one = counts_2SCC[0].sum(0) + moved
   first, second = (
     metrics.from_confusion(one),
     metrics.from_confusion(total - one),
   )
-  found = {}
+  p_values = {}
   for key in ('accuracy', 'uar', 'uf1'):
     gap = np.abs(second[key] - first[key])
     # Row 0 is the observed data; the tolerance keeps rounding from hiding ties.
-    found[key] = float((gap >= gap[0] - 1e-12).mean())
-  return found
+    p_values[key] = float((gap >= gap[0] - 1e-12).mean())
+  return p_values

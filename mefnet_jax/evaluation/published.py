@@ -41,7 +41,7 @@ _SCORES = ('accuracy', 'uf1', 'uar')
 
 
 def paper_claims(dataset: str, model: str) -> dict[str, float]:
-  """The paper's claimed scores, 0 to 1, by name; empty if it claims none.
+  """Returns the paper's claimed scores by name, 0 to 1; empty if it has none.
 
   A variant such as 'mfcnn-late' gets the claims of its network 'mfcnn': the
   paper's table does not say which fusion it used.
@@ -57,14 +57,14 @@ def paper_claims(dataset: str, model: str) -> dict[str, float]:
 
 @functools.cache
 def literature() -> tuple[dict[str, str], ...]:
-  """All rows of literature.csv."""
+  """Returns all rows of literature.csv, by the names of its columns."""
   path = importlib.resources.files('mefnet_jax.evaluation') / 'literature.csv'
   with path.open(encoding='utf-8') as file:
     return tuple(csv.DictReader(file))
 
 
 def comparable(summary: dict[str, Any]) -> dict[str, Any]:
-  """The published results that a run may be compared with.
+  """Returns the published results that a run may be compared with.
 
   Args:
     summary: the content of report.json.
@@ -85,7 +85,7 @@ def comparable(summary: dict[str, Any]) -> dict[str, Any]:
 
 
 def format_score(row: dict[str, str], key: str) -> str:
-  """A published score with three decimals; '' if it was not published."""
+  """Returns a published score with three decimals; '' if there is none."""
   return f'{float(row[key]):.3f}' if row.get(key) else ''
 
 
@@ -97,6 +97,7 @@ def _why_not_comparable(row, summary):
     return 'this run is a control with shuffled labels'
   if row['data'] != summary['literature']:
     return 'on other data, or on data that the source does not name'
+  # kfold leaves whole subjects out, too, so it stands beside loso.
   if row['protocol'] == 'loso' and summary['protocol'] not in ('loso', 'kfold'):
     return 'under another protocol'
   if row['leaky'] == 'unknown':

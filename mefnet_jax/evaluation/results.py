@@ -85,6 +85,7 @@ class Result:
   audit: dict[str, Any] = dataclasses.field(default_factory=dict)
 
   def __post_init__(self):
+    # argmax would take the first nan for the most probable class.
     wrong = ~np.isfinite(self.probabilities).all(1)
     if wrong.any():
       raise errors.UserError(
@@ -233,6 +234,7 @@ def _where(result: Result) -> str:
 
 
 def _provenance(result: Result) -> dict[str, Any]:
+  """What was scored, and by what: the keys of the summary without scores."""
   return {
     'dataset': result.dataset,
     'release': 'synthetic' if result.synthetic else 'real',
@@ -260,6 +262,7 @@ def _provenance(result: Result) -> dict[str, Any]:
 
 
 def _scores(result: Result) -> dict[str, Any]:
+  """The pooled scores, and what is needed to judge them."""
   num_classes = len(result.classes)
   pooled = metrics.scores(result.label, result.predicted, num_classes)
   bounds = intervals.bootstrap(

@@ -35,10 +35,10 @@ def add_validation(
     UserError: a fold trains on a single subject.
   """
   label, subject = np.asarray(label), np.asarray(subject)
-  return tuple(_inner(fold, label, subject, share, seed) for fold in splits)
+  return tuple(_divide(fold, label, subject, share, seed) for fold in splits)
 
 
-def _inner(fold, label, subject, share, seed):
+def _divide(fold, label, subject, share, seed):
   """The fold with some of its training subjects moved to validation."""
   names = np.unique(subject[fold.train])
   if len(names) < 2:
@@ -47,6 +47,7 @@ def _inner(fold, label, subject, share, seed):
       'set --config.train.selection=last, validation needs two'
     )
   # Seeded by the fold's name, so that other folds do not affect the choice.
+  # By CRC, because Python's own hash of a string changes with each process.
   rng = np.random.default_rng([seed, zlib.crc32(fold.name.encode())])
   label_M, subject_M = label[fold.train], subject[fold.train]
   tried = [
@@ -69,7 +70,7 @@ def _set_aside(names, label_M, subject_M, share):
   The cost is how far the class frequencies differ from those of the rest.
   """
   inside_M = np.zeros(len(subject_M), bool)
-  for name in names[:-1]:
+  for name in names[:-1]:  # one subject at least is left to train on
     inside_M |= subject_M == name
     if inside_M.mean() >= share:
       break

@@ -32,7 +32,7 @@ class Best:
     self.score = self.epoch = None
 
   def restore(self, tree: dict[str, Any]) -> None:
-    """Restores the return value of `tree`, or of `initial`."""
+    """Takes over what `tree` or `initial` returned."""
     plan = self._plan
     self.params = plan.place(plan.split(tree['params']))
     self.score = np.array(tree['score'])
@@ -51,15 +51,17 @@ class Best:
       score_SF: lower is better.
       epoch: to which the scores belong.
     """
+    # A member whose patience has run out keeps its weights while the others of
+    # its block train on: the result must not depend on who shares the block.
     better_SF = (score_SF < self.score) & ~self.stopped(epoch)
     self.score = np.where(better_SF, score_SF, self.score)
     self.epoch = np.where(better_SF, epoch, self.epoch)
     plan = self._plan
     better = plan.place(plan.split(better_SF))
-    self.params = _chosen(better, params, self.params)
+    self.params = _where(better, params, self.params)
 
   def stopped(self, epoch: int) -> np.ndarray:
-    """Returns (S, F) whether the patience of each member has run out."""
+    """Returns bool (S, F): whether the patience of each member has run out."""
     if not self._patience:
       return np.zeros_like(self.epoch, bool)
     return epoch - self.epoch > self._patience
@@ -80,8 +82,11 @@ def initial(params: Any, members: tuple[int, int]) -> dict[str, Any]:
 
 
 @jax.jit
-def _chosen(better, new, old):
+def _where(better, new, old):
+  """The new weights of the members that are better, the old of the others."""
+
   def choose(a, b):
+    # `better` is (S, F), or (devices, S, F) as `Plan.split` lays it out.
     flag = better.reshape(better.shape + (1,) * (a.ndim - better.ndim))
     return jnp.where(flag, a, b)
 

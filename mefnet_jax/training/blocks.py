@@ -55,13 +55,15 @@ def blocks(
   """
   s, f = len(seeds), folds
   while (s, f) != (1, 1) and not fits(s, f):
+    # Seeds are divided first: the folds of a seed share their batches, and so
+    # the patches of the first convolution; two seeds share nothing.
     if s > 1:
       s = -(-s // 2)
     else:
       f = -(-f // 2)
   return [
-    Block(tuple(seeds[i] for i in own), int(part[0]), int(part[-1]) + 1, folds)
-    for own in np.array_split(np.arange(len(seeds)), -(-len(seeds) // s))
+    Block(tuple(seeds[i] for i in some), int(part[0]), int(part[-1]) + 1, folds)
+    for some in np.array_split(np.arange(len(seeds)), -(-len(seeds) // s))
     for part in np.array_split(np.arange(folds), -(-folds // f))
   ]
 
@@ -84,9 +86,9 @@ def read(
   """
   path = workdir / 'checkpoints' / _FILE
   try:
-    made = [_block(row) for row in json.loads(path.read_text())]
-    _check_members(made, seeds, folds)
-    return made
+    planned = [_block(row) for row in json.loads(path.read_text())]
+    _check_members(planned, seeds, folds)
+    return planned
   except FileNotFoundError:
     return []
   except (OSError, ValueError, TypeError, RecursionError) as error:
@@ -100,40 +102,44 @@ def _block(row):
   """Parses a block; ValueError or TypeError if it is invalid."""
   block = Block(**row)
   numbers = (*block.seeds, block.start, block.stop, block.folds)
+  # Not isinstance: JSON's true is an int to Python.
   if not block.seeds or any(type(x) is not int for x in numbers):
     raise ValueError(f'{row}: seeds and folds are whole numbers')
   if not 0 <= block.start < block.stop <= block.folds:
-    raise ValueError(f'{row}: no range of its folds')
+    raise ValueError(f'{row}: start and stop lie outside its folds')
   return dataclasses.replace(block, seeds=tuple(block.seeds))
 
 
-def _check_members(made, seeds, folds):
+def _check_members(planned, seeds, folds):
   """Raises ValueError unless each seed has each fold in exactly one block."""
-  if any(block.folds != folds for block in made):
-    raise ValueError(f'of another number of folds than {folds}')
+  if any(block.folds != folds for block in planned):
+    raise ValueError(f'not of {folds} folds')
   members = sorted(
     (seed, fold)
-    for block in made
+    for block in planned
     for seed in block.seeds
     for fold in range(block.start, block.stop)
   )
   if members != sorted((s, f) for s in seeds for f in range(folds)):
-    raise ValueError('not each seed and fold once')
+    raise ValueError('some seed and fold is missing, or there twice')
 
 
-def write(workdir: pathlib.Path, made: list[Block]) -> list[Block]:
+def write(workdir: pathlib.Path, planned: list[Block]) -> list[Block]:
   """Writes the blocks of a run, and returns those that all processes use.
 
   With several processes the first one writes, after all have tried to read the
   file; the others, which may have less memory, use its blocks.
   """
   path = workdir / 'checkpoints' / _FILE
-  seeds = tuple(sorted({seed for block in made for seed in block.seeds}))
+  seeds = tuple(sorted({seed for block in planned for seed in block.seeds}))
+  # Before this point every process has found no file. Without the wait a slow
+  # one could find the one that is written below, and skip this function.
   multihost.wait('blocks are made')
   if multihost.is_first():
-    files.write_json(path, [dataclasses.asdict(b) for b in made], indent=None)
+    rows = [dataclasses.asdict(block) for block in planned]
+    files.write_json(path, rows, indent=None)
   multihost.wait('blocks are written')
-  return read(workdir, seeds, made[0].folds)
+  return read(workdir, seeds, planned[0].folds)
 
 
 def fitting(
@@ -161,6 +167,7 @@ def fitting(
   maps = activations(model, state.params, sample)
   if jax.default_backend() != 'cpu':  # on CPU clips are processed one by one
     maps *= batch / copies
+  # Each device holds a copy of the clips.
   spent = clips * jax.device_count()
 
   def fits(seeds, folds):
@@ -186,7 +193,10 @@ def clips_fit(size: float, budget: float) -> bool:
 
 
 def activations(model: nn.Module, params: Any, sample: dict) -> int:
-  """Returns the bytes of all arrays in a forward pass, an upper bound."""
+  """Returns the bytes of all arrays in a forward pass, an upper bound.
+
+  XLA fuses operations and frees arrays early, so that it needs less.
+  """
 
   def forward(params, sample):
     return model.apply({'params': params}, sample, train=False)[0]
@@ -203,6 +213,7 @@ def budget(gigabytes: float) -> float:
   if gigabytes:
     return gigabytes * 1e9
   stats = [device.memory_stats() for device in jax.local_devices()]
+  # A CPU device gives None.
   if all(stats):
     free = sum(s['bytes_limit'] - s['bytes_in_use'] for s in stats)
     return _SHARE * free * jax.process_count()
@@ -230,6 +241,7 @@ def _free():
     pass
   if found:
     return min(found)
+  # Without /proc (macOS) half of the machine's memory is taken for free.
   return os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE') / 2
 
 
@@ -250,5 +262,6 @@ def _size(arrays):
   return sum(
     int(np.prod(x.shape)) * np.dtype(x.dtype).itemsize
     for x in arrays
+    # NumPy does not know the dtype of a key.
     if not jax.dtypes.issubdtype(x.dtype, jax.dtypes.prng_key)
   )

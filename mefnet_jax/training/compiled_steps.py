@@ -34,12 +34,16 @@ class CompiledSteps:
   def __init__(self, job: jobs.Job, splits: tuple[folds.Fold, ...]):
     config = job.config
     self.job, self.splits = job, splits
-    own = config.train.sampling == 'balanced' or config.train.mixup > 0
-    self.plan = parallel.plan(len(splits), config.train.parallel, own_order=own)
+    # Both draw from a fold's own training clips, so that its batches are its
+    # own; otherwise the folds of a seed share them, and the patches with them.
+    own_order = config.train.sampling == 'balanced' or config.train.mixup > 0
+    self.plan = parallel.plan(
+      len(splits), config.train.parallel, own_order=own_order
+    )
     self.tx = optimizer.adam(config.train.learning_rate, config.train.decay)
     self.feed = input_pipeline.make(job.clips, config, self.plan)
     self.moments = [None] * len(splits)
-    self.fold = self._of_each_fold()
+    self.fold = self._fold_arguments()
     bound = dict(model=job.model, input_kind=config.input)
     step = functools.partial(
       train_step.train_step,
@@ -57,7 +61,7 @@ class CompiledSteps:
     create = functools.partial(train_step.create_state, job.model, self.tx)
     self._create_state = jax.jit(create)
 
-  def _of_each_fold(self):
+  def _fold_arguments(self):
     """The `fold` argument of the step, on the devices: leaves (F, ...)."""
     job, config = self.job, self.job.config
     fold = {
@@ -78,6 +82,7 @@ class CompiledSteps:
         normalize.training_moments(self.feed.moments, one.train, job.clips)
         for one in self.splits
       ]
+      # As plain numbers, which the checkpoint's note and model.json can hold.
       self.moments = [
         {name: list(map(float, pair)) for name, pair in row.items()}
         for row in rows
@@ -96,7 +101,11 @@ class CompiledSteps:
     )
 
   def initial(self, seeds: tuple[int, ...]) -> train_step.TrainState:
-    """Returns the initial states of all members, equal for equal seeds."""
+    """Returns the initial states of all members, equal for equal seeds.
+
+    The folds of a seed start from the same weights, so each is computed once
+    for each seed and repeated on the devices.
+    """
     states = [
       self._create_state(self.feed.sample, jax.random.key(seed))
       for seed in seeds
@@ -112,9 +121,10 @@ class CompiledSteps:
   def batches(
     self, seeds: tuple[int, ...], epoch: int
   ) -> Iterator[tuple[dict, dict, dict, jax.Array]]:
-    """What `train_step` takes beside the state, for each step of an epoch."""
+    """Yields the arguments of `train_step` after the state, step by step."""
     orders_S = [self._orders(seed, epoch) for seed in seeds]
     order = jax.tree.map(lambda *x: np.stack(x), *orders_S)
+    # A function of (seed, epoch, step) and of nothing that a resumed run lacks.
     keys = [jax.random.fold_in(jax.random.key(s), epoch) for s in seeds]
     for i, (clips, batch) in enumerate(self.feed.steps(order)):
       if self.plan.own_order:
@@ -130,12 +140,15 @@ class CompiledSteps:
   def _orders(self, seed, epoch):
     """A seed's order of the epoch: (steps, B), or (F, steps, B)."""
     job, plan = self.job, self.plan
+    # A batch that is split over devices must divide evenly among them.
     multiple = plan.devices if plan.mode == 'batch' else 1
     size, label = job.config.train.batch_size, job.clips['label']
     if not plan.own_order:
-      return sampler.shared(len(label), size, multiple, seed=seed, epoch=epoch)
+      return sampler.shared_order(
+        len(label), size, multiple, seed=seed, epoch=epoch
+      )
     rows = [
-      sampler.own(
+      sampler.fold_order(
         label,
         fold.train,
         size,

@@ -81,36 +81,36 @@ def check(config: ConfigDict) -> None:
     _three_sizes(config, name)
   model = from_config.network(config, num_classes=2)
   clip = shapes(config, model)
-  try:
+  try:  # shapes alone: no weights are drawn
     jax.eval_shape(lambda x: model.init(jax.random.key(0), x), clip)
   except (TypeError, ValueError) as error:
-    said = str(error).splitlines()[0]
-    raise errors.UserError(f'config.model: {said}') from error
+    reason = str(error).splitlines()[0]
+    raise errors.UserError(f'config.model: {reason}') from error
 
 
 def settle(config: ConfigDict) -> None:
   """Checks a config and replaces train.kernels=auto by what this machine has.
 
   Raises:
-    UserError: no run can follow the config.
+    UserError: the config is invalid, or asks for kernels that cannot run here.
   """
   check(config)
   choose_kernels(config)
 
 
 def choose_kernels(config: ConfigDict) -> str:
-  """Puts what train.kernels comes to on this machine into the config.
+  """Replaces train.kernels by what it means on this machine: 'cpu' or 'xla'.
 
-  So it stands in config.json, and a run goes on as it began. Compiles the
-  kernels, if they have to be.
+  The choice is thus written to config.json, and a resumed run must make the
+  same. Compiles the kernels if they are not in the cache.
 
   Returns:
-    'cpu' or 'xla', with the reason if there is one to tell.
+    The choice, followed in brackets by the reason if there is one to report.
 
   Raises:
     UserError: 'cpu' where the kernels cannot run.
   """
-  wanted = config.train.get('kernels', 'auto')  # old runs name none
+  wanted = config.train.get('kernels', 'auto')  # configs of old runs lack it
   try:
     chosen, note = ops.resolve(wanted)
   except ValueError as error:
@@ -136,11 +136,11 @@ def _protocol(config):
 
 
 def _zero_shot(config):
-  """Refuses what needs training clips: there are none."""
+  """Refuses options that need training clips, of which there are none."""
   if 'weights' not in config:
     raise errors.UserError(
-      '--config.protocol.name=zero_shot trains nothing: score weights that '
-      'there are with --config=configs/mefnet_zero.py'
+      '--config.protocol.name=zero_shot trains nothing: it scores given '
+      'weights, with --config=configs/mefnet_zero.py'
     )
   for path, only in (
     ('protocol.name', 'zero_shot'),
@@ -150,13 +150,13 @@ def _zero_shot(config):
   ):
     if _get(config, path) != only:
       raise errors.UserError(
-        f'--config.{path}={_get(config, path)}: weights that there are '
-        f'train on no clip: set --config.{path}={only}'
+        f'--config.{path}={_get(config, path)}: given weights are not trained '
+        f'on any clip: set --config.{path}={only}'
       )
 
 
 def _training(config):
-  """Checks options that exclude each other."""
+  """Raises UserError for training options that contradict each other."""
   if config.train.patience and config.train.selection != 'validation':
     raise errors.UserError(
       f'--config.train.patience={config.train.patience} waits for a better '
@@ -244,7 +244,7 @@ def _stream(config, name):
 
 
 def _there(config, paths):
-  """Those of the fields that the config's network has."""
+  """Yields those of the fields that this config has: networks differ."""
   for path in paths:
     place, _, name = path.rpartition('.')
     if name in (_get(config, place) if place else config):
@@ -274,7 +274,7 @@ def _finite(config, prefix=''):
 
 
 def _at_least(config, path, least):
-  value = _get(config, path)
+  value = _get(config, path)  # "not ... >=", so that nan is refused
   if not value >= least:
     raise errors.UserError(f'--config.{path}={value}: at least {least}')
 

@@ -67,6 +67,7 @@ def _fit(job, seeds):
     )
     splits = job.splits[block.start : block.stop]
     if 'probabilities' not in note:
+      # Blocks that differ only in their seeds share one compiled program.
       if compiled is None or compiled.splits != splits:
         compiled = compiled_steps.CompiledSteps(job, splits)
       note = train_loop.TrainLoop(job, block, compiled, folder).run(done, note)
@@ -93,8 +94,11 @@ def _add(one, block, seed, note, folder):
 def _of_fold(job, k):
   """The job of a single fold, its pixels scaled by its training clips."""
   fold, input_kind = job.splits[k], job.config.input
+  # Only this fold's training clips are seen: `protocol.statistics=all` is the
+  # leaky form.
   streams = pixel_scaling.scalable(job.clips)
   scale = pixel_scaling.constants(streams, fold.train, input_kind)
+  # The name of a fold is that of a subject, which may hold a slash.
   names = files.flat_names(fold.name for fold in job.splits)
   workdir = job.workdir / 'folds' / names[fold.name]
   workdir.mkdir(parents=True, exist_ok=True)

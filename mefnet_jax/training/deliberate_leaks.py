@@ -24,6 +24,7 @@ _WHY = {
   ),
 }
 _STATISTICS = {
+  # Not leaky: each clip by itself, or by the training clips of each fold.
   'clip': '',
   'folds': '',
   'all': 'pixel statistics were fitted on all clips, held-out ones included',
@@ -68,7 +69,11 @@ def make(
 
 
 def _with_copies(clips, label, splits):
-  """Appends copies of the rarest class, on which every fold trains."""
+  """Appends copies of the rarest class, on which every fold trains.
+
+  Oversampling before the split does the same: the copy of a held-out clip has
+  its pixels, its label and its subject.
+  """
   rarest = np.bincount(label).argmin()
   again = np.flatnonzero(label == rarest)
   copies = len(label) + np.arange(len(again), dtype=np.int32)

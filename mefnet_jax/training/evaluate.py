@@ -18,7 +18,7 @@ def held_out_probabilities(
 
   Args:
     step: maps indices (F, M) to logits, as of `parallel.eval_step`.
-    clips: for each fold the indices of its clips, such as its test side.
+    clips: for each fold the indices of the clips to evaluate.
     plan: of the training.
     batch_size: maximum number of clips per fold in one call.
 
@@ -27,15 +27,15 @@ def held_out_probabilities(
   """
   # Folds of different sizes share one rectangular array; the rest is cut off.
   index_FM = np.zeros((len(clips), max(map(len, clips))), np.int32)
-  for k, own in enumerate(clips):
-    index_FM[k, : len(own)] = own
+  for k, some in enumerate(clips):
+    index_FM[k, : len(some)] = some
   logits_SFMC = inference.in_batches(
     lambda index_FM: plan.join(step(index_FM)), index_FM, batch_size, axis=2
   )
   return [
     [
-      inference.softmax(logits_MC[: len(own)])
-      for logits_MC, own in zip(logits_FMC, clips, strict=True)
+      inference.softmax(logits_MC[: len(some)])
+      for logits_MC, some in zip(logits_FMC, clips, strict=True)
     ]
     for logits_FMC in logits_SFMC
   ]
@@ -50,8 +50,10 @@ def scores(
   """
   if not np.isfinite(probabilities_BC).all():
     return {'loss': np.nan, 'accuracy': np.nan}
-  own_B = probabilities_BC[np.arange(len(label_B)), label_B]
+  true_B = probabilities_BC[np.arange(len(label_B)), label_B]
   return {
-    'loss': float(-np.log(np.maximum(own_B, 1e-12)).mean()),
+    # A confident mistake has probability 0 in floating point, and log 0 would
+    # make the curve and the choice of the epoch useless.
+    'loss': float(-np.log(np.maximum(true_B, 1e-12)).mean()),
     'accuracy': float((probabilities_BC.argmax(1) == label_B).mean()),
   }

@@ -17,7 +17,7 @@ from mefnet_jax.models import normalize
 from mefnet_jax.runs import multihost
 from mefnet_jax.training import blocks, parallel
 
-_CHUNK = 32  # clips whose moments are computed at once
+_CHUNK = 32  # clips read at once for their moments: all may not fit in memory
 
 
 def is_streamed(clips: dict, budget: float) -> bool:
@@ -27,8 +27,8 @@ def is_streamed(clips: dict, budget: float) -> bool:
     clips: arrays or `streaming.Stream`s by name.
     budget: bytes available for training.
   """
-  far = any(isinstance(x, streaming.Stream) for x in clips.values())
-  return far or not blocks.clips_fit(_size(clips), budget)
+  on_disk = any(isinstance(x, streaming.Stream) for x in clips.values())
+  return on_disk or not blocks.clips_fit(_size(clips), budget)
 
 
 def on_device(clips: dict, batch: int, budget: float) -> float:
@@ -41,6 +41,7 @@ def on_device(clips: dict, batch: int, budget: float) -> float:
   """
   if not is_streamed(clips, budget):
     return _size(clips)
+  # Twice: the clips of the next step are read while this one runs.
   return 2 * _size(clips) * min(1.0, batch / len(clips['label']))
 
 
@@ -133,9 +134,10 @@ class Streamed:
   def _needed(self, index):
     """The distinct clips, sorted and padded to a constant number."""
     # A constant number of clips keeps the step from being compiled again.
-    found = np.unique(index)
+    # Padding repeats the last clip, so that the result remains sorted.
+    distinct = np.unique(index)
     count = min(len(self._label), len(index))
-    return np.append(found, np.repeat(found[-1:], count - len(found)))
+    return np.append(distinct, np.repeat(distinct[-1:], count - len(distinct)))
 
   def _with_moments(self, clips, some):
     moments = {
@@ -156,4 +158,5 @@ def _step(order, i):
 
 
 def _places(some, index):
+  """The position of each clip of `index` among the sorted clips `some`."""
   return np.searchsorted(some, index).astype(np.int32)

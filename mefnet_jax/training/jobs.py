@@ -213,6 +213,7 @@ def _load(config, workdir, console):
     if multihost.is_first():
       multihost.wait('clips')
   except errors.UserError as error:
+    # What was found before the release was refused often explains why.
     _show(getattr(error, 'findings', ()), workdir, console)
     raise
   _show(clips.findings, workdir, console)
@@ -228,6 +229,7 @@ def _memory(config):
 
 
 def _show(found, workdir, console):
+  """Prints findings and writes findings.csv, if there are any."""
   if found and multihost.is_first():
     console.print(findings.table(found))
     findings.write(workdir / 'findings.csv', found)
@@ -237,6 +239,8 @@ def _labels(config, clips):
   """(N,) labels, permuted over the clips for a control."""
   label = np.asarray(clips.label, np.int32)
   if config.protocol.shuffle_labels:
+    # Before the folds are made: training and held-out labels lose their meaning
+    # alike, and anything above chance is a leak.
     label = np.random.default_rng(config.seed).permutation(label)
   return label
 
@@ -258,18 +262,19 @@ def _folds(config, clips, label):
 
 def _streams(config, clips):
   """The network's input streams, and masks of those that may be missing."""
-  made = {}
+  streams = {}
   for name in models.views(config.model.name, config.model.streams):
     stored = datasets.stored_stream(name, config.input)
-    made[name] = clips.streams[stored]
+    streams[name] = clips.streams[stored]
     mask = f'{stored}_present'
     if mask in clips.streams:
-      made[f'{name}_present'] = clips.streams[mask]
-  return made
+      streams[f'{name}_present'] = clips.streams[mask]
+  return streams
 
 
 def _fingerprint(clips, label, splits):
   """A digest of everything that the training reads, except the config."""
+  # Training and validation sides follow from the test sides and the config.
   digest = hashlib.blake2b(clips.fingerprint.encode(), digest_size=16)
   for array in (label, *(fold.test for fold in splits)):
     digest.update(np.ascontiguousarray(array, np.int64).tobytes())

@@ -9,7 +9,7 @@ import optax
 
 from mefnet_jax import ops
 
-_B1, _B2, _EPSILON = 0.9, 0.999, 1e-7  # Keras's
+_B1, _B2, _EPSILON = 0.9, 0.999, 1e-7  # Keras's; optax would take 1e-8
 
 
 class Adam(NamedTuple):
@@ -39,14 +39,18 @@ def apply(
   state: optax.OptState,
   params: dict,
 ) -> tuple[dict, optax.OptState]:
-  """The params and the state after one step of the optimizer.
+  """Returns the params and the state after one step of the optimizer.
 
   Adam is `optax.adam`, done by `ops.adam` array by array: on a CPU large ones
   take one pass over memory.
   """
+  # For Adam only the counters of new_state are used; the compiler drops the
+  # rest.
   updates, new_state = tx.update(grads, state, params)
   if not isinstance(tx, Adam):
     return optax.apply_updates(params, updates), new_state
+  # optax corrects the bias by the count after the step, and looks up the
+  # learning rate by the count before it.
   (known, schedule), (moments, _) = state, new_state
   step = moments.count.astype(jnp.float32)
   rate, betas = tx.rate(schedule.count), (_B1, 1 - _B1, _B2, 1 - _B2)

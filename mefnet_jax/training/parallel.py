@@ -41,7 +41,7 @@ class Plan:
       folds of a seed share one.
   """
 
-  mode: str  # folds | batch
+  mode: str
   devices: int
   folds: int
   own_order: bool = False
@@ -85,11 +85,11 @@ class Plan:
     The step is then compiled only once.
     """
     axes = 0 if self.mode == 'folds' else None
-    return self._laid(lambda tree: tree, tree, axes, axes)
+    return self._lay_out(lambda tree: tree, tree, axes, axes)
 
   def share(self, tree: Any) -> Any:
     """Puts a copy of a tree on every device."""
-    return self._laid(lambda tree: tree, tree, None, None)
+    return self._lay_out(lambda tree: tree, tree, None, None)
 
   def spread(self, tree: Any) -> Any:
     """Puts leaves (S, ...) on the devices, repeated for every fold.
@@ -106,19 +106,21 @@ class Plan:
         tree,
       )
 
-    return self._laid(repeat, tree, None, 0 if folds_mode else None)
+    return self._lay_out(repeat, tree, None, 0 if folds_mode else None)
 
-  def _laid(self, made_of, tree, axes, to):
-    """Lays a tree out with pmap, which needs one mapped axis.
+  def _lay_out(self, function, tree, in_axes, out_axes):
+    """Puts function(tree) on the devices by a pmap over a dummy argument.
+
+    pmap needs one mapped axis, and the tree may have none.
 
     The axis has the name of the step's axis; otherwise jax would compile the
     step twice.
     """
     lay = jax.pmap(
-      lambda _, tree: made_of(tree),
+      lambda _, tree: function(tree),
       axis_name=_AXIS if self.mode == 'batch' else None,
-      in_axes=(0, axes),
-      out_axes=to,
+      in_axes=(0, in_axes),
+      out_axes=out_axes,
       devices=self._devices(),
     )
     return lay(np.zeros(len(jax.local_devices()[: self.devices])), tree)
@@ -143,7 +145,7 @@ class Plan:
     return jax.local_devices()[: self.devices]
 
   def _mine(self):
-    """The devices' parts that this process provides."""
+    """The slice of the devices axis that this process provides."""
     if jax.process_count() == 1:
       return slice(None)
     count = jax.local_device_count()
@@ -170,13 +172,17 @@ def plan(folds: int, mode: str = 'auto', *, own_order: bool = False) -> Plan:
 
 
 def train_step(step: Callable, plan: Plan, kernels: str = 'auto') -> Callable:
-  """`step(state, fold, clips, order, key)` of all members.
+  """Returns `step(state, fold, clips, order, key)` for all members at once.
 
-  state: leaves (S, F, ...); fold: what each fold has of its own, leaves
-  (F, ...); clips: shared; order: the batch, leaves (S, B), or (S, F, B) if
-  plan.own_order; key: (S,). State and fold as `Plan.split` lays them. In
-  'batch' mode B must be a multiple of the devices. The old state's memory is
-  taken for the new one. kernels: of `ops.resolve`.
+  Its arguments: state, leaves (S, F, ...); fold, what each fold has of its own,
+  leaves (F, ...); clips, shared; order, the batch, leaves (S, B), or (S, F, B)
+  if plan.own_order; key (S,). State and fold are laid out by `Plan.split`. The
+  memory of the old state is reused for the new one.
+
+  Args:
+    step: of one member, such as `train_step.train_step`.
+    plan: of the block; in 'batch' mode B must be a multiple of its devices.
+    kernels: as `ops.resolve` takes them.
   """
   own = 0 if plan.own_order else None
   step = ops.using(step, kernels, under_pmap=plan.mode == 'folds')
@@ -207,10 +213,15 @@ def train_step(step: Callable, plan: Plan, kernels: str = 'auto') -> Callable:
 
 
 def eval_step(step: Callable, plan: Plan, kernels: str = 'auto') -> Callable:
-  """`step(params, fold, clips, index_B)`: params (S, F, ...), indices (F, B).
+  """Returns `step(params, fold, clips, index_B)` for all members at once.
 
-  In 'batch' mode each device takes a share of the clips; of several processes
-  each judges all of them by itself. kernels: of `ops.resolve`.
+  Its arguments: params (S, F, ...), indices (F, B). In 'batch' mode each device
+  takes a share of the clips; of several processes each evaluates all of them.
+
+  Args:
+    step: of one member, such as `train_step.eval_step`.
+    plan: of the block.
+    kernels: as `ops.resolve` takes them.
   """
   step = jax.vmap(ops.using(step, kernels), (0, 0, None, 0))
   step = jax.vmap(step, (0, None, None, None))
@@ -239,5 +250,7 @@ def eval_step(step: Callable, plan: Plan, kernels: str = 'auto') -> Callable:
 
 def _members(step, own):
   """The step of one member, mapped over folds and seeds."""
+  # Clips, and by default order and key, are not mapped over the folds, so that
+  # what depends on them alone is computed once for all folds of a seed.
   step = jax.vmap(step, (0, 0, None, own, None))
   return jax.vmap(step, (0, None, None, 0, 0))

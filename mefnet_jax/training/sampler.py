@@ -12,7 +12,7 @@ import numpy as np
 SAMPLINGS = ('uniform', 'balanced')
 
 
-def shared(
+def shared_order(
   num_clips: int, batch_size: int, multiple: int, *, seed: int, epoch: int
 ) -> dict[str, np.ndarray]:
   """Returns an order of all clips, in the fewest batches of similar size.
@@ -38,7 +38,7 @@ def shared(
   return {'index': index, 'valid': valid}
 
 
-def own(
+def fold_order(
   label_N: np.ndarray,
   train: np.ndarray,
   batch_size: int,
@@ -56,12 +56,13 @@ def own(
   Args:
     label_N: labels of all clips; only those of `train` are read.
     train: indices of the fold's training clips.
-    batch_size, multiple: as in `shared`.
+    batch_size, multiple: as in `shared_order`.
     sampling: uniform | balanced.
     seed, epoch: of the shuffle.
 
   Returns:
-    As `shared`, and for mixup 'mate' (steps, B), the next clip of the batch.
+    As `shared_order`, and for mixup 'mate' (steps, B), the next clip of its
+    batch.
   """
   random = np.random.default_rng([seed, epoch])
   if sampling == 'balanced':
@@ -71,11 +72,13 @@ def own(
   # The shape is that of all clips, although only training clips are used, so
   # that all folds have the same shapes.
   steps, _, width = _shape(len(label_N), batch_size, multiple)
+  # Padding has weight 0; even so it is a training clip, never a held-out one.
   index = np.full((steps, width), train[0], np.int32)
   valid = np.zeros((steps, width), np.float32)
   mate = index.copy()
   for i, part in enumerate(np.array_split(train[drawn], steps)):
     index[i, : len(part)], valid[i, : len(part)] = part, 1.0
+    # The next one, so that each clip is the mate of one other in the batch.
     mate[i, : len(part)] = np.roll(part, -1)
   return {'index': index, 'valid': valid, 'mate': mate}
 
@@ -106,5 +109,6 @@ def _balanced(label_M, count, random):
     places = np.flatnonzero(label_M == c)
     rounds = -(-share // len(places))
     order = [random.permutation(places) for _ in range(rounds)]
+    # The empty slice is for a share of 0: nothing cannot be concatenated.
     drawn.append(np.concatenate([*order, places[:0]])[:share])
   return random.permutation(np.concatenate(drawn))

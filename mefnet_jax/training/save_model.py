@@ -29,7 +29,7 @@ def save(job: jobs.Job, fitted: list[jobs.Fitted], summary: dict) -> None:
     OSError: the folder cannot be written.
   """
   if not fitted[0].weights:
-    return  # zero_shot: the model that was scored lies there
+    return  # zero_shot has already put the model that it scored there
   folder = job.workdir / _FOLDER
   model_file.begin(folder)
   members, moments = [], {}
@@ -56,7 +56,14 @@ def _name(k, seed, seeds):
 
 
 def read_weights(job: jobs.Job, places: list[jobs.Weights]) -> Iterator[dict]:
-  """Yields the parameters of each fold, reading one checkpoint at a time."""
+  """Yields the parameters of each fold, reading one checkpoint at a time.
+
+  Args:
+    job: of the run.
+    places: where the weights of each fold lie, in the order of the folds.
+  """
+  # A checkpoint holds a whole block; all blocks together may not fit in memory,
+  # which is why they were divided.
   like = _shapes(job)
   for _, group in itertools.groupby(places, operator.attrgetter('folder')):
     group = list(group)
@@ -81,13 +88,13 @@ def _shapes(job):
       input_kind=job.config.input,
     )
   )
-  made = jax.eval_shape(job.model.init, jax.random.key(0), sample)
-  return made['params']
+  return jax.eval_shape(job.model.init, jax.random.key(0), sample)['params']
 
 
 def _pixels(job, fold):
   """The constants of `pixel_scaling`, if the fold's clips were scaled by it."""
   scale = job.pixels
+  # Computed again from the unscaled clips, as `cross_validation` did.
   if job.config.protocol.statistics == 'folds':
     streams = pixel_scaling.scalable(job.clips)
     scale = pixel_scaling.constants(streams, fold.train, job.config.input)

@@ -85,19 +85,21 @@ class TrainLoop:
     state = self._begin(done, note)
     started = time.monotonic() - self.note['seconds']
     title = block.name.replace('.', ', ')
+    names = [fold.name for fold in self.steps.splits]
     traced = min(done + 2, config.epochs)  # the first one compiles
     with (
-      curves.History(job.workdir, block, self._names(), done) as history,
-      progress.progress(job.console, title, done, config.epochs) as tell,
+      curves.History(job.workdir, block, names, done) as history,
+      progress.progress(job.console, title, done, config.epochs) as show,
     ):
       for epoch in range(done + 1, config.epochs + 1):
         with xla.profiled(job.workdir, config.profile and epoch == traced):
-          state, said = self._epoch(state, epoch, history)
-        tell(epoch, *said)
+          state, status = self._epoch(state, epoch, history)
+        show(epoch, *status)
         last = epoch == config.epochs
         if last or _every(config.evaluate_every, epoch):
           self._evaluate(state, epoch, history)
-          last = last or self._waited(epoch)
+          last = last or self._out_of_patience(epoch)
+        # All processes stop after the same epoch, or the others would wait.
         stop = multihost.any_of(job.stop.is_set())
         if not last and (stop or _every(config.checkpoint_every, epoch)):
           self._save(state, epoch, history, started)
@@ -138,7 +140,7 @@ class TrainLoop:
     return compiled.place(tree['state'])
 
   def _epoch(self, state, epoch, history):
-    """Trains one epoch; returns the state and the text of the progress bar."""
+    """Trains one epoch; returns the state and what the progress bar shows."""
     seeds = self.block.seeds
     state, total = train_epoch(self.steps, state, seeds, epoch)
     weight_SF = np.maximum(total['weight'], 1e-12)
@@ -157,11 +159,11 @@ class TrainLoop:
         )
         if not np.isfinite(loss_SF[s, f]):
           self._diverged(seed, fold.name, epoch)
-    said = (
+    text = (
       f'loss {_mean(loss_SF):.3f}, accuracy {_mean(accuracy_SF):.3f} (mean of '
       f'{loss_SF.size}, training clips)'
     )
-    return state, (said, int(total['clips'].sum()), self._by_fold(loss_SF))
+    return state, (text, int(total['clips'].sum()), self._by_fold(loss_SF))
 
   def _diverged(self, seed, name, epoch):
     """Reports once that a member has diverged; the others are unaffected."""
@@ -211,11 +213,12 @@ class TrainLoop:
           table[key][s, f] = value
     return table
 
-  def _waited(self, epoch):
+  def _out_of_patience(self, epoch):
     """Whether the patience of all members has run out."""
     config = self.job.config.train
     if not self.best:
       return False
+    # Asked of the next evaluation, which could no longer change anything.
     return bool(self.best.stopped(epoch + config.evaluate_every).all())
 
   def _save(self, state, epoch, history, started):
@@ -260,11 +263,10 @@ class TrainLoop:
       return p_MC
     self._diverged(seed, fold.name, epoch)  # in case its last step diverged
     label = self.job.clips['label'][fold.train]
+    # A clip without a prediction would drop out of the pooled scores; with
+    # these it counts as what it is, a guess.
     frequency_C = np.bincount(label, minlength=p_MC.shape[1]) / len(label)
     return np.broadcast_to(frequency_C, p_MC.shape)
-
-  def _names(self):
-    return [fold.name for fold in self.steps.splits]
 
 
 def _mean(values):

@@ -62,7 +62,7 @@ def train_step(
 
   Args:
     state: of the member.
-    fold, clips, order: see the head of this file.
+    fold, clips, order: see the docstring of this file.
     key: of this step; each clip's dropout follows from it and its index.
     model, tx: the network and its optimizer.
     input_kind: the network's input, see `normalize.standardise`.
@@ -86,11 +86,14 @@ def train_step(
     loss = sum(losses.cross_entropy(logits_BC, *target) for target in targets)
     mean = loss / jnp.maximum(total, 1e-12)
     if weight_decay:
+      # The gradients are summed over the devices, each of which adds this term.
       mean += weight_decay * losses.attenuation(params) / devices
     return mean, (logits_BC, loss)
 
   grads, (logits_BC, loss) = jax.grad(loss_fn, has_aux=True)(state.params)
   grads = _sum_over(grads, axis_name)
+  # `loss` is already divided by the weights of the whole batch, so that the
+  # sum, not the mean, over the devices is the gradient of the batch.
   params, opt_state = optimizer.apply(tx, grads, state.opt_state, state.params)
   counted_B = fold['weight'][order['index']] * order['valid'] > 0
   correct_B = (logits_BC.argmax(-1) == batch['label']) & counted_B
@@ -106,6 +109,8 @@ def _batch(fold, clips, order, key, input_kind, augmentation, mixup):
   """
 
   def taken(index_B, at_B):
+    # By the clip, not by its place in the batch: dropout is then the same on
+    # any number of devices.
     key_B = jax.vmap(lambda i: jax.random.fold_in(key, i))(index_B)
     batch = normalize.batch(
       clips,
@@ -141,7 +146,7 @@ def eval_step(
   model: nn.Module,
   input_kind: str,
 ) -> jax.Array:
-  """Returns logits (B, C) of the clips at index_B; see the head of the file."""
+  """Returns logits (B, C) of the clips at index_B; arguments as above."""
   batch = normalize.batch(
     clips, index_B, input_kind=input_kind, moments=fold.get('moments')
   )
@@ -161,6 +166,7 @@ def _mixed(batch, mate, share_B):
   """Mixes the clips of two batches; labels, words and masks are kept."""
 
   def mix(name, x):
+    # A mixture of labels is two weighted losses; of masks there is none.
     if x.dtype != jnp.float32:
       return x
     share = share_B.reshape(-1, *[1] * (x.ndim - 1))

@@ -20,7 +20,7 @@ def test_streamed_batches_are_the_resident_ones(first_load, streamed):
   resident = first_load[1]
   assert streamed.clip == resident.clip
   for epoch in (1, 2):
-    index_SB = sampler.shared(9, 4, 1, seed=3, epoch=epoch)['index']
+    index_SB = sampler.shared_order(9, 4, 1, seed=3, epoch=epoch)['index']
     both = [
       list(streaming.batches(loaded.streams, loaded.label, index_SB))
       for loaded in (resident, streamed)

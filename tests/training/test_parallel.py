@@ -99,10 +99,10 @@ def compiled(model, plan, tx, **extra):
 def order(clips, trains, own, multiple, seed, epoch):
   """An epoch's batches: of the seed, or of each fold."""
   if not own:
-    return sampler.shared(14, 8, multiple, seed=seed, epoch=epoch)
+    return sampler.shared_order(14, 8, multiple, seed=seed, epoch=epoch)
   settings = {'sampling': 'balanced', 'seed': seed, 'epoch': epoch}
   label = np.asarray(clips['label'])
-  rows = [sampler.own(label, t, 8, multiple, **settings) for t in trains]
+  rows = [sampler.fold_order(label, t, 8, multiple, **settings) for t in trains]
   return jax.tree.map(lambda *x: np.stack(x), *rows)
 
 

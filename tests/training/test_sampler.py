@@ -8,13 +8,13 @@ from mefnet_jax.training import sampler
 
 @pytest.mark.parametrize(('clips', 'size'), [(164, 64), (14, 64), (9, 4)])
 def test_an_epoch_holds_every_clip_once(clips, size):
-  order = sampler.shared(clips, size, 4, seed=1, epoch=2)
+  order = sampler.shared_order(clips, size, 4, seed=1, epoch=2)
   used = order['index'][order['valid'] == 1]
   assert sorted(used) == list(range(clips))
   assert order['index'].shape[1] <= -(-size // 4) * 4
-  again = sampler.shared(clips, size, 4, seed=1, epoch=2)
+  again = sampler.shared_order(clips, size, 4, seed=1, epoch=2)
   np.testing.assert_array_equal(order['index'], again['index'])
-  other = sampler.shared(clips, size, 4, seed=1, epoch=3)
+  other = sampler.shared_order(clips, size, 4, seed=1, epoch=3)
   assert (order['index'] != other['index']).any()
 
 
@@ -31,8 +31,8 @@ def test_a_step_has_the_same_clips_on_any_number_of_devices():
 
   train = np.arange(0, 60, 2)
   for make in (
-    lambda n: sampler.shared(14, 8, n, seed=1, epoch=2),
-    lambda n: sampler.own(
+    lambda n: sampler.shared_order(14, 8, n, seed=1, epoch=2),
+    lambda n: sampler.fold_order(
       LABEL, train, 16, n, sampling='balanced', seed=3, epoch=1
     ),
   ):
@@ -45,7 +45,7 @@ LABEL = np.repeat([0, 1, 2], [40, 15, 5])
 
 def own(train, **changes):
   given = {'sampling': 'uniform', 'seed': 3, 'epoch': 1} | changes
-  return sampler.own(LABEL, train, 16, 4, **given)
+  return sampler.fold_order(LABEL, train, 16, 4, **given)
 
 
 def used(order):
@@ -83,6 +83,8 @@ def test_other_labels_outside_the_fold_change_nothing():
   before = own(train, sampling='balanced')
   other = LABEL.copy()
   other[30:] = 2
-  after = sampler.own(other, train, 16, 4, sampling='balanced', seed=3, epoch=1)
+  after = sampler.fold_order(
+    other, train, 16, 4, sampling='balanced', seed=3, epoch=1
+  )
   for name, value in before.items():
     np.testing.assert_array_equal(value, after[name])
