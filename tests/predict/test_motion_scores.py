@@ -1,0 +1,67 @@
+"""What a model says of maps: the same as by any other way to ask it."""
+
+import numpy as np
+import pytest
+
+import mefnet_jax
+from mefnet_jax.predict import motion_scores
+from mefnet_jax.runs import errors
+
+
+@pytest.fixture(scope='module')
+def model():
+  return mefnet_jax.load('mefnet-zero')
+
+
+def stored(seed=0, count=5):
+  """Maps as the public ones are: (N, 28, 28, 3) uint8."""
+  random = np.random.default_rng(seed)
+  return random.integers(0, 256, (count, 28, 28, 3), np.uint8)
+
+
+def test_it_is_what_the_model_says_of_the_same_maps(model):
+  maps = stored()
+  found = motion_scores.score(model, maps[..., :2].astype(np.float32))
+  wanted = model.probabilities({'face': maps[:, None]})
+  np.testing.assert_allclose(found.classes, wanted, atol=1e-5)
+  each = [
+    model.probabilities({'face': maps[:, None]}, fold=fold, seed=seed)
+    for fold, seed in model.members
+  ]
+  np.testing.assert_allclose(found.spread, np.std(each, 0), atol=1e-5)
+  units = len(model.network.action_units)
+  assert all(x.shape == (5, units) for x in found.units.values())
+  assert ((found.expression > 0) & (found.expression < 1)).all()
+
+
+def test_a_map_is_scored_as_among_others(model):
+  maps = stored()[..., :2].astype(np.float32)
+  whole = motion_scores.score(model, maps)
+  for k in (0, 3):
+    alone = motion_scores.score(model, maps[k : k + 1])
+    np.testing.assert_allclose(alone.classes[0], whole.classes[k], atol=1e-6)
+
+
+def test_levels_grow_with_the_motion_and_nothing_else_does(model):
+  maps = stored(1)[..., :2].astype(np.float32) / 1e4
+  once, twice = (motion_scores.score(model, k * maps) for k in (1, 2))
+  np.testing.assert_allclose(
+    twice.units['level'], 2 * once.units['level'], rtol=1e-3, atol=1e-6
+  )
+  np.testing.assert_allclose(twice.classes, once.classes, atol=1e-3)
+
+
+def test_in_a_mirror_left_is_right(model):
+  maps = stored(2)[..., :2].astype(np.float32)
+  mirrored = maps[:, :, ::-1] * (-1, 1)
+  one, other = (
+    motion_scores.score(model, x.astype(np.float32)) for x in (maps, mirrored)
+  )
+  np.testing.assert_allclose(one.classes, other.classes, atol=1e-2)
+  np.testing.assert_allclose(one.units['side'], -other.units['side'], atol=2e-2)
+
+
+def test_a_model_of_another_input_is_refused_in_a_line(tiny_run):
+  other = mefnet_jax.load(tiny_run / 'model')
+  with pytest.raises(errors.UserError, match='not at motion maps'):
+    motion_scores.score(other, np.zeros((1, 28, 28, 2), np.float32))
