@@ -1,0 +1,229 @@
+"""What annotation formats share: the video, its times, intervals on them."""
+
+import dataclasses
+import functools
+import os
+import pathlib
+import re
+import typing
+from collections.abc import Iterable, Iterator, Sequence
+from xml.sax import saxutils
+
+import numpy as np
+
+from mefnet_jax.predict import event
+from mefnet_jax.runs import clean, errors
+
+UNSURE = 'unsure'  # what stands for the class where the model names none
+_TICK = 0.001  # seconds: annotation tools keep whole milliseconds
+_NO_XML = re.compile('[\ufffe\uffff]')
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Media:
+  """A video and when each of its frames is shown.
+
+  Attributes:
+    path: of the video, or of the folder of images.
+    times: (frames,) seconds since the first shown frame, increasing.
+  """
+
+  path: str | os.PathLike
+  times: Sequence[float] | np.ndarray
+
+  @property
+  def name(self) -> str:
+    """The name of the file, without its folder."""
+    return pathlib.Path(self.path).name
+
+  @functools.cached_property
+  def shown(self) -> np.ndarray:
+    """The times as an array."""
+    return np.asarray(self.times, np.float64)
+
+  @functools.cached_property
+  def step(self) -> float:
+    """Median seconds between frames; 1/25 for a single frame."""
+    steps = np.diff(self.shown)
+    return float(np.median(steps)) if len(steps) else 1 / 25
+
+  @property
+  def fps(self) -> float:
+    """Median frames per second."""
+    return 1 / self.step
+
+  @property
+  def duration(self) -> float:
+    """Seconds until the last frame has been shown."""
+    return float(self.shown[-1]) + self.step if len(self.shown) else 0.0
+
+  def frame_at(self, seconds: float) -> int:
+    """The number, from 1, of the frame that is shown at that time."""
+    passed = int(np.searchsorted(self.shown, seconds + _TICK, side='right'))
+    return min(max(passed, 1), max(len(self.shown), 1))
+
+  def end(self, seconds: float) -> float:
+    """Where an interval ends whose last frame is shown from `seconds` on.
+
+    That is the middle of the frame, so that neither milliseconds nor another
+    program's rounding moves the end to another frame.
+    """
+    number = self.frame_at(seconds)
+    step = self.step
+    if number < len(self.shown):
+      step = min(step, self.shown[number] - self.shown[number - 1])
+    return seconds + step / 2
+
+  def relative_to(self, folder: str | os.PathLike) -> str:
+    """The path of the video from a folder, with slashes."""
+    try:
+      found = os.path.relpath(self.path, folder)
+    except ValueError:  # another drive
+      found = self.name
+    return pathlib.PurePath(found).as_posix()
+
+
+class Annotation(typing.NamedTuple):
+  """An interval that a person or a model has marked.
+
+  Attributes:
+    onset, offset: seconds; the offset lies in the last frame.
+    apex: seconds, if it is marked.
+    label: the class; '' if it is unsure.
+    face: number of the face.
+    file: the video, as the annotation's file names it; '' if it does not.
+    annotator: who, if the file says so.
+  """
+
+  onset: float
+  offset: float
+  label: str
+  apex: float | None = None
+  face: int = 1
+  file: str = ''
+  annotator: str = ''
+
+
+def to_events(
+  annotations: Iterable[Annotation], media: Media, where: str
+) -> list[event.Event]:
+  """Puts annotations on the frames of their video.
+
+  Args:
+    annotations: of one video.
+    media: the video.
+    where: the file that they come from, for messages.
+
+  Raises:
+    errors.UserError: an annotation ends before it begins, or lies outside the
+      video; two of one face overlap; an apex lies outside its interval.
+  """
+  events = [
+    _event(one, media, where)
+    for one in sorted(annotations, key=lambda one: (one.face, one.onset))
+  ]
+  for first, second in zip(events, events[1:], strict=False):
+    if first.face == second.face and second.onset_frame <= first.offset_frame:
+      raise errors.UserError(
+        f'{where}: face {first.face}: the annotation at {second.onset:.3f} s '
+        f'begins before the one at {first.onset:.3f} s has ended: separate them'
+      )
+  return events
+
+
+def _event(one, media, where):
+  place = f'{where}: face {one.face}: the annotation at {one.onset:.3f} s'
+  if one.offset < one.onset:
+    raise errors.UserError(
+      f'{place} ends at {one.offset:.3f} s, before it begins: correct its end'
+    )
+  if one.onset < -_TICK or one.offset > media.duration + media.step:
+    raise errors.UserError(
+      f'{place} lies outside {media.name}, which lasts {media.duration:.3f} s: '
+      'is it of another video or frame rate?'
+    )
+  first, last = media.frame_at(one.onset), media.frame_at(one.offset)
+  middle = (first + last) // 2
+  if one.apex is not None:
+    middle = media.frame_at(one.apex)
+    if not first <= middle <= last:
+      raise errors.UserError(
+        f'{place} has its apex at {one.apex:.3f} s, outside: move the apex'
+      )
+  onset, apex, offset = (
+    float(media.shown[n - 1]) for n in (first, middle, last)
+  )
+  return event.Event(
+    media.name,
+    one.face,
+    onset,
+    apex,
+    offset,
+    first,
+    middle,
+    last,
+    label=one.label,
+  )
+
+
+def lanes(events: Iterable[event.Event]) -> Iterator[tuple[str, list]]:
+  """Events by face, as ('face 1', events) in order of their onsets.
+
+  A tier holds no two events at once: those that overlap an earlier one of the
+  same face come as 'face 1 +2', and so on.
+  """
+  found: dict[tuple[int, int], list[event.Event]] = {}
+  for one in sorted(events, key=lambda one: (one.face, one.onset)):
+    number = 1
+    while (one.face, number) in found:
+      if found[one.face, number][-1].offset_frame < one.onset_frame:
+        break
+      number += 1
+    found.setdefault((one.face, number), []).append(one)
+  for (face, number), some in sorted(found.items()):
+    yield f'face {face}' + (f' +{number}' if number > 1 else ''), some
+
+
+def tier_parts(name: str) -> tuple[int, str] | None:
+  """(face, what) of a tier such as 'face 1 +2 events'; None for others."""
+  match = re.fullmatch(r'face (\d{1,6})(?: \+\d+)? (.+)', name.strip())
+  return (int(match[1]), match[2]) if match else None
+
+
+def text(value: object) -> str:
+  """A label as one line that XML, TextGrid and WebVTT can hold."""
+  return _NO_XML.sub('\ufffd', clean.terminal(value))
+
+
+def class_text(one: event.Event) -> str:
+  """The class of an event, or `UNSURE`."""
+  return UNSURE if one.unsure or not one.label else text(one.label)
+
+
+def label_of(value: str) -> str:
+  """The class that `class_text` wrote; '' for `UNSURE`."""
+  return '' if value.strip() == UNSURE else value.strip()
+
+
+def confidence_text(one: event.Event) -> str:
+  """'expression .93, surprise .71': what the model says of an event."""
+  parts = []
+  if not np.isnan(one.confidence):
+    parts.append(f'expression {one.confidence:.2f}')
+  ordered = sorted(one.probabilities.items(), key=lambda item: -item[1])
+  parts += [f'{text(name)} {p:.2f}' for name, p in ordered]
+  return ', '.join(parts)
+
+
+def units_text(one: event.Event) -> str:
+  """'AU01 0.83, AU02 0.64': the action units that rather move than not."""
+  return ', '.join(
+    f'{text(name)} {unit.p:.2f}'
+    for name, unit in sorted(one.units.items())
+    if unit.p >= 0.5
+  )
+
+
+def escaped(value: str) -> str:
+  """A text in which <, > and & are no marks."""
+  return saxutils.escape(value)
