@@ -71,7 +71,7 @@ def _seconds(path, number, row, name, media):
   frame = int(row[name]) if row[name].isdecimal() else 0
   if not 1 <= frame <= len(media.shown):
     raise errors.UserError(
-      f'{path}: row {number}: {name} is {shared.text(row[name])!r}, no frame of '
-      f'{media.name}, which has {len(media.shown)}'
+      f'{path}: row {number}: {name} is {shared.text(row[name])!r}, no frame '
+      f'of {media.name}, which has {len(media.shown)}'
     )
   return float(media.shown[frame - 1])
