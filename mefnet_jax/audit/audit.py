@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from mefnet_jax.audit import checks, evidence, probes, reported
+from mefnet_jax.audit import checks, evidence, overlap, probes, reported
 from mefnet_jax.runs import clean, predictions
 
 _MOST_PROBED = 5000  # clips, because a probe compares each with all others
@@ -24,12 +24,16 @@ def find(run: evidence.Evidence, features: np.ndarray | None = None) -> dict:
   """
   leaks, kinds, missing = [], [], {}
   for kind, (check, required) in checks.KINDS.items():
-    descriptions = list(check(run))
+    said = list(check(run))
+    unfinished = [x for x in said if isinstance(x, overlap.Unfinished)]
+    descriptions = [x for x in said if x not in unfinished]
     leaks += [f'{kind}: {text}' for text in descriptions]
     if descriptions:
       kinds.append(kind)
     elif not checks.has_evidence(run, required):
       missing[kind] = required
+    if unfinished:
+      missing[kind] = str(unfinished[0])
   checked = [kind for kind in checks.KINDS if kind not in missing]
   if len(evidence.clip_rows(run)) > _MOST_PROBED:
     missing['probes'] = f'at most {_MOST_PROBED} clips'

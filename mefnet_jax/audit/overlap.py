@@ -18,6 +18,10 @@ _MOST_NAMED = 3  # names in one description; the others are counted
 _MOST_PAIRS = 2_000_000  # limits the work for thousands of copies
 
 
+class Unfinished(str):
+  """Says what a check did not look at; it is no finding."""
+
+
 def subject_on_both_sides(run: evidence.Evidence) -> Iterator[str]:
   """Yields the people of each fold who are both trained on and tested."""
   who = _subject_names(run)
@@ -98,7 +102,10 @@ def identical_clips(run: evidence.Evidence) -> Iterator[str]:
 
 
 def near_identical_clips(run: evidence.Evidence) -> Iterator[str]:
-  """Yields clips on both sides of a fold that come from one recording."""
+  """Yields clips on both sides of a fold that come from one recording.
+
+  The last description is `Unfinished` if there are too many pairs to look at.
+  """
   rows = [row for row in run.clips.values() if row.get('mark')]
   if not rows:
     return
@@ -108,7 +115,8 @@ def near_identical_clips(run: evidence.Evidence) -> Iterator[str]:
     for clip in tested:
       folds[clip].append(name)
   found = collections.defaultdict(set)
-  for learnt, tested in itertools.islice(_near(rows), _MOST_PAIRS):
+  pairs = _near(rows)
+  for learnt, tested in itertools.islice(pairs, _MOST_PAIRS):
     if digests[learnt] and digests[learnt] == digests[tested]:
       continue
     for name in folds[tested]:
@@ -117,6 +125,10 @@ def near_identical_clips(run: evidence.Evidence) -> Iterator[str]:
   for name in run.folds:
     if found[name]:
       yield f'{name}: {count_and_name(sorted(found[name]), "pair")}'
+  if next(pairs, None):
+    yield Unfinished(
+      f'only the first {_MOST_PAIRS:,} pairs of similar clips were compared'
+    )
 
 
 def count_and_name(

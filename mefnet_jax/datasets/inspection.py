@@ -87,7 +87,7 @@ def _depth(row, depths):
   """What is said of frames that have not 8 bits."""
   known = [found for found in depths if found is not None]
   try:
-    white = depth.white(known) if known else None
+    white = depth.white(known, row.white) if known else None
   except ValueError as error:
     return [(findings.LEFT_OUT, row.place.parent, str(error))]
   if white is None:

@@ -15,7 +15,7 @@ from mefnet_jax.datasets.folder import release as folder_release
 from mefnet_jax.datasets.megc_flow import release as megc_flow_release
 from mefnet_jax.datasets.smic import long_release
 from mefnet_jax.datasets.smic import release as smic_release
-from mefnet_jax.preprocess import clip_records
+from mefnet_jax.preprocess import clip_records, shared_depth
 from mefnet_jax.runs import errors, findings
 
 if typing.TYPE_CHECKING:
@@ -124,7 +124,7 @@ def read(
   images: str = 'auto',
   table: str = '',
 ) -> clip_records.Release:
-  """Reads a release; opens no image.
+  """Reads a release; opens no image, but a few of more than 8 bits.
 
   Links that lead out of the release are not followed, and told.
 
@@ -154,7 +154,7 @@ def read(
   except errors.UserError as error:
     raise errors.UserError(f'{error}{_other(name, root)}') from None
   found = accounts.closed(links.cut(found), single=DATASETS[name].maps)
-  return provenance.checked(found)
+  return provenance.checked(shared_depth.shared(found))
 
 
 def tree(name: str, subset: str = 'hs') -> str:

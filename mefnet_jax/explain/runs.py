@@ -179,6 +179,11 @@ def _compare(workdir, run, said):
   """Raises UserError if the model's predictions differ from those on disk."""
   found = _judge(run, None)
   at = _places(workdir, run.clips, said.clip)
+  if tuple(said.classes) != run.model.classes:
+    raise errors.UserError(
+      f'{workdir}: its model has the classes {", ".join(run.model.classes)}, '
+      f'its predictions.csv {", ".join(said.classes)}: copy the whole run again'
+    )
   if said.probabilities is None or not np.allclose(
     found[at], said.probabilities, atol=1e-3
   ):
@@ -200,6 +205,8 @@ def choose_clips(run: Run, wanted: str) -> np.ndarray:
     UserError: the run has no clip of that name, or never held it out.
   """
   tested = np.flatnonzero(run.held_out >= 0)
+  if wanted in run.clips.clip:  # whatever characters its name has
+    return np.array([_place(run, wanted)])
   if wanted == 'all':
     return tested
   if wanted.isdecimal() and int(wanted):

@@ -13,7 +13,7 @@ import numpy as np
 from flax import linen as nn
 
 from mefnet_jax import models, ops
-from mefnet_jax.models import inference, normalize, pixel_scaling
+from mefnet_jax.models import choices, inference, normalize, pixel_scaling
 from mefnet_jax.runs import errors, model_file
 
 _BATCH = 32  # clips that the network sees at once
@@ -90,6 +90,7 @@ class Model:
 
   def __post_init__(self):
     self._input['streams'], self.classes, self.members  # noqa: B018
+    choices.one_of('input.how', self.input_kind, normalize.CHOICES)
 
   @property
   def classes(self) -> tuple[str, ...]:

@@ -23,6 +23,8 @@ class Row:
     numbers: those integers, the frame numbers; increasing.
     database: of origin, where a release joins several; else empty.
     video: the file with the frames, numbered from 1; `frames` is empty then.
+    white: of pictures of more than 8 bits the least value that is white,
+      because other clips of the release need it; 0 if the clip decides alone.
   """
 
   clip: str
@@ -35,6 +37,7 @@ class Row:
   numbers: tuple[int, ...]
   database: str = ''
   video: pathlib.Path | None = None
+  white: float = 0.0
 
   @property
   def files(self) -> tuple[pathlib.Path, ...]:

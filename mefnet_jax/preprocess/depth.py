@@ -38,8 +38,12 @@ def measure(values: np.ndarray, white: int | None = None) -> Depth:
   return Depth(kind, float(values.min()), float(values.max()), white)
 
 
-def white(depths: 'Iterable[Depth]') -> float | None:
+def white(depths: 'Iterable[Depth]', least: float = 0) -> float | None:
   """Returns the value that is white in a clip; None for ordinary images.
+
+  Args:
+    depths: of its frames.
+    least: what other clips of the same camera need, `Row.white`.
 
   Raises:
     ValueError: the images do not say, or not all the same.
@@ -59,7 +63,7 @@ def white(depths: 'Iterable[Depth]') -> float | None:
     if high > 1:
       raise ValueError(f'values up to {high:g}: is 1 white, or 255?')
     return 1.0
-  return next(2.0**bits - 1 for bits in _BITS if high < 2**bits)
+  return max(least, next(2.0**b - 1 for b in _BITS if high < 2**b))
 
 
 def to_8_bits(values: np.ndarray, white: float | None) -> np.ndarray:

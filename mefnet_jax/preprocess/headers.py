@@ -37,6 +37,17 @@ def white(data: bytes) -> int | None:
   return int(found[3]) if found and 0 < int(found[3]) < 2**16 else None
 
 
+def may_be_deep(head: bytes) -> bool:
+  """Whether a PNG has 16 bits a value; True of a TIFF, which says it later.
+
+  Args:
+    head: the first bytes of a file.
+  """
+  if head[:8] == b'\x89PNG\r\n\x1a\n':
+    return head[24:25] == b'\x10'
+  return head[:4] in _TIFF
+
+
 def zero_is_white(data: bytes) -> bool:
   """Whether the values of a TIFF grow with darkness."""
   return data[:4] in _TIFF and _tags(data).get(_PHOTOMETRIC) == 0

@@ -106,7 +106,7 @@ def _sorted(row, colour):
 def _of_8_bits(row, good, noted):
   """The images as uint8, brought to it by one scale."""
   try:
-    white = depth.white(frame.depth for frame in good)
+    white = depth.white((frame.depth for frame in good), row.white)
   except ValueError as error:
     raise LeftOut(row, short(row.place), str(error)) from None
   if white is not None:

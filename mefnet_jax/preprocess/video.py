@@ -122,6 +122,22 @@ def positions(
   return tuple(float(x) for x in np.round(numbers[0] + in_frames, 6))
 
 
+def middle(first: int, last: int, times: 'Sequence[float | None]' = ()) -> int:
+  """Returns the frame half-way between two others.
+
+  Args:
+    first, last: frame numbers.
+    times: of the frames 1, 2, ..., in seconds; without them, or beyond them,
+      frames are taken to follow one another evenly.
+  """
+  shown = times[first - 1 : last] if first > 0 else ()
+  if len(shown) != last - first + 1 or None in shown:
+    return (first + last) // 2
+  half = (shown[0] + shown[-1]) / 2
+  late = [abs(moment - half) for moment in shown]
+  return first + min(range(len(late)), key=late.__getitem__)
+
+
 @functools.lru_cache(maxsize=4096)
 def _scan(path, state):
   """The scan of a file in a state; that of a long video is kept on disk."""

@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from mefnet_jax.audit import audit, checks, evidence
+from mefnet_jax.audit import audit, checks, evidence, overlap
 from mefnet_jax.evaluation import metrics
 from mefnet_jax.runs import predictions
 from tests.fixtures import audited_runs
@@ -109,6 +109,18 @@ def _copy_nearly(folder):
     row[learnt].update(mark=f'{mark:096x}')
 
   audited_runs.change(folder / 'clips.csv', edit)
+
+
+def test_pairs_that_were_not_compared_are_told(tmp_path, monkeypatch):
+  folder = audited_runs.clean(tmp_path / 'run')
+  _copy_nearly(folder)
+  kind = 'near-identical clips on both sides'
+  whole = found(folder)
+  assert kind in whole['checked'] and kind in whole['kinds']
+  monkeypatch.setattr(overlap, '_MOST_PAIRS', 0)
+  cut = found(folder)
+  assert kind not in cut['checked'] and kind not in cut['kinds']
+  assert 'only the first 0 pairs' in cut['not_checked'][kind]
 
 
 def _fitted(thing, on):

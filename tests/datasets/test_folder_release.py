@@ -13,7 +13,7 @@ from mefnet_jax.datasets import registry
 from mefnet_jax.datasets.folder import people
 from mefnet_jax.preprocess import clips, images, video
 from mefnet_jax.runs import errors, findings
-from tests.fixtures import prepared, releases
+from tests.fixtures import prepared, releases, videos
 
 
 def write_video(path, frames, codec='mjpeg'):
@@ -260,6 +260,18 @@ def test_raw_videos_of_cas_me2_are_cut(tmp_path):
   marks = {r.clip: (r.numbers[0], r.numbers[-1]) for r in release.rows}
   assert marks == {'s15_happy1_1': (10, 20), 's19_happy1_1': (5, 14)}
   assert all(r.video is not None and not r.frames for r in release.rows)
+
+
+def test_an_apex_that_nobody_gives_is_half_way_in_time(tmp_path):
+  """Of a variable frame rate too: 13 frames in half a second, 6 in the rest."""
+  shades = videos.shades(19)
+  times = [*range(0, 520, 40), *range(600, 1080, 80)]
+  for person in 'pq':
+    (tmp_path / 'sad' / person).mkdir(parents=True)
+    path = tmp_path / 'sad' / person / 'a.mkv'
+    videos.write(path, shades, times=times)
+  rows = registry.read('folder', tmp_path).rows
+  assert [row.apex for row in rows] == [1 + times.index(480)] * 2
 
 
 def test_a_folder_needs_a_release(tmp_path, monkeypatch):

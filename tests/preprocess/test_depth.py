@@ -130,3 +130,30 @@ def test_a_clip_of_12_bits_is_prepared_as_one_of_8(rendered, tmp_path):
     for name, made in (('8', frames), ('12', deep))
   ]
   assert (faces[0] == faces[1]).all()
+
+
+def test_a_dim_clip_has_the_white_of_its_neighbours(tmp_path):
+  """Of one camera: a quarter of the light is a quarter of the grey."""
+  full = np.rint(RAMP.astype(float) / 252 * 4095).astype(np.uint16)
+  for person, share in (('p', 1), ('q', 4), ('r', 8)):
+    clip(tmp_path / 'sad' / person / 'a', [full // share] * 3)
+  release = registry.read('folder', tmp_path)
+  wanted = np.rint(RAMP.astype(float) / 252 * 255)
+  for row, share in zip(release.rows, (1, 4, 8), strict=True):
+    (frame, *_), _ = reading.read(row, [])
+    assert np.abs(frame - wanted / share).max() < 2
+  told = [f for f in release.findings if '4095 is white' in f.what]
+  assert [f.clip for f in told] == ['sad/q/a', 'sad/r/a']
+
+
+def test_clips_of_another_camera_keep_their_white(tmp_path):
+  """12 bits beside 16 would become 16 times as dark; 8 bits have no white."""
+  full = np.rint(RAMP.astype(float) / 252 * 4095).astype(np.uint16)
+  clip(tmp_path / 'sad' / 'p' / 'a', [full] * 2)
+  clip(tmp_path / 'sad' / 'q' / 'a', [full * 16] * 2)
+  clip(tmp_path / 'sad' / 'r' / 'a', [RAMP] * 2)
+  release = registry.read('folder', tmp_path)
+  assert {row.white for row in release.rows} == {0}
+  wanted = np.rint(RAMP.astype(float) / 252 * 255)
+  (frame, *_), _ = reading.read(release.rows[0], [])
+  assert np.abs(frame - wanted).max() < 2

@@ -89,6 +89,28 @@ def test_a_turned_video_is_turned_back(canvas, wanted, tmp_path, degrees):
   assert f'turned by {degrees} degrees' in note
 
 
+def test_turning_back_is_exact(canvas, tmp_path):
+  """Without loss each turn gives the very frames: no crop is off by one."""
+  lossless = {'crf': '0', 'bf': '0'}
+  for turn in (90, 180, 270):
+    stored = [np.rot90(image, -turn // 90) for image in canvas[:4]]
+    path = videos.write(
+      tmp_path / f'{turn}.mp4',
+      stored,
+      turn=(turn,),
+      form='yuv444p',
+      options=lossless,
+    )
+    plain = videos.write(
+      tmp_path / f'{turn}_plain.mp4',
+      canvas[:4],
+      form='yuv444p',
+      options=lossless,
+    )
+    for one, other in zip(video.frames(path), video.frames(plain), strict=True):
+      np.testing.assert_array_equal(one.image, other.image)
+
+
 def test_a_variable_frame_rate_keeps_its_pace(canvas, wanted, tmp_path):
   chosen = [*range(12), *range(13, 31, 2), 31]
   path = videos.write(
@@ -140,6 +162,22 @@ def test_a_thumbnail_is_not_the_video(canvas, wanted, tmp_path):
   assert far(faces(path=path), wanted) < NEAR
   (note,) = video.scan(path).notes
   assert '2 videos in one file: that of 640 x 480' in note
+
+
+@pytest.mark.parametrize(
+  ('first', 'last', 'times', 'wanted'),
+  [
+    (1, 5, (), 3),
+    (3, 8, (), 5),
+    (1, 5, (0.0, 0.1, 0.2, 0.3, 0.4), 3),
+    (1, 5, (0.0, 0.1, 0.2, 0.3, 1.0), 4),
+    (2, 5, (0.0, 0.8, 0.9, 1.0, 1.2), 4),
+    (1, 5, (0.0, None, 0.2, 0.3, 1.0), 3),
+    (4, 9, (0.0, 0.1, 0.2), 6),
+  ],
+)
+def test_the_middle_is_one_of_time(first, last, times, wanted):
+  assert video.middle(first, last, times) == wanted
 
 
 @pytest.mark.parametrize(

@@ -129,6 +129,7 @@ class _Frames:
   aside: tuple[str, ...] = ()
   notes: tuple[str, ...] = ()
   why: str = ''
+  times: tuple[float | None, ...] = ()
 
 
 def _frames(place):
@@ -144,7 +145,7 @@ def _frames(place):
   except (OSError, ValueError) as error:
     return _Frames(why=getattr(error, 'strerror', None) or str(error))
   numbers = tuple(range(1, len(scan.times) + 1))
-  return _Frames(numbers, notes=tuple(scan.notes))
+  return _Frames(numbers, notes=tuple(scan.notes), times=scan.times)
 
 
 def _no_frames(place):
@@ -181,7 +182,7 @@ def _row(entry, subject, classes, root, found, shift, listed):
     listed.append(findings.Finding(findings.REPAIRED, clip, shown, what))
   if found.why:
     return _leave_out(listed, clip, shown, found.why)
-  first, apex, last = _marks(entry, found.numbers, shift)
+  first, apex, last = _marks(entry, found, shift)
   kept = [i for i, n in enumerate(found.numbers) if first <= n <= last]
   if not kept:
     what = f'none of its {len(found.numbers)} frames lies in {first}..{last}'
@@ -203,7 +204,7 @@ def _row(entry, subject, classes, root, found, shift, listed):
   )
 
 
-def _marks(entry, numbers, shift):
+def _marks(entry, found, shift):
   """Onset, apex and offset, with the clip's ends and middle for missing.
 
   An apex of 0 after an onset, and an offset of 0, are missing ones.
@@ -215,10 +216,11 @@ def _marks(entry, numbers, shift):
     onset, apex = None, apex or None
   if onset and apex == 0:
     apex = None
-  up = int(shift and numbers[0] == 1)
-  first = numbers[0] if onset is None else onset + up
-  last = offset + up if offset else numbers[-1]
-  return first, (first + last) // 2 if apex is None else apex + up, last
+  up = int(shift and found.numbers[0] == 1)
+  first = found.numbers[0] if onset is None else onset + up
+  last = offset + up if offset else found.numbers[-1]
+  middle = video.middle(first, last, found.times)
+  return first, middle if apex is None else apex + up, last
 
 
 def _leave_out(listed, clip, file, what):
