@@ -1,5 +1,7 @@
 """Confidence intervals of scores, their spread over seeds, and baselines."""
 
+from collections.abc import Callable, Mapping
+
 import numpy as np
 import numpy.typing as npt
 
@@ -46,15 +48,48 @@ def bootstrap(
       for s in range(len(names))
     ]
   )
-  # Drawing how often each subject occurs, instead of clips, turns all draws
-  # into one matrix product of confusion matrices.
-  times_DS = np.random.default_rng(seed).multinomial(
-    len(names), np.full(len(names), 1 / len(names)), size=draws
+  return over_subjects(
+    {'counts_CC': counts_SCC}, metrics.from_confusion, draws=draws, seed=seed
   )
-  counts_DCC = np.tensordot(times_DS, counts_SCC, axes=1)
+
+
+def over_subjects(
+  parts: Mapping[str, np.ndarray],
+  score: Callable[..., dict[str, np.ndarray]],
+  *,
+  draws: int = 2000,
+  seed: int = 0,
+) -> dict[str, list[float] | None]:
+  """Returns 95 % intervals of scores of sums over subjects.
+
+  Whole subjects are drawn with replacement (percentile bootstrap).
+
+  Args:
+    parts: counts (S, ...) by name, which add up over the S subjects.
+    score: takes sums (D, ...) of them by the same names and gives scores (D,).
+    draws: D, bootstrap samples.
+    seed: of the samples.
+
+  Returns:
+    [low, high] for each score; None for every one if there are fewer than two
+    subjects, and for one that is nan.
+  """
+  subjects = len(next(iter(parts.values())))
+  if subjects < 2:
+    return dict.fromkeys(score(**{name: x.sum(0) for name, x in parts.items()}))
+  # Drawing how often each subject occurs, instead of clips, turns all draws
+  # into one matrix product.
+  times_DS = np.random.default_rng(seed).multinomial(
+    subjects, np.full(subjects, 1 / subjects), size=draws
+  )
+  drawn = score(
+    **{name: np.tensordot(times_DS, x, axes=1) for name, x in parts.items()}
+  )
   return {
-    key: np.percentile(drawn_D, (2.5, 97.5)).tolist()
-    for key, drawn_D in metrics.from_confusion(counts_DCC).items()
+    key: None
+    if np.isnan(drawn_D).all()
+    else np.percentile(drawn_D, (2.5, 97.5)).tolist()
+    for key, drawn_D in drawn.items()
   }
 
 

@@ -1,0 +1,219 @@
+"""Scores of spotting and of spotting, then recognising (MEGC 2020 to 2025).
+
+A truth is spotted by an event of the same video where their intersection over
+union is at least .5. Each truth is matched at most once and each event at most
+once. Of all such matchings the one with most pairs is taken, and of those the
+one with the largest sum of overlaps (scipy's linear_sum_assignment), so that
+the order of the rows does not matter.
+
+Counts are pooled over all videos, with those that have no truth (their events
+are all false) and those that have no event (their truths are all missed).
+Shape suffixes: S subjects, C classes. Confusion matrices have one more row and
+column, for events without a class and with a class that no truth has.
+"""
+
+import collections
+import dataclasses
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy import optimize
+
+from mefnet_jax.evaluation import intervals, metrics
+
+LEAST_OVERLAP = 0.5
+KINDS = ('micro', 'macro')
+# Tables of counts: each kind alone, their sum, and kinds ignored.
+COUNTED = (*KINDS, 'both', 'kind ignored')
+
+
+class Interval(NamedTuple):
+  """A truth or an event.
+
+  Attributes:
+    subject, video: names, equal in both tables.
+    onset, offset: frames, the offset being the last one, or seconds.
+    kind: 'micro', 'macro', or '' if it is not known.
+    label: the class; '' if there is none.
+  """
+
+  subject: str
+  video: str
+  onset: float
+  offset: float
+  kind: str = ''
+  label: str = ''
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Counts:
+  """What is counted of each subject.
+
+  Attributes:
+    subjects: (S,) names.
+    classes: (C,) names, of the truths.
+    spotted: (S, 4, 3) matched pairs, truths and events, by `COUNTED`.
+    confusion: (S, C + 1, C + 1) of the pairs, kinds ignored.
+    kinds_known: whether every truth and every event has a kind.
+  """
+
+  subjects: tuple[str, ...]
+  classes: tuple[str, ...]
+  spotted: np.ndarray
+  confusion: np.ndarray
+  kinds_known: bool
+
+
+def overlap(first: Interval, second: Interval, *, frames: bool) -> float:
+  """Intersection over union; of frames both ends belong to an interval."""
+  more = 1 if frames else 0
+  inner = min(first.offset, second.offset) - max(first.onset, second.onset)
+  outer = max(first.offset, second.offset) - min(first.onset, second.onset)
+  if inner + more <= 0:
+    return 0.0
+  return (inner + more) / (outer + more)
+
+
+def match(
+  truths: Sequence[Interval], events: Sequence[Interval], *, frames: bool
+) -> list[tuple[int, int]]:
+  """Pairs (truth, event), by index, within one video.
+
+  Args:
+    truths, events: of one video.
+    frames: whether they count frames, not seconds.
+  """
+  shape = (len(truths), len(events))
+  overlap_TE = np.array(
+    [[overlap(a, b, frames=frames) for b in events] for a in truths]
+  ).reshape(shape)
+  # 1e-9: .5 of seconds that are no binary fractions.
+  allowed_TE = overlap_TE >= LEAST_OVERLAP - 1e-9
+  # A pair more outweighs any sum of overlaps.
+  worth_TE = np.where(allowed_TE, min(shape) + 1 + overlap_TE, 0)
+  rows, columns = optimize.linear_sum_assignment(worth_TE, maximize=True)
+  pairs = zip(rows.tolist(), columns.tolist(), strict=True)
+  return [(i, j) for i, j in pairs if allowed_TE[i, j]]
+
+
+def count(
+  truths: Sequence[Interval],
+  events: Sequence[Interval],
+  *,
+  frames: bool,
+  classes: Sequence[str] = (),
+) -> Counts:
+  """Matches all videos and counts by subject.
+
+  Args:
+    truths, events: of all videos.
+    frames: whether they count frames, not seconds.
+    classes: that are recognised; by default all labels of the truths.
+  """
+  classes = tuple(classes or sorted({t.label for t in truths} - {''}))
+  subjects = tuple(sorted({one.subject for one in (*truths, *events)}))
+  spotted = np.zeros((len(subjects), len(COUNTED), 3), int)
+  confusion = np.zeros((len(subjects), len(classes) + 1, len(classes) + 1), int)
+  videos: dict[tuple[str, str], tuple[list, list]] = collections.defaultdict(
+    lambda: ([], [])
+  )
+  for side, some in enumerate((truths, events)):
+    for one in some:
+      videos[one.subject, one.video][side].append(one)
+  for (subject, _), (own, said) in videos.items():
+    s = subjects.index(subject)
+    for k, kind in enumerate(KINDS):
+      some = [[x for x in side if x.kind == kind] for side in (own, said)]
+      pairs = match(*some, frames=frames)
+      spotted[s, k] += (len(pairs), *map(len, some))
+    pairs = match(own, said, frames=frames)
+    spotted[s, 3] += (len(pairs), len(own), len(said))
+    for i, j in pairs:
+      a, b = (_index(classes, x.label) for x in (own[i], said[j]))
+      if a < len(classes):
+        confusion[s, a, b] += 1
+  spotted[:, 2] = spotted[:, 0] + spotted[:, 1]
+  known = all(one.kind in KINDS for one in (*truths, *events))
+  return Counts(subjects, classes, spotted, confusion, known)
+
+
+def _index(classes, label):
+  return classes.index(label) if label in classes else len(classes)
+
+
+def scores(counted: Counts, *, draws: int = 2000, seed: int = 0) -> dict:
+  """Scores with 95 % intervals, bootstrapped over subjects.
+
+  Args:
+    counted: of `count`.
+    draws: bootstrap samples.
+    seed: of the samples.
+
+  Returns:
+    spotting: for each of `COUNTED` truths, events, tp, fp, fn, precision,
+    recall and f1 (of the kinds only if they are known). recognition, of the
+    spotted: uar, uf1 and f1, which is the harmonic mean of macro precision and
+    macro recall, as the MEGC has it. strs: f1 of spotting, kind ignored, times
+    f1 of recognition. intervals: [low, high] of each, None for fewer than two
+    subjects.
+  """
+  parts = {'spotted': counted.spotted, 'confusion': counted.confusion}
+  found = _scores(**{name: part.sum(0) for name, part in parts.items()})
+  bounds = intervals.over_subjects(parts, _scores, draws=draws, seed=seed)
+  pairs, truths, events = counted.spotted.sum(0).T.tolist()
+  spotting: dict[str, Any] = {}
+  for k, name in enumerate(COUNTED):
+    if not counted.kinds_known and name != COUNTED[3]:
+      continue
+    tp, fn, fp = pairs[k], truths[k] - pairs[k], events[k] - pairs[k]
+    spotting[name] = {'truths': truths[k], 'events': events[k]}
+    spotting[name] |= {'tp': tp, 'fp': fp, 'fn': fn}
+    for score in ('precision', 'recall', 'f1'):
+      spotting[name][score] = float(found[f'{name} {score}'])
+  kept = [key for key in found if key.partition(' ')[0] not in (*KINDS, 'both')]
+  kept = list(found) if counted.kinds_known else kept
+  recognised = counted.confusion.sum(0)
+  return {
+    'subjects': len(counted.subjects),
+    'spotting': spotting,
+    'recognition': {
+      'classes': list(counted.classes),
+      'spotted': int(recognised.sum()),
+      'confusion': recognised[:-1].tolist(),
+      **{key: _plain(found[key]) for key in ('uar', 'uf1', 'f1')},
+    },
+    'strs': _plain(found['strs']),
+    'intervals': {key: bounds[key] for key in kept},
+  }
+
+
+def _scores(
+  spotted: np.ndarray, confusion: np.ndarray
+) -> dict[str, np.ndarray]:
+  """Scores of counts (..., 4, 3) and (..., C + 1, C + 1), each (...)."""
+  found = {}
+  for k, name in enumerate(COUNTED):
+    tp, truths, events = np.moveaxis(spotted[..., k, :].astype(float), -1, 0)
+    found[f'{name} precision'] = _share(tp, events)
+    found[f'{name} recall'] = _share(tp, truths)
+    found[f'{name} f1'] = _share(2 * tp, truths + events)
+  if confusion.shape[-1] == 1:  # the truths have no classes
+    nothing = np.full(spotted.shape[:-2], np.nan)
+    return found | dict.fromkeys(('uar', 'uf1', 'f1', 'strs'), nothing)
+  table = metrics.per_class(confusion)
+  precision, recall, f1 = (
+    table[key][..., :-1].mean(-1) for key in ('precision', 'recall', 'f1')
+  )
+  harmonic = _share(2 * precision * recall, precision + recall)
+  strs = found[f'{COUNTED[3]} f1'] * harmonic
+  return found | {'uar': recall, 'uf1': f1, 'f1': harmonic, 'strs': strs}
+
+
+def _share(part, whole):
+  return np.divide(part, whole, out=np.zeros_like(whole), where=whole > 0)
+
+
+def _plain(x):
+  return None if math.isnan(x) else float(x)

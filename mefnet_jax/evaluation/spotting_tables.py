@@ -1,0 +1,284 @@
+"""Reads truths and events of spotting from anybody's CSV files.
+
+Columns go by the names that people use (`NAMES`), in any case; the first of a
+list that is there is taken. Names of people and videos are compared as
+`runs.names` does, videos without their folder and suffix.
+"""
+
+import dataclasses
+import math
+import pathlib
+from collections.abc import Sequence
+
+from mefnet_jax.evaluation import spotting
+from mefnet_jax.runs import clean, csv_table, errors, names
+
+NAMES = {
+  'video': (
+    'video',
+    'vid',
+    'file',
+    'filename',
+    'file name',
+    'video name',
+    'video_name',
+    'media file name',
+    'clip',
+  ),
+  'subject': ('subject', 'sub', 'participant', 'person', 'subject id'),
+  'onset frame': (
+    'onset_frame',
+    'onset frame',
+    'onsetframe',
+    'start_frame',
+    'start frame',
+    'pred_onset',
+    'gt_onset',
+  ),
+  'offset frame': (
+    'offset_frame',
+    'offset frame',
+    'offsetframe',
+    'end_frame',
+    'end frame',
+    'pred_offset',
+    'gt_offset',
+  ),
+  'onset': ('onset', 'start', 'begin', 'start (s)', 'onset_s', 'start_time'),
+  'offset': ('offset', 'end', 'stop', 'stop (s)', 'offset_s', 'end_time'),
+  'label': (
+    'label',
+    'class',
+    'emotion',
+    'estimated emotion',
+    'emotion_type',
+    'expression',
+    'behavior',
+  ),
+  'kind': ('kind', 'type', 'expression type', 'micro/macro'),
+  'fps': ('fps',),
+}
+UNITS = ('auto', 'frames', 'seconds')
+_UNSURE = {'', 'unsure'}
+_MOST = 1e9
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Table:
+  """What a file holds, before its unit is chosen.
+
+  Attributes:
+    path: of the file.
+    rows: (number, row) with the keys of `NAMES` that the file has.
+    columns: the name that the file gives each key.
+    units: 'frames', 'seconds' or both.
+  """
+
+  path: pathlib.Path
+  rows: list[tuple[int, dict[str, str]]]
+  columns: dict[str, str]
+  units: tuple[str, ...]
+
+
+def read(path: pathlib.Path, unit: str = 'auto') -> Table:
+  """Reads a table of truths or of events.
+
+  Args:
+    path: of the file.
+    unit: of columns called onset and offset; 'auto' takes frames if all their
+      numbers are whole.
+
+  Raises:
+    errors.UserError: as `csv_table.read`; or there is no column for the video,
+      the onset or the offset.
+  """
+  path = pathlib.Path(path)
+  head, rows = csv_table.read(path, delimiters=',;\t', plain=True)
+  columns = {}
+  for key, known in NAMES.items():
+    found = [name for name in known if name in head]
+    if found:
+      columns[key] = found[0]
+  framed = {'onset frame', 'offset frame'} <= columns.keys()
+  plain = {'onset', 'offset'} <= columns.keys()
+  if not (framed or plain) or 'video' not in columns:
+    lacking = 'onset' if 'video' in columns else 'video'
+    if lacking == 'onset' and columns.keys() & {'onset', 'onset frame'}:
+      lacking = 'offset'
+    raise errors.UserError(
+      f'{path}: no column for the {lacking}: call it '
+      f'{" or ".join(NAMES[lacking][:4])}'
+    )
+  made = [
+    (number, {key: row[name] for key, name in columns.items()})
+    for number, row in rows
+  ]
+  if framed:
+    units = ('frames', 'seconds') if plain else ('frames',)
+    if unit == 'seconds' and not plain:
+      raise errors.UserError(
+        f'{path}: its {columns["onset frame"]} is in frames'
+      )
+  else:
+    if unit == 'auto':
+      unit = 'frames' if all(map(_whole, _cells(made))) else 'seconds'
+    units = (unit,)
+    if unit == 'frames':
+      for _, row in made:
+        row |= {f'{key} frame': row.pop(key) for key in ('onset', 'offset')}
+      for key in ('onset', 'offset'):
+        columns[f'{key} frame'] = columns.pop(key)
+  return Table(path, made, columns, units)
+
+
+def _cells(rows):
+  return [row[key] for _, row in rows for key in ('onset', 'offset')]
+
+
+def _whole(text):
+  return names.label_key(text).isdecimal()
+
+
+def intervals(
+  truths: Table, events: Table, *, fps: float | None = None
+) -> tuple[list[spotting.Interval], list[spotting.Interval], bool]:
+  """The truths, the events, and whether both are in frames.
+
+  Frames are taken where both tables have them, else seconds, else frames from
+  seconds by the frame rate. Without a column of kinds these follow from the
+  duration, if the frame rate or seconds are known. If only one table names
+  subjects, the other's videos tell them; if none does, each video is one.
+
+  Args:
+    truths, events: of `read`.
+    fps: frames per second, for rows whose table has no column fps.
+
+  Raises:
+    errors.UserError: the units differ and the frame rate is unknown; a cell is
+      no number, an interval ends before it begins, or a kind is unknown; a
+      video without its subject is of several.
+  """
+  shared = [
+    unit
+    for unit in ('frames', 'seconds')
+    if unit in truths.units and unit in events.units
+  ]
+  unit = shared[0] if shared else 'frames'
+  made = [
+    [
+      (number, _interval(table, number, row, unit, fps))
+      for number, row in table.rows
+    ]
+    for table in (truths, events)
+  ]
+  return *_with_subjects(truths, events, *made), unit == 'frames'
+
+
+def _interval(table, number, row, unit, fps):
+  place = f'{table.path}: row {number}'
+  rate = fps
+  if row.get('fps'):
+    rate = _number(place, 'fps', row['fps'])
+  if rate is not None and not 0 < rate < 1e5:
+    raise errors.UserError(f'{place}: {rate:g} frames per second: above 0')
+  ends = {}
+  for name in table.units:
+    keys = ('onset', 'offset')
+    keys = [f'{key} frame' for key in keys] if name == 'frames' else keys
+    ends[name] = [_number(place, table.columns[key], row[key]) for key in keys]
+  if 'frames' in ends and not all(x.is_integer() for x in ends['frames']):
+    raise errors.UserError(f'{place}: a frame is a whole number')
+  if 'frames' not in ends and unit == 'frames':
+    if rate is None:
+      raise errors.UserError(
+        f'{table.path} is in seconds and the other table in frames: say --fps'
+      )
+    ends['frames'] = [round(x * rate) for x in ends['seconds']]
+  onset, offset = ends[unit]
+  if offset < onset:
+    raise errors.UserError(
+      f'{place}: it ends at {offset:g}, before it begins at {onset:g}'
+    )
+  seconds = None
+  if 'seconds' in ends:
+    seconds = ends['seconds'][1] - ends['seconds'][0]
+  elif rate is not None:
+    seconds = (offset - onset) / rate
+  label = names.label_key(row.get('label', ''))
+  return spotting.Interval(
+    names.person_key(row.get('subject', '')),
+    video_key(row['video']),
+    onset,
+    offset,
+    _kind(place, row.get('kind', ''), seconds),
+    '' if label in _UNSURE else label,
+  )
+
+
+def video_key(text: str) -> str:
+  """The name of a video without folder and suffix, in one spelling."""
+  name = pathlib.PurePosixPath(text.replace('\\', '/')).name
+  stem, dot, suffix = name.rpartition('.')
+  is_suffix = dot and 2 <= len(suffix) <= 5 and suffix.isalnum()
+  is_suffix = is_suffix and not suffix.isdecimal()
+  return names.key(stem if is_suffix and stem else name)
+
+
+def _number(place, column, text):
+  try:
+    value = float(text)
+    if math.isfinite(value) and 0 <= value < _MOST:
+      return value
+  except ValueError:
+    pass
+  raise errors.UserError(
+    f'{place}: {column} is {clean.terminal(text)!r}, not a number of at least 0'
+  )
+
+
+def _kind(place, text, seconds):
+  """micro or macro, by its name or else by its duration; '' if unknown."""
+  plain = names.key(text)
+  if plain in ('me', 'mes') or plain.startswith('micro'):
+    return 'micro'
+  if plain in ('mae', 'maes') or plain.startswith('macro'):
+    return 'macro'
+  if plain:
+    raise errors.UserError(
+      f'{place}: {clean.terminal(text)!r} is neither micro (me) nor macro (mae)'
+    )
+  if seconds is None:
+    return ''
+  return 'micro' if seconds <= 0.5 + 1e-6 else 'macro'
+
+
+def _with_subjects(truths, events, own, said):
+  """Both lists, each interval with a subject."""
+  people: dict[str, set[str]] = {}
+  for _, one in (*own, *said):
+    if one.subject:
+      people.setdefault(one.video, set()).add(one.subject)
+
+  def named(table, some):
+    for number, one in some:
+      known = people.get(one.video, {one.video})
+      if one.subject:
+        yield one
+      elif len(known) == 1:
+        yield one._replace(subject=next(iter(known)))
+      else:
+        raise errors.UserError(
+          f'{table.path}: row {number}: video {clean.terminal(one.video)} is '
+          f'of {len(known)} subjects: add a column subject'
+        )
+
+  return list(named(truths, own)), list(named(events, said))
+
+
+def described(table: Table, keys: Sequence[str] = tuple(NAMES)) -> str:
+  """'video: vid, onset frame: pred_onset': the columns that were taken."""
+  return ', '.join(
+    f'{key}: {clean.terminal(table.columns[key])}'
+    for key in keys
+    if key in table.columns
+  )
