@@ -22,7 +22,7 @@ ARROWS = {
   'report': 'evaluation audit runs',
   'audit': 'evaluation preprocess runs',
   'explain': 'predict saliency datasets evaluation models ops preprocess runs',
-  'predict': 'models ops runs',
+  'predict': 'models ops evaluation runs',
   'datasets': 'preprocess synthetic runs',
   'models': 'ops runs',
   'evaluation': 'runs',

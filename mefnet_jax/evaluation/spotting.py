@@ -125,9 +125,9 @@ def count(
   for (subject, _), (own, said) in videos.items():
     s = subjects.index(subject)
     for k, kind in enumerate(KINDS):
-      some = [[x for x in side if x.kind == kind] for side in (own, said)]
-      pairs = match(*some, frames=frames)
-      spotted[s, k] += (len(pairs), *map(len, some))
+      alike = [[x for x in side if x.kind == kind] for side in (own, said)]
+      pairs = match(alike[0], alike[1], frames=frames)
+      spotted[s, k] += (len(pairs), *map(len, alike))
     pairs = match(own, said, frames=frames)
     spotted[s, 3] += (len(pairs), len(own), len(said))
     for i, j in pairs:

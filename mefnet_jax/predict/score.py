@@ -53,7 +53,7 @@ def to_text(found: dict) -> str:
     found: of `spotting.scores`, with its unit.
   """
   lines = [f'{"":14}{"truths":>7}{"events":>7}{"TP":>5}{"FP":>6}{"FN":>6}']
-  lines[0] += f'  {"precision":20}{"recall":20}{"F1":20}'
+  lines[0] += f'  {"precision":22}{"recall":22}{"F1"}'
   for name, x in found['spotting'].items():
     numbers = f'{x["truths"]:7}{x["events"]:7}{x["tp"]:5}{x["fp"]:6}{x["fn"]:6}'
     shown = (
@@ -92,9 +92,9 @@ def to_text(found: dict) -> str:
 
 def _score(value, bounds):
   if value is None:
-    return f'{"-":20}'
+    return f'{"-":22}'
   low_high = '' if bounds is None else f' [{bounds[0]:.3f}, {bounds[1]:.3f}]'
-  return f'{f"{value:.3f}{low_high}":20}'
+  return f'{f"{value:.3f}{low_high}":22}'
 
 
 def _parsed() -> argparse.Namespace:
@@ -105,14 +105,13 @@ def _parsed() -> argparse.Namespace:
   )
   parser.add_argument('--truth', type=pathlib.Path, required=True)
   parser.add_argument('--events', type=pathlib.Path, required=True)
-  for name in ('truth', 'events'):
-    parser.add_argument(
-      f'--{name}-unit',
-      f'--{name}_unit',
-      choices=spotting_tables.UNITS,
-      default='auto',
-      help=f'of onset and offset in {name}; auto: frames if all are whole',
-    )
+  units = {
+    'choices': spotting_tables.UNITS,
+    'default': 'auto',
+    'help': 'of onset and offset; auto: frames if all are whole',
+  }
+  parser.add_argument('--truth-unit', '--truth_unit', **units)
+  parser.add_argument('--events-unit', '--events_unit', **units)
   parser.add_argument('--fps', type=float, help='frames per second')
   parser.add_argument('--draws', type=cli.count, default=2000)
   parser.add_argument('--out', type=pathlib.Path, help='write them as JSON')
