@@ -9,6 +9,7 @@ from mefnet_jax.evaluation import results
 from mefnet_jax.runs import fonts
 
 _BLUE, _ORANGE, _GREY = '#0b62a4', '#b3400a', '#5b6570'
+_LETTERS = 36  # of class names that fit side by side below a confusion matrix
 _STYLE = {
   'font.size': 10,
   'axes.spines.top': False,
@@ -134,6 +135,10 @@ def _confusion(figure, summary):
     )
   names, ticks = summary['classes'], range(len(counts_CC))
   axes.set(xticks=ticks, yticks=ticks, xticklabels=names, yticklabels=names)
+  if max(map(len, names)) * len(names) > _LETTERS:
+    axes.tick_params(axis='x', rotation=30)
+    for tick in axes.get_xticklabels():
+      tick.set(ha='right', rotation_mode='anchor')
   axes.set(xlabel='predicted', ylabel='true', title='Confusion matrix, clips')
   axes.spines[:].set_visible(False)
 
@@ -145,7 +150,7 @@ def _subjects(figure, summary):
   clips = np.array([person['clips'] for person in people])
   accuracy = [person['accuracy'] for person in people]
   area = 400 * clips / clips.max()
-  axes.scatter(range(len(people)), accuracy, s=area, color=_BLUE)
+  axes.scatter(range(len(people)), accuracy, s=area, color=_BLUE, clip_on=False)
   for y, style, name in (
     (summary['metrics']['accuracy'], '-', 'all clips'),
     (summary['baseline']['majority_accuracy'], '--', 'majority class'),
@@ -165,7 +170,8 @@ def _calibration(figure, summary):
   clips = np.array([x['clips'] for x in bins])
   x, y = ([row[key] for row in bins] for key in ('confidence', 'accuracy'))
   axes.plot((0, 1), (0, 1), color=_GREY, ls='--', lw=1, zorder=0)
-  axes.scatter(x, y, s=400 * clips / clips.max(), color=_BLUE)
+  area = 400 * clips / clips.max()
+  axes.scatter(x, y, s=area, color=_BLUE, clip_on=False)
   axes.set(xlim=(0, 1.05), ylim=(-0.05, 1.05))
   axes.set(xlabel='confidence', ylabel='accuracy')
   ece = summary['calibration']['ece']

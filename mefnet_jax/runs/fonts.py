@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import logging
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,7 +12,7 @@ _FIRST = 'DejaVu Sans'  # matplotlib's own
 # They draw a box for everything, or are made for formulas.
 _NO_TEXT = ('Last Resort', 'STIX', 'cm', 'DejaVu Math')
 NOTE = (
-  'characters that no installed font has are written as \\u6d88; a font such '
+  'Characters that no installed font has are written as \\u6d88; a font such '
   'as Noto Sans CJK shows them'
 )
 
@@ -29,6 +30,8 @@ def legible(content: Any) -> Iterator[tuple[Any, str]]:
   """
   import matplotlib  # slow to import
 
+  # Of a font with one weight it says on stderr that it has no other.
+  logging.getLogger('matplotlib.font_manager').setLevel(logging.ERROR)
   characters = {c for c in ''.join(_texts(content)) if c.isprintable()}
   families, lacking = _choose(frozenset(characters))
   # A class called '$x$' is no formula.

@@ -7,14 +7,17 @@ lies everywhere.
 """
 
 import pathlib
+import shutil
 import tempfile
 import unicodedata
 
+import cv2
 import hypothesis
+import numpy as np
 from hypothesis import strategies
 
-from mefnet_jax.datasets import registry
-from mefnet_jax.preprocess import media
+from mefnet_jax.datasets import check, registry
+from mefnet_jax.preprocess import media, reading
 from mefnet_jax.runs import errors, files, findings, names
 from tests.fixtures import accounted, releases
 
@@ -296,3 +299,117 @@ def test_image_trees_of_cas_me2(changed, space, others, litter):
     assert {row.clip for row in release.rows} | lost == asked
     assert len(release.rows) + len(lost) == len(asked)
     assert not list(accounted.uncovered(root, release))
+
+
+LONG = strategies.sampled_from(
+  [('s03', 's3_ne_22'), ('s03', 's3_po_01'), ('s04', 's4_sur_01')]
+)
+
+
+@MOST
+@hypothesis.given(
+  strategies.dictionaries(LONG, CONTENT, min_size=0, max_size=3),
+  strategies.sampled_from(('', '\u202f', '\u3000', ' ')),
+  strategies.sets(NAMES, max_size=2),
+  LITTER,
+)
+def test_long_recordings_of_smic(changed, space, others, litter):
+  """Each expression of the workbook is read or lost, whatever lies there."""
+  with tempfile.TemporaryDirectory() as folder:
+    root = releases.smic_long(pathlib.Path(folder) / 'release')
+    tree = root / 'SMIC-E_raw image' / 'HS_long' / 'SMIC-HS-E'
+    for (subject, clip), content in changed.items():
+      shutil.rmtree(tree / subject / clip)
+      place(tree / subject / f'{clip}{space}', content)
+    for name in others:
+      place(tree / 's03' / f'x{name}', ('pictures', '.png', '{}', ()))
+    drop(tree, litter)
+    release = read('smic', root, subset='hs_long')
+    if release is None:
+      return
+    lost = findings.lost(release.findings)
+    asked = {'s03_ne_22', 's03_po_01', 's03_po_01_2', 's04_sur_01'}
+    assert {row.clip for row in release.rows} | lost == asked
+    assert len(release.rows) + len(lost) == len(asked)
+    assert not list(accounted.uncovered(tree, release))
+
+
+SHORT = tuple(row for row in releases.CODED if row[4] <= 41)
+
+
+@MOST
+@hypothesis.given(
+  strategies.dictionaries(
+    strategies.sampled_from(SHORT), CONTENT, min_size=0, max_size=3
+  ),
+  strategies.sets(NAMES, max_size=2),
+  LITTER,
+)
+def test_long_videos_of_cas_me2(changed, others, litter):
+  with tempfile.TemporaryDirectory() as folder:
+    root = pathlib.Path(folder) / 'CAS(ME)^2'
+    releases.workbook(root / 'CAS(ME)^2code_final.xlsx', SHORT)
+    for coded in SHORT:
+      subject = releases.SUBJECTS[coded[0] - 1]
+      number = f'{releases.VIDEOS[coded[1].split("_")[0]]:04d}'
+      place_of = releases.cas_long(root, subject, number, frames=45)
+      if coded in changed:
+        shutil.rmtree(place_of)
+        place(place_of, changed[coded])
+    for name in others:
+      place(
+        root / 'rawpic' / 's15' / f'x{name}', ('pictures', '.png', '{}', ())
+      )
+    drop(root / 'rawpic', litter)
+    release = read('cas_me2', root, expressions='both')
+    if release is None:
+      return
+    lost = findings.lost(release.findings)
+    asked = {
+      f's{releases.SUBJECTS[c[0] - 1]}_{c[1]}'
+      for c in SHORT
+      if c[6] != 'others'
+    }
+    assert {row.clip for row in release.rows} | lost == asked
+    assert len(release.rows) + len(lost) == len(asked)
+    assert not list(accounted.uncovered(root / 'rawpic', release))
+
+
+RAMP = np.tile(np.linspace(0, 1, 32), (8, 1))
+DEPTHS = strategies.sampled_from((8, 10, 12, 14, 16, 'mixed', 'negative'))
+
+
+@MOST
+@hypothesis.given(strategies.lists(DEPTHS, min_size=1, max_size=6))
+def test_bit_depths(depths):
+  """A clip is as bright as the white of its camera says, or it is lost."""
+  with tempfile.TemporaryDirectory() as folder:
+    root = pathlib.Path(folder)
+    for i, bits in enumerate(depths):
+      clip = root / 'sad' / f'p{i}' / 'a'
+      clip.mkdir(parents=True)
+      for number, image in enumerate(_images(bits)):
+        assert cv2.imwrite(str(clip / f'{number}.tiff'), image)
+    release = check._inspected(registry.read('folder', root))
+    lost = findings.lost(release.findings)
+    assert len(release.rows) + len(lost) == len(depths)
+    assert lost == {
+      f'sad/p{i}/a' for i, x in enumerate(depths) if isinstance(x, str)
+    }
+    deepest = {x for x in depths if not isinstance(x, str) and x > 8}
+    for row in release.rows:
+      bits = depths[int(row.subject[1:])]
+      white = max(x for x in {*deepest, bits} if x <= bits + 2 and x >= bits)
+      white = 8 if bits == 8 else white
+      (frame, *_), _ = reading.read(row, [])
+      wanted = RAMP * 255 * (2**bits - 1) / (2**white - 1)
+      assert np.abs(frame - wanted).max() < 2
+
+
+def _images(bits):
+  if bits == 'negative':
+    return [np.full((8, 32), -3, np.int16)] * 2
+  if bits == 'mixed':
+    return [np.full((8, 32), 3, kind) for kind in (np.uint8, np.uint16)]
+  kind = np.uint8 if bits == 8 else np.uint16
+  return [np.rint(RAMP * (2**bits - 1)).astype(kind)] * 2
