@@ -15,14 +15,15 @@ from tests import house
 # Room: the rooms that it may import. `commands` are the __main__ files, which
 # stand above all rooms, as main.py does.
 ARROWS = {
-  'commands': 'protocol audit datasets explain models report runs training',
+  'commands': 'protocol audit datasets explain models predict report runs '
+  'training',
   'main': 'protocol datasets runs training',
   'protocol': 'training audit report evaluation datasets models runs',
   'training': 'predict datasets models evaluation ops synthetic runs',
   'report': 'evaluation audit runs',
   'audit': 'evaluation preprocess runs',
   'explain': 'predict saliency datasets evaluation models ops preprocess runs',
-  'predict': 'models ops evaluation runs',
+  'predict': 'models ops preprocess evaluation runs',
   'datasets': 'preprocess synthetic runs',
   'models': 'ops runs',
   'evaluation': 'runs',

@@ -84,7 +84,7 @@ def prepare(row: clip_records.Row, how: 'Options | maps.Options') -> Prepared:
     if isinstance(how, maps.Options):
       streams = _maps(row)
     else:
-      streams = _streams(row, align(row, how, noted), how)
+      streams = crop_streams(align(row, how, noted), how)
   except errors.UserError:
     raise
   except reading.LeftOut as reason:
@@ -124,7 +124,7 @@ def _maps(row):
     raise reading.LeftOut(row, file, f'unreadable: {why}') from None
 
 
-def _streams(row, aligned, how):
+def crop_streams(aligned: Aligned, how: Options) -> dict[str, np.ndarray]:
   """All streams of a clip, (T, S, S, C) uint8."""
   to_length = interpolate.operator(
     how.interpolation, aligned.numbers, how.frames

@@ -74,23 +74,31 @@ def library(path: str | os.PathLike) -> typing.Any:
 
 
 class Budget:
-  """The time that one reading of a file may take, without its user's own."""
+  """The time that one reading of a file may take, without its user's own.
 
-  def __init__(self):
+  Attributes:
+    seconds, packets: at most; by default those of a clip of a data set.
+  """
+
+  def __init__(
+    self, seconds: float | None = None, packets: float | None = None
+  ):
+    self.seconds = MOST_SECONDS if seconds is None else seconds
+    self.packets = MOST_PACKETS if packets is None else packets
     self.spent, self.calls = 0.0, 0
 
   def call(self, function: 'Callable', *args: object) -> object:
     """Calls a function of PyAV.
 
     Raises:
-      ValueError: beyond `MOST_SECONDS` or `MOST_PACKETS`.
+      ValueError: beyond `seconds` or `packets`.
       What the function raises.
     """
-    if self.spent > MOST_SECONDS:
-      raise ValueError(f'decoding it takes more than {MOST_SECONDS} s')
+    if self.spent > self.seconds:
+      raise ValueError(f'decoding it takes more than {self.seconds} s')
     self.calls += 1
-    if self.calls > 2 * MOST_PACKETS:  # each is demuxed and decoded
-      raise ValueError(f'more than {MOST_PACKETS} packets')
+    if self.calls > 2 * self.packets:  # each is demuxed and decoded
+      raise ValueError(f'more than {self.packets} packets')
     began = time.monotonic()
     try:
       return function(*args)

@@ -74,15 +74,24 @@ class Decoder:
     self._begin = None
     self._check(stream.width, stream.height)
 
-  def shown(self) -> 'Iterator[av.VideoFrame]':
+  def shown(
+    self,
+    budget: containers.Budget | None = None,
+    most: float | None = None,
+  ) -> 'Iterator[av.VideoFrame]':
     """Yields what a player shows, in the order of presentation.
+
+    Args:
+      budget: of decoding; by default that of a clip of a data set.
+      most: frames; by default `MOST_FRAMES`.
 
     Raises:
       ValueError: too many frames, too large ones, or as `containers.Budget`.
     """
     import av
 
-    budget, number = containers.Budget(), 0
+    budget, number = budget or containers.Budget(), 0
+    most = MOST_FRAMES if most is None else most
     for packet in self._from_first_key(budget):
       try:
         decoded = budget.call(packet.decode)
@@ -94,8 +103,8 @@ class Decoder:
           self.hidden += 1
           continue
         number += 1
-        if number > MOST_FRAMES:
-          raise ValueError(f'more than {MOST_FRAMES} frames')
+        if number > most:
+          raise ValueError(f'more than {most} frames')
         self._check(frame.width, frame.height)
         self.damaged += frame.is_corrupt
         yield frame

@@ -26,6 +26,7 @@ PACK = 'buffalo_l'
 _ATTEMPTS = ((0.0, 1.0), (0.0, 2.0), (0.3, 1.0), (0.3, 2.0))
 # Small images are enlarged at once, large ones never: that would take seconds.
 _SMALL, _LARGE = 240, 1200
+_SEARCHED = 800  # pixels of the longer side; dlib finds faces from 80 on
 # dlib's points are whole pixels; on an enlarged crop they are quarters.
 _ENLARGED = 4.0
 _POINTS = 'shape_predictor_68_face_landmarks.dat'
@@ -70,6 +71,34 @@ def find(image: np.ndarray, detector: str = 'dlib') -> Landmarks | None:
   return None
 
 
+def find_all(image: np.ndarray, detector: str = 'dlib') -> list[Landmarks]:
+  """Finds all faces in a grey image (H, W) uint8, the largest first.
+
+  A large image is searched at `_SEARCHED` pixels a side; the points are found
+  at its full size. Other detectors than dlib give the largest face alone.
+
+  Raises:
+    errors.UserError: as `find`.
+  """
+  if detector != 'dlib':
+    found = find(image, detector)
+    return [] if found is None else [found]
+  detect, points_in = _dlib()
+  longer = max(image.shape)
+  scale = min(2.0, _SMALL / min(image.shape)) if longer < _SMALL else 1.0
+  scale = _SEARCHED / longer if longer > _SEARCHED else scale
+  searched = image
+  if scale != 1:
+    searched = cv2.resize(
+      image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA
+    )
+  found = sorted(detect(searched, 0), key=lambda box: -box.area())
+  return [
+    Landmarks(points_in(image, *_corners(box, scale)), faces=len(found))
+    for box in found
+  ]
+
+
 @functools.cache
 def finder(
   detector: str,
@@ -82,7 +111,10 @@ def finder(
     errors.UserError: as `find`.
   """
   name, pack = _name_and_pack(detector)
-  return _dlib() if name == 'dlib' else insight.finder(pack)
+  if name != 'dlib':
+    return insight.finder(pack)
+  _dlib()
+  return _largest
 
 
 def weights(detector: str) -> str:
@@ -128,27 +160,40 @@ def _padded(image, border, enlarged):
   return padded, np.column_stack([np.eye(2) * enlarged, shift])
 
 
+def _largest(image):
+  """(points, number of faces) by dlib; see `finder`."""
+  detect, points_in = _dlib()
+  found = detect(image, 0)
+  if not found:
+    return None, 0
+  box = max(found, key=lambda box: box.area())
+  return points_in(image, *_corners(box, 1)), len(found)
+
+
+def _corners(box, scale):
+  """Left, top, right, bottom of dlib's box, in an image `scale` times finer."""
+  sides = (box.left(), box.top(), box.right(), box.bottom())
+  return tuple(side / scale for side in sides)
+
+
+@functools.cache
 def _dlib():
+  """dlib's detector, and a function from an image and a box to points."""
   try:
     import dlib
   except ImportError as error:
     raise errors.UserError(
       f'dlib cannot be imported ({error}): pip install dlib-bin'
     ) from None
-  detect = dlib.get_frontal_face_detector()
   predict = dlib.shape_predictor(str(_weights()))
 
-  def points_of(image):
-    found = detect(image, 0)
-    if not found:
-      return None, 0
-    face = max(found, key=lambda box: box.area())
-    crop, box, matrix = _enlarged_face(image, face)
+  def points_in(image, *corners):
+    crop, box, matrix = _enlarged_face(image, *corners)
     shape = predict(crop, dlib.rectangle(*box))
     points = np.array([(p.x, p.y) for p in shape.parts()], np.float64)
-    return (points - matrix[:, 2]) / matrix[0, 0], len(found)
+    return (points - matrix[:, 2]) / matrix[0, 0]
 
-  return points_of
+  return dlib.get_frontal_face_detector(), points_in
 
 
 def _weights():
@@ -163,15 +208,14 @@ def _weights():
   )
 
 
-def _enlarged_face(image, face):
+def _enlarged_face(image, left, top, right, bottom):
   """The face with a margin at 4 times its size, its box there, and how."""
-  size = max(face.width(), face.height())
+  size = max(right - left, bottom - top) + 1
   scale = min(_ENLARGED, max(1.0, 1024 / size))
   margin = 0.2 * size
-  left, top = face.left() - margin, face.top() - margin
   # OpenCV's matrix for centres of pixels: x' = scale (x - left + .5) - .5
   centre = (scale - 1) / 2
-  shift = [centre - scale * left, centre - scale * top]
+  shift = [centre - scale * (left - margin), centre - scale * (top - margin)]
   matrix = np.column_stack([np.eye(2) * scale, shift])
   side = round((size + 2 * margin) * scale)
   crop = cv2.warpAffine(
@@ -181,6 +225,6 @@ def _enlarged_face(image, face):
     flags=cv2.INTER_LINEAR,
     borderMode=cv2.BORDER_REPLICATE,
   )
-  corners = [[face.left(), face.top()], [face.right(), face.bottom()]]
+  corners = [[left, top], [right, bottom]]
   box = np.rint(np.array(corners) * scale + shift).astype(int).ravel()
   return crop, box.tolist(), matrix

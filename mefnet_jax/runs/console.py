@@ -4,6 +4,7 @@ import runpy
 import sys
 
 COMMANDS = {
+  'predict': 'Finds expressions in videos: who, when, which, how sure.',
   'train': 'Trains and evaluates a config: all folds, then the report.',
   'models': 'Describes the network of a config.',
   'audit': 'Looks for leaks in a finished run.',

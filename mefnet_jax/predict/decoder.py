@@ -1,0 +1,195 @@
+"""Decodes one source in a process of its own; `frames` starts and reads it.
+
+It writes records to stdout. A file of a stranger may crash a decoder, or make
+it fetch all memory: here it takes nothing else with it. Imports no jax.
+"""
+
+import array
+import contextlib
+import json
+import os
+import pathlib
+import re
+import struct
+import sys
+import threading
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from mefnet_jax.preprocess import containers, decoding, images, media
+from mefnet_jax.runs import errors
+
+# kind, number, time, height, width, bytes of the payload that follows
+HEADER = struct.Struct('<cqdiiI')
+INFO, FRAME, DAMAGED, END, ERROR = b'i', b'f', b'd', b'e', b'x'
+MEMORY = 4 * 2**30  # bytes of address space; a frame of 8K has 2^25 pixels
+_FPS = 25.0  # where neither the file nor the user says one
+
+Send = Callable[..., None]
+
+
+def run(path: str, fps: float | None, send: Send) -> None:
+  """Sends INFO, a FRAME or DAMAGED for each frame, and END; or ERROR.
+
+  Args:
+    path: a video, or a folder of images.
+    fps: frames a second, whatever the file says; None as it says.
+    send: takes kind, number, time and payload.
+  """
+  try:
+    if os.path.isdir(path):
+      _folder(pathlib.Path(path), fps, send)
+    else:
+      _video(path, fps, send)
+  except errors.UserError as error:
+    send(ERROR, text={'error': str(error).removeprefix(f'{path}: ')})
+  except (OSError, ValueError) as error:
+    why = getattr(error, 'strerror', None) or str(error)
+    send(ERROR, text={'error': why})
+  except MemoryError:
+    send(ERROR, text={'error': f'it needs more than {MEMORY >> 30} GiB'})
+
+
+def _video(path, fps, send):
+  """The frames of a video at their times, as a player shows them."""
+  unbounded = containers.Budget(float('inf'), float('inf'))
+  with decoding.opened(path) as decoder:
+    stream = decoder.stream
+    rate = float(fps or stream.average_rate or _FPS)
+    seconds = (
+      float(stream.duration * stream.time_base) if stream.duration else 0
+    )
+    seconds = seconds or (decoder.container.duration or 0) / 1e6
+    guess = stream.frames or round(seconds * float(stream.average_rate or 0))
+    send(INFO, text={'frames': guess, 'fps': rate})
+    times, start = array.array('d'), None
+    untimed = 0
+    for number, frame in enumerate(
+      decoder.shown(unbounded, float('inf')), start=1
+    ):
+      start = frame.time if start is None else start
+      untimed += frame.time is None
+      time = _time(number, frame.time, start, rate, fps, times)
+      times.append(time)
+      if number == 1:
+        decoder.size(frame)  # notes what changes it
+      image = decoder.image(frame, 'gray')
+      if image is None:
+        send(DAMAGED, number, time)
+      else:
+        send(FRAME, number, time, image=image)
+    if not times:
+      raise ValueError('a video without frames')
+    notes = list(decoder.notes(() if fps else times))
+    if untimed and not fps:
+      notes.append(f'{untimed} frames without times: {rate:g} a second')
+    send(END, text={'notes': notes})
+
+
+def _time(number, shown, start, rate, fps, times):
+  """Seconds of a frame; they increase, whatever the file says."""
+  if fps or shown is None or start is None:
+    time = (number - 1) / rate
+  else:
+    time = float(shown - start)
+  return max(time, times[-1] + 1e-4) if times else max(time, 0.0)
+
+
+def _folder(folder, fps, send):
+  """The images of a folder in the order of the numbers in their names."""
+  if not fps:
+    raise ValueError('a folder of images has no clock: give --fps')
+  named = sorted(
+    (
+      entry
+      for entry in os.scandir(folder)
+      if pathlib.PurePath(entry.name).suffix.lower() in media.PICTURES
+      and not media.is_litter(entry.name)
+    ),
+    key=lambda entry: _natural(entry.name),
+  )
+  if not named:
+    raise ValueError('a folder without images')
+  send(INFO, text={'frames': len(named), 'fps': fps})
+  damaged = 0
+  for number, entry in enumerate(named, start=1):
+    time = (number - 1) / fps
+    try:
+      send(FRAME, number, time, image=images.read_grey(entry.path))
+    except (OSError, ValueError) as error:
+      if isinstance(error, BrokenPipeError):
+        raise
+      damaged += 1
+      send(DAMAGED, number, time)
+  if damaged == len(named):
+    raise ValueError('none of its images can be read')
+  send(END, text={'notes': [f'{damaged} images are damaged'] * (damaged > 0)})
+
+
+def _natural(name):
+  """'img9' before 'img10'."""
+  parts = re.split(r'(\d+)', name.casefold())
+  return [(int(p), '') if p.isdecimal() else (-1, p) for p in parts if p]
+
+
+@contextlib.contextmanager
+def _to_stdout() -> Iterator[Send]:
+  """Yields a function that sends records; prints of libraries go elsewhere."""
+  with os.fdopen(os.dup(1), 'wb', buffering=0) as out:
+    os.dup2(2, 1)
+
+    def send(kind, number=0, time=0.0, *, image=None, text=None):
+      payload, height, width = b'', 0, 0
+      if image is not None:
+        height, width = image.shape
+        payload = memoryview(np.ascontiguousarray(image)).cast('B')
+      elif text is not None:
+        payload = json.dumps(text).encode()
+      head = HEADER.pack(kind, number, time, height, width, len(payload))
+      _write(out, head)
+      _write(out, payload)
+
+    yield send
+
+
+def _write(out, data):
+  view = memoryview(data)
+  while view:
+    view = view[out.write(view) :]
+
+
+def _bound_memory():
+  try:
+    import resource
+  except ImportError:  # Windows
+    return
+  _, hard = resource.getrlimit(resource.RLIMIT_AS)
+  low = MEMORY if hard == resource.RLIM_INFINITY else min(MEMORY, hard)
+  resource.setrlimit(resource.RLIMIT_AS, (low, hard))
+  resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def _end_with_parent():
+  """Ends this process when its stdin, which the parent holds, is closed."""
+
+  def wait():
+    with contextlib.suppress(OSError):
+      while os.read(0, 1):
+        pass
+    os._exit(1)
+
+  threading.Thread(target=wait, daemon=True).start()
+
+
+def main() -> None:
+  """Sends what the arguments, PATH [FPS], name.
+
+  A parent that is gone is no error.
+  """
+  path, *rest = sys.argv[1:]
+  _end_with_parent()
+  _bound_memory()
+  with contextlib.suppress(BrokenPipeError), _to_stdout() as send:
+    run(path, float(rest[0]) if rest else None, send)
+  os._exit(0)  # the thread above still waits

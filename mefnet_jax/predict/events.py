@@ -1,0 +1,219 @@
+"""Expressions in one face's crops, as they come: candidates, then events.
+
+A window of a third of a second slides over the crops. Where the model finds an
+expression in its motion, or one that is going back, and where this is most
+likely, a candidate is followed from its onset to its offset (`course`). What
+the model says of the motion of its middle half decides whether it is an event.
+All of it works on the even clock of `resample`, so in seconds.
+"""
+
+import dataclasses
+from collections.abc import Iterator
+
+import numpy as np
+
+from mefnet_jax.predict import course, expressions, resample, thresholds
+from mefnet_jax.preprocess import motion_map
+
+_APART = 0.2  # seconds between two candidates
+_SLACK = 4  # cells that are kept beyond the longest expression
+
+
+class Spotter:
+  """Finds the expressions of one face, as long as its crops follow evenly.
+
+  Args:
+    scorer: of windows and of expressions.
+    limits: by which candidates are chosen.
+    at_once: windows that are scored together.
+  """
+
+  def __init__(
+    self,
+    scorer: expressions.Scorer,
+    limits: thresholds.Thresholds = thresholds.CHOSEN,
+    at_once: int = 16,
+  ):
+    self._scorer, self._limits, self._at_once = scorer, limits, at_once
+    self.window = round(limits.window * resample.RATE)
+    self._longest = round(limits.longest * resample.RATE)
+    self._cells: list[expressions.Cell] = []
+    self._first = 0  # the cell of self._cells[0]
+    self._maps: list[np.ndarray] = []  # not scored yet, the latest ones
+    self._tried = 0  # cells before this one hold no new candidate
+    self._waiting: list[expressions.Found] = []
+
+  def push(
+    self, number: int, cell: expressions.Cell
+  ) -> tuple[list[expressions.Moment], list[expressions.Found]]:
+    """Takes the next cell.
+
+    Args:
+      number: of the cell; one that does not follow begins anew.
+      cell: what is seen there.
+
+    Returns:
+      Windows that have been scored, and expressions that are over.
+    """
+    moments: list[expressions.Moment] = []
+    found: list[expressions.Found] = []
+    if self._cells and number != self._first + len(self._cells):
+      moments, found = self.finish()
+    if not self._cells:
+      self._first = self._tried = number
+    self._cells.append(cell)
+    if len(self._cells) > self.window:
+      before = self._cells[-1 - self.window].crop
+      self._maps.append(motion_map.between(before, cell.crop))
+    if len(self._maps) >= self._at_once:
+      moments += self._score()
+      found += self._find(final=False)
+    return moments, found
+
+  def finish(self) -> tuple[list[expressions.Moment], list[expressions.Found]]:
+    """Ends what has been begun, as `push`; a next crop begins anew."""
+    moments = self._score() if self._maps else []
+    found = self._find(final=True)
+    self._cells, self._maps = [], []
+    return moments, found
+
+  def _score(self):
+    """Asks the scorer about the latest windows."""
+    said = self._scorer.moments(np.stack(self._maps))
+    cells = self._cells[-len(self._maps) :]
+    start = self._first + len(self._cells) - len(self._maps)
+    made = []
+    for i, cell in enumerate(cells):
+      cell.motion = course.strength(self._maps[i])
+      forth, back = float(said.expression[i]), float(said.returning[i])
+      cell.score, cell.returns = max(forth, back), back > forth
+      if cell.motion < self._limits.amplitude:
+        cell.score = 0.0
+      time = (start + i - self.window / 2) * resample.CELL
+      units = {name: x[i] for name, x in said.units.items()}
+      made.append(expressions.Moment(time, forth, back, cell.motion, units))
+    self._maps = []
+    return made
+
+  def _find(self, *, final):
+    """Follows candidates whose end has been seen; gives events in order."""
+    apart = round(_APART * resample.RATE)
+    last = self._first + len(self._cells) - (0 if final else apart)
+    while self._tried < last:
+      found = self._try(self._tried - self._first, apart, final)
+      if found is None:
+        break
+      self._waiting += found
+      self._tried += 1
+    self._forget()
+    return list(self._release(final))
+
+  def _try(self, at, apart, final):
+    """The expression of a cell in a list; [] if none, None if not yet over."""
+    here = self._cells[at]
+    if here.score < self._limits.candidate:
+      return []
+    around = self._cells[max(0, at - apart) : at + apart + 1]
+    if here.score * here.motion < max(c.score * c.motion for c in around):
+      return []
+    crops = [cell.crop for cell in self._cells]
+    if not here.returns:
+      found = self._follow(crops, at)
+      if found and not found.is_whole and not final:
+        return None
+    else:
+      flipped = len(crops) - 1 - (at - self.window)
+      found = self._follow(crops[::-1], flipped)
+      found = found and _flipped(found, len(crops) - 1)
+    return [self._event(found, here.score)] if found else []
+
+  def _follow(self, crops, peak):
+    if not 0 <= peak < len(crops):
+      return None
+    return course.follow(
+      crops,
+      peak,
+      self.window,
+      begins=self._limits.begins,
+      ends=self._limits.ends,
+      longest=self._longest,
+    )
+
+  def _event(self, found, score):
+    onset, apex, offset = (
+      (self._first + cell) * resample.CELL
+      for cell in (found.onset, found.apex, found.offset)
+    )
+    cells = self._cells[int(found.onset) : int(found.offset) + 2]
+    places = np.stack([cell.place for cell in cells])
+    return expressions.Found(
+      onset,
+      apex,
+      offset,
+      self._scorer.answer(self._expression(found.middle, cells)),
+      found.motion,
+      found.along,
+      float(np.ptp(places, axis=0).max()),
+      score,
+    )
+
+  def _expression(self, middle, cells):
+    squares, points = np.zeros((0, 128, 128)), np.zeros((68, 2))
+    if self._scorer.needs_squares:
+      squares, points = np.stack([c.square for c in cells]), cells[0].points
+    return expressions.Expression(middle, squares, points)
+
+  def _forget(self):
+    """Drops crops that no candidate can need."""
+    keep = self._longest + self.window + _SLACK
+    spare = min(len(self._cells), self._tried - self._first) - keep
+    if spare > 0:
+      del self._cells[:spare]
+      self._first += spare
+
+  def _release(self, final) -> Iterator[expressions.Found]:
+    """Of expressions that overlap the likeliest, once no other can follow."""
+    now = (self._first + len(self._cells)) * resample.CELL
+    if not final:
+      now = self._tried * resample.CELL
+    self._waiting = [f for f in self._waiting if self.is_event(f)]
+    self._waiting.sort(key=lambda f: f.onset)
+    while self._waiting:
+      group = [self._waiting[0]]
+      for other in self._waiting[1:]:
+        if other.onset < max(f.offset for f in group):
+          group.append(other)
+      ends = max(f.offset for f in group)
+      if not final and now < ends + self._limits.window:
+        return
+      yield from sorted(_best(group), key=lambda f: f.onset)
+      self._waiting = [f for f in self._waiting if f not in group]
+
+  def is_event(self, found: expressions.Found) -> bool:
+    """Whether an expression is one by the thresholds."""
+    limits = self._limits
+    return (
+      found.answer.confidence >= limits.confidence
+      and found.motion >= limits.amplitude
+      and limits.shortest <= found.offset - found.onset <= limits.longest
+      and found.turning <= limits.turning
+    )
+
+
+def _best(group):
+  """Those that overlap none that is likelier."""
+  kept: list[expressions.Found] = []
+  for one in sorted(group, key=lambda f: -f.answer.confidence * f.score):
+    if all(one.offset <= f.onset or one.onset >= f.offset for f in kept):
+      kept.append(one)
+  return kept
+
+
+def _flipped(found, last):
+  """A course that was followed backwards, in forward cells."""
+  return dataclasses.replace(
+    found,
+    onset=last - found.offset,
+    apex=last - found.apex,
+    offset=last - found.onset,
+  )

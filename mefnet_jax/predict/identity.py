@@ -1,0 +1,68 @@
+"""Whether two pictures show one face, by dlib's network for recognition.
+
+A description of a face is biometric data. It lives in memory as long as a video
+is being watched; nothing writes it to a file.
+"""
+
+import functools
+import importlib.util
+import pathlib
+
+import cv2
+import numpy as np
+
+from mefnet_jax.runs import errors
+
+CHIP = 150  # pixels a side of what the network sees
+# Distances of descriptions. dlib's own threshold for one person is .6.
+SAME, SURE = 0.6, 0.45
+_FILE = 'dlib_face_recognition_resnet_model_v1.dat'
+# Where eyes and mouth lie in a chip, as shares of its side; dlib's margin.
+_EYES_APART, _EYE_LINE = 0.42, 0.36
+
+
+def chip(image: np.ndarray, points: np.ndarray) -> np.ndarray:
+  """Cuts out the upright face, (CHIP, CHIP) uint8.
+
+  Args:
+    image: (H, W) grey.
+    points: (68, 2) landmarks in it.
+  """
+  left, right = points[36:42].mean(0), points[42:48].mean(0)
+  apart = max(float(np.linalg.norm(right - left)), 1e-6)
+  cosine, sine = (right - left) / apart
+  step = apart / (_EYES_APART * CHIP)
+  turn = step * np.array([[cosine, -sine], [sine, cosine]])
+  place = np.array([0.5, _EYE_LINE]) * CHIP
+  shift = (left + right) / 2 - turn @ place
+  return cv2.warpAffine(
+    image,
+    np.column_stack([turn, shift]),
+    (CHIP, CHIP),
+    flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+    borderMode=cv2.BORDER_REPLICATE,
+  )
+
+
+def describe(chip: np.ndarray) -> np.ndarray:
+  """128 numbers of a face that are near those of the same one (Euclidean).
+
+  Raises:
+    errors.UserError: the network's weights are not installed.
+  """
+  colour = np.repeat(chip[..., None], 3, axis=-1)
+  return np.array(_network().compute_face_descriptor(colour))
+
+
+@functools.cache
+def _network():
+  import dlib
+
+  spec = importlib.util.find_spec('face_recognition_models')
+  if spec and spec.submodule_search_locations:
+    folder = pathlib.Path(next(iter(spec.submodule_search_locations)))
+    if (folder / 'models' / _FILE).is_file():
+      return dlib.face_recognition_model_v1(str(folder / 'models' / _FILE))
+  raise errors.UserError(
+    f'{_FILE} is not installed: pip install face-recognition-models==0.3.0'
+  )

@@ -1,0 +1,55 @@
+"""How far a video has been watched: a bar on a terminal, lines in a log."""
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+
+import rich.console
+import rich.progress
+
+from mefnet_jax.predict import frames
+from mefnet_jax.runs import clean
+
+_EVERY = 60.0  # seconds between two lines of a log
+
+
+@contextlib.contextmanager
+def bar(source: frames.Source) -> Iterator[Callable[[frames.Frame], None]]:
+  """Yields a function that is told of each frame.
+
+  It shows frames a second and the time that is left, on stderr.
+  """
+  console = rich.console.Console(stderr=True)
+  shown = rich.progress.Progress(
+    rich.progress.TextColumn('{task.description}', markup=False),
+    rich.progress.BarColumn(),
+    rich.progress.MofNCompleteColumn(),
+    rich.progress.TextColumn('{task.fields[rate]}'),
+    rich.progress.TimeRemainingColumn(),
+    console=console,
+    disable=not console.is_terminal,
+    transient=True,
+  )
+  name = clean.terminal(source.name)
+  task = shown.add_task(name, total=source.expected or None, rate='')
+  began = told = time.monotonic()
+
+  def update(frame: frames.Frame) -> None:
+    nonlocal told
+    if frame.number % 10:
+      return
+    now = time.monotonic()
+    rate = frame.number / max(now - began, 1e-6)
+    shown.update(task, completed=frame.number, rate=f'{rate:.0f} frames/s')
+    if not console.is_terminal and now - told > _EVERY:
+      told = now
+      left = max(0, source.expected - frame.number) / rate
+      console.print(
+        f'{name}: frame {frame.number}, {rate:.0f} frames/s'
+        + (f', about {left:.0f} s left' if source.expected else ''),
+        markup=False,
+        highlight=False,
+      )
+
+  with shown:
+    yield update

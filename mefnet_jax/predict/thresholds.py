@@ -1,0 +1,44 @@
+"""What an expression must be like to be reported: all numbers in one place.
+
+Chosen on rendered people alone, by
+
+    python -m experiments.spotting --choose
+
+which prints this table; other people than those were used for the scores in
+docs/results.md.
+"""
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True)
+class Thresholds:
+  """Seconds, probabilities, and shares of the distance between the eyes.
+
+  Attributes:
+    window: seconds over which motion is looked at.
+    candidate: probability, of an expression or of its return, from which a
+      moment is looked at more closely.
+    amplitude: least motion.
+    confidence: least probability of an expression at its apex.
+    begins, ends: shares of the apex's motion at onset and offset.
+    shortest, longest: seconds from onset to offset.
+    turning: most motion of the whole head within a window.
+    sure: probability of a class below which it is called unsure.
+  """
+
+  window: float = 0.3
+  candidate: float = 0.6
+  amplitude: float = 0.008
+  confidence: float = 0.5
+  begins: float = 0.1
+  ends: float = 0.3
+  shortest: float = 0.1
+  longest: float = 4.0
+  turning: float = 0.25
+  sure: float = 0.5
+
+
+CHOSEN = Thresholds()
+# Of the classical detector beside it.
+MAIN_DIRECTION = Thresholds(candidate=0.02, amplitude=0.02, confidence=0.0)

@@ -1,0 +1,285 @@
+"""From frames to rows and events, as they become known; memory stays constant.
+
+    frames -> faces (track) -> crops on an even clock (resample)
+      -> windows and expressions (events) -> rows of frames.csv, events
+
+A row is given once the windows around its frame have been scored, an event
+about a second after its offset.
+"""
+
+import collections
+import dataclasses
+import typing
+from collections.abc import Iterator
+
+import numpy as np
+
+from mefnet_jax.predict import (
+  event,
+  events,
+  expressions,
+  frames,
+  resample,
+  thresholds,
+)
+from mefnet_jax.predict import track as tracks
+from mefnet_jax.preprocess import face_crop, registration
+
+Row = dict[str, typing.Any]
+_SINCE = 20.0  # seconds of frames whose numbers are remembered for events
+_GONE = 0.5  # seconds without a face after which its expressions are closed
+
+
+class Seen(typing.NamedTuple):
+  """What one step of `watch` gives.
+
+  Attributes:
+    rows: of frames.csv that have become known, see `event.frame_columns`.
+    events: that have become known.
+    frame: the latest; None at the end.
+    faces: in that frame.
+  """
+
+  rows: list[Row]
+  events: list[event.Event]
+  frame: frames.Frame | None
+  faces: list[tracks.Sighting]
+
+
+def watch(
+  source: frames.Source,
+  scorer: expressions.Scorer,
+  limits: thresholds.Thresholds = thresholds.CHOSEN,
+  *,
+  detector: str = 'dlib',
+  at_once: int = 16,
+) -> Iterator[Seen]:
+  """Watches a video to its end.
+
+  Args:
+    source: of frames.
+    scorer: of `scorers`.
+    limits: by which expressions are told from other motion.
+    detector: of faces.
+    at_once: windows that are scored together; fewer answer sooner.
+
+  Yields:
+    A `Seen` a frame, and a last one with all that is left. Each frame has a
+    row for each face in it, or one that says that there is none.
+
+  Raises:
+    errors.UserError: not one frame can be decoded, or no detector is there.
+  """
+  watcher = Watcher(source.name, scorer, limits, detector, at_once)
+  for frame in source:
+    yield watcher.step(frame)
+  yield watcher.finish()
+
+
+@dataclasses.dataclass
+class _Face:
+  """One face between two breaks of its track."""
+
+  clock: resample.Clock
+  squares: resample.Clock
+  spotter: events.Spotter
+  since: float
+  last: float
+  sighting: tracks.Sighting
+  moments: dict[int, expressions.Moment] = dataclasses.field(
+    default_factory=dict
+  )
+
+
+class Watcher:
+  """The state of `watch`: takes frames, and gives what has become known."""
+
+  def __init__(
+    self,
+    name: str,
+    scorer: expressions.Scorer,
+    limits: thresholds.Thresholds = thresholds.CHOSEN,
+    detector: str = 'dlib',
+    at_once: int = 16,
+  ):
+    self._name, self._scorer, self._limits = name, scorer, limits
+    self._at_once = at_once
+    self._tracker = tracks.Tracker(detector)
+    self._faces: dict[int, _Face] = {}
+    self._rows: collections.deque[Row] = collections.deque()
+    self._times: collections.deque[tuple[float, int]] = collections.deque()
+    self._events: list[event.Event] = []
+    # Windows of a frame are scored at latest so much later.
+    cells = round(limits.window * resample.RATE) / 2 + at_once + 3
+    self._delay = cells * resample.CELL
+
+  def step(self, frame: frames.Frame) -> Seen:
+    """Takes the next frame."""
+    self._times.append((frame.time, frame.number))
+    while self._times[0][0] < frame.time - _SINCE:
+      self._times.popleft()
+    found: list[tracks.Sighting] = []
+    if frame.image is not None:
+      found = self._tracker.step(frame.image, frame.time)
+    note = frame.note or ('cut' if self._tracker.cut else '')
+    self._rows += _rows(frame, found, note)
+    for sighting in found:
+      self._see(frame, sighting)
+    for number, face in list(self._faces.items()):
+      if frame.time - face.last > _GONE:
+        self._close(number)
+    return Seen(*self._known(frame.time - self._delay), frame, found)
+
+  def finish(self) -> Seen:
+    """Gives all that is left."""
+    for number in list(self._faces):
+      self._close(number)
+    return Seen(*self._known(float('inf')), None, [])
+
+  def _see(self, frame, sighting):
+    """Gives the crop of a face to its clock, and full cells to its spotter."""
+    face = self._faces.get(sighting.face)
+    if face and face.since != sighting.since:
+      self._close(sighting.face)
+      face = None
+    if face is None:
+      face = self._faces[sighting.face] = _Face(
+        resample.Clock(),
+        resample.Clock(),
+        events.Spotter(self._scorer, self._limits, self._at_once),
+        sighting.since,
+        frame.time,
+        sighting,
+      )
+    face.last, face.sighting = frame.time, sighting
+    crop = face_crop.cut(frame.image, sighting.crop)
+    squares = iter(())
+    if self._scorer.needs_squares:
+      square = registration.square(frame.image, sighting.square)
+      squares = face.squares.push(frame.time, square)
+    self._spot(face, face.clock.push(frame.time, crop), squares)
+
+  def _spot(self, face, cells, squares):
+    """Gives full cells to a face's spotter."""
+    for number, crop in cells:
+      _, square = next(squares, (0, None))
+      cell = expressions.Cell(
+        crop, _place(face.sighting), square, face.sighting.points
+      )
+      self._take(face, *face.spotter.push(number, cell))
+
+  def _close(self, number):
+    """Ends a face's run; its rows are given what its windows said."""
+    face = self._faces.pop(number)
+    self._spot(face, face.clock.finish(), iter(face.squares.finish()))
+    self._take(face, *face.spotter.finish())
+    for row in self._rows:
+      if row['face_id'] == number and row['timestamp'] >= face.since:
+        _fill(row, face, self._scorer.action_units)
+
+  def _take(self, face, moments, found):
+    for moment in moments:
+      face.moments[_key(moment.time)] = moment
+    for one in found:
+      self._events.append(self._event(face.sighting.face, one))
+
+  def _known(self, until):
+    """Rows up to a time, and all events."""
+    rows = []
+    while self._rows and self._rows[0]['timestamp'] <= until:
+      row = self._rows.popleft()
+      face = self._faces.get(row['face_id'])
+      if face and row['timestamp'] >= face.since:
+        _fill(row, face, self._scorer.action_units)
+      rows.append(row)
+    for face in self._faces.values():
+      least = _key(until - 1)
+      while face.moments and (first := next(iter(face.moments))) < least:
+        del face.moments[first]
+    given, self._events = self._events, []
+    return rows, given
+
+  def _event(self, number, found):
+    onset, apex, offset = (
+      self._frame_at(t) for t in (found.onset, found.apex, found.offset)
+    )
+    chances = found.answer.probabilities
+    label = max(chances, key=lambda name: chances[name]) if chances else ''
+    said = found.answer.units
+    return event.Event(
+      file=self._name,
+      face=number,
+      onset=found.onset,
+      apex=found.apex,
+      offset=found.offset,
+      onset_frame=onset,
+      apex_frame=apex,
+      offset_frame=offset,
+      label=label,
+      unsure=bool(chances) and chances[label] < self._limits.sure,
+      confidence=found.answer.confidence,
+      probabilities=chances,
+      spread=found.answer.spread,
+      intensity=found.motion,
+      units={
+        f'AU{unit:02d}': event.Unit(
+          *(float(said[name][i]) for name in ('p', 'level', 'side'))
+        )
+        for i, unit in enumerate(self._scorer.action_units)
+      },
+    )
+
+  def _frame_at(self, time):
+    """The number of the frame that is nearest to a time."""
+    return min(self._times, key=lambda one: abs(one[0] - time))[1]
+
+
+def _rows(frame, found, note) -> list[Row]:
+  """Rows of one frame, without what windows will say."""
+  plain = {'frame': frame.number, 'timestamp': frame.time, 'note': note}
+  if not found:
+    return [{**plain, 'face_id': 0, 'confidence': 0.0, 'success': 0}]
+  made = []
+  for one in found:
+    left, top, right, bottom = one.box
+    made.append(
+      {
+        **plain,
+        'face_id': one.face,
+        'confidence': one.fit,
+        'success': 1,
+        'x': left,
+        'y': top,
+        'width': right - left,
+        'height': bottom - top,
+      }
+    )
+  return made
+
+
+def _fill(row, face, units):
+  """Writes what the window around a frame says into its row."""
+  if 'motion' in row:
+    return
+  at = _key(row['timestamp'])
+  near = (face.moments.get(at + step) for step in (0, 1, -1))
+  moment = next((one for one in near if one), None)
+  if moment is None:
+    return
+  row['expression'] = moment.expression
+  row['returning'] = moment.returning
+  row['motion'] = moment.motion
+  for i, unit in enumerate(units):
+    row[f'AU{unit:02d}_c'] = float(moment.units['p'][i])
+    row[f'AU{unit:02d}_r'] = float(moment.units['level'][i])
+
+
+def _key(time):
+  return int(np.floor(min(time, 1e9) * resample.RATE))
+
+
+def _place(sighting):
+  """Where the head is: x and y in eye distances, and its angle."""
+  step = sighting.square[:, 0]
+  middle = sighting.square @ [registration.SIDE / 2, registration.SIDE / 2, 1]
+  return np.array([*(middle / sighting.eyes), np.arctan2(step[1], step[0])])
