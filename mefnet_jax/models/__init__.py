@@ -5,7 +5,7 @@ from typing import Any
 
 from flax import linen as nn
 
-from mefnet_jax.models import mecnn, mfcnn, motion_mlp
+from mefnet_jax.models import mecnn, mfcnn, motion_cnn, motion_mlp
 
 _ATTENTION = (
   'channel_attention',
@@ -31,6 +31,7 @@ _NETWORKS = {
   ),
   'mfcnn': (mfcnn.MFCNN, {}, ()),
   'motion_mlp': (motion_mlp.MotionMLP, {}, ()),
+  'motion_cnn': (motion_cnn.MotionCNN, {}, ('form', 'middle')),
 }
 
 
@@ -38,7 +39,7 @@ def build(name: str, *, num_classes: int, **fields: Any) -> nn.Module:
   """Builds the network of that name.
 
   Args:
-    name: base, mecnn, residual, mfcnn or motion_mlp.
+    name: base, mecnn, residual, mfcnn, motion_mlp or motion_cnn.
     num_classes: outputs of the last layer.
     **fields: of `streams.Options` and of the network.
 
