@@ -121,7 +121,21 @@ class Decoder:
     turn = _turn(frame)
     if turn in _TURNS:
       self.note(f'turned {_TURNS[turn]}, as its container says')
+    if _is_oblique(frame):
+      self.note('its container turns it by an odd angle: that is not done')
     return square if turn[0] else square[::-1]
+
+  def time(self, frame: 'av.VideoFrame', number: int) -> float | None:
+    """Returns when a frame is shown, in seconds; None where nothing says it.
+
+    AVI stores frames in the order of decoding and no times. Of a codec that
+    shows them in another order PyAV then gives times that run back and forth.
+    """
+    stream = self.stream
+    reordered = bool(stream.codec_context.has_b_frames)
+    if self.kind == 'avi' and reordered and stream.average_rate:
+      return float((number - 1) / stream.average_rate)
+    return frame.time
 
   def image(self, frame: 'av.VideoFrame', form: str) -> np.ndarray | None:
     """Returns a frame's image in the form 'gray' or 'rgb24', as it is shown.
@@ -253,10 +267,22 @@ def _turn(frame):
 
   The matrix says where a pixel goes: x' = a x + c y, y' = b x + d y.
   """
-  matrix = frame.side_data.get('DISPLAYMATRIX')
-  if matrix is None:
-    return False, False, False
-  a, b, _, c, d = (int(v) for v in np.frombuffer(matrix, np.int32)[:5])
+  a, b, c, d = _matrix(frame)
   if abs(b) + abs(c) > abs(a) + abs(d):
     return True, c < 0, b < 0
   return False, a < 0, d < 0
+
+
+def _is_oblique(frame):
+  """Whether it is to be turned by no multiple of 90 degrees."""
+  a, b, c, d = map(abs, _matrix(frame))
+  return min(a + d, b + c) > 0.02 * max(a + d, b + c)
+
+
+def _matrix(frame):
+  """The four numbers of the matrix that say how it is turned."""
+  matrix = frame.side_data.get('DISPLAYMATRIX')
+  if matrix is None:
+    return 1, 0, 0, 1
+  a, b, _, c, d = (int(v) for v in np.frombuffer(matrix, np.int32)[:5])
+  return a, b, c, d

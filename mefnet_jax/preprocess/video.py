@@ -24,7 +24,7 @@ SUFFIXES = media.VIDEOS
 # Matroska's and Flash's clock ticks once a millisecond.
 _TICK = 0.0011
 _LONG = 1.0  # seconds: what took more is worth a file in the cache
-_FORM = 1  # to be raised with what decoding finds
+_FORM = 2  # to be raised with what decoding finds
 _UNEVEN = 0.1  # of a frame: less is the jitter of a clock
 
 
@@ -95,10 +95,11 @@ def frames(
     for number, frame in enumerate(decoder.shown(), start=1):
       if last is not None and number > last:
         return
-      start = frame.time if number == 1 else start
+      moment = decoder.time(frame, number)
+      start = moment if number == 1 else start
       image = decoder.image(frame, form) if number >= first else None
       if image is not None:
-        yield Frame(number, _since(start, frame.time), image)
+        yield Frame(number, _since(start, moment), image)
 
 
 def positions(
@@ -170,8 +171,8 @@ def _from_json(content):
 def _decoded(path):
   with decoding.opened(path) as decoder:
     times, size = [], None
-    for frame in decoder.shown():
-      times.append(frame.time)
+    for number, frame in enumerate(decoder.shown(), start=1):
+      times.append(decoder.time(frame, number))
       size = size or decoder.size(frame)
     if not times:
       raise ValueError('a video without frames')

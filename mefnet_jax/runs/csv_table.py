@@ -1,11 +1,17 @@
 """Reads CSV files, the only reader in the package; rows must fit the header."""
 
+import codecs
 import collections
 import csv
 import pathlib
+import re
 from collections.abc import Sequence
 
 from mefnet_jax.runs import clean, errors
+
+_WORKBOOKS = (b'PK\x03\x04', b'\xd0\xcf\x11\xe0')  # .xlsx and .ods, .xls
+_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_SEPARATOR = re.compile(r'sep=([,;|\t])\s*')
 
 
 def read(
@@ -20,7 +26,8 @@ def read(
   Rows are numbered as in a spreadsheet, with the header as row 1.
 
   Args:
-    path: of the file; UTF-8, with or without a byte order mark.
+    path: of the file; UTF-8, with or without a byte order mark, or UTF-16 with
+      one. A first line `sep=;`, which Excel writes, names the delimiter.
     needed: columns that must be there.
     delimiters: candidates, of which the most frequent in the header is used.
     plain: whether to lower-case column names and strip cells.
@@ -65,9 +72,17 @@ def filled(
 def _lines(path, delimiters):
   """The cells of the header, and those of all lines below it."""
   try:
-    with path.open(newline='', encoding='utf-8-sig') as file:
-      first = file.readline()
-      file.seek(0)
+    with path.open('rb') as file:
+      begin = file.read(8)
+    if begin.startswith(_WORKBOOKS):
+      raise ValueError('it is a workbook')
+    encoding = 'utf-16' if begin.startswith(_UTF16) else 'utf-8-sig'
+    with path.open(newline='', encoding=encoding) as file:
+      first, start = file.readline(), 0
+      said = _SEPARATOR.fullmatch(first)
+      if said:
+        delimiters, start = said[1], file.tell()
+      file.seek(start)
       delimiter = max(delimiters, key=first.count)
       lines = list(csv.reader(file, delimiter=delimiter, strict=True))
   except (OSError, ValueError, csv.Error) as error:

@@ -101,6 +101,44 @@ def test_a_table_names_clips_and_their_parts(frames):
   assert {r.subject for r in release.rows} == {'p1', 'p_2'}
 
 
+HEADS = (
+  'path,subject,label,Onset Frame,Apex_Frame,OffsetFrame',
+  'Path,Subject,Label,onset,apex,offset',
+  'path,subject,label,OnsetF,ApexF,OffsetF',
+)
+
+
+@pytest.mark.parametrize('head', HEADS)
+@pytest.mark.parametrize(
+  ('encoding', 'first'), [('utf-8', ''), ('utf-16', ''), ('utf-8', 'sep=;\r\n')]
+)
+def test_tables_as_spreadsheets_write_them(frames, head, encoding, first):
+  """Other names of the columns, UTF-16, Excel's own first line."""
+  text = f'{head}\r\na,p,sad,2,/,4.0\r\n'
+  text = first + (text.replace(',', ';') if first else text)
+  (frames / 'clips.csv').write_bytes(text.encode(encoding))
+  (row,) = registry.read('folder', frames).rows
+  assert row.numbers == (2, 3, 4)
+  assert row.apex == 3
+
+
+def test_columns_that_are_not_read_are_told(frames):
+  (frames / 'clips.csv').write_text('path,subject,label,start\na,p,sad,2\n')
+  told = [f.what for f in registry.read('folder', frames).findings]
+  assert 'columns that are not read: start' in told
+
+
+def test_two_columns_of_one_meaning_and_workbooks_are_refused(frames):
+  (frames / 'clips.csv').write_text(
+    'path,subject,label,onset,Onset Frame\na,p,sad,1,2\n'
+  )
+  with pytest.raises(errors.UserError, match="'onset' and 'onset frame'"):
+    registry.read('folder', frames)
+  (frames / 'clips.csv').write_bytes(b'PK\x03\x04rest')
+  with pytest.raises(errors.UserError, match='it is a workbook'):
+    registry.read('folder', frames)
+
+
 def test_databases_of_a_table_tell_people_apart(frames):
   head = 'path;subject;label;database'
   table(frames, 'a;01;sad;casme', 'b;01;glad;samm', head=head)
@@ -181,7 +219,7 @@ def test_tables_of_another_form_are_one_line(frames):
     ('path,label\na,b\n', 'no column subject'),
     ('path,subject,label\n', 'no row'),
     ('', 'empty file'),
-    ('path,subject,label,onset\na,p,sad,nan\n', "row 2: onset is 'nan'"),
+    ('path,subject,label,onset\na,p,sad,soon\n', "row 2: onset is 'soon'"),
     ('path,subject\0,label\na\xff', 'no column subject'),
   ):
     (frames / 'clips.csv').write_text(text)

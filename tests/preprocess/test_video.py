@@ -89,6 +89,26 @@ def test_a_turned_video_is_turned_back(canvas, wanted, tmp_path, degrees):
   assert f'turned by {degrees} degrees' in note
 
 
+@pytest.mark.parametrize('suffix', ['avi', 'mp4', 'mkv', 'ts', 'flv'])
+def test_times_run_forward_whatever_the_order_of_decoding(tmp_path, suffix):
+  reordered = {'crf': '5', 'bf': '3'}
+  path = tmp_path / f'a.{suffix}'
+  videos.write(path, videos.shades(25), options=reordered)
+  times = video.scan(path).times
+  assert times == pytest.approx([i / 25 for i in range(25)], abs=2e-3)
+  shown = [frame.time for frame in video.frames(path)]
+  assert shown == pytest.approx(times)
+  assert videos.numbers_shown(path) == list(range(25))
+
+
+@pytest.mark.parametrize(('degrees', 'said'), [(45, True), (0, False)])
+def test_an_odd_angle_is_told(tmp_path, degrees, said):
+  path = tmp_path / 'a.mp4'
+  videos.write(path, videos.shades(9), turn=(degrees,))
+  notes = ' '.join(video.scan(path).notes)
+  assert ('odd angle' in notes) == said
+
+
 def test_turning_back_is_exact(canvas, tmp_path):
   """Without loss each turn gives the very frames: no crop is off by one."""
   lossless = {'crf': '0', 'bf': '0'}

@@ -12,6 +12,8 @@ from mefnet_jax.runs import errors, findings, names
 NEEDED = ('path', 'subject', 'label')
 MARKS = ('onset', 'apex', 'offset')
 _MOST_SUBJECTS = 2000
+# How sheets write that a frame number is not known; '/' is CASME II's.
+_UNKNOWN = ('/', '\\', '-', '–', '—', '?', 'na', 'n/a', 'nan', 'none', 'null')
 
 
 def of_table(file: pathlib.Path, listed: list[findings.Finding]) -> list[dict]:
@@ -25,6 +27,7 @@ def of_table(file: pathlib.Path, listed: list[findings.Finding]) -> list[dict]:
   rows = tables.records(file, NEEDED)
   if not rows:
     raise errors.UserError(f'{file}: no row below its header')
+  rows = _renamed(file, rows, listed)
   entries, seen = [], {}
   for number, record in rows:
     place = f'{file.name} row {number}'
@@ -41,6 +44,52 @@ def of_table(file: pathlib.Path, listed: list[findings.Finding]) -> list[dict]:
     place = _place(file.parent, path)
     entries.append(record | {'place': place, 'clip': path})
   return entries
+
+
+def _renamed(file, rows, listed):
+  """The rows with columns called as here; others are told to be ignored.
+
+  Raises:
+    errors.UserError: two columns mean the same.
+  """
+  called = {name: _column(name) for name in rows[0][1]}
+  taken: dict[str, str] = {}
+  for name, known in called.items():
+    if known in taken:
+      raise errors.UserError(
+        f'{file}: the columns {taken[known]!r} and {name!r} are both {known}: '
+        'keep one'
+      )
+    if known:
+      taken[known] = name
+  others = [name for name, known in called.items() if name and not known]
+  if others:
+    what = f'columns that are not read: {", ".join(others)}'
+    listed.append(findings.Finding(findings.IGNORED, '', file.name, what))
+  return [
+    (
+      number,
+      {
+        known: '' if _is_blank(known, row[name]) else row[name]
+        for known, name in taken.items()
+      },
+    )
+    for number, row in rows
+  ]
+
+
+def _column(name):
+  """What a column is called here: 'Onset Frame' is onset; '' for others."""
+  plain = re.sub(r'[\W_]+', '', names.key(name))
+  for known in MARKS:
+    if plain in (known, f'{known}frame', f'{known}f', f'{known}framenumber'):
+      return known
+  return plain if plain in (*NEEDED, 'database') else ''
+
+
+def _is_blank(column, text):
+  """Whether a frame number's cell says that nobody knows it."""
+  return column in MARKS and names.key(text) in _UNKNOWN
 
 
 def _place(folder, path):
