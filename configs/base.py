@@ -33,6 +33,9 @@ def get_config() -> ml_collections.ConfigDict:
   # Optical flow from the onset to each frame, with strain, stored beside the
   # crops: none | dis | farneback | tvl1. Seen by the network if input = 'flow'.
   config.dataset.flow = 'none'
+  # Each clip as one map of its motion (28 x 28, onset to the middle of the
+  # expression), as prediction makes it, instead of crops. megc_flow is maps.
+  config.dataset.maps = False
   # Eulerian magnification: changes since the onset, 1 + magnify times as large.
   config.dataset.magnify = 0.0
   config.dataset.colour = False  # crops in three channels instead of grey

@@ -41,6 +41,7 @@ def get_config(variant: str = 'score'):
     raise ValueError(f'no variant {variant!r}: choose of {", ".join(VARIANTS)}')
   config = base.get_config()
   config.dataset.name = 'megc_flow'
+  config.dataset.maps = True  # of smic, cas_me2 and folder too
   config.input = 'motion'
   config.protocol.name = 'zero_shot'
   config.seeds = 9  # members, whose probabilities are averaged
@@ -59,8 +60,9 @@ def get_config(variant: str = 'score'):
   config.weights = 'mefnet-zero' if variant == 'score' else ''
 
   config.synthetic = ml_collections.ConfigDict()
-  config.synthetic.convention = 'megc2019'  # how faces are framed
-  config.synthetic.people = 320  # rendered, to learn from
+  # How faces are framed: as in the public maps, and as by `face_crop`.
+  config.synthetic.conventions = ('megc2019', 'product')
+  config.synthetic.people = 320  # rendered a convention, to learn from
   config.synthetic.held_out = 64  # further ones, to test on
   config.synthetic.people_seed = 0
   config.synthetic.steps = 2000

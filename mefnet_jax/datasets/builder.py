@@ -20,7 +20,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from mefnet_jax.datasets import registry
-from mefnet_jax.preprocess import clips, maps, pool
+from mefnet_jax.preprocess import clips, maps, motion_clips, pool
 from mefnet_jax.runs import cache, errors
 
 if typing.TYPE_CHECKING:
@@ -48,7 +48,7 @@ class Config(tfds.core.BuilderConfig):
   images: str = 'auto'
   table: str = ''
   classes: tuple[str, ...] = ()
-  options: clips.Options | maps.Options = clips.Options()
+  options: clips.Options | maps.Options | motion_clips.Options = clips.Options()
 
   def reading(self) -> dict[str, str]:
     """Returns the keyword arguments of `registry.read`."""

@@ -11,7 +11,14 @@ import cv2
 import numpy as np
 
 from mefnet_jax.datasets import registry
-from mefnet_jax.preprocess import clip_records, clips, flow, maps, options
+from mefnet_jax.preprocess import (
+  clip_records,
+  clips,
+  flow,
+  maps,
+  motion_clips,
+  options,
+)
 from mefnet_jax.runs import errors, files, findings
 
 _CELL, _COLUMNS, _LEFT = 128, 7, 110
@@ -23,7 +30,7 @@ _FLOW_FULL = 0.02  # share of the face's side that is drawn in full colour
 
 def write(
   release: clip_records.Release,
-  how: 'clips.Options | maps.Options',
+  how: 'clips.Options | maps.Options | motion_clips.Options',
   folder: str | os.PathLike,
   *,
   count: int = 6,
@@ -99,7 +106,7 @@ def _sheet(row, how, release):
     return _stack([_line(title), _line(_last_word(prepared))])
   lines = [_line(title)]
   lines += [_line(f'repaired: {f.what}') for f in prepared.findings[:3]]
-  if isinstance(how, maps.Options):
+  if isinstance(how, maps.Options | motion_clips.Options):
     return _stack([*lines, *_map_strips(prepared.streams)])
   aligned = clips.align(row, how, [])
   strips = [_strip('as read', _marked(aligned, how))]

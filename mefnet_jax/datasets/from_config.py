@@ -6,7 +6,7 @@ import pathlib
 import typing
 
 from mefnet_jax.datasets import contact_sheet, default_release, registry
-from mefnet_jax.preprocess import clip_records, clips, maps
+from mefnet_jax.preprocess import clip_records, clips, maps, motion_clips
 from mefnet_jax.preprocess import options as preparation
 
 if typing.TYPE_CHECKING:
@@ -16,10 +16,13 @@ if typing.TYPE_CHECKING:
 
 def options(
   dataset: 'ml_collections.ConfigDict',
-) -> clips.Options | maps.Options:
+) -> clips.Options | maps.Options | motion_clips.Options:
   """Returns how the clips are prepared; unchecked."""
-  if is_maps(dataset):
+  if registry.find(dataset.name).maps:
     return maps.Options()
+  if is_maps(dataset):
+    flow = 'dis' if dataset.flow == 'none' else dataset.flow
+    return motion_clips.Options(dataset.detector, dataset.registration, flow)
   fields = [f.name for f in dataclasses.fields(clips.Options)]
   return clips.Options(**{field: dataset[field] for field in fields})
 
@@ -31,7 +34,7 @@ def preprocessing(dataset: 'ml_collections.ConfigDict') -> dict[str, object]:
 
 def is_maps(dataset: 'ml_collections.ConfigDict') -> bool:
   """Whether the clips are maps of motion, in which no face is seen."""
-  return registry.find(dataset.name).maps
+  return registry.find(dataset.name).maps or dataset.get('maps', False)
 
 
 def stored_stream(stream: str, how: str) -> str:

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 
 _HALVINGS = 16  # of the median's bounds: one part in 65,536 of the range
 _LEAST = 1e-6  # of a scale, so that a map without motion becomes zeros
+_PLACES = (-3, -2)
 
 
 def standardise(maps: jax.Array) -> jax.Array:
@@ -21,18 +22,38 @@ def standardise(maps: jax.Array) -> jax.Array:
     maps: flow to the right and down in the first two channels, in any unit,
       each with its own zero and scale; H and W even.
   """
+  return scaled(halved(maps))
+
+
+def halved(maps: jax.Array) -> jax.Array:
+  """Means of 2 x 2 cells of u and v, (..., H / 2, W / 2, 2) float32."""
   *front, height, width, _ = maps.shape
   x = maps[..., :2].astype(jnp.float32)
   x = x.reshape(*front, height // 2, 2, width // 2, 2, 2)
-  return scaled(x.mean(axis=(-4, -2)))
+  return x.mean(axis=(-4, -2))
 
 
 def scaled(x: jax.Array) -> jax.Array:
   """Each channel of each (..., H, W, C) minus its median, over its RMS."""
-  axes = (-3, -2)
-  x = x - _median(x, axes)
-  square = (x**2).mean(axis=axes, keepdims=True)
+  x = x - _median(x, _PLACES)
+  square = (x**2).mean(axis=_PLACES, keepdims=True)
   return x / jnp.maximum(jnp.sqrt(square), _LEAST)
+
+
+def scale(x: jax.Array) -> jax.Array:
+  """The unit of a network's levels (...), in that of the maps (..., H, W, C).
+
+  The RMS of both channels together, each minus its median: known for maps that
+  `scaled` has not yet robbed of it.
+  """
+  x = x - _median(x, _PLACES)
+  return jnp.sqrt((x**2).mean(axis=(-3, -2, -1)))
+
+
+def strongest(x: jax.Array) -> jax.Array:
+  """How far the cell moves (...) that moves most, of maps (..., H, W, 2)."""
+  x = x - _median(x, _PLACES)
+  return jnp.sqrt((x**2).sum(-1).max(axis=(-2, -1)))
 
 
 def mirrored(x: jax.Array) -> jax.Array:

@@ -10,24 +10,27 @@ from mefnet_jax.runs import files
 _ENDS = ('p', 'level', 'side')
 
 
-def mean(outs: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
+def mean(
+  outs: Sequence[Mapping[str, np.ndarray]], scale: np.ndarray
+) -> dict[str, np.ndarray]:
   """What the members say of the action units, taken together.
 
   Args:
     outs: what each member's network says beside the logits
-      (`models.motion_mlp`).
+      (`models.motion_heads`).
+    scale: (N,) the unit of their levels, in that of the answer.
 
   Returns:
-    p (N, A): probability that the unit moves. level (N, A): how far, in units
-    of the map's strongest motion, mean of both sides. side (N, A): 1 is the
-    person's left alone, -1 the right alone, 0 both alike.
+    p (N, A): probability that the unit moves. level (N, A): how far, mean of
+    both sides; below 0 where it runs backwards. side (N, A): 1 is the person's
+    left alone, -1 the right alone, 0 both alike.
   """
   logit = np.stack([out['unit_logit'] for out in outs]).astype(np.float64)
   sides = np.mean([out['unit_level'] for out in outs], 0)
   left, right = np.moveaxis(np.maximum(sides, 0), -1, 0)
   return {
     'p': (1 / (1 + np.exp(-logit))).mean(0),
-    'level': sides.mean(-1),
+    'level': sides.mean(-1) * scale[:, None],
     'side': (left - right) / np.maximum(left + right, 1e-6),
   }
 

@@ -61,18 +61,18 @@ def score(model: models.Model, maps: np.ndarray) -> Scores:
     lambda x: np.asarray(x)[:, :count], _answer(model)(padded)
   )
   members = inference.softmax(logits.astype(np.float64))
-  strongest = np.linalg.norm(maps, axis=-1).max((1, 2))
-  units = action_units.mean(
-    [{k: x[i] for k, x in out.items()} for i in range(len(members))]
-  )
+  outs = [{k: x[i] for k, x in out.items()} for i in range(len(members))]
+  scale = np.asarray(motion_input.scale(motion_input.halved(padded)))[:count]
   expression = _sigmoid(out['expression']).mean(0)
   returning = np.zeros_like(expression)
+  if 'returning' in out:
+    returning = _sigmoid(out['returning']).mean(0)
   return Scores(
     classes=members.mean(0),
     spread=members.std(0),
     expression=expression,
     returning=returning,
-    units={**units, 'level': units['level'] * strongest[:, None]},
+    units=action_units.mean(outs, scale),
   )
 
 

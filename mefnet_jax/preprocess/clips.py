@@ -13,6 +13,7 @@ from mefnet_jax.preprocess import (
   interpolate,
   magnify,
   maps,
+  motion_clips,
   options,
   reading,
   regions,
@@ -73,7 +74,9 @@ class Aligned:
     return np.stack(crops).reshape(len(crops), size, size, -1)
 
 
-def prepare(row: clip_records.Row, how: 'Options | maps.Options') -> Prepared:
+def prepare(
+  row: clip_records.Row, how: 'Options | maps.Options | motion_clips.Options'
+) -> Prepared:
   """Prepares one clip; a clip that cannot be is left out with a finding.
 
   Raises:
@@ -83,6 +86,8 @@ def prepare(row: clip_records.Row, how: 'Options | maps.Options') -> Prepared:
   try:
     if isinstance(how, maps.Options):
       streams = _maps(row)
+    elif isinstance(how, motion_clips.Options):
+      streams = _motion(align(row, how, noted), how)
     else:
       streams = crop_streams(align(row, how, noted), how)
   except errors.UserError:
@@ -97,7 +102,9 @@ def prepare(row: clip_records.Row, how: 'Options | maps.Options') -> Prepared:
   return Prepared(row.clip, streams, tuple(noted))
 
 
-def align(row: clip_records.Row, how: Options, noted: list) -> Aligned:
+def align(
+  row: clip_records.Row, how: 'Options | motion_clips.Options', noted: list
+) -> Aligned:
   """Reads a clip, finds its face and registers its frames.
 
   Raises:
@@ -122,6 +129,12 @@ def _maps(row):
     why = getattr(error, 'strerror', None) or str(error)
     file = reading.short(row.frames[0])
     raise reading.LeftOut(row, file, f'unreadable: {why}') from None
+
+
+def _motion(aligned, how):
+  return motion_clips.streams(
+    aligned.frames, aligned.landmarks, aligned.matrices, how
+  )
 
 
 def crop_streams(aligned: Aligned, how: Options) -> dict[str, np.ndarray]:

@@ -4,12 +4,15 @@ In shares of the distance between the eyes, x to the right and y down, so that
 a map means the same whatever the size of the face.
 """
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 
 from mefnet_jax.preprocess import face_crop, flow
 
 SIDE = face_crop.CELLS
+_MOST = 15  # frames whose median is taken
 
 
 def between(
@@ -39,3 +42,37 @@ def middle(flows: np.ndarray) -> np.ndarray:
   """
   skipped = len(flows) // 4
   return np.median(flows[skipped : len(flows) - skipped], axis=0)
+
+
+def of_frames(
+  frames: Sequence[np.ndarray],
+  where: np.ndarray,
+  registrations: Sequence[np.ndarray],
+  method: str = 'dis',
+) -> np.ndarray:
+  """The map of an expression from its frames: the one path of all maps.
+
+  Crops, flow from the onset to each frame that counts, and `middle`.
+
+  Args:
+    frames: (H, W) uint8, grey, from the onset to the offset; at least one.
+    where: of `face_crop.matrix`, on the frame where the face was found.
+    registrations: from that frame to each of these.
+    method: of the flow.
+
+  Returns:
+    (SIDE, SIDE, 2) float32; zeros of a single frame.
+  """
+  onset = face_crop.cut(frames[0], where, registrations[0])
+  flows = [
+    between(onset, face_crop.cut(frames[k], where, registrations[k]), method)
+    for k in _counted(len(frames))
+  ]
+  return np.median(flows, axis=0)
+
+
+def _counted(count):
+  """Numbers of the frames of the middle half; of many only some."""
+  skipped = count // 4
+  places = np.linspace(skipped, count - skipped - 1, _MOST)
+  return np.unique(np.rint(places).astype(int))

@@ -9,52 +9,25 @@ Axes: I identities, M motions (face units, then pose), H rows, W columns.
 
 import dataclasses
 import functools
-import hashlib
 import pathlib
 
 import cv2
 import numpy as np
 import scipy.sparse
 
-from mefnet_jax.runs import cache, files
+from mefnet_jax.runs import cache, code_digest, files
 from mefnet_jax.synthetic import camera as cameras
+from mefnet_jax.synthetic import framing, identity, raster, workers
 from mefnet_jax.synthetic import head as heads
-from mefnet_jax.synthetic import identity, raster, workers
 
 SIDE = 28  # cells of a map, as in the public maps of MEGC2019
-POSE = ('yaw', 'pitch', 'roll', 'x', 'y')  # radians, then pixels of the crop
-POSE_SPREAD = (0.05, 0.04, 0.02)  # of the head before it moves, radians
-# Moved so far for the derivative: face units (weight), angles, pixels.
-_STEP = (0.05, 0.005, 0.1)
+# Radians, then pixels of the crop, then dm towards the camera.
+POSE = ('yaw', 'pitch', 'roll', 'x', 'y', 'z')
+# Moved so far for the derivative: face units (weight), angles, pixels, dm.
+_STEP, _STEPS = 0.05, (0.005, 0.005, 0.005, 0.1, 0.1, 0.05)
 _BATCH = 8  # identities that a process makes at a time
-
-
-@dataclasses.dataclass(frozen=True)
-class Convention:
-  """How somebody frames faces for motion maps: crops from brow to chin.
-
-  A crop differs from person to person; each number is drawn for a person.
-  Measured on the public maps, whose eyes lie at columns 6.3 and 21 of 28.
-
-  Attributes:
-    eyes: least and most height of the eyes, as a share of the crop's.
-    width, height: median of the crop in pixels, and spread of its logarithm.
-    scale: pixels a dm, and spread of its logarithm.
-    across: spread of the eyes' middle about the crop's, pixels.
-  """
-
-  eyes: tuple[float, float]
-  width: tuple[float, float] = (112.0, 0.05)
-  height: tuple[float, float] = (128.0, 0.07)
-  scale: tuple[float, float] = (80.0, 0.07)
-  across: float = 2.0
-
-
-CONVENTIONS = {
-  'megc2019': Convention(eyes=(0.16, 0.31)),  # all three databases
-  'megc2019_casme2': Convention(eyes=(0.24, 0.31)),  # SMIC's crops too
-  'megc2019_samm': Convention(eyes=(0.16, 0.25)),
-}
+_HERE = pathlib.Path(__file__).parent
+_ANY = cameras.Camera((1, 1), 1.0, (0.0, 0.0))  # of a face not shifted
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -90,7 +63,7 @@ def load(
   """The basis of some people, made now or in an earlier run.
 
   Args:
-    convention: a key of CONVENTIONS.
+    convention: a key of `framing.CONVENTIONS`.
     seed: of all people.
     count: how many; 0.4 s and 176 kB each.
     first: number of the first of them.
@@ -101,7 +74,7 @@ def load(
     UserError: the cache cannot be written.
   """
   asked = (convention, seed, first, count)
-  form = dataclasses.astuple(CONVENTIONS[convention])
+  form = dataclasses.astuple(framing.CONVENTIONS[convention])
   folder = cache.made(cache.root() / 'motion')
   path = folder / f'{cache.digest(asked, form, generator_digest())}.npz'
   with cache.lock(folder / f'{path.stem}.lock'):
@@ -118,16 +91,15 @@ def load(
 @functools.lru_cache(maxsize=1)
 def generator_digest() -> str:
   """Of the code and the head that a basis follows from."""
-  folder = pathlib.Path(__file__).parent
-  found = hashlib.blake2b(digest_size=16)
-  for name in ('camera', 'hair', 'head', 'identity', 'motion_basis', 'raster'):
-    found.update((folder / f'{name}.py').read_bytes())
-  found.update((folder / 'head.npz').read_bytes())
-  return found.hexdigest()
+  names = ('camera', 'framing', 'hair', 'head', 'identity', 'motion_basis')
+  return code_digest.digest(
+    [_HERE / f'{name}.py' for name in (*names, 'raster')],
+    [_HERE / 'head.npz'],
+  )
 
 
 def of_identity(
-  seed: int, number: int, convention: Convention
+  seed: int, number: int, convention: framing.Drawn | framing.ByLandmarks
 ) -> tuple[np.ndarray, float]:
   """The basis of one person: (M, SIDE, SIDE, 2) in pixels, and pixels a dm.
 
@@ -137,47 +109,34 @@ def of_identity(
   """
   rng = np.random.default_rng([seed, number, *b'motion basis'])
   points = identity.person(rng).points
-  camera = frame(convention, rng)
-  start = np.zeros(len(POSE))
-  start[:3] = rng.normal(0, POSE_SPREAD)
-  before = cameras.surface(points, {}, start, camera)
+  pose = np.zeros(len(POSE))
+  pose[:3] = rng.normal(0, convention.pose)
+  before = _surface(points, {}, pose)
+  camera = convention.camera(before, rng)
   at = camera.project(before)
   moved = [
-    (camera.project(cameras.surface(points, units, pose, camera)) - at) / step
-    for units, pose, step in _steps(start)
+    (camera.project(_surface(points, units, other, camera)) - at) / step
+    for units, other, step in _steps(pose)
   ]
   return _maps(np.concatenate(moved, axis=1), at, before, camera), camera.scale
 
 
-def frame(convention: Convention, rng: np.random.Generator) -> cameras.Camera:
-  """Draws one person's crop."""
-  width, height, scale = (
-    median * np.exp(rng.normal(0, spread))
-    for median, spread in (
-      convention.width,
-      convention.height,
-      convention.scale,
-    )
-  )
-  width, height = round(width), round(height)
-  eyes = (
-    (width - 1) / 2 + rng.normal(0, convention.across),
-    height * rng.uniform(*convention.eyes),
-  )
-  return cameras.Camera((height, width), float(scale), eyes)
+def _surface(points, units, pose, camera=_ANY):
+  """Vertices (V, 3) of a face that moves; its shift is in a camera's pixels."""
+  made = cameras.surface(points, units, pose[:5], camera)
+  made[:, 2] += np.float32(pose[5])
+  return made
 
 
 def _steps(start):
   """(face units, pose, step) of each motion, a small step from the start."""
-  weight, angle, pixels = _STEP
   for name in motions():
     if name not in POSE:
-      yield {name: weight}, start, weight
+      yield {name: _STEP}, start, _STEP
       continue
-    step = pixels if name in ('x', 'y') else angle
-    pose = start.copy()
-    pose[POSE.index(name)] += step
-    yield {}, pose, step
+    number, pose = POSE.index(name), start.copy()
+    pose[number] += _STEPS[number]
+    yield {}, pose, _STEPS[number]
 
 
 def _maps(moved, at, before, camera):
@@ -196,17 +155,31 @@ def _maps(moved, at, before, camera):
     shape=(len(source), len(at)),
   )
   flow = (shown @ moved.astype(np.float32)).reshape(*camera.size, -1)
+  part = heads.load().part[corners[:, 0]].reshape(camera.size)
+  eyes = np.isin(part, (heads.LEFT_EYE, heads.RIGHT_EYE))
+  looks = np.repeat([name.startswith('eyeLook') for name in motions()], 2)
   made = np.stack(
-    [_cells(flow[..., k], gap) for k in range(flow.shape[-1])], axis=-1
+    [
+      _cells(flow[..., k], gap, None if looks[k] else eyes)
+      for k in range(flow.shape[-1])
+    ],
+    axis=-1,
   )
   return np.moveaxis(made.reshape(SIDE, SIDE, -1, 2), 2, 0)
 
 
-def _cells(flow, gap):
+def _cells(flow, gap, eyes):
   """One channel by averages over cells; beside the head it goes on smoothly.
 
-  Flow estimators do the same: nothing on a plain wall contradicts them.
+  Flow estimators do the same: nothing on a plain wall contradicts them. So do
+  they in open eyes (a mask, or None): a lid that closes sweeps over the eye,
+  which itself stands still.
   """
+  if eyes is not None and eyes.any():
+    skin = (~eyes).astype(np.float32)
+    share = cv2.GaussianBlur(skin, (0, 0), 3)
+    over = cv2.GaussianBlur(flow * skin, (0, 0), 3) / np.maximum(share, 1e-3)
+    flow = np.where(eyes, over, flow)
   if gap.any():
     smooth = cv2.GaussianBlur(flow, (0, 0), 6)
     share = np.clip(gap / 6, 0, 1).astype(np.float32)
@@ -229,6 +202,6 @@ def _some(convention, seed, numbers):
   cv2.setNumThreads(1)
   made = {}
   for number in numbers:
-    flow, scale = of_identity(seed, number, CONVENTIONS[convention])
+    flow, scale = of_identity(seed, number, framing.CONVENTIONS[convention])
     made[number] = flow.astype(np.float16), scale
   return made

@@ -63,6 +63,25 @@ ONE_SIDED = {
   6: 0.1,
   4: 0.08,
 }
+# Another form of an action unit: the muscle moves its neighbourhood too, which
+# the face units of a drawn head do not. A map has something between the two.
+FORMS = {
+  2: {'browOuterUp*': 1.0, 'browInnerUp': 0.3},
+  6: {'cheekSquint*': 0.7, 'eyeSquint*': 0.8},
+  7: {'eyeSquint*': 1.0, 'eyeBlink*': 0.1},
+  9: {'noseSneer*': 1.0, 'mouthUpperUp*': 0.3, 'browDown*': 0.3},
+  10: {'mouthUpperUp*': 1.0, 'noseSneer*': 0.4},
+  12: {'mouthSmile*': 1.0, 'cheekSquint*': 0.3},
+  14: {'mouthDimple*': 1.0, 'mouthPress*': 0.5},
+  15: {'mouthFrown*': 1.0, 'mouthShrugLower': 0.3},
+  17: {'mouthShrugLower': 1.0, 'mouthShrugUpper': 0.5},
+  18: {'mouthPucker': 0.7, 'mouthFunnel': 0.5},
+  20: {'mouthStretch*': 1.0, 'mouthDimple*': 0.5},
+  23: {'mouthRollLower': 0.5, 'mouthRollUpper': 0.5, 'mouthPress*': 0.3},
+  24: {'mouthPress*': 1.0, 'mouthShrugLower': 0.3},
+  25: {'mouthLowerDown*': 1.0, 'mouthUpperUp*': 0.5},
+  26: {'jawOpen': 0.5, 'mouthLowerDown*': 0.2},
+}
 
 
 def table() -> tuple[np.ndarray, np.ndarray]:
@@ -86,18 +105,21 @@ def one_sided() -> np.ndarray:
 
 
 def motions() -> np.ndarray:
-  """(2, A, M) what each side of an action unit moves, at full strength.
+  """(2, 2, A, M) what each side of an action unit moves, at full strength.
 
-  The first index is the side, left first. A face unit in the middle of the
-  face follows both sides, half and half.
+  The first index is the form: that of `emotions.ACTION_UNITS`, that of FORMS;
+  the second the side, left first. A face unit in the middle of the face follows
+  both sides, half and half.
   """
   names = motion_basis.motions()
-  made = np.zeros((2, len(AUS), len(names)), np.float32)
+  made = np.zeros((2, 2, len(AUS), len(names)), np.float32)
   for a, unit in enumerate(AUS):
-    for name, share in emotions.ACTION_UNITS[unit].items():
-      for side, end in enumerate(('Left', 'Right')):
-        if name.endswith('*'):
-          made[side, a, names.index(name[:-1] + end)] += share
-        else:
-          made[side, a, names.index(name)] += share / 2
+    plain = emotions.ACTION_UNITS[unit]
+    for form, shares in enumerate((plain, FORMS.get(unit, plain))):
+      for name, share in shares.items():
+        for side, end in enumerate(('Left', 'Right')):
+          if name.endswith('*'):
+            made[form, side, a, names.index(name[:-1] + end)] += share
+          else:
+            made[form, side, a, names.index(name)] += share / 2
   return made

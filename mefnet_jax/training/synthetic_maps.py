@@ -1,30 +1,30 @@
 """Motion maps made as they are needed: a function of (seed, step), no file.
 
 A map is weights times the basis of a person (`synthetic.motion_basis`), with
-what a real one has besides: tremor, blinks, a stray unit, the head's motion,
-an estimator's blur, noise and mistakes. Amplitudes are in units of the
-expression's: a unit at level 1 moves its strongest cell by 1. Maps are made at
-the resolution that the networks see, 2 x 2 cells of a stored map in one.
+what a real one has besides (`synthetic_nuisances`). Amplitudes are in units of
+the expression's: a unit at level 1 moves its strongest cell by 1. Maps are made
+at the resolution that the networks see, 2 x 2 cells of a stored map in one.
 
 Axes: B maps, I identities, M motions, A action units, S sides (left, right),
-H rows, W columns.
+F forms of an action unit, H rows, W columns.
 """
 
 import dataclasses
 import functools
+import pathlib
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from mefnet_jax.models import motion_input
+from mefnet_jax.runs import code_digest
 from mefnet_jax.synthetic import motion_basis, prototypes
+from mefnet_jax.training import synthetic_nuisances
 
 CLASSES, AUS = prototypes.CLASSES, prototypes.AUS
 _BLINK = AUS.index(45)
-_POSE = len(motion_basis.POSE)
-SIDE = motion_basis.SIDE // 2
-_SPEECH = ('jaw', 'mouthFunnel', 'mouthPucker', 'mouthClose', 'mouthLower')
+SIDE = synthetic_nuisances.SIDE
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,51 +33,62 @@ class Settings:
 
   Attributes:
     maps, people: of a batch; each person gives as many maps as the others.
-    idle: share of maps without an expression ("nothing happens").
+    nothing: share of maps without an expression.
+    returning: share of maps of an expression that goes back.
+    free: share of maps of some action units that belong to no class, so that
+      those which are rare in the classes are learnt too.
     level: of an expression's units. side: spread of log sides.
-    stray, blink: share of maps with a unit that does not belong to their
-      expression, and with a blink, of which `opening` open the eyes.
-    tremor: of all face units. rigid: of the head's motion.
-    speech: share of idle maps with a mouth that speaks.
-    blur: cells of the network's. noise: amplitude; grain: its smoothness in
-      cells.
-    spots: the most in a map that has any; half have none.
+    stray: share of maps with a unit that does not belong to their expression,
+      of level `strayed`.
+    blink: share of maps with one, of which `opening` open the eyes.
+    nuisances: what else there is.
   """
 
   maps: int = 256
   people: int = 32
-  idle: float = 0.2
+  nothing: float = 0.2
+  returning: float = 0.1
+  free: float = 0.15
   level: tuple[float, float] = (0.4, 1.0)
   side: float = 0.25
   stray: float = 0.15
+  strayed: tuple[float, float] = (0.2, 0.6)
   blink: float = 0.35
   opening: float = 1 / 3
-  tremor: float = 0.12
-  rigid: tuple[float, float] = (0.02, 0.5)
-  speech: float = 0.3
-  blur: tuple[float, float] = (0.15, 0.7)
-  noise: tuple[float, float] = (0.02, 0.3)
-  grain: tuple[float, float] = (0.3, 1.5)
-  spots: int = 3
+  nuisances: synthetic_nuisances.Settings = synthetic_nuisances.Settings()
 
 
-def source(basis: motion_basis.Basis) -> dict[str, np.ndarray]:
-  """What `batch` needs of some people.
+def source(*bases: motion_basis.Basis) -> dict[str, np.ndarray]:
+  """What `batch` needs of some people, framed by one convention or several.
 
   Returns:
     flow (I, M, H W 2): each motion's strongest cell moves by 1; units
-    (I, S, A, M): weights that make both sides of an action unit do so.
+    (I, F, S, A, M): weights that make both sides of an action unit do so.
   """
-  flow = basis.flow.astype(np.float32)
+  flow = np.concatenate([basis.flow.astype(np.float32) for basis in bases])
   flow = flow.reshape(*flow.shape[:2], SIDE, 2, SIDE, 2, 2).mean((3, 5))
   far_IM = np.linalg.norm(flow, axis=-1).max((2, 3))
-  units_SAM = prototypes.motions()
+  units_FSAM = prototypes.motions()
   flow = flow.reshape(*flow.shape[:2], -1)
-  whole_IAP = np.einsum('am,imp->iap', units_SAM.sum(0), flow)
-  whole = whole_IAP.reshape(*whole_IAP.shape[:2], -1, 2)
-  reach_IA = np.linalg.norm(whole, axis=-1).max(2)
-  units = units_SAM * far_IM[:, None, None] / reach_IA[:, None, :, None]
-  return {'flow': flow / far_IM[..., None], 'units': units}
+  whole = np.einsum('fam,imp->ifap', units_FSAM.sum(1), flow, optimize=True)
+  whole = whole.reshape(*whole.shape[:3], -1, 2)
+  reach_IFA = np.linalg.norm(whole, axis=-1).max(3)
+  units = units_FSAM * far_IM[:, None, None, None]
+  units = units / reach_IFA[:, :, None, :, None]
+  return {'flow': flow / far_IM[..., None], 'units': units.astype(np.float32)}
+
+
+def generator_digest() -> str:
+  """Of all code that the maps follow from; docstrings do not count."""
+  package = pathlib.Path(__file__).parents[1]
+  names = (
+    'models/motion_input',
+    'synthetic/prototypes',
+    'training/synthetic_maps',
+    'training/synthetic_nuisances',
+  )
+  own = code_digest.digest(package / f'{name}.py' for name in names)
+  return f'{motion_basis.generator_digest()}-{own}'
 
 
 def batch(
@@ -91,62 +102,98 @@ def batch(
     settings: how.
 
   Returns:
-    maps (B, H / 2, W / 2, 2), standardised (`motion_input`); label (B,); idle
-    (B,) booleans, whose label means nothing; level (B, A, S), negative where
-    lids open; coded (B,), 0 where a mouth speaks and no level is known; who
-    (B,), numbers of the people.
+    maps (B, H / 2, W / 2, 2), standardised (`motion_input`); scale (B,), by
+    which they were divided; label (B,); named (B,) booleans, elsewhere the
+    label means nothing; idle (B,) booleans: no expression begins; returning
+    (B,) booleans: one goes back; level (B, A, S), negative where lids open and
+    expressions go back; coded (B,), 0 where a mouth speaks and no level is
+    known; who (B,), numbers of the people.
   """
-  keys = dict(
-    zip(
-      ('who', 'expression', 'nuisance', 'speech', 'estimator'),
-      jax.random.split(key, 5),
-      strict=True,
-    )
-  )
-  count = settings.maps
-  label, idle, level = _expression(keys['expression'], settings)
+  keys = jax.random.split(key, 5)
+  count, each = settings.maps, settings.maps // settings.people
+  truth, level = _expression(keys[0], settings)
+  nothing = truth['idle'] & ~truth['returning']
   who = jax.random.choice(
-    keys['who'], len(people['flow']), (settings.people,), replace=False
+    keys[1], len(people['flow']), (settings.people,), replace=False
   )
   people = {name: x[who] for name, x in people.items()}
-  units = jnp.repeat(people['units'], count // settings.people, axis=0)
-  weights = jnp.einsum('bas,bsam->bm', level, units)
-  weights += _nuisance(keys['nuisance'], idle, settings)
-  talk, speaks = _speech(keys['speech'], idle, settings)
-  weights = (weights + talk).reshape(settings.people, -1, weights.shape[-1])
-  flow = jnp.einsum('ikm,imp->ikp', weights, people['flow'])
-  flow = flow.reshape(count, SIDE, SIDE, 2)
+  form = jax.random.uniform(keys[2], (count, len(AUS), 1))
+  forms = jnp.stack([(1 - form) * level, form * level], axis=1)
+  forms = jnp.swapaxes(forms, 2, 3).reshape(settings.people, each, -1)
+  units = people['units']
+  weights = forms @ units.reshape(len(units), -1, units.shape[-1])
+  others, speaks = synthetic_nuisances.weights(
+    keys[3], nothing, settings.nuisances
+  )
+  weights += others.reshape(weights.shape)
+  flow = (weights @ people['flow']).reshape(count, SIDE, SIDE, 2)
+  flow = synthetic_nuisances.estimated(
+    flow, keys[4], nothing, settings.nuisances
+  )
   return {
-    'maps': motion_input.scaled(_estimated(flow, keys['estimator'], settings)),
-    'label': label,
-    'idle': idle,
+    'maps': motion_input.scaled(flow),
+    'scale': motion_input.scale(flow),
+    **truth,
     'level': level,
     'coded': 1.0 - speaks.astype(jnp.float32),
-    'who': jnp.repeat(who, count // settings.people),
+    'who': jnp.repeat(who, each),
   }
 
 
 def _expression(key, settings):
-  """Classes, who does nothing, and levels (B, A, S) of all action units."""
-  keys = jax.random.split(key, 8)
-  count, (units_CKA, share_CK) = settings.maps, prototypes.table()
-  label = jax.random.randint(keys[0], (count,), 0, len(CLASSES))
+  """What happens in each map, and levels (B, A, S) of all action units."""
+  keys = jax.random.split(key, 6)
+  shape = (settings.maps,)
+  label = jax.random.randint(keys[0], shape, 0, len(CLASSES))
+  ends = np.cumsum([settings.nothing, settings.returning, settings.free])
+  kind = jax.random.uniform(keys[1], (*shape, 1))
+  nothing, returning, free = (
+    (kind >= low) & (kind < high)
+    for low, high in zip((0.0, *ends[:2]), ends, strict=True)
+  )
+  level = jnp.where(
+    free, _free(keys[2], settings), _prototype(keys[3], label, settings)
+  )
+  level = jnp.where(nothing, 0, level)[..., None] * _sides(keys[4], settings)
+  level = jnp.where(returning[..., None], -level, level)
+  truth = {
+    'label': label,
+    'named': ~(nothing | returning | free)[:, 0],
+    'idle': (nothing | returning)[:, 0],
+    'returning': returning[:, 0],
+  }
+  return truth, level.at[:, _BLINK].set(_blink(keys[5], settings))
+
+
+def _prototype(key, label, settings):
+  """Levels (B, A) of combinations that stand for the classes."""
+  chosen, far, strays, other, little = jax.random.split(key, 5)
+  units_CKA, share_CK = prototypes.table()
   odds = jnp.log(jnp.maximum(share_CK, 1e-9))[label]
-  chosen = jax.random.categorical(keys[1], odds)
-  idle = jax.random.bernoulli(keys[2], settings.idle, (count,))
-  level = jnp.asarray(units_CKA)[label, chosen] * _uniform(
-    keys[3], settings.level, (count, len(AUS))
+  units = jnp.asarray(units_CKA)[label, jax.random.categorical(chosen, odds)]
+  level = units * synthetic_nuisances.uniform(far, settings.level, units.shape)
+  there = jax.random.bernoulli(strays, settings.stray, (len(label), 1))
+  stray = there * synthetic_nuisances.uniform(
+    little, settings.strayed, there.shape
   )
-  level = jnp.where(idle[:, None], 0, level)
-  stray = ~idle[:, None] & jax.random.bernoulli(
-    keys[4], settings.stray, (count, 1)
+  return jnp.maximum(level, stray * _one_unit(other, settings))
+
+
+def _free(key, settings):
+  """Levels (B, A) of one, two or three action units, whichever."""
+  *each, number, far = jax.random.split(key, 5)
+  most = jax.random.randint(number, (settings.maps, 1), 1, len(each) + 1)
+  units = sum(
+    (most > k) * _one_unit(own, settings) for k, own in enumerate(each)
   )
-  other = jax.nn.one_hot(
-    jax.random.randint(keys[5], (count,), 0, len(AUS) - 1), len(AUS)
-  )
-  level = jnp.maximum(level, stray * other * settings.level[0])
-  level = level[..., None] * _sides(keys[6], settings)
-  return label, idle, level.at[:, _BLINK].set(_blink(keys[7], settings))
+  level = synthetic_nuisances.uniform(far, settings.level, units.shape)
+  return jnp.minimum(units, 1) * level
+
+
+def _one_unit(key, settings):
+  """(B, A) one action unit a map, but not the blink."""
+  unit = jax.random.randint(key, (settings.maps,), 0, len(AUS) - 1)
+  return jax.nn.one_hot(unit, len(AUS))
 
 
 def _sides(key, settings):
@@ -165,79 +212,7 @@ def _blink(key, settings):
   shape = (settings.maps, 1)
   sign = 1 - 2.0 * jax.random.bernoulli(opens, settings.opening, shape)
   there = jax.random.bernoulli(happens, settings.blink, shape)
-  return there * sign * _uniform(far, (0.2, 1.0), shape)
-
-
-def _nuisance(key, idle, settings):
-  """(B, M) weights of tremor and of the head's motion."""
-  trembles, turns, far, wild = jax.random.split(key, 4)
-  count, units = settings.maps, len(motion_basis.motions()) - _POSE
-  much = jnp.where(idle, _log_uniform(wild, (0.5, 4.0), (count,)), 1.0)[:, None]
-  tremor = settings.tremor * jax.random.normal(trembles, (count, units))
-  rigid = _log_uniform(far, settings.rigid, (count, 1)) * jax.random.normal(
-    turns, (count, _POSE)
-  )
-  return jnp.concatenate([much * tremor, much * rigid], axis=-1)
-
-
-def _speech(key, idle, settings):
-  """(B, M) weights of a speaking mouth, and (B,) whose it is."""
-  happens, shapes = jax.random.split(key)
-  mouth = np.array(
-    [name.startswith(_SPEECH) for name in motion_basis.motions()]
-  )
-  speaks = jax.random.bernoulli(happens, settings.speech, idle.shape) & idle
-  weights = 0.5 * jax.random.normal(shapes, (len(idle), len(mouth)))
-  return speaks[:, None] * mouth[None] * weights, speaks
-
-
-def _estimated(flow, key, settings):
-  """What an estimator makes of the exact flow (B, H, W, 2)."""
-  blur, noise, grain, far, spots = jax.random.split(key, 5)
-  count = (len(flow),)
-  flow = _smooth(flow, _uniform(blur, settings.blur, count))
-  rough = _smooth(
-    jax.random.normal(noise, flow.shape), _uniform(grain, settings.grain, count)
-  )
-  square = (rough**2).mean((1, 2, 3), keepdims=True)
-  far = _log_uniform(far, settings.noise, (*count, 1, 1, 1))
-  return flow + far * rough / jnp.sqrt(square) + _spots(spots, count, settings)
-
-
-def _spots(key, count, settings):
-  """(B, H, W, 2) small places where an estimator went astray."""
-  keys = jax.random.split(key, 5)
-  shape = (*count, settings.spots)
-  number = jax.random.randint(keys[0], (*count, 1), 1, settings.spots + 1)
-  number *= jax.random.bernoulli(keys[1], 0.5, number.shape)
-  there = jnp.arange(settings.spots)[None] < number
-  at = jax.random.uniform(keys[2], (2, *shape), maxval=SIDE)
-  size = _uniform(keys[3], (0.35, 1.0), shape)
-  motion = 0.4 * jax.random.normal(keys[4], (*shape, 2)) * there[..., None]
-  cell = jnp.arange(SIDE, dtype=jnp.float32)[None, None]
-  rows, columns = (
-    jnp.exp(-((cell - where[..., None]) ** 2) / (2 * size[..., None] ** 2))
-    for where in at
-  )
-  return jnp.einsum('bnh,bnw,bnc->bhwc', rows, columns, motion)
-
-
-def _smooth(maps, sigma):
-  """Each map blurred by its own sigma (B,), in cells."""
-  cell = jnp.arange(SIDE, dtype=jnp.float32)[None]
-  square = (cell.T - cell)[None] ** 2
-  kernel = jnp.exp(-square / (2 * sigma[:, None, None] ** 2))
-  kernel = kernel / kernel.sum(-1, keepdims=True)
-  return jnp.einsum('bhi,bwj,bijc->bhwc', kernel, kernel, maps)
-
-
-def _uniform(key, bounds, shape):
-  return jax.random.uniform(key, shape, minval=bounds[0], maxval=bounds[1])
-
-
-def _log_uniform(key, bounds, shape):
-  low, high = map(float, np.log(bounds))
-  return jnp.exp(_uniform(key, (low, high), shape))
+  return there * sign * synthetic_nuisances.uniform(far, (0.2, 1.0), shape)
 
 
 @functools.partial(jax.jit, static_argnames=('settings',))

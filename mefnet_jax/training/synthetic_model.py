@@ -22,7 +22,7 @@ from mefnet_jax.synthetic import motion_basis
 from mefnet_jax.training import synthetic_maps, synthetic_training
 
 _FOLDER, FOLD = 'model', 'zero_shot'
-_TESTS = 16  # batches that are made of the people who are held out
+_TESTS = 8  # batches that are made of the people of a convention
 _NOTICE = (
   'trained and tested on rendered heads alone; the scores say nothing about '
   'real people'
@@ -54,8 +54,10 @@ def make(
   network = from_config.network(config, len(synthetic_maps.CLASSES))
   seeds = tuple(range(config.seed, config.seed + config.seeds))
   console.print(
-    f'SYNTHETIC: {config.model.name}, {len(seeds)} members, {ours.people} '
-    f'rendered people, {ours.steps} steps, on {environment.devices()}'
+    f'SYNTHETIC: {config.model.name}, {len(seeds)} members, '
+    f'{ours.people} rendered people framed as each of '
+    f'{", ".join(ours.conventions)}, {ours.steps} steps, '
+    f'on {environment.devices()}'
   )
 
   def each(step, losses):
@@ -86,61 +88,105 @@ def make(
 
 
 def test(
-  network: nn.Module, members: list[dict], people: dict, seed: int
+  network: nn.Module,
+  members: list[dict],
+  people: dict[str, dict],
+  seed: int,
 ) -> dict:
   """Scores of the mean of all members on people who were held out.
 
+  Args:
+    network, members: and the params of each.
+    people: of `synthetic_maps.source`, by the convention of their framing.
+    seed: of the maps.
+
   Returns:
-    scores and intervals over people as in report.json; expression: AUC of
-    whether there is one at all; units: AUC of each action unit.
+    scores and intervals over people as in report.json; conventions: UAR of
+    each; expression and returning: AUC of whether there is one at all, and
+    whether one goes back; units: AUC of each action unit.
   """
-  settings = synthetic_maps.Settings()
-  steps = range(_TESTS)
-  batches = [synthetic_maps.made(people, seed, k, settings) for k in steps]
-  batch = jax.tree.map(lambda *x: np.concatenate(x), *batches)
-  found = [_answers(network, params, batch['maps']) for params in members]
-  mean = {name: np.mean([x[name] for x in found], 0) for name in found[0]}
-  there = ~batch['idle']
-  label, who = batch['label'][there], batch['who'][there]
-  predicted = mean['class'][there].argmax(1)
-  count = len(synthetic_maps.CLASSES)
-  known = batch['coded'] > 0
-  shown = batch['level'].max(-1) > synthetic_training.SHOWN
-  aucs = {
-    f'AU{unit:02d}': action_units.auc(mean['unit'][known, a], shown[known, a])
-    for a, unit in enumerate(synthetic_maps.AUS)
+  found = {
+    name: _tested(network, members, own, seed) for name, own in people.items()
   }
-  return {
+  sides = list(found.values())
+  firsts = np.cumsum([0, *(1 + side[0]['who'].max() for side in sides)])
+  for (batch, _), first in zip(sides, firsts, strict=False):
+    batch['who'] = batch['who'] + first
+  batch, mean = jax.tree.map(lambda *x: np.concatenate(x), *sides)
+  named, known = batch['named'], batch['coded'] > 0
+  label, who = batch['label'][named], batch['who'][named]
+  predicted = mean['class'][named].argmax(1)
+  count = len(synthetic_maps.CLASSES)
+  shown = batch['level'].max(-1) > synthetic_training.SHOWN
+  auc = action_units.auc
+  made = {
     'scores': metrics.scores(label, predicted, count),
     'intervals': intervals.bootstrap(label, predicted, who, count),
-    'expression': action_units.auc(mean['expression'], there),
-    'units': aucs,
+    'conventions': {
+      name: _scores(*own, count)['uar'] for name, own in found.items()
+    },
+    'expression': auc(mean['expression'], ~batch['idle']),
+    'units': {
+      f'AU{unit:02d}': auc(mean['unit'][known, a], shown[known, a])
+      for a, unit in enumerate(synthetic_maps.AUS)
+    },
   }
+  if 'returning' in mean:
+    made['returning'] = auc(mean['returning'], batch['returning'])
+  return made
+
+
+def _tested(network, members, people, seed):
+  """Truth of some batches of these people, and the members' mean answers."""
+  settings = synthetic_maps.Settings()
+  batches = [
+    synthetic_maps.made(people, seed, k, settings) for k in range(_TESTS)
+  ]
+  batch = jax.tree.map(lambda *x: np.concatenate(x), *batches)
+  found = [_answers(network, params, batch['maps']) for params in members]
+  return batch, {
+    name: np.mean([x[name] for x in found], 0) for name in found[0]
+  }
+
+
+def _scores(batch, mean, count):
+  named = batch['named']
+  predicted = mean['class'][named].argmax(1)
+  return metrics.scores(batch['label'][named], predicted, count)
 
 
 def _answers(network, params, maps):
   batch = {network.streams[0]: maps[:, None]}
   logits, out = jax.jit(network.apply)({'params': params}, batch)
-  return {
+  found = {
     'class': inference.softmax(np.asarray(logits, np.float64)),
     'expression': np.asarray(out['expression']),
     'unit': np.asarray(out['unit_logit']),
   }
+  if 'returning' in out:
+    found['returning'] = np.asarray(out['returning'])
+  return found
 
 
 def _people(ours):
-  """Those who are learnt from, and those who are held out."""
-  made = [
-    motion_basis.load(
-      ours.convention,
-      seed=ours.people_seed,
-      first=first,
-      count=count,
-      processes=environment.cores(),
-    )
-    for first, count in ((0, ours.people), (ours.people, ours.held_out))
-  ]
-  return [synthetic_maps.source(basis) for basis in made]
+  """Those who are learnt from, and by convention those who are held out."""
+  learnt, tested = [], {}
+  for k, name in enumerate(ours.conventions):
+    first = k * (ours.people + ours.held_out)
+    learnt.append(_basis(name, ours, first, ours.people))
+    other = _basis(name, ours, first + ours.people, ours.held_out)
+    tested[name] = synthetic_maps.source(other)
+  return synthetic_maps.source(*learnt), tested
+
+
+def _basis(convention, ours, first, count):
+  return motion_basis.load(
+    convention,
+    seed=ours.people_seed,
+    first=first,
+    count=count,
+    processes=environment.cores(),
+  )
 
 
 def _fields(kind, config):
@@ -182,7 +228,7 @@ def _description(config, params, tests, written):
     'training': {
       'real_clips': 0,
       'maps_per_step': synthetic_maps.Settings().maps,
-      'generator': motion_basis.generator_digest(),
+      'generator': synthetic_maps.generator_digest(),
       **config.synthetic.to_dict(),
     },
     'versions': environment.versions(),

@@ -78,22 +78,28 @@ def losses(
 ) -> dict[str, jax.Array]:
   """What is minimised, by its parts, of a batch of `synthetic_maps`.
 
-  Classes by cross-entropy, where there is an expression; levels of both sides
-  by their mean square, where they are known; whether there is an expression,
-  and each unit, by binary cross-entropy.
+  Classes by cross-entropy, where one is named; levels of both sides by their
+  mean square, in the unit in which they were drawn, where they are known;
+  whether there is an expression, whether one goes back if the network says
+  that, and each unit, by binary cross-entropy.
   """
-  there = 1.0 - batch['idle']
+  named = batch['named'].astype(jnp.float32)
   own = optax.softmax_cross_entropy_with_integer_labels(logits, batch['label'])
-  off = ((out['unit_level'] - batch['level']) ** 2).mean((1, 2))
+  level = out['unit_level'] * batch['scale'][:, None, None]
+  off = ((level - batch['level']) ** 2).mean((1, 2))
   seen = (batch['level'].max(-1) > SHOWN).astype(jnp.float32)
   binary = optax.sigmoid_binary_cross_entropy
   units = binary(out['unit_logit'], seen).mean(-1)
-  return {
-    'class': (own * there).sum() / there.sum(),
+  found = {
+    'class': (own * named).sum() / named.sum(),
     'level': 2 * (off * batch['coded']).mean(),
     'unit': (units * batch['coded']).mean(),
-    'expression': 0.5 * binary(out['expression'], there).mean(),
+    'expression': 0.5 * binary(out['expression'], 1.0 - batch['idle']).mean(),
   }
+  if 'returning' in out:
+    back = batch['returning'].astype(jnp.float32)
+    found['returning'] = 0.5 * binary(out['returning'], back).mean()
+  return found
 
 
 def _init(network, keys):

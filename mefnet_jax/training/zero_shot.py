@@ -10,7 +10,7 @@ import time
 
 import numpy as np
 
-from mefnet_jax.models import inference
+from mefnet_jax.models import inference, motion_input
 from mefnet_jax.predict import action_units
 from mefnet_jax.predict import model as models
 from mefnet_jax.runs import errors, files, model_file
@@ -67,15 +67,23 @@ def _scored(model, job):
       f'{", ".join(model.classes)}: choose labels of those classes'
     )
   answers = model.answers(job.clips)
+  (maps,) = model.inputs(job.clips).values()
   action_units.write(
     job.workdir / 'action_units.csv',
     job.source.clip,
     job.source.subject,
     model.network.action_units,
-    action_units.mean([out for _, out in answers]),
+    action_units.mean([out for _, out in answers], _unit(maps)),
   )
   own = [model.classes.index(name) for name in classes]
   return [_among(logits, own) for logits, _ in answers]
+
+
+def _unit(maps):
+  """(N,) the unit of levels, in that of the strongest motion of each map."""
+  halves = motion_input.halved(np.asarray(maps)[:, 0])
+  most = np.maximum(motion_input.strongest(halves), 1e-6)
+  return np.asarray(motion_input.scale(halves) / most)
 
 
 def _among(logits, own):

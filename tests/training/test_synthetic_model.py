@@ -32,7 +32,9 @@ def tiny(variant):
   config = mefnet_zero.get_config(variant)
   config.seeds = 2
   config.model.hidden = (8,)
-  config.synthetic.update(people=32, held_out=32, steps=2)
+  config.synthetic.update(
+    conventions=('product',), people=32, held_out=32, steps=2
+  )
   return config
 
 
@@ -68,7 +70,7 @@ def test_the_model_says_what_it_has_seen(trained):
   model = mefnet_jax.load(trained)
   said = model.description
   assert model.synthetic and said['training']['real_clips'] == 0
-  assert said['training']['generator'] == motion_basis.generator_digest()
+  assert said['training']['generator'] == synthetic_maps.generator_digest()
   assert model.members == (('zero_shot', 0), ('zero_shot', 1))
   assert model.classes == ('negative', 'positive', 'surprise')
   assert set(said['units']) == {f'AU{unit:02d}' for unit in synthetic_maps.AUS}
