@@ -26,7 +26,7 @@ _FLAGS_FOR_RUNS = ('permuted', 'permute', 'network')
 
 
 def main(workdirs: list[str]) -> int:
-  """Audits what the command line names; returns the exit status.
+  """Audits the run that the command line names; returns the exit status.
 
   Args:
     workdirs: the positional arguments: one workdir, or none with
@@ -117,6 +117,7 @@ def _features(path, run):
 
 
 def _define():
+  """Defines the flags; not at import, because the module can be imported."""
   flags.DEFINE_string('predictions', '', 'A predictions.csv to audit.')
   flags.DEFINE_string('folds', '', 'Its folds: clip,subject,fold,role.')
   flags.DEFINE_string('clips', '', 'clip[,subject,label,sha256,mark].')

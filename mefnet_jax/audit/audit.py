@@ -38,7 +38,9 @@ def find(run: evidence.Evidence, features: np.ndarray | None = None) -> dict:
   if len(evidence.clip_rows(run)) > _MOST_PROBED:
     missing['probes'] = f'at most {_MOST_PROBED} clips'
   for name in reported.unknown(run.report):
-    missing[f'reported {name}'] = 'it is no score of predictions by that name'
+    missing[f'reported {name}'] = (
+      'no score of predictions is known by that name'
+    )
   return {
     'leaks': leaks,
     'kinds': kinds,
@@ -116,6 +118,7 @@ def _probes(run, features):
   found = {}
   for name, part in sets.items():
     found[f'who, from {name}'] = probes.identify_subjects(part, subject)
+  # `part` is now the motion, or the features: looks say nothing of an emotion.
   if all(row.get('label') for row in rows):
     train, test = (
       np.array(
@@ -126,6 +129,7 @@ def _probes(run, features):
       )
       for role in ('train', 'test')
     )
+    # Without a fold that both trains and tests (zero_shot) nothing is fitted.
     if (train.any(1) & test.any(1)).any():
       label = [row['label'] for row in rows]
       found['label permutation, a linear model'] = probes.permute_labels(

@@ -23,9 +23,6 @@ from mefnet_jax.runs import facts as facts_file
 Path = str | os.PathLike[str]
 
 
-Path = str | os.PathLike[str]
-
-
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
 class Evidence:
   """Everything that is known about a run; missing parts are empty.
@@ -159,6 +156,7 @@ def clip_rows(run: Evidence) -> list[dict[str, str]]:
 
 
 def _clips_of(split, *roles):
+  """All clips that have one of these roles in some fold."""
   return {
     clip for fold in split.values() for role in roles for clip in fold[role]
   }
@@ -171,13 +169,17 @@ def _folds(path, predicted):
     UserError: the two files name their folds differently.
   """
   found = folds_file.read(path)
-  called = predictions.renamed(list(found), list(dict.fromkeys(predicted.fold)))
-  unknown = sorted(set(predicted.fold) - set(called))
+  fold_names = predictions.renamed(
+    list(found), list(dict.fromkeys(predicted.fold))
+  )
+  unknown = sorted(set(predicted.fold) - set(fold_names))
   unused = sorted(
     name
-    for name, fold in zip(called, found.values(), strict=True)
+    for name, fold in zip(fold_names, found.values(), strict=True)
     if fold['test'] and name not in set(predicted.fold)
   )
+  # Only both together: a fold that is tested and never predicted is another
+  # mistake, and is found by its clips.
   if unknown and unused:
     raise errors.UserError(
       f'{path}: folds are named otherwise than in {predicted.path}: '
@@ -193,12 +195,16 @@ def _folds(path, predicted):
       role: {same[clip]: who for clip, who in side.items()}
       for role, side in fold.items()
     }
-    for name, fold in zip(called, found.values(), strict=True)
+    for name, fold in zip(fold_names, found.values(), strict=True)
   }
 
 
 class _Others(collections.abc.Mapping):
-  """A view {clip: subject} of all clips except those that a fold tests."""
+  """A view {clip: subject} of all clips except those that a fold tests.
+
+  As dicts, the folds of a leave-one-out over thousands of clips would take
+  the square of their number in memory.
+  """
 
   def __init__(self, everyone, tested):
     self._everyone, self._tested = everyone, tested
@@ -224,17 +230,21 @@ def _assumed_folds(predicted):
   ):
     tested[fold][clip] = who
   return {
-    name: {'train': _Others(everyone, own), 'validation': {}, 'test': own}
-    for name, own in tested.items()
+    name: {'train': _Others(everyone, test), 'validation': {}, 'test': test}
+    for name, test in tested.items()
   }
 
 
 def _clips(path, predicted):
   """Rows of clips.csv by clip, checked against the predictions."""
   rows = [row for _, row in csv_table.filled(path, ['clip'])]
-  called = predictions.renamed([row['clip'] for row in rows], predicted.clip)
-  rows = [row | {'clip': clip} for row, clip in zip(rows, called, strict=True)]
-  count = collections.Counter(called)
+  clip_names = predictions.renamed(
+    [row['clip'] for row in rows], predicted.clip
+  )
+  rows = [
+    row | {'clip': clip} for row, clip in zip(rows, clip_names, strict=True)
+  ]
+  count = collections.Counter(clip_names)
   true = dict(zip(predicted.clip, predicted.label, strict=True))
   keys = [names.label_key(name) for name in predicted.classes]
   other = [

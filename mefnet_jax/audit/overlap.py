@@ -48,13 +48,13 @@ def subject_under_two_names(run: evidence.Evidence) -> Iterator[str]:
     }
     if pairs:
       yield f'{name}: {count_and_name(sorted(pairs), "pair")}'
-  torn = [
-    f'{clip} ({", ".join(sorted(called))})'
-    for clip, called in sorted(who.items())
-    if len(set(map(_normalised, called))) > 1
+  disputed = [
+    f'{clip} ({", ".join(sorted(people))})'
+    for clip, people in sorted(who.items())
+    if len(set(map(_normalised, people))) > 1
   ]
-  if torn:
-    yield f'the files name two people for {count_and_name(torn, "clip")}'
+  if disputed:
+    yield f'the files name two people for {count_and_name(disputed, "clip")}'
 
 
 def clip_on_both_sides(run: evidence.Evidence) -> Iterator[str]:
@@ -86,6 +86,7 @@ def identical_clips(run: evidence.Evidence) -> Iterator[str]:
   for name, learnt, tested in _train_and_test(run):
     sides = _grouped(learnt, digests), _grouped(tested, digests)
     both = sides[0].keys() & sides[1].keys()
+    # Counted, not listed: 5,000 copies of one clip make millions of pairs.
     count = sum(_pairs(sides[0][x], sides[1][x]) for x in both)
     if count:
       shown = heapq.nsmallest(
@@ -118,7 +119,7 @@ def near_identical_clips(run: evidence.Evidence) -> Iterator[str]:
   pairs = _near(rows)
   for learnt, tested in itertools.islice(pairs, _MOST_PAIRS):
     if digests[learnt] and digests[learnt] == digests[tested]:
-      continue
+      continue  # `identical_clips` reports it
     for name in folds[tested]:
       if learnt in run.folds[name]['train']:
         found[name].add(f'{learnt} and {tested}')
@@ -149,7 +150,7 @@ def count_and_name(
 
 
 def _train_and_test(run):
-  """(fold, clips it learns from, clips it tests), each clip: subject."""
+  """Yields (fold, its training clips, its test clips), as {clip: subject}."""
   for name, fold in run.folds.items():
     yield name, fold['train'], fold['test']
 
@@ -167,7 +168,7 @@ def _subject_names(run):
     for side in fold.values():
       for clip, who in side.items():
         found[clip].add(who)
-  return {clip: called - {''} for clip, called in found.items()}
+  return {clip: people - {''} for clip, people in found.items()}
 
 
 def _people(clips, who):
@@ -179,6 +180,7 @@ def _normalised(name):
   """A subject's name without case, punctuation and leading zeros."""
   plain = names.label_key(name)
   words = re.findall(r'\d+|[^\W\d_]+', plain)
+  # A name of punctuation alone has no words, and stays as it is.
   return tuple(int(x) if x.isdecimal() else x for x in words) or plain
 
 

@@ -22,10 +22,12 @@ def identify_subjects(
   """Measures how well the features identify the person in a clip.
 
   Each clip is attributed by a classifier that is fitted on all other clips.
+  People with one clip cannot be recognised, since nothing of them is left to
+  learn from.
 
   Args:
     features_ND: any features of N clips.
-    subject: (N,) names; people with a single clip are left out.
+    subject: (N,) names of the people; those with a single clip are left out.
 
   Returns:
     accuracy; balanced_accuracy; commonest, the share of the person with most
@@ -98,6 +100,7 @@ def permute_labels(
     'permuted_low': float(low),
     'permuted_high': float(high),
     'chance': 1 / len(classes),
+    # The true labels count as one permutation, so that p is never 0.
     'p': float((1 + (other >= true).sum()) / (1 + len(other))),
   }
 
@@ -125,8 +128,8 @@ def _leave_one_out(x_ND, y_NC):
   gram = x_ND @ x_ND.T / x_ND.shape[1] + 1 / len(x_ND)
   hat = np.linalg.solve(gram + _RIDGE * np.eye(len(gram)), gram)
   # The closed form of leave-one-out for linear smoothers (PRESS).
-  fitted, own = hat.T @ y_NC, np.diagonal(hat)[:, None]
-  return (fitted - own * y_NC) / np.maximum(1 - own, 1e-9)
+  fitted, leverage = hat.T @ y_NC, np.diagonal(hat)[:, None]
+  return (fitted - leverage * y_NC) / np.maximum(1 - leverage, 1e-9)
 
 
 def _smoother(x_train, x_test):

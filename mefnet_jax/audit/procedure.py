@@ -70,8 +70,10 @@ def folds_averaged(run: evidence.Evidence) -> Iterator[str]:
 
 
 def labels_follow_files(run: evidence.Evidence) -> Iterator[str]:
-  """Each class is one block in the order of the files, which clips.csv keeps;
-  predictions may come in any order."""
+  """Yields a finding if each class is one block in the order of the files.
+
+  clips.csv keeps that order; predictions may come in any other.
+  """
   label = [row.get('label', '') for row in run.clips.values()]
   if not all(label):
     known = dict(
@@ -80,6 +82,7 @@ def labels_follow_files(run: evidence.Evidence) -> Iterator[str]:
     label = [known.get(clip) for clip in run.clips]
   classes = len(set(label))
   blocks = 1 + sum(a != b for a, b in zip(label, label[1:], strict=False))
+  # A few clips may lie that way by chance.
   if classes > 1 and len(label) >= 4 * classes and blocks == classes:
     yield (
       f'{len(label)} clips come in {blocks} blocks of one class each: a label '
@@ -88,7 +91,7 @@ def labels_follow_files(run: evidence.Evidence) -> Iterator[str]:
 
 
 def real_clips_in_zero_shot_training(run: evidence.Evidence) -> Iterator[str]:
-  """A zero-shot score by weights that have seen real clips."""
+  """Yields a finding if weights of a zero-shot score have seen real clips."""
   if run.report.get('protocol') != 'zero_shot':
     return
   learnt = {
@@ -127,7 +130,7 @@ def _weights(run, values):
     if fold and all(
       label.get(clip) for clip in [*fold['train'], *fold['test']]
     ):
-      fair = _inverse([label[clip] for clip in fold['train']])
+      fair = _inverse_frequencies([label[clip] for clip in fold['train']])
       weights = {names.label_key(c): w for c, w in stated.items()}
       scale = _scale(weights, fair)
       off = {
@@ -143,28 +146,32 @@ def _weights(run, values):
 
 
 def _scale(weights, fair):
-  """What brings weights of any common factor to the mean of the fair ones."""
+  """The factor that brings weights to the sum of the fair ones.
+
+  Losses differ by a common factor of all weights, which is no leak.
+  """
   total = sum(weights.get(c, 0) for c in fair)
   return sum(fair.values()) / total if total > 0 else 1.0
 
 
-def _inverse(labels):
+def _inverse_frequencies(labels):
   """Inverse frequency of each class, with a mean of 1 over the clips."""
   count = collections.Counter(labels)
   return {c: len(labels) / (len(count) * n) for c, n in count.items()}
 
 
 def _best_epochs(run):
-  """Folds that are scored at their best epoch, not at their last one."""
+  """Yields a finding if each fold is scored at its best epoch, not its last."""
   rows = [row for row in run.history if row.get('split') == 'held-out']
   if not rows or len({row.get('seed', 0) for row in rows}) > 1:
-    return
+    return  # the curves are of single seeds, the predictions of their mean
   right = run.predictions.label == run.predictions.predicted
   fold, moved = np.array(run.predictions.fold), []
   for name in np.unique(fold):
     curve = [row.get('accuracy') for row in rows if row['fold'] == name]
     curve = [x for x in curve if facts.is_number(x)]
     score = right[fold == name].mean()
+    # Who chooses epochs by their scores has the best one in every fold.
     if not curve or score < max(curve) - _TOLERANCE:
       return
     if score > curve[-1] + _TOLERANCE:

@@ -1,4 +1,4 @@
-"""Writes what an audit reads: the folds, the clips and how things were fitted.
+"""Writes the evidence for an audit: folds, clips, and what was fitted on what.
 
 folds.csv   clip,subject,fold,role: one row per clip, fold and role
 clips.csv   clip,subject,label,sha256,mark: all clips, in the order of the run;
@@ -79,6 +79,7 @@ def _rank(name):
 
 
 def _facts(clips, label, splits, config):
+  """The content of facts.json."""
   by_class = {
     fold.name: _class_weights(clips, label, fold, config) for fold in splits
   }
@@ -107,7 +108,7 @@ def _normalised(config):
 
 
 def _augmented(config):
-  """Augmentation, if there is any, varies each clip on its own."""
+  """What the augmentation was fitted on: each clip alone, if there is any."""
   augment = config.get('augment')
   used = augment is not None and any(augment.to_dict().values())
   return 'each clip alone' if used else 'nothing'
@@ -122,6 +123,7 @@ def _class_weights(clips, label, fold, config):
     balanced=config.train.class_weights,
   )
   found = {}
+  # Of the clips of a class, which all have one weight, the first is enough.
   for i in fold.train:
     found.setdefault(clips.classes[label[i]], round(float(weight_N[i]), 6))
   return found

@@ -55,12 +55,12 @@ _DEFINITIONS = {
 
 def unknown(report: dict) -> list[str]:
   """Returns the names of a report's metrics that are not known scores."""
-  return [name for name in report.get('metrics', {}) if not _meant(name)]
+  return [n for n in report.get('metrics', {}) if not _definitions_of(n)]
 
 
 def known(report: dict) -> list[str]:
   """Returns the names of a report's metrics that can be checked."""
-  return [name for name in report.get('metrics', {}) if _meant(name)]
+  return [n for n in report.get('metrics', {}) if _definitions_of(n)]
 
 
 def wrong(run: evidence.Evidence) -> Iterator[str]:
@@ -75,9 +75,10 @@ def wrong(run: evidence.Evidence) -> Iterator[str]:
     _definitions(predicted.label[at], predicted.predicted[at], classes)
     for at in (fold == name for name in np.unique(fold))
   ]
+  # The most of all numbers: JSON writers drop the zeros of 0.800.
   digits = max(map(_digits, claimed.values()))
   for name, value in claimed.items():
-    kinds = _meant(name)
+    kinds = _definitions_of(name)
     if any(_matches(value, pooled[kind], digits) for kind in kinds):
       continue
     mean = [np.mean([x[kind] for x in single]) for kind in kinds]
@@ -90,7 +91,7 @@ def wrong(run: evidence.Evidence) -> Iterator[str]:
     )
 
 
-def _meant(name):
+def _definitions_of(name):
   """The definitions that a name may stand for; none for an unknown name."""
   plain = re.sub(r'[^a-z0-9]', '', name.casefold())
   return _DEFINITIONS.get(plain) or _DEFINITIONS.get(_AROUND.sub('', plain), ())
@@ -101,17 +102,18 @@ def _definitions(label, predicted, classes):
   counts_CC = metrics.confusion(label, predicted, classes)
   found = {k: float(x) for k, x in metrics.from_confusion(counts_CC).items()}
   table = metrics.per_class(counts_CC)
-  true_C, said_C = counts_CC.sum(1), counts_CC.sum(0)
+  true_C, predicted_C = counts_CC.sum(1), counts_CC.sum(0)
   present = {'uar': ('recall', true_C > 0), 'accuracy': ('accuracy', None)}
   for kind, column in (
     ('uf1', 'f1'),
     ('precision', 'precision'),
     ('specificity', 'specificity'),
   ):
-    present[kind] = (column, (true_C > 0) | (said_C > 0))
-  for kind, (column, there) in present.items():
+    # scikit-learn takes a class as present if it is a label or a prediction.
+    present[kind] = (column, (true_C > 0) | (predicted_C > 0))
+  for kind, (column, mask_C) in present.items():
     found[f'{kind} of present classes'] = (
-      found[column] if there is None else float(table[column][there].mean())
+      found[column] if mask_C is None else float(table[column][mask_C].mean())
     )
   for column in ('f1', 'precision'):
     weighted = (table[column] * true_C).sum() / true_C.sum()

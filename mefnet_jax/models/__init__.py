@@ -16,6 +16,8 @@ _ATTENTION = (
   'drop_rate',
   'drop_threshold',
 )
+# Naming a field that does not apply is refused rather than ignored: a config
+# that sets it would claim something that the network does not do.
 # name: (network, preset fields, fields that do not apply)
 _NETWORKS = {
   'base': (
@@ -52,13 +54,13 @@ def build(name: str, *, num_classes: int, **fields: Any) -> nn.Module:
   if unknown:
     raise ValueError(f'model {name!r} has no field {", ".join(unknown)}')
   for field, value in fields.items():
-    if isinstance(value, list):
+    if isinstance(value, list):  # as JSON has it; a module must be hashable
       fields[field] = tuple(value)
   return network(num_classes=num_classes, **{**preset, **fields})
 
 
 def views(name: str, streams: tuple[str, ...] = ()) -> tuple[str, ...]:
-  """Returns the input streams of a network.
+  """Returns the names of a network's input streams.
 
   Args:
     name: of the network.

@@ -31,13 +31,14 @@ class ChannelAttention(nn.Module):
   def __call__(
     self, x_BTHWC: jax.Array | ops.Maps
   ) -> tuple[jax.Array, jax.Array]:
-    """(N_C, A_C of (B, C))."""
+    """Returns N_C, of the shape of N, and A_C (B, C)."""
     maps = ops.maps_of(x_BTHWC)
     channels = maps.shape[-1]
     how: dict[str, Any] = {'kernel_init': self.kernel_init, 'dtype': self.dtype}
     width = max(1, channels // self.reduction)
     squeeze = layers.Dense(width, **how, name='squeeze')
     excite = layers.Dense(channels, **how, name='excite')
+    # One perceptron for both vectors, as in CBAM (Woo et al., ECCV 2018).
     scores_BC = sum(excite(nn.relu(squeeze(v))) for v in (maps.mean, maps.peak))
     gate_BC = nn.sigmoid(scores_BC)
     return maps.y * over_places(gate_BC, maps.y.ndim), gate_BC
@@ -67,11 +68,17 @@ class SpatialTemporalAttention(nn.Module):
     key_B: jax.Array | None = None,
     weigh: Callable = products.weigh,
   ) -> tuple[jax.Array, jax.Array]:
-    """(N_S, A_S of (B, T, H, W, 1)); with keys, N_S is a training one.
+    """Returns N_S, of the shape of N, and A_S (B, T, H, W, 1).
 
-    N_S is `weigh(N, weight)`.
+    Args:
+      x_BTHWC: N, or its `ops.Maps`.
+      key_B: one random key per clip in training; without them nothing is
+        dropped.
+      weigh: multiplies maps by weights.
     """
     maps = ops.maps_of(x_BTHWC)
+    # lam is the sigmoid of a free parameter, so it stays in (0, 1); it starts
+    # at one half.
     mixing = self.param('mixing', nn.initializers.zeros, ())
     share = nn.sigmoid(mixing).astype(maps.y.dtype)
     pooled = maps.map_mean + share * (maps.map_peak - maps.map_mean)
@@ -90,12 +97,12 @@ class SpatialTemporalAttention(nn.Module):
     return weigh(maps.y, weight), highlight
 
   def _drop_some(self, map_BTHW1, key_B):
-    """The map, or for some clips the mask that hides what it highlights."""
+    """The map, or for some clips the mask that hides its strongest places."""
     drawn = jax.vmap(lambda key: jax.random.bernoulli(key, self.drop_rate))
     dropped_B = over_places(drawn(key_B)[:, None], map_BTHW1.ndim)
     peak = map_BTHW1.max(tuple(range(1, map_BTHW1.ndim)), keepdims=True)
-    kept = (map_BTHW1 <= self.threshold * peak).astype(map_BTHW1.dtype)
-    return jnp.where(dropped_B, kept, map_BTHW1)
+    mask = (map_BTHW1 <= self.threshold * peak).astype(map_BTHW1.dtype)
+    return jnp.where(dropped_B, mask, map_BTHW1)
 
 
 class ParallelAttention(nn.Module):
@@ -123,7 +130,7 @@ class ParallelAttention(nn.Module):
     key_B: jax.Array | None = None,
     pool: tuple[int, int, int] | None = None,
   ) -> tuple[jax.Array, dict[str, jax.Array]]:
-    """X, and the maps A_C and A_S as they are called in a network's `out`."""
+    """Returns X, and A_C and A_S by their names in a network's `out`."""
     maps = ops.maps_of(x_BTHWC)
     out, weight = {}, None
     if self.channel:
@@ -152,7 +159,7 @@ class ParallelAttention(nn.Module):
 
 
 def _weight_alone(_, weight):
-  """In place of `products.weigh`: the pooling weighs, see `_pooled`."""
+  """Replaces `products.weigh` where `_pooled` weighs and pools in one pass."""
   return weight
 
 
@@ -162,9 +169,10 @@ def _pooled(maps, weight, window):
     return ops.max_pools(maps, weight, window)
   if weight is None:
     return maps.y, None
+  # The barrier keeps XLA from computing the product again for each use.
   return maps.y, jax.lax.optimization_barrier(products.weigh(maps.y, weight))
 
 
 def over_places(x_BC: jax.Array, rank: int) -> jax.Array:
-  """(B, C) as (B, 1, ..., 1, C) of that rank."""
+  """Reshapes (B, C) to (B, 1, ..., 1, C) of that rank."""
   return x_BC.reshape(len(x_BC), *[1] * (rank - 2), -1)

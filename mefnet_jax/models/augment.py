@@ -106,7 +106,10 @@ def _apply(x_THWC, draw):
 
 
 def _places(size, scale, shift):
-  """Positions (size,) from which pixels are read, scaled about the centre."""
+  """Positions (size,) from which pixels are read, scaled about the centre.
+
+  A negative scale mirrors.
+  """
   middle = (size - 1) / 2
   return (jnp.arange(size) - middle) * scale + middle + shift * size
 
@@ -121,7 +124,11 @@ def _times(draw, frames):
 
 
 def _matrix(place_N):
-  """Matrix of linear interpolation at N positions, clamped to the ends."""
+  """The (N, N) matrix of linear interpolation at N positions.
+
+  Positions outside are clamped to the first and last one, so that an edge is
+  repeated, not filled with a grey that would look like motion.
+  """
   place_N = jnp.clip(place_N, 0, len(place_N) - 1)
   distance = place_N[:, None] - jnp.arange(len(place_N))[None]
   return jnp.maximum(0.0, 1.0 - jnp.abs(distance))

@@ -24,6 +24,7 @@ INITIALIZERS = {
   'orthogonal': nn.initializers.orthogonal(),
   'zeros': nn.initializers.zeros,
 }
+# New streams are appended, so that old ones keep their draws.
 # All streams; the position of a stream seeds its dropout.
 CLIPS = ('eyes', 'mouth', 'face', 'flow', 'eyes_flow', 'mouth_flow')
 STREAMS = (*CLIPS, 'audio', 'text')
@@ -51,7 +52,7 @@ def cast(dtype: str, *arrays: jax.Array) -> list[jax.Array]:
   return [array.astype(dtype) for array in arrays]
 
 
-def three(field: str, value: Any) -> tuple[int, int, int]:
+def three_sizes(field: str, value: Any) -> tuple[int, int, int]:
   """Returns the value as (frames, rows, columns).
 
   Raises:

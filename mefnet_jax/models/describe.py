@@ -54,23 +54,24 @@ def describe(model: nn.Module, batch: dict) -> list[Layer]:
   """
   found: dict[tuple, Layer] = {}
 
-  def listen(call, args, kwargs, context):
+  def record(call, args, kwargs, context):
     module = context.module
     if context.method_name == '__call__' and _follows_pooling(module, args):
       path = (*module.path[:-1], 'pool')
       shape = args[0].shape[1:]
       found.setdefault(path, Layer(path, 'max-pool', shape, 0, 0))
-    given = call(*args, **kwargs)
+    result = call(*args, **kwargs)
     if context.method_name == '__call__' and isinstance(module, _LISTED):
-      layer = _layer(module, args, given)
+      layer = _layer(module, args, result)
       before = found.get(layer.path)
       if before:  # CAM's perceptron is used twice
         layer = dataclasses.replace(layer, flops=layer.flops + before.flops)
       if layer.kind:
         found[layer.path] = layer
-    return given
+    return result
 
-  with nn.intercept_methods(listen):
+  # Shapes alone are traced, so that a network of any size takes no memory.
+  with nn.intercept_methods(record):
     jax.eval_shape(model.init, jax.random.key(0), batch)
   return list(found.values())
 
@@ -113,6 +114,7 @@ def _line(row, widths):
 
 
 def _by(sizes):
+  """18x64x64 of (18, 64, 64)."""
   return 'x'.join(str(n) for n in sizes)
 
 
@@ -123,17 +125,20 @@ def _follows_pooling(module, args):
   return isinstance(module, residual.Residual)
 
 
-def _layer(module, args, given):
-  y = given[0] if isinstance(given, tuple) else given
+def _layer(module, args, result):
+  """The row of a module that was called with args and returned result."""
+  y = result[0] if isinstance(result, tuple) else result
   kind, flops = _kind(module, args, y)
-  own = module.variables.get('params', {})
+  params = module.variables.get('params', {})
   if isinstance(module, layers.Normalisation):
-    own = own.get('norm', {})
-  parameters = sum(v.size for v in own.values() if hasattr(v, 'size'))
+    params = params.get('norm', {})
+  # Dicts among them belong to submodules, which have rows of their own.
+  parameters = sum(v.size for v in params.values() if hasattr(v, 'size'))
   shape = y.shape[1:]
   if isinstance(module, attention.SpatialTemporalAttention):
-    shape = args[0].shape[1:]  # where it stands, the maps are weighed later
+    shape = args[0].shape[1:]  # it returns weights; the maps are weighed later
   if isinstance(module, layers.Conv3D):
+    # The module may pool in the same pass; the table lists the pooling apart.
     shape = (*_unpooled(module, args[0]), module.features)
   return Layer(module.path, kind, shape, parameters, flops)
 

@@ -59,6 +59,7 @@ def save(
   try:
     with (
       files.aside(path) as aside,
+      # Without a salt the ids in an SVG are random.
       matplotlib.rc_context({'svg.hashsalt': name}),
     ):
       figure.savefig(
@@ -106,6 +107,7 @@ def _box(layer):
 
 
 def _figure(name, rows, joined, layers):
+  """The figure: a row for each stream, then the layers that join them."""
   columns = max(_columns(row) for row in rows)
   width = (columns + len(joined)) * (_WIDTH + _GAP)
   figure = matplotlib.figure.Figure(figsize=(width, len(rows) * _ROW + 0.6))
@@ -130,7 +132,7 @@ def _figure(name, rows, joined, layers):
 
 
 def _columns(row):
-  """The number of columns; CAM and STAM share one, above one another."""
+  """The number of columns; CAM and STAM share one, one above the other."""
   return len(row) - sum(
     a[0] == b[0] == 'attention' for a, b in zip(row, row[1:], strict=False)
   )
@@ -140,12 +142,13 @@ def _chain(axes, row, x, y):
   """Draws boxes with arrows between them; returns where the last one ends."""
   at = 0
   while at < len(row):
-    both = [box for box in row[at : at + 2] if box[0] == 'attention']
-    twins = len(both) == 2
-    boxes = row[at : at + 2] if twins else row[at : at + 1]
+    # CAM and STAM look at the same maps, so they stand side by side.
+    attentions = [box for box in row[at : at + 2] if box[0] == 'attention']
+    stacked = len(attentions) == 2
+    boxes = row[at : at + 2] if stacked else row[at : at + 1]
     for k, box in enumerate(boxes):
-      shift = (0.5 - k) * 0.85 if twins else 0.0
-      _draw(axes, box, x, y + shift, 0.75 if twins else _HEIGHT)
+      shift = (0.5 - k) * 0.85 if stacked else 0.0
+      _draw(axes, box, x, y + shift, 0.75 if stacked else _HEIGHT)
     at += len(boxes)
     if at < len(row):
       _arrow(axes, (x + _WIDTH, y), (x + _WIDTH + _GAP, y))

@@ -39,7 +39,7 @@ class Sound(streams.Options):
   def __call__(
     self, x_BFM1: jax.Array, key_B: jax.Array | None = None
   ) -> tuple[jax.Array, dict[str, jax.Array]]:
-    """(B, F, M, 1) to (features (B, N), a dict of maps)."""
+    """Maps (B, F, M, 1) to features (B, N) and a dict of named maps."""
     options = {
       **self.options(),
       'form': '2d',
@@ -67,13 +67,13 @@ class Words(nn.Module):
   def __call__(
     self, words_BL: jax.Array, key_B: jax.Array | None = None
   ) -> tuple[jax.Array, dict[str, jax.Array]]:
-    """(B, L) whole numbers to (features (B, 2 * filters), no maps)."""
+    """Maps (B, L) whole numbers to features (B, 2 * filters) and no maps."""
     shape = (self.vocabulary, self.filters)
     table = self.param('embedding', nn.initializers.normal(1.0), shape)
     # Masked before and after the convolution, whose bias would leak otherwise.
-    there_BL1 = (words_BL > 0)[..., None]
+    present_BL1 = (words_BL > 0)[..., None]
     (table,) = choices.cast(self.dtype, table)
-    x_BLC = jnp.where(there_BL1, table[words_BL % self.vocabulary], 0)
+    x_BLC = jnp.where(present_BL1, table[words_BL % self.vocabulary], 0)
     convolve = layers.Conv3D(
       self.filters,
       (3, 1, 1),
@@ -84,6 +84,7 @@ class Words(nn.Module):
     )
     x_BL11C = typing.cast(jax.Array, convolve(x_BLC[:, :, None, None]))
     x_BLC = nn.relu(x_BL11C[:, :, 0, 0])
-    x_BLC = jnp.where(there_BL1, x_BLC, 0)
-    count_B1 = jnp.maximum(there_BL1.sum(1), 1).astype(x_BLC.dtype)
+    x_BLC = jnp.where(present_BL1, x_BLC, 0)
+    # A clip without words has a mean of 0, not of 0 / 0.
+    count_B1 = jnp.maximum(present_BL1.sum(1), 1).astype(x_BLC.dtype)
     return jnp.concatenate([x_BLC.max(1), x_BLC.sum(1) / count_B1], -1), {}

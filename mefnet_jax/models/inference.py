@@ -40,11 +40,13 @@ def in_batches(
 
 
 def _plain(x):
+  """A result as an array on the host; floats as float64."""
   x = np.asarray(x)
   return x.astype(np.float64) if x.dtype.kind == 'f' else x
 
 
 def softmax(logits_BC: np.ndarray) -> np.ndarray:
   """Returns the softmax of logits; each row sums to 1."""
+  # Without the shift exp overflows for large logits.
   e_BC = np.exp(logits_BC - logits_BC.max(-1, keepdims=True))
   return e_BC / e_BC.sum(-1, keepdims=True)

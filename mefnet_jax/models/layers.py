@@ -43,6 +43,8 @@ class Conv3D(nn.Module):
       y = ops.convolve_max_pool(x_BTHWC, kernel, self.pool)
     else:
       y = ops.convolve(x_BTHWC, kernel, self.padding)
+    # With a pooling the bias is added after it, to fewer values: a maximum
+    # moves with a constant.
     return y + bias_C.reshape(1, 1, 1, 1, -1)
 
 
@@ -77,8 +79,9 @@ class Conv2Plus1D(nn.Module):
       self.kernel, x_BTHWC.shape[-1], self.features
     )
     if self.padding == 'VALID':
+      # Checked for the whole kernel; the two halves would each name a part.
       convolution.check(x_BTHWC.shape[1:4], self.kernel)
-    if self.pool:
+    if self.pool:  # the edge that the pooling drops need not be convolved
       x_BTHWC = convolution.read_by_pooling(x_BTHWC, self.kernel, self.pool)
     x = nn.relu(self._conv(middle, (1, kh, kw), 'space')(x_BTHWC))
     return self._conv(self.features, (kt, 1, 1), 'time', self.pool)(x)
@@ -118,6 +121,8 @@ class Normalisation(nn.Module):
   def __call__(self, x: jax.Array) -> jax.Array:
     if self.kind == 'none':
       return x
+    # Not batch norm: the clips of a batch would affect each other, and the
+    # folds that share it would no longer be independent.
     groups = 1 if self.kind == 'layer' else math.gcd(x.shape[-1], 8)
     return nn.GroupNorm(groups, dtype=self.dtype, name='norm')(x)
 
@@ -141,13 +146,13 @@ def dropout(
     return x
 
   def keep(key):
-    return _kept(jax.random.fold_in(key, layer), rate, x.shape[1:])
+    return _keep_mask(jax.random.fold_in(key, layer), rate, x.shape[1:])
 
   return jnp.where(jax.vmap(keep)(key_B), x / (1.0 - rate), 0.0)
 
 
-def _kept(key, rate, shape):
-  """The mask of kept values, drawn with as few random bits as possible.
+def _keep_mask(key, rate, shape):
+  """The mask of values that stay, drawn with as few random bits as possible.
 
   A rate of 0.5 needs one bit per value, a quarter two. Drawing 32 bits for
   each value took a seventh of a step on a CPU.
@@ -215,7 +220,8 @@ class DenseStack(nn.Module):
 def head(num_classes: int, init: str = 'zeros') -> Dense:
   """Returns the last layer (ECM), in float32.
 
-  With kernels of zeros the initial loss is log(num_classes).
+  With kernels of zeros the initial loss is log(num_classes). Not in bfloat16,
+  even where the trunk is: its eight bits are too few for probabilities.
   """
   return Dense(num_classes, init, name='classes')
 
@@ -231,8 +237,13 @@ def clip_keys(
   return jax.random.split(module.make_rng('dropout'), len(batch[stream]))
 
 
-def own_keys(key_B: jax.Array | None, number: int) -> jax.Array | None:
-  """Returns the keys of one stream, so that streams have separate dropout."""
+def stream_keys(key_B: jax.Array | None, number: int) -> jax.Array | None:
+  """Returns keys for one stream, so that streams have separate dropout.
+
+  Args:
+    key_B: one random key per clip, or None in evaluation.
+    number: of the stream, in `choices.STREAMS`.
+  """
   if key_B is None:
     return None
   return jax.vmap(lambda key: jax.random.fold_in(key, 100 + number))(key_B)

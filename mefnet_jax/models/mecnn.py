@@ -50,6 +50,7 @@ class MECNN(streams.Options):
     return logits, {**out, 'features': x}
 
   def _check(self):
+    """Raises ValueError, which names the field, if a field is invalid."""
     self.check_options()
     choices.share('dropout', self.dropout)
     choices.widths('hidden', self.hidden)

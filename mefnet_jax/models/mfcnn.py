@@ -55,11 +55,12 @@ class MFCNN(streams.Options):
     for name in self.streams:
       # Numbered by all streams, so that a stream's dropout does not depend on
       # which other streams the network has.
-      own_key_B = layers.own_keys(key_B, choices.STREAMS.index(name))
+      stream_key_B = layers.stream_keys(key_B, choices.STREAMS.index(name))
       x = modalities.masked(batch[name], present[name])
       encode = encoders.encoder(name, self.options(), self.vocabulary)
-      x, maps = encode(x, own_key_B)
-      x = self._stream_end(name, x, own_key_B)
+      x, maps = encode(x, stream_key_B)
+      x = self._stream_features(name, x, stream_key_B)
+      # Masked again: biases make something even of an input of zeros.
       out[name] = modalities.masked(x, present[name])
       out.update({f'{name}_{key}': value for key, value in maps.items()})
       features.append(out[name])
@@ -69,6 +70,7 @@ class MFCNN(streams.Options):
     return logits, {**out, 'features': jnp.concatenate(features, axis=-1)}
 
   def _check(self):
+    """Raises ValueError, which names the field, if a field is invalid."""
     self.check_options()
     choices.one_of('fusion', self.fusion, choices.FUSIONS)
     choices.one_of('fusion_norm', self.fusion_norm, choices.FUSION_NORMS)
@@ -82,12 +84,14 @@ class MFCNN(streams.Options):
     for name in self.streams:
       choices.one_of('streams', name, choices.STREAMS)
 
-  def _stream_end(self, name, x, key_B):
+  def _stream_features(self, name, x, key_B):
     """The features of a stream as the fusion expects them."""
     if self.fusion == 'late':
       return self._dense(f'{name}_dense')(x, key_B=key_B)
     if self.fusion_norm == 'layer':
       return nn.LayerNorm(dtype=self.dtype, name=f'{name}_norm')(x)
+    # The 1e-12 is inside the root: the gradient of a norm is not finite at 0,
+    # where a masked stream lies.
     return x / jnp.sqrt((x**2).sum(-1, keepdims=True) + 1e-12)
 
   def _dense(self, name):

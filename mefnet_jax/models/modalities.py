@@ -23,17 +23,18 @@ def present(
     rate: probability of dropping a stream in training; a clip that would lose
       all of its streams keeps all of them.
   """
-  given = {name: batch.get(f'{name}_present') for name in streams}
-  there = {
-    name: None if mask is None else mask > 0 for name, mask in given.items()
+  masks = {name: batch.get(f'{name}_present') for name in streams}
+  recorded = {
+    name: None if mask is None else mask > 0 for name, mask in masks.items()
   }
   if key_B is None or rate == 0.0:
-    return there
+    return recorded
   ones_B = jnp.ones(len(key_B), bool)
-  has = {name: ones_B if m is None else m for name, m in there.items()}
-  kept = {name: m & _drawn(key_B, name, rate) for name, m in has.items()}
-  some_B = jnp.stack(list(kept.values())).any(0)
-  return {name: jnp.where(some_B, kept[name], has[name]) for name in streams}
+  has = {name: ones_B if m is None else m for name, m in recorded.items()}
+  after = {name: m & _drawn(key_B, name, rate) for name, m in has.items()}
+  # A clip without any stream would only teach the class frequencies.
+  some_B = jnp.stack(list(after.values())).any(0)
+  return {name: jnp.where(some_B, after[name], has[name]) for name in streams}
 
 
 def masked(x: jax.Array, present_B: jax.Array | None) -> jax.Array:

@@ -14,8 +14,8 @@ _FIXED = ('flow', 'as_is', 'motion')
 _ZERO, _UNIT = 128.0, 32.0
 
 
-def seen(shape: tuple[int, ...], input_kind: str) -> tuple[int, ...]:
-  """The shape (T, H, W, C) that the network sees of a stored clip.
+def input_shape(shape: tuple[int, ...], input_kind: str) -> tuple[int, ...]:
+  """Returns the shape (T, H, W, C) in which the network sees a stored clip.
 
   Raises:
     ValueError: maps of an odd size, which 'motion' cannot halve.
@@ -24,7 +24,9 @@ def seen(shape: tuple[int, ...], input_kind: str) -> tuple[int, ...]:
     return tuple(shape)
   frames, height, width, channels = shape
   if height % 2 or width % 2 or channels < 2:
-    raise ValueError(f'{shape} is no map of motion of an even size')
+    raise ValueError(
+      f'{shape}: motion needs maps of an even height and width, with u and v'
+    )
   return frames, height // 2, width // 2, 2
 
 
@@ -39,7 +41,7 @@ def standardise(clips_BTHWC: jax.Array, input_kind: str) -> jax.Array:
       'motion' (`motion_input`).
 
   Returns:
-    float32 of the shape `seen`. Each clip has mean 0 ('frames') and mean square
+    float32 of `input_shape`. Each clip has mean 0 ('frames') and mean square
     1 ('frames', 'difference'); a clip without motion or contrast is zero.
   """
   x = clips_BTHWC.astype(jnp.float32)
@@ -59,9 +61,12 @@ def measured(clips: dict[str, jax.Array], *, input_kind: str) -> dict:
 
   def moments(name, x):
     def of_one(clip_THWC):
-      mean_B, variance_B = _moments(clip_THWC[None], _way(name, input_kind))
+      kind = _stream_kind(name, input_kind)
+      mean_B, variance_B = _moments(clip_THWC[None], kind)
       return mean_B[0], variance_B[0]
 
+    # Clip by clip: all clips as float32 at once would take four times the
+    # memory of the uint8 that is stored.
     return jax.lax.map(of_one, x)
 
   streams = {name: x for name, x in clips.items() if not _is_plain(name)}
@@ -82,13 +87,14 @@ def training_moments(moments: dict, train: np.ndarray, clips: dict) -> dict:
   """
 
   def pooled(name, mean_N, variance_N):
-    there = train
+    having = train
     if f'{name}_present' in clips:
-      there = train[np.asarray(clips[f'{name}_present'])[train] > 0]
-    there = (
-      there if len(there) else train
-    )  # no clip has it, so any value will do
-    return _pooled(mean_N[there], variance_N[there])
+      having = train[np.asarray(clips[f'{name}_present'])[train] > 0]
+    if not len(having):
+      having = (
+        train  # the stream is masked everywhere: any finite value will do
+      )
+    return _pooled(mean_N[having], variance_N[having])
 
   return {name: pooled(name, *pair) for name, pair in moments.items()}
 
@@ -122,18 +128,20 @@ def batch(
   if augmentation:
     assert key_B is not None, 'an augmentation is drawn from keys'
     streams = augment.augment(streams, key_B, augmentation)
-  for name, own in clips['moments'].items():
-    chosen = moments[name] if moments else [x_N[index_B] for x_N in own]
-    way = _way(name, input_kind)
-    streams[name] = _scaled(streams[name], way, *_scale(*chosen))
+  for name, pair in clips['moments'].items():
+    chosen = moments[name] if moments else [x_N[index_B] for x_N in pair]
+    kind = _stream_kind(name, input_kind)
+    streams[name] = _scaled(streams[name], kind, *_scale(*chosen))
   return {**taken, **streams}
 
 
-def _way(name, input_kind):
+def _stream_kind(name, input_kind):
+  """The input kind of one stream; sound has no onset frame."""
   return 'frames' if name == 'audio' else input_kind
 
 
 def _is_plain(name):
+  """Whether a stream is passed on as it is stored."""
   return name in ('label', 'text') or name.endswith('_present')
 
 
@@ -156,10 +164,13 @@ def _moments(clips_BTHWC, input_kind):
 
 def _scale(mean, variance):
   """The values to subtract and to multiply by."""
+  # The limit is far below one grey level: it only spares a constant clip the
+  # division by 0.
   return mean, 1.0 / jnp.maximum(jnp.sqrt(variance), 1e-3)
 
 
 def _scaled(x_BTHWC, input_kind, mean, factor):
+  """The clips as the network sees them."""
   if input_kind == 'motion':
     return motion_input.standardise(x_BTHWC)
   shift = (

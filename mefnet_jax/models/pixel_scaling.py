@@ -26,11 +26,11 @@ def constants(
     input_kind: see `normalize.standardise`; for 'difference' the change since
       the onset frame is measured.
   """
-  made = {}
+  scale = {}
   for name, clips in streams.items():
     x = _changes(clips, input_kind)[fitted_on]
-    made[name] = x.mean(0), x.std(0)
-  return made
+    scale[name] = x.mean(0), x.std(0)
+  return scale
 
 
 def apply(
@@ -43,14 +43,13 @@ def apply(
     scale: of `constants`.
     input_kind: as given to `constants`.
   """
-  made = {}
+  scaled = {}
   for name, clips in streams.items():
     mean, spread = scale[name]
+    # At least one level, so that the noise of a still pixel is not blown up.
     z = (_changes(clips, input_kind) - mean) / np.maximum(spread, 1.0)
-    if input_kind == 'difference':
-      z = z - z[:, :1]
-    made[name] = np.clip(np.rint(128 + 32 * z), 0, 255).astype(np.uint8)
-  return made
+    scaled[name] = np.clip(np.rint(128 + 32 * z), 0, 255).astype(np.uint8)
+  return scaled
 
 
 def scalable(streams: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -59,5 +58,6 @@ def scalable(streams: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 def _changes(clips, input_kind):
+  """The clips, or for 'difference' their changes since the onset frame."""
   x = np.asarray(clips, np.float32)
   return x - x[:, :1] if input_kind == 'difference' else x

@@ -53,6 +53,7 @@ class MicroAttentionUnit(nn.Module):
     return nn.relu(x + second * (1 + attention)), attention
 
   def _convolved(self, x, name):
+    """A convolution of this unit, normalised."""
     cls = layers.Conv3D if self.conv == '3d' else layers.Conv2Plus1D
     options = {'kernel_init': self.kernel_init, 'dtype': self.dtype}
     x = cls(self.features, self.kernel, 'SAME', **options, name=name)(x)
@@ -96,6 +97,7 @@ class Residual(nn.Module):
       zip(self.depth, self.width, strict=True)
     ):
       if stage:
+        # Few frames or pixels are left after the trunk's pooling of 3.
         frames, rows, columns = (min(2, n) for n in x.shape[1:4])
         x = pooling.max_pool3d(x, (frames, rows, columns))
       for i in range(units):

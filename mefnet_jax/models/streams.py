@@ -67,7 +67,7 @@ class Options(nn.Module, kw_only=True):
     choices.one_of('dtype', self.dtype, choices.DTYPES)
     choices.initializer(self.kernel_init)
     for field in ('kernel', 'pool', 'attention_kernel'):
-      choices.three(field, getattr(self, field))
+      choices.three_sizes(field, getattr(self, field))
     for field, least in (('filters', 1), ('reduction', 1), ('middle', 0)):
       if getattr(self, field) < least:
         raise ValueError(f'{field}={getattr(self, field)}: at least {least}')
@@ -118,6 +118,7 @@ class Trunk(Options):
     return x, out
 
   def _convolved(self, x, key_B):
+    """Convolution, attention and pooling, in the cheapest equivalent order."""
     attended = self.channel_attention or self.spatial_attention
     window = self.in_form(self.pool)
     pool = functools.partial(pooling.max_pool3d, window=window)
@@ -143,7 +144,7 @@ class Trunk(Options):
     return attended and self.attention_place == 'conv'
 
   def pace(self, x_BTHWC: jax.Array) -> str:
-    """How it goes through the clips of a batch fastest, see `ops.pace`."""
+    """Returns the fastest way through the clips of a batch: see `ops.pace`."""
     plain = self.conv == '3d' and self.normalisation == 'none'
     return ops.pace(
       x_BTHWC,
@@ -187,7 +188,7 @@ class Stream(Options):
   def __call__(
     self, x_BTHWC: jax.Array, key_B: jax.Array | None = None
   ) -> tuple[jax.Array, dict[str, jax.Array]]:
-    """(B, T, H, W, C) to (features (B, N), a dict of maps)."""
+    """Maps (B, T, H, W, C) to features (B, N) and a dict of named maps."""
     trunk = Trunk(**self.options(), name='trunk')
     try:
       pooled, out = over_clips(trunk, x_BTHWC, key_B)
@@ -196,17 +197,20 @@ class Stream(Options):
     return layers.flatten(pooled), {**out, 'pooled': pooled}
 
 
+# Only what a pooling leaves is stored for the gradient, being small beside the
+# maps, which are computed again.
 _SAVE = jax.checkpoint_policies.save_only_these_names(*pooling.SAVED)
 
 
 def over_clips(
   trunk: nn.Module, x_BTHWC: jax.Array, key_B: jax.Array | None
 ) -> tuple[jax.Array, dict[str, jax.Array]]:
-  """Runs `trunk(x_BTHWC, key_B)`: at `Trunk.pace`, clip after clip or at once.
+  """Runs `trunk(x_BTHWC, key_B)` clip by clip or on all clips at once.
 
-  One clip alone needs no loop, and each layer it names can then be explained.
-  On a CPU the maps of one clip stay in the cache; computed again on the way
-  back instead of being kept, they halve the time of a step on 2 cores.
+  `Trunk.pace` decides. Clip by clip, the maps of a clip stay in the cache of a
+  CPU, and they are computed again for the gradient instead of being stored:
+  this halves the time of a step on 2 cores. A single clip needs no loop, so
+  that `explain` can reach each of its layers by name.
   """
   pace = trunk.pace(x_BTHWC)
   if pace == 'at once' or trunk.is_initializing():

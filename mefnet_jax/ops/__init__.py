@@ -1,7 +1,7 @@
-"""Exact, fast forms of the operators the networks are made of.
+"""Fast and exact implementations of the networks' operators.
 
-Each function below is one operator, with a form for any device (`xla`) and, for
-what it is made for, one by kernels of a CPU (`cpu`). `choice` picks.
+Each function below is one operator. `xla` holds an implementation for any
+device, `cpu` a kernel for arrays of certain shapes on a CPU; `choice` picks.
 
 Axes: B clips, T frames, H rows, W columns, C channels, D filters; t, h, w the
 same after a convolution or a pooling.
@@ -43,8 +43,8 @@ def convolve(
   Raises:
     ValueError: a kernel that does not fit in the clips.
   """
-  made_for = choice.form('convolve', x_BTHWC, kernel, padding)
-  return made_for(x_BTHWC, kernel, padding=padding)
+  function = choice.form('convolve', x_BTHWC, kernel, padding)
+  return function(x_BTHWC, kernel, padding=padding)
 
 
 def convolve_max_pool(
@@ -52,29 +52,41 @@ def convolve_max_pool(
 ) -> jax.Array:
   """A VALID convolution, and a VALID max-pooling of it: (B, t, h, w, D).
 
+  Args:
+    x_BTHWC: clips.
+    kernel: (kt, kh, kw, C, D).
+    window: of the pooling: frames, rows, columns.
+
   Raises:
     ValueError: a kernel or a window that does not fit.
   """
-  made_for = choice.form('convolve_max_pool', x_BTHWC, kernel)
-  return made_for(x_BTHWC, kernel, tuple(window))
+  function = choice.form('convolve_max_pool', x_BTHWC, kernel)
+  return function(x_BTHWC, kernel, tuple(window))
 
 
 def convolve_relu(
   x_BTHWC: jax.Array, kernel: jax.Array, bias: jax.Array
 ) -> Maps:
-  """VALID convolution, bias and ReLU, with what attention asks of them.
+  """VALID convolution, bias and ReLU, with the sums that attention needs.
 
-  Of equal maxima the first counts, or all: their gradients go through a ReLU.
+  Args:
+    x_BTHWC: clips.
+    kernel: (kt, kh, kw, C, D).
+    bias: (D,).
+
+  Returns:
+    `Maps`. The gradient of a maximum goes to the first of equal values or is
+    shared by them, depending on the implementation.
 
   Raises:
     ValueError: a kernel that does not fit in the clips.
   """
-  made_for = choice.form('convolve_relu', x_BTHWC, kernel)
-  return made_for(x_BTHWC, kernel, bias)
+  function = choice.form('convolve_relu', x_BTHWC, kernel)
+  return function(x_BTHWC, kernel, bias)
 
 
 def maps_of(y: jax.Array | Maps) -> Maps:
-  """Maps (B, ..., D) that exist already, with what attention asks of them."""
+  """Returns maps (B, ..., D) with the sums that attention needs."""
   return y if isinstance(y, Maps) else xla.maps_of(y)
 
 
@@ -89,11 +101,14 @@ def max_pools(
     window: of the pooling.
 
   Returns:
-    Twice (B, t, h, w, D); the second is of no use without a weight.
+    Twice (B, t, h, w, D): the pooled maps, and the pooled weighed maps, which
+    are meaningless if there was no weight.
 
   Raises:
     ValueError: a window larger than the maps.
   """
+  # Not asked of `choice`: maps that a kernel made are pooled by a kernel, since
+  # between the two XLA would write and read them once more.
   if not maps.fused:
     return xla.max_pools(maps, weight, window)
   from mefnet_jax.ops import cpu
@@ -117,7 +132,8 @@ def adam(
   """One step of Adam (Kingma & Ba, ICLR 2015, algorithm 1).
 
   Args:
-    params, mean, square, gradient: of one shape; the first three are given up.
+    params, mean, square, gradient: of one shape. The memory of the first three
+      is reused, so they must not be read afterwards.
     numbers: (8,), rate, b1, 1 - b1, b2, 1 - b2, 1 - b1 ** t, 1 - b2 ** t,
       epsilon.
 
@@ -137,7 +153,7 @@ def pace(
   plain: bool,
   whole_maps: bool,
 ) -> str:
-  """How a trunk goes through the clips of a batch fastest.
+  """Returns the fastest way for a trunk to go through the clips of a batch.
 
   Args:
     x_BTHWC: the clips.
@@ -148,8 +164,9 @@ def pace(
     whole_maps: whether attention looks at its maps before they are pooled.
 
   Returns:
-    'at once'; 'one by one', which is for maps that fill the cache; 'again',
-    the same, and computed again on the way back instead of being kept.
+    'at once'; 'one by one', because the maps of one clip fill the cache;
+    'again': one by one, and the maps are computed again for the gradient
+    instead of being stored.
   """
   if len(x_BTHWC) == 1 or jax.default_backend() != 'cpu':
     return 'at once'
@@ -157,5 +174,6 @@ def pace(
   weights = jax.ShapeDtypeStruct((*kernel, x.shape[-1], filters), dtype)
   first = 'convolve_relu' if whole_maps else 'convolve_max_pool'
   if plain and choice.takes(first, x, weights):
+    # The kernel of the base network pools row by row, so its maps never exist.
     return 'one by one' if whole_maps else 'at once'
   return 'again'

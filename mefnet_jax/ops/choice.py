@@ -1,7 +1,7 @@
-"""Which form of each layer is used: the one place that chooses.
+"""Chooses the implementation of each operator, and is the only place to do so.
 
-A step is traced under `using`; outside of it, and for what no kernel is made
-for, the forms are XLA's.
+A step is traced under `using`. Outside of it, and for arrays that no kernel
+takes, XLA's implementations are used.
 """
 
 import contextvars
@@ -18,26 +18,27 @@ CHOICES = ('auto', 'xla', 'cpu')
 KERNELS = ('adam', 'convolve', 'convolve_max_pool', 'convolve_relu', 'dense')
 _AUTO, _XLA, _CPU = CHOICES
 
-_on: contextvars.ContextVar[frozenset[str]] = contextvars.ContextVar(
+# A context variable, so that what one thread traces does not affect another.
+_active: contextvars.ContextVar[frozenset[str]] = contextvars.ContextVar(
   'kernels', default=frozenset()
 )
 
 
 def resolve(kernels: str) -> tuple[str, str]:
-  """What a choice comes to on this machine.
+  """Returns what a choice means on this machine.
 
   Args:
     kernels: 'auto', 'xla' or 'cpu'.
 
   Returns:
-    'xla' or 'cpu', and what is to be said of it; '' if nothing.
+    'xla' or 'cpu', and the reason or a note to report; '' if there is none.
 
   Raises:
-    ValueError: 'cpu' where the kernels cannot run, with the reason, or
-      another word.
+    ValueError: the choice is unknown, or 'cpu' where the kernels cannot run,
+      with the reason.
   """
   if kernels not in CHOICES:
-    raise ValueError(f'{kernels!r}: one of {", ".join(CHOICES)}')
+    raise ValueError(f'{kernels!r}: choose one of {", ".join(CHOICES)}')
   if kernels == _XLA:
     return _XLA, ''
   why_not = obstacle()
@@ -47,13 +48,17 @@ def resolve(kernels: str) -> tuple[str, str]:
     return _XLA, why_not
   from mefnet_jax.ops import cpu
 
-  note = cpu.KEPT_NOT and f'compiled for this process only: {cpu.KEPT_NOT}'
+  note = cpu.NOT_CACHED and f'compiled for this process only: {cpu.NOT_CACHED}'
   return _CPU, note
 
 
 @functools.cache
 def obstacle() -> str:
-  """Why the kernels cannot run here; '' if they can: compiled, and tried."""
+  """Returns why the kernels cannot run here; '' if they can.
+
+  Compiles them and tries one: whether XLA accepts them, and whether its frames
+  lie as the kernels read them, shows only in a call.
+  """
   if jax.default_backend() != 'cpu':
     return f'jax runs on {jax.default_backend()}'
   try:
@@ -66,11 +71,11 @@ def obstacle() -> str:
 
   try:
     cpu.register()
-    tried = cpu.FORMS['dense'][0](jnp.ones((1, 2)), jnp.ones((2, 32)))
-    right = bool((tried == 2).all())
-  except Exception as error:  # XLA raises what it likes
-    said = str(error).splitlines()[0]
-    return f'XLA does not take them ({said[:120]})'
+    product = cpu.FORMS['dense'][0](jnp.ones((1, 2)), jnp.ones((2, 32)))
+    right = bool((product == 2).all())
+  except Exception as error:  # which types XLA raises is not documented
+    reason = str(error).splitlines()[0]
+    return f'XLA does not take them ({reason[:120]})'
   return '' if right else 'they compute wrong numbers'
 
 
@@ -81,35 +86,42 @@ def using(
   under_pmap: bool = False,
   without: tuple[str, ...] = (),
 ) -> Callable:
-  """`step`, traced so that its layers take the chosen forms.
+  """Returns `step`, traced so that its operators use the chosen kernels.
 
   Args:
     step: takes arrays, under any number of `jax.vmap`.
-    kernels: of `resolve`.
-    under_pmap: around these is a pmap that splits its state.
-    without: of KERNELS, those that are left to XLA.
+    kernels: as `resolve` takes them.
+    under_pmap: whether the step will run under a pmap that splits its state.
+    without: names of KERNELS that are left to XLA.
 
   Raises:
-    ValueError: as of `resolve`.
+    ValueError: as in `resolve`.
   """
   chosen, _ = resolve(kernels)
-  on = frozenset(KERNELS) - set(without) if chosen == _CPU else frozenset()
+  active = frozenset(KERNELS) - set(without) if chosen == _CPU else frozenset()
 
   @functools.wraps(step)
   def chosen_step(*args, **kwargs):
-    before, outside = _on.set(on), placement.under_pmap.set(under_pmap)
+    # This runs once for each trace, not once for each step.
+    kernels_before = _active.set(active)
+    pmap_before = placement.under_pmap.set(under_pmap)
     try:
       return step(*args, **kwargs)
     finally:
-      _on.reset(before)
-      placement.under_pmap.reset(outside)
+      _active.reset(kernels_before)
+      placement.under_pmap.reset(pmap_before)
 
   return chosen_step
 
 
 def takes(name: str, *operands: Any) -> bool:
-  """Whether a kernel does a layer of these arrays."""
-  if name not in _on.get():
+  """Returns whether a kernel computes this operator for these arrays.
+
+  Args:
+    name: one of KERNELS.
+    *operands: arrays, or their shapes and types, as the operator takes them.
+  """
+  if name not in _active.get():
     return False
   from mefnet_jax.ops import cpu
 
@@ -117,7 +129,7 @@ def takes(name: str, *operands: Any) -> bool:
 
 
 def form(name: str, *operands: Any) -> Callable:
-  """The function that does a layer of these arrays."""
+  """Returns the implementation for these arrays; arguments as of `takes`."""
   if takes(name, *operands):
     from mefnet_jax.ops import cpu
 

@@ -47,7 +47,7 @@ def conv3d(
   axis, block = _band(x_BTHWC.shape, kernel.shape)
   y = _banded(x_BTHWC, kernel, axis, block)
   outputs = x_BTHWC.shape[axis] - kernel.shape[axis - 1] + 1
-  return _in_place(y, axis, outputs)
+  return _unfold(y, axis, outputs)
 
 
 def conv3d_max_pool3d(
@@ -80,9 +80,10 @@ def conv3d_max_pool3d(
   split = (count, rows // m, m, columns // n, n, block // a, a)
   y = y.reshape(batch, *split, filters)
   # The first of equals is the first in the order of frames, rows, columns.
+  # Here the axes of the window lie in another order.
   y = pooling.first_max(y, (7, 3, 5) if axis == 1 else (3, 5, 7))
   outputs = output_shape(sizes, depths, window)[axis - 1]
-  return _in_place(y, axis, outputs)
+  return _unfold(y, axis, outputs)
 
 
 def output_shape(
@@ -143,13 +144,14 @@ def _band(clip, kernel):
   """
   axis = 1 if kernel[0] >= kernel[2] else 3
   outputs = clip[axis] - kernel[axis - 1] + 1
+  # Blocks of equal size waste less on padding than full ones and a small last.
   block = math.ceil(_COLUMNS / kernel[4]) if kernel[axis - 1] > 1 else 1
   blocks = math.ceil(outputs / min(block, outputs))
   return axis, math.ceil(outputs / blocks)
 
 
 def _banded(x_BTHWC, kernel, axis, block):
-  """conv3d with `block` outputs along `axis` as one row of the product.
+  """conv3d, with `block` outputs along `axis` as one row of the product.
 
   Returns (B, N, m', n', block, D), where N blocks cover the axis and m, n are
   the two others.
@@ -164,11 +166,15 @@ def _banded(x_BTHWC, kernel, axis, block):
 
 
 def _others(axis):
+  """The two spatial axes beside `axis`."""
   return [a for a in _SPATIAL if a != axis]
 
 
-def _in_place(y, axis, outputs):
-  """(B, N, m, n, block, D) to (B, T, H, W, D), of `outputs` along `axis`."""
+def _unfold(y, axis, outputs):
+  """Reorders (B, N, m, n, block, D) to (B, T, H, W, D).
+
+  `outputs` along `axis` remain; those of the padding at its end are cut off.
+  """
   y = jnp.moveaxis(y, 4, 2)
   y = y.reshape(y.shape[0], -1, *y.shape[3:])[:, :outputs]
   return jnp.moveaxis(y, 1, axis)

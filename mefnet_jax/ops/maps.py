@@ -1,4 +1,4 @@
-"""The maps of a layer, and what micro-attention asks of them."""
+"""The maps of a layer, with the sums and maxima that micro-attention needs."""
 
 import jax
 from flax import struct
@@ -12,7 +12,7 @@ class Maps:
     y: (B, t, h, w, D), or (B, h, w, D).
     mean, peak: (B, D), over time and space.
     map_mean, map_peak: (B, t, h, w, 1), over the filters.
-    fused: whether a kernel has made them, whose pooling follows.
+    fused: whether a kernel has made them; a kernel must then pool them, too.
   """
 
   y: jax.Array
@@ -24,5 +24,5 @@ class Maps:
 
   @property
   def shape(self) -> tuple[int, ...]:
-    """Of the maps."""
+    """The shape of y."""
     return self.y.shape

@@ -1,4 +1,4 @@
-"""Where the arrays of a step lie, for kernels that work in place."""
+"""How a step's arrays reach it, for kernels that work in place."""
 
 import contextvars
 

@@ -76,7 +76,7 @@ mean_and_max.defvjp(_mean_and_max_forward, _mean_and_max_backward)
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(1,))
 def first_max(x: jax.Array, axes: tuple[int, ...]) -> jax.Array:
-  """The maximum over `axes`; the first one takes the gradient."""
+  """The maximum over `axes`; the first of equal values takes the gradient."""
   return functools.reduce(jnp.maximum, _steps(x, axes)).squeeze(axes)
 
 
@@ -84,6 +84,7 @@ def first_max(x: jax.Array, axes: tuple[int, ...]) -> jax.Array:
 def _first_max_jvp(axes, primals, tangents):
   (x,), (x_dot,) = primals, tangents
   places = math.prod(x.shape[a] for a in axes)
+  # The choice is stored for each pooled value until the gradient is computed.
   dtype = jnp.int8 if places < 128 else jnp.int32
   largest, *others = _steps(x, axes)
   choice = jnp.zeros(largest.shape, dtype)
@@ -98,7 +99,7 @@ def _first_max_jvp(axes, primals, tangents):
 
 
 def _steps(x, axes):
-  """x at each place of a window, in order; `axes` stay, with size 1."""
+  """x at each place of a window, in order; `axes` remain, with size 1."""
   slices = []
   for place in itertools.product(*(range(x.shape[a]) for a in axes)):
     index = [slice(None)] * x.ndim

@@ -1,9 +1,10 @@
-"""The matrix product, with its gradient in the order that is fast.
+"""The matrix product, with a gradient whose factors are in the fast order.
 
-Autodiff puts the gradient of the output first in both products of its own.
-XLA then transposes it, and under a convolution it is the largest array there
-is; or it leaves the gradient of a kernel transposed (under `vmap`, that is
-with folds), and each pass of the optimizer over it is four times slower.
+Automatic differentiation puts the gradient of the output first in both of its
+products. XLA then transposes that gradient, which under a convolution is the
+largest array there is; or it leaves the gradient of a kernel transposed (under
+`vmap`, that is with folds), and each pass of the optimizer over it is four
+times slower.
 """
 
 import jax
@@ -19,7 +20,7 @@ def product(x_PK: jax.Array, kernel_KN: jax.Array) -> jax.Array:
 
 
 def _dot(a_MK, b_KN):
-  """a @ b; a tiny one, as of an attention's weights, without a library."""
+  """a @ b. A tiny one, such as that of attention weights, calls no library."""
   (m, k), n = a_MK.shape, b_KN.shape[1]
   if m * k * n <= _TINY:
     return (a_MK[:, :, None] * b_KN[None]).sum(1)
@@ -32,9 +33,9 @@ def _forward(x_PK, kernel_KN):
 
 def _backward(factors, y_bar_PN):
   x_PK, kernel_KN = factors
-  if _TINY < len(x_PK) * kernel_KN.size and len(x_PK) < min(
-    kernel_KN.shape
-  ):  # a dense layer: transpose the small
+  tiny = len(x_PK) * kernel_KN.size <= _TINY
+  if not tiny and len(x_PK) < min(kernel_KN.shape):
+    # A dense layer: the arrays of a few clips are transposed, not its kernel.
     lay = jax.lax.optimization_barrier
     return lay(kernel_KN @ lay(y_bar_PN.T)).T, lay(x_PK.T) @ y_bar_PN
   return _dot(y_bar_PN, kernel_KN.T), _dot(x_PK.T, y_bar_PN)

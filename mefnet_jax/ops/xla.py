@@ -1,4 +1,4 @@
-"""The layers as XLA does them, on any device and in any type.
+"""The operators as XLA computes them, on any device and in any type.
 
 Each function has the signature of its namesake in `ops`.
 """
@@ -16,13 +16,13 @@ dense = products.product
 def convolve_relu(
   x_BTHWC: jax.Array, kernel: jax.Array, bias: jax.Array
 ) -> maps.Maps:
-  """VALID convolution, bias and ReLU."""
+  """As `ops.convolve_relu`; equal maxima over the filters share a gradient."""
   y = convolution.conv3d(x_BTHWC, kernel) + bias.reshape(1, 1, 1, 1, -1)
   return maps_of(jax.nn.relu(y))
 
 
 def maps_of(y: jax.Array) -> maps.Maps:
-  """Maps (B, ..., D) that exist already, with what attention asks of them."""
+  """As `ops.maps_of`, of an array."""
   # The barriers keep XLA from computing the maps again for each use.
   y = jax.lax.optimization_barrier(y)
   places = tuple(range(1, y.ndim - 1))
@@ -32,7 +32,7 @@ def maps_of(y: jax.Array) -> maps.Maps:
 def max_pools(
   found: maps.Maps, weight: jax.Array | None, window: tuple[int, int, int]
 ) -> tuple[jax.Array, jax.Array | None]:
-  """The pooled maps, and the pooled weighed ones."""
+  """As `ops.max_pools`; the second result is None without a weight."""
   plain = pooling.max_pool3d(found.y, window)
   if weight is None:
     return plain, None
@@ -47,7 +47,7 @@ def adam(
   gradient: jax.Array,
   numbers: jax.Array,
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
-  """One step of Adam."""
+  """As `ops.adam`."""
   rate, b1, a1, b2, a2, c1, c2, epsilon = numbers
   mean = a1 * gradient + b1 * mean
   square = a2 * gradient**2 + b2 * square

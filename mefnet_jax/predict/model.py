@@ -165,7 +165,7 @@ class Model:
   def _shapes(self):
     sample = {
       name: jax.ShapeDtypeStruct(
-        (1, *normalize.seen(one['shape'], self.input_kind)), _dtype(name)
+        (1, *normalize.input_shape(one['shape'], self.input_kind)), _dtype(name)
       )
       for name, one in self._input['streams'].items()
     }

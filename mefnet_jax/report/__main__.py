@@ -46,6 +46,7 @@ def _clips(workdir, show_faces):
   from mefnet_jax import datasets
 
   clips = datasets.load(ml_collections.ConfigDict(summary['config']).dataset)
+  # Asked again of the clips: the folder may hold another release by now.
   if clips.synthetic or show_faces:
     return clips
   print(
@@ -56,6 +57,7 @@ def _clips(workdir, show_faces):
 
 
 def _define():
+  """Defines the flags of both commands."""
   flags.DEFINE_bool('show-faces', False, 'Show faces of a licensed release.')
   flags.DEFINE_string('out', '', 'Write the comparison to this JSON file.')
 

@@ -34,6 +34,7 @@ def write_cards(summary: dict[str, Any]) -> dict[str, str]:
     summary: the content of report.json.
   """
   safe = {
+    # Those two are shown as code, where escapes would be visible.
     key: value if key in ('config', 'command') else _text(value)
     for key, value in summary.items()
   }
@@ -44,7 +45,7 @@ def write_cards(summary: dict[str, Any]) -> dict[str, str]:
 
 
 def _text(value):
-  """Every text in a value so that Markdown takes it for text alone."""
+  """Escapes every text in a value, so that Markdown shows it as it is."""
   if isinstance(value, str):
     return clean.markdown(value)
   if isinstance(value, dict):
@@ -65,7 +66,7 @@ def model_card(summary: dict[str, Any]) -> str:
         _list(
           {
             'Network': '{model}, {parameters:,} parameters'.format(**summary),
-            'Input': _stream(summary),
+            'Input': _input(summary),
             'Output': f'probabilities of {", ".join(summary["classes"])}',
             'Settings': _code(summary['config'].get('model', {})),
             'Training': _code(summary['config'].get('train', {})),
@@ -169,13 +170,15 @@ def _list(pairs):
   return '\n'.join(f'- {name}: {value}' for name, value in pairs.items())
 
 
-def _stream(summary):
+def _input(summary):
+  """What the network sees of a clip."""
   config = summary['config']
   what = {
     'difference': 'the difference of each frame to the onset frame',
     'frames': 'frames as they are',
     'flow': 'optical flow from the onset to each frame',
     'as_is': 'stored values at a fixed scale',
+    'motion': 'motion maps, each at its own scale',
   }.get(config.get('input'), 'not stated')
   frames = config.get('dataset', {}).get('frames')
   return f'{what}, {frames} frames a clip' if frames else what
@@ -188,9 +191,9 @@ def _scores(summary):
   ]
   for key, value in summary['metrics'].items():
     bounds = summary['intervals'][key]
-    said = '{:.3f} to {:.3f}'.format(*bounds) if bounds else 'one subject'
+    interval = '{:.3f} to {:.3f}'.format(*bounds) if bounds else 'one subject'
     rows.append(
-      f'| {key} | {value:.3f} | {said} | {summary["majority"][key]:.3f} |'
+      f'| {key} | {value:.3f} | {interval} | {summary["majority"][key]:.3f} |'
     )
   return '\n'.join(rows)
 

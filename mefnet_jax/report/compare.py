@@ -34,6 +34,7 @@ def compare(names: Sequence[str], titles: Sequence[str] = ()) -> dict[str, Any]:
     p = paired_tests.holm([pair['permutation'][key] for pair in pairs])
     for pair, adjusted in zip(pairs, p, strict=True):
       pair.setdefault('holm', {})[key] = adjusted
+  # The correction is over the pairs, for each test separately.
   p = paired_tests.holm([pair['mcnemar']['p'] for pair in pairs])
   for pair, adjusted in zip(pairs, p, strict=True):
     pair['holm']['mcnemar'] = adjusted
@@ -74,12 +75,13 @@ def _notices(path):
 
 
 def _rows(pair):
+  """Yields a row of the table for each score of a pair."""
   for key, x in pair['scores'].items():
     bounds = x['interval']
-    said = '{:+.3f} to {:+.3f}'.format(*bounds) if bounds else 'one subject'
+    text = '{:+.3f} to {:+.3f}'.format(*bounds) if bounds else 'one subject'
     yield (
       f'| {pair["one"]}, {pair["other"]} | {key} | {x["one"]:.3f} | '
-      f'{x["other"]:.3f} | {x["difference"]:+.3f} | {said} | '
+      f'{x["other"]:.3f} | {x["difference"]:+.3f} | {text} | '
       f'{_p(pair["permutation"][key])} | {_p(pair["holm"][key])} |'
     )
 
@@ -108,18 +110,18 @@ def _least(pair):
       'Both runs are right on the same clips, so the smallest difference that '
       'they could show cannot be estimated.'
     )
-  said = (
+  sentence = (
     'Smallest difference of accuracy that this pair could show with 80 % '
     'power: '
   )
   if least['subjects'] is None:
     return (
-      f'{said}{least["clips"]:.3f} over clips; none over {pair["subjects"]} '
-      'subjects, whose permutation cannot reach 5 %.'
+      f'{sentence}{least["clips"]:.3f} over clips; none over '
+      f'{pair["subjects"]} subjects, whose permutation cannot reach 5 %.'
     )
   return (
-    f'{said}{least["subjects"]:.3f} over subjects, {least["clips"]:.3f} over '
-    'clips.'
+    f'{sentence}{least["subjects"]:.3f} over subjects, '
+    f'{least["clips"]:.3f} over clips.'
   )
 
 

@@ -62,7 +62,7 @@ def _plots(result):
 
 def _framed(plot, summary, note):
   """A figure with the run in its title and the notices below."""
-  from matplotlib import figure as figures
+  from matplotlib import figure as figures  # not pyplot: it keeps all figures
 
   figure = figures.Figure(figsize=(6.4, 4.8), layout='constrained')
   figure.get_layout_engine().set(w_pad=0.1, h_pad=0.06)
@@ -89,6 +89,7 @@ def _encoded(figure, suffix: str, summary) -> bytes:
   # The notices stay with an image even if it is copied out of its report.
   title = '; '.join([*summary['notices'], summary['verdict']])
   metadata = {'Title': title}
+  # Without a date or a version of matplotlib equal runs give equal bytes.
   metadata |= {'Date': None} if suffix == 'svg' else {'Software': None}
   file = io.BytesIO()
   figure.savefig(file, format=suffix, metadata=metadata)
@@ -149,7 +150,7 @@ def _subjects(figure, summary):
   people = summary['per_subject']
   clips = np.array([person['clips'] for person in people])
   accuracy = [person['accuracy'] for person in people]
-  area = 400 * clips / clips.max()
+  area = 400 * clips / clips.max()  # matplotlib's size is an area
   axes.scatter(range(len(people)), accuracy, s=area, color=_BLUE, clip_on=False)
   for y, style, name in (
     (summary['metrics']['accuracy'], '-', 'all clips'),

@@ -59,6 +59,7 @@ def write(
   files.write(workdir / 'report.json', to_json(summary))
   for name, text in cards.write_cards(summary).items():
     files.write(workdir / name, text)
+  # Faces of real people are shown only by `page`, where the user asks for it.
   shown = clips if clips is not None and clips.synthetic else None
   _page(workdir, summary, result.history, result.findings, shown)
   logging.info('%s', summary['verdict'])
@@ -127,18 +128,19 @@ def table(summary: dict) -> rich.table.Table:
 def _by_database(summary):
   """The table of summary['databases']."""
   words = ' · '.join([*summary['notices'], 'By database, pooled'])
-  made = rich.table.Table(title=words, title_justify='left')
-  made.add_column('database')
+  closing = rich.table.Table(title=words, title_justify='left')
+  closing.add_column('database')
   for name in ('clips', 'UF1', 'UAR', 'accuracy'):
-    made.add_column(name, justify='right')
+    closing.add_column(name, justify='right')
   for row in summary['databases']:
-    own = [f'{row["metrics"][key]:.3f}' for key in ('uf1', 'uar', 'accuracy')]
-    made.add_row(
+    values = [row['metrics'][key] for key in ('uf1', 'uar', 'accuracy')]
+    # Names are those of somebody's table; rich would read [bold] as markup.
+    closing.add_row(
       rich.markup.escape(clean.terminal(by_database.title(row))),
       str(row['clips']),
-      *own,
+      *(f'{x:.3f}' for x in values),
     )
-  return made
+  return closing
 
 
 def _page(workdir, summary, history, found, clips):
@@ -164,6 +166,7 @@ def _title(summary) -> str:
 
 
 def _row(summary, key: str) -> list[str]:
+  """The cells of one score in `table`."""
   bounds = summary['intervals'][key]
   row = [
     key,

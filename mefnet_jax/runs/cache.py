@@ -31,6 +31,7 @@ def root() -> pathlib.Path:
     errors.UserError: no home folder is known, and no other one is named.
   """
   given = os.environ.get('MEFNET_CACHE')
+  # A path is returned as it was if there is no such home.
   found = os.path.expanduser(given or _OWN)
   if found.startswith('~'):
     raise errors.UserError(
@@ -41,7 +42,10 @@ def root() -> pathlib.Path:
 
 
 def own_root() -> list[pathlib.Path]:
-  """The cache in the user's home, whatever is named; none without a home."""
+  """Returns the cache in the user's home, even if MEFNET_CACHE names another.
+
+  A list of one path; empty if no home folder is known.
+  """
   found = os.path.expanduser(_OWN)
   return [] if found.startswith('~') else [pathlib.Path(found).absolute()]
 
@@ -77,6 +81,7 @@ def lock(path: str | os.PathLike) -> 'Iterator[None]':
 
 def digest(*parts: object) -> str:
   """Returns a digest of the parts' JSON as 32 hexadecimal digits."""
+  # Sorted, so that the order of a dict does not matter; paths as text.
   text = json.dumps(parts, default=str, sort_keys=True)
   return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 

@@ -60,6 +60,7 @@ def save(
 
 
 def _write(folder, epoch, tree, sealed, keep):
+  """Writes a checkpoint; `sealed` is what the manifest holds beside digests."""
   path = _path(folder, epoch)
   try:
     _clear(folder)
@@ -75,11 +76,12 @@ def _write(folder, epoch, tree, sealed, keep):
       files.remove(path)  # a folder with files in it is not replaced
   except (OSError, ValueError) as error:
     _clear(folder)
-    known = _of_system(error)
+    cause = _system_error(error)
     raise errors.UserError(
-      f'{folder}: the checkpoint cannot be written ({_brief(known)}): '
-      + files.mend(known, folder, 'choose another --workdir')
+      f'{folder}: the checkpoint cannot be written ({_brief(cause)}): '
+      + files.mend(cause, folder, 'choose another --workdir')
     ) from error
+  # Only after the new one is complete: one checkpoint at least always exists.
   for old in epochs(folder)[:-keep]:
     shutil.rmtree(_path(folder, old), ignore_errors=True)
 
@@ -90,8 +92,9 @@ def _check_room(folder, size):
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
-def _of_system(error):
+def _system_error(error):
   """The error of the system, without the kilobytes that Orbax adds to it."""
+  # Orbax wraps it in a ValueError, of which only the text names the cause.
   if getattr(error, 'errno', None):
     return error
   for number in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
@@ -127,14 +130,14 @@ def latest(
   Returns:
     The number of completed epochs and the note; (0, {}) if there is none.
   """
-  found = epochs(folder)
-  for epoch in reversed(found):
+  existing = epochs(folder)
+  for epoch in reversed(existing):
     path = _path(folder, epoch)
     wrong = verify(path) or _foreign(path, epoch, identity)
     if not wrong:
       return epoch, _manifest(path)['note']
-    first = epoch == found[0]
-    then = 'there is no older one' if first else 'an older one is used'
+    oldest = epoch == existing[0]
+    then = 'there is no older one' if oldest else 'an older one is used'
     warn(f'{path}: {wrong}; {then}')
   return 0, {}
 
@@ -142,13 +145,13 @@ def latest(
 def _foreign(path, epoch, identity):
   """Why a checkpoint does not belong to this training; '' if it does."""
   manifest = _manifest(path)
-  own = manifest.get('identity')
-  if not isinstance(own, dict):
+  identity_there = manifest.get('identity')
+  if not isinstance(identity_there, dict):
     return 'it does not say to which training it belongs'
   # Compared as JSON, in which tuples are lists.
   expected = json.loads(json.dumps(dict(identity)))
   for name in expected:
-    if own.get(name) != expected[name]:
+    if identity_there.get(name) != expected[name]:
       return f'it belongs to a training with different {name}'
   if manifest['epoch'] != epoch:
     return f'it holds epoch {manifest["epoch"]}, not {epoch}: it was renamed'
@@ -199,6 +202,7 @@ def verify(path: pathlib.Path) -> str:
 
 
 def _damage(path):
+  """What is damaged or missing, the manifest first; '' if nothing."""
   for name in (_MANIFEST, _SEAL):
     if not (path / name).is_file():
       return f'its file {name} is missing'
@@ -234,7 +238,7 @@ def _checkpointer():
 
 
 def _path(folder, epoch):
-  return folder / f'{epoch:06d}'
+  return folder / f'{epoch:06d}'  # of one width, so that names sort by epoch
 
 
 def _digests(path):

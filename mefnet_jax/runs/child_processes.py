@@ -18,4 +18,5 @@ def end_with_parent() -> None:
 
 def _wait(parent):
   parent.join()
+  # sys.exit would end only this thread.
   os._exit(1)

@@ -19,14 +19,14 @@ _UNSEEN = {'Cc', 'Cf', 'Cs', 'Zl', 'Zp'}
 
 
 def terminal(text: object) -> str:
-  r"""Returns one line for a terminal, with control characters as \x1b."""
+  r"""Returns text in one line, with control characters written as \x1b."""
   return ''.join(map(_visible, str(text)))
 
 
 def csv_cell(value: object) -> object:
   """Returns a cell that is not run as a formula; `csv_text` reverses it."""
   if not isinstance(value, str) or _NUMBER.fullmatch(value):
-    return value
+    return value  # -1.5 begins like a formula and is none
   return f"'{value}" if _FORMULA.match(value) else value
 
 
@@ -45,6 +45,7 @@ def code(text: object) -> str:
   shown = terminal(text)
   runs = [len(run) for run in re.findall('`+', shown)]
   fence = '`' * (max(runs, default=0) + 1)
+  # Markdown needs a space between the fence and a backtick, and removes it.
   space = ' ' if '`' in shown else ''
   return f'{fence}{space}{shown}{space}{fence}'
 

@@ -30,16 +30,18 @@ STOPPED = 143  # exit status after SIGTERM or Ctrl-C, with a checkpoint saved
 
 
 def run(main: Callable[[], int | None]) -> None:
-  """Parses absl's flags, runs `main` and leaves with its exit status."""
+  """Parses absl's flags, runs `main` and exits with its status."""
   gc.set_threshold(_GC_THRESHOLD)
   logging.use_absl_handler()
   logging.set_verbosity(logging.ERROR)
-  left = status(lambda: _with_flags(main))
-  if left:
-    sys.exit(left)
+  code = status(lambda: _with_flags(main))
+  if code:
+    sys.exit(code)
 
 
 def _with_flags(main):
+  """Prints the help, or parses the flags and runs `main`."""
+  # absl's own --help comes with app.run, and exits with status 1.
   if {'-h', '--help'} & set(sys.argv[1:]):
     print(sys.modules['__main__'].__doc__)
     print(flags.FLAGS.main_module_help(), flush=True)
@@ -49,13 +51,13 @@ def _with_flags(main):
 
 
 def status(main: Callable[[], int | None]) -> int:
-  """Runs `main`; what ends it is one line on stderr, and gives the status.
+  """Runs `main`; turns a user's mistake into one line on stderr and a status.
 
-  Whatever is not a user's mistake keeps its traceback.
+  Any other exception keeps its traceback.
 
   Returns:
-    What `main` returns or 0; 1 after a mistake the user can mend, 130 after
-    Ctrl-C, 143 where a signal stopped it with the checkpoint saved.
+    What `main` returns, or 0; 1 after a mistake that the user can fix, 130
+    after Ctrl-C, 143 if a signal stopped it with the checkpoint saved.
   """
   clean.console()
   try:
@@ -67,13 +69,17 @@ def status(main: Callable[[], int | None]) -> int:
   except KeyboardInterrupt:
     return _say('interrupted; run the same command again to resume', 130)
   except BrokenPipeError:
+    # Its reader (head, less) has gone. A normal exit would flush stdout into
+    # the same error once more.
     os._exit(1)
   except OSError as error:
+    # Libraries raise OSError for other reasons; those of the system have these.
     if error.filename is None and error.errno is None:
       raise
     return _say(f'error: {_disk_error(error)}', 1)
   except (RuntimeError, AssertionError) as error:
-    if not _arose_in(error, 'xla_bridge.py'):  # where jax starts its devices
+    # That is where jax starts its devices; it has no exception of its own.
+    if not _arose_in(error, 'xla_bridge.py'):
       raise
     return _say(f'error: {_no_device(error)}', 1)
 
@@ -161,6 +167,7 @@ def stop_signals() -> Iterator[Stop]:
   stop = Stop()
 
   def ask(signum, frame):
+    # A second Ctrl-C: the user does not want to wait for the epoch to end.
     if stop.is_set() and signum == signal.SIGINT:
       raise KeyboardInterrupt
     stop.set()
@@ -188,34 +195,36 @@ def _parse(argv):
 
 def _disk_error(error):
   """The file, the system's message, and what the user can do."""
-  said = error.strerror or str(error)
+  reason = error.strerror or str(error)
   where = f'{error.filename}: ' if error.filename else ''
   if error.errno == errno.ENOSPC:
     where = where or f'a folder of {shlex.join(sys.argv[1:])}: '
   mend = files.mend(error, error.filename or '.', 'name another file or folder')
-  return f'{where}{said}: {mend}'
+  return f'{where}{reason}: {mend}'
 
 
 def _arose_in(error, file):
+  """Whether an exception was raised in a file of that name."""
   return traceback.extract_tb(error.__traceback__)[-1].filename.endswith(file)
 
 
 def _no_device(error):
+  """What is wrong with JAX_PLATFORMS, and what to do about it."""
   asked = os.environ.get('JAX_PLATFORMS', '')
-  said = str(error).partition(' (set JAX_PLATFORMS')[0]
-  said = said or 'jax has no such device here'
+  reason = str(error).partition(' (set JAX_PLATFORMS')[0]
+  reason = reason or 'jax has no such device here'
   return (
-    f'JAX_PLATFORMS={asked}: {said}: unset it to use what is here, or install '
-    'jax for that device'
+    f'JAX_PLATFORMS={asked}: {reason}: unset it to use what is here, or '
+    'install jax for that device'
   )
 
 
-def _say(text, left):
-  """Prints one line on stderr; returns the exit status that it is given."""
+def _say(text, code):
+  """Prints one line on stderr; returns the given exit status."""
   words = map(_shortened, clean.terminal(' '.join(text.split())).split(' '))
   print(' '.join(words), file=sys.stderr)
   sys.stdout.flush()
-  return left
+  return code
 
 
 def _shortened(word):

@@ -39,7 +39,7 @@ def installed() -> dict[str, pathlib.Path]:
 
 
 def _file(value):
-  """`mfcnn:late` to `/.../configs/mfcnn.py:late`, where it is installed."""
+  """Replaces `mfcnn:late` by `/.../configs/mfcnn.py:late`, if installed."""
   name, colon, variant = value.partition(':')
   path = pathlib.Path(name)
   if path.is_file() or path.parent not in (pathlib.Path(), _FOLDER):

@@ -1,7 +1,7 @@
 """The config that a flag names: loaded, and compared with configs/base.py.
 
-A config file is code that the user wrote, so whatever it raises is the user's
-to mend: one line says what was raised and where.
+A config file is code that the user wrote, so whatever it raises is for the user
+to fix: one line says what was raised and where.
 """
 
 import difflib
@@ -14,24 +14,25 @@ from absl import flags
 
 from mefnet_jax.runs import config_files, errors
 
-_MOST = 2**53  # whole numbers beyond it are no count of anything
+_MOST = 2**53  # larger whole numbers are not exact as floats
 
 
 def read(holder: flags.FlagHolder, mistaken: str) -> ml_collections.ConfigDict:
-  """The config of a flag; a file that is not there shows when it is read.
+  """Returns the config of a flag, after checking its fields.
 
   Args:
-    holder: what `config_flags.DEFINE_config_file('config', ...)` gave.
-    mistaken: what to say where none is given.
+    holder: what `config_flags.DEFINE_config_file('config', ...)` returned.
+    mistaken: the message if no config is given.
 
   Raises:
-    UserError: no config, no such file, a file that raises, or a config that
+    UserError: no config is given, its file is missing or raises, or the config
       does not have the fields of configs/base.py with values of their types.
   """
   name = _named()
   try:
     found = holder.value
-    # What kept a file from being read is raised by any look at the config.
+    # ml_collections raises what went wrong in the file only at the first
+    # access to the config.
     getattr(found, 'to_dict', None)
   except (Exception, SystemExit) as error:
     raise errors.UserError(explain(error)) from error
@@ -58,7 +59,7 @@ def check_fields(config: ml_collections.ConfigDict) -> None:
   _compare(config, like.get_config(), 'config')
 
 
-# What each network has; others a config takes out where its network lacks them.
+# Fields that every network has. A config deletes those that its network lacks.
 _OF_ALL_NETWORKS = ('name', 'streams', 'filters', 'kernel', 'pool', 'dropout')
 
 
@@ -114,15 +115,19 @@ _KINDS = {
 def _fits(value, like):
   if type(like) is float:
     return type(value) in (int, float)
+  # Not isinstance: True would do for a whole number.
   return type(value) is type(like) and type(value) in _KINDS
 
 
-# What ml_collections says around what a file raised.
+# What ml_collections writes around the exception of a config file.
 _WRAPPED = ('Error whilst parsing config file', 'earlier failure to load')
 
 
 def _named():
-  """What --config names on the command line, its variant too; '' if nothing."""
+  """What --config names on the command line, with its variant; '' if nothing.
+
+  Read from sys.argv, because the parser may have failed before it kept it.
+  """
   for i, word in enumerate(sys.argv[1:], 2):
     flag, equals, value = word.partition('=')
     if flag in ('--config', '-config'):
@@ -131,15 +136,19 @@ def _named():
 
 
 def explain(error: BaseException) -> str:
-  """What the flags' parser or a config file raised, in one line."""
+  """Explains in one line what the flags' parser or a config file raised.
+
+  Args:
+    error: the exception, which may wrap that of the config file.
+  """
   name = _named()
   inner = error.__cause__ or error.__context__
   if inner and any(words in str(error) for words in _WRAPPED):
     error = inner
   text = str(error).replace('\\n', ' ').replace("\\'", "'")
   if place := _place(error, name):
-    said = f'{type(error).__name__}: {_plain(text)}'.removesuffix(': ')
-    return f'--config={name}: it raises {said} ({place})'
+    raised = f'{type(error).__name__}: {_plain(text)}'.removesuffix(': ')
+    return f'--config={name}: it raises {raised} ({place})'
   missing = re.search(r"No such file or directory: '([^']*)", text)
   if missing or isinstance(error, IsADirectoryError):
     known = ', '.join(config_files.installed())
@@ -155,7 +164,7 @@ def explain(error: BaseException) -> str:
 
 
 def _place(error, name):
-  """Where in a config file an error arose; '' if in none."""
+  """The line of the config file in which an error arose; '' if in none."""
   frames = traceback.extract_tb(error.__traceback__)
   inside = [i for i, f in enumerate(frames) if name and _same(f.filename, name)]
   if not inside:
@@ -175,7 +184,7 @@ def _same(file, name):
 
 
 def _of_parser(error, text):
-  """What ml_collections or absl says of a flag."""
+  """The message of ml_collections or absl about a flag, made plainer."""
   if isinstance(error, KeyError | AttributeError):
     text = _no_field(text)
   text = re.sub(

@@ -34,12 +34,14 @@ def main() -> None:
   if name not in {*COMMANDS, *_ALIASES.values()}:
     print(f'error: mefnet has no command {name!r}: see --help', file=sys.stderr)
     sys.exit(1)
+  # As `python -m` does it: help is the docstring of `__main__`.
   sys.argv = [f'mefnet {name}', *rest]
   module = f'mefnet_jax.{_ALIASES.get(name, name)}'
   runpy.run_module(module, run_name='__main__', alter_sys=True)
 
 
 def _help():
+  """The usage, with one line for each command."""
   width = max(map(len, COMMANDS)) + 2
   lines = [f'  {name:{width}}{text}' for name, text in COMMANDS.items()]
   return '\n'.join(

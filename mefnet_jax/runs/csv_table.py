@@ -1,4 +1,4 @@
-"""Reads CSV files, the only reader in the package; rows must fit the header."""
+"""The package's only reader of CSV files; each row must fit the header."""
 
 import codecs
 import collections
@@ -78,10 +78,11 @@ def _lines(path, delimiters):
       raise ValueError('it is a workbook')
     encoding = 'utf-16' if begin.startswith(_UTF16) else 'utf-8-sig'
     with path.open(newline='', encoding=encoding) as file:
+      # By the header alone: the cells below it may hold any delimiter.
       first, start = file.readline(), 0
-      said = _SEPARATOR.fullmatch(first)
-      if said:
-        delimiters, start = said[1], file.tell()
+      stated = _SEPARATOR.fullmatch(first)
+      if stated:
+        delimiters, start = stated[1], file.tell()
       file.seek(start)
       delimiter = max(delimiters, key=first.count)
       lines = list(csv.reader(file, delimiter=delimiter, strict=True))

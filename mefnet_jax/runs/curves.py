@@ -40,6 +40,7 @@ class History:
         or row['epoch'] <= done
       ),
     )
+    # A folder for each seed, so that TensorBoard draws them as runs.
     _, dot, part = block.name.partition('.')
     with warnings.catch_warnings():
       warnings.simplefilter('ignore')  # deprecations within tensorboardX
@@ -94,5 +95,5 @@ def add_image(workdir: pathlib.Path, name: str, png: bytes) -> None:
   with warnings.catch_warnings():
     warnings.simplefilter('ignore')
     board = tensorboardX.SummaryWriter(str(folder))
-  board.add_image(name, image[..., :3], dataformats='HWC')
+  board.add_image(name, image[..., :3], dataformats='HWC')  # without alpha
   board.close()

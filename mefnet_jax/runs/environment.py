@@ -63,7 +63,7 @@ def versions() -> dict[str, str]:
 
 
 def command() -> str:
-  """Returns the command line of this process, as one would type it."""
+  """Returns the command line of this process, as a user would type it."""
   module = getattr(sys.modules['__main__'], '__spec__', None)
   name = module.name if module else 'mefnet_jax.main'
   return shlex.join(['python', '-m', name, *sys.argv[1:]])

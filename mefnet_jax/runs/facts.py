@@ -55,6 +55,7 @@ def scores(
     UserError: the file is not a JSON object, or a number that is needed is
       missing.
   """
+  # 0.80 and 0.8 are one number, but not one claim about its precision.
   found = _object(path, parse_float=Printed)
   table = found.get('metrics')
   if not isinstance(table, dict) or not all(map(is_number, table.values())):
@@ -70,9 +71,9 @@ class Printed(float):
   text: str
 
   def __new__(cls, text: str):
-    made = super().__new__(cls, text)
-    made.text = text
-    return made
+    number = super().__new__(cls, text)
+    number.text = text
+    return number
 
 
 def is_number(x: object) -> bool:
@@ -80,12 +81,13 @@ def is_number(x: object) -> bool:
   return (
     isinstance(x, int | float)
     and not isinstance(x, bool)
-    and abs(x) < 1e300
+    and abs(x) < 1e300  # JSON has integers that no float can hold
     and math.isfinite(x)
   )
 
 
 def _permuted(path, found):
+  """Raises UserError unless there are a UAR, its interval and chance."""
   try:
     bounds = found['intervals']['uar']
     needed = [found['metrics']['uar'], found['baseline']['chance_uar']]
@@ -100,7 +102,7 @@ def _permuted(path, found):
 
 
 def _fitted(path, where, fact, folds):
-  """{"on": a word or {fold: clips}, "values": {fold: {class: weight}}}."""
+  """Checks {"on": word or {fold: clips}, "values": {fold: {class: number}}}."""
   parts = dict(_known(path, where, fact, ('on', 'values')))
   on = parts.get('on', 'nothing')
   if not isinstance(on, dict):
@@ -122,7 +124,7 @@ def _fitted(path, where, fact, folds):
 
 
 def _known(path, where, found, names):
-  """The items of an object whose names are among these."""
+  """Returns the items of an object; UserError if a name is not among names."""
   if not isinstance(found, dict):
     raise errors.UserError(f'{path}: {where}: not a JSON object')
   unknown = sorted(set(found) - set(names))
@@ -133,10 +135,10 @@ def _known(path, where, found, names):
   return found.items()
 
 
-def _one_of(path, where, said, words):
-  if said not in words:
+def _one_of(path, where, value, words):
+  if value not in words:
     raise errors.UserError(
-      f'{path}: {where}: {said!r} is none of {", ".join(words)}'
+      f'{path}: {where}: {value!r} is none of {", ".join(words)}'
     )
 
 

@@ -1,4 +1,8 @@
-"""THE atomic write: aside, then renamed, so that nobody sees half a file."""
+"""The atomic write of the package: nobody ever sees half a file.
+
+A file is written under another name in its folder and renamed when complete;
+on one file system a rename is atomic.
+"""
 
 import contextlib
 import csv
@@ -19,15 +23,15 @@ _LONGEST = 150  # bytes of a file's name, before its suffix
 
 @contextlib.contextmanager
 def aside(path: str | os.PathLike, *, mark: str = '') -> Iterator[pathlib.Path]:
-  """Yields a path beside `path`, renamed to `path` if all went well.
+  """Yields a temporary path in the folder of `path`, renamed to it at the end.
 
-  Whatever the caller makes there, a file or a folder, is gone if it fails. The
-  suffix stays, for libraries that go by it.
+  Whatever the caller writes there, a file or a folder, is removed if the
+  caller fails. The suffix is that of `path`, for libraries that depend on it.
 
   Args:
-    path: what the caller makes.
-    mark: part of the name aside, by default the process's number. Under a lock
-      a fixed one lets the next process clear away what a kill has left.
+    path: of the file or folder to be written.
+    mark: part of the temporary name, by default the number of the process. With
+      a fixed one, under a lock, the next process removes what a kill has left.
 
   Raises:
     OSError: the path cannot be written.
@@ -43,9 +47,9 @@ def aside(path: str | os.PathLike, *, mark: str = '') -> Iterator[pathlib.Path]:
 
 
 def write(path: str | os.PathLike, content: bytes | str) -> None:
-  r"""Writes a whole file, text as UTF-8; its folder is made if it is missing.
+  r"""Writes a whole file, text as UTF-8; creates its folder if it is missing.
 
-  What UTF-8 cannot hold, as bytes of an odd file name, is written as \udcff.
+  What UTF-8 cannot hold, such as a byte of an odd file name, becomes \udcff.
 
   Raises:
     OSError: the file cannot be written; what was there before stays.
@@ -73,15 +77,16 @@ def write_csv(
 
 
 def to_csv(header: Iterable[str], rows: Iterable[Iterable]) -> str:
-  """A table as text, lines ended by a newline alone.
+  """Returns a table as CSV, with newlines at the ends of the lines.
 
-  No cell is a formula (`clean.csv_cell`); `csv_table.read` undoes that.
+  No cell can be run as a formula (`clean.csv_cell`, which `csv_table.read`
+  reverses).
   """
   return ''.join(map(_line, (header, *rows)))
 
 
 def _line(cells):
-  """A row; written with a return at its end, so that returns are quoted."""
+  """A row. Python's writer quotes carriage returns only if lines end in one."""
   text = io.StringIO(newline='')
   writer = csv.writer(text, lineterminator='\r\n')
   writer.writerow(map(clean.csv_cell, cells))
@@ -89,9 +94,9 @@ def _line(cells):
 
 
 def flat_names(ids: Iterable[str]) -> dict[str, str]:
-  """A file's name without suffix for each id, which may hold slashes.
+  """Returns a file name without suffix for each id, which may hold slashes.
 
-  No two are alike, not even where upper and lower case are one.
+  No two are equal, even on a file system that ignores case.
   """
   names, taken = {}, set()
   for one in ids:
@@ -105,7 +110,7 @@ def flat_names(ids: Iterable[str]) -> dict[str, str]:
 
 
 def digest(path: str | os.PathLike) -> str:
-  """32 hexadecimal digits of a file's bytes (BLAKE2b)."""
+  """Returns the BLAKE2b digest of a file as 32 hexadecimal digits."""
   with open(path, 'rb') as file:
     return hashlib.file_digest(file, _blake2b).hexdigest()
 
@@ -123,18 +128,19 @@ def remove(path: pathlib.Path) -> None:
 
 
 def mend(error: OSError, path: str | os.PathLike, other: str) -> str:
-  """What the user can do about a path that cannot be used.
+  """Returns what the user can do about a path that cannot be used.
 
   Args:
-    error: what the system said.
-    path: that was to be made or read.
-    other: the mend where the system's word tells none of its own.
+    error: of the system.
+    path: which was to be read or written.
+    other: the advice if the error itself suggests none.
   """
   if error.errno in (errno.ENOSPC, errno.EDQUOT):
     return 'free some space, then run the same command again'
   if error.errno == errno.ENAMETOOLONG:
     return 'choose a shorter name'
   if error.errno in (errno.ENOTDIR, errno.EEXIST):
+    # The deepest part that exists; a dangling link exists only as a link.
     for part in (pathlib.Path(path), *pathlib.Path(path).parents):
       if part.is_symlink() or part.exists():
         break

@@ -17,7 +17,7 @@ FOUND = 'found'
 REPAIRED = 'repaired'
 LEFT_OUT = 'left out'
 IGNORED = 'ignored'
-# Of `datasets.inspection`: met on looking into every file.
+# Kinds of `datasets.inspection`, which opens every file.
 GAP = 'gap'
 UNREADABLE = 'unreadable'
 DUPLICATE = 'duplicate'
@@ -31,10 +31,10 @@ class Finding:
   Attributes:
     kind: 'found', 'repaired', 'left out' or 'ignored' (litter, and what was not
       asked for); of an inspection also 'gap', 'unreadable', 'duplicate'.
-    clip: id of the clip it concerns; empty where it concerns the release or a
-      file that belongs to no clip. All that is 'left out' is lost.
-    file: the file or folder, as a text; may be empty.
-    what: what was met and what was done about it, in one line.
+    clip: id of the clip that it concerns; empty if it concerns the release or a
+      file that belongs to no clip.
+    file: the path of the file or folder; may be empty.
+    what: what was found and what was done about it, in one line.
   """
 
   kind: str
@@ -51,25 +51,31 @@ def lost(findings: 'Iterable[Finding]') -> set[str]:
 def table(
   findings: 'Sequence[Finding]', title: str = '', all_are: str = ''
 ) -> rich.table.Table:
-  """Returns the findings as a table for the terminal, at most ~30 rows.
+  """Returns the findings as a table for the terminal, of at most ~30 rows.
 
-  Equal findings of several clips share a row; all single ones are where
-  `all_are` says, by default 'in findings.csv' (`write`).
+  Equal findings of several clips share a row.
+
+  Args:
+    findings: of a release.
+    title: above the table, 'Release' by default.
+    all_are: where the user finds all of them, by default 'in findings.csv'
+      (`write`).
   """
-  made = rich.table.Table(
+  rows_table = rich.table.Table(
     title=rich.markup.escape(clean.terminal(title or 'Release')),
     title_justify='left',
   )
   for column in ('', 'clip', 'file', 'what'):
-    made.add_column(column, overflow='fold')
+    rows_table.add_column(column, overflow='fold')
   rows = _rows(findings)
   for row in rows[:_ROWS]:
-    made.add_row(*(rich.markup.escape(clean.terminal(text)) for text in row))
+    cells = (rich.markup.escape(clean.terminal(text)) for text in row)
+    rows_table.add_row(*cells)
   if len(rows) > _ROWS:
     where = all_are or 'in findings.csv'
     rest = f'... and {len(rows) - _ROWS} more, all {where}'
-    made.add_row('', '', '', rest)
-  return made
+    rows_table.add_row('', '', '', rest)
+  return rows_table
 
 
 def write(path: str | os.PathLike, findings: 'Iterable[Finding]') -> None:
@@ -108,6 +114,7 @@ def _rows(findings):
 
 
 def _one_and_more(group, field):
+  """'a and 2 more' for a, b and c."""
   values = list(dict.fromkeys(filter(None, (getattr(f, field) for f in group))))
   if not values:
     return ''

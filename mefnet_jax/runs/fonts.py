@@ -1,4 +1,8 @@
-"""Text in figures: in a font that has its characters, or escaped; no boxes."""
+"""Draws text in figures with fonts that have its characters.
+
+Characters that no installed font has are escaped: matplotlib would draw an
+empty box for each.
+"""
 
 import contextlib
 import functools
@@ -9,7 +13,7 @@ from typing import Any
 from mefnet_jax.runs import clean
 
 _FIRST = 'DejaVu Sans'  # matplotlib's own
-# They draw a box for everything, or are made for formulas.
+# Fonts that draw a box for everything, or that are made for formulas.
 _NO_TEXT = ('Last Resort', 'STIX', 'cm', 'DejaVu Math')
 NOTE = (
   'Characters that no installed font has are written as \\u6d88; a font such '
@@ -22,11 +26,11 @@ def legible(content: Any) -> Iterator[tuple[Any, str]]:
   """Yields content whose texts can be drawn in this context, and a note.
 
   Args:
-    content: texts, in lists, tuples and dicts; other values stay as they are.
+    content: texts, in lists, tuples and dicts; other values are not changed.
 
   Yields:
-    The content, characters that no font has as escapes; and `NOTE` if there
-    are any, else ''.
+    The content, with escapes for characters that no font has; and `NOTE` if
+    there are such characters, else ''.
   """
   import matplotlib  # slow to import
 

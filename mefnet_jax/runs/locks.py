@@ -1,4 +1,4 @@
-"""File locks, the only ones in the package; they end with their process."""
+"""The package's only file locks; they are released when the process dies."""
 
 import contextlib
 import errno
@@ -53,6 +53,8 @@ def hold(path: pathlib.Path, *, wait: bool) -> Iterator[bool]:
 
 
 def _opened(path):
+  """The open lock file, which is created if it is missing."""
+  # O_NONBLOCK, because a pipe or device of that name must not make this wait.
   flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
   try:
     file = os.open(path, flags | os.O_NOFOLLOW, 0o666)
@@ -77,6 +79,7 @@ def _is_at(file, path):
 
 
 def _locked(file, path, wait):
+  """Whether this process now holds the lock of the open file."""
   if not fcntl:
     return True
   try:

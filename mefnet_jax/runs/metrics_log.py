@@ -68,6 +68,7 @@ def _rows(path):
     raise errors.UserError(
       f'{path}: cannot be read ({error}): {_REMEDY}'
     ) from error
+  # Writers end each row with a newline, so a complete file ends in ''.
   *whole, cut = lines
   rows = [_row(path, number, line) for number, line in enumerate(whole, 1)]
   with contextlib.suppress(errors.UserError):
@@ -125,12 +126,13 @@ class Writer:
     self._file = open(path, 'a', encoding='utf-8')
 
   def add(self, row: dict[str, object]) -> None:
-    """Writes one row; floats are rounded to six decimals."""
+    """Writes one row, with floats rounded to six decimals."""
     self._file.write(json.dumps({k: _plain(x) for k, x in row.items()}) + '\n')
 
   def flush(self) -> None:
     """Flushes all rows to the disk."""
     self._file.flush()
+    # A checkpoint must not outlive the rows of the epochs before it.
     os.fsync(self._file.fileno())
 
   def close(self) -> None:

@@ -81,6 +81,7 @@ def write_description(folder: pathlib.Path, description: Mapping) -> None:
 def begin(folder: pathlib.Path) -> None:
   """Creates the folder, or removes the model that it holds."""
   folder.mkdir(parents=True, exist_ok=True)
+  # The description first: without it the rest is not taken for a model.
   for path in (folder / NAME, *folder.glob(f'*{SUFFIX}')):
     files.remove(path)
 
@@ -173,6 +174,7 @@ def read_weights(folder: pathlib.Path, member: Mapping) -> dict:
   from safetensors import numpy as safetensors
 
   path = inside(folder, member['file'])
+  # Read once, for the digest and the arrays: the file could change in between.
   try:
     content = path.read_bytes()
   except OSError as error:

@@ -41,7 +41,7 @@ def start(coordinator: str | None, processes: int, index: int) -> None:
   try:
     if coordinator == 'auto':
       jax.distributed.initialize(local_device_ids=_devices())
-      _watch_each_other('')
+      _watch_peers('')
       return
     if not 0 <= index < processes:
       raise errors.UserError(
@@ -53,29 +53,30 @@ def start(coordinator: str | None, processes: int, index: int) -> None:
     else:
       _wait_for(coordinator, host, port)
     jax.distributed.initialize(coordinator, processes, index)
-    _watch_each_other(host)
+    _watch_peers(host)
   except (RuntimeError, ValueError) as error:
-    said = str(error).strip().splitlines()[0]
+    reason = str(error).strip().splitlines()[0]
     if coordinator == 'auto':
-      said = (
-        'no job of a cluster is seen here: give --coordinator=HOST:PORT '
-        f'--processes=N --process=I ({said})'
+      reason = (
+        'this is not a job of a known cluster: give --coordinator=HOST:PORT '
+        f'--processes=N --process=I ({reason})'
       )
-    raise errors.UserError(f'--coordinator={coordinator}: {said}') from error
+    raise errors.UserError(f'--coordinator={coordinator}: {reason}') from error
 
 
-def _watch_each_other(host):
-  """Has this process end when another one dies; `host` is the first's."""
+def _watch_peers(host):
+  """Ends this process when another one dies; `host` is that of the first."""
   if jax.process_count() == 1:
     return
+  # The port and the four bytes of an IPv4 address: collectives send numbers.
   address = [0] * 5
   if is_first():
-    own = socket.gethostbyname(socket.gethostname())
-    address = [peers.listen(jax.process_count() - 1), *socket.inet_aton(own)]
+    mine = socket.gethostbyname(socket.gethostname())
+    address = [peers.listen(jax.process_count() - 1), *socket.inet_aton(mine)]
   address = np.asarray(address, np.int32)
-  port, *own = multihost_utils.broadcast_one_to_all(address).tolist()
+  port, *first = multihost_utils.broadcast_one_to_all(address).tolist()
   if not is_first():
-    peers.connect(host or socket.inet_ntoa(bytes(own)), port)
+    peers.connect(host or socket.inet_ntoa(bytes(first)), port)
 
 
 def _devices():
@@ -102,6 +103,7 @@ def _address(coordinator):
 
 
 def _check_free(coordinator, port):
+  """Raises UserError if another program listens on the port."""
   try:
     socket.create_server(('', port)).close()
   except OSError as error:

@@ -1,8 +1,8 @@
-"""Ends this process when another one of its run has died.
+"""Ends this process when another process of its run has died.
 
 jax itself notices after minutes, and then aborts with pages of its own log. So
-each process holds a connection to the first one, which the system closes with
-its holder. A process that finishes says so before it leaves.
+each process holds a connection to the first one, which the system closes when
+the process dies. A process that finishes sends a byte before it exits.
 """
 
 import contextlib
@@ -16,8 +16,8 @@ from collections.abc import Iterator
 from mefnet_jax.runs import errors
 
 LOST = 1  # exit status of a process that ends because another one died
-_GRACE = 2.0  # seconds in which a process may end by a mistake of its own
-_TIMEOUT = 20.0  # to connect; without a watch jax's own one remains
+_GRACE = 2.0  # seconds in which a process may still report its own mistake
+_TIMEOUT = 20.0  # seconds to connect; without a connection jax's watch remains
 _DONE = b'd'
 # A machine that loses its power closes no connection: ask after 10 seconds of
 # silence, give up after 3 questions without an answer.
@@ -28,7 +28,7 @@ _connections: list[socket.socket] = []
 
 
 def listen(count: int) -> int:
-  """Awaits `count` other processes in the background; returns the port."""
+  """Waits for `count` other processes in the background; returns the port."""
   server = socket.create_server(('', 0), backlog=count)
   server.settimeout(_TIMEOUT)
   threading.Thread(target=_accept, args=(server, count), daemon=True).start()
@@ -43,9 +43,10 @@ def connect(host: str, port: int) -> None:
 
 @contextlib.contextmanager
 def guarded() -> Iterator[None]:
-  """For the work of this process: the others learn that it ended as it should.
+  """Encloses the work of this process, and tells the others when it is done.
 
-  An error that the death of another process caused is left to its watch.
+  If the death of another process causes an error here, the thread that watches
+  that process ends this one, with a line that says so.
   """
   try:
     yield
@@ -54,7 +55,7 @@ def guarded() -> Iterator[None]:
     raise
   except RuntimeError:  # of a collective operation that lost its partner
     if _connections and _lost.wait(_GRACE):
-      time.sleep(2 * _GRACE)  # the watch ends this process
+      time.sleep(2 * _GRACE)  # until the watching thread ends this process
     raise
   _finish()
 
@@ -94,8 +95,8 @@ def _watch(connection, name):
   _lost.set()
   time.sleep(_GRACE)
   print(
-    f'error: {name} of this run has ended before its time: see what it said, '
-    'then start all processes again to resume',
+    f'error: {name} of this run has died: read its last lines, then start all '
+    'processes again to resume',
     file=sys.stderr,
     flush=True,
   )

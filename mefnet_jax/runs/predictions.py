@@ -13,7 +13,7 @@ from mefnet_jax.runs import csv_table, errors, files, names
 _COLUMNS = ('clip', 'subject', 'fold', 'label', 'predicted')
 _PREFIX = 'prob_'
 _NAMED = 5  # clips that an error names
-_MOST_CLASSES = 200
+_MOST_CLASSES = 200  # more are a sign of a column of names or numbers
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -65,7 +65,7 @@ def write(
   files.write_csv(
     path,
     [*_COLUMNS, *(f'{_PREFIX}{name}' for name in classes)],
-    ([*names, *(f'{x:.9g}' for x in p)] for *names, p in rows),
+    ([*texts, *(f'{x:.9g}' for x in p)] for *texts, p in rows),
   )
 
 
@@ -120,12 +120,12 @@ def _classes(path, rows, probable):
     if twice:
       raise errors.UserError(f'{path}: two columns for class {twice[0]}')
   else:
-    said = {
+    texts = {
       key: names.spellings(row[key] for row in rows)
       for key in ('label', 'predicted')
     }
-    _check_shared(path, *said.values())
-    both = names.spellings([*said['label'], *said['predicted']])
+    _check_shared(path, *texts.values())
+    both = names.spellings([*texts['label'], *texts['predicted']])
     found = sorted(set(both.values()))
   if len(found) > _MOST_CLASSES:
     raise errors.UserError(
@@ -136,7 +136,10 @@ def _classes(path, rows, probable):
 
 
 def _check_shared(path, label, predicted):
-  """Raises UserError if no label is ever predicted, a sign of other names."""
+  """Raises UserError if labels and predictions have no class in common.
+
+  One of the columns is then likely to be in other words, or in numbers.
+  """
   one, other = (
     {names.label_key(text): text for text in texts}
     for texts in (label, predicted)
@@ -175,11 +178,12 @@ def renamed(clips: Sequence[str], known: Sequence[str]) -> tuple[str, ...]:
   Nothing is renamed if `known` itself holds names that differ only in
   spelling.
   """
-  own, same = set(known), {names.key(clip): clip for clip in known}
-  if len(same) < len(own):
+  exact, by_key = set(known), {names.key(clip): clip for clip in known}
+  if len(by_key) < len(exact):
     return tuple(clips)
   return tuple(
-    clip if clip in own else same.get(names.key(clip), clip) for clip in clips
+    clip if clip in exact else by_key.get(names.key(clip), clip)
+    for clip in clips
   )
 
 
@@ -199,7 +203,7 @@ def _probabilities(path, rows, columns):
     try:
       table[n] = [float(row[name]) for name in columns]
     except ValueError:
-      continue
+      continue  # the row stays NaN, and is refused below
   inside = ((table >= -1e-6) & (table <= 1 + 1e-6)).all(1)  # False for NaN
   _refuse(
     path,

@@ -1,8 +1,8 @@
-"""Where compiled programs are kept: code, in a folder of the user's alone.
+"""Folders for compiled programs, which only the user may be able to write.
 
-Data may lie in a cache that several people share. Who can write a compiled
-program runs it as whoever loads it, so these are taken only from a folder that
-nobody but the user, or root, can write or put another folder in the place of.
+Data may lie in a cache that several people share. A compiled program is code:
+who can write it can act as the person who runs it. So programs are read only
+from a folder that nobody but the user and root can write or replace.
 """
 
 import os
@@ -13,15 +13,16 @@ from mefnet_jax.runs import cache
 
 
 def folder(name: str) -> tuple[pathlib.Path | None, str]:
-  """A folder that holds programs, made if need be.
+  """Returns a private folder for programs, which is created if it is missing.
 
-  It lies in the cache, or in the user's own one if others can write to that.
+  It lies in the cache, or in that of the user's home if others can write to
+  the first.
 
   Args:
     name: of the folder.
 
   Returns:
-    The folder and ''; or None, and why there is none.
+    The folder and ''; or None and the reason why there is none.
   """
   why_not = ''
   for root in dict.fromkeys((cache.root(), *cache.own_root())):
@@ -33,10 +34,14 @@ def folder(name: str) -> tuple[pathlib.Path | None, str]:
 
 
 def why_not_private(path: pathlib.Path) -> str:
-  """Makes a folder of mode 0700; '', or why it must not hold programs."""
+  """Creates a folder of mode 0700, or checks the one that is there.
+
+  Returns:
+    '', or the reason why it must not hold programs.
+  """
   try:
     path.mkdir(parents=True, mode=0o700, exist_ok=True)
-    found = path.lstat()
+    found = path.lstat()  # not stat: a link could be turned to another folder
     if not stat.S_ISDIR(found.st_mode):
       return f'{path} is no folder'
     if not hasattr(os, 'geteuid'):  # Windows: a profile is its user's
@@ -47,13 +52,16 @@ def why_not_private(path: pathlib.Path) -> str:
       return f'others can write to {path}'
     if found.st_mode & 0o077:
       path.chmod(0o700)
-    return _of_parents(path.resolve())
+    return _why_parents_not_private(path.resolve())
   except OSError as error:
     return f'{path}: {error.strerror or error}'
 
 
-def _of_parents(path):
-  """Who can rename a folder can put another in its place; '' if nobody."""
+def _why_parents_not_private(path):
+  """Who else could rename a folder and put another in its place; '' if nobody.
+
+  In a sticky folder such as /tmp only its owner can rename an entry.
+  """
   for parent in path.parents:
     found = parent.stat()
     if found.st_uid not in (0, os.geteuid()):

@@ -46,6 +46,7 @@ def progress(
     clock.append(time.monotonic())
     rate = f'{num_clips / max(1e-9, clock[-1] - clock[-2]):.0f} clips/s'
     bar.update(task, completed=epoch, scores=scores, rate=rate, folds=folds)
+    # A log has no bar: a line for each of hundreds of epochs would fill it.
     if not console.is_terminal and epoch % max(1, epochs // 8) == 0:
       console.print(f'{title}, epoch {epoch}/{epochs}: {scores}, {rate}')
 

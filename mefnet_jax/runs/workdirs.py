@@ -48,13 +48,13 @@ def locked(workdir: pathlib.Path) -> Iterator[None]:
 
 
 def _found(workdir):
-  """The paths that are there of a workdir, what lies in it, and above it."""
+  """The paths that exist among a workdir, its content and its parents."""
   inside = workdir.iterdir() if workdir.is_dir() else ()
   return {p for p in (workdir, *workdir.parents, *inside) if p.exists()}
 
 
 def _leave_as_before(workdir, before):
-  """Removes what a run begins with, if there is nothing else of it."""
+  """Removes what a run creates first, if it has created nothing else."""
   ours = [workdir / name for name in ('config.json', _LOCK)]
   if _found(workdir) - before - {*ours, workdir, *workdir.parents}:
     return
@@ -114,6 +114,7 @@ def digest(config: ml_collections.ConfigDict) -> str:
   The folder of the release is excluded: its clips have a digest of their own.
   """
   flat = config.copy_and_resolve_references().to_dict()
+  # A release may be moved to another disk between two starts of a run.
   for path in (*_FREE, 'dataset.release'):
     part, _, name = path.partition('.')
     flat.get(part, {}).pop(name, None)

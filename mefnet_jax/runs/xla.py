@@ -29,6 +29,7 @@ def prepare(*, deterministic: bool = True) -> None:
   if deterministic and not chosen and _has_gpu():
     os.environ['XLA_FLAGS'] = f'{flags} --xla_gpu_deterministic_ops=true'
   _keep_programs()
+  # jax keeps only what took a second to compile; many small programs add up.
   jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.03)
 
 
@@ -71,7 +72,7 @@ def _keep_memory():
 
 
 def _keep_programs():
-  """Has jax keep what it compiles, if there is a folder that may hold it."""
+  """Makes jax cache what it compiles, if there is a private folder for it."""
   folder, why_not = programs.folder('xla')
   jax.config.update('jax_compilation_cache_dir', folder and str(folder))
   if why_not:
@@ -79,7 +80,10 @@ def _keep_programs():
 
 
 def _has_gpu():
-  """Looked for without starting jax, which reads XLA_FLAGS once."""
+  """Whether there is an NVIDIA GPU, without asking jax.
+
+  Asking would start it, and it reads XLA_FLAGS only then.
+  """
   return os.path.exists('/proc/driver/nvidia') or os.path.exists(
     '/dev/nvidiactl'
   )

@@ -235,7 +235,7 @@ def _stream(config, name):
       '--config.dataset.flow=dis (of megc_flow, --config.input=as_is)'
     )
   try:
-    shape = normalize.seen(stored[name], config.input)
+    shape = normalize.input_shape(stored[name], config.input)
   except ValueError as error:
     raise errors.UserError(
       f'--config.input={config.input}: {name}: {error}'

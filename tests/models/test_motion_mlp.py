@@ -21,7 +21,7 @@ def test_neither_zero_nor_scale_of_a_channel_is_seen(maps):
   np.testing.assert_allclose(
     seen, motion_input.standardise(stretched), atol=1e-3
   )
-  assert seen.shape == (5, *normalize.seen((1, 28, 28, 3), 'motion'))
+  assert seen.shape == (5, *normalize.input_shape((1, 28, 28, 3), 'motion'))
   np.testing.assert_allclose((seen**2).mean((2, 3)), 1, rtol=1e-4)
   assert abs(np.median(seen, axis=(2, 3))).max() < 0.05
 
@@ -40,7 +40,7 @@ def test_a_map_without_motion_becomes_zeros():
 
 def test_a_map_of_an_odd_size_is_refused():
   with pytest.raises(ValueError, match='even size'):
-    normalize.seen((1, 27, 28, 3), 'motion')
+    normalize.input_shape((1, 27, 28, 3), 'motion')
 
 
 def test_batches_are_standardised_map_by_map(maps):

@@ -113,10 +113,11 @@ def test_streams_drop_on_their_own():
   key_B = jax.random.split(jax.random.key(0), 2)
   x = jnp.ones((2, 60))
   eyes, mouth = (
-    layers.dropout(x, layers.own_keys(key_B, i), 0.5, layer=1) for i in (0, 1)
+    layers.dropout(x, layers.stream_keys(key_B, i), 0.5, layer=1)
+    for i in (0, 1)
   )
   assert (eyes != mouth).any()
-  assert layers.own_keys(None, 0) is None
+  assert layers.stream_keys(None, 0) is None
 
 
 @pytest.mark.parametrize(

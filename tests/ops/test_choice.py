@@ -70,7 +70,7 @@ def test_an_xla_of_another_version_is_left_alone(afresh, monkeypatch):
 
 
 def test_an_unknown_word_is_named():
-  with pytest.raises(ValueError, match="'gpu': one of auto, xla, cpu"):
+  with pytest.raises(ValueError, match="'gpu': choose one of auto, xla, cpu"):
     ops.resolve('gpu')
 
 

@@ -103,7 +103,7 @@ def test_two_processes_are_one(alone, tiny_smic, env, tmp_path, mode, start):
     ('127.0.0.1:', 2, 0, 'HOST:PORT'),
     (':7000', 2, 1, 'HOST:PORT'),
     ('127.0.0.1:99999', 2, 1, 'HOST:PORT'),
-    ('auto', 2, 0, 'no job of a cluster'),
+    ('auto', 2, 0, 'this is not a job of a known cluster'),
   ],
 )
 def test_flags_that_do_not_fit_are_one_line(coordinator, count, index, said):

@@ -1,13 +1,14 @@
-"""The layers by kernels of a CPU, compiled by Numba: for `ops` alone.
+"""Kernels for CPUs, compiled by Numba; only `ops` imports this package.
 
-Each function has the signature of its namesake in `ops`; its module's `takes`
-says what it is made for. `register` makes the kernels known to XLA.
+Each function has the signature of its namesake in `ops`, and its module's
+`takes` says which arrays it accepts. `register` registers the kernels with XLA.
 """
 
-from mefnet_jax.ops.cpu import kept
+from mefnet_jax.ops.cpu import kernel_cache
 
-_FOLDER = kept.begin()  # before anything is compiled
-KEPT_NOT = _FOLDER.why_not
+# Before the imports below, whose decorators read Numba's cache setting.
+_FOLDER = kernel_cache.begin()
+NOT_CACHED = _FOLDER.why_not
 
 from mefnet_jax.ops.cpu import (  # noqa: E402
   adam,
@@ -20,6 +21,7 @@ from mefnet_jax.ops.cpu import (  # noqa: E402
   relu,
 )
 
+# name: (implementation, whether it accepts these arrays)
 FORMS = {
   'adam': (adam.adam, adam.takes),
   'convolve': (planes.convolve, planes.takes),
@@ -31,11 +33,11 @@ max_pools = pools.max_pools
 
 
 def register() -> None:
-  """Makes the kernels known to XLA, and keeps them as they were compiled.
+  """Registers the kernels with XLA, and caches what was compiled.
 
   Raises:
     jax.errors.JaxRuntimeError: XLA's interface has another version.
   """
   for module in (adam, dense, max_pool, planes, pools, relu):
     custom_calls.register(module.HANDLERS)
-  kept.seal(_FOLDER)
+  kernel_cache.seal(_FOLDER)

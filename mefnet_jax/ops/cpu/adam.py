@@ -1,4 +1,4 @@
-"""Adam in one pass over memory, where the state lies."""
+"""Adam in one pass over memory, in place."""
 
 import jax
 import jax.numpy as jnp
@@ -8,12 +8,12 @@ from numba import carray
 from mefnet_jax.ops import placement
 from mefnet_jax.ops.cpu import compiled, custom_calls, frames, signatures
 
-_HEAVY = 1 << 16  # weights of one array, from where memory sets the pace
+_HEAVY = 1 << 16  # weights in an array from which memory bounds the speed
 _ARRAYS = signatures.signature('f8 f* f* f* f* -> f* f* f*')
 
 
 def takes(params: jax.Array, *others: jax.Array) -> bool:
-  """Whether `adam` moves these: so many that memory sets the pace."""
+  """Whether `adam` accepts these: float32, and large enough to gain."""
   exact = all(x.dtype == np.float32 for x in (params, *others))
   return exact and params.size >= _HEAVY
 
@@ -31,10 +31,12 @@ def adam(
 
 @jax.custom_batching.custom_vmap
 def _adam(*operands):
-  """Numbers first; axes that all arrays have in front are of `jax.vmap`.
+  """Adam of (numbers, params, mean, square, gradient).
 
-  A pmap takes the axis of the devices off its arguments, and XLA copies what
-  is reshaped before a call that works in place. Put on again, both cancel.
+  Axes that all of them have in front come from `jax.vmap`. A pmap removes the
+  axis of the devices from its arguments by a reshape, and XLA copies an array
+  that is reshaped before a call that works in place. Adding the axis again here
+  cancels the reshape, and nothing is copied.
   """
   mapped = placement.under_pmap.get()
   if mapped:
@@ -44,7 +46,7 @@ def _adam(*operands):
 
 
 @_adam.def_vmap
-def _adam_of_many(size, batched, *operands):
+def _adam_of_members(size, batched, *operands):
   operands = [
     x if has else jnp.broadcast_to(x, (size, *x.shape))
     for x, has in zip(operands, batched, strict=True)
@@ -63,7 +65,7 @@ def _step(p, m, v, g, numbers):
 
 
 @compiled.kernel
-def _copied(x, y):
+def _copy(x, y):
   for i in range(len(x)):
     y[i] = x[i]
 
@@ -71,14 +73,15 @@ def _copied(x, y):
 @compiled.handler
 def _adam_call(address):
   frame = carray(address, 21, np.int64)
-  answer, n = frames.opened(frame, _ARRAYS)
+  answer, n = frames.check_call(frame, _ARRAYS)
   if answer != frames.WORK:
     return answer
   numbers, g = frames.floats(frame, 0, n), frames.floats(frame, 4, n)
   for i in range(3):
     old, new = frames.floats(frame, 1 + i, n), frames.floats(frame, 5 + i, n)
+    # XLA may ignore that an operand and a result share their memory.
     if old.values.ctypes.data != new.values.ctypes.data:
-      _copied(old.values, new.values)
+      _copy(old.values, new.values)
   p, m = frames.floats(frame, 5, n), frames.floats(frame, 6, n)
   v = frames.floats(frame, 7, n)
   for part in range(frames.parts(p)):

@@ -1,15 +1,16 @@
-"""How the kernels are compiled: alike, and kept where a folder is given.
+"""The decorators that compile kernels, all with the same options.
 
-`kept.py` names the folder before this module is imported. It is of these files
-alone: Numba looks at a function's own file only, and a kernel is compiled into
-others.
+`kernel_cache` sets Numba's cache folder before this module is imported. Each
+version of these files has a folder of its own: Numba compares only the file of
+the function itself, although other functions are compiled into it.
 """
 
 import numba
 from numba import types
 
-_KEPT = bool(numba.config.CACHE_DIR)
+_CACHED = bool(numba.config.CACHE_DIR)
 
-kernel = numba.njit(nogil=True, cache=_KEPT, error_model='numpy')
-# A kernel that XLA calls with the address of a frame, see `frames`.
-handler = numba.cfunc(types.int64(types.voidptr), cache=_KEPT)
+# error_model: Python's would test each division for 0 and could raise.
+kernel = numba.njit(nogil=True, cache=_CACHED, error_model='numpy')
+# A function that XLA calls with the address of a frame, see `frames`.
+handler = numba.cfunc(types.int64(types.voidptr), cache=_CACHED)

@@ -1,4 +1,4 @@
-"""ReLU of a convolution of grey clips with the sums that attention asks for.
+"""Convolution and ReLU of grey clips, with the sums that attention needs.
 
 Axes: B clips, T frames, H rows, W columns, D filters; t, h, w the same after
 the convolution.
@@ -14,14 +14,14 @@ MOST_FILTERS = relu.MOST_FILTERS
 
 
 def takes(x_BTHWC: jax.Array, kernel: jax.Array) -> bool:
-  """Whether `convolve_relu` does this: grey float32 clips, not many filters."""
+  """Whether `convolve_relu` accepts these: grey float32 clips, few filters."""
   return max_pool.takes(x_BTHWC, kernel) and kernel.shape[-1] <= MOST_FILTERS
 
 
 def convolve_relu(
   x_BTHWC: jax.Array, kernel: jax.Array, bias: jax.Array
 ) -> maps.Maps:
-  """VALID convolution, bias and ReLU. Of equal maxima the first counts.
+  """As `ops.convolve_relu`; the first of equal maxima gets the gradient.
 
   Raises:
     ValueError: a kernel that does not fit in the clips, or more filters than
@@ -61,12 +61,14 @@ def _forward(x, kernel, bias):
     kernel[..., 0, :],
     bias,
   )
+  # y itself is not stored for the gradient: where it is above 0 is enough, and
+  # that takes a thirty-second of the memory.
   known = x, kernel, bias, bits, place, first
   return (y, mean, peak, map_mean, map_peak), known
 
 
 def _bytes(filters):
-  """With a bit for each filter, filled up to whole vectors."""
+  """The bytes that hold a bit for each filter, padded to whole vectors."""
   return -(-filters // simd.LANES) * simd.LANES // 8
 
 
@@ -84,7 +86,8 @@ def _backward(known, bars):
     first,
     *bars,
   )
-  # The gradient of the clips by XLA; nothing, if nobody asks for it.
+  # The clips' gradient is left to XLA, which drops it where nobody uses it, as
+  # in training.
   _, to_clips = jax.vjp(lambda x: _by_xla(x, kernel, bias), x)
   return to_clips(bars)[0], to_kernel[..., None, :], to_bias
 

@@ -1,4 +1,4 @@
-"""The kernels by name in XLA's programs."""
+"""Registers the kernels with XLA under a name, and calls them by it."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -10,13 +10,13 @@ _PREFIX = 'mefnet_jax.'
 
 
 def register(handlers: Mapping[str, Any]):
-  """Makes Numba's C functions known to XLA, each by its name.
+  """Registers Numba's C functions with XLA, each by its name.
 
   Raises:
     Exception: XLA's interface is of another version than `frames.VERSIONS`.
   """
-  for name, one in handlers.items():
-    capsule = jax.ffi.pycapsule(one.address)
+  for name, handler in handlers.items():
+    capsule = jax.ffi.pycapsule(handler.address)
     jax.ffi.register_ffi_target(_PREFIX + name, capsule, 'cpu')
 
 
@@ -25,18 +25,32 @@ def call(
   results: Iterable[tuple[tuple[int, ...], Any]],
   *operands: jax.Array | np.ndarray,
 ) -> list[jax.Array]:
-  """What a kernel makes: arrays of these shapes and types."""
-  made = [jax.ShapeDtypeStruct(shape, dtype) for shape, dtype in results]
-  run = jax.ffi.ffi_call(_PREFIX + name, made, vmap_method='expand_dims')
+  """Calls a kernel.
+
+  Args:
+    name: as registered.
+    results: shape and dtype of each result.
+    *operands: of the kernel.
+  """
+  shapes = [jax.ShapeDtypeStruct(shape, dtype) for shape, dtype in results]
+  # Under vmap an operand that is not mapped gets an axis of size 1, so that
+  # what the folds share is not copied for each of them.
+  run = jax.ffi.ffi_call(_PREFIX + name, shapes, vmap_method='expand_dims')
   return run(*operands)
 
 
 def in_place(
   name: str, aliases: dict[int, int], *operands: jax.Array
 ) -> list[jax.Array]:
-  """Operands that a kernel changes where they lie; of each, its result."""
-  given = [
+  """Calls a kernel that changes operands in place; returns the changed ones.
+
+  Args:
+    name: as registered.
+    aliases: the number of each changed operand, and that of its result.
+    *operands: of the kernel.
+  """
+  shapes = [
     jax.ShapeDtypeStruct(operands[i].shape, operands[i].dtype) for i in aliases
   ]
-  run = jax.ffi.ffi_call(_PREFIX + name, given, input_output_aliases=aliases)
+  run = jax.ffi.ffi_call(_PREFIX + name, shapes, input_output_aliases=aliases)
   return run(*operands)

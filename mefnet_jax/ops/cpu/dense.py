@@ -1,4 +1,8 @@
-"""Dense layers of few clips and a large kernel, which is read as it lies."""
+"""Dense layers with few clips and a large kernel.
+
+Such a product is bound by reading the kernel from memory, so the kernel is read
+once, in the order in which it is stored.
+"""
 
 import functools
 
@@ -10,14 +14,15 @@ from numba.extending import intrinsic
 from mefnet_jax.ops.cpu import compiled, custom_calls, frames, signatures, simd
 
 LANES, TILE = simd.LANES, simd.TILE
-_LARGE, _COLUMNS = 1 << 14, 32  # of a kernel
-_DEEP = 256  # terms of a product at a time, whose panels stay in the cache
+_LARGE = 1 << 14  # numbers in a kernel, at least
+_COLUMNS = 32  # a kernel's columns are a multiple of this
+_DEEP = 256  # terms of a product at a time; their panels stay in the cache
 _FORWARD = signatures.signature('fbK fKN -> fbN')
 _GRADIENT = signatures.signature('fbK fKN fbN -> fbK fKN')
 
 
 def takes(x_BK: jax.Array, kernel_KN: jax.Array) -> bool:
-  """Whether `dense` does this product: few clips, a large kernel, float32."""
+  """Whether `dense` accepts these: few clips, a large kernel, float32."""
   exact = x_BK.dtype == kernel_KN.dtype == np.float32
   whole = kernel_KN.shape[1] % _COLUMNS == 0
   large = kernel_KN.size >= _LARGE and len(x_BK) < min(kernel_KN.shape)
@@ -66,7 +71,7 @@ def _multiply(
       columns = [code.load(b, v) for v in range(2)]
       sums, added = iter(sums), []
       for i in range(rows):
-        value = code.everywhere(builder.load(row(a, args[2], i)))
+        value = code.broadcast(builder.load(row(a, args[2], i)))
         added += [code.fma(value, column, next(sums)) for column in columns]
       a, b = builder.gep(a, [args[3]]), builder.gep(b, [code.int(2 * LANES)])
       return [a, b, *added]
@@ -124,6 +129,7 @@ def _product(a, b, rows, terms, columns, y):
   parts = (rows + TILE - 1) // TILE
   for start in range(0, terms, _DEEP):
     n = min(_DEEP, terms - start)
+    # A shorter last panel shifts the padding, where old numbers would be left.
     if columns % two != 0 and n < _DEEP:
       packed[:] = 0
     _panels(b, start, n, columns, b_step, turned, packed)
@@ -142,6 +148,7 @@ def _product(a, b, rows, terms, columns, y):
 @compiled.kernel
 def _turn(x, rows, width, columns, out):
   """x (rows, width), of which `columns` count, as (columns, rows)."""
+  # LANES rows at a time, so that both arrays are read and written in runs.
   for start in range(0, rows, LANES):
     for c in range(columns):
       for r in range(start, min(start + LANES, rows)):
@@ -151,7 +158,7 @@ def _turn(x, rows, width, columns, out):
 @compiled.handler
 def _dense(address):
   frame = carray(address, 21, np.int64)
-  answer, n = frames.opened(frame, _FORWARD)
+  answer, n = frames.check_call(frame, _FORWARD)
   if answer != frames.WORK:
     return answer
   x, w = frames.floats(frame, 0, n), frames.floats(frame, 1, n)
@@ -165,7 +172,7 @@ def _dense(address):
 @compiled.handler
 def _dense_gradient(address):
   frame = carray(address, 21, np.int64)
-  answer, n = frames.opened(frame, _GRADIENT)
+  answer, n = frames.check_call(frame, _GRADIENT)
   if answer != frames.WORK:
     return answer
   x, w = frames.floats(frame, 0, n), frames.floats(frame, 1, n)
@@ -175,10 +182,11 @@ def _dense_gradient(address):
   full = (batch + two - 1) // two * two
   turned = np.empty(deep * full, np.float32)
   for p in range(frames.parts(to_w)):
-    own, down = frames.part(w, p, to_w), frames.part(g, p, to_w)
-    # Few columns: clips. The kernel is read as it lies.
+    weights, down = frames.part(w, p, to_w), frames.part(g, p, to_w)
+    # The transposed product, kernel times clips: its few columns are the clips,
+    # and the kernel is read in the order in which it is stored.
     args = (down, wide, True), deep, wide, batch, (turned, full)
-    _product((own, wide, 1), *args)
+    _product((weights, wide, 1), *args)
     _turn(turned, deep, full, batch, frames.part(to_x, p, to_w))
     args = (down, wide, False), deep, batch, wide
     to = frames.part(to_w, p, to_w), wide

@@ -1,9 +1,9 @@
-"""What XLA hands a kernel, checked before any of it is read.
+"""Reads the call frames in which XLA passes arrays, and checks them first.
 
 XLA's foreign function interface calls a handler with the address of a frame
-(`xla/ffi/api/c_api.h`, XLA_FFI_CallFrame) in which everything has its place.
-The places below hold for `VERSIONS` of the interface. To any other one a
-handler answers with no version at all, and XLA does not register it.
+(`xla/ffi/api/c_api.h`, XLA_FFI_CallFrame), a structure with fixed places. The
+places below hold for `VERSIONS` of the interface. If XLA has any other version
+a handler returns none of its own, and XLA does not register it.
 
 Each array may have further axes in front: `jax.vmap` adds one, of size 1 or of
 its own size. `part` gives the part of an array that belongs to a part of a
@@ -17,11 +17,12 @@ from numba import carray
 
 from mefnet_jax.ops.cpu import compiled, memory, signatures, simd
 
-# Major and minor number; the header was read of jaxlib 0.10.2 and 0.11.0 (0.3)
-# and of 0.12.0.1 (0.5).
+# Major and minor number. The header was read in jaxlib 0.10.2 and 0.11.0 (0.3)
+# and in 0.12.0.1 (0.5).
 VERSIONS = ((0, 3), (0, 5))
-WORK = -1  # what `opened` answers where the kernel is to compute
-# Places in the frame, in words of 8 bytes.
+WORK = -1  # returned by `check_call` if the kernel is to compute
+# Places in the frame, in words of 8 bytes: operands and results. The number of
+# each stands two words before it; the whole frame has 21 words.
 IN, OUT = 9, 14
 _EXTENSION, _API, _STAGE = 1, 2, 4
 _EXECUTE = 3
@@ -30,8 +31,9 @@ _METADATA, _VERSION, _API_VERSION, _CREATE_ERROR = 3, 3, 4, 6
 # In an array's description.
 _DTYPE, _DATA, _RANK, _DIMS = 2, 3, 4, 5
 
+# Major and minor number are two 32-bit integers in one word.
 _KNOWN = np.array([(b << 32) | a for a, b in VERSIONS])
-# Behind the letters' sizes: the number of axes in front, and the window.
+# After the letters' sizes: the number of axes in front, and the window.
 _FRONT, _WINDOW = signatures.LETTERS, signatures.LETTERS + 1
 _DTYPES = np.array([11, 4, 6, 4])  # XLA's float32, int32, uint8, int32
 _NUMBER, _TYPE, _AXES, _SHAPE, _BAD_WINDOW = range(1, 6)
@@ -47,7 +49,7 @@ _INVALID_ARGUMENT = 3
 
 @compiled.kernel
 def _buffer(frame, number):
-  """The description of an array; those of results are counted on."""
+  """The description of an array; results are numbered after the operands."""
   side = IN
   if number >= frame[IN - 2]:
     side, number = OUT, number - frame[IN - 2]
@@ -60,22 +62,24 @@ def _shape(buffer):
 
 
 @compiled.kernel
-def opened(frame, arrays):
-  """Whether to compute: (WORK, sizes), or (what to answer to XLA, none).
+def check_call(frame, arrays):
+  """Compares a call with the kernel's signature, before any array is read.
 
   Args:
     frame: its words.
-    arrays: what there must be, as of `signatures.signature`.
+    arrays: of `signatures.signature`.
 
   Returns:
-    sizes: of each letter of the signature, in the order of first mention.
+    (WORK, sizes) if the kernel is to compute, with the size of each letter of
+    the signature in the order of first mention; otherwise (what the handler
+    must return to XLA, no sizes).
   """
   sizes = np.full(_WINDOW + 3, -1, np.int64)
   version = memory.words(frame[_API], 5)[_API_VERSION]
   known = False
   for one in _KNOWN:
     known |= version == one
-  if frame[_EXTENSION] != 0:  # XLA asks for the version that we speak
+  if frame[_EXTENSION] != 0:  # XLA is registering, and asks for our version
     metadata = memory.words(memory.words(frame[_EXTENSION], 4)[_METADATA], 4)
     metadata[_VERSION] = version if known else -1
     return 0, sizes
@@ -128,7 +132,7 @@ def _bind(frame, arrays, sizes):
 
 @compiled.kernel
 def _compare(frame, arrays, sizes):
-  """Checks all sizes, those of the axes in front too; the fault, or 0."""
+  """Checks all sizes, also those of the axes in front; the fault, or 0."""
   front = sizes[_FRONT]
   result = _shape(_buffer(frame, arrays[0]))
   at = 2
@@ -151,7 +155,7 @@ def _compare(frame, arrays, sizes):
 
 @compiled.kernel
 def _wanted(size, sizes):
-  """A size of the signature as a number."""
+  """The number that a size of the signature stands for."""
   if size[0] < 0:
     return size[2]
   wanted = sizes[size[0]]
@@ -164,7 +168,7 @@ def _wanted(size, sizes):
   return wanted
 
 
-# What is said of each fault, as bytes that end with a zero.
+# The message for each fault, as bytes that end with a zero, as C expects them.
 _WIDTH = 72
 _TEXTS = np.frombuffer(
   b''.join(
@@ -186,17 +190,18 @@ def _refusal(frame, fault):
   if number >= 10:
     text[_DIGITS] = 48 + number // 10
   text[_DIGITS + 1] = 48 + number % 10
-  given = np.zeros(4, np.int64)  # XLA_FFI_Error_Create_Args
+  given = np.zeros(4, np.int64)  # XLA_FFI_Error_Create_Args, of 28 bytes
   given[0], given[2] = 28, text.ctypes.data
   given[3] = _INVALID_ARGUMENT
   create = memory.words(frame[_API], _CREATE_ERROR + 1)[_CREATE_ERROR]
-  error = memory.called(create, given.ctypes.data)
-  # XLA has copied the text; until then it must not go.
+  error = memory.call_function(create, given.ctypes.data)
+  # XLA copies the text. Reading both arrays once more keeps Numba from freeing
+  # them before the call.
   return error if text[0] != 0 and given[0] != 0 else np.int64(0)
 
 
 class Array(NamedTuple):
-  """The numbers of an array in a row, its sizes, and its axes in front."""
+  """An array: its numbers in a row, its shape, the number of axes in front."""
 
   values: np.ndarray
   shape: np.ndarray
@@ -265,7 +270,7 @@ def place(operand, number, result):
 
 @compiled.kernel
 def part(operand, number, result):
-  """What of an operand, or of the result, belongs to part `number`."""
+  """The part of an operand, or of the result, with this number."""
   at, size = (
     place(operand, number, result),
     _count(operand.shape[operand.front :]),
@@ -275,7 +280,7 @@ def part(operand, number, result):
 
 @compiled.kernel
 def clip(operand, number, result, b):
-  """The same of one clip; clips are the first axis behind those in front."""
-  own = part(operand, number, result)
-  size = len(own) // operand.shape[operand.front]
-  return own[b * size : (b + 1) * size]
+  """Clip b of a `part`; clips are the first axis after those in front."""
+  clips = part(operand, number, result)
+  size = len(clips) // operand.shape[operand.front]
+  return clips[b * size : (b + 1) * size]

@@ -32,7 +32,7 @@ _GRADIENT = signatures.signature(
 
 
 def takes(x_BTHWC: jax.Array, kernel: jax.Array) -> bool:
-  """Whether the kernels of this package convolve x: grey clips, in float32."""
+  """Whether the convolutions of this package accept x: grey float32 clips."""
   grey = x_BTHWC.ndim == 5 and x_BTHWC.shape[-1] == 1
   return grey and x_BTHWC.dtype == kernel.dtype == np.float32
 
@@ -75,7 +75,7 @@ def _vjp_backward(window, known, y_bar):
     choice,
     y_bar,
   )
-  # The gradient of the clips by XLA; nothing, if nobody asks for it.
+  # Left to XLA, which drops it where nobody uses it, as in training.
   _, to_clips = jax.vjp(
     lambda x: convolution.conv3d_max_pool3d(x, kernel, window), x
   )
@@ -95,9 +95,9 @@ def _keep_larger(context, y, y_at, best, chosen, at, vectors, number):
   def generate(context, builder, signature, args):
     code = simd.Code(context, builder, signature, args)
     y, best, chosen = (code.array(*a) for a in ((0, 1), (2, 4), (3, 4)))
-    here = code.everywhere(builder.trunc(args[6], simd.SHORT))
+    here = code.broadcast(builder.trunc(args[6], simd.SHORT))
     begins = builder.icmp_signed('==', args[6], code.int(0))
-    begins = code.everywhere(begins)
+    begins = code.broadcast(begins)
 
     def one(i):
       at = builder.mul(i, code.int(LANES))
@@ -118,7 +118,7 @@ def _add_windows(context, x, x_at, offsets, count, factor, y, y_at):
   def generate(context, builder, signature, args):
     code = simd.Code(context, builder, signature, args)
     x, offsets, y = (code.array(*a) for a in ((0, 1), (2,), (5, 6)))
-    factor = code.everywhere(args[4])
+    factor = code.broadcast(args[4])
 
     def window(i, y):
       here = builder.gep(x, [builder.load(builder.gep(offsets, [i]))])
@@ -153,7 +153,7 @@ def _pool_clip(x, w, sizes, kernel, window, filters, y, choice):
   wt, wh, ww = window
   ct, ch, cw = _cells(sizes, kernel, window)
   width, row_step, frame_step = (
-    rows.filled(filters),
+    rows.padded_width(filters),
     sizes[2],
     sizes[1] * sizes[2],
   )
@@ -194,7 +194,7 @@ def _add_gradient(x, g, choice, sizes, kernel, window, filters, offsets, into):
       for c in range(cw):
         for f in range(filters):
           down = g[at]
-          if down != 0:
+          if down != 0:  # 0 for a fold that holds the clip out
             number = choice[at]
             i, rest = number // (wh * ww), number % (wh * ww)
             place = (h * wh + rest // ww) * columns + c * ww + rest % ww
@@ -219,7 +219,7 @@ def _windows(kernel, frames_, columns):
 
 
 @compiled.kernel
-def _unpacked(into, kernel, filters, out):
+def _unpack_kernel(into, kernel, filters, out):
   """The gradient in the kernel's order, (kt, kh, kw, D)."""
   kt, kh, kw = kernel
   deep = (kt + LANES - 1) // LANES * LANES
@@ -233,7 +233,7 @@ def _unpacked(into, kernel, filters, out):
 @compiled.handler
 def _convolve_pool(address):
   frame = carray(address, 21, np.int64)
-  answer, sizes = frames.opened(frame, _FORWARD)
+  answer, sizes = frames.check_call(frame, _FORWARD)
   if answer != frames.WORK:
     return answer
   x, w = frames.floats(frame, 1, sizes), frames.floats(frame, 2, sizes)
@@ -241,7 +241,7 @@ def _convolve_pool(address):
   clips, kernel = sizes[0], (sizes[4], sizes[5], sizes[6])
   taps, filters = kernel[0] * kernel[1] * kernel[2], sizes[7]
   packed = [
-    rows.packed(frames.part(w, p, y), taps, filters)
+    rows.pack_kernel(frames.part(w, p, y), taps, filters)
     for p in range(frames.parts(y))
   ]
   for b in range(clips):
@@ -262,7 +262,7 @@ def _convolve_pool(address):
 @compiled.handler
 def _convolve_pool_gradient(address):
   frame = carray(address, 21, np.int64)
-  answer, sizes = frames.opened(frame, _GRADIENT)
+  answer, sizes = frames.check_call(frame, _GRADIENT)
   if answer != frames.WORK:
     return answer
   x, choice = frames.floats(frame, 1, sizes), frames.integers(frame, 2, sizes)
@@ -288,7 +288,7 @@ def _convolve_pool_gradient(address):
         into[p],
       )
   for p in range(parts):
-    _unpacked(into[p], kernel, filters, frames.part(out, p, out))
+    _unpack_kernel(into[p], kernel, filters, frames.part(out, p, out))
   return 0
 
 

@@ -1,4 +1,4 @@
-"""Memory by its address, and C functions by theirs."""
+"""Reads memory at an address, and calls the C function at an address."""
 
 import numpy as np
 from llvmlite import ir
@@ -10,7 +10,7 @@ from mefnet_jax.ops.cpu import compiled
 
 @intrinsic
 def pointer(context, address):
-  """A number as an address."""
+  """Turns an integer into an address."""
 
   def generate(context, builder, signature, args):
     return builder.inttoptr(args[0], ir.IntType(8).as_pointer())
@@ -19,8 +19,8 @@ def pointer(context, address):
 
 
 @intrinsic
-def called(context, function, argument):
-  """What the C function at an address answers to one pointer."""
+def call_function(context, function, argument):
+  """Calls the C function at an address with one pointer; its 64-bit result."""
 
   def generate(context, builder, signature, args):
     word = ir.IntType(64)
@@ -32,5 +32,5 @@ def called(context, function, argument):
 
 @compiled.kernel
 def words(address, count):
-  """`count` words at an address."""
+  """Returns `count` words of 8 bytes at an address."""
   return carray(pointer(address), count, np.int64)

@@ -22,7 +22,7 @@ def slide(context, x, x_at, offsets, w, w_at, taps, y, y_at, n):
 
     def tap(i, *sums):
       here = builder.gep(x, [builder.load(builder.gep(offsets, [i]))])
-      weight = code.everywhere(builder.load(builder.gep(w, [i])))
+      weight = code.broadcast(builder.load(builder.gep(w, [i])))
       return [
         code.fma(weight, code.load(here, v), total)
         for v, total in enumerate(sums)
@@ -46,7 +46,8 @@ def slide_gradient(context, x, x_at, offsets, g, g_at, taps, w, w_at, n):
   """Adds some vectors of places to the gradient of the taps of `slide`.
 
   w[w_at + t * LANES + l] += sum of x[x_at + i + offsets[t]] * g[g_at + i] over
-  the i of lane l, i < n * LANES: what is sought is the sum of the lanes.
+  the i of lane l, i < n * LANES. The gradient is the sum over the lanes, which
+  is taken once at the end: adding up a vector is slow.
   """
 
   def generate(context, builder, signature, args):

@@ -1,4 +1,4 @@
-"""SAME convolution of few channels by few filters, as of a map of weights.
+"""SAME convolution of few channels by few filters, such as STAM's of a map.
 
 Vectors lie along the rows of zero-padded planes and over their ends, so that
 few filters and short rows waste little. Axes: T frames, H rows, W columns, C
@@ -27,7 +27,7 @@ _GRADIENT = signatures.signature('fbTHWC fijkCd fbTHWd -> fbTHWC fijkCd')
 def takes(
   x_BTHWC: jax.Array, kernel: jax.Array, padding: str = 'VALID'
 ) -> bool:
-  """Whether `convolve` does this convolution: SAME, few channels, float32."""
+  """Whether `convolve` accepts these: SAME padding, few channels, float32."""
   *_, channels, filters = kernel.shape
   exact = x_BTHWC.dtype == kernel.dtype == np.float32
   return padding == 'SAME' and exact and channels * filters <= _FEW
@@ -72,7 +72,7 @@ def _planes(x, channels, sizes, before, padded):
   """Maps (T, H, W, C) as planes (C, *padded) with zeros around them."""
   frames, rows, columns = sizes
   deep, high, wide = padded
-  # Behind the last plane its last vector's last tap still reads.
+  # The last tap of the last vector reads beyond the last plane.
   out = np.zeros(channels * deep * high * wide + wide + LANES, np.float32)
   for t in range(frames):
     for h in range(rows):
@@ -86,7 +86,7 @@ def _planes(x, channels, sizes, before, padded):
 
 
 @compiled.kernel
-def _around(sizes, kernel):
+def _padded_sizes(sizes, kernel):
   """The sizes of maps with what SAME padding adds."""
   return (
     sizes[0] + kernel[0] - 1,
@@ -114,8 +114,8 @@ def _plane_offsets(channels, kernel, padded):
 def _convolve_planes(x, w, offsets, sizes, padded, filters, y):
   """A convolution of few channels: y (T, H, W, D) of `_planes` x.
 
-  w: (D, len(offsets)). Vectors lie along the rows and over their ends, so
-  that few filters and short rows waste little.
+  w: (D, len(offsets)). Vectors run on from the end of a row into the next one;
+  what they compute for the padding between the two is dropped.
   """
   frames, rows, columns = sizes
   wide, taps = padded[2], len(offsets)
@@ -139,11 +139,12 @@ def _convolve_planes(x, w, offsets, sizes, padded, filters, y):
 def _add_planes_gradient(x, g, offsets, sizes, padded, filters, into):
   """Adds to the gradient (D, len(offsets), LANES) of w in `_convolve_planes`.
 
-  g: (T, H, W, D). What is sought is the sum of the lanes.
+  g: (T, H, W, D). The gradient is the sum over the lanes (`_unpack_kernel`).
   """
   frames, rows, columns = sizes
   wide, taps = padded[2], len(offsets)
   vectors = (rows * wide + LANES - 1) // LANES
+  # Zeros between the rows, so that the padding there adds nothing.
   plane = np.zeros(vectors * LANES, np.float32)
   for t in range(frames):
     for d in range(filters):
@@ -178,7 +179,7 @@ def _by_filter(w, taps, channels, filters, flipped):
 
 
 @compiled.kernel
-def _unpacked_planes(into, taps, channels, filters, out):
+def _unpack_kernel(into, taps, channels, filters, out):
   """The sums of the lanes, in the kernel's order (taps, C, D)."""
   for t in range(taps):
     for c in range(channels):
@@ -192,7 +193,7 @@ def _unpacked_planes(into, taps, channels, filters, out):
 
 @compiled.kernel
 def _zeros(kernel):
-  """Zeros before each axis, and before those that a gradient is padded by."""
+  """SAME padding before each axis: of the maps, and of their gradient."""
   kt, kh, kw = kernel
   before = (kt - 1) // 2, (kh - 1) // 2, (kw - 1) // 2
   return before, (kt // 2, kh // 2, kw // 2)
@@ -201,44 +202,44 @@ def _zeros(kernel):
 @compiled.handler
 def _convolve_few(address):
   frame = carray(address, 21, np.int64)
-  answer, n = frames.opened(frame, _FORWARD)
+  answer, n = frames.check_call(frame, _FORWARD)
   if answer != frames.WORK:
     return answer
   x, w = frames.floats(frame, 0, n), frames.floats(frame, 1, n)
   y, sizes = frames.floats(frame, 2, n), (n[1], n[2], n[3])
   channels, kernel, filters = n[4], (n[5], n[6], n[7]), n[8]
-  padded, taps = _around(sizes, kernel), n[5] * n[6] * n[7]
+  padded, taps = _padded_sizes(sizes, kernel), n[5] * n[6] * n[7]
   offsets, (before, _) = (
     _plane_offsets(channels, kernel, padded),
     _zeros(kernel),
   )
   for p in range(frames.parts(y)):
-    own = _by_filter(frames.part(w, p, y), taps, channels, filters, False)
+    weights = _by_filter(frames.part(w, p, y), taps, channels, filters, False)
     for b in range(n[0]):
       seen = _planes(frames.clip(x, p, y, b), channels, sizes, before, padded)
       to = frames.clip(y, p, y, b)
-      _convolve_planes(seen, own, offsets, sizes, padded, filters, to)
+      _convolve_planes(seen, weights, offsets, sizes, padded, filters, to)
   return 0
 
 
 @compiled.handler
 def _convolve_few_gradient(address):
   frame = carray(address, 21, np.int64)
-  answer, n = frames.opened(frame, _GRADIENT)
+  answer, n = frames.check_call(frame, _GRADIENT)
   if answer != frames.WORK:
     return answer
   x, w = frames.floats(frame, 0, n), frames.floats(frame, 1, n)
   g, to_x = frames.floats(frame, 2, n), frames.floats(frame, 3, n)
   to_w, sizes = frames.floats(frame, 4, n), (n[1], n[2], n[3])
   channels, kernel, filters = n[4], (n[5], n[6], n[7]), n[8]
-  padded, taps = _around(sizes, kernel), n[5] * n[6] * n[7]
+  padded, taps = _padded_sizes(sizes, kernel), n[5] * n[6] * n[7]
   offsets = _plane_offsets(channels, kernel, padded)
   back, (before, behind) = (
     _plane_offsets(filters, kernel, padded),
     _zeros(kernel),
   )
   for p in range(frames.parts(to_w)):
-    own = _by_filter(frames.part(w, p, to_w), taps, channels, filters, True)
+    weights = _by_filter(frames.part(w, p, to_w), taps, channels, filters, True)
     into = np.zeros(filters * len(offsets) * LANES, np.float32)
     for b in range(n[0]):
       down = frames.clip(g, p, to_w, b)
@@ -247,9 +248,9 @@ def _convolve_few_gradient(address):
       _add_planes_gradient(seen, down, offsets, sizes, padded, filters, into)
       seen = _planes(down, filters, sizes, behind, padded)
       to = frames.clip(to_x, p, to_w, b)
-      _convolve_planes(seen, own, back, sizes, padded, channels, to)
+      _convolve_planes(seen, weights, back, sizes, padded, channels, to)
     to = frames.part(to_w, p, to_w)
-    _unpacked_planes(into, taps, channels, filters, to)
+    _unpack_kernel(into, taps, channels, filters, to)
   return 0
 
 

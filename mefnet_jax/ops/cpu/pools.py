@@ -109,10 +109,10 @@ def _pool_window(
       here = builder.add(args[2], builder.load(builder.gep(steps, [i])))
       new = code.load(y, at=builder.mul(here, args[5]))
       factor = builder.load(builder.gep(weight, [here]))
-      scaled = builder.fmul(new, code.everywhere(factor))
-      number = code.everywhere(builder.trunc(i, simd.SHORT))
+      scaled = builder.fmul(new, code.broadcast(factor))
+      number = code.broadcast(builder.trunc(i, simd.SHORT))
       begins = builder.icmp_signed('==', i, code.int(0))
-      begins = code.everywhere(begins)
+      begins = code.broadcast(begins)
       larger = code.is_larger(new, plain, begins)
       larger_scaled = code.is_larger(scaled, weighed, begins)
       return [
@@ -164,7 +164,7 @@ def _pool(y, weight, sizes, window, filters, plain, weighed, value):
         weighed_choice,
         to + f,
       )
-    for f in range(whole, filters):
+    for f in range(whole, filters):  # filters that fill no vector
       for n in range(len(steps)):
         v = y[(corner + steps[n]) * filters + f]
         s = v * weight[corner + steps[n]]
@@ -190,7 +190,7 @@ def _corner(cell, ch, cw, sizes, window):
 
 @compiled.kernel
 def _steps(window, sizes):
-  """Where the places of a window lie behind its first one."""
+  """The offsets of a window's places from its first one."""
   steps, at = np.empty(window[0] * window[1] * window[2], np.int64), 0
   for i in range(window[0]):
     for j in range(window[1]):
@@ -204,7 +204,7 @@ def _steps(window, sizes):
 def _add_gradient(
   plain, weighed, value, weight, sizes, window, to_y, to_weight
 ):
-  """The gradients of one clip's maps and weights; given are (g, choice)."""
+  """Gradients of one clip's maps and weights; plain, weighed: (g, choice)."""
   (g, choice), (g_weighed, weighed_choice) = plain, weighed
   to_y[:] = 0
   to_weight[:] = 0
@@ -226,7 +226,7 @@ def _add_gradient(
 @compiled.handler
 def _pool_weighed(address):
   frame = carray(address, 21, np.int64)
-  answer, n = frames.opened(frame, _FORWARD)
+  answer, n = frames.check_call(frame, _FORWARD)
   if answer != frames.WORK:
     return answer
   y, weight = frames.floats(frame, 1, n), frames.floats(frame, 2, n)
@@ -257,7 +257,7 @@ def _pool_weighed(address):
 @compiled.handler
 def _pool_weighed_gradient(address):
   frame = carray(address, 21, np.int64)
-  answer, n = frames.opened(frame, _GRADIENT)
+  answer, n = frames.check_call(frame, _GRADIENT)
   if answer != frames.WORK:
     return answer
   weight, g = frames.floats(frame, 1, n), frames.floats(frame, 2, n)

@@ -1,7 +1,7 @@
-"""ReLU of a convolution with what micro-attention asks of it, in one pass.
+"""Convolution and ReLU with the sums that micro-attention needs, in one pass.
 
 Axes: T frames, H rows, W columns of a clip, D filters; t, h, w the same after
-the convolution. `width` are the filters filled up to whole vectors.
+the convolution. `width` is the number of filters, padded to whole vectors.
 """
 
 import numpy as np
@@ -24,7 +24,8 @@ _GRADIENT = signatures.signature(
   'fbTHW ub(T-i)(H-j)(W-k)d* ibd ib(T-i)(H-j)(W-k) fb(T-i)(H-j)(W-k)d fbd fbd '
   'fb(T-i)(H-j)(W-k) fb(T-i)(H-j)(W-k) -> fijkd fd'
 )
-MOST_FILTERS = relu_tiles.MOST * 8  # on any processor
+# For the narrowest vectors, so that it is the same on any processor.
+MOST_FILTERS = relu_tiles.MOST * 8
 
 
 @compiled.kernel
@@ -37,12 +38,12 @@ def _rectify(x, w, bias, sizes, kernel, filters, y, bits, clip, maps):
   """
   (totals, peaks, places), (mean, most, first) = clip, maps
   frame_step, row_step = sizes[1] * sizes[2], sizes[2]
-  nt, nh, nw = _after(sizes, kernel)
-  width = rows.filled(filters)
+  nt, nh, nw = _output_sizes(sizes, kernel)
+  width = rows.padded_width(filters)
   vectors, words = width // simd.LANES, width // 8
   offsets = rows.offsets_of(*kernel, frame_step, row_step, 1)
   row, in_row = np.empty(nw * width, np.float32), np.zeros(width, np.float32)
-  totals[:], peaks[:], places[:] = 0, -1, 0
+  totals[:], peaks[:], places[:] = 0, -1, 0  # -1 is below any ReLU
   share = np.float32(1 / filters)
   n = 0
   for t in range(nt):
@@ -61,13 +62,14 @@ def _rectify(x, w, bias, sizes, kernel, filters, y, bits, clip, maps):
           for f in range(filters):
             y[to + f] = row[at + f]
         n += 1
-      for f in range(width):  # row by row, for the sake of the last digits
+      # Summed by rows first: one float32 sum over all places would lose digits.
+      for f in range(width):
         totals[f] += in_row[f]
         in_row[f] = 0
 
 
 @compiled.kernel
-def _after(sizes, kernel):
+def _output_sizes(sizes, kernel):
   return (
     sizes[0] - kernel[0] + 1,
     sizes[1] - kernel[1] + 1,
@@ -84,10 +86,10 @@ def _add_gradient(x, g, bits, clip, maps, sizes, kernel, filters, into):
   gradients of mean and maximum of each place, and the first filter. The
   kernel's gradient is (kh, kw, kt, width).
   """
-  (own, to_peak, places), (to_mean, to_most, first) = clip, maps
+  (to_total, to_peak, places), (to_mean, to_most, first) = clip, maps
   to_kernel, to_bias = into
-  _, nh, nw = _after(sizes, kernel)
-  width = rows.filled(filters)
+  _, nh, nw = _output_sizes(sizes, kernel)
+  width = rows.padded_width(filters)
   vectors, words = width // simd.LANES, width // 8
   row, in_row = np.zeros(nw * width, np.float32), np.zeros(width, np.float32)
   padded = np.zeros(width, np.float32)
@@ -102,7 +104,16 @@ def _add_gradient(x, g, bits, clip, maps, sizes, kernel, filters, into):
         source, at = padded, 0
       shared, word = to_mean[n + p] * share, (n + p) * words
       some |= relu_tiles.mask_and_add(
-        source, at, bits, word, vectors, own, shared, row, p * width, in_row
+        source,
+        at,
+        bits,
+        word,
+        vectors,
+        to_total,
+        shared,
+        row,
+        p * width,
+        in_row,
       )
       down, f = to_most[n + p], first[n + p]
       if down != 0 and _is_set(bits, word, f):
@@ -115,7 +126,7 @@ def _add_gradient(x, g, bits, clip, maps, sizes, kernel, filters, into):
         row[p * width + f] += to_peak[f]
         in_row[f] += to_peak[f]
         some |= to_peak[f] != 0
-    if some:
+    if some:  # all zero where the fold holds the clip out: no product
       start = (n // nw % nh) * sizes[2] * sizes[0] + n // nw // nh
       args = kernel, sizes[0], sizes[2], nw, width
       rows.add_row(x, start, row, *args, to_kernel)
@@ -130,7 +141,7 @@ def _is_set(bits, at, number):
 
 
 @compiled.kernel
-def _put(values, factor, to, count):
+def _scale_into(values, factor, to, count):
   for i in range(count):
     to[i] = values[i] * factor
 
@@ -138,7 +149,7 @@ def _put(values, factor, to, count):
 @compiled.handler
 def _convolve_relu(address):
   frame = carray(address, 21, np.int64)
-  answer, n = frames.opened(frame, _FORWARD)
+  answer, n = frames.check_call(frame, _FORWARD)
   if answer != frames.WORK:
     return answer
   x, w, bias = (
@@ -151,16 +162,16 @@ def _convolve_relu(address):
   place, map_mean = frames.integers(frame, 7, n), frames.floats(frame, 8, n)
   map_peak, first = frames.floats(frame, 9, n), frames.integers(frame, 10, n)
   sizes, kernel, filters = (n[1], n[2], n[3]), (n[4], n[5], n[6]), n[7]
-  parts, width = frames.parts(y), rows.filled(filters)
+  parts, width = frames.parts(y), rows.padded_width(filters)
   totals, peaks = np.empty(width, np.float32), np.empty(width, np.float32)
   found = np.empty(width, np.int32)
   taps = n[4] * n[5] * n[6]
   packed = [
-    rows.packed(frames.part(w, p, y), taps, filters) for p in range(parts)
+    rows.pack_kernel(frames.part(w, p, y), taps, filters) for p in range(parts)
   ]
   shifts = np.zeros((parts, width), np.float32)
   for p in range(parts):
-    _put(frames.part(bias, p, y), 1.0, shifts[p], filters)
+    _scale_into(frames.part(bias, p, y), 1.0, shifts[p], filters)
   for b in range(n[0]):
     for p in range(parts):
       maps = (
@@ -181,16 +192,16 @@ def _convolve_relu(address):
         maps,
       )
       places = len(maps[0])
-      _put(totals, 1 / places, frames.clip(mean, p, y, b), filters)
-      _put(peaks, 1.0, frames.clip(peak, p, y, b), filters)
-      _put(found, 1, frames.clip(place, p, y, b), filters)
+      _scale_into(totals, 1 / places, frames.clip(mean, p, y, b), filters)
+      _scale_into(peaks, 1.0, frames.clip(peak, p, y, b), filters)
+      _scale_into(found, 1, frames.clip(place, p, y, b), filters)
   return 0
 
 
 @compiled.handler
 def _convolve_relu_gradient(address):
   frame = carray(address, 21, np.int64)
-  answer, n = frames.opened(frame, _GRADIENT)
+  answer, n = frames.check_call(frame, _GRADIENT)
   if answer != frames.WORK:
     return answer
   x, bits = frames.floats(frame, 0, n), frames.octets(frame, 1, n)
@@ -200,7 +211,7 @@ def _convolve_relu_gradient(address):
   to_map_peak, out = frames.floats(frame, 8, n), frames.floats(frame, 9, n)
   out_bias = frames.floats(frame, 10, n)
   sizes, kernel, filters = (n[1], n[2], n[3]), (n[4], n[5], n[6]), n[7]
-  parts, width = frames.parts(out), rows.filled(filters)
+  parts, width = frames.parts(out), rows.padded_width(filters)
   into = np.zeros((parts, n[4] * n[5] * n[6] * width), np.float32)
   into_bias = np.zeros((parts, width), np.float32)
   own, turned = np.zeros(width, np.float32), np.empty(0, np.float32)
@@ -213,7 +224,9 @@ def _convolve_relu_gradient(address):
         frames.clip(to_map_peak, p, out, b),
         frames.clip(first, p, out, b),
       )
-      _put(frames.clip(to_mean, p, out, b), 1 / len(maps[0]), own, filters)
+      _scale_into(
+        frames.clip(to_mean, p, out, b), 1 / len(maps[0]), own, filters
+      )
       peak, at = frames.clip(to_peak, p, out, b), frames.clip(place, p, out, b)
       _add_gradient(
         turned,
@@ -227,8 +240,8 @@ def _convolve_relu_gradient(address):
         (into[p], into_bias[p]),
       )
   for p in range(parts):
-    rows.unpacked(into[p], kernel, filters, frames.part(out, p, out))
-    _put(into_bias[p], 1.0, frames.part(out_bias, p, out), filters)
+    rows.unpack_kernel(into[p], kernel, filters, frames.part(out, p, out))
+    _scale_into(into_bias[p], 1.0, frames.part(out_bias, p, out), filters)
   return 0
 
 

@@ -17,9 +17,9 @@ def rectify(
 ):
   """row = max(row + bias, 0) of vectors * LANES filters; bits: where above 0.
 
-  Adds it to totals, and keeps in peaks and places what is larger than before,
-  at place n. Returns the largest, the sum, and the first filter with the
-  largest. NaN stays.
+  Adds the row to totals; where it is larger than peaks, replaces them and sets
+  places to n. Returns its largest value, its sum, and the first filter with the
+  largest value. NaN stays NaN, so that a diverged training is noticed.
   """
 
   def generate(context, builder, signature, args):
@@ -27,7 +27,7 @@ def rectify(
     row, bias, bits = (code.array(*a) for a in ((0, 1), (2,), (4, 5)))
     totals, peaks, places = (code.array(n) for n in (6, 7, 8))
     bits = builder.bitcast(bits, simd.WORD.as_pointer())
-    here = code.everywhere(builder.trunc(args[9], simd.SHORT))
+    here = code.broadcast(builder.trunc(args[9], simd.SHORT))
     results = [
       cgutils.alloca_once(builder, kind)
       for kind in (simd.FLOAT, simd.FLOAT, simd.INT)
@@ -38,6 +38,7 @@ def rectify(
       for i in range(vectors):
         at = code.int(i * LANES)
         value = builder.fadd(code.load(row, at=at), code.load(bias, at=at))
+        # "Ordered" is false for NaN, which therefore passes the ReLU.
         low = builder.fcmp_ordered('<=', value, simd.ZERO)
         value = builder.select(low, simd.ZERO, value)
         code.store(value, row, at=at)
@@ -50,8 +51,8 @@ def rectify(
         largest = builder.select(larger, value, largest)
         total = builder.fadd(total, value)
         values.append(value)
-      peak = code.reduced('fmax', largest)
-      total = code.reduced('fadd', total, ir.Constant(simd.FLOAT, 0.0))
+      peak = code.reduce('fmax', largest)
+      total = code.reduce('fadd', total, ir.Constant(simd.FLOAT, 0.0))
       found = peak, total, _first(code, values, peak)
       for result, value in zip(results, found, strict=True):
         builder.store(value, result)
@@ -67,8 +68,8 @@ def rectify(
 
 
 def _first(code, values, number):
-  """The first place in some vectors that holds the number."""
-  found, everywhere = code.int(0), code.everywhere(number)
+  """The first position in some vectors that holds the number."""
+  found, everywhere = code.int(0), code.broadcast(number)
   for i in reversed(range(len(values))):
     equal = code.b.fcmp_ordered('==', values[i], everywhere)
     equal = code.b.bitcast(equal, simd.WORD)
@@ -112,7 +113,7 @@ def mask_and_add(
     g, bits, own = (code.array(*a) for a in ((0, 1), (2, 3), (5,)))
     y, totals = code.array(7, 8), code.array(9)
     bits = builder.bitcast(bits, simd.WORD.as_pointer())
-    common = code.everywhere(args[6])
+    common = code.broadcast(args[6])
     lanes = ir.VectorType(ir.IntType(1), LANES)
 
     result = cgutils.alloca_once(builder, simd.WORD)

@@ -1,8 +1,9 @@
 """The convolution of grey clips row by row, and its gradient.
 
-A row of places stays in the cache while all that reads it is done. Axes: T
+A row of outputs stays in the cache until everything that reads it is done. A
+"place" is one position (t, h, w) of the output. Axes: T
 frames, H rows, W columns, D filters; `taps` are the kernel's places. The
-filters are filled up to `width`, a multiple of `simd.LANES`, with zeros.
+filters are padded with zeros to `width`, a multiple of `simd.LANES`.
 """
 
 import functools
@@ -39,7 +40,7 @@ def _convolution(vectors):
         sums, added = iter(sums), []
         for place in range(places):
           pixel = builder.load(builder.gep(here, [code.int(place)]))
-          pixel = code.everywhere(pixel)
+          pixel = code.broadcast(pixel)
           added += [code.fma(pixel, weight, next(sums)) for weight in weights]
         return [builder.gep(w, [code.int(vectors * LANES)]), *added]
 
@@ -82,7 +83,7 @@ def _kernel_gradient(vectors):
         sums, added = iter(sums), []
         for t in range(taps):
           pixel = builder.load(builder.gep(x, [code.int(t)]))
-          pixel = code.everywhere(pixel)
+          pixel = code.broadcast(pixel)
           added += [code.fma(pixel, one, next(sums)) for one in down]
         return [builder.gep(x, [args[2]]), builder.gep(g, [args[5]]), *added]
 
@@ -112,8 +113,8 @@ _correlate_1, _correlate_2 = _kernel_gradient(1), _kernel_gradient(2)
 
 
 @compiled.kernel
-def filled(filters):
-  """`width`: the filters, filled up to whole vectors."""
+def padded_width(filters):
+  """Returns `width`: the number of filters, padded to whole vectors."""
   return (filters + LANES - 1) // LANES * LANES
 
 
@@ -131,9 +132,9 @@ def offsets_of(kt, kh, kw, step_t, step_h, step_w):
 
 
 @compiled.kernel
-def packed(w, taps, filters):
-  """The kernel as `convolve` reads it: for two vectors of filters all taps."""
-  width = filled(filters)
+def pack_kernel(w, taps, filters):
+  """The kernel as `convolve` reads it: all taps of two vectors of filters."""
+  width = padded_width(filters)
   out = np.zeros(taps * width, np.float32)
   for first in range(0, width, 2 * LANES):
     span = min(2 * LANES, width - first)
@@ -147,6 +148,8 @@ def packed(w, taps, filters):
 def convolve_row(x, x_at, offsets, w, width, out, places):
   """`places` neighbours along a row, all filters: out (places, width)."""
   taps = len(offsets)
+  # Tiles of similar size: a last tile of one place would leave most registers
+  # unused while it reads all the weights.
   parts = (places + TILE - 1) // TILE
   done = 0
   for part in range(parts):
@@ -163,10 +166,14 @@ def convolve_row(x, x_at, offsets, w, width, out, places):
 
 @compiled.kernel
 def frames_last(x, frames, rows, columns):
-  """A clip with its frames innermost: (H, W, T), and LANES zeros behind."""
+  """A clip with its frames innermost, (H, W, T), followed by LANES zeros.
+
+  The gradient of a kernel that is long in time then reads runs of frames. The
+  zeros are read by the last vector, which reaches beyond the last frame.
+  """
   out = np.zeros(frames * rows * columns + LANES, np.float32)
   places = rows * columns
-  for start in range(0, places, 64):  # of a size that stays in the cache
+  for start in range(0, places, 64):  # so many stay in the cache
     stop = min(start + 64, places)
     for t in range(frames):
       for p in range(start, stop):
@@ -194,10 +201,10 @@ def add_row(x, start, row, kernel, frames, columns, places, width, into):
 
 
 @compiled.kernel
-def unpacked(into, kernel, filters, out):
+def unpack_kernel(into, kernel, filters, out):
   """(kh * kw, kt, width) in the kernel's order, (kt, kh, kw, D)."""
   kt, kh, kw = kernel
-  width = filled(filters)
+  width = padded_width(filters)
   for t in range(kt):
     for p in range(kh * kw):
       to, row = (t * kh * kw + p) * filters, (p * kt + t) * width

@@ -1,38 +1,38 @@
-"""The arrays that a kernel takes, written down: `frames` compares with them."""
+"""A notation for the arrays that a kernel takes; `frames` checks calls."""
 
 import numpy as np
 
-# Of sizes with names in a signature, at most.
-LETTERS = 16
+LETTERS = 16  # sizes with names in a signature, at most
 _KINDS = 'fiuw'
 
 
 def signature(text: str) -> np.ndarray:
-  """The arrays of a kernel as `frames.opened` reads them.
+  """Returns a signature in the form that `frames.check_call` reads.
 
   Args:
     text: for each array its type (f float32, i int32, u uint8, w a window of
-      three int32) and its sizes, results behind an arrow, such as
+      three int32) and its sizes, with the results after an arrow, such as
       'w fbTHW fijkd -> fb(T-i/0)(H-j/1)(W-k/2)d'. A letter is the same size
       everywhere, T-i stands for T - i + 1, /0 divides by the first size of
-      the window, d* are the bytes with a bit for each of d filters, and an
-      array of * alone has the sizes of the first result.
+      the window, d* is the number of bytes with a bit for each of d filters,
+      and an array of * alone has the sizes of the first result.
 
   Returns:
-    The numbers of operands and of results; for each array its type, its rank
-    (-1: any) and for each size three numbers: a letter, or -1; a letter taken
-    off, or -1; an axis of the window, 3 for bytes of bits, or -1. Without a
-    letter the third number is the size.
+    int64: the numbers of operands and of results; for each array its type, its
+    rank (-1: any) and for each size three numbers: a letter, or -1; a letter
+    that is subtracted, or -1; an axis of the window, 3 for bytes of bits, or
+    -1. Without a letter the third number is the size.
   """
+  # Plain numbers, because a compiled handler cannot read Python objects.
   sides = [side.split() for side in text.split('->')]
   names: list[str] = []
-  made = [len(side) for side in sides]
+  numbers = [len(side) for side in sides]
   for array in (array for side in sides for array in side):
     sizes = _split('3' if array == 'w' else array[1:])
-    made += [_KINDS.index(array[0]), -1 if sizes == ['*'] else len(sizes)]
+    numbers += [_KINDS.index(array[0]), -1 if sizes == ['*'] else len(sizes)]
     for size in sizes if sizes != ['*'] else []:
-      made += _size(size, names)
-  return np.array(made, np.int64)
+      numbers += _size(size, names)
+  return np.array(numbers, np.int64)
 
 
 def _split(text):
@@ -49,6 +49,7 @@ def _split(text):
 
 
 def _size(text, names):
+  """The three numbers of a size; new letters are added to names."""
   if text.isdecimal():
     return [-1, -1, int(text)]
 

@@ -13,9 +13,9 @@ _FEATURES = binding.get_host_cpu_features()
 _WIDE = bool(_FEATURES.get('avx512f'))
 LANES = 16 if _WIDE else 8
 # Accumulators of a tile: 2 vectors of filters times so many places.
+# With them a tile takes 24 + 3 of 32 registers, or 12 + 3 of 16.
 TILE = 12 if _WIDE else 6
 
-MOST = 8  # vectors of filters, at most, of what attention looks at
 
 FLOAT, INT, SHORT = ir.FloatType(), ir.IntType(64), ir.IntType(32)
 VECTOR = ir.VectorType(FLOAT, LANES)
@@ -46,6 +46,7 @@ class Code:
     at = self.int(steps * LANES) if at is None else at
     address = self.b.gep(address, [at])
     value = self.b.load(self.b.bitcast(address, kind.as_pointer()))
+    # XLA's arrays begin anywhere; LLVM would assume a multiple of the vector.
     value.align = 4
     return value
 
@@ -55,7 +56,7 @@ class Code:
     place = self.b.bitcast(address, value.type.as_pointer())
     self.b.store(value, place).align = 4
 
-  def everywhere(self, number):
+  def broadcast(self, number):
     """A vector that holds one number in each lane."""
     empty = ir.Constant(ir.VectorType(number.type, LANES), ir.Undefined)
     one = self.b.insert_element(empty, number, ir.Constant(SHORT, 0))
@@ -83,11 +84,12 @@ class Code:
     larger = self.b.or_(larger, self.b.fcmp_unordered('uno', value, value))
     return larger if begins is None else self.b.or_(larger, begins)
 
-  def reduced(self, how, value, *start):
+  def reduce(self, how, value, *start):
     """One number of a vector: its largest ('fmax') or its sum ('fadd')."""
     kind = ir.FunctionType(FLOAT, [*(s.type for s in start), VECTOR])
     name = f'llvm.vector.reduce.{how}.v{LANES}f32'
     known = cgutils.get_or_insert_function(self.b.module, kind, name)
+    # Without reassociation the lanes would be added one after another.
     return self.b.call(known, [*start, value], fastmath=('reassoc',))
 
   def loop(self, count, body, *first):

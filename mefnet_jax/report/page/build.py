@@ -62,6 +62,7 @@ def page(
 
 
 def _title(summary) -> str:
+  """Notices first: the title goes into bookmarks and tabs."""
   run = '{model} on {dataset}, {protocol}'.format(**summary)
   return ' · '.join([*summary['notices'], run])
 

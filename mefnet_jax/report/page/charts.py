@@ -67,6 +67,7 @@ def reliability(bins: list[dict[str, Any]]) -> str:
   dots = ''
   for x in bins:
     across, down = place(x['confidence'], x['accuracy'])
+    # The area shows the number; at least 3, so that a single clip is seen.
     radius = 3 + 9 * math.sqrt(x['clips'] / most)
     dots += f'<circle class="mark" cx="{across}" cy="{down}" r="{radius:.1f}"/>'
   spoken = '; '.join(
@@ -88,6 +89,7 @@ def _ticks(highest: float) -> list[float]:
   """At least four round numbers from 0 to at least the highest value."""
   if highest <= 0:
     return [0.0, 1.0]
+  # Steps of 1, 2, 2.5 or 5 times a power of ten are the ones that people read.
   power = 10 ** math.floor(math.log10(highest / 4))
   step = next(s for s in (1, 2, 2.5, 5, 10) if s * power * 5 >= highest)
   count = math.ceil(highest / (step * power) - 1e-9)
@@ -107,6 +109,7 @@ def _placer(epochs, top: float):
 
 
 def _axes(epochs, ticks, place) -> str:
+  """Grid lines with their values, and the first and the last epoch."""
   parts = []
   for tick in ticks:
     y = place(epochs.min(), tick)[1]

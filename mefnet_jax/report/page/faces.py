@@ -7,7 +7,8 @@ from collections.abc import Iterable
 import cv2
 import numpy as np
 
-_SIDE, _GAIN = 64, 8
+_SIDE = 64  # pixels
+_GAIN = 8  # the difference is amplified: it is a few grey levels
 
 
 class Clips(typing.Protocol):
@@ -34,6 +35,7 @@ def strips(clips: Clips, names: Iterable[str]) -> dict[str, str]:
 
 
 def _strip(clip_THWC):
+  """Onset, middle frame and difference side by side, as a data URI."""
   onset = clip_THWC[0, ..., 0].astype(np.float32)
   middle = clip_THWC[len(clip_THWC) // 2, ..., 0].astype(np.float32)
   motion = np.clip(128 + _GAIN * (middle - onset), 0, 255)

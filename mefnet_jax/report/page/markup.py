@@ -55,7 +55,10 @@ def scrolling(caption: str, content: str) -> str:
 
 
 def bar(share: float) -> str:
-  """Returns a bar for a share of 0 to 1; screen readers do not see it."""
+  """Returns a bar for a share of 0 to 1, which screen readers skip.
+
+  The number itself stands in another cell.
+  """
   return (
     f'<span class="bar" aria-hidden="true" style="--at:{share:.4f}"></span>'
   )

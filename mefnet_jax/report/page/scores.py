@@ -32,6 +32,7 @@ def forest(summary: dict[str, Any]) -> str:
 
 
 def _forest_row(summary, key: str) -> str:
+  """One score of the forest plot, with its interval and the majority class."""
   at, base = summary['metrics'][key], summary['majority'][key]
   bounds = summary['intervals'][key]
   span = ''
@@ -225,5 +226,5 @@ def databases(summary: dict[str, Any]) -> str:
     for row in summary['databases']
   ]
   caption = 'The same pooled predictions, scored by database of origin.'
-  made = markup.table(caption, head, rows)
-  return f'<section><h2>Databases</h2>{made}</section>'
+  table = markup.table(caption, head, rows)
+  return f'<section><h2>Databases</h2>{table}</section>'

@@ -48,15 +48,16 @@ def _leaks(leaks) -> str:
   for leak in leaks:
     kinds.setdefault(leak.partition(':')[0], []).append(leak)
   items = []
-  for kind, own in kinds.items():
-    items += own[:_MOST_OF_A_KIND]
-    more = len(own) - _MOST_OF_A_KIND
+  for kind, found in kinds.items():
+    items += found[:_MOST_OF_A_KIND]
+    more = len(found) - _MOST_OF_A_KIND
     if more > 0:
       items.append(f'{kind}: {more} more, in report.json')
   return ''.join(f'<li>{markup.text(item)}</li>' for item in items)
 
 
 def _state(kind, found) -> str:
+  """Whether a kind of leak was found, not found, or not checked."""
   if kind in found['kinds']:
     return '<strong class="bad">found</strong>'
   if kind in found['not_checked']:
@@ -116,6 +117,7 @@ def mistakes(summary: dict[str, Any], pictures: Mapping[str, str]) -> str:
 
 
 def _face(mistake, pictures) -> str:
+  """The picture of a clip as an HTML element; '' if there is none."""
   uri = pictures.get(mistake['clip'])
   if not uri:
     return ''

@@ -1,4 +1,4 @@
-"""Where compiled kernels are kept: code, so in a folder of the user's alone.
+"""The cache of compiled kernels: code, so only a private folder will do.
 
 Numba's files hold pickles and machine code. A folder of them is read only if
 nobody but the user can write it and each file has the digest of its manifest;
@@ -25,10 +25,12 @@ _HERE = pathlib.Path(__file__).parent
 
 @dataclasses.dataclass(frozen=True)
 class Folder:
-  """Where this process keeps its kernels.
+  """Where this process caches its kernels.
 
-  path: where they are for good; None: nowhere. fresh: where they are until
-  `seal`, if they are compiled anew. why_not: they are not kept.
+  Attributes:
+    path: their final place; None if they are not cached.
+    fresh: where they lie until `seal`, if they must be compiled.
+    why_not: the reason why they are not cached; '' if they are.
   """
 
   path: pathlib.Path | None
@@ -37,9 +39,9 @@ class Folder:
 
 
 def begin() -> Folder:
-  """Gives Numba a folder that may be believed; before it compiles.
+  """Gives Numba a folder that can be trusted; to be called before it compiles.
 
-  NUMBA_CACHE_DIR, if it is set, else the user's cache.
+  The folder lies in NUMBA_CACHE_DIR if that is set, else in the user's cache.
   """
   chosen = os.environ.get('NUMBA_CACHE_DIR')
   root, why_not = pathlib.Path(chosen or ''), ''
@@ -48,7 +50,7 @@ def begin() -> Folder:
   else:
     root, why_not = programs.folder('numba')
   if why_not:
-    numba.config.CACHE_DIR = ''  # compiled for this process
+    numba.config.CACHE_DIR = ''  # they are compiled for this process only
     return Folder(None, why_not=why_not)
   path, fresh = root / _version(), None
   if not is_whole(path):
@@ -58,9 +60,10 @@ def begin() -> Folder:
 
 
 def seal(folder: Folder):
-  """Puts kernels that were compiled anew where the next process looks."""
+  """Moves kernels that this process has compiled to their final place."""
   if folder.fresh is None or not folder.fresh.exists():
     return
+  # The manifest comes last: a folder without one is never read.
   files.write_json(folder.fresh / _MANIFEST, _digests(folder.fresh))
   old = pathlib.Path(tempfile.mkdtemp(prefix='.old-', dir=folder.path.parent))
   try:
@@ -73,7 +76,7 @@ def seal(folder: Folder):
 
 
 def is_whole(path: pathlib.Path) -> bool:
-  """Whether a folder is the user's, and holds what its manifest says."""
+  """Whether a folder is private and holds exactly what its manifest lists."""
   if not path.is_dir() or programs.why_not_private(path):
     return False
   manifest = cache.read_json(path / _MANIFEST)
@@ -89,7 +92,7 @@ def _digests(path):
 
 
 def _version():
-  """Names what kernels are compiled from, by and for."""
+  """A digest of the source, the compiler and the processor of the kernels."""
   digest = hashlib.sha256()
   for file in sorted(_HERE.glob('*.py')):
     digest.update(file.read_bytes())
