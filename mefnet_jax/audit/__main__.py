@@ -6,6 +6,8 @@ python -m mefnet_jax.audit runs/mfcnn --permute      (trains that control)
 python -m mefnet_jax.audit runs/mfcnn --network      (probes its features)
 python -m mefnet_jax.audit --predictions=F.csv --folds=G.csv [--clips=H.csv]
     [--facts=I.json] [--report=R.json] [--features=J.csv]
+python -m mefnet_jax.audit --events=E.csv --folds=G.csv [--truth=T.csv]
+    [--facts=I.json]                                    (spotting)
 
 Exit status: 0 no leak found, 2 leaks found, 1 files that cannot be used.
 docs/protocols.md describes each kind of leak and the columns of the files.
@@ -17,7 +19,7 @@ import sys
 import numpy as np
 from absl import flags
 
-from mefnet_jax.audit import audit, evidence
+from mefnet_jax.audit import audit, evidence, spotting
 from mefnet_jax.runs import cli, csv_table, errors, files
 
 LEAKS_FOUND = 2
@@ -30,9 +32,11 @@ def main(workdirs: list[str]) -> int:
 
   Args:
     workdirs: the positional arguments: one workdir, or none with
-      --predictions.
+      --predictions or --events.
   """
   args = flags.FLAGS
+  if args.events:
+    return _said(_spotting(workdirs, args), None, args)
   if len(workdirs) > 1 or bool(workdirs) == bool(args.predictions):
     raise errors.UserError('name one workdir, or --predictions=FILE')
   kind, excluded = 'files', _FLAGS_FOR_RUNS
@@ -50,11 +54,30 @@ def main(workdirs: list[str]) -> int:
 
     table = network.dense_features(pathlib.Path(workdirs[0]))
     features = np.stack([table[row['clip']] for row in evidence.clip_rows(run)])
+  return _said(run, features, args)
+
+
+def _said(run, features, args):
+  """Prints what the audit finds; returns the exit status."""
   found = audit.find(run, features)
   print(audit.to_text(run, found))
   if args.out:
     files.write_json(args.out, found)
   return LEAKS_FOUND if found['leaks'] else 0
+
+
+def _spotting(workdirs, args):
+  """The evidence on events of videos."""
+  others = (*_FLAGS_FOR_RUNS, 'predictions', 'clips', 'report', 'features')
+  given = [f'--{name}' for name in others if args[name].value]
+  if workdirs or given:
+    other = (workdirs or given)[0]
+    raise errors.UserError(f'--events and {other}: audit one of them')
+  if not args.folds:
+    raise errors.UserError('--events needs --folds: the fold of each video')
+  return spotting.from_files(
+    args.events, folds=args.folds, truth=args.truth, facts=args.facts
+  )
 
 
 def _evidence(workdirs, args):
@@ -119,6 +142,8 @@ def _features(path, run):
 def _define():
   """Defines the flags; not at import, because the module can be imported."""
   flags.DEFINE_string('predictions', '', 'A predictions.csv to audit.')
+  flags.DEFINE_string('events', '', 'A table of spotted events to audit.')
+  flags.DEFINE_string('truth', '', 'Of spotting, the table of truths.')
   flags.DEFINE_string('folds', '', 'Its folds: clip,subject,fold,role.')
   flags.DEFINE_string('clips', '', 'clip[,subject,label,sha256,mark].')
   flags.DEFINE_string('facts', '', 'What was fitted and chosen on what.')

@@ -23,7 +23,8 @@ def find(run: evidence.Evidence, features: np.ndarray | None = None) -> dict:
     there are features.
   """
   leaks, kinds, missing = [], [], {}
-  for kind, (check, required) in checks.KINDS.items():
+  known = checks.kinds(run)
+  for kind, (check, required) in known.items():
     said = list(check(run))
     unfinished = [x for x in said if isinstance(x, overlap.Unfinished)]
     descriptions = [x for x in said if x not in unfinished]
@@ -34,7 +35,7 @@ def find(run: evidence.Evidence, features: np.ndarray | None = None) -> dict:
       missing[kind] = required
     if unfinished:
       missing[kind] = str(unfinished[0])
-  checked = [kind for kind in checks.KINDS if kind not in missing]
+  checked = [kind for kind in known if kind not in missing]
   if len(evidence.clip_rows(run)) > _MOST_PROBED:
     missing['probes'] = f'at most {_MOST_PROBED} clips'
   for name in reported.unknown(run.report):

@@ -2,7 +2,7 @@
 
 import functools
 
-from mefnet_jax.audit import evidence, overlap, procedure, reported
+from mefnet_jax.audit import evidence, overlap, procedure, reported, spotting
 from mefnet_jax.runs import facts
 
 # Kind of leak: (check, name of the evidence that the check requires).
@@ -44,8 +44,51 @@ KINDS = {
     procedure.real_clips_in_zero_shot_training,
     '',
   ),
+  "test labels corrected from a model's answers": (
+    procedure.test_labels_corrected,
+    'facts on labels',
+  ),
   'permuted labels are learnt': (procedure.permuted_labels_learnt, 'permuted'),
 }
+
+# Of spotting, whose clips are videos.
+SPOTTING = {
+  **{
+    f'{thing} fitted on held-out videos': (
+      functools.partial(procedure.fitted_on_held_out, thing=thing),
+      f'facts on fitting {thing}',
+    )
+    for thing in facts.SPOTTING_FITTED
+  },
+  **{
+    f'{what} chosen on held-out videos': (
+      functools.partial(procedure.chosen_on_held_out, what=what),
+      f'facts on choosing {what}',
+    )
+    for what in facts.SPOTTING_CHOSEN
+  },
+  'truth that no fold tests': (spotting.truth_not_tested, 'truth'),
+}
+# What is checked of spotting: what needs no labels, and its own kinds.
+_ALSO_OF_SPOTTING = (
+  'subject on both sides',
+  'one subject under two names',
+  'same clip on both sides',
+  'scored clip not held out',
+  'test clips used for validation',
+  'normalisation fitted on held-out clips',
+  'landmarks fitted on held-out clips',
+  'epoch chosen on held-out clips',
+  'hyper-parameters chosen on held-out clips',
+  "test labels corrected from a model's answers",
+)
+
+
+def kinds(run: evidence.Evidence) -> dict:
+  """Returns the kinds of leak that such a run may have, as in `KINDS`."""
+  if not run.spotting:
+    return KINDS
+  return {kind: KINDS[kind] for kind in _ALSO_OF_SPOTTING} | SPOTTING
 
 
 def has_evidence(run: evidence.Evidence, required: str) -> bool:
@@ -53,12 +96,13 @@ def has_evidence(run: evidence.Evidence, required: str) -> bool:
 
   Args:
     run: the evidence on the run.
-    required: a name of evidence in `KINDS`.
+    required: a name of evidence in `KINDS` or `SPOTTING`.
   """
   rows = list(run.clips.values())
   trained = any(fold['train'] for fold in run.folds.values())
   stated = run.facts.keys() | run.facts.get('chosen', {}).keys()
-  stated |= run.facts.get('fitted', {}).keys()
+  fitted, chosen = (run.facts.get(x, {}) for x in ('fitted', 'chosen'))
+  stated |= fitted.keys()
   curves = any(row['split'] == 'held-out' for row in run.history)
   scored = bool(reported.known(run.report))
   return {
@@ -73,4 +117,8 @@ def has_evidence(run: evidence.Evidence, required: str) -> bool:
     'permuted': bool(run.permuted),
     **{f'facts on {thing}': thing in stated for thing in facts.FITTED},
     'facts on hyper-parameters': 'hyper-parameters' in stated,
+    'facts on labels': 'labels' in stated,
+    **{f'facts on fitting {x}': x in fitted for x in facts.SPOTTING_FITTED},
+    **{f'facts on choosing {x}': x in chosen for x in facts.SPOTTING_CHOSEN},
+    'truth': bool(run.truth),
   }[required]

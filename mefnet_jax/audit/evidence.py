@@ -37,6 +37,8 @@ class Evidence:
     history: the rows of metrics.jsonl.
     model: the content of model.json, of a zero-shot run.
     permuted: the content of report.json of the run with permuted labels.
+    spotting: whether the clips are videos in which events were spotted.
+    truth: of spotting, the videos with a truth and their subjects.
   """
 
   predictions: predictions.Predictions
@@ -48,6 +50,8 @@ class Evidence:
   history: list[dict[str, Any]] = dataclasses.field(default_factory=list)
   model: dict[str, Any] = dataclasses.field(default_factory=dict)
   permuted: dict[str, Any] = dataclasses.field(default_factory=dict)
+  spotting: bool = False
+  truth: dict[str, str] = dataclasses.field(default_factory=dict)
 
 
 def from_run(

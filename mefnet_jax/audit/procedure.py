@@ -32,7 +32,7 @@ def fitted_on_held_out(run: evidence.Evidence, thing: str) -> Iterator[str]:
 
   Args:
     run: the evidence on the run.
-    thing: one of `facts.FITTED`.
+    thing: one of `facts.FITTED` and `facts.SPOTTING_FITTED`.
   """
   fact = run.facts.get('fitted', {}).get(thing, {})
   on = fact.get('on')
@@ -51,7 +51,7 @@ def chosen_on_held_out(run: evidence.Evidence, what: str) -> Iterator[str]:
 
   Args:
     run: the evidence on the run.
-    what: one of `facts.CHOSEN`.
+    what: one of `facts.CHOSEN` and `facts.SPOTTING_CHOSEN`.
   """
   chosen = run.facts.get('chosen', {}).get(what)
   if chosen in ('held-out', 'test', 'oracle'):
@@ -60,6 +60,20 @@ def chosen_on_held_out(run: evidence.Evidence, what: str) -> Iterator[str]:
     yield 'the report says selection oracle'
   elif what == 'epoch' and chosen != 'validation':
     yield from _best_epochs(run)
+
+
+def test_labels_corrected(run: evidence.Evidence) -> Iterator[str]:
+  """Yields held-out clips whose annotators saw a model's answers.
+
+  They tend to agree with what they are shown, so that the score says how well
+  the network follows that model, too.
+  """
+  tested = {clip for fold in run.folds.values() for clip in fold['test']}
+  seen = run.facts.get('labels', {}).get('corrected from', {})
+  for model, clips in seen.items():
+    both = sorted(tested & set(clips))
+    if both:
+      yield f'answers of {model}: {overlap.count_and_name(both, "clip")}'
 
 
 def folds_averaged(run: evidence.Evidence) -> Iterator[str]:

@@ -34,6 +34,7 @@ class Clips(typing.Protocol):
   clip: tuple[str, ...]
   subject: tuple[str, ...]
   classes: tuple[str, ...]
+  corrected_from: tuple[str, ...]
   streams: dict[str, np.ndarray]
 
 
@@ -89,6 +90,7 @@ def _facts(clips, label, splits, config):
       'epoch': _CHOSEN[config.train.selection],
       'hyper-parameters': 'nothing',
     },
+    'labels': {'corrected from': _corrected(clips)},
     'fitted': {
       'normalisation': {'on': _normalised(config)},
       'landmarks': {'on': 'each clip alone'},
@@ -99,6 +101,15 @@ def _facts(clips, label, splits, config):
       },
     },
   }
+
+
+def _corrected(clips):
+  """The clips whose annotators saw a model's answers, by model."""
+  found: dict[str, list[str]] = {}
+  for clip, model in zip(clips.clip, clips.corrected_from, strict=False):
+    if model:
+      found.setdefault(model, []).append(clip)
+  return found
 
 
 def _normalised(config):

@@ -46,6 +46,8 @@ class Clips:
     synthetic: whether no real person is in it.
     findings: what was found, repaired and left out.
     fingerprint: equal for equal clips.
+    corrected_from: N names of the models whose answers the annotators saw,
+      empty where they saw none; () if no clip has one.
   """
 
   streams: dict[str, np.ndarray | streaming.Stream]
@@ -57,6 +59,7 @@ class Clips:
   synthetic: bool
   findings: tuple[findings.Finding, ...]
   fingerprint: str
+  corrected_from: tuple[str, ...] = ()
 
 
 def load(
@@ -190,6 +193,7 @@ def _read(made, release, memory):
     synthetic=release.synthetic,
     findings=(*release.findings, *prepared),
     fingerprint=made.builder_config.name,
+    corrected_from=tuple(row.corrected_from for row in rows),
   )
 
 

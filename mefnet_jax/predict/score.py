@@ -12,6 +12,7 @@ lists the names, the rules and the scores.
 import argparse
 import pathlib
 import sys
+from typing import Any
 
 from mefnet_jax.evaluation import spotting, spotting_tables
 from mefnet_jax.runs import cli, errors, files
@@ -105,7 +106,7 @@ def _parsed() -> argparse.Namespace:
   )
   parser.add_argument('--truth', type=pathlib.Path, required=True)
   parser.add_argument('--events', type=pathlib.Path, required=True)
-  units = {
+  units: dict[str, Any] = {
     'choices': spotting_tables.UNITS,
     'default': 'auto',
     'help': 'of onset and offset; auto: frames if all are whole',

@@ -25,6 +25,7 @@ class Row:
     video: the file with the frames, numbered from 1; `frames` is empty then.
     white: of pictures of more than 8 bits the least value that is white,
       because other clips of the release need it; 0 if the clip decides alone.
+    corrected_from: the model whose answers the annotator saw; empty if none.
   """
 
   clip: str
@@ -38,6 +39,7 @@ class Row:
   database: str = ''
   video: pathlib.Path | None = None
   white: float = 0.0
+  corrected_from: str = ''
 
   @property
   def files(self) -> tuple[pathlib.Path, ...]:

@@ -11,16 +11,20 @@ from mefnet_jax.runs import errors
 
 FITTED = ('normalisation', 'class weights', 'landmarks', 'augmentation')
 CHOSEN = ('epoch', 'hyper-parameters')
+# Of spotting also: k_p, half the mean length of an expression, and the
+# threshold above which there is one.
+SPOTTING_FITTED = ('k_p',)
+SPOTTING_CHOSEN = ('k_p', 'threshold')
 _ON = ('each clip alone', 'training', 'nothing', 'everything', 'held-out')
 _BY = ('nothing', 'validation', 'held-out', 'test', 'oracle')
 _SCORING = ('pooled', 'averaged')
-_PARTS = ('scoring', 'chosen', 'fitted')
+_PARTS = ('scoring', 'chosen', 'fitted', 'labels')
 
 
 def read(
   path: str | os.PathLike[str], folds: Collection[str]
 ) -> dict[str, Any]:
-  """Reads facts.json: scoring, chosen and fitted, all of them optional.
+  """Reads facts.json: scoring, chosen, fitted and labels, all optional.
 
   Args:
     path: of the file; docs/protocols.md describes its content.
@@ -34,10 +38,12 @@ def read(
   _known(path, 'facts', found, _PARTS)
   if 'scoring' in found:
     _one_of(path, 'scoring', found['scoring'], _SCORING)
-  for name, by in _known(path, 'chosen', found.get('chosen', {}), CHOSEN):
+  choices, fits = CHOSEN + SPOTTING_CHOSEN, FITTED + SPOTTING_FITTED
+  for name, by in _known(path, 'chosen', found.get('chosen', {}), choices):
     _one_of(path, f'chosen: {name}', by, _BY)
-  for name, fact in _known(path, 'fitted', found.get('fitted', {}), FITTED):
+  for name, fact in _known(path, 'fitted', found.get('fitted', {}), fits):
     _fitted(path, f'fitted: {name}', fact, folds)
+  _labels(path, found.get('labels', {}))
   return found
 
 
@@ -120,6 +126,21 @@ def _fitted(path, where, fact, folds):
     ):
       raise errors.UserError(
         f'{path}: {where}: {name}: not a number for each class'
+      )
+
+
+def _labels(path, labels):
+  """{"corrected from": {model: clips}}"""
+  parts = dict(_known(path, 'labels', labels, ('corrected from',)))
+  seen = parts.get('corrected from', {})
+  if not isinstance(seen, dict):
+    raise errors.UserError(f'{path}: labels: corrected from: not an object')
+  for model, clips in seen.items():
+    if not isinstance(clips, list) or not all(
+      isinstance(clip, str) for clip in clips
+    ):
+      raise errors.UserError(
+        f'{path}: labels: corrected from: {model}: not a list of clips'
       )
 
 

@@ -2,10 +2,11 @@
 
     <class>/<subject>/<clip>/*.jpg      or     <class>/<subject>/<clip>.avi
 
-    clips.csv: path,subject,label,onset,apex,offset,database
+    clips.csv: path,subject,label,onset,apex,offset,database,corrected_from
     path: a folder of frames or a video, relative to the table
 
-onset, apex and offset (frame numbers) and database may be missing or empty.
+onset, apex and offset (frame numbers) and database may be missing or empty, and
+so may corrected_from, the model whose answers the annotator saw.
 Classes are the labels that occur, in alphabetical order.
 """
 
@@ -200,6 +201,7 @@ def _row(entry, subject, classes, root, found, shift, listed):
     frames=tuple(found.files[i] for i in kept) if found.files else (),
     numbers=numbers,
     database=entry.get('database', ''),
+    corrected_from=entry.get('corrected_from', ''),
     video=None if found.files else place,
   )
 
