@@ -33,14 +33,7 @@ _OF_A_CONFIG = (
 
 def __getattr__(name):
   # Processes of the preparation import this package but never TFDS.
-  if name in (
-    'is_maps',
-    'preprocessing',
-    'preview',
-    'release',
-    'shapes',
-    'stored_stream',
-  ):
+  if name in _OF_A_CONFIG:
     from mefnet_jax.datasets import from_config
 
     return getattr(from_config, name)

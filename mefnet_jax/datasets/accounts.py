@@ -1,8 +1,8 @@
-"""What lies in a release is read, or left out and counted as lost, or litter.
+"""Accounts for every file of a release: read, left out (lost), or litter.
 
-Readers look for what they know. This looks at all that is there, and says what
-no reader has taken up: a person whose folder has an odd name, pictures of a
-kind that is not read, folders at another depth. Nothing vanishes in silence.
+Readers look for what they know. This module looks at everything that is there
+and reports what no reader has read: a person whose folder has an odd name,
+pictures of a format that is not read, folders at another depth.
 """
 
 import collections
@@ -24,9 +24,9 @@ _MOST = 10**6  # files and folders that are looked at
 def closed(
   release: clip_records.Release, *, single: bool = False
 ) -> clip_records.Release:
-  """Returns the release with findings on all that was not taken up.
+  """Returns the release with findings on everything that was not read.
 
-  Clips are taken out of which too many pictures are of a kind that is not
+  Clips are removed if too many of their pictures are of a format that is not
   read: they would be short, or have gaps.
 
   Args:
@@ -42,25 +42,25 @@ def closed(
 
 
 def _apart(told, taken) -> 'Iterator[findings.Finding]':
-  """The findings, each thing that is left out under a name of its own.
+  """Yields the findings, with a different name for each thing that is left out.
 
-  Two folders of one clip's name are two losses, and neither is the clip of
-  that name that was read.
+  Two folders with the name of one clip are two losses, and neither of them is
+  the clip of that name that was read.
   """
   for finding in told:
     if finding.kind == findings.LEFT_OUT:
       (name,) = findings.lost([finding])
-      own, number = name, 2
-      while own in taken:
-        own, number = f'{name} ({number})', number + 1
-      taken.add(own)
-      if own != name:
-        finding = dataclasses.replace(finding, clip=own)
+      unique, number = name, 2
+      while unique in taken:
+        unique, number = f'{name} ({number})', number + 1
+      taken.add(unique)
+      if unique != name:
+        finding = dataclasses.replace(finding, clip=unique)
     yield finding
 
 
 class _Sweep:
-  """One look at all folders; `told` is what was found."""
+  """One pass over all folders; `told` are the findings."""
 
   def __init__(self, release, single):
     self.release, self.single = release, single
@@ -86,6 +86,8 @@ class _Sweep:
     while stack:
       folder = stack.pop()
       inner, files = self._entries(folder)
+      # A stack, not recursion: a release may nest folders deeper than Python
+      # calls.
       stack += reversed(inner)
       self._files(folder, files)
     if self.left < 0:
@@ -93,7 +95,7 @@ class _Sweep:
       self._tell(findings.LEFT_OUT, top, what)
 
   def _entries(self, folder):
-    """Folders to look at, and names of files of which nothing is said yet."""
+    """Folders to enter, and names of files that no finding mentions yet."""
     inner, files, litter = [], [], []
     for entry in _sorted(folder):
       self.left -= 1
@@ -118,13 +120,13 @@ class _Sweep:
     return inner, files
 
   def _is_mentioned(self, path):
-    """Whether a reader has said what becomes of it."""
+    """Whether the findings of a reader mention it."""
     shown = directories.shown(path, self.release.root)
     mentioned = {shown, os.fspath(path)} & self.mentioned
     return bool(mentioned) and not self._is_read(path)
 
   def _is_read(self, path):
-    """Whether some clip has files at, or below, a path."""
+    """Whether some clip has files at or below a path."""
     text = os.fspath(path)
     return text in self.read or text in self.count or text in self.above
 
@@ -160,7 +162,7 @@ class _Sweep:
       self._lose(folder, what)
 
   def _beside(self, folder, here, unread):
-    """Pictures that are not read beside frames that are."""
+    """Reports pictures of other formats beside the frames of a clip."""
     if not unread:
       return
     what = f'{len(unread)} of {here + len(unread)} pictures are of a kind that '
@@ -175,7 +177,7 @@ class _Sweep:
           self.spoilt.add(row.clip)
 
   def _lose(self, path, what):
-    """What a table does not name is not lost, but not asked for."""
+    """Reports a loss, or what a table does not name as not asked for."""
     if self.release.listed:
       self._tell(findings.IGNORED, path, 'not asked for by the table')
     else:
@@ -195,7 +197,7 @@ def _sorted(folder) -> 'Iterator[os.DirEntry]':
 
 
 def _is_folder(entry):
-  """Links to folders too; what cannot be asked is a file."""
+  """Whether an entry is a folder or a link to one; False if that is unknown."""
   try:
     return entry.is_dir()
   except OSError:
@@ -203,7 +205,7 @@ def _is_folder(entry):
 
 
 def _why(path, root):
-  """Why a reader may have passed it over."""
+  """Why a reader has probably not read it."""
   parts = path.relative_to(root).parts if root in path.parents else path.parts
   if not all(map(media.is_writable, parts)):
     return 'its name holds characters that no table can hold: rename it'

@@ -1,13 +1,13 @@
-r"""Says what lies in a release folder, what is missing and what is repaired.
+r"""Lists what lies in a release folder, what is missing and what is repaired.
 
 python -m mefnet_jax.datasets.check --dataset=smic --release=DIR [--json]
 python -m mefnet_jax.datasets.check ... --preview=DIR
 
-Counts stand beside the published ones, --clips lists each clip. Opens every
-file, unless --quick is given: missing frame numbers, damaged files, and files
-that two subjects share are listed. Leaves with 0 if a run could use
-what is there, with 1 if not: fewer than two subjects or classes, or more clips
-lost than --allow-lost. --preview writes contact sheets of prepared clips.
+Counts stand beside the published ones; --clips lists each clip. Every file is
+opened, unless --quick is given, to find missing frame numbers, damaged files,
+and files that two subjects share. The exit status is 0 if a run could use the
+release, and 1 if not: fewer than two subjects or classes, or more clips lost
+than --allow-lost. --preview writes contact sheets of prepared clips.
 """
 
 import collections
@@ -62,7 +62,7 @@ def _main(argv):
 
 
 def _inspected(release):
-  """The release without the clips that are too damaged; with what was found."""
+  """The release without clips that are too damaged, with their findings."""
   found = (*release.findings, *inspection.inspect(release))
   lost = findings.lost(found)
   kept = tuple(row for row in release.rows if row.clip not in lost)
@@ -85,7 +85,7 @@ def counts(release: clip_records.Release) -> dict:
 
 
 def listed(release: clip_records.Release) -> list[dict]:
-  """Returns what was understood of each clip, and what is amiss with it."""
+  """Returns for each clip what was read, and its findings ('told')."""
   told = collections.defaultdict(list)
   for finding in release.findings:
     told[finding.clip].append(f'{finding.kind}: {finding.what}')
@@ -134,7 +134,7 @@ def _arguments(argv):
 
 
 def _preview(release, folder, show_faces):
-  """Contact sheets of clips prepared as by default."""
+  """Writes contact sheets of clips, prepared with the default options."""
   from mefnet_jax.preprocess import clips, maps
 
   is_maps = registry.DATASETS[release.name].maps
@@ -186,20 +186,20 @@ def _show(release, problem, tree, clips):
 
 
 def _count_table(found, published):
-  """Found and published counts; of the subjects those that differ."""
-  made = rich.table.Table(title='Counts', title_justify='left')
+  """Found and published counts; of the subjects only those that differ."""
+  counted = rich.table.Table(title='Counts', title_justify='left')
   for column in ('', 'found', 'published'):
-    made.add_column(column)
-  own, theirs = (c.get('by_subject', {}) for c in (found, published))
+    counted.add_column(column)
+  here, theirs = (c.get('by_subject', {}) for c in (found, published))
   names = [name for name in found if name != 'by_subject']
   for name in names:
-    made.add_row(_cell(name), *_both(found, published, name))
-  other = [n for n in {**theirs, **own} if own.get(n, 0) != theirs.get(n, 0)]
+    counted.add_row(_cell(name), *_both(found, published, name))
+  other = [n for n in {**theirs, **here} if here.get(n, 0) != theirs.get(n, 0)]
   if theirs and not other:
-    made.add_row('clips of each subject', 'as published', '')
+    counted.add_row('clips of each subject', 'as published', '')
   for name in other if theirs else ():
-    made.add_row(_cell(name), *_both(own, theirs, name))
-  return made
+    counted.add_row(_cell(name), *_both(here, theirs, name))
+  return counted
 
 
 def _both(found, published, name):
@@ -211,14 +211,14 @@ def _cell(text):
 
 
 def _clip_table(clips):
-  made = rich.table.Table(title='Clips', title_justify='left')
+  table = rich.table.Table(title='Clips', title_justify='left')
   for column in ('clip', 'class', 'onset, apex, offset', 'frames', 'amiss'):
-    made.add_column(column, overflow='fold')
+    table.add_column(column, overflow='fold')
   for one in clips:
     marks = f'{one["onset"]}, {one["apex"]}, {one["offset"]}'
     texts = (one['clip'], one['class'], marks, str(one['frames']))
-    made.add_row(*map(_cell, (*texts, '; '.join(one['told']))))
-  return made
+    table.add_row(*map(_cell, (*texts, '; '.join(one['told']))))
+  return table
 
 
 if __name__ == '__main__':

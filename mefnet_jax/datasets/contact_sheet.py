@@ -1,7 +1,8 @@
 """Contact sheets of prepared clips, to look at before training.
 
-A sheet a clip: frames as they were read with the landmarks and the crops drawn
-in, the registered face, eyes and mouth over time, and the flow as colours.
+There is one sheet for each clip: the frames as they were read, with landmarks
+and crops drawn in; the registered face, eyes and mouth over time; and the flow
+as colours.
 """
 
 import os
@@ -36,7 +37,7 @@ def write(
   count: int = 6,
   show_faces: bool = False,
 ) -> list[pathlib.Path]:
-  """Writes one PNG a clip for a sample of clips: of as many subjects as can be.
+  """Writes one PNG for each of some clips, of as many subjects as possible.
 
   Args:
     release: as it was read.
@@ -70,7 +71,7 @@ def write(
 
 
 def may_show(release: clip_records.Release, show_faces: bool) -> None:
-  """Raises UserError for faces of a licensed release, unless one says so."""
+  """Raises UserError for faces of a licensed release without show_faces."""
   if not (
     show_faces or release.synthetic or registry.DATASETS[release.name].maps
   ):
@@ -81,7 +82,7 @@ def may_show(release: clip_records.Release, show_faces: bool) -> None:
 
 
 def _sample(all_rows, count):
-  """Clips of different subjects and classes, evenly from the whole."""
+  """Clips of different subjects and classes, evenly spread over all of them."""
   first, rest = {}, []
   for row in sorted(all_rows, key=lambda row: (row.label, row.clip)):
     if row.subject in first:
@@ -159,6 +160,7 @@ def _marked(aligned, how):
 
 
 def _through(matrix, points):
+  """Applies a (2, 3) matrix to points (n, 2)."""
   return points @ matrix[:, :2].T + matrix[:, 2]
 
 
@@ -174,6 +176,7 @@ def _pictures(name, clip):
 
 
 def _picks(count):
+  """Indices of frames that are spread evenly over a clip."""
   return np.unique(np.linspace(0, count - 1, _COLUMNS).round().astype(int))
 
 
@@ -199,6 +202,7 @@ def _line(text):
 
 
 def _write(picture, text, x, y):
+  # OpenCV's font has ASCII alone, and draws question marks for the rest.
   plain = text.encode('ascii', 'backslashreplace').decode()[:130]
   font = cv2.FONT_HERSHEY_SIMPLEX
   cv2.putText(picture, plain, (x, y), font, 0.45, _INK, 1, cv2.LINE_AA)

@@ -1,4 +1,4 @@
-"""The release used when none is given: a synthetic one, made once."""
+"""The release that is used when none is named: a synthetic one, made once."""
 
 import pathlib
 import typing
@@ -43,6 +43,8 @@ def find(
   folder = cache.root() / 'synthetic'
   kind = '_'.join([name, *(str(v) for v in options.values())])
   done = folder / f'{kind}_{_generator()[:12]}'
+  # Asked again under the lock, because another process may have made it while
+  # this one waited.
   if (done / name / 'SYNTHETIC.txt').is_file():
     return done / name
   with cache.lock(folder / f'.{kind}.lock'):
@@ -58,6 +60,7 @@ def find(
 
 
 def _make(name, done, options):
+  """Writes the release to a temporary folder, then renames that to `done`."""
   from mefnet_jax.synthetic import release
 
   files.remove(done)
@@ -78,5 +81,5 @@ def _options(name, reading):
 
 
 def _generator():
-  """Hash of what makes synthetic releases."""
+  """A digest of the generator's code and assets."""
   return fingerprint.code_digest('mefnet_jax.synthetic', '.py', '.npz')

@@ -1,4 +1,4 @@
-"""Finding trees at any level, and frames in the order of their numbers."""
+"""Walks the folders of a release, and orders frames by their numbers."""
 
 import collections
 import os
@@ -25,8 +25,9 @@ def walk(
 ) -> 'Iterator[pathlib.Path]':
   """Yields `root` and its folders level by level, upper ones first.
 
-  Folders whose name is a `leaf`, and hidden ones, are not entered; at most
-  2,000 folders are looked at, so that a home folder costs no minute.
+  Folders whose name is a `leaf`, and hidden ones, are not entered. At most
+  2,000 folders are looked at, so that a home folder, named by mistake, does not
+  take minutes.
   """
   level, seen = [root], 0
   for _ in range(depth + 1):
@@ -68,9 +69,9 @@ def image_files(folder: pathlib.Path) -> list[pathlib.Path]:
 class Frames(typing.NamedTuple):
   """A clip's images in the order of their frame numbers.
 
-  `aside` are names of images that are no frame of their own: second copies, and
-  those without a number. Where the frame numbers cannot be told, `files` is
-  empty and `why` says the reason.
+  `aside` are names of images that are not frames: second copies, and those
+  without a number. If the frame numbers cannot be identified, `files` is empty
+  and `why` says the reason.
   """
 
   files: tuple[pathlib.Path, ...]
@@ -91,15 +92,16 @@ def frames(folder: pathlib.Path) -> Frames:
   twins = _twins(names)
   single = [name for name in names if name not in twins]
   copies = _copies(single)
-  own = [name for name in single if name not in copies]
-  texts = [re.findall('[0-9]+', _stem(name)) for name in own]
+  candidates = [name for name in single if name not in copies]
+  # Not \d, which also matches digits of other scripts.
+  texts = [re.findall('[0-9]+', _stem(name)) for name in candidates]
   column = _frame_column(texts)
   numbered: dict[int, str] = {}
-  for name, text in zip(own, texts, strict=True):
+  for name, text in zip(candidates, texts, strict=True):
     at = _integer(text, column)
     if at is not None:
       numbered.setdefault(at, name)
-  why = _ambiguous(own, texts, column, numbered)
+  why = _ambiguous(candidates, texts, column, numbered)
   if why:
     return Frames((), (), (), why)
   chosen = tuple(sorted(numbered))
@@ -109,12 +111,12 @@ def frames(folder: pathlib.Path) -> Frames:
 
 
 def shown(path: pathlib.Path, root: pathlib.Path) -> str:
-  """Returns `path` below `root` where it lies there: short, and movable."""
+  """Returns a path relative to `root` if it lies there, as findings show it."""
   return (path.relative_to(root) if root in path.parents else path).as_posix()
 
 
 def names(folder: pathlib.Path, most: int = 6) -> str:
-  """Returns what lies in a folder, in a few words, for an error's line."""
+  """Returns the first few names in a folder, for an error message."""
   try:
     found = sorted(os.listdir(folder))
   except OSError:
@@ -133,12 +135,12 @@ def _image_names(folder) -> 'Iterable[str]':
 
 
 def _visible(entry):
-  """Not litter, and a name that can be written down in a table."""
+  """Whether a name is not litter, and can be written to a table."""
   return not media.is_litter(entry.name) and media.is_writable(entry.name)
 
 
 def _is(kind):
-  """An entry's answer; a link that leads to itself is neither, and no error."""
+  """Calls is_dir or is_file of an entry; False for a link to itself."""
   try:
     return kind()
   except OSError:
@@ -146,9 +148,9 @@ def _is(kind):
 
 
 def _twins(names):
-  """Of pictures that differ in their suffix alone all but one.
+  """Pictures that differ only in their suffix from one that is used.
 
-  Kept is the suffix of most pictures, or the one that loses nothing.
+  Used is the suffix that most pictures have, or a lossless one.
   """
   kinds = collections.Counter(_suffix(name) for name in names)
   by_stem = collections.defaultdict(list)
@@ -158,12 +160,12 @@ def _twins(names):
   def merit(name):
     return kinds[_suffix(name)], _suffix(name) not in _LOSSY
 
-  kept = {max(alike, key=merit) for alike in by_stem.values()}
-  return set(names) - kept
+  used = {max(alike, key=merit) for alike in by_stem.values()}
+  return set(names) - used
 
 
 def _copies(names):
-  """Names of second copies: marked as one, unlike most of the clip."""
+  """Names of second copies: marked as such, unlike most names of the clip."""
   stems = {_stem(name) for name in names}
   marked = {
     name: _COPY.sub('', _stem(name)).rstrip()
@@ -178,8 +180,9 @@ def _copies(names):
 
 
 def _frame_column(texts):
-  """Which integer of the names varies most: an index, negative from the end."""
+  """The index of the integer that varies most; negative from the end."""
   most = max(map(len, texts), default=0)
+  # From the end first: of equal columns max takes the first.
   columns = [*range(-1, -most - 1, -1), *range(most)]
 
   def merit(column):

@@ -1,7 +1,7 @@
-"""A release's fingerprint: what is in its files, wherever they lie.
+"""The fingerprint of a release: of the content of its files, not their place.
 
-All bytes of the used files are hashed, in threads. Hashes are kept by path,
-size and time of change, so that the next run only asks for those.
+All bytes of the used files are hashed, in threads. The hashes are cached by
+path, size and time of change, so that the next run need not read the files.
 """
 
 import concurrent.futures
@@ -40,7 +40,7 @@ def fingerprint(release: clip_records.Release, *options: object) -> str:
 def code_digest(name: str, *suffixes: str) -> str:
   """Returns 32 hexadecimal digits of a package's files with these suffixes.
 
-  Whoever changes the code need not remember to raise a version.
+  So nobody has to remember to raise a version when the code changes.
   """
   spec = importlib.util.find_spec(name)
   folder = pathlib.Path(next(iter(spec.submodule_search_locations)))
@@ -49,7 +49,7 @@ def code_digest(name: str, *suffixes: str) -> str:
 
 
 def hashes(root: pathlib.Path, paths: 'Sequence[pathlib.Path]') -> list[str]:
-  """Hashes of the files' bytes; new and changed files only are read.
+  """Returns hashes of the files' bytes; only new and changed files are read.
 
   Args:
     root: of the release; what is known of its files is kept by its name.
@@ -69,7 +69,7 @@ def _entry(path, known):
   """(path, [size, times, hash]) of one file."""
   try:
     stat = images.regular(path)
-    # The second time is that of the file's record: it cannot be set back.
+    # Unlike mtime, ctime cannot be set back by the program that wrote a file.
     now = [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns]
     before = known.get(str(path))
     if before and before[:-1] == now:

@@ -1,4 +1,4 @@
-"""What `config.dataset` asks for: which clips, and how they are prepared."""
+"""Resolves `config.dataset`: which clips, and how they are prepared."""
 
 import dataclasses
 import os
@@ -28,21 +28,21 @@ def options(
 
 
 def preprocessing(dataset: 'ml_collections.ConfigDict') -> dict[str, object]:
-  """How the clips are prepared, as plain values for model.json."""
+  """Returns how the clips are prepared, as plain values for model.json."""
   return {'maps': is_maps(dataset), **dataclasses.asdict(options(dataset))}
 
 
 def is_maps(dataset: 'ml_collections.ConfigDict') -> bool:
-  """Whether the clips are maps of motion, in which no face is seen."""
+  """Returns whether the clips are motion maps, in which no face is visible."""
   return registry.find(dataset.name).maps or dataset.get('maps', False)
 
 
 def stored_stream(stream: str, how: str) -> str:
-  """The stored stream that stands for one that a network looks at.
+  """Returns the name under which a network's stream is stored.
 
   Args:
     stream: such as 'eyes'.
-    how: `config.input`; of 'flow' it is the flow of the crop.
+    how: `config.input`; for 'flow' it is the flow of the crop: 'eyes_flow'.
   """
   return preparation.FLOWS.get(stream, stream) if how == 'flow' else stream
 

@@ -1,7 +1,7 @@
-"""Opens every file of a release: gaps, files that cannot be read, duplicates.
+"""Opens every file of a release to find gaps, damaged files and duplicates.
 
-The readers of releases open no image; this does, in threads, and tells what a
-preparation would stumble over, and what would leak from one fold to another.
+The readers of releases open no image. This module does, in threads, and reports
+what would fail in the preparation or leak from one fold to another.
 """
 
 import collections
@@ -40,7 +40,7 @@ def inspect(release: clip_records.Release) -> list[findings.Finding]:
 
 
 class _Look(typing.NamedTuple):
-  """What one file is like: its hash, and what is wrong with it."""
+  """The hash of a file, its size, and what is wrong with it."""
 
   digest: str
   wrong: str
@@ -84,7 +84,7 @@ def _damage(row, told, shown):
 
 
 def _depth(row, depths):
-  """What is said of frames that have not 8 bits."""
+  """Findings on frames of more or fewer than 8 bits."""
   known = [found for found in depths if found is not None]
   try:
     white = depth.white(known, row.white) if known else None
@@ -100,6 +100,7 @@ def _gaps(row):
   steps = np.diff(row.numbers)
   if len(steps) < 2:
     return
+  # By the median step: every second frame may be all that was kept.
   missing = np.rint(steps / np.median(steps)).astype(int) - 1
   if missing.sum() > 0:
     first = row.numbers[int(np.flatnonzero(missing)[0])]
@@ -115,9 +116,9 @@ def _duplicates(release, told, shown):
       if told[file].digest:
         owners[told[file].digest].setdefault(row.subject, (row.clip, file))
   pairs = collections.defaultdict(list)
-  for own in owners.values():
-    if len(own) > 1:
-      (_, (clip, file)), (other, _) = sorted(own.items())[:2]
+  for subjects in owners.values():
+    if len(subjects) > 1:
+      (_, (clip, file)), (other, _) = sorted(subjects.items())[:2]
       pairs[clip, other].append(file)
   return [
     findings.Finding(

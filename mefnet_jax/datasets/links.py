@@ -1,4 +1,4 @@
-"""Links that lead out of a release are not followed.
+"""Removes files of a release that are links out of its folder.
 
 A release was packed by others: a link in it may point anywhere on this
 machine, and what it points to would end up in the prepared clips.
@@ -47,6 +47,7 @@ def _outside(root):
   def beyond(path):
     return os.path.commonpath([os.path.realpath(path), real]) != real
 
+  # Resolving each of thousands of frames takes seconds; most share a folder.
   of_folder = functools.cache(beyond)
 
   def outside(file):

@@ -1,4 +1,4 @@
-"""From a config to clips in memory: read, prepare once, check what is left."""
+"""Loads the clips of a config: reads, prepares once, checks what is left."""
 
 import dataclasses
 import math
@@ -105,6 +105,7 @@ def _check(rows, found, allow_lost, root):
 def _prepared(release, dataset, options, memory, progress):
   """The prepared clips; damaged ones are prepared once more."""
   config = _config(release, dataset, options)
+  # Damage is repaired once; a disk that damages them again is reported.
   for _ in range(2):
     try:
       made = _builder(release.name, config)
@@ -147,6 +148,7 @@ def _config(release, dataset, options):
 
 
 def _builder(name, config):
+  """The TFDS builder of a data set."""
   verbosity = logging.get_verbosity()
   logging.set_verbosity(logging.ERROR)  # TFDS warns of configs not in its list
   try:
@@ -164,6 +166,7 @@ def _folder(name, config):
 
 
 def _discard(name, config, error):
+  """Deletes damaged prepared clips, so that they are prepared again."""
   folder = _folder(name, config)
   logging.warning('%s is damaged (%s): prepared again', folder, error)
   with cache.lock(folder / builder.LOCK):

@@ -1,4 +1,4 @@
-"""Sound and transcript of a clip: files beside its frames, named after it.
+"""Reads sound and transcript of a clip: files beside its frames, named like it.
 
     .../surprise/s2_sur_02/reg_image036237.bmp
     .../surprise/s2_sur_02/s2_sur_02.wav     or .avi, .mp4 with a sound track
@@ -28,7 +28,7 @@ _PADDED = re.compile(r'(?<!\d)0+(?=\d)')
 
 
 def check(dataset: 'ml_collections.ConfigDict') -> None:
-  """Raises errors.UserError for modalities or sizes that there are not."""
+  """Raises errors.UserError for unknown modalities or invalid sizes."""
   for name in dataset.modalities:
     if name not in SUFFIXES:
       known = ', '.join(SUFFIXES)
@@ -46,7 +46,7 @@ def check(dataset: 'ml_collections.ConfigDict') -> None:
 def shapes(
   dataset: 'ml_collections.ConfigDict', names: Iterable[str] | None = None
 ) -> dict[str, tuple[int, ...]]:
-  """The shape of one clip's stream, of those that the config asks for."""
+  """Returns the shape of one clip's streams, of those that the config names."""
   every = {'audio': (*dataset.audio, 1), 'text': (dataset.text,)}
   return {name: every[name] for name in (names or dataset.modalities)}
 
@@ -56,7 +56,7 @@ def add(
   release: clip_records.Release,
   dataset: 'ml_collections.ConfigDict',
 ) -> _Clips:
-  """The clips with the modalities that `config.dataset` asks for.
+  """Returns the clips with the modalities that `config.dataset` names.
 
   Args:
     loaded: a `loading.Clips`.
@@ -95,10 +95,10 @@ def add(
 
 
 def beside(row: clip_records.Row, name: str) -> pathlib.Path | None:
-  """The file with a clip's sound or transcript; None if there is none.
+  """Returns the file with a clip's sound or transcript; None if there is none.
 
-  A folder that holds more than the clip (a long video) is named otherwise,
-  and its sound is not the clip's.
+  A folder that holds more than the clip (a long video) has another name, and
+  its sound is not that of the clip.
   """
   place = (row.frames or row.files)[0]
   stems = (place.parent.name, place.stem)
@@ -118,7 +118,7 @@ def _is_of(stem, clip):
 
 
 def _value(row, name, shape, found):
-  """A clip's stream, or None; a damaged file counts as lacking, and is told."""
+  """A clip's stream, or None; a damaged file counts as missing."""
   file = beside(row, name)
   if file is None:
     return None
@@ -128,7 +128,7 @@ def _value(row, name, shape, found):
     samples = sound.read(file)
     return sound.log_mel(samples, *shape[:2])
   except (OSError, ValueError) as error:
-    what = f'{name} cannot be read and is taken for lacking: {error}'
+    what = f'{name} cannot be read and counts as missing: {error}'
     found.append(findings.Finding(findings.REPAIRED, row.clip, file.name, what))
     return None
 

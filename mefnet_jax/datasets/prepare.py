@@ -23,7 +23,7 @@ _CLUSTER = flags.DEFINE_string(
 
 
 def main() -> None:
-  """Prepares, and says what was met."""
+  """Prepares the clips and prints the findings."""
   import rich.console  # imports that take their time stay out of --help
 
   from mefnet_jax import datasets

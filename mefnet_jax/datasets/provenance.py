@@ -1,8 +1,8 @@
-"""Whether a release is rendered: asked of its files, not of a note beside them.
+"""Decides whether a release is rendered, by the digests of its files.
 
 SYNTHETIC.txt holds the digest of each file that the generator wrote. It is
-believed in the release's own folder, and only if it vouches for every file
-that is read; whatever lies under a mark that is not its own may show people.
+trusted only in the release's own folder, and only if it lists every file that
+is read: real clips may have been copied beneath the mark of another release.
 """
 
 import dataclasses
@@ -18,9 +18,9 @@ _DIGEST = re.compile(r'^[0-9a-f]{32}$', re.MULTILINE)
 
 
 def checked(release: clip_records.Release) -> clip_records.Release:
-  """Returns the release, `synthetic` only if its mark vouches for all files.
+  """Returns the release, `synthetic` only if its mark lists all files.
 
-  A mark that is not believed is told among the findings.
+  A mark that is not trusted is reported as a finding.
   """
   release = dataclasses.replace(release, synthetic=False)
   paths = list(dict.fromkeys(p for row in release.rows for p in row.files))
@@ -53,7 +53,7 @@ def _marker(root, inside):
 
 
 def _foreign(marker: pathlib.Path, root, paths, videos):
-  """The files of which the mark holds no digest; unreadable ones show none."""
+  """The files that the mark does not list, except those that show nothing."""
   try:
     known = set(_DIGEST.findall(marker.read_text(encoding='utf-8')))
   except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""The ONE list of data sets, and the reading of what lies on disk of one."""
+"""The only list of data sets, and the function that reads a release of one."""
 
 import dataclasses
 import importlib
@@ -32,17 +32,17 @@ _ON_REQUEST = (
 
 @dataclasses.dataclass(frozen=True)
 class Dataset:
-  """All that the package knows of a data set, in one place.
+  """Everything that the package knows of a data set.
 
   Attributes:
     reader: a module with read, looks_like, TREE and IMAGES.
     builder: module and class of the TFDS builder; imported when it is needed,
-      for the processes of the preparation must not import TFDS.
+      so that the processes of the preparation do not import TFDS.
     title: its name in print.
     literature: what literature.csv calls it; '' if it has no rows there.
-    licence: under which terms it is given out.
-    fps: frames per second by subset, or of all subsets by ''; of a data set
-      that is not there the rate is not known.
+    licence: the terms under which it is distributed.
+    fps: frames per second by subset, or by '' for all subsets; empty if the
+      rate is not known.
     maps: whether its clips are maps of motion, in which nobody is seen.
     synthetic: options of `synthetic.release.write` for what is read, or None
       where the generator has no such release.
@@ -108,7 +108,7 @@ DATASETS = {
     synthetic=lambda reading: None,
   ),
 }
-# In which a data set that we render is called free.
+# The licence of rendered releases.
 _RENDERED = 'Apache-2.0: rendered from CC0 head data, no licensed pixel.'
 # The fields of `config.dataset` that choose what is read.
 READING = ('subset', 'labels', 'expressions', 'images', 'table')
@@ -167,7 +167,7 @@ def tree(name: str, subset: str = 'hs') -> str:
 
 
 def find(name: str) -> Dataset:
-  """The data set of that name.
+  """Returns the data set of that name.
 
   Raises:
     errors.UserError: there is none.
@@ -176,13 +176,13 @@ def find(name: str) -> Dataset:
 
 
 def fps(dataset: 'ConfigDict') -> float | None:
-  """Frames per second of what `config.dataset` asks for; None if not known."""
+  """Returns the frames per second of `config.dataset`; None if not known."""
   rates = DATASETS[dataset.name].fps
   return rates.get(dataset.get('subset', ''), rates.get(''))
 
 
 def licence(name: str, synthetic: bool) -> str:
-  """The terms of a data set; those of the rendered ones are ours."""
+  """Returns the terms of a data set, or those of rendered releases."""
   return _RENDERED if synthetic else DATASETS[name].licence
 
 
@@ -257,7 +257,7 @@ def _folder(root):
 
 
 def _other(name, root):
-  """A hint when the folder is the other dataset's."""
+  """A hint if the folder looks like another data set; else ''."""
   for other, dataset in DATASETS.items():
     if other != name and dataset.reader.looks_like(root):
       return (

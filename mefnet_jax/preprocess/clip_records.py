@@ -1,4 +1,4 @@
-"""What the reader of a release hands on: one row a clip, and its findings."""
+"""The result of reading a release: one row for each clip, and the findings."""
 
 import dataclasses
 import pathlib
@@ -55,7 +55,12 @@ class Row:
 def defects(
   numbers: 'Sequence[int]', onset: int, apex: int, offset: int
 ) -> 'Iterator[str]':
-  """Yields what frames onset..offset lack at their ends, and of the apex."""
+  """Yields the defects of a clip's frame numbers, one line each.
+
+  Args:
+    numbers: of the frames that exist, increasing.
+    onset, apex, offset: as the release states them.
+  """
   if numbers[0] > onset or numbers[-1] < offset:
     yield 'frames of its beginning or end are missing: a shorter clip'
   if not onset <= apex <= offset:
@@ -64,20 +69,20 @@ def defects(
 
 @dataclasses.dataclass(frozen=True)
 class Release:
-  """A release as it lies on disk, defects listed.
+  """A release as it lies on disk, with its defects.
 
   Attributes:
     name: 'smic', 'cas_me2', 'megc_flow' or 'folder'.
-    root: the folder the user gave.
+    root: the folder that the user named.
     rows: usable clips, sorted by id.
     classes: names of the labels, all of the label set.
     findings: what was found, repaired and left out.
     synthetic: whether all its files are rendered, by `datasets.provenance`.
-    published: the counts its authors published for what was asked for, as in
-      `check.counts`.
-    places: folders of which all that lies in them must be accounted for.
+    published: the counts that its authors published for the part that is read,
+      as in `check.counts`.
+    places: folders whose every entry must be read, left out or ignored.
     apart: keys (`names.key`) of folders in them that were not asked for.
-    listed: whether a table says what is to be read, and the rest is ignored.
+    listed: whether a table lists what to read; the rest is then ignored.
   """
 
   name: str

@@ -23,7 +23,7 @@ from mefnet_jax.runs import errors, findings
 
 Options = options.Options
 STREAMS = options.CROPS
-# The face is looked for on the onset frame, then on so many after it.
+# Number of frames, from the onset on, on which the face is looked for.
 TRIES = 5
 
 
@@ -66,6 +66,8 @@ class Aligned:
 
   def cut(self, name: str, size: int) -> np.ndarray:
     """Returns a crop of each frame, (n, size, size, C) float32."""
+    # Registration and cutting are one matrix, so that each pixel is
+    # interpolated once: a second time would blur motions of a tenth of a pixel.
     region = self.region(name, size)
     crops = [
       regions.cut(frame, regions.chain(matrix, region), size)
@@ -77,10 +79,14 @@ class Aligned:
 def prepare(
   row: clip_records.Row, how: 'Options | maps.Options | motion_clips.Options'
 ) -> Prepared:
-  """Prepares one clip; a clip that cannot be is left out with a finding.
+  """Prepares one clip; one that cannot be prepared is left out with a finding.
+
+  Args:
+    row: the clip.
+    how: the options of its data set.
 
   Raises:
-    errors.UserError: the detector is not there; nothing else.
+    errors.UserError: the detector is not installed; nothing else is raised.
   """
   noted: list[findings.Finding] = []
   try:
@@ -105,7 +111,12 @@ def prepare(
 def align(
   row: clip_records.Row, how: 'Options | motion_clips.Options', noted: list
 ) -> Aligned:
-  """Reads a clip, finds its face and registers its frames.
+  """Reads a clip, finds its face once and registers its frames to that one.
+
+  Args:
+    row: the clip.
+    how: the options of its data set.
+    noted: to which findings are appended.
 
   Raises:
     reading.LeftOut: it cannot be read, or there is no face in it.
@@ -123,6 +134,7 @@ def align(
 
 
 def _maps(row):
+  """The stored flow maps of a clip."""
   try:
     return maps.streams(row)
   except (OSError, ValueError) as error:
@@ -142,7 +154,7 @@ def crop_streams(aligned: Aligned, how: Options) -> dict[str, np.ndarray]:
   to_length = interpolate.operator(
     how.interpolation, aligned.numbers, how.frames
   )
-  made = {}
+  streams = {}
   for name in STREAMS:
     size = getattr(how, name)
     if name == 'face' and how.flow != 'none':
@@ -151,18 +163,20 @@ def crop_streams(aligned: Aligned, how: Options) -> dict[str, np.ndarray]:
       crops = _averaged(fine)
     else:
       crops = magnify.clip(aligned.cut(name, size), how.magnify)
-    made[name] = interpolate.to_uint8(interpolate.clip(crops, to_length))
+    streams[name] = interpolate.to_uint8(interpolate.clip(crops, to_length))
   if how.flow != 'none':
-    made |= _flows(aligned, fine, to_length, how)
-  return made
+    streams |= _flows(aligned, fine, to_length, how)
+  return streams
 
 
 def _flows(aligned, fine, to_length, how):
   """Flow and strain of the face, and their parts at eyes and mouth."""
   grey = np.stack([images.grey(crop.squeeze()) for crop in fine])
+  # Flow first, interpolation after: a frame that is mixed of two shows each
+  # contour twice.
   moved = interpolate.clip(flow.to_each(grey, how.flow), to_length)
   both = np.concatenate([moved, flow.strain(moved)[..., None]], axis=-1)
-  made = {}
+  streams = {}
   for name in STREAMS:
     size = getattr(how, name)
     if name == 'face':
@@ -170,8 +184,8 @@ def _flows(aligned, fine, to_length, how):
     else:
       face = aligned.region('face', both.shape[1])
       part = _part(both, face, aligned.region(name, 2 * size), 2 * size)
-    made[options.FLOWS[name]] = flow.encode(part[..., :2], part[..., 2])
-  return made
+    streams[options.FLOWS[name]] = flow.encode(part[..., :2], part[..., 2])
+  return streams
 
 
 def _averaged(clip_TSSC):
@@ -182,7 +196,7 @@ def _averaged(clip_TSSC):
 
 
 def _part(clip_TSSC, face, region, size):
-  """What of a clip of face crops lies in another region, averaged."""
+  """The part of a clip of face crops that lies in another region, averaged."""
   into = regions.chain(cv2.invertAffineTransform(face), region)
   parts = [
     cv2.warpAffine(
@@ -218,7 +232,7 @@ def _face(row, frames, how, noted):
 
 
 def _register(row, frames, landmarks, reference, how, noted):
-  """One matrix a frame: from the reference frame's pixels to its own."""
+  """One matrix for each frame: from the reference frame's pixels to its own."""
   if how.registration == 'none':
     return [registration.identity()] * len(frames)
   if how.registration == 'ecc':
@@ -235,6 +249,7 @@ def _register(row, frames, landmarks, reference, how, noted):
 
 
 def _by_landmarks(frames, landmarks, reference, how):
+  """Matrices by landmarks of every frame, and indices of frames without any."""
   matrices, failed = [], []
   for i, frame in enumerate(frames):
     found = landmarks if i == reference else faces.find(frame, how.detector)
@@ -248,5 +263,5 @@ def _by_landmarks(frames, landmarks, reference, how):
 
 
 def use_one_thread() -> None:
-  """Keeps OpenCV to one thread: there is a process a core already."""
+  """Limits OpenCV to one thread: there is a process for each core already."""
   cv2.setNumThreads(1)

@@ -1,4 +1,4 @@
-"""Opens a video or a sound track for PyAV, and reads it within bounds.
+"""Opens a video or a sound track with PyAV, and limits what is read.
 
 A video is not a script: FFmpeg also knows playlists, lists of other files,
 sequences of images and addresses in the network, and goes by what is in a file,

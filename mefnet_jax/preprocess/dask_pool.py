@@ -1,8 +1,7 @@
-"""Prepares clips on a Dask cluster: the same clips, on other machines.
+"""Prepares clips on a Dask cluster, with the same result as on one machine.
 
-Dask is an existing engine that runs on one machine, on SLURM (dask-jobqueue)
-or in a cloud. Each clip is a task of its own: a worker that dies costs the
-clips it had in its hands, which others take over.
+Dask runs on one machine, on SLURM (dask-jobqueue) or in a cloud. Each clip is a
+task of its own: if a worker dies, others take over the clips that it had begun.
 """
 
 import os
@@ -31,13 +30,16 @@ def prepared(
 
   Raises:
     errors.UserError: Dask is not installed, nobody answers, there are no
-      workers, or the same clip was lost with several of them.
+      workers, or several workers died with the same clip.
   """
   client = _client(address)
   try:
+    # Not pure, or Dask would take two equal rows for one task.
     futures = client.map(
       _one, clip_rows, how=options, pure=False, retries=2, batch_size=64
     )
+    # In the order of the rows, so that the result does not depend on the
+    # workers.
     for future, row in zip(futures, clip_rows, strict=True):
       yield _result(future, row, address)
       future.release()
@@ -46,6 +48,7 @@ def prepared(
 
 
 def _one(row, how):
+  """Runs on a worker."""
   clips.use_one_thread()
   return clips.prepare(row, how)
 
@@ -64,6 +67,7 @@ def _result(future, row, address):
 
 
 def _client(address):
+  """A connection to the scheduler, with at least one worker."""
   try:
     import dask.distributed as dask  # 1 s, needed by few
   except ImportError as error:

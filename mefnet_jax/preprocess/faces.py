@@ -118,7 +118,7 @@ def finder(
 
 
 def weights(detector: str) -> str:
-  """Returns a text that changes with the detector's weights; loads none.
+  """Returns a text that changes with the detector's weights, loading none.
 
   Raises:
     errors.UserError: the detector is unknown, or its weights are not there.

@@ -32,7 +32,7 @@ def check(method: str) -> None:
 
 
 def to_each(crops: np.ndarray, method: str) -> np.ndarray:
-  """Flow from the first crop to each of them.
+  """Returns the flow from the first crop to each of them.
 
   Args:
     crops: (n, S, S) registered face crops, 0..255.
@@ -49,10 +49,11 @@ def to_each(crops: np.ndarray, method: str) -> np.ndarray:
 
 
 def strain(flow_THW2: np.ndarray) -> np.ndarray:
-  """Optical strain (T, H, W): how much the skin is stretched or sheared.
+  """Returns the optical strain (T, H, W): how far skin is stretched or sheared.
 
   The length of the symmetric gradient: sqrt(e_xx^2 + e_yy^2 + 2 e_xy^2).
   """
+  # In pixels, so that the gradient over pixels has no unit.
   side = flow_THW2.shape[1]
   down, across = np.gradient(flow_THW2 * np.float32(side), axis=(1, 2))
   shear = (across[..., 1] + down[..., 0]) / 2
@@ -77,12 +78,12 @@ def decode(stored_THW3: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def colours(flow_HW2: np.ndarray, most: float) -> np.ndarray:
-  """A picture (H, W, 3) of a flow: hue its direction, colour its length.
+  """Returns a picture (H, W, 3) of a flow: its direction as hue.
 
-  White stands still; the full colour is a displacement of `most`.
+  White is no motion; the full colour is a displacement of `most`.
   """
   x, y = flow_HW2[..., 0], flow_HW2[..., 1]
-  hue = (np.degrees(np.arctan2(y, x)) % 360) / 2
+  hue = (np.degrees(np.arctan2(y, x)) % 360) / 2  # OpenCV's hues end at 180
   share = np.clip(np.hypot(x, y) / most, 0, 1)
   whole = np.full_like(share, 255)
   picture = np.stack([hue, 255 * share, whole], axis=-1).astype(np.uint8)

@@ -1,7 +1,7 @@
-"""Width and height of an image from its first bytes, before it is decoded.
+"""Reads the size of an image from its first bytes, before it is decoded.
 
 A damaged or hostile header may promise 40,000 x 40,000 pixels: a decoder would
-fetch gigabytes before it finds that they are not there.
+allocate gigabytes before it finds that they are not there.
 """
 
 import re
@@ -56,6 +56,7 @@ def zero_is_white(data: bytes) -> bool:
 def _size(data):
   """(width, height); None, or an error of reading, where it is no image."""
   if data[:2] == b'BM':
+    # A negative height means that the first row is the top one.
     width, height = struct.unpack_from('<ii', data, 18)
     return width, abs(height)
   if data[:8] == b'\x89PNG\r\n\x1a\n':

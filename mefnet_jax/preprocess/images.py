@@ -1,4 +1,4 @@
-"""Reads one image of a release; says so when it is damaged."""
+"""Reads one image file, and raises if it is damaged."""
 
 import os
 import pathlib
@@ -9,7 +9,7 @@ import numpy as np
 
 from mefnet_jax.preprocess import depth, headers
 
-# Damaged files are told once, in findings, not by the decoder too.
+# Damaged files are reported in the findings, not on the terminal as well.
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
 
@@ -48,6 +48,7 @@ def read_values(
     image = cv2.imdecode(np.frombuffer(data, np.uint8), how)
   except cv2.error:
     image = None
+  # The spline that cuts crops needs two pixels in each direction.
   if image is None or min(image.shape[:2]) < 2:
     raise ValueError('not an image')
   if image.dtype != np.uint8 and headers.zero_is_white(data):
@@ -90,5 +91,7 @@ def _bytes(path):
 def _is_truncated(data):
   """Whether a BMP or JPEG ends early; decoders fill the rest with grey."""
   if data[:2] == b'BM':
+    # A BMP states its length; a JPEG ends with a marker, after which cameras
+    # may append a few bytes.
     return len(data) < int.from_bytes(data[2:6], 'little')
   return data[:3] == b'\xff\xd8\xff' and b'\xff\xd9' not in data[-512:]

@@ -1,7 +1,8 @@
-"""The detector of insightface, with the checks that it lacks itself.
+"""The detector of insightface, with checks that it lacks.
 
-Left alone it ignores a missing model silently, takes an absent folder for the
-name of a pack, and downloads. Its weights are for non-commercial research.
+On its own it silently ignores a missing model, and takes a folder that does not
+exist for the name of a pack, which it downloads. Its weights are for
+non-commercial research.
 """
 
 import os
@@ -54,6 +55,7 @@ def finder(pack: str) -> 'Callable[[np.ndarray], tuple]':
     found = analysis.get(cv2.cvtColor(image, cv2.COLOR_GRAY2BGR))
     if not found:
       return None, 0
+    # The largest, not the first: a second one may be a mistake.
     face = max(found, key=lambda face: _area(face.bbox))
     points = np.asarray(getattr(face, task), np.float64)[:, :2]
     points = points[_OF_106] if len(points) == 106 else points
@@ -95,6 +97,7 @@ def _model(folder):
 
 
 def _analysis(folder):
+  """insightface's analysis with a detector and landmarks, on the CPU."""
   model = _model(folder)
   tasks = ['detection', _LANDMARKS[model.name]]
   try:
@@ -104,13 +107,13 @@ def _analysis(folder):
       f'insightface cannot be imported ({error}): pip install insightface'
     ) from None
   try:
-    made = app.FaceAnalysis(
+    analysis = app.FaceAnalysis(
       name=str(folder),
       allowed_modules=tasks,
       providers=['CPUExecutionProvider'],
     )
-    made.prepare(ctx_id=-1, det_size=(640, 640))
-  except AssertionError:
+    analysis.prepare(ctx_id=-1, det_size=(640, 640))
+  except AssertionError:  # bare: the folder holds no detector
     raise errors.UserError(
       f'{folder}: no detector among its models (a file like det_10g.onnx)'
     ) from None
@@ -119,12 +122,13 @@ def _analysis(folder):
     raise errors.UserError(
       f'{folder}: its models cannot be read ({text}); unpack them again'
     ) from None
-  if any(task not in made.models for task in tasks):
+  # A file of another kind under the right name is ignored without a word.
+  if any(task not in analysis.models for task in tasks):
     points = tasks[1].rsplit('_', 1)[1]
     raise errors.UserError(
       f'{model} is not a model of {points} points; unpack it again'
     )
-  return made
+  return analysis
 
 
 def _area(box):

@@ -1,4 +1,4 @@
-"""Brings a clip of n frames to T frames; a linear map, the same each pixel."""
+"""Interpolates a clip of n frames to T frames, by one matrix for all pixels."""
 
 import functools
 
@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 METHODS = ('tim', 'linear', 'uniform')
-# A clip with so many times more numbers than frames has no frame clock.
+# If the numbers span more than this times the frames, they are not a clock.
 _SPARSE = 4
 _SHORT = 0.1  # the share of a video's frames that may be shorter than a step
 
@@ -16,8 +16,8 @@ def clip(frames: np.ndarray, operator: np.ndarray) -> np.ndarray:
   flat = frames.reshape(len(frames), -1).astype(np.float32)
   # Not numpy's product: its threads would fight those of other processes, and
   # its last bits depend on their number.
-  made = cv2.gemm(operator.astype(np.float32), flat, 1, None, 0)
-  return made.reshape(len(operator), *frames.shape[1:])
+  product = cv2.gemm(operator.astype(np.float32), flat, 1, None, 0)
+  return product.reshape(len(operator), *frames.shape[1:])
 
 
 def to_uint8(values: np.ndarray) -> np.ndarray:
@@ -62,10 +62,10 @@ def tim(n: int, frames: int) -> np.ndarray:
   inverse = grid.T * np.where(np.arange(n)[:, None] == 0, 1, 2) / n
   curve = _cosines(position, n) @ inverse
   trend_at = _trend(position, n)
-  made = curve @ (np.eye(n) - _trend(np.arange(n), n)) + trend_at
-  made[np.abs(made) < 1e-12] = 0
-  made.setflags(write=False)  # it is shared by all callers
-  return made
+  matrix = curve @ (np.eye(n) - _trend(np.arange(n), n)) + trend_at
+  matrix[np.abs(matrix) < 1e-12] = 0
+  matrix.setflags(write=False)  # the cache shares it among all callers
+  return matrix
 
 
 @functools.cache
@@ -73,18 +73,23 @@ def linear(n: int, frames: int) -> np.ndarray:
   """Linear interpolation as a matrix (T, n)."""
   position = _positions(n, frames)
   grid = np.arange(n)
-  made = np.stack([np.interp(position, grid, row) for row in np.eye(n)], 1)
-  made.setflags(write=False)
-  return made
+  # Interpolating unit vectors gives the columns of the matrix.
+  matrix = np.stack([np.interp(position, grid, row) for row in np.eye(n)], 1)
+  matrix.setflags(write=False)
+  return matrix
 
 
 @functools.cache
 def uniform(n: int, frames: int) -> np.ndarray:
-  """Frames picked at even distances as a matrix (T, n): none is mixed."""
+  """Returns the matrix (T, n) that picks frames at even distances.
+
+  No frame is mixed of two.
+  """
+  # Not np.rint, which rounds halves to even and would skip frames.
   picked = np.floor(_positions(n, frames) + 0.5).astype(int)
-  made = np.eye(n)[picked]
-  made.setflags(write=False)
-  return made
+  matrix = np.eye(n)[picked]
+  matrix.setflags(write=False)
+  return matrix
 
 
 def _positions(n, frames):
@@ -97,7 +102,7 @@ def _cosines(position, n):
 
 
 def _trend(position, n):
-  """Matrix that gives the line through the first and the last frame."""
+  """The matrix of the line through the first and the last frame."""
   trend = np.zeros((len(position), n))
   trend[:, -1] = position / (n - 1)
   trend[:, 0] += 1 - position / (n - 1)
@@ -105,7 +110,7 @@ def _trend(position, n):
 
 
 def _fill(times):
-  """Matrix that brings frames to an even clock, missing ones filled in."""
+  """The matrix that brings frames to an even clock, filling in missing ones."""
   n = len(times)
   if n < 3:
     return np.eye(n)
@@ -119,13 +124,14 @@ def _fill(times):
 
 
 def _by_clock(seconds):
-  """Positions in steps of the shorter frames: the clock is in the file."""
+  """Positions in steps of the shorter frames, by the times in the file."""
   return (seconds - seconds[0]) / np.quantile(np.diff(seconds), _SHORT)
 
 
 def _by_number(numbers):
-  """Positions by frame numbers; even ones where these are no clock."""
+  """Positions by frame numbers; evenly spaced if those are not a clock."""
   ahead, steps = numbers - numbers[0], np.diff(numbers)
+  # A release that keeps every second frame counts 2, 4, 6: its step is 2.
   position = np.rint(ahead / np.median(steps))
   if (np.diff(position) < 1).any():
     position = ahead / steps.min()

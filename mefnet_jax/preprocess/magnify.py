@@ -1,4 +1,4 @@
-"""Enlarges small motions of a registered clip, after Euler's way.
+"""Magnifies the small motions of a registered clip.
 
 Linear Eulerian magnification (Wu et al., SIGGRAPH 2012): each level of a
 Laplacian pyramid is filtered in time, enlarged and added again. A change of
@@ -15,7 +15,7 @@ _SHARES = (0.0, 0.5, 1.0, 1.0)
 
 
 def clip(frames: np.ndarray, factor: float) -> np.ndarray:
-  """Returns the clip with its changes since the onset 1 + factor times as big.
+  """Returns the clip with its changes since the onset enlarged by 1 + factor.
 
   Args:
     frames: (n, S, S, C) registered crops, 0..255.
@@ -28,19 +28,21 @@ def clip(frames: np.ndarray, factor: float) -> np.ndarray:
   if not factor or len(frames) < 2:
     return frames
   change = _smooth(frames - frames[:1])
+  # The filter has mixed the second frame into the first.
   change -= change[:1]
-  return frames + np.float32(factor) * np.stack([_kept(c) for c in change])
+  coarse = np.stack([_coarse_levels(c) for c in change])
+  return frames + np.float32(factor) * coarse
 
 
 def _smooth(change):
-  """A low-pass over three frames: noise is not to be enlarged."""
+  """A low-pass filter over three frames, so that noise is not magnified."""
   before = np.concatenate([change[:1], change[:-1]])
   after = np.concatenate([change[1:], change[-1:]])
   return (before + 2 * change + after) / 4
 
 
-def _kept(change):
-  """What of a change (S, S, C) is enlarged: its coarser levels."""
+def _coarse_levels(change):
+  """The part of a change (S, S, C) that is magnified: its coarser levels."""
   level, details = change, []
   for _ in _SHARES[:-1]:
     if min(level.shape[:2]) < 4:
@@ -54,9 +56,11 @@ def _kept(change):
 
 
 def _half(level):
+  """Rows and columns of the next level, as cv2.pyrDown rounds them."""
   return [(side + 1) // 2 for side in level.shape[:2]]
 
 
 def _up(small, like):
+  """A level enlarged to the size of the finer one."""
   size = like.shape[1::-1]
   return cv2.pyrUp(small, dstsize=size).reshape(like.shape)

@@ -1,9 +1,9 @@
-"""Flow maps that others have computed: one small image a clip, as it is.
+"""Reads published flow maps: one small image for each clip, as it is stored.
 
 The public maps of the MEGC2019 composite are 28 x 28 pixels: horizontal and
 vertical flow from onset to apex, and optical strain, each channel stretched to
-0..255 image by image by those who made them. A clip has one frame; its halves
-are the streams of the two-stream network.
+0..255 separately for each image by its authors. A clip has one frame; its
+halves are the streams of the two-stream network.
 """
 
 import dataclasses
@@ -18,7 +18,7 @@ SIDE = 28
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-  """Nothing to choose: the maps are stored as they are."""
+  """There is nothing to choose: the maps are stored as they are."""
 
   def shapes(self) -> dict[str, tuple[int, ...]]:
     """Returns the shape (T, H, W, C) of each stream that is stored."""
@@ -30,13 +30,13 @@ class Options:
     return ''
 
   def check(self) -> None:
-    """Accepts: there is nothing that could be wrong."""
+    """Accepts everything, since there are no options."""
 
 
 def streams(row: clip_records.Row) -> dict[str, np.ndarray]:
   """Returns the map as 'face', its upper half as 'eyes', its lower 'mouth'.
 
-  A map of another size is brought to 28 x 28 by averages.
+  A map of another size is resized to 28 x 28 by averaging.
 
   Raises:
     OSError, ValueError: the image is missing or damaged.

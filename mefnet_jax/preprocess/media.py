@@ -1,9 +1,9 @@
-"""What kind of file a name says it is: THE lists of suffixes, and of litter."""
+"""The kind of a file by its name: the only lists of suffixes and of litter."""
 
 import pathlib
 import unicodedata
 
-# Read, whatever their case.
+# Read, in upper and lower case.
 PICTURES = (
   *('.bmp', '.dib', '.jpg', '.jpeg', '.jpe', '.jfif', '.png', '.tif', '.tiff'),
   *('.pgm', '.ppm', '.pnm', '.pbm'),
@@ -13,13 +13,13 @@ VIDEOS = (
   *('.mpeg', '.m2v', '.vob', '.ts', '.mts', '.m2ts', '.wmv', '.asf', '.flv'),
   *('.f4v', '.3gp', '.3g2', '.ogv'),
 )
-# Pictures that no decoder here reads: many of them are one clip.
+# Formats that no decoder here reads. A folder of them is reported as one clip.
 UNREAD_PICTURES = (
   *('.webp', '.heic', '.heif', '.avif', '.gif', '.jp2', '.j2k', '.jpx'),
   *('.jxl', '.jxr', '.raw', '.dng', '.cr2', '.cr3', '.nef', '.arw', '.orf'),
   *('.rw2', '.exr', '.hdr', '.tga', '.pcx', '.psd'),
 )
-# What lies beside clips and is none.
+# Files that lie beside clips and are not clips.
 DOCUMENTS = (
   *('.txt', '.md', '.rst', '.pdf', '.rtf', '.doc', '.docx', '.odt', '.html'),
   *('.htm', '.csv', '.tsv', '.xls', '.xlsx', '.ods', '.json', '.jsonl'),
@@ -43,17 +43,19 @@ _LITTER = {
 
 
 def is_litter(name: str) -> bool:
-  """Whether an operating system or a program left it; hidden names count."""
+  """Returns whether a system or a program left the file; also hidden names."""
   return name.startswith(('.', '~$')) or name.casefold() in _LITTER
 
 
 def is_document(name: str) -> bool:
-  """Whether it is text, a table, sound or the like, and no clip."""
+  """Returns whether it is a text, a table, a sound or the like, not a clip."""
   stem, suffix = name.casefold(), pathlib.PurePath(name).suffix.lower()
   return suffix in DOCUMENTS or stem in _DOCUMENTS
 
 
 def is_writable(name: str) -> bool:
-  """Whether a name can stand in a table: no control character in it, and no
-  byte that is not UTF-8."""
+  """Returns whether a name can be written to a table.
+
+  It must hold no control character, and no byte that is not UTF-8.
+  """
   return all(unicodedata.category(c) not in ('Cc', 'Cs') for c in name)

@@ -1,4 +1,4 @@
-"""What a prepared clip depends on, and the shapes that follow from it."""
+"""The options of the preparation, and the shapes that follow from them."""
 
 import dataclasses
 
@@ -39,17 +39,17 @@ class Options:
   def shapes(self) -> dict[str, tuple[int, ...]]:
     """Returns the shape (T, S, S, C) of each stream that is stored."""
     channels = 3 if self.colour else 1
-    made = {name: self._shape(name, channels) for name in CROPS}
-    if self.flow != 'none':
-      made |= {FLOWS[name]: self._shape(name, 3) for name in CROPS}
-    return made
+    shapes = {name: self._shape(name, channels) for name in CROPS}
+    if self.flow != 'none':  # u, v and strain
+      shapes |= {FLOWS[name]: self._shape(name, 3) for name in CROPS}
+    return shapes
 
   def weights(self) -> str:
     """Returns a text that changes with the detector's weights."""
     return faces.weights(self.detector)
 
   def check(self) -> None:
-    """Raises errors.UserError for a value that no preparation has."""
+    """Raises errors.UserError for an invalid option or a missing detector."""
     choices = {
       'registration': registration.METHODS,
       'interpolation': interpolate.METHODS,
@@ -68,7 +68,7 @@ class Options:
       mend = 'needs a detector; use ecc, or config.dataset.detector=dlib'
       raise _wrong('registration', "'landmarks'", mend)
     flow.check(self.flow)
-    self.weights()
+    self.weights()  # raises if the detector is missing
 
   def _shape(self, crop, channels):
     size = getattr(self, crop)

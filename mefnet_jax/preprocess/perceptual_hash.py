@@ -1,7 +1,8 @@
-"""Are two clips one recording? Exact digests, and marks that bear changes.
+"""Finds clips of one recording: by exact digests, and by perceptual hashes.
 
-A mark is 384 bits in hex: the first half says what a face looks like, the
-second how it moves. Axes of clips: T frames, H rows, W columns, 1 channel.
+A mark is a perceptual hash of 384 bits in hex, which survives small changes:
+the first half says what a face looks like, the second how it moves. Axes of
+clips: T frames, H rows, W columns, 1 channel.
 """
 
 import hashlib
@@ -24,14 +25,14 @@ _MOST_AT_ONCE = 2**16  # pairs whose distance is taken at a time
 
 
 def digest(clip_THWC: np.ndarray) -> str:
-  """SHA-256 of a clip's shape and pixels."""
-  made = hashlib.sha256(str(clip_THWC.shape).encode())
-  made.update(np.ascontiguousarray(clip_THWC).tobytes())
-  return made.hexdigest()
+  """Returns the SHA-256 of a clip's shape and pixels."""
+  sha256 = hashlib.sha256(str(clip_THWC.shape).encode())
+  sha256.update(np.ascontiguousarray(clip_THWC).tobytes())
+  return sha256.hexdigest()
 
 
 def mark(clip_THWC: np.ndarray) -> str:
-  """The mark of a clip; '' for one frame, where nothing moves.
+  """Returns the mark of a clip; '' for a single frame, where nothing moves.
 
   Looks: is a cell brighter than its left neighbour, in an 8 x 8 grid of the
   first, middle and last frames. Motion: does a cell change more than the
@@ -44,6 +45,7 @@ def mark(clip_THWC: np.ndarray) -> str:
   for t in (0, len(clip) // 2, len(clip) - 1):
     grid = _grid(clip[max(0, t - 1) : t + 2].mean(0), 9)
     bits.append(grid[:8, 1:] > grid[:8, :-1])
+  # Two frames, as three above: their mean holds less noise than one.
   onset = clip[:2].mean(0)
   for part in np.array_split(np.arange(1, len(clip)), 3):
     grid = _grid(clip[part if part.size else [-1]].mean(0) - onset, 8)
@@ -52,9 +54,13 @@ def mark(clip_THWC: np.ndarray) -> str:
 
 
 def near(marks: 'Sequence[str]') -> np.ndarray:
-  """(N, N) whether two of N marks are of one recording, or of its mirror
-  image; False on the diagonal. Raises ValueError for a mark that is not
-  DIGITS hex digits."""
+  """Returns (N, N): whether two marks are of one recording or its mirror image.
+
+  It is False on the diagonal.
+
+  Raises:
+    ValueError: a mark is not DIGITS hex digits.
+  """
   alike = np.zeros((len(marks), len(marks)), bool)
   for i, j in near_pairs(marks):
     alike[i, j] = True
@@ -62,13 +68,14 @@ def near(marks: 'Sequence[str]') -> np.ndarray:
 
 
 def near_pairs(marks: 'Sequence[str]') -> 'Iterator[tuple[int, int]]':
-  """(i, j) of each True in `near`, in memory that grows as N alone."""
+  """Yields (i, j) of each True in `near`, in memory that grows only with N."""
   bits = np.stack([_bits(x) for x in marks])
   signs = _signs(bits)
   for other in (signs, _signs(_mirrored(bits))):
     for start in range(0, len(bits), _BLOCK):
       block = slice(start, start + _BLOCK)
       # Both relations are symmetric: each pair is met once.
+      # Looks alone first, as one product: most pairs are settled by them.
       alike = signs[block, :_HALF] @ other[start:, :_HALF].T
       rows, columns = np.nonzero(alike >= _HALF - 2 * (_MOST // _LOOKS))
       for at in range(0, len(rows), _MOST_AT_ONCE):
@@ -86,7 +93,7 @@ def _signs(bits):
 
 
 def _distance(one_PD, other_PD):
-  """(P,) of pairs of marks, as signs."""
+  """The distances (P,) of pairs of marks, given as signs."""
   same_PD = one_PD * other_PD
   looks, moves = (
     (_HALF - same_PD[:, half].sum(1)) / 2
@@ -96,8 +103,11 @@ def _distance(one_PD, other_PD):
 
 
 def _mirrored(bits_NB):
-  """The bits of the clips' mirror images: columns turn round, and the cell
-  that is brighter than its left neighbour was the darker of the two."""
+  """The bits of the clips' mirror images.
+
+  The order of columns is reversed, and a cell that was brighter than its left
+  neighbour becomes darker than its right one.
+  """
   rows = bits_NB.reshape(len(bits_NB), -1, 8)[:, :, ::-1]
   turned = rows.reshape(bits_NB.shape).copy()
   turned[:, :_HALF] = 1 - turned[:, :_HALF]

@@ -16,7 +16,7 @@ if typing.TYPE_CHECKING:
   from collections.abc import Iterator, Sequence
 
 
-# A process starts in about a second; fewer clips than this do not repay it.
+# A process takes about a second to start; fewer clips are not worth it.
 _CLIPS_A_PROCESS = 8
 
 
@@ -43,31 +43,31 @@ def prepare(
     One `clips.Prepared` a row, in the order of the rows.
 
   Raises:
-    errors.UserError: an option that no preparation has, or a process died.
+    errors.UserError: an option is invalid, or a process died.
   """
   options.check()
   if workers < 0:
     raise errors.UserError(
       f'config.dataset.workers={workers}: must be 0 (one a core) or more'
     )
-  made = []
+  results = []
   with bar(progress) as shown:
     task = shown.add_task('Preparing clips', total=len(clip_rows))
     if cluster:
-      made_by = dask_pool.prepared(clip_rows, options, cluster)
+      prepared = dask_pool.prepared(clip_rows, options, cluster)
     else:
-      made_by = _prepared(clip_rows, options, workers)
-    for prepared in made_by:
-      made.append(prepared)
+      prepared = _prepared(clip_rows, options, workers)
+    for one in prepared:
+      results.append(one)
       shown.advance(task)
-  return made
+  return results
 
 
 def refuse_spawned() -> None:
   """Raises RuntimeError in a process that the preparation has started.
 
-  Such a process imports the script that asked for the clips: it would wait for
-  the very preparation that waits for it.
+  A spawned process imports the script that asked for the clips. If the script
+  asks again at import, each of the two would wait for the other.
   """
   if getattr(multiprocessing.current_process(), '_inheriting', False):
     raise RuntimeError("prepare clips below `if __name__ == '__main__':`")
@@ -92,6 +92,7 @@ def bar(
 
 
 def _prepared(clip_rows, options, workers) -> 'Iterator[clips.Prepared]':
+  """Yields the prepared clips, in the order of the rows."""
   most = -(-len(clip_rows) // _CLIPS_A_PROCESS)
   workers = min(workers or environment.cores(), most)
   one = functools.partial(clips.prepare, how=options)
@@ -105,6 +106,7 @@ def _prepared(clip_rows, options, workers) -> 'Iterator[clips.Prepared]':
     initializer=_start,
   )
   try:
+    # Small chunks: clips differ in length, and the last ones decide the time.
     yield from pool.map(one, clip_rows, chunksize=2)
   except concurrent.futures.BrokenExecutor:
     raise errors.UserError(

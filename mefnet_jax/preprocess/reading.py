@@ -1,4 +1,7 @@
-"""The frames of one clip, from image files or a video, damaged ones noted."""
+"""Reads the frames of one clip, from image files or a video.
+
+Damaged frames are noted as findings and passed over.
+"""
 
 import collections
 import pathlib

@@ -1,4 +1,4 @@
-"""Where face, eyes and mouth lie, and how they are cut out of a frame.
+"""The regions of face, eyes and mouth, and how they are cut out of a frame.
 
 A region is a 2 x 3 matrix that takes the centres of the pixels of the crop to
 points of the frame in which the landmarks were found. All crops stand upright:
@@ -28,7 +28,7 @@ _WHOLE = {
   'eyes': (0.1, 0.15, 0.9, 0.5),
   'mouth': (0.2, 0.6, 0.8, 0.95),
 }
-# A pixel so far off changes a spline by less than 1e-6 of its value.
+# A pixel at this distance changes a spline by less than 1e-6 of its value.
 _REACH = 12
 
 
@@ -36,6 +36,8 @@ def face(landmarks: 'faces.Landmarks', size: int) -> np.ndarray:
   """Returns the region of the whole face, `size` pixels a side."""
   centre, turn, apart = _eye_line(landmarks)
   side = apart / _EYES_APART
+  # By the distance of the eyes alone: a box around all points would grow with
+  # an open mouth.
   top_left = np.array([-0.5, -_EYE_LINE]) * side
   return _region(centre, turn, top_left, (side, side), size)
 
@@ -64,9 +66,9 @@ def whole_crop(name: str, shape: tuple[int, ...], size: int) -> np.ndarray:
 
 def chain(registration: np.ndarray, region: np.ndarray) -> np.ndarray:
   """Returns the region as it lies in a frame registered to the landmarks'."""
-  made = registration[:, :2] @ region
-  made[:, 2] += registration[:, 2]
-  return made
+  chained = registration[:, :2] @ region
+  chained[:, 2] += registration[:, 2]
+  return chained
 
 
 def cut(frame: np.ndarray, region: np.ndarray, size: int) -> np.ndarray:
@@ -98,12 +100,13 @@ def cut(frame: np.ndarray, region: np.ndarray, size: int) -> np.ndarray:
     for (a, b, c), part in zip(region, (columns, rows), strict=True)
   )
   fine = spline.read(frame[rows, columns], *at)
-  # Of whole factors the plain mean.
+  # INTER_AREA is the plain mean where the factors are whole numbers.
   return cv2.resize(fine, (size, size), interpolation=cv2.INTER_AREA)
 
 
 def _eye_line(landmarks):
-  """Middle between the eyes, rotation of their line (2, 2), their distance."""
+  """The middle between the eyes, the rotation (2, 2) of their line, and their
+  distance."""
   left = landmarks.points[36:42].mean(0)
   right = landmarks.points[42:48].mean(0)
   apart = np.linalg.norm(right - left)
@@ -134,9 +137,10 @@ def _region(centre, turn, top_left, extent, size):
 
 
 def _reached(line, x, y, length):
-  """The part of a frame's side that points need, and what bears on those.
+  """The range of rows or columns that a spline at these points depends on.
 
-  Points are an affine map of a grid: the outermost are its corners.
+  The spline of a whole large frame would take longer than all the rest. The
+  points are an affine map of a grid, so the outermost ones are its corners.
   """
   a, b, c = line
   ends = [a * i + b * j + c for i in x.flat[[0, -1]] for j in y.flat[[0, -1]]]

@@ -135,7 +135,7 @@ def box(
 def by_landmarks(
   first: 'faces.Landmarks', other: 'faces.Landmarks'
 ) -> np.ndarray:
-  """Returns the similarity that takes the rigid landmarks to their place."""
+  """Returns the similarity transform between the rigid landmarks, (2, 3)."""
   rigid = list(_RIGID)
   source = first.points[rigid].astype(np.float32)
   target = other.points[rigid].astype(np.float32)
@@ -178,6 +178,7 @@ def _ecc(template, image, start):
 
 
 def _crop(frame, box, scale):
+  """The face of a frame, at the scale at which ECC compares."""
   left, top, right, bottom = box
   crop = frame[top:bottom, left:right]
   if scale == 1.0:
@@ -188,7 +189,7 @@ def _crop(frame, box, scale):
 
 
 def _at_full_size(warp, box, scale):
-  """A registration of scaled crops, said in pixels of the frames."""
+  """A registration of scaled crops, in pixels of the frames."""
   into = np.array([[scale, 0, 0], [0, scale, 0], [0, 0, 1.0]])
   into[:2, 2] = (scale - 1) / 2 - scale * np.array(box[:2])
   whole = np.vstack([warp.astype(np.float64), [0, 0, 1]])

@@ -1,4 +1,4 @@
-"""The sound of a clip as a log-mel map: from a WAV file or a sound track."""
+"""Turns the sound of a clip (WAV file or sound track) into a log-mel map."""
 
 import pathlib
 import warnings
@@ -8,7 +8,7 @@ import numpy as np
 from mefnet_jax.preprocess import containers, headers, images, media
 from mefnet_jax.runs import errors
 
-RATE = 16_000  # samples a second that everything is brought to
+RATE = 16_000  # samples a second, to which every sound is resampled
 WINDOW, HOP = 512, 160
 LOWEST, HIGHEST = 60.0, 7600.0  # Hz
 RANGE = 80.0  # dB below the loudest that are kept
@@ -49,7 +49,7 @@ def read(path: pathlib.Path) -> np.ndarray:
 
 
 def log_mel(samples: np.ndarray, times: int, bands: int) -> np.ndarray:
-  """The log-mel map of a sound, whatever its length and loudness.
+  """Returns the log-mel map of a sound, whatever its length and loudness.
 
   Args:
     samples: (n,) at RATE.
@@ -65,6 +65,7 @@ def log_mel(samples: np.ndarray, times: int, bands: int) -> np.ndarray:
   starts = np.arange(0, len(x) - WINDOW - WINDOW // 2, HOP)
   frames = x[starts[:, None] + np.arange(WINDOW)] * np.hanning(WINDOW)
   power = np.abs(np.fft.rfft(frames)) ** 2 @ _filters(bands)
+  # Power is interpolated before the logarithm: silence has none.
   at = np.linspace(0, len(power) - 1, times)
   low = np.floor(at).astype(int)
   high = np.minimum(low + 1, len(power) - 1)
@@ -95,6 +96,7 @@ def _filters(bands):
 
 
 def _sound_track(path):
+  """The samples of a video's first sound track, as `read` returns them."""
   try:
     av = containers.library(path)
   except errors.UserError as error:

@@ -1,7 +1,7 @@
-"""Reads an image between its pixels by a cubic spline, with linear reads.
+"""Interpolates an image with a cubic spline, by linear reads.
 
-OpenCV's bicubic moves a gradient by up to .04 pixels to and fro with the phase:
-as much as the motion that is looked for. Its linear remap is exact (from
+OpenCV's bicubic interpolation shifts a gradient to and fro by up to .04 pixels,
+as much as the motions that are looked for. Its linear remap is exact (from
 OpenCV 5 on), and four linear reads of the spline's coefficients are the spline:
 two neighbours weighted w0, w1 are one linear read at w1 / (w0 + w1) between
 them, times w0 + w1 (Sigg & Hadwiger, GPU Gems 2, chapter 20).
@@ -12,14 +12,14 @@ import numpy as np
 
 
 def read(image: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-  """Returns the image's values at points, whatever lies between pixels.
+  """Returns the image's values at points between its pixels.
 
   The same as SciPy's map_coordinates of order 3, within a hundredth of a grey
   value, in less than half of the time.
 
   Args:
     image: (H, W), at least 2 x 2; beyond its edge the edge is repeated.
-    x, y: (h, w) float32, centres of pixels being whole numbers.
+    x, y: (h, w) float32; whole numbers are the centres of pixels.
 
   Returns:
     (h, w) float32.
@@ -37,7 +37,8 @@ def read(image: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def _pairs(at):
-  """Weight of the first two of four neighbours, where both pairs are read."""
+  """The joint weight of the first two of four neighbours, and the positions at
+  which the first and the last two are read."""
   whole = np.floor(at)
   f = at - whole
   last = f * f * f / 6
@@ -55,6 +56,7 @@ def _linear(image, x, y):
 
 
 def _mixed(one, other, share):
+  """share * one + (1 - share) * other, in the memory of `one`."""
   one -= other
   one *= share
   one += other

@@ -10,7 +10,7 @@ _MOST = 2**31 - 2
 
 
 def tokens(text: str, length: int) -> np.ndarray:
-  """The first `length` words of a text as numbers, 0 where there is none.
+  """Returns the first `length` words of a text as numbers, padded with 0.
 
   A word's number is a hash of its letters in lower case, the same on every
   machine; a network folds it into the rows of its embedding.
@@ -23,5 +23,6 @@ def tokens(text: str, length: int) -> np.ndarray:
 
 
 def _number(word):
+  # Python's own hash of a string differs from process to process.
   digest = hashlib.blake2b(word.encode(), digest_size=8).digest()
   return 1 + int.from_bytes(digest, 'little') % _MOST

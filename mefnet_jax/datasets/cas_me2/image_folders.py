@@ -1,4 +1,4 @@
-"""Where the images of an expression of CAS(ME)^2 lie.
+"""Finds the images of the expressions of CAS(ME)^2.
 
     selectedpic/s15/anger1_1/img557.jpg            cut out, full frame
     cropped/15/anger1_1/img557.jpg                 cut out, face
@@ -6,8 +6,9 @@
     rawvideo/s16/16_0101disgustingteeth.avi        the same as videos
     longVideoFaceCropped/s27/27_0505funny.../img_1.jpg      the same, face
 
-Re-uploads double a level (rawpic/rawpic/s15); videos are matched by the
-four-digit code, and by the subject in their own name: one is misfiled.
+Some copies have a doubled level (rawpic/rawpic/s15). Long videos are matched by
+the four-digit code and by the subject in their own name, because the release
+holds one under the wrong subject.
 """
 
 import dataclasses
@@ -37,8 +38,8 @@ _VIDEO = re.compile(r'(\d{1,4})_(\d{4})')
 class Tree:
   """One of the trees that a release may hold.
 
-  `clips` maps (subject, clip name or video code) to the folder, or the video;
-  `why` says what is amiss in a folder or a video that was read.
+  `clips` maps (subject, clip name or video code) to the folder or the video;
+  `why` says what is wrong with a folder or a video that was read.
   """
 
   name: str
@@ -53,11 +54,12 @@ class Tree:
   ) -> tuple[list[tuple[int, pathlib.Path | None]], pathlib.Path | None]:
     """Returns (number, image) of all frames of a folder, and the folder.
 
-    Of a video the images are None; the folder is None where it is not there.
+    The images of a video are None; the folder is None if it does not exist.
     """
     folder = self.clips.get((expression.subject, self._key(expression)))
     if folder is None:
       return [], None
+    # Several expressions share a long video, which takes seconds to decode.
     if folder not in self.read:
       self.read[folder] = self._all(folder)
     return self.read[folder], folder
@@ -97,6 +99,7 @@ def find(root: pathlib.Path, wanted: 'Sequence[str]') -> list[Tree]:
 
 
 def _subjects(folder):
+  """The folders of subjects in a tree, such as s15 or 15."""
   return [
     f
     for f in directories.subfolders(folder)
@@ -105,6 +108,7 @@ def _subjects(folder):
 
 
 def _tree(name, folder, root):
+  """One tree with all its clips or long videos."""
   tree = Tree(name, folder, {}, [])
   misfiled = {}
   for subject in _subjects(folder):
@@ -113,9 +117,10 @@ def _tree(name, folder, root):
       if name in CUT:
         tree.clips.setdefault((number, names.key(clip.name)), clip)
       elif code := _VIDEO.match(names.key(clip.name)):
-        own = int(code[1])
-        place = tree.clips if own == number else misfiled
-        place.setdefault((own, code[2]), clip)
+        named = int(code[1])
+        place = tree.clips if named == number else misfiled
+        place.setdefault((named, code[2]), clip)
+  # Last, so that a video in its right place is preferred to a misfiled one.
   for key, clip in misfiled.items():
     _refile(tree, key, clip, directories.shown(clip, root))
   return tree

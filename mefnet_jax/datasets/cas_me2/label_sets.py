@@ -1,4 +1,4 @@
-"""Label sets of CAS(ME)^2, and how many clips its authors count in each."""
+"""Label sets of CAS(ME)^2, with the numbers of clips that its authors state."""
 
 import typing
 
@@ -45,7 +45,7 @@ _SUBJECTS = {
 
 
 class Expression(typing.Protocol):
-  """What a label is made of, of a row of the workbook."""
+  """The part of a `workbook.Expression` from which labels are made."""
 
   name: str
   self_report: str
@@ -61,6 +61,7 @@ def label(expression: Expression, labels: str) -> int | None:
   """
   classes = SETS[labels]
   if labels == 'elicitation':
+    # The name of a clip begins with the family of the video: anger1_1.
     name = expression.name.rstrip('0123456789_')
   elif labels == 'self_report':
     rare = expression.self_report not in classes

@@ -1,4 +1,4 @@
-"""Reads CAS(ME)^2 as it lies on disk: its workbook, and images of one kind."""
+"""Reads CAS(ME)^2 as it lies on disk: its workbook, and the images for it."""
 
 import pathlib
 import re
@@ -47,6 +47,7 @@ def read(
   asked = [e for e in coded if expressions in ('both', e.kind)]
   labelled = [(e, label_sets.label(e, labels)) for e in asked]
   labelled = [(e, label) for e, label in labelled if label is not None]
+  # Repairs of rows that are not used would only confuse.
   others = {e.clip for e in coded} - {e.clip for e, _ in labelled}
   listed = [f for f in listed if f.clip not in others]
   listed += [f for tree in trees for f in tree.listed]
@@ -76,6 +77,7 @@ def looks_like(root: pathlib.Path) -> bool:
 
 
 def _workbook(root, listed):
+  """The workbook; others are reported as not used."""
   found = [
     b for folder in directories.walk(root, depth=2) for b in _books(folder)
   ]
@@ -87,6 +89,7 @@ def _workbook(root, listed):
       f'*code*final*.xlsx or .xls in it, its folders and its parent; it holds '
       f'{directories.names(root)}'
     )
+  # One that calls itself updated comes first.
   found.sort(key=lambda book: 'updated' not in book.name.lower())
   for other in found[1:]:
     what = f'another workbook, not used; {found[0].name} is'
@@ -100,6 +103,7 @@ def _books(folder):
 
 
 def _trees(root, book, images):
+  """The image trees to use, in the order of preference."""
   wanted = image_folders.TREES if images == 'auto' else (images,)
   trees = image_folders.find(root, wanted)
   if not trees:
@@ -153,11 +157,13 @@ def _cut(expression, label, frames, tree, folder, listed):
   """The frames onset..offset; None if the folder has none of them."""
   onset, apex, offset = expression.onset, expression.apex, expression.offset
   chosen = [frame for frame in frames if onset <= frame[0] <= offset]
+  # A folder of one cut-out clip holds that clip, however it is numbered; in a
+  # long video the numbers are all that there is to go by.
   if frames and not chosen and tree.name in image_folders.CUT:
     shift = frames[0][0] - onset
     onset, apex, offset = onset + shift, apex + shift, offset + shift
     chosen = frames
-    what = 'frames numbered otherwise than in the workbook: all taken'
+    what = 'frames not numbered as in the workbook: all of them are used'
     listed.append(
       findings.Finding(findings.REPAIRED, expression.clip, tree.name, what)
     )
@@ -190,15 +196,16 @@ def _cut(expression, label, frames, tree, folder, listed):
 
 
 def _note(listed, kind, clip, folder, root, what):
+  """Adds a finding, with the path as it lies in the release."""
   shown = directories.shown(folder, root)
   listed.append(findings.Finding(kind, clip, shown, what))
 
 
 def _overlaps(clips, expressions):
   """Findings on clips that share frames with an earlier one of their video."""
-  kept = {row.clip for row in clips}
+  used = {row.clip for row in clips}
   ordered = sorted(
-    (e for e in expressions if e.clip in kept),
+    (e for e in expressions if e.clip in used),
     key=lambda e: (e.subject, e.video, e.onset, e.clip),
   )
   found = []

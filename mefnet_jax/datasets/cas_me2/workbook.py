@@ -1,9 +1,9 @@
-"""Reads the workbook of CAS(ME)^2: what was coded, its known errors mended.
+"""Reads the workbook of CAS(ME)^2 and repairs its known errors.
 
-Three sheets without header rows, addressed by index. Sheet 0: participant,
-clip, onset, apex, offset, action units, estimated emotion, macro- or
-micro-expression, self-report. Sheet 1: participant, subject folder. Sheet 2:
-clip prefix, number of the video watched (its leading zero lost).
+It has three sheets without header rows, addressed by index. Sheet 0:
+participant, clip, onset, apex, offset, action units, estimated emotion, macro-
+or micro-expression, self-report. Sheet 1: participant, subject folder. Sheet 2:
+clip prefix, number of the video watched, without its leading zero.
 """
 
 import dataclasses
@@ -66,7 +66,7 @@ def read(
   """Reads all expressions; adds repairs and unusable rows to `listed`.
 
   Raises:
-    errors.UserError: the file is no workbook, or not this one.
+    errors.UserError: the file is not a workbook, or not this one.
   """
   sheets = tables.sheets(path) or [[]]
   texts = [tables.texts(cells, 2) for cells in sheets[0]]
@@ -129,7 +129,7 @@ def _videos(sheet: 'Iterable') -> dict[str, str]:
 
 
 def _complete(found, published, used, path, listed):
-  """Adds what sheet 1 or 2 lacks of what sheet 0 uses."""
+  """Adds the keys that sheet 0 uses and sheet 1 or 2 lacks, as published."""
   missing = sorted(used & set(published) - set(found))
   for key in missing:
     found[key] = published[key]
@@ -172,7 +172,7 @@ def _expression(cells, subjects, videos, place, listed):
 
 
 def _ordered(texts, clip, place, listed):
-  """Onset, apex, offset with the known errors of the coding mended."""
+  """Onset, apex and offset, with the known errors of the coding repaired."""
   onset, apex, offset = map(tables.number, texts)
   if None in (onset, apex, offset):
     raise ValueError(f'{clip}: onset, apex, offset are {texts}')

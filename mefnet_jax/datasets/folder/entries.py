@@ -1,4 +1,4 @@
-"""What a table or a tree says of clips: path, subject, label, frame numbers."""
+"""Reads entries from a table or a tree: path, subject, label, frame numbers."""
 
 import os
 import pathlib
@@ -17,12 +17,12 @@ _UNKNOWN = ('/', '\\', '-', '–', '—', '?', 'na', 'n/a', 'nan', 'none', 'null
 
 
 def of_table(file: pathlib.Path, listed: list[findings.Finding]) -> list[dict]:
-  """The rows of a table that name something in its folder.
+  """Returns the rows of a table that name something in its folder.
 
-  Rows that say the same are one; others are told in `listed`.
+  Equal rows count once; rows that cannot be used are added to `listed`.
 
   Raises:
-    errors.UserError: no table, or one without a column that is needed.
+    errors.UserError: the table cannot be read, or lacks a column.
   """
   rows = tables.records(file, NEEDED)
   if not rows:
@@ -47,7 +47,7 @@ def of_table(file: pathlib.Path, listed: list[findings.Finding]) -> list[dict]:
 
 
 def _renamed(file, rows, listed):
-  """The rows with columns called as here; others are told to be ignored.
+  """The rows with standard names of columns; others are reported as ignored.
 
   Raises:
     errors.UserError: two columns mean the same.
@@ -79,7 +79,7 @@ def _renamed(file, rows, listed):
 
 
 def _column(name):
-  """What a column is called here: 'Onset Frame' is onset; '' for others."""
+  """The standard name of a column: onset for 'Onset Frame'; '' for others."""
   plain = re.sub(r'[\W_]+', '', names.key(name))
   for known in MARKS:
     if plain in (known, f'{known}frame', f'{known}f', f'{known}framenumber'):
@@ -88,12 +88,12 @@ def _column(name):
 
 
 def _is_blank(column, text):
-  """Whether a frame number's cell says that nobody knows it."""
+  """Whether the cell of a frame number says that it is unknown."""
   return column in MARKS and names.key(text) in _UNKNOWN
 
 
 def _place(folder, path):
-  """Where a path leads; names may be spelled otherwise than on the disk."""
+  """The path of an entry; names may be spelled differently on the disk."""
   if (folder / path).exists():
     return folder / path
   place = folder
@@ -155,10 +155,10 @@ def of_tree(root: pathlib.Path) -> list[dict]:
 
 
 def name_clips(entries: list[dict]) -> None:
-  """Gives each entry its `clip`, a name of its own.
+  """Gives each entry its `clip`, a unique name.
 
-  It is the path, of a video without its suffix where that is enough; and where
-  one video holds several clips, the onset.
+  It is the path; that of a video loses its suffix if it stays unique, and gets
+  the onset if the table names one, since a video may hold several clips.
   """
   short = [_without_suffix(entry) for entry in entries]
   taken: dict[str, set[str]] = {}

@@ -1,4 +1,4 @@
-"""Who is who and which class is which in somebody's own folder or table."""
+"""Matches spellings of people and classes in a user's own folder or table."""
 
 import collections
 import re
@@ -23,7 +23,7 @@ _PERSON = re.compile(
 
 
 def unify(entries: list[dict], listed: list[findings.Finding]) -> None:
-  """Gives classes, people and databases one spelling each, and tells it."""
+  """Gives classes, people and databases one spelling each, and reports it."""
   for field, what in _FIELDS.items():
     chosen = names.spellings(entry.get(field, '') for entry in entries)
     groups = collections.defaultdict(list)
@@ -39,10 +39,10 @@ def unify(entries: list[dict], listed: list[findings.Finding]) -> None:
 
 
 def check_sides(entries: list[dict], where: str) -> None:
-  """Raises errors.UserError where classes and people have changed places.
+  """Raises errors.UserError if classes and people seem to be exchanged.
 
   That is so if people have names of emotions and classes have not; if classes
-  are called as people are; or if there are more of them than people.
+  have names of people; or if there are more classes than people.
   """
   classes = {names.label_key(entry['label']) for entry in entries}
   people = {names.label_key(entry['subject']) for entry in entries}
@@ -50,7 +50,7 @@ def check_sides(entries: list[dict], where: str) -> None:
     return
   if all(map(_PERSON.fullmatch, people)):
     return
-  own = {
+  people_of_class = {
     len({e['subject'] for e in entries if names.label_key(e['label']) == x})
     for x in classes
   }
@@ -61,7 +61,7 @@ def check_sides(entries: list[dict], where: str) -> None:
     why = f'a class is called {sorted(classes)[0]}'
   elif len(classes) > len(people) > 1:
     why = f'{len(classes)} classes of {len(people)} people'
-  elif own == {1} and len(classes) > 2:
+  elif people_of_class == {1} and len(classes) > 2:
     why = 'each class is of one person alone'
   if why:
     raise errors.UserError(
@@ -71,9 +71,10 @@ def check_sides(entries: list[dict], where: str) -> None:
 
 
 def subjects(entries: list[dict]) -> dict[tuple[str, str], str]:
-  """(database, subject) of each person to a name that a TFDS split may have.
+  """Returns for each (database, subject) a name that a TFDS split may have.
 
-  No two are alike, for some file systems do not tell s1 from S1.
+  No two differ only in case, because splits are files, and some file systems
+  do not distinguish s1 from S1.
   """
   plain = {}
   for who in sorted({person(entry) for entry in entries}):
@@ -87,5 +88,5 @@ def subjects(entries: list[dict]) -> dict[tuple[str, str], str]:
 
 
 def person(entry: dict) -> tuple[str, str]:
-  """(database, subject): equal names of two databases are two people."""
+  """Returns (database, subject): one name in two databases is two people."""
   return entry.get('database', ''), entry['subject']

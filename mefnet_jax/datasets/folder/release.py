@@ -65,7 +65,7 @@ def read(
 
 
 def looks_like(root: pathlib.Path) -> bool:
-  """Whether a table of clips lies in `root`: a tree may be anything."""
+  """Returns whether `root` holds a table of clips; a tree could be anything."""
   return (root / TABLE).is_file()
 
 
@@ -150,7 +150,7 @@ def _frames(place):
 
 
 def _no_frames(place):
-  """What lies in a folder that holds no frames."""
+  """Describes a folder that holds no frames."""
   other = [f.name for f in directories.files(place)]
   if not other:
     return 'no frames'
@@ -207,9 +207,9 @@ def _row(entry, subject, classes, root, found, shift, listed):
 
 
 def _marks(entry, found, shift):
-  """Onset, apex and offset, with the clip's ends and middle for missing.
+  """Onset, apex and offset; the ends and the middle of the clip if missing.
 
-  An apex of 0 after an onset, and an offset of 0, are missing ones.
+  An apex of 0 after an onset, and an offset of 0, count as missing.
   """
   onset, apex, offset = (
     tables.number(entry.get(name, '')) for name in clip_entries.MARKS

@@ -22,7 +22,6 @@ if typing.TYPE_CHECKING:
   from collections.abc import Iterator
 
 CLASSES = ('negative', 'positive', 'surprise')
-DATABASES = ('smic', 'casme2', 'samm')
 IMAGES = ('auto', 'loso', 'whole')
 PUBLISHED = dict(
   clips=442, subjects=68, negative=250, positive=109, surprise=83
@@ -106,12 +105,14 @@ def _maps(root, images, listed):
 
 
 def _is_loso(folder):
+  """Whether a folder holds the layout by folds: subjects with a u_test each."""
   return any(
     (subject / 'u_test').is_dir() for subject in directories.subfolders(folder)
   )
 
 
 def _loso(folder) -> 'Iterator[tuple]':
+  # u_train holds the same maps of the other subjects again.
   for subject in directories.subfolders(folder):
     for label in directories.subfolders(subject / 'u_test'):
       for file in directories.image_files(label):
@@ -119,12 +120,13 @@ def _loso(folder) -> 'Iterator[tuple]':
 
 
 def _table(folder):
+  """The table of labels in a folder; None if there is none."""
   found = (f for f in directories.files(folder) if _TABLE.fullmatch(f.name))
   return next(found, None)
 
 
 def _whole(place, root, listed):
-  """The maps that the table names; others are told, not used."""
+  """The maps that the table names; the others are reported, not used."""
   table = _table(place)
   files, folder = {}, place
   for candidate in directories.walk(place, depth=2):
@@ -198,6 +200,7 @@ def _subject(database, number):
 
 
 def _clip(subject, name):
+  """The id of a clip, with its subject padded if that is known."""
   origin = _origin(subject)
   rest = name.split('_', 1)[-1]
   return f'{_subject(*origin)}_{rest}' if origin else name

@@ -67,6 +67,7 @@ def read(
 
 
 def _book(root, camera):
+  """The workbook of a camera, in the release or above it."""
   places = [*directories.walk(root), *list(root.parents)[:2]]
   found = [
     file
@@ -126,7 +127,7 @@ def _coded(book):
 
 
 def _header(book, sheet):
-  """How many rows stand above the first coded one, and the header's names."""
+  """The number of rows above the first coded one, and the names of columns."""
   for row, cells in enumerate(sheet[:30], start=1):
     head = tables.texts(cells, len(cells))
     marks = {text[:5] for text in head}
