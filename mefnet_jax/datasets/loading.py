@@ -18,7 +18,7 @@ from mefnet_jax.datasets import (
   registry,
   streaming,
 )
-from mefnet_jax.preprocess import pool
+from mefnet_jax.preprocess import map_check, pool
 from mefnet_jax.runs import cache, errors, findings
 
 if typing.TYPE_CHECKING:
@@ -90,7 +90,17 @@ def load(
   lost = findings.lost(loaded.findings)
   rows = [row for row in release.rows if row.clip not in lost]
   _check(rows, loaded.findings, dataset.allow_lost, release.root)
+  if from_config.is_maps(dataset):
+    loaded = _with_map_findings(loaded, release.name)
   return _without_empty_classes(modalities.add(loaded, release, dataset))
+
+
+def _with_map_findings(loaded, name):
+  """Says what is wrong with motion maps, and in which nothing moves."""
+  maps = loaded.streams['face'][np.arange(len(loaded.clip))][:, 0]
+  public = registry.DATASETS[name].maps
+  noted = map_check.noted(maps, loaded.clip, public=public)
+  return dataclasses.replace(loaded, findings=(*loaded.findings, *noted))
 
 
 def _check(rows, found, allow_lost, root):

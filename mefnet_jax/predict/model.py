@@ -14,6 +14,7 @@ from flax import linen as nn
 
 from mefnet_jax import models, ops
 from mefnet_jax.models import choices, inference, normalize, pixel_scaling
+from mefnet_jax.predict import clip_streams
 from mefnet_jax.runs import errors, model_file
 
 _BATCH = 32  # clips that the network sees at once
@@ -182,24 +183,7 @@ class Model:
     Raises:
       errors.UserError: a stream is missing or has another shape.
     """
-    found = {}
-    for name, one in self._input['streams'].items():
-      stored = name if name in clips else one['stored']
-      if stored not in clips:
-        raise errors.UserError(
-          f'{self.folder}: the network looks at {stored}; the clips hold '
-          f'{", ".join(clips)}'
-        )
-      x, shape = clips[stored], tuple(one['shape'])
-      if tuple(x.shape[1:]) != shape:
-        raise errors.UserError(
-          f'{self.folder}: {stored} must be clips of shape {shape}, not '
-          f'{tuple(x.shape[1:])}: prepare them with the options of model.json'
-        )
-      found[name] = x
-      if f'{stored}_present' in clips:
-        found[f'{name}_present'] = clips[f'{stored}_present']
-    return found
+    return clip_streams.chosen(self.folder, self._input['streams'], clips)
 
   def views(
     self, clips: Mapping[str, np.ndarray], member: Member
@@ -250,6 +234,7 @@ class Model:
     ]
     if not chosen:
       self.member(str(fold), seed)  # says which there are
+    clip_streams.check(self.folder, self._input, clips)
     return np.mean([self._answer(self._read(one), clips) for one in chosen], 0)
 
   def answers(
@@ -268,6 +253,7 @@ class Model:
     def say(params, batch):
       return self.network.apply({'params': params}, batch, train=False)
 
+    clip_streams.check(self.folder, self._input, clips)
     members = [self._read(one) for one in self.description['members']]
     return [
       jax.tree.map(np.asarray, say(one.params, self.views(clips, one)))

@@ -91,7 +91,7 @@ def prepare(
   noted: list[findings.Finding] = []
   try:
     if isinstance(how, maps.Options):
-      streams = _maps(row)
+      streams = _maps(row, noted)
     elif isinstance(how, motion_clips.Options):
       streams = _motion(align(row, how, noted), how)
     else:
@@ -133,10 +133,10 @@ def align(
   return Aligned(frames, numbers, reference, landmarks, matrices)
 
 
-def _maps(row):
+def _maps(row, noted):
   """The stored flow maps of a clip."""
   try:
-    return maps.streams(row)
+    return maps.streams(row, noted)
   except (OSError, ValueError) as error:
     why = getattr(error, 'strerror', None) or str(error)
     file = reading.short(row.frames[0])

@@ -11,7 +11,8 @@ import dataclasses
 import cv2
 import numpy as np
 
-from mefnet_jax.preprocess import clip_records, images
+from mefnet_jax.preprocess import clip_records, images, reading
+from mefnet_jax.runs import findings
 
 SIDE = 28
 
@@ -33,16 +34,24 @@ class Options:
     """Accepts everything, since there are no options."""
 
 
-def streams(row: clip_records.Row) -> dict[str, np.ndarray]:
+def streams(row: clip_records.Row, noted: list) -> dict[str, np.ndarray]:
   """Returns the map as 'face', its upper half as 'eyes', its lower 'mouth'.
 
   A map of another size is resized to 28 x 28 by averaging.
+
+  Args:
+    row: the clip.
+    noted: a finding is added to it if the map has another size.
 
   Raises:
     OSError, ValueError: the image is missing or damaged.
   """
   image = images.read(row.frames[0], colour=True)
   if image.shape[:2] != (SIDE, SIDE):
+    size = ' x '.join(map(str, image.shape[1::-1]))
+    what = f'a map of {size} pixels, averaged to {SIDE} x {SIDE}'
+    file = reading.short(row.frames[0])
+    noted.append(reading.finding(findings.REPAIRED, row, file, what))
     image = cv2.resize(image, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
   half = SIDE // 2
   return {

@@ -27,8 +27,8 @@ def train(job: jobs.Job, seeds: tuple[int, ...]) -> list[jobs.Fitted]:
     seeds: of the members; as many as the model has.
 
   Raises:
-    errors.UserError: no such model, another number of members, or classes or
-      clips that it does not fit.
+    errors.UserError: no such model, another number of members, classes or
+      clips that it does not fit, or maps in another order or form.
     errors.Stopped: as `synthetic_model.make`.
   """
   started = time.monotonic()

@@ -6,6 +6,7 @@ import pytest
 import mefnet_jax
 from mefnet_jax.predict import motion_scores
 from mefnet_jax.runs import errors
+from tests.fixtures import motion_maps
 
 
 @pytest.fixture(scope='module')
@@ -13,14 +14,8 @@ def model():
   return mefnet_jax.load('mefnet-zero')
 
 
-def stored(seed=0, count=5):
-  """Maps as the public ones are: (N, 28, 28, 3) uint8."""
-  random = np.random.default_rng(seed)
-  return random.integers(0, 256, (count, 28, 28, 3), np.uint8)
-
-
 def test_it_is_what_the_model_says_of_the_same_maps(model):
-  maps = stored()
+  maps = motion_maps.stored(5)
   found = motion_scores.score(model, maps[..., :2].astype(np.float32))
   wanted = model.probabilities({'face': maps[:, None]})
   np.testing.assert_allclose(found.classes, wanted, atol=1e-5)
@@ -35,7 +30,7 @@ def test_it_is_what_the_model_says_of_the_same_maps(model):
 
 
 def test_a_map_is_scored_as_among_others(model):
-  maps = stored()[..., :2].astype(np.float32)
+  maps = motion_maps.stored(5)[..., :2].astype(np.float32)
   whole = motion_scores.score(model, maps)
   for k in (0, 3):
     alone = motion_scores.score(model, maps[k : k + 1])
@@ -43,7 +38,7 @@ def test_a_map_is_scored_as_among_others(model):
 
 
 def test_levels_grow_with_the_motion_and_nothing_else_does(model):
-  maps = stored(1)[..., :2].astype(np.float32) / 1e4
+  maps = motion_maps.stored(5, 1)[..., :2].astype(np.float32) / 1e4
   once, twice = (motion_scores.score(model, k * maps) for k in (1, 2))
   np.testing.assert_allclose(
     twice.units['level'], 2 * once.units['level'], rtol=1e-3, atol=1e-6
@@ -52,13 +47,15 @@ def test_levels_grow_with_the_motion_and_nothing_else_does(model):
 
 
 def test_in_a_mirror_left_is_right(model):
-  maps = stored(2)[..., :2].astype(np.float32)
+  maps = motion_maps.stored(5, 2)[..., :2].astype(np.float32)
   mirrored = maps[:, :, ::-1] * (-1, 1)
   one, other = (
     motion_scores.score(model, x.astype(np.float32)) for x in (maps, mirrored)
   )
   np.testing.assert_allclose(one.classes, other.classes, atol=1e-2)
-  np.testing.assert_allclose(one.units['side'], -other.units['side'], atol=2e-2)
+  there = one.units['level'] > 0.1 * one.units['level'].max()
+  sides = one.units['side'][there], -other.units['side'][there]
+  np.testing.assert_allclose(*sides, atol=2e-2)
 
 
 def test_a_model_of_another_input_is_refused_in_a_line(tiny_run):
