@@ -52,6 +52,7 @@ def main() -> None:
   out = pathlib.Path(_OUT.value)
   if out.exists() and (not out.is_dir() or any(out.iterdir())):
     raise errors.UserError(f'--out={out} is not empty: name a new folder')
+  # Imported after the flags are checked: jax takes a second to start.
   from mefnet_jax.runs import xla
 
   xla.prepare()
@@ -68,7 +69,7 @@ def main() -> None:
 
 
 def explain(workdir: pathlib.Path, out: pathlib.Path) -> None:
-  """Writes maps, pictures and tables of a run, as the flags ask for them."""
+  """Writes the maps, pictures and tables of a run that the flags name."""
   from mefnet_jax.explain import face_regions, methods, privacy, runs
 
   names = tuple(_METHODS.value or methods.NAMES)
@@ -84,7 +85,8 @@ def explain(workdir: pathlib.Path, out: pathlib.Path) -> None:
     if _TARGET.value == 'label'
     else run.probabilities[index].argmax(1)
   )
-  truths = _truths(run, index)  # what is missing shows before the work
+  # A truth that is missing ends the command here, not after minutes of work.
+  truths = _truths(run, index)
   found = face_regions.find(
     run.config.dataset, tuple(run.clips.clip[i] for i in index)
   )
@@ -96,16 +98,18 @@ def explain(workdir: pathlib.Path, out: pathlib.Path) -> None:
   note = privacy.note(run, show) + _escapes(run, index)
   print(note)
   (out / 'NOTE.txt').write_text(note + '\n')
-  own = methods.attention(run, index) if 'attention' in names else {}
-  _write_attention(out, run, target, own)
+  attention = methods.attention(run, index) if 'attention' in names else {}
+  _write_attention(out, run, target, attention)
+  # Tables hold shares of regions, which show nobody; what follows shows pixels.
   _write_tables(out, run, index, target, maps, faces, truths)
-  shown = privacy.coarsen({**maps, 'out': own}, run, show)
+  shown = privacy.coarsen({**maps, 'out': attention}, run, show)
   _write_arrays(out, run, index, target, shown, faces)
   del shown['out']
   _write_pictures(out, run, index, target, shown, faces, show)
 
 
 def _write_arrays(out, run, index, target, maps, faces):
+  """Writes saliency.npz: the maps by method and stream, and their clips."""
   arrays = {
     f'{method}/{stream}': a
     for method, streams in maps.items()
@@ -144,11 +148,11 @@ def _write_tables(out, run, index, target, maps, faces, truths):
     )
 
 
-def _write_attention(out, run, target, own):
+def _write_attention(out, run, target, attention):
   """Draws the channel weights by class, if the network has any."""
   from mefnet_jax.explain import tables
 
-  weights = {name: a for name, a in own.items() if a.ndim == 2}
+  weights = {name: a for name, a in attention.items() if a.ndim == 2}
   if weights:
     title = f'{_kind(run)} | channel attention, mean over {len(target)} clips'
     picture = tables.draw_channels(weights, _groups(run, target), title)
@@ -156,6 +160,7 @@ def _write_attention(out, run, target, own):
 
 
 def _groups(run, target):
+  """Positions of the clips by the class that is explained."""
   return {
     name: np.flatnonzero(target == c)
     for c, name in enumerate(run.clips.classes)
@@ -163,11 +168,12 @@ def _groups(run, target):
 
 
 def _kind(run):
+  """The beginning of titles: the notices, or the name of the data set."""
   return ' | '.join(run.notices or [run.config.dataset.name])
 
 
 def _truths(run, index):
-  """The truth of each clip; none where there is no folder of it."""
+  """The ground truth of each clip; [] if there is none."""
   from mefnet_jax.explain import truth
 
   where = _truth(run)
@@ -177,7 +183,7 @@ def _truths(run, index):
 
 
 def _escapes(run, index):
-  """What is said of names that the pictures cannot spell."""
+  """A remark if names hold characters that the pictures cannot show."""
   names = [*run.clips.classes, *(run.clips.clip[i] for i in index)]
   if all(name.isascii() for name in names):
     return ''
@@ -219,6 +225,7 @@ def _write_pictures(out, run, index, target, maps, faces, show):
 
 
 def _head(run, i, target):
+  """The title of a clip's pictures, in parts."""
   classes = run.clips.classes
   predicted = run.probabilities[i].argmax()
   return [

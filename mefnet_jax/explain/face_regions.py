@@ -56,14 +56,21 @@ class Face:
   halves: bool = False
 
   def region(self, stream: str, size: Size) -> np.ndarray:
-    """Returns the (2, 3) affine map from pixels of a crop to the frame."""
+    """Returns the (2, 3) affine map from pixels of a crop to the frame.
+
+    Args:
+      stream: 'face', 'eyes', 'mouth'; any other stream, such as a flow, has the
+        region of the face.
+      size: of the crop.
+    """
     rows, columns = size if isinstance(size, tuple) else (size, size)
     if self.whole is None:
-      of = clips.STREAMS.get(stream, regions.face)
-      return of(detector.Landmarks(self.points), columns)
+      crop = clips.STREAMS.get(stream, regions.face)
+      return crop(detector.Landmarks(self.points), columns)
     if not self.halves or stream not in ('eyes', 'mouth'):
-      of = stream if stream in clips.STREAMS else 'face'
-      return regions.whole_crop(of, self.whole, columns)
+      name = stream if stream in clips.STREAMS else 'face'
+      return regions.whole_crop(name, self.whole, columns)
+    # Halves of a flow map: as wide as the map, and half as high.
     high, wide = self.whole[0] / 2 / rows, self.whole[1] / columns
     top = self.whole[0] / 2 if stream == 'mouth' else 0
     return np.array(
@@ -82,18 +89,19 @@ class Face:
 
   def in_face(self, maps_THW: np.ndarray, stream: str, size: int) -> np.ndarray:
     """Warps maps (T, H, W) of a stream's crop into the face crop."""
-    own = maps_THW.shape[-2:]
-    there = regions.chain(
-      _inverse(self.region(stream, own)), self.region('face', size)
+    # From the face crop to the frame, and from there to the stream's crop.
+    into_stream = regions.chain(
+      _inverse(self.region(stream, maps_THW.shape[-2:])),
+      self.region('face', size),
     )
     return np.stack(
       [
         cv2.warpAffine(
           frame.astype(np.float32),
-          there,
+          into_stream,
           (size, size),
           flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-          borderMode=cv2.BORDER_CONSTANT,
+          borderMode=cv2.BORDER_CONSTANT,  # nothing outside of the crop
         )
         for frame in maps_THW
       ]
@@ -102,6 +110,7 @@ class Face:
   def outline(self, size: int) -> np.ndarray:
     """Draws the landmarks in the face crop, (size, size) uint8."""
     canvas = np.full((size, size), 40, np.uint8)
+    # OpenCV draws between pixels in units of 1/8 (shift=3).
     points = np.rint(self.inside('face', size) * 8).astype(int)
     for line in _LINES:
       cv2.polylines(
@@ -143,11 +152,12 @@ def find(dataset: ConfigDict, wanted: tuple[str, ...]) -> dict[str, Face]:
 
 def _find(dataset, row):
   """The face on the onset frame, or on one of the few after it."""
-  of_flow = datasets.is_maps(dataset)
+  is_map = datasets.is_maps(dataset)
   for image in _first_frames(row):
-    if of_flow or dataset.detector == 'none':
+    if is_map or dataset.detector == 'none':
+      # The centre of the first pixel is 0, its edge -0.5.
       points = average_face.POINTS * image.shape[1::-1] - 0.5
-      return Face(points, image.shape[:2], of_flow)
+      return Face(points, image.shape[:2], is_map)
     found = detector.find(image, dataset.detector)
     if found is not None:
       return Face(found.points)
@@ -172,6 +182,7 @@ def _first_frames(row):
 
 
 def _inverse(region):
+  """The (2, 3) inverse of an affine map."""
   inverse = np.linalg.inv(region[:, :2])
   return np.column_stack([inverse, -inverse @ region[:, 2]])
 
@@ -180,6 +191,7 @@ def _labels(points, size):
   """Draws the parts of the face as polygons of landmarks, later ones on top."""
   shape = size if isinstance(size, tuple) else (size, size)
   label = np.full(shape, REGIONS.index('elsewhere'), np.uint8)
+  # Margins are shares of the distance of the eyes, so they fit any crop.
   apart = np.linalg.norm(points[42:48].mean(0) - points[36:42].mean(0))
   up = np.array([0, -0.25 * apart])
   jaw, low = points[:17], points[48:60]

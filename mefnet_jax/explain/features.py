@@ -45,7 +45,7 @@ def dense_features(workdir: pathlib.Path) -> dict[str, np.ndarray]:
 
 
 def _dense(network, params, batch):
-  """(B, D) concatenated outputs of the dense layers, without the logits."""
+  """The outputs (B, D) of all dense layers but the last, concatenated."""
   (logits, _), state = network.apply(
     {'params': params},
     batch,

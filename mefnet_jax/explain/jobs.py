@@ -23,7 +23,7 @@ class Job:
     x: streams (n, T, H, W, C) of the clips.
     target: (n,) classes whose scores are explained.
     args: further arguments of `parts`: the weights and inputs that are fixed.
-    layer: of Grad-CAM; '' for the default.
+    layer: for Grad-CAM; '' for the default.
     faces: where the parts of each clip's face are.
     several: whether the network has several streams; the names of its layers
       then begin with the name of their stream.
@@ -63,8 +63,10 @@ def make_jobs(
 ) -> Iterator[tuple[np.ndarray, Job]]:
   """Yields jobs that together cover all clips, with their positions in `index`.
 
-  A position may occur twice, with the same maps. For the arguments see
-  `methods.explain`.
+  A position may occur twice, with the same maps.
+
+  Args:
+    run, index, target, layer, faces: as in `methods.explain`.
   """
   parts = _parts(run, index)
   for at in _batches(run, index):

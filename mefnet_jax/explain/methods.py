@@ -63,7 +63,7 @@ def attention(run: runs.Run, index: np.ndarray) -> dict[str, np.ndarray]:
 
   That is every output whose name contains 'attention', by its name.
   """
-  made = {}
+  attention = {}
   apply = functools.partial(networks.apply, run.model.network)
   for fold in np.unique(run.held_out[index]):
     at = np.flatnonzero(run.held_out[index] == fold)
@@ -71,8 +71,8 @@ def attention(run: runs.Run, index: np.ndarray) -> dict[str, np.ndarray]:
     for name, a in out.items():
       if 'attention' in name:
         shape = (len(index), *a.shape[1:])
-        made.setdefault(name, np.zeros(shape, np.float32))[at] = a
-  return made
+        attention.setdefault(name, np.zeros(shape, np.float32))[at] = a
+  return attention
 
 
 def check(names: tuple[str, ...]) -> None:
@@ -86,37 +86,38 @@ def check(names: tuple[str, ...]) -> None:
 
 def _gradient(job):
   f = job.parts.apply
-  return _drawn(saliency.gradient(f, job.x, job.target, **job.options))
+  return _summed(saliency.gradient(f, job.x, job.target, **job.options))
 
 
 def _gradient_x_input(job):
   f = job.parts.apply
-  return _drawn(saliency.gradient_x_input(f, job.x, job.target, **job.options))
+  maps = saliency.gradient_x_input(f, job.x, job.target, **job.options)
+  return _summed(maps)
 
 
 def _smooth_grad(job):
-  return _drawn(
+  return _summed(
     networks.smooth_grad(
       job.parts,
       job.x,
       job.target,
       *job.args,
       samples=STEPS,
-      key=jax.random.key(0),
+      key=jax.random.key(0),  # the same maps each time
       rows=jobs.ROWS,
     )
   )
 
 
 def _integrated_gradients(job):
-  return _drawn(
+  return _summed(
     networks.integrated_gradients(
       job.parts, job.x, job.target, *job.args, steps=STEPS, rows=jobs.ROWS
     )
   )
 
 
-def _drawn(maps):
+def _summed(maps):
   """Maps (n, T, H, W), summed over the channels."""
   return {name: np.asarray(a).sum(-1) for name, a in maps.items()}
 
@@ -156,6 +157,7 @@ def _cam_layers(job):
     return {stream or next(iter(job.x)): job.layer}
   layers = {}
   for name, a in shapes.items():
+    # A map of one channel is a weight, not evidence.
     if a.ndim == 5 and a.shape[-1] > 1 and 'attention' not in name:
       if stream := job.stream_of(name):
         layers[stream] = name  # later layers replace earlier ones
@@ -167,6 +169,7 @@ def _occlusion(job):
   made = {}
   for stream, x in job.x.items():
     size = [max(1, x.shape[1] // 3), *(max(2, n // 4) for n in x.shape[2:4])]
+    # Overlapping in space, where a box may cut a feature in two.
     stride = [size[0], *(max(1, n // 2) for n in size[1:])]
     boxes = saliency.boxes((*x.shape[1:4], 1), (*size, 1), (*stride, 1))
     falls = _fall(job, {stream: boxes}, len(boxes))
@@ -224,6 +227,7 @@ def _attention(job):
 
 @functools.partial(jax.jit, static_argnums=0)
 def _out(apply, x, *args):
+  """The named intermediate outputs of the network."""
   return apply(x, *args)[1]
 
 

@@ -109,7 +109,7 @@ def _beginnings(model, params, sample):
   """The first Conv3D of each stream, if its input has the clip's shape."""
   found = {}
 
-  def watch(call, args, kwargs, context):
+  def record(call, args, kwargs, context):
     module = context.module
     if isinstance(module, layers.Conv3D) and context.method_name == '__call__':
       stream = module.path[0]
@@ -122,7 +122,7 @@ def _beginnings(model, params, sample):
     return call(*args, **kwargs)
 
   # eval_shape runs the network without computing anything.
-  with nn.intercept_methods(watch):
+  with nn.intercept_methods(record):
     jax.eval_shape(lambda p, x: apply(model, x, p), params, sample)
   return found
 
@@ -138,6 +138,7 @@ def _first(begins, with_pool, batch, params):
 
 
 def _convolve(one, with_pool, kernel, x_BTHWC):
+  """One first convolution, with or without the pooling that follows it."""
   if not one.pool:
     return convolution.conv3d(x_BTHWC, kernel, padding=one.padding)
   if with_pool:
@@ -157,7 +158,7 @@ def _rest(model, begins, with_pool, batch, params):
   """The network after `_first`; its first convolutions return their input."""
   paths = {one.path: one for one in begins.values()}
 
-  def take_over(call, args, kwargs, context):
+  def skip_convolution(call, args, kwargs, context):
     module = context.module
     one = paths.get(module.path)
     if one is None or context.method_name != '__call__':
@@ -169,11 +170,12 @@ def _rest(model, begins, with_pool, batch, params):
     y += bias_C.reshape(1, 1, 1, 1, -1)
     return ops.maps_of(nn.relu(y)) if module.maps else y
 
-  with nn.intercept_methods(take_over):
+  with nn.intercept_methods(skip_convolution):
     return model.apply({'params': params}, batch, train=False)
 
 
 def _at(params, path):
+  """The parameters of the module at a path."""
   for name in path:
     params = params[name]
   return params
@@ -183,6 +185,7 @@ def _agree(parts, params, sample) -> bool:
   """Whether the parts give the logits of the whole network on the sample."""
   logits = jax.jit(lambda f, b, p: f(b, p)[0], static_argnums=0)
   expected = logits(parts.apply, sample, params)
+  # Relative to the logits, which a head of zeros makes all zero.
   scale = float(jnp.abs(expected).max()) + 1e-6
   for first, rest in (
     (parts.first, parts.rest),

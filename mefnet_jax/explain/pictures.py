@@ -63,6 +63,7 @@ def overlays(
   if not signed:
     heat = np.abs(heat)
   grey = np.repeat(ground[..., None].astype(np.float32), 3, -1)
+  # Below 1, so that weak evidence is visible; never opaque over the face.
   alpha = 0.85 * np.abs(heat)[..., None] ** 0.7
   red, blue = np.float32((30, 40, 235)), np.float32((235, 110, 20))
   colour = np.where(heat[..., None] > 0, red, blue)
@@ -98,7 +99,7 @@ def animation(rows: dict[str, np.ndarray], head: list[str]) -> np.ndarray:
   """
   count = len(next(iter(rows.values())))
   columns = min(4, len(rows))
-  made = []
+  pages = []
   for t in range(count):
     tiles = [
       _captioned(overlay[t], f'{name}') for name, overlay in rows.items()
@@ -110,8 +111,8 @@ def animation(rows: dict[str, np.ndarray], head: list[str]) -> np.ndarray:
       for i in range(0, len(tiles), columns)
     ]
     frame = _titled(np.concatenate(lines), [*head, f'frame {t + 1}/{count}'])
-    made.append(_even(frame))
-  return np.stack(made)
+    pages.append(_even(frame))
+  return np.stack(pages)
 
 
 def save_png(path: pathlib.Path, picture: np.ndarray) -> None:
@@ -147,7 +148,8 @@ def save_mp4(path: pathlib.Path, frames: np.ndarray) -> bool:
   with av.open(str(path), 'w') as file:
     stream = file.add_stream('libx264', rate=fractions.Fraction(_FPS))
     stream.height, stream.width = frames.shape[1:3]
-    stream.pix_fmt = 'yuv420p'
+    stream.pix_fmt = 'yuv420p'  # the only form that all players know
+    # The last frame twice: players show the last one for no time at all.
     for frame in [*frames, frames[-1]]:
       image = av.VideoFrame.from_ndarray(
         np.ascontiguousarray(frame), format='bgr24'
@@ -173,18 +175,19 @@ def overlays_by_method(
     face: the landmarks of the clip.
     ground: of `backgrounds`.
   """
-  made = {}
+  by_method = {}
   for name, streams in maps.items():
-    own = {stream: m[at] for stream, m in streams.items()}
+    clip = {stream: m[at] for stream, m in streams.items()}
     if name == 'attention':
-      own = {s: np.maximum(m - np.median(m), 0) for s, m in own.items()}
-    if own:
+      clip = {s: np.maximum(m - np.median(m), 0) for s, m in clip.items()}
+    if clip:
       signed = name in (*methods.SIGNED, 'occlusion', 'regions')
-      made[name] = overlays(own, face, ground, signed=signed)
-  return made
+      by_method[name] = overlays(clip, face, ground, signed=signed)
+  return by_method
 
 
 def _labelled(line, name):
+  """A row of frames with the name of its method on the left."""
   margin = np.full((line.shape[0], _MARGIN, 3), _PAPER, np.uint8)
   for i, word in enumerate(name.split('_')):
     _write(margin, word, (8, 24 + 18 * i), 0.45)
@@ -192,12 +195,14 @@ def _labelled(line, name):
 
 
 def _captioned(tile, name):
+  """A frame with the name of its method above."""
   caption = np.full((20, tile.shape[1], 3), _PAPER, np.uint8)
   _write(caption, name, (3, 14), 0.33)
   return np.concatenate([caption, tile])
 
 
 def _titled(picture, head):
+  """A picture with a title that is made to fit, and warns in colour."""
   title = np.full((_HEAD, picture.shape[1], 3), _PAPER, np.uint8)
   text = ' | '.join(head)
   warned = {'SYNTHETIC', 'LEAKY'} & set(head)
@@ -220,7 +225,7 @@ def _write(canvas, text, at, scale, colour=_INK):
 
 
 def _ascii(text):
-  """OpenCV's font has nothing else, and draws question marks."""
+  """Text with escapes, since OpenCV's font draws only ASCII."""
   return text.encode('ascii', 'backslashreplace').decode()
 
 

@@ -76,6 +76,7 @@ def cell_means(a: np.ndarray) -> np.ndarray:
     return a
   for axis in (2, 3):
     length = a.shape[axis]
+    # Cells of nearly equal size, whatever the length.
     cell = np.arange(length) * CELLS // length
     starts = np.flatnonzero(np.diff(cell, prepend=-1))
     counts = np.diff([*starts, length])

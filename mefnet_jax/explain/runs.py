@@ -47,7 +47,7 @@ class Run:
 
   @property
   def notices(self) -> dict[str, str]:
-    """Those of SYNTHETIC, LEAKY and SHUFFLED LABELS that apply, and why."""
+    """The warnings that apply, such as SYNTHETIC and LEAKY, with reasons."""
     known = {
       word: why
       for word, why in self.report_notices.items()
@@ -66,14 +66,14 @@ class Run:
       Streams (n, T, H, W, C), and masks (n,) of streams that may be missing.
     """
     index = np.asarray(index)
-    seen: dict[str, np.ndarray] = {}
+    inputs: dict[str, np.ndarray] = {}
     for k in np.unique(self.held_out[index]):
       at = np.flatnonzero(self.held_out[index] == k)
       part = self.model.views(_taken(self.clips, index[at]), self._member(k))
       for name, x in part.items():
         shape = (len(index), *x.shape[1:])
-        seen.setdefault(name, np.zeros(shape, x.dtype))[at] = x
-    return seen
+        inputs.setdefault(name, np.zeros(shape, x.dtype))[at] = x
+    return inputs
 
   def weights(self, fold: int) -> dict:
     """Returns the parameters of one fold."""
@@ -120,9 +120,10 @@ def load(workdir: pathlib.Path) -> Run:
     empty,
     _report_notices(workdir, config),
   )
-  said = predictions.read(workdir)
-  _compare(workdir, run, said)
-  return dataclasses.replace(run, probabilities=_judge(run, config.seed))
+  _compare(workdir, run, predictions.read(workdir))
+  # predictions.csv has the mean over seeds; the networks of one are explained.
+  probabilities = _probabilities(run, config.seed)
+  return dataclasses.replace(run, probabilities=probabilities)
 
 
 def _labels(workdir, clips, model):
@@ -151,6 +152,7 @@ def _places(workdir, clips, names):
 
 
 def _taken(clips, index):
+  """The stored streams of some clips."""
   return {name: x[index] for name, x in clips.streams.items()}
 
 
@@ -163,7 +165,7 @@ def _report_notices(workdir, config):
     return {'LEAKY': reason} if reason else {}
 
 
-def _judge(run, seed):
+def _probabilities(run, seed):
   """(N, C) probabilities of each clip by the fold that held it out."""
   probabilities = run.probabilities.copy()
   for k, name in enumerate(run.folds):
@@ -175,17 +177,19 @@ def _judge(run, seed):
   return probabilities
 
 
-def _compare(workdir, run, said):
+def _compare(workdir, run, stored):
   """Raises UserError if the model's predictions differ from those on disk."""
-  found = _judge(run, None)
-  at = _places(workdir, run.clips, said.clip)
-  if tuple(said.classes) != run.model.classes:
+  found = _probabilities(run, None)
+  at = _places(workdir, run.clips, stored.clip)
+  if tuple(stored.classes) != run.model.classes:
     raise errors.UserError(
       f'{workdir}: its model has the classes {", ".join(run.model.classes)}, '
-      f'its predictions.csv {", ".join(said.classes)}: copy the whole run again'
+      f'its predictions.csv {", ".join(stored.classes)}: copy the whole run '
+      'again'
     )
-  if said.probabilities is None or not np.allclose(
-    found[at], said.probabilities, atol=1e-3
+  # The tolerance is for another machine; other weights differ by far more.
+  if stored.probabilities is None or not np.allclose(
+    found[at], stored.probabilities, atol=1e-3
   ):
     raise errors.UserError(
       f'{workdir}: its weights no longer give its predictions: the release or '
@@ -228,6 +232,7 @@ def _spread(index):
 
 
 def _place(run, name):
+  """The index of a held-out clip."""
   if name not in run.clips.clip:
     examples = ', '.join(run.clips.clip[:3])
     raise errors.UserError(

@@ -87,14 +87,14 @@ def by_action_unit(
     for unit in units
   }
   rows = by_class(maps, faces, {str(u): index for u, index in groups.items()})
-  made = []
+  by_unit = []
   for row in rows:
     if row['class'] != 'all':
       row['action_unit'] = row.pop('class')
-      there = truth.SEEN.get(int(row['action_unit']), ())
-      row['seen'] = int(row['region'] in there)
-      made.append(row)
-  return made
+      regions = truth.SEEN.get(int(row['action_unit']), ())
+      row['seen'] = int(row['region'] in regions)
+      by_unit.append(row)
+  return by_unit
 
 
 def to_csv(rows: list[dict[str, Any]]) -> str:
@@ -182,24 +182,27 @@ def _encoded(figure, title):
 
 
 def _rows(method, name, index, share, area):
-  made = []
+  """The rows of one method and class, one for each region."""
+  rows = []
   for r, region in enumerate(face_regions.REGIONS):
-    own, uniform = share[index, r].mean(), area[index, r].mean()
-    made.append(
+    mean, uniform = share[index, r].mean(), area[index, r].mean()
+    rows.append(
       {
         'method': method,
         'class': name,
         'clips': len(index),
         'region': region,
-        'share': float(own),
+        'share': float(mean),
         'area': float(uniform),
-        'lift': float(own / uniform) if uniform > 0 else 0.0,
+        # A large region gets a large share of any map: lift divides that out.
+        'lift': float(mean / uniform) if uniform > 0 else 0.0,
       }
     )
-  return made
+  return rows
 
 
 def _grid(rows, key, groups):
+  """Lifts (groups, regions); NaN where a region is not in the crop."""
   table = np.full((len(groups), len(face_regions.REGIONS)), np.nan)
   for row in rows:
     at = groups.index(row[key]), face_regions.REGIONS.index(row['region'])
@@ -208,6 +211,7 @@ def _grid(rows, key, groups):
 
 
 def _panel(figure, axes, table, groups, name):
+  """Draws the lifts of one method as a heat map around 1."""
   image = axes.imshow(
     table, cmap='RdBu_r', vmin=0, vmax=2, aspect='auto', interpolation='none'
   )

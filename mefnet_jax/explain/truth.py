@@ -61,14 +61,14 @@ class Truth:
     The motion of the head, an affine motion that fits most of the face, is
     subtracted. Hair, ears and neck do not count.
     """
-    length = np.linalg.norm(self._own_motion(face), axis=-1)
+    length = np.linalg.norm(self._facial_motion(face), axis=-1)
     length = face.sampled(length, size)
     label = face.labels('face', size)
     length[label == face_regions.REGIONS.index('elsewhere')] = 0
     return length >= _SHARE * np.percentile(length, _STRONG)
 
-  def _own_motion(self, face):
-    """(H, W, 2) flow without that of the head; zero outside the face."""
+  def _facial_motion(self, face):
+    """The flow (H, W, 2) without that of the head; zero outside the face."""
     inside = np.zeros(self.person.shape, np.uint8)
     hull = cv2.convexHull(face.points.astype(np.float32))
     cv2.fillConvexPoly(inside, np.rint(hull).astype(int), 1)

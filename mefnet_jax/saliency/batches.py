@@ -64,6 +64,7 @@ def chosen(scores_BC: jax.Array, target_B: np.ndarray | None) -> jax.Array:
   if target_B is None:
     return scores_BC
   known_B = jnp.where(target_B < scores_BC.shape[1], 1.0, jnp.nan)
+  # A target that was clipped is NaN by the factor above.
   chosen_B1 = jnp.take_along_axis(scores_BC, target_B[:, None], 1, mode='clip')
   return chosen_B1[:, 0] * known_B
 

@@ -95,15 +95,15 @@ def integrated_gradients(
   nodes, weights = np.polynomial.legendre.leggauss(steps)
   nodes = jnp.asarray((1 + nodes) / 2, jnp.float32)
   weights = jnp.asarray(weights / 2, jnp.float32)
-  start, own = _start(x, baseline)
+  start, each = _start(x, baseline)
 
   def run(part):
-    x, own, target = part
+    x, each, target = part
     return _integrate(
       f,
       first,
       x,
-      own['baseline'] if own else start,
+      each['baseline'] if each else start,
       target,
       args,
       nodes,
@@ -111,7 +111,10 @@ def integrated_gradients(
     )
 
   return batches.in_batches(
-    run, (x, own, target), rows and max(1, rows // steps)
+    # Each example is `steps` rows for f.
+    run,
+    (x, each, target),
+    rows and max(1, rows // steps),
   )
 
 
@@ -162,6 +165,7 @@ def _gradient(f, x, target_B, args):
 
 @functools.partial(jax.jit, static_argnums=(0, 1))
 def _integrate(f, first, x, baseline, target_B, args, nodes_K, weights_K):
+  """Integrated gradients of one part of the batch, with K points."""
   # The line runs through the output of `first`, which is affine: its gradient
   # there is pulled back to x once, instead of at every point.
   ends = _through(first, args)
@@ -178,6 +182,7 @@ def _integrate(f, first, x, baseline, target_B, args, nodes_K, weights_K):
 
 @functools.partial(jax.jit, static_argnums=(0, 1))
 def _smooth(f, first, x, target_B, args, moved, noise):
+  """SmoothGrad of one part of the batch; `moved` is the noise after `first`."""
   centre, back = jax.vjp(_through(first, args), x)
   scale = jax.tree.map(lambda a: noise * _range(a), x)
   points = jax.tree.map(
@@ -217,6 +222,7 @@ def _linear_part(first, draws, args):
 
 
 def _repeat(tree, like):
+  """Repeats leaves (1, ...) for each example of `like`."""
   count = batches.size(like)
   return jax.tree.map(lambda a: jnp.repeat(a, count, 0), tree)
 
@@ -234,6 +240,7 @@ def _noise(x, key, samples):
 
 
 def _range(a):
+  """The range of values (B,) of each example."""
   axes = tuple(range(1, a.ndim))
   return a.max(axes) - a.min(axes)
 

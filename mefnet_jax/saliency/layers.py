@@ -82,10 +82,11 @@ def gradient_of_layer(
 
 @functools.partial(jax.jit, static_argnums=(0, 1))
 def _at_layer(f, layer, x, target_B, args):
+  """The layer and the score's gradient there, of one part of the batch."""
   traced, shapes = jax.make_jaxpr(f, return_shape=True)(x, *args)
   inputs = jax.tree.leaves((x, args))
   # Traced twice: the second trace has the contents of jit and remat inlined.
-  traced = jax.make_jaxpr(functools.partial(_opened, traced))(*inputs)
+  traced = jax.make_jaxpr(functools.partial(_inlined, traced))(*inputs)
   jaxpr = traced.jaxpr
   goal, place = jaxpr.outvars[0], _place(jaxpr, shapes, layer)
   if not _reads(jaxpr, place, goal):
@@ -104,7 +105,7 @@ def _at_layer(f, layer, x, target_B, args):
   return batches.as_float((known[at], jax.grad(score)(known[at])))
 
 
-def _opened(traced, *inputs):
+def _inlined(traced, *inputs):
   """Evaluates a trace with the contents of jit, remat and similar inlined.
 
   Otherwise each of them would be one opaque step, in which no layer is found.
@@ -117,15 +118,17 @@ def _opened(traced, *inputs):
     if eqn.primitive.name in _WRAPPERS and inner is not None:
       if not hasattr(inner, 'consts'):
         inner = core.ClosedJaxpr(inner, ())
-      made = _opened(inner, *_values(eqn.invars, known))
+      results = _inlined(inner, *_values(eqn.invars, known))
     else:
       read = _variables(eqn)
-      made = _function(jaxpr, read, eqn.outvars, [eqn])(*_values(read, known))
-    known.update(zip(eqn.outvars, made, strict=True))
+      function = _function(jaxpr, read, eqn.outvars, [eqn])
+      results = function(*_values(read, known))
+    known.update(zip(eqn.outvars, results, strict=True))
   return _values(jaxpr.outvars, known)
 
 
 def _values(atoms, known):
+  """The values of variables and literals."""
   return [v.val if isinstance(v, core.Literal) else known[v] for v in atoms]
 
 
@@ -145,11 +148,12 @@ def _place(jaxpr, shapes, layer):
 
 def _split(jaxpr, place, goal):
   """Functions up to the layer and from it on, and the variables in between."""
-  made = [place in eqn.outvars for eqn in jaxpr.eqns]
-  made = made.index(True) + 1 if True in made else 0  # x itself
-  early, late = jaxpr.eqns[:made], jaxpr.eqns[made:]
+  computes = [place in eqn.outvars for eqn in jaxpr.eqns]
+  cut = computes.index(True) + 1 if True in computes else 0  # 0: x itself
+  early, late = jaxpr.eqns[:cut], jaxpr.eqns[cut:]
   inputs = [*jaxpr.constvars, *jaxpr.invars]
   known = {*inputs, *(v for eqn in early for v in eqn.outvars)}
+  # Beside the layer the rest may read others, such as those of another stream.
   read = [v for eqn in late for v in _variables(eqn)]
   between = [v for v in dict.fromkeys([place, *read]) if v in known]
   return (
@@ -160,6 +164,7 @@ def _split(jaxpr, place, goal):
 
 
 def _function(jaxpr, invars, outvars, eqns):
+  """Some equations of a trace as a function."""
   part = jaxpr.replace(
     constvars=[],
     invars=invars,
@@ -180,4 +185,5 @@ def _reads(jaxpr, source, goal) -> bool:
 
 
 def _variables(eqn):
+  """The variables that an equation reads."""
   return [v for v in eqn.invars if not isinstance(v, core.Literal)]

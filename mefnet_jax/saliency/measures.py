@@ -129,6 +129,7 @@ def _rise(f, x, baseline, target_B, args):
 
 
 def _curve(f, x, maps, target, baseline, points, args, rows, inserted):
+  """The scores (B, points + 1) while values are inserted or deleted."""
   x, target = batches.as_float(x), batches.targets(x, target)
   baseline = batches.baseline(x, baseline)
   rank = _ranks(maps)

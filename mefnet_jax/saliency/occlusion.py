@@ -40,13 +40,13 @@ def occlusion(
   """
   x, target = batches.as_float(x), batches.targets(x, target)
   baseline = batches.baseline(x, baseline)
-  own = jax.tree.map(lambda m, a: m.ndim > a.ndim, masks, x)
-  masks = jax.tree.map(
-    lambda m, o, a: m if o else np.broadcast_to(m[None], (len(a), *m.shape)),
-    masks,
-    own,
-    x,
-  )
+
+  def by_example(m, a):
+    return (
+      m if m.ndim > a.ndim else np.broadcast_to(m[None], (len(a), *m.shape))
+    )
+
+  masks = jax.tree.map(by_example, masks, x)
   count = jax.tree.leaves(masks)[0].shape[1]
   whole_B = batches.in_batches(
     lambda part: _score(f, *part, args), (x, target), rows
@@ -58,8 +58,8 @@ def occlusion(
     b, m = pairs.T
     parts = jax.tree.map(lambda k: jnp.asarray(k[b, m], jnp.float32), masks)
     pick = functools.partial(jax.tree.map, lambda a: a[b])
-    of = None if target is None else target[b]
-    return _hidden_score(f, pick(x), pick(baseline), parts, of, args)
+    classes = None if target is None else target[b]
+    return _hidden_score(f, pick(x), pick(baseline), parts, classes, args)
 
   rest_P = batches.in_batches(hidden, pairs, rows)
   return whole_B[:, None] - rest_P.reshape(-1, count)
@@ -77,6 +77,7 @@ def boxes(
   """
   starts = []
   for length, side, step in zip(shape, size, stride, strict=True):
+    # Without a box at the very end the last positions would never be hidden.
     last = max(0, length - side)
     starts.append(sorted({*range(0, last + 1, step), last}))
   masks = []

@@ -60,6 +60,7 @@ def noise(
     size: (rows, columns).
   """
   down, across = grain if isinstance(grain, tuple) else (grain, grain)
+  # Drawn coarsely and enlarged: the structure then has the size of the grain.
   small = (int(size[0] / down) + 4, int(size[1] / across) + 4)
   field = rng.standard_normal(small, np.float32)
   return cv2.resize(field, size[::-1], interpolation=cv2.INTER_CUBIC)

@@ -40,29 +40,32 @@ def plan(
   Raises:
     UserError: a defect is unknown, or no clip fits it.
   """
+  # A generator for each purpose: a change to one does not move the others.
   rng = np.random.default_rng([seed, *b'cas_me2 plan'])
   expressions = cas_me2_expressions.draw(rng)
-  shots = {
+  pairs = {
     f's{e.subject}_{e.name}': (e, _shot(e, rng))
     for e in expressions
     if macro or not e.macro
   }
-  kept = studio.limited([s for _, s in shots.values()], clips, subjects)
-  expressions = [shots[shot.name][0] for shot in kept]
+  shots = studio.limited([s for _, s in pairs.values()], clips, subjects)
+  expressions = [pairs[shot.name][0] for shot in shots]
   planted = cas_me2_defects.Defects(defects, rng)
-  kept = planted.overlap(kept)
+  shots = planted.overlap(shots)
   rows = [
     cas_me2_workbook.row(expression, shot, studio.perform(shot, seed))
-    for expression, shot in zip(expressions, kept, strict=True)
+    for expression, shot in zip(expressions, shots, strict=True)
   ]
   planted.rows(rows)
-  videos = _videos(kept, rawpic, planted)
-  planted.foresee(kept)
+  videos = _videos(shots, rawpic, planted)
+  # Checked before anything is rendered, which takes minutes.
+  planted.check_planted(shots)
   finish = functools.partial(_finish, rows=rows, planted=planted)
-  return studio.Plan(kept, videos, finish)
+  return studio.Plan(shots, videos, finish)
 
 
 def _shot(expression, rng):
+  """The clip of an expression, with a crop that is not cut quite alike."""
   top, left, height, width = FACE
   top, left = (int(x) for x in (top, left) + rng.integers(-3, 4, 2))
   subject, name = expression.subject, expression.name
@@ -91,10 +94,10 @@ def _videos(shots, count, planted):
     prefix = shot.name.split('_')[1]
     grouped.setdefault((shot.subject, prefix), []).append(shot)
   found = []
-  for (subject, prefix), own in grouped.items():
+  for (subject, prefix), clips in grouped.items():
     name = f'{subject}_{cas_me2_expressions.VIDEOS[prefix]}'
     folder = planted.folder(f'CAS(ME)^2/rawpic/s{subject}/{name}')
-    found.append(video.Video(tuple(own), folder))
+    found.append(video.Video(tuple(clips), folder))
   found.sort(key=lambda v: (v.last, v.folder))
   return [
     v
@@ -104,6 +107,7 @@ def _videos(shots, count, planted):
 
 
 def _finish(root, truth, rows, planted):
+  """Writes the workbook, and the defects of folders with their record."""
   folder = root / 'CAS(ME)^2'
   planted.rearrange(folder)
   cas_me2_workbook.write(folder / planted.workbook, rows)

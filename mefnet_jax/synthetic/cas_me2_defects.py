@@ -110,7 +110,7 @@ class Defects:
       self._record('misfiled', path)
     return path
 
-  def foresee(self, shots: Sequence[studio.Shot]) -> None:
+  def check_planted(self, shots: Sequence[studio.Shot]) -> None:
     """Raises UserError if a defect requested by name fits no clip."""
     names = {f'{s.subject}/{s.name.split("_", 1)[1]}' for s in shots}
     here = set(self.planted) | {'doubled'}
@@ -132,6 +132,7 @@ class Defects:
           self._record('incomplete_cropped', str(clip.relative_to(folder)))
     if 'doubled' in self.wanted:
       for tree in sorted(p for p in folder.iterdir() if p.is_dir()):
+        # Renamed aside first: a folder cannot be moved into itself.
         inner = folder / f'.{tree.name}'
         tree.rename(inner)
         tree.mkdir()
@@ -154,6 +155,7 @@ class Defects:
 
 
 def _video(shot):
+  """The long video to which a clip belongs."""
   return shot.subject, shot.name.split('_')[1]
 
 

@@ -84,7 +84,7 @@ class Expression:
 
 
 def draw(rng: np.random.Generator) -> list[Expression]:
-  """All 357, by subject, video and onset."""
+  """Draws all 357 expressions, ordered by subject, video and onset."""
   found = [
     Expression(subject, emotion, macro=False)
     for subject, counts in MICRO.items()
@@ -97,11 +97,12 @@ def draw(rng: np.random.Generator) -> list[Expression]:
     found += [Expression(int(s), emotion, macro=True) for s in order[:count]]
   _set_lengths(found, rng)
   for emotion in CLASSES:
-    own = [e for e in found if e.emotion == emotion]
-    _set_prefixes(own, rng)
+    alike = [e for e in found if e.emotion == emotion]
+    _set_prefixes(alike, rng)
     words = REPORTS[emotion].split()
     reports = np.repeat(words[::2], np.array(words[1::2], int))
-    for expression, report in zip(own, rng.permutation(reports), strict=True):
+    # A permutation of the published counts, so that every seed has them.
+    for expression, report in zip(alike, rng.permutation(reports), strict=True):
       expression.report = str(report)
   _place(found, rng)
   return sorted(found, key=lambda e: (e.subject, e.prefix, e.onset))

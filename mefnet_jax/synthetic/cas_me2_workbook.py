@@ -13,7 +13,7 @@ COMMAS, NOTHING = 3, 7  # of 31 rows: units with commas between; no units
 
 @dataclasses.dataclass
 class Row:
-  """One expression as the workbook tells it, in the order of its columns."""
+  """One expression as the workbook lists it, in the order of its columns."""
 
   participant: int
   clip: str
@@ -31,7 +31,7 @@ def row(
   shot: studio.Shot,
   played: emotions.Performance,
 ) -> Row:
-  """The row of one expression; its apex and action units are the true ones."""
+  """Returns the row of one expression, with its true apex and action units."""
   return Row(
     participant=cas_me2_expressions.SUBJECTS.index(expression.subject) + 1,
     clip=expression.name,
@@ -64,6 +64,7 @@ def write(path: pathlib.Path, rows: Iterable[Row]) -> None:
 
 def _units(shot, played):
   """Free text: sides marked, now and then commas, now and then nothing."""
+  # By the name, not by a generator: other random choices stay as they are.
   chance = sum(shot.name.encode()) % 31
   if chance == NOTHING:
     return None

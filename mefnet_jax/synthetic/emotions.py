@@ -139,6 +139,7 @@ def face_units(played: Performance) -> dict[str, np.ndarray]:
   weights = {}
   for k, unit in enumerate(AUS):
     left = played.intensity[:, k]
+    # Both lids close together; the rest of a face is not symmetric.
     right = left if unit == 45 else played.right[k] * left
     for name, share in ACTION_UNITS[unit].items():
       for side, weight in _sides(name, left, right):
@@ -176,6 +177,7 @@ def _sides(name, left, right):
 
 
 def _prototype(emotion, rng):
+  """A combination of action units of an emotion."""
   prototypes, share = zip(*PROTOTYPES[emotion], strict=True)
   share = np.array(share)
   return prototypes[rng.choice(len(share), p=share / share.sum())]

@@ -98,12 +98,12 @@ class Source:
         shared = self._target(folder / body)
         for origin in ORIGINS:
           name = f'{origin}-{sex}-{age}'
-          own = self._target(folder / f'{name}.target.gz')
-          heads[name] = own + shared
+          shape = self._target(folder / f'{name}.target.gz')
+          heads[name] = shape + shared
     return heads
 
   def local_shapes(self) -> dict[str, np.ndarray]:
-    """Name -> displacements (P, 3), the opposites PAIRS and SIDED name."""
+    """Name -> displacements (P, 3), of the opposites in PAIRS and SIDED."""
     names = []
     for shapes, sides in ((PAIRS, ('',)), (SIDED, ('l-', 'r-'))):
       for folder, words in shapes.items():
@@ -120,6 +120,7 @@ class Source:
     }
 
   def _target(self, path):
+    """The displacements (P, 3) in a target file."""
     text = path.read_bytes()
     if path.suffix == '.gz':
       text = gzip.decompress(text)
@@ -132,6 +133,7 @@ class Source:
 
 
 def _read_mesh(path):
+  """Points, quads of the parts, and the part of each vertex."""
   points, quads, parts, group = [], [], {}, ''
   for line in path.read_text().splitlines():
     word, *rest = line.split() or ['']
@@ -140,6 +142,7 @@ def _read_mesh(path):
     elif word == 'g':
       group = rest[0]
     elif word == 'f' and group in PARTS:
+      # Wavefront counts from 1, and adds texture coordinates after a slash.
       quads.append([int(corner.split('/')[0]) - 1 for corner in rest])
       parts.update(dict.fromkeys(quads[-1], PARTS[group]))
   part = np.array([parts.get(k, -1) for k in range(len(points))])

@@ -64,14 +64,14 @@ def plan(
       f'--form={form}: the flow maps come in the forms {", ".join(FORMS)}.'
     )
   rng = np.random.default_rng([seed, *b'megc_flow plan'])
-  made = [_map(number, *one, rng) for number, one in enumerate(_clips(rng))]
-  made.sort(key=lambda m: m.subject % 100)  # a few subjects of each database
-  made = studio.limited(made, clips, subjects)
-  made.sort(key=lambda m: m.name)
-  people = list(dict.fromkeys(m.person for m in made))
-  made = [dataclasses.replace(m, files=_files(m, people, form)) for m in made]
-  finish = functools.partial(_finish, maps=made, form=form)
-  return studio.Plan(made, finish=finish, film=film)
+  maps = [_map(number, *one, rng) for number, one in enumerate(_clips(rng))]
+  maps.sort(key=lambda m: m.subject % 100)  # a few subjects of each database
+  maps = studio.limited(maps, clips, subjects)
+  maps.sort(key=lambda m: m.name)
+  people = list(dict.fromkeys(m.person for m in maps))
+  maps = [dataclasses.replace(m, files=_files(m, people, form)) for m in maps]
+  finish = functools.partial(_finish, maps=maps, form=form)
+  return studio.Plan(maps, finish=finish, film=film)
 
 
 def film(shot: Map, root: pathlib.Path, truth: pathlib.Path, seed: int) -> None:
@@ -82,7 +82,7 @@ def film(shot: Map, root: pathlib.Path, truth: pathlib.Path, seed: int) -> None:
   seen = flow + cv2.GaussianBlur(noise, (0, 0), 1.0)
   both = np.concatenate([seen, _strain(seen)[..., None]], axis=-1)
   low, high = both.min((0, 1)), both.max((0, 1))
-  # As in the public files this loses sign and size of the motion.
+  # As in the public files; it loses sign and size of the motion.
   levels = 255 * (both - low) / np.maximum(high - low, 1e-6)
   for file in shot.files:
     studio.write(root / file, np.rint(levels).astype(np.uint8))
@@ -98,22 +98,24 @@ def film(shot: Map, root: pathlib.Path, truth: pathlib.Path, seed: int) -> None:
 
 def _clips(rng):
   """(database, person's number, class, number of the clip) of all clips."""
-  made = []
+  clips = []
   counts = {'smic': smic.COUNTS}
   for database, (people, classes) in _OTHERS.items():
     counts[database] = {n + 1: [0, 0, 0] for n in range(people)}
     for kind, total in enumerate(classes):
       for k in range(total):
+        # The first clips go to one person each, so that nobody has none.
         who = k if kind == 0 and k < people else int(rng.integers(people))
         counts[database][who + 1][kind] += 1
-  for database, own in counts.items():
-    for person, classes in own.items():
+  for database, people in counts.items():
+    for person, classes in people.items():
       for kind, count in enumerate(classes):
-        made += [(database, person, kind, k + 1) for k in range(count)]
-  return made
+        clips += [(database, person, kind, k + 1) for k in range(count)]
+  return clips
 
 
 def _map(number, database, person, kind, k, rng):
+  """One map, named as its database names its clips."""
   who = _NAMES[database].format(person)
   short = smic.SHORT[CLASSES[kind]]
   own = {
@@ -139,6 +141,7 @@ def _map(number, database, person, kind, k, rng):
 
 
 def _files(shot, people, form):
+  """The files of a map: one, or one copy in the fold of each subject."""
   name = f'{shot.name}{shot.pattern}'
   if form == 'whole':
     return (f'STSNet_whole_norm_u_v_os/{name}',)
@@ -169,6 +172,7 @@ def _exact(shot, seed):
 
 
 def _strain(flow):
+  """Optical strain, the length of the flow's symmetric gradient."""
   down, across = np.gradient(flow, axis=(0, 1))
   shear = (across[..., 1] + down[..., 0]) / 2
   return np.sqrt(across[..., 0] ** 2 + down[..., 1] ** 2 + 2 * shear**2)

@@ -25,6 +25,7 @@ def head(frames: int, fps: float, rng: np.random.Generator) -> np.ndarray:
 def gaze(frames: int, rng: np.random.Generator) -> np.ndarray:
   """Returns the gaze (frames, 2), to the person's left and up, -1..1."""
   looks = np.tile(rng.normal(0, 0.06, 2), (frames, 1))
+  # Drawn even without a jump, for the reason given in `blink`.
   jumps, when, where = rng.random(), rng.integers(1, frames), rng.normal(size=2)
   if jumps < LOOKING:
     looks[when:] += 0.1 * where
@@ -79,5 +80,6 @@ def wander(frames: int, period: float, rng: np.random.Generator) -> np.ndarray:
 
 
 def _closing(frames, middle, width):
+  """One closure of the lids, which stay shut for a moment."""
   t = np.clip((np.arange(frames) - middle) / width, -1, 1)
   return np.minimum(1.15 * np.cos(t * np.pi / 2), 1) * (np.abs(t) < 1)

@@ -37,10 +37,13 @@ def texture(looks: identity.Looks, rng: np.random.Generator) -> np.ndarray:
 
 
 def _skin(looks, rng):
+  """Skin with mottle, pores, flush, dark rings, nostrils and freckles."""
   place = canvas.places()
   x, y = np.abs(place['x']), place['y']
   tone = np.array(looks.skin, np.float32)
   mottle = 0.03 * canvas.noise(60, rng) + 0.02 * canvas.noise(14, rng)
+  # The mesh has no detail of its own: pores are what registration and flow
+  # estimators hold on to.
   pores = 0.022 * canvas.noise(2.5, rng) + 0.02 * canvas.noise(5, rng)
   skin = tone * (1 + mottle + pores)[..., None]
   cheeks = canvas.spot((x - 0.42) / 0.24, (y + 0.42) / 0.26)
@@ -78,6 +81,7 @@ def _dot(image, at, radius, value):
 
 
 def _lips(skin, looks, rng):
+  """Paints the lips between two curves, and the line where they meet."""
   place = canvas.places()
   x, y = np.abs(place['x']) / 0.245, place['y'] - hair.LIP_LINE
   front = place['z'] > 0
@@ -107,6 +111,7 @@ def _lids(skin, looks):
 
 
 def _clothes(skin, looks, rng):
+  """Paints cloth below the collar."""
   place = canvas.places()
   below = looks.collar - 0.32 * (place['z'] + 0.9) - place['y']
   cloth = canvas.smooth(-0.02, 0.02, below)

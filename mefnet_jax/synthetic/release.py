@@ -73,6 +73,8 @@ def write(
       raise errors.UserError(f'--{name}={count}: it must be at least 1.')
   plan = _plan(layout, seed, clips, subjects, options)
   out.parent.mkdir(parents=True, exist_ok=True)
+  # The release is renamed first, its truth last: a release without a truth is
+  # complete, a truth without a release would be in the way.
   with files.aside(truth) as new_truth, files.aside(out) as new:
     for folder in (new, new_truth):
       folder.mkdir()
@@ -87,6 +89,7 @@ def write(
 
 
 def _plan(layout, seed, clips, subjects, options):
+  """The plan of a layout, after its options have been checked."""
   if layout not in LAYOUTS:
     raise errors.UserError(
       f'--layout={layout}: known are {", ".join(LAYOUTS)}.'
@@ -127,18 +130,22 @@ def _batches(shots):
   """Shots in lists of one person each, the longest first."""
   batches = []
   for subject in dict.fromkeys(s.subject for s in shots):
-    own = [s for s in shots if s.subject == subject]
-    batches += [own[k : k + BATCH] for k in range(0, len(own), BATCH)]
+    # One person in a batch, whose scene is then prepared once.
+    clips = [s for s in shots if s.subject == subject]
+    batches += [clips[k : k + BATCH] for k in range(0, len(clips), BATCH)]
+  # The longest first, or the processes would wait for it at the end.
   return sorted(batches, key=lambda b: -sum(len(s.numbers) for s in b))
 
 
 def _film_shots(shots, film, root, truth, seed):
+  """Films some shots, in a worker process; returns their number."""
   for shot in shots:
     film(shot, root, truth, seed)
   return len(shots)
 
 
 def _marker(layout, seed):
+  """The text of SYNTHETIC.txt above the digests."""
   return (
     f'SYNTHETIC release in the layout of {layout}, seed {seed}, written by '
     'mefnet_jax.synthetic.release.\nNo real person is in it, and no score '
@@ -148,7 +155,7 @@ def _marker(layout, seed):
 
 
 def _digests(folder):
-  """A line for each content of a file: 32 hexadecimal digits."""
+  """A line with the digest of each file's content: 32 hexadecimal digits."""
   found = {files.digest(p) for p in folder.rglob('*') if p.is_file()}
   return ''.join(f'{digest}\n' for digest in sorted(found))
 

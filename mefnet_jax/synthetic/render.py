@@ -95,6 +95,7 @@ def _develop(linear, noise, rng):
   image = cv2.GaussianBlur(linear, (3, 3), 0.5).reshape(linear.shape)
   image = np.clip(image, 0, 1) ** np.float32(1 / GAMMA)
   image += np.float32(CONTRAST) * (image * image * (3 - 2 * image) - image)
+  # Noise comes after the tone curve, so that it is the same in light and dark.
   image = 255 * image + np.float32(noise) * rng.standard_normal(
     image.shape, np.float32
   )

@@ -141,6 +141,7 @@ def _starts(subject, lengths, subset, rng):
 
 
 def _shot(subject, emotion, number, numbers, subset, form):
+  """One clip with the names of the real release."""
   name = f's{subject}_{SHORT[emotion]}_{number:02d}'
   folder = f'SMIC_all_{form}/{subset.upper()}/s{subject}/micro/{emotion}/{name}'
   prefix = 'reg_' if form == 'cropped' else ''

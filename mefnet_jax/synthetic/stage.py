@@ -78,6 +78,7 @@ class Stage:
   def frame(self, points: np.ndarray) -> np.ndarray:
     """Returns the linear image of a surface (V, 3)."""
     xy = self.scene.camera.project(points)
+    # Light is recomputed, since a face that moves changes its shading.
     light = self._light(points)
     image = self._moved(xy, light)
     for box in self.boxes:
@@ -194,7 +195,8 @@ class Stage:
   def _moved(self, xy, light):
     """The first frame warped to the new surface, and relit."""
     rows, columns = self.scene.camera.size
-    # Only the change of light is interpolated, which keeps texture sharp.
+    # Only the change of light is interpolated over the surface; the texture
+    # stays as sharp as it was rendered.
     ratio = light[:, :1] / np.maximum(self.light[:, :1], 1e-3)
     values = np.concatenate([xy - self.xy, ratio - 1], axis=1)
     field = (self.spread @ values).reshape(rows, columns, 3)

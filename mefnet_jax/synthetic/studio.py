@@ -83,17 +83,17 @@ def limited(
     clips: maximum number of clips per subject (None: all).
     subjects: maximum number of subjects (None: all).
   """
-  kept = list(dict.fromkeys(s.subject for s in shots))[:subjects]
-  few = []
-  for subject in kept:
-    own = [s for s in shots if s.subject == subject]
+  chosen_subjects = list(dict.fromkeys(s.subject for s in shots))[:subjects]
+  limited_shots = []
+  for subject in chosen_subjects:
+    of_subject = [s for s in shots if s.subject == subject]
     rank = {}
-    for shot in own:
-      same = [s for s in own if s.emotion == shot.emotion]
+    for shot in of_subject:
+      same = [s for s in of_subject if s.emotion == shot.emotion]
       rank[shot.name] = same.index(shot)
-    chosen = sorted(own, key=lambda s: rank[s.name])[:clips]
-    few += [s for s in own if s in chosen]
-  return few
+    chosen = sorted(of_subject, key=lambda s: rank[s.name])[:clips]
+    limited_shots += [s for s in of_subject if s in chosen]
+  return limited_shots
 
 
 def film(
@@ -151,7 +151,10 @@ def set_scene(shot: Shot, seed: int) -> stage.Scene:
 
 
 def generator(seed: int, shot: Shot, purpose: str) -> np.random.Generator:
-  """Returns a random generator for one purpose in one shot."""
+  """Returns a random generator for one purpose in one shot.
+
+  Seeded by names: a shot is the same whichever others are in the release.
+  """
   words = f'{shot.dataset} {shot.name} {purpose}'
   return np.random.default_rng([seed, *words.encode()])
 
@@ -177,6 +180,7 @@ def identity_of(seed: int, dataset: str, subject: int) -> identity.Person:
 
 @functools.lru_cache(maxsize=2)
 def _scene(seed, dataset, subject, camera, colour, infrared):
+  """The scene of a person, cached because shots of one person come in a row."""
   person = identity_of(seed, dataset, subject)
   words = f'{dataset} paint {subject}'
   rng = np.random.default_rng([seed, *words.encode()])
@@ -189,6 +193,7 @@ def _scene(seed, dataset, subject, camera, colour, infrared):
 
 
 def _write_truth(path, shot, played, units, moved, person):
+  """Writes the ground truth of a shot as .npz."""
   names = sorted(units)
   np.savez_compressed(
     path,

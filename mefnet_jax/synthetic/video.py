@@ -1,4 +1,4 @@
-"""Long videos: expressions that are filmed already, with rest between them."""
+"""Long videos: expressions that have been filmed, with rest between them."""
 
 import dataclasses
 import os
@@ -44,9 +44,9 @@ def film(video: Video, root: str | os.PathLike[str], seed: int) -> None:
   before, number = None, 1
   for shot in sorted(video.shots, key=lambda s: s.numbers[0]):
     _rest(video, before, shot, range(number, shot.numbers[0]), root, seed)
-    for own in shot.numbers:
-      if own >= number:
-        name = shot.pattern.format(own)
+    for frame in shot.numbers:
+      if frame >= number:
+        name = shot.pattern.format(frame)
         shutil.copyfile(root / shot.folder / name, folder / name)
     before, number = shot, max(number, shot.numbers[-1] + 1)
   _rest(video, before, None, range(number, video.last + 1), root, seed)

@@ -1,4 +1,4 @@
-"""Worker processes of the generators."""
+"""Runs the generators in worker processes."""
 
 import concurrent.futures
 import multiprocessing
@@ -13,7 +13,7 @@ from mefnet_jax.runs import child_processes, errors
 def each(
   work: Callable[[Any], Any], items: Sequence, processes: int | None
 ) -> Iterator:
-  """Yields what `work` returns for each item, as they are done.
+  """Yields what `work` returns for each item, in the order of completion.
 
   Args:
     work: a function that can be sent to another process.
@@ -27,6 +27,7 @@ def each(
   if processes < 2:
     yield from map(work, items)
     return
+  # A fork of a process with threads, such as jax's, may hang.
   context = multiprocessing.get_context('spawn')
   with concurrent.futures.ProcessPoolExecutor(
     processes, context, initializer=_start
@@ -46,6 +47,6 @@ def each(
 
 
 def _start():
-  """Ctrl-C is for the process that started the workers."""
+  """Leaves Ctrl-C to the process that started the workers."""
   child_processes.end_with_parent()
   signal.signal(signal.SIGINT, signal.SIG_IGN)
