@@ -5,7 +5,14 @@ from typing import Any
 
 from flax import linen as nn
 
-from mefnet_jax.models import mecnn, mfcnn, motion_cnn, motion_mlp
+from mefnet_jax.models import (
+  mecnn,
+  mfcnn,
+  motion_cnn,
+  motion_mlp,
+  off_apexnet_like,
+  ststnet_like,
+)
 
 _ATTENTION = (
   'channel_attention',
@@ -32,6 +39,8 @@ _NETWORKS = {
     (),
   ),
   'mfcnn': (mfcnn.MFCNN, {}, ()),
+  'ststnet_like': (ststnet_like.STSTNetLike, {}, ()),
+  'off_apexnet_like': (off_apexnet_like.OffApexNetLike, {}, ()),
   'motion_mlp': (motion_mlp.MotionMLP, {}, ()),
   'motion_cnn': (motion_cnn.MotionCNN, {}, ('form', 'middle')),
 }
@@ -41,7 +50,7 @@ def build(name: str, *, num_classes: int, **fields: Any) -> nn.Module:
   """Builds the network of that name.
 
   Args:
-    name: base, mecnn, residual, mfcnn, motion_mlp or motion_cnn.
+    name: of `_NETWORKS`: base, mecnn, residual, mfcnn, ststnet_like, ...
     num_classes: outputs of the last layer.
     **fields: of `streams.Options` and of the network.
 

@@ -1,0 +1,65 @@
+"""A network like STSTNet: three shallow streams over one motion map.
+
+After Liong et al., "Shallow Triple Stream Three-dimensional CNN (STSTNet) for
+Micro-expression Recognition", FG 2019: each stream sees the whole map of 28x28
+(u, v, strain) with 3, 5 and 8 filters of 3x3, pooled by maxima of 3x3; the
+streams are joined, averaged over 2x2, and the 400 values go to the classes.
+Written from the paper, so -like: it has dropout before the last layer, and the
+recipe of training is this project's.
+"""
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+
+from mefnet_jax.models import choices, layers
+
+
+class STSTNetLike(nn.Module):
+  """Convolutions of 3, 5 and 8 filters side by side, poolings, one layer."""
+
+  num_classes: int
+  streams: tuple[str, ...] = ('face',)
+  filters: tuple[int, ...] = (3, 5, 8)
+  dropout: float = 0.5
+  kernel_init: str = 'glorot_uniform'
+  head_init: str = 'zeros'
+
+  @nn.compact
+  def __call__(
+    self, batch: dict[str, jax.Array], *, train: bool = False
+  ) -> tuple[jax.Array, dict[str, jax.Array]]:
+    """Logits (B, num_classes) of a map (B, 1, H, W, C), and named outputs.
+
+    Args:
+      batch: the stream, and in training 'key' as of `mecnn.MECNN`.
+      train: whether dropout is applied.
+    """
+    self._check()
+    (name,) = self.streams
+    key_B = layers.clip_keys(self, batch, name, train=train)
+    parts = []
+    for width in self.filters:
+      conv = layers.Conv3D(
+        width,
+        (1, 3, 3),
+        'SAME',
+        kernel_init=self.kernel_init,
+        name=f'stream{width}',
+      )
+      x_BHWC = nn.relu(conv(batch[name]))[:, 0]
+      edge = ((1, 1), (1, 1))
+      parts.append(nn.max_pool(x_BHWC, (3, 3), (3, 3), padding=edge))
+    x_BHWC = jnp.concatenate(parts, axis=-1)
+    x = layers.flatten(nn.avg_pool(x_BHWC, (2, 2), (2, 2)))
+    x = layers.dropout(x, key_B, self.dropout, layer=1)
+    logits = layers.head(self.num_classes, self.head_init)(x)
+    return logits, {'maps': x_BHWC, 'features': x}
+
+  def _check(self):
+    """Raises ValueError, which names the field, if a field is invalid."""
+    choices.share('dropout', self.dropout)
+    choices.widths('filters', self.filters)
+    choices.initializer(self.head_init, 'head_init')
+    if len(self.streams) != 1:
+      raise ValueError(f'streams={self.streams}: this network has one stream')
