@@ -15,8 +15,8 @@ from tests import house
 # Room: the rooms that it may import. `commands` are the __main__ files, which
 # stand above all rooms, as main.py does.
 ARROWS = {
-  'commands': 'protocol audit datasets explain models predict report runs '
-  'training',
+  'commands': 'protocol audit datasets evaluation explain models predict '
+  'report runs training',
   'main': 'protocol datasets runs training',
   'protocol': 'training audit report evaluation datasets models runs',
   'training': 'predict datasets models evaluation ops synthetic runs',

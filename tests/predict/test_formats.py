@@ -231,6 +231,10 @@ def test_a_frame_is_shown_until_the_next():
     ([(-0.5, 0.5, 'a')], 'outside a.mp4'),
     ([(0.1, 0.5, 'a'), (0.4, 0.8, 'b')], 'at 0.400 s begins before the one'),
     ([(0.1, 0.5, 'a', 0.7)], 'has its apex at 0.700 s, outside'),
+    (
+      [(0.1, 0.5, 'a', None, 1, '', '', 50.0)],
+      'is of a video with 50 frames per second; a.mp4 has 25',
+    ),
   ],
 )
 def test_annotations_that_cannot_be_are_told(annotations, said):

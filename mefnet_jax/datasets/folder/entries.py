@@ -84,7 +84,15 @@ def _column(name):
   for known in MARKS:
     if plain in (known, f'{known}frame', f'{known}f', f'{known}framenumber'):
       return known
-  return plain if plain in (*NEEDED, 'database') else ''
+  return plain if plain in (*NEEDED, 'database') else _LABELLED.get(plain, '')
+
+
+# What `datasets.annotate` writes of how a label was made.
+_LABELLED = {
+  'annotator': 'annotator',
+  'annotated': 'annotated',
+  'correctedfrom': 'corrected_from',
+}
 
 
 def _is_blank(column, text):

@@ -44,6 +44,7 @@ COLUMNS = (
   'Comment stop',
 )
 _NEEDED = ('Subject', 'Behavior', 'Behavior type', 'Start (s)', 'Stop (s)')
+_RATES = ('FPS (frame/s)', 'FPS')
 _FILES = ('Media file name', 'Media file', 'Media file path')
 
 
@@ -107,7 +108,10 @@ def read(path: str | os.PathLike) -> list[shared.Annotation]:
     raise errors.UserError(
       f'{path}: no column {lacking[0]!r}: export aggregated events from BORIS'
     )
-  column = next((name for name in _FILES if name in head), '')
+  column, rate = (
+    next((name for name in known if name in head), '')
+    for known in (_FILES, _RATES)
+  )
   states, apexes = [], []
   for number, row in rows:
     start, end = (_seconds(path, number, row, name) for name in _NEEDED[3:])
@@ -127,7 +131,8 @@ def read(path: str | os.PathLike) -> list[shared.Annotation]:
       )
     else:
       file = pathlib.PurePosixPath(row.get(column, '').replace('\\', '/')).name
-      states.append((start, end, label, int(face[1]), file))
+      fps = _seconds(path, number, row, rate) if row.get(rate) else None
+      states.append((start, end, label, int(face[1]), file, fps))
   return [
     shared.Annotation(
       start,
@@ -136,8 +141,11 @@ def read(path: str | os.PathLike) -> list[shared.Annotation]:
       next((t for who, t in apexes if who == face and start <= t <= end), None),
       face,
       file,
+      fps=fps,
     )
-    for start, end, label, face, file in sorted(states, key=lambda s: (s[3], s))
+    for start, end, label, face, file, fps in sorted(
+      states, key=lambda state: (state[3], state[:2])
+    )
   ]
 
 
@@ -149,6 +157,5 @@ def _seconds(path, number, row, name):
   except ValueError:
     pass
   raise errors.UserError(
-    f'{path}: row {number}: {name} is {shared.text(row[name])!r}, no number of '
-    'seconds'
+    f'{path}: row {number}: {name} is {shared.text(row[name])!r}, no number'
   )

@@ -93,6 +93,7 @@ class Annotation(typing.NamedTuple):
     face: number of the face.
     file: the video, as the annotation's file names it; '' if it does not.
     annotator: who, if the file says so.
+    fps: frames per second of the video, if the file says so.
   """
 
   onset: float
@@ -102,6 +103,7 @@ class Annotation(typing.NamedTuple):
   face: int = 1
   file: str = ''
   annotator: str = ''
+  fps: float | None = None
 
 
 def to_events(
@@ -115,8 +117,9 @@ def to_events(
     where: the file that they come from, for messages.
 
   Raises:
-    errors.UserError: an annotation ends before it begins, or lies outside the
-      video; two of one face overlap; an apex lies outside its interval.
+    errors.UserError: an annotation ends before it begins, lies outside the
+      video or is of another frame rate; two of one face overlap; an apex lies
+      outside its interval.
   """
   events = [
     _event(one, media, where)
@@ -133,6 +136,11 @@ def to_events(
 
 def _event(one, media, where):
   place = f'{where}: face {one.face}: the annotation at {one.onset:.3f} s'
+  if one.fps and not 0.99 < one.fps / media.fps < 1.01:
+    raise errors.UserError(
+      f'{place} is of a video with {one.fps:g} frames per second; {media.name} '
+      f'has {media.fps:g}: name the video that was annotated'
+    )
   if one.offset < one.onset:
     raise errors.UserError(
       f'{place} ends at {one.offset:.3f} s, before it begins: correct its end'
