@@ -48,11 +48,12 @@ def _main(argv):
     for number, name in enumerate(args.variants, 1):
       folder = args.out / 'variants' / name
       print(f'[{number}/{len(args.variants)}] {name}', flush=True)
-      if _is_done(folder, args):
-        continue
-      tested = tested or held_out(args)
-      _run(name, folder, args, tested, maps)
-    zero_tables.write(args.out, args.variants, zero_variants.VARIANTS)
+      if not _is_done(folder, args):
+        tested = tested or held_out(args)
+        _run(name, folder, args, tested, maps)
+      done = args.variants[:number]
+      zero_tables.write(args.out, done, zero_variants.VARIANTS)
+    print(f'written: {args.out / "zero.json"}')
 
 
 def _run(name, folder, args, tested, maps):
@@ -87,8 +88,6 @@ def trained(
 ) -> tuple[nn.Module, list[dict]]:
   """The network of a variant, and the weights of each seed."""
   config = _config(variant.network, args)
-  if variant.framing:
-    config.synthetic.conventions = (variant.framing,)
   network = from_config.network(config, len(synthetic_maps.CLASSES))
   if variant.sees != 'standardised':
     network = zero_variants.Seeing(network, variant.sees)
@@ -97,10 +96,14 @@ def trained(
     said = ', '.join(f'{key} {x:.3f}' for key, x in losses.items())
     print(f'  step {step}: {said}', flush=True)
 
+  if variant.whole_head:
+    people = zero_variants.whole_heads(args.people // 2)
+  else:
+    people = synthetic_model.people(config.synthetic)[0]
   with contextlib.nullcontext() if variant.coded else zero_variants.emfacs():
     members = synthetic_training.train(
       network,
-      synthetic_model.people(config.synthetic)[0],
+      people,
       tuple(range(args.seeds)),
       recipe=synthetic_training.Recipe(steps=args.steps),
       settings=variant.settings,

@@ -69,8 +69,7 @@ def write(
   looks = sum(one['real']['looks'] for one in found.values() if 'real' in one)
   whole = {'variants': found, 'compared': compared, 'looks': looks}
   files.write(out / 'zero.json', json.dumps(whole, indent=1).encode())
-  print(f'looks at real labels: {looks}')
-  print(f'written: {out / "zero.json"}')
+  print(f'looks at real labels so far: {looks}')
 
 
 def _row(variant, found, side):

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from mefnet_jax.synthetic import emotions, prototypes
+from mefnet_jax.synthetic import emotions, framing, motion_basis, prototypes
 from mefnet_jax.training import synthetic_maps, synthetic_nuisances
 
 _STILL = synthetic_nuisances.Settings(
@@ -32,7 +32,7 @@ class Variant:
   Attributes:
     says: in tables.
     network: a variant of configs/mefnet_zero.py.
-    framing: the convention of the crops that are learnt from; '': all.
+    whole_head: whether the maps that are learnt from show the whole head.
     settings: of the maps that are learnt from.
     coded: whether prototypes are those of real codings.
     sees: how it sees a map, a key of `WAYS`.
@@ -40,7 +40,7 @@ class Variant:
 
   says: str
   network: str = 'train'
-  framing: str = ''
+  whole_head: bool = False
   settings: synthetic_maps.Settings = synthetic_maps.Settings()
   coded: bool = True
   sees: str = 'standardised'
@@ -59,12 +59,12 @@ NETWORKS = {
   ),
 }
 RECIPES = {
-  'no-camera': Variant('whole heads instead of crops', framing='whole_head'),
   'no-prototypes': Variant('prototypes of EMFACS', coded=False),
   'no-nuisances': Variant('no nuisances', settings=_QUIET),
   'no-input': Variant('channels stretched to 0..1', sees='stretched'),
   'u-alone': Variant('u alone', sees='u alone'),
   'v-alone': Variant('v alone', sees='v alone'),
+  'no-camera': Variant('whole heads instead of crops', whole_head=True),
 }
 VARIANTS = {**NETWORKS, **RECIPES}
 
@@ -111,3 +111,14 @@ def emfacs() -> Iterator[None]:
     yield
   finally:
     prototypes.CODED = coded
+
+
+def whole_heads(count: int) -> dict:
+  """`synthetic_maps.source` of people whose whole head is in the map."""
+  whole = framing.Drawn(
+    eyes=(0.4, 0.5), width=(200.0, 0.05), height=(260.0, 0.07)
+  )
+  framing.CONVENTIONS['whole_head'] = whole  # of no data set
+  # In this process: another one would not know the convention.
+  basis = motion_basis.load('whole_head', seed=0, count=count, processes=1)
+  return synthetic_maps.source(basis)

@@ -50,7 +50,7 @@ def make(
   """
   started = time.monotonic()
   ours = config.synthetic
-  learnt, tested = _people(ours)
+  learnt, tested = people(ours)
   network = from_config.network(config, len(synthetic_maps.CLASSES))
   seeds = tuple(range(config.seed, config.seed + config.seeds))
   console.print(
@@ -168,8 +168,15 @@ def _answers(network, params, maps):
   return found
 
 
-def _people(ours):
-  """Those who are learnt from, and by convention those who are held out."""
+def people(ours: ConfigDict) -> tuple[dict, dict[str, dict]]:
+  """Those who are learnt from, and by convention those who are held out.
+
+  Args:
+    ours: `synthetic` of configs/mefnet_zero.py.
+
+  Returns:
+    `synthetic_maps.source` of them, made now or in an earlier run.
+  """
   learnt, tested = [], {}
   for k, name in enumerate(ours.conventions):
     first = k * (ours.people + ours.held_out)
