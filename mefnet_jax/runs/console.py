@@ -10,6 +10,7 @@ COMMANDS = {
   'audit': 'Looks for leaks in a finished run.',
   'report': 'Writes the report of a run again, or compares runs.',
   'predict.score': 'Scores spotted events against the truth.',
+  'report.leaderboard': 'Ranks submissions that pass the audit.',
   'explain': 'Shows what the networks of a run look at.',
   'datasets.check': 'Says whether a release on disk is whole.',
   'datasets.prepare': 'Prepares the clips of a config, trains nothing.',
