@@ -1,5 +1,5 @@
-# make demo | make test | make bench-step | bench-models | bench-saliency: each
-# sets up what it needs, once.
+# make demo | make test | make bench-step | bench-models | bench-saliency |
+# bench-gpu: each sets up what it needs, once.
 
 PYTHON ?= python3
 VENV := .venv
@@ -11,7 +11,7 @@ CONFIG ?= configs/mfcnn.py
 WORKDIR ?= runs/demo
 
 .PHONY: demo test test-all lint constraints clean
-.PHONY: bench-step bench-models bench-saliency
+.PHONY: bench-step bench-models bench-saliency bench-gpu
 
 demo: $(VENV)/.installed
 	$(PY) -m mefnet_jax.main --config=$(CONFIG) --workdir=$(WORKDIR)
@@ -31,6 +31,9 @@ lint: $(VENV)/.installed-test
 
 bench-step: $(VENV)/.installed $(BENCH)/.installed
 	$(PY) -m benchmarks.step --peers=$(BENCH)/bin/python
+
+bench-gpu: $(VENV)/.installed-test $(BENCH)/.installed
+	$(PY) -m benchmarks.gpu --peers=$(BENCH)/bin/python
 
 bench-models: $(VENV)/.installed $(BENCH)/.installed
 	$(PY) -m benchmarks.models --peers=$(BENCH)/bin/python

@@ -15,7 +15,14 @@ ROOT = pathlib.Path(__file__).parents[1]
 OWN = ('ours', 'flax')  # those that run in this project's environment
 
 
-def start(package: str, modules: dict[str, str], peers: str, arguments):
+def start(
+  package: str,
+  modules: dict[str, str],
+  peers: str,
+  arguments,
+  *,
+  platform: str = 'cpu',
+):
   """Starts contestants one after the other, so that none disturbs another.
 
   Args:
@@ -23,6 +30,7 @@ def start(package: str, modules: dict[str, str], peers: str, arguments):
     modules: of it, by the contestants' names.
     peers: Python of those that are not `OWN`.
     arguments: of each.
+    platform: on which they work, 'cpu' or 'cuda'.
 
   Returns:
     The workers, and what each said of itself, by name.
@@ -30,7 +38,8 @@ def start(package: str, modules: dict[str, str], peers: str, arguments):
   workers, facts = {}, {}
   for name, module in modules.items():
     python = sys.executable if name in OWN else peers
-    workers[name] = Worker(name, python, f'{package}.{module}', arguments)
+    module = f'{package}.{module}'
+    workers[name] = Worker(name, python, module, arguments, platform)
     facts[name] = workers[name].answer()
     print(f'{name}: {facts[name]["version"]}', flush=True)
   return workers, facts
@@ -43,9 +52,16 @@ def close(workers: dict):
 
 
 class Worker:
-  """One contestant: `python -m module arguments`, on the CPU."""
+  """One contestant: `python -m module arguments`, on one platform."""
 
-  def __init__(self, name: str, python: str, module: str, arguments=()):
+  def __init__(
+    self,
+    name: str,
+    python: str,
+    module: str,
+    arguments=(),
+    platform: str = 'cpu',
+  ):
     self.name = name
     try:
       self._process = subprocess.Popen(
@@ -54,7 +70,7 @@ class Worker:
         stdout=subprocess.PIPE,
         text=True,
         cwd=ROOT,
-        env={**os.environ, 'JAX_PLATFORMS': 'cpu'},
+        env={**os.environ, **_platform(platform)},
       )
     except FileNotFoundError:
       sys.exit(
@@ -80,3 +96,9 @@ class Worker:
   def close(self):
     self._process.stdin.close()
     self._process.wait()
+
+
+def _platform(name):
+  """Variables that keep a contestant to a platform, torch by the second."""
+  hidden = {} if name == 'cuda' else {'CUDA_VISIBLE_DEVICES': ''}
+  return {'JAX_PLATFORMS': name, **hidden}

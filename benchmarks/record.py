@@ -13,7 +13,12 @@ RESULTS = pathlib.Path(__file__).parent / 'results'
 
 
 def write(
-  name: str, result: dict, load: float, file: pathlib.Path | None = None
+  name: str,
+  result: dict,
+  load: float,
+  file: pathlib.Path | None = None,
+  *,
+  device: str = '',
 ) -> pathlib.Path:
   """Writes a result as JSON; returns the file.
 
@@ -22,6 +27,7 @@ def write(
     result: what was measured.
     load: of the machine before that.
     file: to write; by default one that no earlier measurement has.
+    device: an accelerator's name, which the file's name then holds.
   """
   today, chip = datetime.date.today().isoformat(), environment.processor()
   facts = {
@@ -32,7 +38,7 @@ def write(
     'load': {'before': load, 'after': os.getloadavg()[0]},
     'python': platform.python_version(),
   }
-  file = file or _free(f'{name}-{today}-{chip}')
+  file = file or _free(f'{name}-{today}-{device or chip}')
   file.parent.mkdir(parents=True, exist_ok=True)
   file.write_text(json.dumps(facts | result, indent=1) + '\n')
   print(f'written: {file}')

@@ -80,7 +80,7 @@ from mefnet_jax import saliency
 from mefnet_jax.explain import networks, runs as finished
 
 run = finished.load(runs / 'mecnn')
-index = finished.choose(run, '1')
+index = finished.choose_clips(run, '1')
 f = functools.partial(networks.apply, run.model.network)
 x = run.views(index)
 target = run.probabilities[index].argmax(1)

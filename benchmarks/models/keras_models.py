@@ -32,6 +32,25 @@ class MixedPooling(layers.Layer):
     return lam * largest + (1 - lam) * ops.mean(x, -1, keepdims=True)
 
 
+class Adam(keras.optimizers.Adam):
+  """Adam as its paper has it, and as optax and PyTorch do.
+
+  Keras adds epsilon before it corrects the bias of the second moment, so that
+  epsilon is larger in the first steps, and other networks come of it.
+  """
+
+  def update_step(self, gradient, variable, learning_rate):
+    index = self._get_variable_index(variable)
+    mean, square = self._momentums[index], self._velocities[index]
+    step = ops.cast(self.iterations + 1, variable.dtype)
+    self.assign_add(mean, (gradient - mean) * (1 - self.beta_1))
+    self.assign_add(square, (gradient**2 - square) * (1 - self.beta_2))
+    mean = mean / (1 - ops.power(self.beta_1, step))
+    square = square / (1 - ops.power(self.beta_2, step))
+    change = learning_rate * mean / (ops.sqrt(square) + self.epsilon)
+    self.assign_sub(variable, change)
+
+
 def stream(given, name, x, dropout, made):
   """Convolution, ReLU, CAM and STAM, pooling, dense layers."""
 
@@ -97,7 +116,7 @@ def network(given, dropout, rate=task.RATE):
   model = keras.Model(inputs, made['classes'](joined))
   for name, kernel in given.weights().items():
     made[name].set_weights([kernel, np.zeros(kernel.shape[-1])])
-  optimizer = keras.optimizers.Adam(rate, epsilon=task.EPSILON)
+  optimizer = Adam(rate, epsilon=task.EPSILON)
   loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
   model.compile(optimizer, loss, jit_compile=False)  # XLA is 30 times slower
   return model

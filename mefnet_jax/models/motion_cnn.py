@@ -70,7 +70,7 @@ class MotionCNN(streams.Options, kw_only=True):
     def answer(x, *, mirrored):
       found = []
       for i, (part, trunk) in enumerate(zip(self.parts, trunks, strict=True)):
-        own_B = layers.own_keys(key_B, i)
+        own_B = layers.stream_keys(key_B, i)
         maps, _ = trunk(_part(x, part)[:, None], own_B)
         flat = layers.flatten(maps)
         found.append(layers.dropout(flat, own_B, self.dropout, layer=1))
@@ -78,7 +78,7 @@ class MotionCNN(streams.Options, kw_only=True):
         features = dense[0](*map(self._normalised, found), key_B=key_B)
       else:
         ends = [
-          layer(x, key_B=layers.own_keys(key_B, i))
+          layer(x, key_B=layers.stream_keys(key_B, i))
           for i, (layer, x) in enumerate(zip(dense, found, strict=True))
         ]
         features = jnp.concatenate(ends, axis=-1)
