@@ -6,13 +6,13 @@ __version__ = '0.1.0'
 __all__ = ('Model', 'load')
 
 if typing.TYPE_CHECKING:
-  from mefnet_jax.predict.model import Model, load
+  from mefnet_jax.predict.api import Model, load
 
 
 def __getattr__(name):
   """`load` and `Model`, imported when they are asked for: jax is slow."""
   if name in __all__:
-    from mefnet_jax.predict import model
+    from mefnet_jax.predict import api
 
-    return getattr(model, name)
+    return getattr(api, name)
   raise AttributeError(f'module {__name__!r} has no attribute {name!r}')

@@ -10,7 +10,7 @@ about a second after its offset.
 import collections
 import dataclasses
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -38,12 +38,14 @@ class Seen(typing.NamedTuple):
     events: that have become known.
     frame: the latest; None at the end.
     faces: in that frame.
+    notes: what is odd about the video, whole at the end.
   """
 
   rows: list[Row]
   events: list[event.Event]
   frame: frames.Frame | None
   faces: list[tracks.Sighting]
+  notes: Sequence[str] = ()
 
 
 def watch(
@@ -73,7 +75,7 @@ def watch(
   watcher = Watcher(source.name, scorer, limits, detector, at_once)
   for frame in source:
     yield watcher.step(frame)
-  yield watcher.finish()
+  yield watcher.finish()._replace(notes=source.notes)
 
 
 @dataclasses.dataclass

@@ -15,6 +15,7 @@ COMMANDS = {
   'datasets.check': 'Says whether a release on disk is whole.',
   'datasets.prepare': 'Prepares the clips of a config, trains nothing.',
   'datasets.annotate': 'Corrected annotations into a data set; agreement.',
+  'synthetic.recording': 'Writes a video of a rendered person.',
   'synthetic.release': 'Writes a synthetic release, laid out as a real one.',
 }
 # Names of commands that differ from the name of their module.

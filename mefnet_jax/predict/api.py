@@ -1,0 +1,136 @@
+"""What Python code sees: a model that is asked about videos, and its answer.
+
+import mefnet_jax
+found = mefnet_jax.load('mefnet-zero').predict('face.mp4')
+print(found.events)
+"""
+
+import contextlib
+import dataclasses
+import functools
+import os
+import typing
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+
+from mefnet_jax.predict import event, frames, scorers, thresholds, watch
+from mefnet_jax.predict import model as models
+from mefnet_jax.runs import errors
+
+if typing.TYPE_CHECKING:
+  import pandas as pd
+
+Video = str | os.PathLike | Iterable[np.ndarray]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Prediction:
+  """What was found in one video.
+
+  Attributes:
+    events: a row an expression, see `event.table`.
+    frames: a row a frame and face, see `event.frame_columns`.
+    notes: what was odd about the video, one line each.
+  """
+
+  events: 'pd.DataFrame'
+  frames: 'pd.DataFrame'
+  notes: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Model(models.Model):
+  """A trained network that can also be asked about videos."""
+
+  def predict(
+    self,
+    video: Video,
+    fps: float | Sequence[float] | None = None,
+    *,
+    detector: str = 'dlib',
+    limits: thresholds.Thresholds = thresholds.CHOSEN,
+  ) -> Prediction:
+    """Finds the expressions in a video.
+
+    Args:
+      video: path of a video or of a folder of images; or frames, (H, W) grey or
+        (H, W, 3) red green blue, uint8 each.
+      fps: frames a second. A folder and frames need it, which may also have
+        the time of each in seconds; a video has times of its own.
+      detector: of faces: dlib, insightface or insightface:NAME.
+      limits: by which expressions are told from other motion.
+
+    Raises:
+      errors.UserError: the video cannot be read, or the model looks at what a
+        video does not show.
+    """
+    import pandas as pd
+
+    rows, found, notes = [], [], []
+    for seen in self.watch(video, fps, detector=detector, limits=limits):
+      rows += seen.rows
+      found += seen.events
+      notes = seen.notes
+    scorer = self._scorer
+    columns = event.frame_columns(scorer.action_units)
+    names = [f'AU{unit:02d}' for unit in scorer.action_units]
+    return Prediction(
+      event.table(found, classes=scorer.classes, units=names),
+      pd.DataFrame(rows, columns=columns),
+      tuple(notes),
+    )
+
+  def watch(
+    self,
+    video: Video,
+    fps: float | Sequence[float] | None = None,
+    *,
+    detector: str = 'dlib',
+    limits: thresholds.Thresholds = thresholds.CHOSEN,
+    at_once: int = 16,
+  ) -> Iterator[watch.Seen]:
+    """Yields rows and events as they become known, in constant memory.
+
+    Args:
+      video, fps, detector, limits: as of `predict`.
+      at_once: windows that are scored together; fewer answer sooner.
+
+    Raises:
+      errors.UserError: as `predict`.
+    """
+    with _opened(video, fps) as source:
+      yield from watch.watch(
+        source, self._scorer, limits, detector=detector, at_once=at_once
+      )
+
+  @functools.cached_property
+  def _scorer(self):
+    return scorers.scorer(self)
+
+
+def load(path: str | os.PathLike) -> Model:
+  """Opens a model.
+
+  Args:
+    path: a model folder, or the workdir of a run that holds one; or the name
+      of a model that ships with the package, 'mefnet-zero'.
+
+  Raises:
+    errors.UserError: as `model.load`.
+  """
+  plain = models.load(path)
+  return Model(plain.folder, plain.description, plain.network)
+
+
+@contextlib.contextmanager
+def _opened(video, fps):
+  if isinstance(video, str | os.PathLike):
+    with frames.opened(video, fps) as source:
+      yield source
+  else:
+    yield frames.Arrays(video, fps if fps is not None else _no_clock())
+
+
+def _no_clock():
+  raise errors.UserError('frames in memory have no clock: give fps')
