@@ -2,21 +2,25 @@
 
 From one moment of strong motion, its direction is taken: the map of the flow
 there. All other moments are measured along it, from a crop before it began. So
-onset, apex and offset follow from one curve, and what moves elsewhere in the
-face, as a lid that closes, does not count.
+onset, apex and offset follow from one curve. The rows of the eyes are left out:
+lids that close move further than most expressions.
 """
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 
 from mefnet_jax.preprocess import motion_map
 
-_QUIET = 3  # cells in a row beyond the end before it is believed
+# Rows of a map over which lids move, and the flow that a blink spreads.
+_LIDS = slice(5, 13)
+_FALLEN = 0.6  # of the most; above it an expression is held, not over
+_FLAT = 0.05  # of the most: a fall by less is none
+_QUIET = 3  # cells over which a fall is looked for
 _LEAD = 2  # cells before the window's beginning at which the face is at rest
 
-Flow = Callable[[np.ndarray, np.ndarray], np.ndarray]
+Flow = Callable[[int, int], np.ndarray]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,6 +31,7 @@ class Course:
     onset, apex, offset: cells, not whole where the curve passes between them.
     middle: (28, 28, 2) motion of its middle half, from rest.
     motion: the largest, in shares of the distance between the eyes.
+    lids: that of the rows of the eyes.
     along: share of the middle's motion that lies along the direction.
     is_whole: whether its end has been seen.
   """
@@ -36,6 +41,7 @@ class Course:
   offset: float
   middle: np.ndarray
   motion: float
+  lids: float
   along: float
   is_whole: bool
 
@@ -46,105 +52,125 @@ def still(flow_HW2: np.ndarray) -> np.ndarray:
 
 
 def strength(flow_HW2: np.ndarray) -> float:
-  """How far a face moves: of its cells, 1 in 20 moves further than this."""
-  rest = still(flow_HW2)
-  return float(np.quantile(np.hypot(rest[..., 0], rest[..., 1]), 0.95))
+  """How far a face moves beside its lids: 1 cell in 20 moves further."""
+  return _far(_beside_lids(still(flow_HW2)))
+
+
+def of_lids(flow_HW2: np.ndarray) -> float:
+  """How far the rows of the eyes move, as `strength`."""
+  return _far(still(flow_HW2)[_LIDS])
 
 
 def follow(
-  crops: Sequence[np.ndarray],
+  flow: Flow,
+  count: int,
   peak: int,
   window: int,
   *,
   begins: float,
   ends: float,
   longest: int,
-  flow: Flow = motion_map.between,
 ) -> Course | None:
   """Follows an expression whose motion is strongest in crops peak - window
   to peak.
 
-  To follow one that is going back, give the crops in reverse.
+  To follow one that is going back, count the crops in reverse.
 
   Args:
-    crops: of an even clock.
+    flow: from a crop to another, by their indices.
+    count: number of crops, of an even clock.
     peak: index of the last crop of the window.
     window: its length in cells.
     begins, ends: shares of the apex's motion at onset and offset.
     longest: cells that are followed.
-    flow: from a crop to another.
 
   Returns:
-    Its course in indices of `crops`; None where it begins before them.
+    Its course in indices of crops; None where it begins before them.
   """
   base = peak - window - _LEAD
   if base < 0:
     return None
-  toward = still(flow(crops[base], crops[peak]))
+  first = still(flow(base, peak))
+  toward = _beside_lids(first)
   length = float((toward**2).sum())
   if length == 0:
     return None
-  maps, curve = {base: np.zeros_like(toward)}, {base: 0.0}
+  maps, curve = {base: np.zeros_like(first)}, {base: 0.0}
 
   def measure(at):
     if at not in maps:
-      maps[at] = still(flow(crops[base], crops[at]))
-      curve[at] = float((maps[at] * toward).sum()) / length
+      maps[at] = still(flow(base, at))
+      curve[at] = float((_beside_lids(maps[at]) * toward).sum()) / length
     return curve[at]
 
-  end, is_whole = _forward(measure, peak, len(crops), ends, longest)
-  span = range(base, end + 1)
-  values = np.array([measure(at) for at in span])
-  return _course(span, values, maps, begins, ends, is_whole, toward)
-
-
-def _forward(measure, peak, count, ends, longest):
-  """The last cell that is looked at, and whether the curve has fallen there."""
-  most, below = measure(peak), 0
-  last = min(count, peak + longest)
-  for at in range(peak + 1, last):
-    value = measure(at)
-    most = max(most, value)
-    below = below + 1 if value < ends * most else 0
-    if below == _QUIET:
-      return at, True
-  return last - 1, last == peak + longest
-
-
-def _course(span, values, maps, begins, ends, is_whole, toward):
+  values = [measure(at) for at in range(base, peak + 1)]
+  end, last = None, min(count, peak + longest)
+  while end is None and base + len(values) < last:
+    values.append(measure(base + len(values)))
+    end = _end(_smoothed(values), ends)
   smooth = _smoothed(values)
   top = int(smooth.argmax())
-  most = smooth[top]
-  before = np.flatnonzero(smooth[:top] < begins * most)
-  first = int(before[-1]) if len(before) else 0
-  onset = _crossing(smooth, first, begins * most) if len(before) else 0.0
-  after = np.flatnonzero(smooth[top:] < ends * most)
-  offset = float(len(values) - 1)
-  if len(after):
-    offset = _crossing(smooth, top + int(after[0]) - 1, ends * most)
-  inside = range(round(onset), round(offset) + 1)
-  flows = np.stack([maps[span[0] + i] for i in inside])
-  middle = motion_map.middle(flows)
-  own = float((middle * toward).sum())
-  both = np.sqrt((middle**2).sum() * (toward**2).sum())
+  offset = len(values) - 1 if end is None else end
+  onset = _begin(smooth, top, begins)
+  inside = range(round(onset), offset + 1)
+  middle = motion_map.middle(np.stack([maps[base + i] for i in inside]))
+  own = _beside_lids(middle)
+  both = np.sqrt((own**2).sum() * (toward**2).sum())
   return Course(
-    onset=span[0] + onset,
-    apex=float(span[0] + top),
-    offset=span[0] + offset,
+    onset=base + onset,
+    apex=float(base + top),
+    offset=float(base + offset),
     middle=middle.astype(np.float32),
-    motion=strength(maps[span[0] + top]),
-    along=own / max(float(both), 1e-12),
-    is_whole=is_whole,
+    motion=strength(maps[base + top]),
+    lids=of_lids(maps[base + top]),
+    along=float((own * toward).sum() / max(both, 1e-12)),
+    is_whole=end is not None or last < count,
   )
+
+
+def _begin(smooth, top, begins):
+  """Where the curve leaves rest, between two cells."""
+  level = begins * smooth[top]
+  before = np.flatnonzero(smooth[:top] < level)
+  if not len(before):
+    return 0.0
+  at = int(before[-1])
+  a, b = smooth[at], smooth[at + 1]
+  return at + float(np.clip((level - a) / (b - a), 0, 1))
+
+
+def _end(smooth, ends):
+  """The cell at which the curve has gone back; None if it has not yet.
+
+  It does not fall to 0: faces keep some of an expression, and heads turn. So
+  it has ended below a share of its most, or where it stops falling, which is
+  seen over a third of the time that it has fallen, or a tenth of a second.
+  """
+  top = int(smooth.argmax())
+  most = smooth[top]
+  low = np.flatnonzero(smooth[top:] < _FALLEN * most)
+  if not len(low):
+    return None
+  for at in range(top + int(low[0]), len(smooth)):
+    ahead = at + max(_QUIET, (at - top) // 3)
+    if smooth[at] < ends * most:
+      return at
+    if ahead >= len(smooth):
+      return None
+    if smooth[at] - smooth[ahead] < _FLAT * most:
+      return at
+  return None
+
+
+def _beside_lids(flow):
+  return np.delete(flow, _LIDS, axis=0)
+
+
+def _far(flow):
+  return float(np.quantile(np.hypot(flow[..., 0], flow[..., 1]), 0.95))
 
 
 def _smoothed(values):
   """The mean of each value and its two neighbours."""
-  padded = np.pad(values, 1, mode='edge')
+  padded = np.pad(np.asarray(values), 1, mode='edge')
   return (padded[:-2] + padded[1:-1] + padded[2:]) / 3
-
-
-def _crossing(values, at, level):
-  """Where the line from values[at] to the next one meets a level."""
-  a, b = values[at], values[at + 1]
-  return at + float(np.clip((level - a) / (b - a), 0, 1)) if a != b else at

@@ -16,6 +16,9 @@ from mefnet_jax.predict import course, expressions, resample, thresholds
 from mefnet_jax.preprocess import motion_map
 
 _APART = 0.2  # seconds between two candidates
+# Seconds within which an expression may belong to the one before, and the
+# cosine of two maps that says so: the same way it goes on, else it goes back.
+_SOON, _ALIKE = 0.7, 0.3
 _SLACK = 4  # cells that are kept beyond the longest expression
 
 
@@ -42,6 +45,7 @@ class Spotter:
     self._maps: list[np.ndarray] = []  # not scored yet, the latest ones
     self._tried = 0  # cells before this one hold no new candidate
     self._waiting: list[expressions.Found] = []
+    self._flows: dict[tuple[int, int], np.ndarray] = {}  # of a candidate
 
   def push(
     self, number: int, cell: expressions.Cell
@@ -82,12 +86,13 @@ class Spotter:
     said = self._scorer.moments(np.stack(self._maps))
     cells = self._cells[-len(self._maps) :]
     start = self._first + len(self._cells) - len(self._maps)
-    made = []
+    made, limits = [], self._limits
     for i, cell in enumerate(cells):
       cell.motion = course.strength(self._maps[i])
       forth, back = float(said.expression[i]), float(said.returning[i])
       cell.score, cell.returns = max(forth, back), back > forth
-      if cell.motion < self._limits.amplitude:
+      lids = course.of_lids(self._maps[i])
+      if cell.motion < max(limits.amplitude, limits.lids * lids):
         cell.score = 0.0
       time = (start + i - self.window / 2) * resample.CELL
       units = {name: x[i] for name, x in said.units.items()}
@@ -103,6 +108,7 @@ class Spotter:
       found = self._try(self._tried - self._first, apart, final)
       if found is None:
         break
+      self._flows = {}
       self._waiting += found
       self._tried += 1
     self._forget()
@@ -116,22 +122,32 @@ class Spotter:
     around = self._cells[max(0, at - apart) : at + apart + 1]
     if here.score * here.motion < max(c.score * c.motion for c in around):
       return []
-    crops = [cell.crop for cell in self._cells]
-    if not here.returns:
-      found = self._follow(crops, at)
+    last = len(self._cells) - 1
+    if here.returns:
+      found = self._follow(last - (at - self.window), lambda i: last - i)
+      found = found and _flipped(found, last)
+    else:
+      found = self._follow(at, lambda i: i)
       if found and not found.is_whole and not final:
         return None
-    else:
-      flipped = len(crops) - 1 - (at - self.window)
-      found = self._follow(crops[::-1], flipped)
-      found = found and _flipped(found, len(crops) - 1)
     return [self._event(found, here.score)] if found else []
 
-  def _follow(self, crops, peak):
-    if not 0 <= peak < len(crops):
+  def _follow(self, peak, place):
+    """Follows a candidate; `place` says which cell a crop is."""
+
+    def flow(first, second):
+      own = place(first), place(second)
+      key = self._first + own[0], self._first + own[1]
+      if key not in self._flows:
+        crops = (self._cells[i].crop for i in own)
+        self._flows[key] = motion_map.between(*crops)
+      return self._flows[key]
+
+    if not 0 <= peak < len(self._cells):
       return None
     return course.follow(
-      crops,
+      flow,
+      len(self._cells),
       peak,
       self.window,
       begins=self._limits.begins,
@@ -152,7 +168,9 @@ class Spotter:
       offset,
       self._scorer.answer(self._expression(found.middle, cells)),
       found.motion,
+      found.lids,
       found.along,
+      found.middle,
       float(np.ptp(places, axis=0).max()),
       score,
     )
@@ -172,41 +190,69 @@ class Spotter:
       self._first += spare
 
   def _release(self, final) -> Iterator[expressions.Found]:
-    """Of expressions that overlap the likeliest, once no other can follow."""
-    now = (self._first + len(self._cells)) * resample.CELL
-    if not final:
-      now = self._tried * resample.CELL
+    """Of expressions that follow close on one another, those that are events;
+    given once no other can follow."""
+    now = (self._tried + 1e9 * final) * resample.CELL
     self._waiting = [f for f in self._waiting if self.is_event(f)]
     self._waiting.sort(key=lambda f: f.onset)
     while self._waiting:
       group = [self._waiting[0]]
       for other in self._waiting[1:]:
-        if other.onset < max(f.offset for f in group):
+        if other.onset < max(f.offset for f in group) + _SOON:
           group.append(other)
-      ends = max(f.offset for f in group)
-      if not final and now < ends + self._limits.window:
+      if now < max(f.offset for f in group) + _SOON + self._limits.window:
         return
-      yield from sorted(_best(group), key=lambda f: f.onset)
-      self._waiting = [f for f in self._waiting if f not in group]
+      yield from _settled(group)
+      self._waiting = self._waiting[len(group) :]
 
   def is_event(self, found: expressions.Found) -> bool:
     """Whether an expression is one by the thresholds."""
     limits = self._limits
     return (
       found.answer.confidence >= limits.confidence
-      and found.motion >= limits.amplitude
+      and found.motion >= max(limits.amplitude, limits.lids * found.lids)
       and limits.shortest <= found.offset - found.onset <= limits.longest
       and found.turning <= limits.turning
     )
 
 
-def _best(group):
-  """Those that overlap none that is likelier."""
+def _settled(group):
+  """The events among expressions that follow close on one another.
+
+  Of two that overlap the likelier one stays. One that moves against the one
+  before is its end, one that moves as it did is its second half.
+  """
   kept: list[expressions.Found] = []
   for one in sorted(group, key=lambda f: -f.answer.confidence * f.score):
     if all(one.offset <= f.onset or one.onset >= f.offset for f in kept):
       kept.append(one)
-  return kept
+  events: list[expressions.Found] = []
+  for one in sorted(kept, key=lambda f: f.onset):
+    before = events[-1] if events else None
+    if before is None or one.onset - before.offset > _SOON:
+      events.append(one)
+      continue
+    alike = _cosine(one.middle, before.middle)
+    if alike > _ALIKE:
+      events[-1] = _joined(before, one)
+    elif alike > -_ALIKE:
+      events.append(one)
+  return events
+
+
+def _cosine(first, second):
+  sizes = np.linalg.norm(first) * np.linalg.norm(second)
+  return float((first * second).sum() / max(sizes, 1e-12))
+
+
+def _joined(first, second):
+  """Two halves of one expression."""
+  best = max(first, second, key=lambda f: f.motion)
+  return best._replace(
+    onset=first.onset,
+    offset=second.offset,
+    turning=max(first.turning, second.turning),
+  )
 
 
 def _flipped(found, last):

@@ -70,14 +70,21 @@ class Scorer(typing.Protocol):
 
 
 class Found(typing.NamedTuple):
-  """An expression of one face; onset, apex and offset in seconds."""
+  """An expression of one face; see `course.Course`, but in seconds.
+
+  Attributes:
+    turning: how far the head moves in it, eye distances or radians.
+    score: of the window in which it moves most.
+  """
 
   onset: float
   apex: float
   offset: float
   answer: Answer
   motion: float
+  lids: float
   along: float
+  middle: np.ndarray
   turning: float
   score: float
 

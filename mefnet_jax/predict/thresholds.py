@@ -19,7 +19,8 @@ class Thresholds:
     window: seconds over which motion is looked at.
     candidate: probability, of an expression or of its return, from which a
       moment is looked at more closely.
-    amplitude: least motion.
+    amplitude: least motion beside the lids.
+    lids: least motion beside the lids, as a share of that of the lids.
     confidence: least probability of an expression at its apex.
     begins, ends: shares of the apex's motion at onset and offset.
     shortest, longest: seconds from onset to offset.
@@ -29,10 +30,11 @@ class Thresholds:
 
   window: float = 0.3
   candidate: float = 0.6
-  amplitude: float = 0.008
-  confidence: float = 0.5
+  amplitude: float = 0.006
+  lids: float = 0.35
+  confidence: float = 0.8
   begins: float = 0.1
-  ends: float = 0.3
+  ends: float = 0.12
   shortest: float = 0.1
   longest: float = 4.0
   turning: float = 0.25
