@@ -27,7 +27,7 @@ from mefnet_jax.preprocess import face_crop, registration
 
 Row = dict[str, typing.Any]
 _SINCE = 20.0  # seconds of frames whose numbers are remembered for events
-_GONE = 0.5  # seconds without a face after which its expressions are closed
+_GONE = 0.5  # seconds of damaged frames after which expressions are closed
 
 
 class Seen(typing.NamedTuple):
@@ -128,7 +128,8 @@ class Watcher:
     for sighting in found:
       self._see(frame, sighting)
     for number, face in list(self._faces.items()):
-      if frame.time - face.last > _GONE:
+      is_lost = frame.image is not None and face.last < frame.time
+      if is_lost or frame.time - face.last > _GONE:
         self._close(number)
     return Seen(*self._known(frame.time - self._delay), frame, found)
 

@@ -87,7 +87,7 @@ def find_all(image: np.ndarray, detector: str = 'dlib') -> list[Landmarks]:
   longer = max(image.shape)
   scale = min(2.0, _SMALL / min(image.shape)) if longer < _SMALL else 1.0
   scale = _SEARCHED / longer if longer > _SEARCHED else scale
-  searched = image
+  image = searched = np.ascontiguousarray(image)  # dlib knows no strides
   if scale != 1:
     searched = cv2.resize(
       image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA

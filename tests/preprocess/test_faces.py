@@ -91,6 +91,7 @@ def test_unknown_detector_is_one_line():
 def test_missing_weights_name_the_package(monkeypatch):
   monkeypatch.setattr(faces.importlib.util, 'find_spec', lambda name: None)
   faces.finder.cache_clear()
+  faces._dlib.cache_clear()
   with pytest.raises(errors.UserError, match='pip install face-recogn'):
     faces.finder('dlib')
   faces.finder.cache_clear()

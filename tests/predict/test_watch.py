@@ -1,0 +1,105 @@
+"""From frames to rows and events; a rendered person who smiles for .45 s."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import mefnet_jax
+from mefnet_jax.predict import event, thresholds
+from mefnet_jax.runs import errors
+from tests.fixtures import recorded, videos
+
+
+@pytest.fixture(scope='module')
+def model():
+  return mefnet_jax.load('mefnet-zero')
+
+
+def at_rate(smile, fps):
+  """(frames, times): what a camera of another rate records of it."""
+  end = recorded.SECONDS - 0.006
+  times = np.arange(0, end, 1 / fps) if fps else uneven(end)
+  index = np.round(times * recorded.FPS).astype(int)
+  return list(smile[index]), list(index / recorded.FPS)
+
+
+def uneven(end):
+  steps = np.random.default_rng(0).uniform(0.015, 0.05, 200)
+  times = np.cumsum(steps)
+  return times[times < end]
+
+
+@pytest.mark.parametrize('fps', [25, 30, 60, 100, 200, None])
+def test_the_same_event_at_any_rate(smile, model, fps):
+  images, times = at_rate(smile, fps)
+  found = model.predict(images, times)
+  assert len(found.frames) == len(images)
+  (one,) = event.from_table(found.events)
+  slowest = 1 / 25
+  assert abs(one.onset - recorded.ONSET) <= slowest
+  assert abs(one.apex - recorded.APEX) <= slowest
+  assert abs(one.offset - recorded.OFFSET) <= slowest
+  assert one.label == 'positive' and one.kind == 'micro' and not one.unsure
+  for number, moment in (
+    (one.onset_frame, one.onset),
+    (one.apex_frame, one.apex),
+    (one.offset_frame, one.offset),
+  ):
+    nearest = np.abs(np.array(times) - moment).argmin()
+    assert number == nearest + 1
+
+
+def test_a_blink_and_a_turning_head_are_no_event(smile, model):
+  rest = [*smile[: int(1.2 * recorded.FPS)]]
+  found = model.predict(rest[::5], recorded.FPS / 5)
+  assert not len(found.events)
+
+
+def test_each_frame_has_its_row_in_order(smile, model):
+  images, times = at_rate(smile, 30)
+  images[40:46] = [np.full_like(images[0], 90)] * 6  # nobody is there
+  found = model.predict(images, times).frames
+  assert list(found.columns) == list(
+    event.frame_columns(model.network.action_units)
+  )
+  assert list(found.frame) == list(range(1, len(images) + 1))
+  np.testing.assert_allclose(found.timestamp, times)
+  away = found.success == 0
+  assert list(found.frame[away]) == list(range(41, 47))
+  assert (found.face_id[away] == 0).all() and found.motion[away].isna().all()
+  assert (found.face_id[~away] == 1).all()
+  # Windows begin .15 s after a face is seen and end .15 s before it is gone.
+  assert found.motion[6:34].notna().all()
+  assert found.motion[52:70].notna().all()
+
+
+def test_what_is_watched_is_what_is_predicted(smile, model):
+  images, times = at_rate(smile, 30)
+  whole = model.predict(images, times)
+  seen = list(model.watch(iter(images), times))
+  rows = [row for one in seen for row in one.rows]
+  pd.testing.assert_frame_equal(
+    pd.DataFrame(rows, columns=whole.frames.columns), whole.frames
+  )
+  events = [one for step in seen for one in step.events]
+  assert events == event.from_table(whole.events) or len(events) == 1
+  assert len(seen[20].rows) == 0 and seen[60].rows[0]['frame'] < 60
+
+
+def test_a_video_file_gives_the_same_as_its_frames(smile, model, tmp_path):
+  images, times = at_rate(smile, 25)
+  path = videos.write(tmp_path / 'smile.mp4', images)
+  (one,) = event.from_table(model.predict(path).events)
+  assert one.file == 'smile.mp4' and one.label == 'positive'
+  assert abs(one.onset - recorded.ONSET) <= 0.04
+
+
+def test_a_floor_of_motion_is_a_floor(smile, model):
+  images, times = at_rate(smile, 30)
+  high = thresholds.Thresholds(amplitude=0.5)
+  assert not len(model.predict(images, times, limits=high).events)
+
+
+def test_frames_without_a_clock_are_refused(smile, model):
+  with pytest.raises(errors.UserError, match='give fps'):
+    model.predict([*smile[:3]])
