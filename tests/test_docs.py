@@ -190,7 +190,11 @@ def test_fields_of_a_section_exist(path):
   config = base.get_config()
   for section in ('dataset', 'train', 'protocol', 'augment', 'model'):
     for name in found(path, rf'`{section}\.([a-z_]+)[`=]'):
-      ours = [*dir(mefnet_jax.Model), *mefnet_jax.Model.__annotations__, 'json']
+      ours = [
+        *dir(mefnet_jax.Model),
+        *mefnet_jax.Model.__dataclass_fields__,
+        'json',
+      ]
       assert name in [
         *config[section],
         *ours[: None if section == 'model' else 0],

@@ -135,9 +135,7 @@ def _predict(
     media = made.write(source.path, which)
     _draw(made, media, pictures.kept, scorer, f'{aside / stem}.timeline.png')
     if _OVERLAY.value:
-      from mefnet_jax.predict import overlay
-
-      overlay.write(source, made, _FPS.value, show_faces=_FACES.value)
+      _overlay(source.path, made, pictures.kept, scorer)
   _say(source, made, media, out / stem)
 
 
@@ -153,6 +151,23 @@ def _draw(made, media, pictures, scorer, path):
     events=made.events,
     classes=scorer.classes,
   )
+
+
+def _overlay(path, made, pictures, scorer):
+  from mefnet_jax.predict import frames, overlay, timeline
+  from mefnet_jax.predict.formats import csv_files
+
+  place = made.folder / made.stem
+  with frames.opened(path, _FPS.value) as again:
+    overlay.write(
+      pathlib.Path(f'{place}.overlay.mp4'),
+      pathlib.Path(f'{place}{csv_files.FRAMES}'),
+      again,
+      made.events,
+      pictures,
+      timeline.colours_of(scorer.classes),
+      show_faces=_FACES.value,
+    )
 
 
 def _say(source, made, media, place):

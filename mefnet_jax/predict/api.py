@@ -67,7 +67,9 @@ class Model(models.Model):
     """
     import pandas as pd
 
-    rows, found, notes = [], [], []
+    rows: list[watch.Row] = []
+    found: list[event.Event] = []
+    notes: Sequence[str] = ()
     for seen in self.watch(video, fps, detector=detector, limits=limits):
       rows += seen.rows
       found += seen.events

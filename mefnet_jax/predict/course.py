@@ -32,7 +32,6 @@ class Course:
     middle: (28, 28, 2) motion of its middle half, from rest.
     motion: the largest, in shares of the distance between the eyes.
     lids: that of the rows of the eyes.
-    along: share of the middle's motion that lies along the direction.
     is_whole: whether its end has been seen.
   """
 
@@ -42,7 +41,6 @@ class Course:
   middle: np.ndarray
   motion: float
   lids: float
-  along: float
   is_whole: bool
 
 
@@ -85,7 +83,7 @@ def follow(
     longest: cells that are followed.
 
   Returns:
-    Its course in indices of crops; None where it begins before them.
+    Its course, None where it begins before the first crop.
   """
   base = peak - window - _LEAD
   if base < 0:
@@ -104,32 +102,37 @@ def follow(
     return curve[at]
 
   values = [measure(at) for at in range(base, peak + 1)]
-  end, last = None, min(count, peak + longest)
-  while end is None and base + len(values) < last:
-    values.append(measure(base + len(values)))
-    end = _end(_smoothed(values), ends)
-  smooth = _smoothed(values)
-  top = int(smooth.argmax())
+  last = min(count, peak + longest)
+  end = _extended(values, lambda i: measure(base + i), last - base, ends)
+  is_whole = end is not None or last < count
   offset = len(values) - 1 if end is None else end
-  onset = _begin(smooth, top, begins)
+  onset = _begin(_smoothed(values), begins)
+  apex = int(_smoothed(values).argmax())
   inside = range(round(onset), offset + 1)
   middle = motion_map.middle(np.stack([maps[base + i] for i in inside]))
-  own = _beside_lids(middle)
-  both = np.sqrt((own**2).sum() * (toward**2).sum())
   return Course(
     onset=base + onset,
-    apex=float(base + top),
+    apex=float(base + apex),
     offset=float(base + offset),
     middle=middle.astype(np.float32),
-    motion=strength(maps[base + top]),
-    lids=of_lids(maps[base + top]),
-    along=float((own * toward).sum() / max(both, 1e-12)),
-    is_whole=end is not None or last < count,
+    motion=strength(maps[base + apex]),
+    lids=of_lids(maps[base + apex]),
+    is_whole=is_whole,
   )
 
 
-def _begin(smooth, top, begins):
+def _extended(values, measure, last, ends):
+  """Adds values until the curve has gone back, or `last`; gives its end."""
+  end = None
+  while end is None and len(values) < last:
+    values.append(measure(len(values)))
+    end = _end(_smoothed(values), ends)
+  return end
+
+
+def _begin(smooth, begins):
   """Where the curve leaves rest, between two cells."""
+  top = int(smooth.argmax())
   level = begins * smooth[top]
   before = np.flatnonzero(smooth[:top] < level)
   if not len(before):

@@ -169,7 +169,6 @@ class Spotter:
       self._scorer.answer(self._expression(found.middle, cells)),
       found.motion,
       found.lids,
-      found.along,
       found.middle,
       float(np.ptp(places, axis=0).max()),
       score,

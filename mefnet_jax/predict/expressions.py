@@ -83,7 +83,6 @@ class Found(typing.NamedTuple):
   answer: Answer
   motion: float
   lids: float
-  along: float
   middle: np.ndarray
   turning: float
   score: float

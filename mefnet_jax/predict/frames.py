@@ -83,7 +83,8 @@ class Arrays:
     fps: float | Iterable[float],
     name: str = 'frames',
   ):
-    self.name, self.notes = name, []
+    self.name = name
+    self.notes: list[str] = []
     self.expected = len(images) if isinstance(images, typing.Sized) else 0
     self.fps = float(fps) if isinstance(fps, int | float) else 0.0
     self._images, self._fps = images, fps
@@ -146,7 +147,8 @@ class File:
 
   def __init__(self, path: str, fps: float | None):
     self.path, self.name = path, os.path.basename(os.path.normpath(path))
-    self.expected, self.fps, self.notes = 0, 0.0, []
+    self.expected, self.fps = 0, 0.0
+    self.notes: list[str] = []
     command = [sys.executable, '-P', '-c', _DECODE, path]
     command += [repr(float(fps))] if fps else []
     self._process = subprocess.Popen(
@@ -207,7 +209,7 @@ class File:
       self._thread.join()
     for pipe in (self._process.stdin, self._process.stdout):
       with contextlib.suppress(OSError):
-        pipe.close()
+        typing.cast(typing.IO, pipe).close()
     self._process.wait()
 
   def _next(self):

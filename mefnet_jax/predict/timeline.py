@@ -18,7 +18,7 @@ _SLATE, _RULE = '#3d4a57', '#d5dbe1'
 _COLOURS = ('#c2452d', '#2b7a78', '#c78a1b', '#5b5ea6', '#8a8f98')
 _UNSURE = '#9aa3ad'
 # The lines through the 68 points, as they are numbered by iBUG.
-_LINES = (
+LINES = (
   *(range(0, 17), range(17, 22), range(22, 27), range(27, 31), range(31, 36)),
   *([*range(36, 42), 36], [*range(42, 48), 42], [*range(48, 60), 48]),
 )
@@ -50,7 +50,7 @@ def draw(
   from matplotlib import figure
 
   shown = sorted(signal)[:_MOST_FACES]
-  colours = dict(zip(classes, _COLOURS * (1 + len(classes)), strict=False))
+  colours = colours_of(classes)
   height = 1.9 + 1.25 * max(1, len(shown))
   with fonts.legible([title, *classes]) as (texts, _):
     made = figure.Figure(figsize=(_WIDTH, height), layout='constrained')
@@ -75,6 +75,11 @@ def draw(
     made.savefig(path, dpi=130, facecolor='white')
 
 
+def colours_of(classes: Sequence[str]) -> dict[str, str]:
+  """'#rrggbb' of each class."""
+  return dict(zip(classes, _COLOURS * (1 + len(classes)), strict=False))
+
+
 def _chosen(pictures):
   """At most `_SHOWN` of them, evenly."""
   count = min(_SHOWN, len(pictures))
@@ -94,7 +99,7 @@ def _frames(axes: 'Axes', pictures, duration):
       part.imshow(picture.image, cmap='gray', extent=(0, width, height, 0))
     colour = '#f2c14e' if picture.image is not None else _SLATE
     for number, points in picture.outlines:
-      for line in _LINES:
+      for line in LINES:
         part.plot(*points[list(line)].T, color=colour, linewidth=0.7)
       x, y = points.min(0)
       part.text(x, y - 0.02 * height, str(number), fontsize=7, color=colour)

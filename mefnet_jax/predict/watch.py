@@ -131,13 +131,15 @@ class Watcher:
       is_lost = frame.image is not None and face.last < frame.time
       if is_lost or frame.time - face.last > _GONE:
         self._close(number)
-    return Seen(*self._known(frame.time - self._delay), frame, found)
+    rows, known = self._known(frame.time - self._delay)
+    return Seen(rows, known, frame, found)
 
   def finish(self) -> Seen:
     """Gives all that is left."""
     for number in list(self._faces):
       self._close(number)
-    return Seen(*self._known(float('inf')), None, [])
+    rows, known = self._known(float('inf'))
+    return Seen(rows, known, None, [])
 
   def _see(self, frame, sighting):
     """Gives the crop of a face to its clock, and full cells to its spotter."""
