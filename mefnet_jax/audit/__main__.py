@@ -22,6 +22,8 @@ from absl import flags
 from mefnet_jax.audit import audit, evidence, spotting
 from mefnet_jax.runs import cli, csv_table, errors, files
 
+# Not 1, which means that the files cannot be used: a script can tell them
+# apart.
 LEAKS_FOUND = 2
 _FLAGS_FOR_FILES = ('folds', 'clips', 'facts', 'report')
 _FLAGS_FOR_RUNS = ('permuted', 'permute', 'network')
@@ -36,13 +38,15 @@ def main(workdirs: list[str]) -> int:
   """
   args = flags.FLAGS
   if args.events:
-    return _said(_spotting(workdirs, args), None, args)
+    return _print_audit(_spotting(workdirs, args), None, args)
+  # A workdir and --predictions would both be evidence, and could contradict.
   if len(workdirs) > 1 or bool(workdirs) == bool(args.predictions):
     raise errors.UserError('name one workdir, or --predictions=FILE')
   kind, excluded = 'files', _FLAGS_FOR_RUNS
   if workdirs:
     kind, excluded = 'a workdir', _FLAGS_FOR_FILES
   for name in excluded:
+    # Ignoring a flag would make its user believe that it was checked.
     if args[name].value:
       raise errors.UserError(f'--{name} cannot go with an audit of {kind}')
   run = _evidence(workdirs, args)
@@ -50,14 +54,15 @@ def main(workdirs: list[str]) -> int:
   if args.features:
     features = _features(args.features, run)
   elif args.network:
+    # It starts jax, which an audit of files can do without.
     from mefnet_jax.explain import features as network
 
     table = network.dense_features(pathlib.Path(workdirs[0]))
     features = np.stack([table[row['clip']] for row in evidence.clip_rows(run)])
-  return _said(run, features, args)
+  return _print_audit(run, features, args)
 
 
-def _said(run, features, args):
+def _print_audit(run, features, args):
   """Prints what the audit finds; returns the exit status."""
   found = audit.find(run, features)
   print(audit.to_text(run, found))
@@ -104,10 +109,12 @@ def _permuted(workdir):
   from mefnet_jax.runs import workdirs, xla
 
   config = workdirs.read_config(workdir)
+  # All else as in the run, its seed and folds too: only the labels differ.
   config.protocol.shuffle_labels = True
   control = workdir / 'permuted'
   console = rich.console.Console(soft_wrap=not sys.stdout.isatty())
   xla.prepare()
+  # The control is a run like any other: Ctrl-C saves it, and it can be resumed.
   with workdirs.locked(control), cli.stop_signals() as stop:
     workdirs.claim(config, control)
     protocol.run(config, control, console=console, stop=stop)

@@ -72,6 +72,8 @@ def from_run(
     raise errors.UserError(f'{workdir}: no such folder: name a run')
   paths = {
     name: workdir / file if (workdir / file).exists() else ''
+    # predictions.csv alone is required: somebody else's run may lack the
+    # others.
     for name, file in (
       ('folds', 'folds.csv'),
       ('clips', 'clips.csv'),
@@ -98,6 +100,7 @@ def _model(folder):
   if not (folder / model_file.NAME).exists():
     return {}
   found = model_file.read_description(folder)
+  # Only to compare their digests; the arrays are dropped.
   for member in found['members']:
     model_file.read_weights(folder, member)
   return found
@@ -250,6 +253,8 @@ def _clips(path, predicted):
   ]
   count = collections.Counter(clip_names)
   true = dict(zip(predicted.clip, predicted.label, strict=True))
+  # Spelling differs between tools: 'Happiness' in one file, 'happiness' in
+  # another.
   keys = [names.label_key(name) for name in predicted.classes]
   other = [
     row['clip']
@@ -273,6 +278,7 @@ def _clips(path, predicted):
 
 
 def _is_hash(text):
+  # Empty for a clip without pixels, such as a video of events.
   return not text or bool(
     re.fullmatch(rf'[0-9a-f]{{{perceptual_hash.DIGITS}}}', text)
   )

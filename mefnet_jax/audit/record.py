@@ -56,6 +56,7 @@ def write(
   """
   workdir = pathlib.Path(workdir)
   folds_file.write(workdir, splits, clips.clip, clips.subject, config)
+  # One stream identifies a clip: the one that shows most of the face.
   face = clips.streams[min(clips.streams, key=_rank)]
   rows = [
     (
@@ -115,6 +116,8 @@ def _corrected(clips):
 def _normalised(config):
   """The clips from which the scale of the pixels was computed."""
   on = _NORMALISED[config.protocol.statistics]
+  # A scale that is fitted to training clips, whatever the protocol says of
+  # means.
   return 'training' if config.get('scale') == 'train' else on
 
 

@@ -66,6 +66,7 @@ class _Sweep:
     self.release, self.single = release, single
     self.read = {os.fspath(f) for row in release.rows for f in row.files}
     self.count = collections.Counter(os.path.dirname(f) for f in self.read)
+    # Folders on the way to a clip: a link to one of them is no foreign link.
     self.above = {
       os.fspath(above)
       for folder in self.count
@@ -74,6 +75,7 @@ class _Sweep:
     self.mentioned = {
       f.file
       for f in release.findings
+      # Those mention files of clips that were read.
       if f.kind not in (findings.GAP, findings.UNREADABLE)
     }
     self.told: list[findings.Finding] = []
@@ -102,12 +104,15 @@ class _Sweep:
       path = folder / entry.name
       if self.left < 0 or self._is_mentioned(path):
         continue
+      # Thumbs.db, .DS_Store and the like are in every release that was opened
+      # once.
       if media.is_litter(entry.name):
         litter.append(entry.name)
       elif not _is_folder(entry):
         files.append(entry.name)
       elif names.key(entry.name) in self.release.apart:
         self._tell(findings.IGNORED, path, 'not asked for')
+      # Followed links could lead in a circle, or into somebody's home folder.
       elif not entry.is_symlink():
         inner.append(path)
       elif not self._is_read(path):

@@ -43,6 +43,7 @@ def _main(argv):
       table=args.table,
     )
     if args.preview:
+      # Before the images are opened: a refusal should not come after minutes.
       contact_sheet.may_show(release, args.show_faces)
     if not args.quick:
       release = _inspected(release)
@@ -51,6 +52,8 @@ def _main(argv):
   except errors.UserError as error:
     if args.json:
       line = ' '.join(str(error).split())
+      # Whoever reads JSON gets a line in any case; the error still ends the
+      # command.
       print(json.dumps(_unusable(args, line, tree)))
     raise
   problem = registry.shortfall(release.rows, release.findings, args.allow_lost)
@@ -65,6 +68,7 @@ def _inspected(release):
   """The release without clips that are too damaged, with their findings."""
   found = (*release.findings, *inspection.inspect(release))
   lost = findings.lost(found)
+  # As a run would: the verdict is about the clips that could be trained on.
   kept = tuple(row for row in release.rows if row.clip not in lost)
   return dataclasses.replace(release, rows=kept, findings=found)
 
@@ -79,6 +83,7 @@ def counts(release: clip_records.Release) -> dict:
   counted['subjects'] = len(by_subject)
   for i, name in enumerate(release.classes):
     counted[name] = sum(row.label == i for row in release.rows)
+  # SMIC's cameras and the composite's databases; elsewhere it is ''.
   for name in sorted({row.database for row in release.rows} - {''}):
     counted[name] = sum(row.database == name for row in release.rows)
   return counted | {'by_subject': dict(sorted(by_subject.items()))}
@@ -142,6 +147,7 @@ def _preview(release, folder, show_faces):
   for file in contact_sheet.write(
     release, options, folder, show_faces=show_faces
   ):
+    # stdout belongs to --json.
     print(file, file=sys.stderr)
 
 
@@ -194,6 +200,7 @@ def _count_table(found, published):
   names = [name for name in found if name != 'by_subject']
   for name in names:
     counted.add_row(_cell(name), *_both(found, published, name))
+  # Names that only one side has differ too.
   other = [n for n in {**theirs, **here} if here.get(n, 0) != theirs.get(n, 0)]
   if theirs and not other:
     counted.add_row('clips of each subject', 'as published', '')

@@ -83,6 +83,7 @@ def may_show(release: clip_records.Release, show_faces: bool) -> None:
 
 def _sample(all_rows, count):
   """Clips of different subjects and classes, evenly spread over all of them."""
+  # A person of each first: a preview of one face says little of a release.
   first, rest = {}, []
   for row in sorted(all_rows, key=lambda row: (row.label, row.clip)):
     if row.subject in first:
@@ -103,6 +104,7 @@ def _sheet(row, how, release):
     f'frames {row.numbers[0]}..{row.numbers[-1]}'
   )
   prepared = clips.prepare(row, how)
+  # A clip that cannot be prepared is the one to look at: its sheet says why.
   if prepared.streams is None:
     return _stack([_line(title), _line(_last_word(prepared))])
   lines = [_line(title)]
@@ -127,6 +129,7 @@ def _last_word(prepared):
 
 def _map_strips(streams):
   """The map's channels and its halves."""
+  # Each on its own: as one picture, strain would be the blue of both flows.
   channels = [np.repeat(streams['face'][0, :, :, [c]], 3, 0) for c in range(3)]
   channels = [np.moveaxis(c, 0, -1) for c in channels]
   return [
@@ -146,6 +149,7 @@ def _marked(aligned, how):
     thick = max(1, round(max(frame.shape[:2]) / 200))
     for name in options.CROPS:
       size = getattr(how, name)
+      # The corners of pixels, whose centres have whole numbers.
       ends = np.array([[0, 0], [size, 0], [size, size], [0, size]]) - 0.5
       corners = _through(aligned.region(name, size), ends)
       corners = _through(aligned.matrices[i], corners)
@@ -188,6 +192,7 @@ def _strip(name, pictures):
     height, width = picture.shape[:2]
     scale = _CELL / max(height, width)
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    # Enlarged pixels stay squares: a 28 x 28 map should look like one.
     how = cv2.INTER_AREA if scale < 1 else cv2.INTER_NEAREST
     small = cv2.resize(picture, size, interpolation=how)
     left = _LEFT + i * (_CELL + 6)

@@ -11,7 +11,9 @@ from mefnet_jax.preprocess import media
 if typing.TYPE_CHECKING:
   from collections.abc import Callable, Iterable, Iterator
 
+# What Windows, Nautilus and editors add to the name of a second copy.
 _COPY = re.compile(r'(\(\d+\)| - copy.*|~)$', re.IGNORECASE)
+# Names of subjects and clips: what lies in them is no folder of a release.
 _LEAF = re.compile(r's?\d+|s\d+_.*|micro|non_micro', re.IGNORECASE)
 _MOST_FOLDERS = 2000
 _LOSSY = ('.jpg', '.jpeg', '.jpe', '.jfif')
@@ -158,6 +160,7 @@ def _twins(names):
     by_stem[_stem(name)].append(name)
 
   def merit(name):
+    # Of two formats of one picture the lossless one was there first.
     return kinds[_suffix(name)], _suffix(name) not in _LOSSY
 
   used = {max(alike, key=merit) for alike in by_stem.values()}
@@ -173,6 +176,7 @@ def _copies(names):
     if _COPY.search(_stem(name))
   }
   times = collections.Counter(marked.values())
+  # A mark that most names carry is part of their pattern: frame (1), frame (2).
   most = len(names) / 2
   sure = {n for n, of in marked.items() if of in stems and times[of] <= most}
   rest = set(marked) - sure
@@ -201,6 +205,7 @@ def _integer(text, column):
 
 def _ambiguous(names, texts, column, numbered):
   """Why the order of a clip's frames cannot be told; empty if it can."""
+  # A few equal numbers are copies; half of them mean that the column is wrong.
   if len(names) > 1 and 2 * len(numbered) <= len(names):
     return (
       f'{len(names)} pictures, but {len(numbered)} frame numbers: no integer '

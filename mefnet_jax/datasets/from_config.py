@@ -21,6 +21,8 @@ def options(
   if registry.find(dataset.name).maps:
     return maps.Options()
   if is_maps(dataset):
+    # A motion map is made of flow: 'none', the default for clips, cannot be
+    # meant.
     flow = 'dis' if dataset.flow == 'none' else dataset.flow
     return motion_clips.Options(dataset.detector, dataset.registration, flow)
   fields = [f.name for f in dataclasses.fields(clips.Options)]
@@ -63,6 +65,7 @@ def release(
   """
   reading = {f: dataset[f] for f in registry.READING if f in dataset}
   root = dataset.release
+  # Checked first: a typing error should not cost the rendering of a release.
   if not root:
     registry.check(dataset.name, **reading)
     root = default_release.find(

@@ -16,6 +16,7 @@ from mefnet_jax.datasets import directories
 from mefnet_jax.preprocess import clip_records, depth, images, reading, video
 from mefnet_jax.runs import findings
 
+# Reading and decoding leave Python's lock, so threads are enough.
 _THREADS = 4
 
 
@@ -69,10 +70,12 @@ def _damage(row, told, shown):
   sizes = [told[file].size for file in row.files if not told[file].wrong]
   for file in row.files:
     wrong = told[file].wrong
+    # One clip comes from one camera: another size is another picture.
     if not wrong and told[file].size != sizes[0]:
       wrong = 'of another size than the first'
     if wrong:
       bad.append((findings.UNREADABLE, file, f'unreadable: {wrong}'))
+  # The same limit as the preparation's, whose verdict this foretells.
   if len(bad) > reading.DAMAGED * len(row.files):
     what = f'{len(bad)} of {len(row.files)} files unreadable: a run leaves it'
     bad.append((findings.LEFT_OUT, row.place.parent, f'{what} out'))
@@ -98,6 +101,7 @@ def _depth(row, depths):
 def _gaps(row):
   """Frame numbers that are missing between two others."""
   steps = np.diff(row.numbers)
+  # Two frames have one step, of which nothing says how long it should be.
   if len(steps) < 2:
     return
   # By the median step: every second frame may be all that was kept.
@@ -114,6 +118,8 @@ def _duplicates(release, told, shown):
   for row in release.rows:
     for file in row.files:
       if told[file].digest:
+        # By subject: equal frames of one person stay in one fold, and leak
+        # nothing.
         owners[told[file].digest].setdefault(row.subject, (row.clip, file))
   pairs = collections.defaultdict(list)
   for subjects in owners.values():

@@ -82,6 +82,7 @@ def load(
   """
   pool.refuse_spawned()
   options = from_config.options(dataset)
+  # Options first: they cost nothing, and reading a release takes seconds.
   options.check()
   modalities.check(dataset)
   release = from_config.release(dataset, progress)
@@ -133,6 +134,7 @@ def _prepared(release, dataset, options, memory, progress):
         'the environment variable MEFNET_CACHE'
       ) from None
     try:
+      # A new builder: TFDS reads what it finds when it is made.
       return _read(_builder(release.name, config), release, memory)
     except Exception as error:  # ArrayRecord's and TFDS's are of many types
       _discard(release.name, config, error)
@@ -146,6 +148,8 @@ def _config(release, dataset, options):
   """The TFDS config of these very clips; its name is their fingerprint."""
   mark = fingerprint.fingerprint(
     release,
+    # Code, options, weights and OpenCV: whatever can change a pixel is part of
+    # the name, so that clips of another version are never taken for these.
     fingerprint.code_digest('mefnet_jax.preprocess', '.py'),
     dataclasses.asdict(options),
     options.weights(),
@@ -179,6 +183,7 @@ def _discard(name, config, error):
   """Deletes damaged prepared clips, so that they are prepared again."""
   folder = _folder(name, config)
   logging.warning('%s is damaged (%s): prepared again', folder, error)
+  # Under the lock of the writer: another process may be preparing them again.
   with cache.lock(folder / builder.LOCK):
     shutil.rmtree(folder / builder.VERSION, ignore_errors=True)
 

@@ -24,6 +24,7 @@ if typing.TYPE_CHECKING:
 SUFFIXES = {'audio': sound.SUFFIXES, 'text': ('.txt',)}
 _Clips = typing.TypeVar('_Clips')  # loading.Clips, which imports this module
 _LONGEST_TEXT = 100_000  # bytes
+# s2 and s02: releases pad their numbers, names of files often do not.
 _PADDED = re.compile(r'(?<!\d)0+(?=\d)')
 
 
@@ -78,6 +79,7 @@ def add(
   for name, shape in shapes(dataset).items():
     values = [_value(by_clip[c], name, shape, found) for c in loaded.clip]
     present = np.array([v is not None for v in values], np.uint8)
+    # A stream of nothing but masks would train, and teach nothing.
     if not present.any():
       raise errors.UserError(_nothing(release.root, name, by_clip))
     empty = np.zeros(shape, next(v for v in values if v is not None).dtype)
@@ -85,6 +87,8 @@ def add(
     streams[f'{name}_present'] = present
     what = f'{name} of {present.sum()} of {len(present)} clips'
     found.append(findings.Finding(findings.FOUND, '', '', what))
+  # Sound and words lie beside the frames, so the clips' fingerprint misses
+  # them.
   mark = [(n, streams[n].tobytes().hex()) for n in sorted(shapes(dataset))]
   return dataclasses.replace(
     loaded,
@@ -136,6 +140,7 @@ def _value(row, name, shape, found):
 def _tokens(file, length):
   """The words of a file; None for one without any."""
   with open(file, 'rb') as opened:
+    # A transcript is short; what is longer was hardly meant as one.
     text = opened.read(_LONGEST_TEXT).decode('utf-8', 'replace')
   numbers = words.tokens(text, length)
   return numbers if numbers.any() else None

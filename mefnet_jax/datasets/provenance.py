@@ -24,11 +24,13 @@ def checked(release: clip_records.Release) -> clip_records.Release:
   """
   release = dataclasses.replace(release, synthetic=False)
   paths = list(dict.fromkeys(p for row in release.rows for p in row.files))
+  # An empty release has no file to vouch for, so it is not called rendered.
   if not paths:
     return release
   marker, why = _marker(release.root, paths[0]), ''
   if marker is None:
     return release
+  # Anything could have been copied below a rendered release.
   if marker.parent in release.root.parents:
     why = f'it lies above: name {marker.parent} as the release'
   else:
@@ -58,6 +60,7 @@ def _foreign(marker: pathlib.Path, root, paths, videos):
     known = set(_DIGEST.findall(marker.read_text(encoding='utf-8')))
   except (OSError, ValueError):
     return paths
+  # A frame that cannot be read shows nobody, whoever made it.
   known.add(fingerprint.UNREADABLE)
   found = fingerprint.hashes(root, paths)
   foreign = [p for p, x in zip(paths, found, strict=True) if x not in known]

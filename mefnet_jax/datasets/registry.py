@@ -70,6 +70,7 @@ DATASETS = {
     title='SMIC',
     literature='smic',
     licence=_ON_REQUEST,
+    # The high-speed camera; the visible and the near-infrared one film slower.
     fps={'hs': 100.0, 'hs_long': 100.0}
     | dict.fromkeys(('vis', 'nir', 'vis_long', 'nir_long'), 25.0),
     synthetic=lambda reading: (
@@ -85,6 +86,7 @@ DATASETS = {
     literature='cas_me2',
     licence=_ON_REQUEST,
     fps={'': 30.0},
+    # Macro-expressions that nobody reads are not rendered.
     synthetic=lambda reading: {'macro': reading['expressions'] != 'micro'},
   ),
   'megc_flow': Dataset(
@@ -151,6 +153,7 @@ def read(
   root = _folder(root)
   try:
     found = DATASETS[name].reader.read(root, **options, table=table)
+  # A wrong name of the data set is the likeliest reason: say which would fit.
   except errors.UserError as error:
     raise errors.UserError(f'{error}{_other(name, root)}') from None
   found = accounts.closed(links.cut(found), single=DATASETS[name].maps)
@@ -216,12 +219,14 @@ def shortfall(
   whole = len(lost) + len(clip_rows)
   subjects = {row.subject for row in clip_rows}
   classes = {row.label for row in clip_rows}
+  # No protocol can train on some people and test others with fewer.
   if len(subjects) < 2 or len(classes) < 2:
     return (
       f'{len(clip_rows)} usable clips of {len(subjects)} subjects and '
       f'{len(classes)} classes are left; at least two of each are needed'
     )
   if not len(lost) <= allow_lost * whole:  # nan allows nothing
+    # Rounded up to .05, so that the advice is a number that one would type.
     enough = math.ceil(len(lost) / whole * 20) / 20
     return (
       f'{len(lost)} of {whole} clips were left out, more than '

@@ -19,7 +19,6 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy import optimize
 
 from mefnet_jax.evaluation import intervals, metrics
 
@@ -85,6 +84,9 @@ def match(
     truths, events: of one video.
     frames: whether they count frames, not seconds.
   """
+  # Not at the top: every report imports this module, and scipy takes a second.
+  from scipy import optimize
+
   shape = (len(truths), len(events))
   overlap_TE = np.array(
     [[overlap(a, b, frames=frames) for b in events] for a in truths]
@@ -132,8 +134,10 @@ def count(
     spotted[s, 3] += (len(pairs), len(own), len(said))
     for i, j in pairs:
       a, b = (_index(classes, x.label) for x in (own[i], said[j]))
+      # A truth without a class cannot be recognised, rightly or wrongly.
       if a < len(classes):
         confusion[s, a, b] += 1
+  # Not kinds ignored: a micro-event on a macro-truth counts for neither kind.
   spotted[:, 2] = spotted[:, 0] + spotted[:, 1]
   known = all(one.kind in KINDS for one in (*truths, *events))
   return Counts(subjects, classes, spotted, confusion, known)

@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from mefnet_jax.evaluation import spotting
 from mefnet_jax.runs import clean, csv_table, errors, names
 
+# Names with underscores are those of the MEGC's files and of ours; 'media file
+# name' and 'behavior' are BORIS's. The first name that a table has counts.
 NAMES = {
   'video': (
     'video',
@@ -59,6 +61,7 @@ NAMES = {
   'fps': ('fps',),
 }
 UNITS = ('auto', 'frames', 'seconds')
+# What predictions and annotators write where they name no class.
 _UNSURE = {'', 'unsure'}
 _MOST = 1e9
 
@@ -113,6 +116,7 @@ def read(path: pathlib.Path, unit: str = 'auto') -> Table:
     (number, {key: row[name] for key, name in columns.items()})
     for number, row in rows
   ]
+  # A table with both can be compared with one in frames and one in seconds.
   if framed:
     units = ('frames', 'seconds') if plain else ('frames',)
     if unit == 'seconds' and not plain:
@@ -121,6 +125,7 @@ def read(path: pathlib.Path, unit: str = 'auto') -> Table:
       )
   else:
     if unit == 'auto':
+      # One fraction is enough to tell seconds; whole seconds need --unit.
       unit = 'frames' if all(map(_whole, _cells(made))) else 'seconds'
     units = (unit,)
     if unit == 'frames':
@@ -158,6 +163,7 @@ def intervals(
       no number, an interval ends before it begins, or a kind is unknown; a
       video without its subject is of several.
   """
+  # Frames first: they need no frame rate, and their overlap is exact.
   shared = [
     unit
     for unit in ('frames', 'seconds')
@@ -193,6 +199,8 @@ def _interval(table, number, row, unit, fps):
       raise errors.UserError(
         f'{table.path} is in seconds and the other table in frames: say --fps'
       )
+    # Rounded, not cut: frame 7 at 30 per second is .2333 s in a file, which
+    # times 30 is a little less than 7.
     ends['frames'] = [round(x * rate) for x in ends['seconds']]
   onset, offset = ends[unit]
   if offset < onset:
@@ -220,6 +228,7 @@ def video_key(text: str) -> str:
   name = pathlib.PurePosixPath(text.replace('\\', '/')).name
   stem, dot, suffix = name.rpartition('.')
   is_suffix = dot and 2 <= len(suffix) <= 5 and suffix.isalnum()
+  # A dot before digits belongs to the name ('part 2.5'): no suffix is a number.
   is_suffix = is_suffix and not suffix.isdecimal()
   return names.key(stem if is_suffix and stem else name)
 
@@ -239,6 +248,7 @@ def _number(place, column, text):
 def _kind(place, text, seconds):
   """micro or macro, by its name or else by its duration; '' if unknown."""
   plain = names.key(text)
+  # Abbreviations count as a whole: 'mes' is one, 'mean' is not.
   if plain in ('me', 'mes') or plain.startswith('micro'):
     return 'micro'
   if plain in ('mae', 'maes') or plain.startswith('macro'):
@@ -249,6 +259,7 @@ def _kind(place, text, seconds):
     )
   if seconds is None:
     return ''
+  # As docs/predict.md has it; 1e-6: differences of decimal seconds are inexact.
   return 'micro' if seconds <= 0.5 + 1e-6 else 'macro'
 
 
@@ -261,6 +272,8 @@ def _with_subjects(truths, events, own, said):
 
   def named(table, some):
     for number, one in some:
+      # A video of nobody known is a subject of its own, so that intervals over
+      # subjects become intervals over videos.
       known = people.get(one.video, {one.video})
       if one.subject:
         yield one

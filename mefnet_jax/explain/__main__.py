@@ -50,6 +50,7 @@ def main() -> None:
     if not value:
       raise errors.UserError(f'--{flag} is missing: see --help')
   out = pathlib.Path(_OUT.value)
+  # Maps of two commands in one folder could not be told apart.
   if out.exists() and (not out.is_dir() or any(out.iterdir())):
     raise errors.UserError(f'--out={out} is not empty: name a new folder')
   # Imported after the flags are checked: jax takes a second to start.
@@ -94,6 +95,8 @@ def explain(workdir: pathlib.Path, out: pathlib.Path) -> None:
   maps = methods.explain(
     run, index, target, names, layer=_LAYER.value, faces=faces
   )
+  # None, not False, by default: an explicit --noshow-faces hides synthetic
+  # faces.
   show = run.synthetic if _FACES.value is None else _FACES.value
   note = privacy.note(run, show) + _escapes(run, index)
   print(note)
@@ -219,6 +222,7 @@ def _write_pictures(out, run, index, target, maps, faces, show):
     pictures.save_png(folder / f'{name}.png', pictures.strip(rows, head))
     animation = pictures.animation(rows, head)
     pictures.save_gif(folder / f'{name}.gif', animation)
+    # PyAV is optional: without it GIFs alone are written.
     videos = pictures.save_mp4(folder / f'{name}.mp4', animation)
   if not videos:
     print('No MP4 was written: pip install av. The GIFs show the same.')

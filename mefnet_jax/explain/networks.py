@@ -54,8 +54,11 @@ def decompose(
   """
   of_all = functools.partial(apply, model)
   begins = _beginnings(model, params, sample)
+  # Some stream begins otherwise (sound, words): the whole network is evaluated.
   if set(begins) != set(sample):
     return Functions(of_all)
+  # One stream without a pooling behind its convolution spoils it for all, since
+  # `first` of all streams must be of one kind.
   fused = all(one.pool for one in begins.values())
   first = functools.partial(_first, begins, False)
   rest = functools.partial(_rest, model, begins, False)
@@ -66,6 +69,7 @@ def decompose(
     functools.partial(_first, begins, True) if fused else first,
     functools.partial(_rest, model, begins, True) if fused else rest,
   )
+  # Tried, not proved: a network may use a layer in a way that is not seen here.
   return parts if _agree(parts, params, sample) else Functions(of_all)
 
 
@@ -118,6 +122,7 @@ def _beginnings(model, params, sample):
         one = _Beginning(
           module.path, tuple(module.kernel), module.padding, module.pool
         )
+        # The first call only: a module may be called again further up.
         found.setdefault(stream, one)
     return call(*args, **kwargs)
 
@@ -143,6 +148,7 @@ def _convolve(one, with_pool, kernel, x_BTHWC):
     return convolution.conv3d(x_BTHWC, kernel, padding=one.padding)
   if with_pool:
     return convolution.conv3d_max_pool3d(x_BTHWC, kernel, one.pool)
+  # What the pooling drops is not computed.
   x = convolution.read_by_pooling(x_BTHWC, one.kernel, one.pool)
   return convolution.conv3d(x, kernel)
 
@@ -167,6 +173,8 @@ def _rest(model, begins, with_pool, batch, params):
     if one.pool and not with_pool:
       y = pooling.max_pool3d(y, one.pool)
     bias_C = module.get_variable('params', 'bias')
+    # The bias is added here, because `first` must be linear. After the pooling
+    # too: a number added to all places does not change which is largest.
     y += bias_C.reshape(1, 1, 1, 1, -1)
     return ops.maps_of(nn.relu(y)) if module.maps else y
 
@@ -217,6 +225,8 @@ def integrated_gradients(
     steps, rows: as in `saliency.integrated_gradients`.
   """
   return saliency.integrated_gradients(
+    # A path from zero to x scales x by numbers above 0, for which the pooling
+    # commutes with the scale.
     parts.pooled_rest or parts.apply,
     batch,
     target,
@@ -238,6 +248,7 @@ def smooth_grad(
 ) -> dict[str, jax.Array]:
   """Computes SmoothGrad; arguments as in `integrated_gradients`."""
   return saliency.smooth_grad(
+    # Noise has both signs, so only the convolution itself is linear here.
     parts.rest or parts.apply,
     batch,
     target,

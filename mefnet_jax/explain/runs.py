@@ -68,6 +68,7 @@ class Run:
     index = np.asarray(index)
     inputs: dict[str, np.ndarray] = {}
     for k in np.unique(self.held_out[index]):
+      # Fold by fold: each has its own scale, fitted to its training clips.
       at = np.flatnonzero(self.held_out[index] == k)
       part = self.model.views(_taken(self.clips, index[at]), self._member(k))
       for name, x in part.items():
@@ -107,6 +108,7 @@ def load(workdir: pathlib.Path) -> Run:
   table = folds_file.read(workdir / 'folds.csv')
   clips = dataclasses.replace(clips, label=_labels(workdir, clips, model))
   names = tuple(table)
+  # A clip that no fold tests has no network that did not train on it.
   held_out = np.full(len(clips.clip), -1)
   for k, name in enumerate(names):
     held_out[_places(workdir, clips, table[name]['test'])] = k
@@ -131,6 +133,7 @@ def _labels(workdir, clips, model):
   rows = csv_table.filled(workdir / 'clips.csv', ['clip', 'label'])
   named = {row['clip']: row['label'] for _, row in rows}
   missing = [name for name in clips.clip if name not in named]
+  # The release names the true labels, but a control trained on permuted ones.
   if missing or not set(named.values()) <= set(model.classes):
     raise errors.UserError(f'{workdir}: {_CHANGED}')
   return np.array([model.classes.index(named[name]) for name in clips.clip])
@@ -215,6 +218,8 @@ def choose_clips(run: Run, wanted: str) -> np.ndarray:
     return tested
   if wanted.isdecimal() and int(wanted):
     label = run.clips.label[tested]
+    # Each class in a spread order, then one clip of every class in turn, so
+    # that any number of clips is balanced.
     turn = np.concatenate(
       [_spread(np.flatnonzero(label == c)) for c in np.unique(label)]
     )
@@ -228,6 +233,7 @@ def choose_clips(run: Run, wanted: str) -> np.ndarray:
 def _spread(index):
   """The same indices, with neighbours far apart (golden-ratio sequence)."""
   steps = (np.arange(len(index)) * 0.61803398875) % 1
+  # Clips are ordered by person: neighbours would be of the same few people.
   return index[np.argsort(steps, kind='stable')]
 
 

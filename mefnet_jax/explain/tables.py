@@ -27,6 +27,8 @@ def shares(
   """
   total = np.zeros((len(faces), len(face_regions.REGIONS)))
   for stream, a in maps.items():
+    # Signs would cancel; over time, since the parts of a face do not move in a
+    # registered clip.
     weight = np.abs(a).sum(1)
     for i, face in enumerate(faces):
       label = face.labels(stream, weight.shape[1:])
@@ -62,6 +64,7 @@ def by_class(
       continue
     share, area = shares(streams, faces), areas(streams, faces)
     for name, index in {**groups, 'all': np.arange(len(faces))}.items():
+      # A mean over NaN would hide the clips whose maps are not empty.
       index = index[np.isfinite(share[index, 0])]
       if len(index):
         rows += _rows(method, name, index, share, area)
@@ -177,6 +180,7 @@ def _draw_channels(weights, groups, title):
 def _encoded(figure, title):
   figure.suptitle(title, x=0.01, ha='left', fontsize=10, color=_COLOURS[0])
   file = io.BytesIO()
+  # Without matplotlib's version, so that equal tables give equal bytes.
   figure.savefig(file, format='png', metadata={'Software': None})
   return file.getvalue()
 
@@ -206,6 +210,7 @@ def _grid(rows, key, groups):
   table = np.full((len(groups), len(face_regions.REGIONS)), np.nan)
   for row in rows:
     at = groups.index(row[key]), face_regions.REGIONS.index(row['region'])
+    # A share over next to no area is noise, however large.
     table[at] = row['lift'] if row['area'] > 0.001 else np.nan
   return table
 
@@ -213,10 +218,18 @@ def _grid(rows, key, groups):
 def _panel(figure, axes, table, groups, name):
   """Draws the lifts of one method as a heat map around 1."""
   image = axes.imshow(
-    table, cmap='RdBu_r', vmin=0, vmax=2, aspect='auto', interpolation='none'
+    # A lift of 1 is what chance gives, so it lies in the middle, without
+    # colour.
+    table,
+    cmap='RdBu_r',
+    vmin=0,
+    vmax=2,
+    aspect='auto',
+    interpolation='none',
   )
   for (i, j), value in np.ndenumerate(table):
     if np.isfinite(value):
+      # Legible on the dark ends of the scale too.
       colour = 'white' if abs(value - 1) > 0.7 else 'black'
       axes.text(
         j, i, f'{value:.2f}', ha='center', va='center', fontsize=7, color=colour

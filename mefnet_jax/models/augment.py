@@ -99,6 +99,8 @@ def _apply(x_THWC, draw):
   column_WW = _matrix(
     _places(columns, draw['scale'] * draw['sign'], draw['shift'][1])
   )
+  # One axis after another: three small products, instead of a gather of eight
+  # neighbours for every pixel.
   x = jnp.einsum('wj,thjc->thwc', column_WW, x_THWC)
   x = jnp.einsum('hi,tiwc->thwc', row_HH, x)
   x = jnp.einsum('ts,shwc->thwc', time_TT, x)

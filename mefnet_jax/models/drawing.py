@@ -89,6 +89,7 @@ def _box(layer):
     return 'attention', 'CAM\neq. 1', layer.shape
   if layer.kind.startswith('STAM'):
     return 'attention', 'STAM\neq. 2', layer.shape
+  # Parts of CAM and STAM, which have boxes of their own.
   if 'attention' in names:
     return None
   if layer.kind.startswith('max-pool'):
@@ -101,6 +102,7 @@ def _box(layer):
     )
   if layer.kind.startswith('words'):
     return 'words', layer.kind, layer.shape
+  # A box for each would double the row, and say little.
   if 'norm' in layer.kind:
     return None
   return 'conv', layer.kind, layer.shape
@@ -112,6 +114,7 @@ def _figure(name, rows, joined, layers):
   width = (columns + len(joined)) * (_WIDTH + _GAP)
   figure = matplotlib.figure.Figure(figsize=(width, len(rows) * _ROW + 0.6))
   axes = figure.add_axes((0, 0, 1, 1))
+  # Fused layers stand at half height, since they belong to no stream.
   middle = -(len(rows) - 1) * _ROW / 2
   for i, row in enumerate(rows):
     end = _chain(axes, row, 0.0, -i * _ROW)

@@ -44,12 +44,14 @@ class MicroAttentionUnit(nn.Module):
   def __call__(self, x_BTHWC: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Returns the maps (B, T, H, W, features), and A (B, T, H, W, 1)."""
     x = x_BTHWC
+    # A sum needs equal channels.
     if x.shape[-1] != self.features:
       x = self._point(self.features, 'shortcut')(x)
     first = nn.relu(self._convolved(x, 'first'))
     second = self._convolved(first, 'second')
     gathered = jnp.concatenate([x, first, second], axis=-1)
     attention = nn.sigmoid(self._point(1, 'gather')(gathered))
+    # 1 + A: attention adds to F(x), and cannot shut the unit off.
     return nn.relu(x + second * (1 + attention)), attention
 
   def _convolved(self, x, name):

@@ -77,6 +77,7 @@ class Options(nn.Module, kw_only=True):
 
   def in_form(self, sizes: tuple[int, ...]) -> tuple[int, ...]:
     """Returns kernel or window sizes for this form."""
+    # So that one config serves both forms.
     return (1, *sizes[1:]) if self.form == '2d' else tuple(sizes)
 
 
@@ -126,6 +127,8 @@ class Trunk(Options):
       self.normalisation, self.dtype, name='normalisation'
     )
     if self.whole_maps():
+      # The kernel of a CPU does all three in one pass, with the sums of
+      # attention.
       if self.conv == '3d' and self.normalisation == 'none':
         x = self._conv(maps=True)(x)
       else:
@@ -221,6 +224,8 @@ def over_clips(
     return carry, jax.tree.map(lambda a: a[0], module(*clip))
 
   if pace == 'again':
+    # prevent_cse guards against merging both computations; a scan cannot merge
+    # them.
     body = nn.remat(body, prevent_cse=False, policy=_SAVE)
   loop = nn.scan(
     body,

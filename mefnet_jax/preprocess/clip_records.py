@@ -61,6 +61,7 @@ def defects(
     numbers: of the frames that exist, increasing.
     onset, apex, offset: as the release states them.
   """
+  # Only what is missing at the ends: gaps are filled by interpolation.
   if numbers[0] > onset or numbers[-1] < offset:
     yield 'frames of its beginning or end are missing: a shorter clip'
   if not onset <= apex <= offset:

@@ -140,6 +140,7 @@ def by_landmarks(
   source = first.points[rigid].astype(np.float32)
   target = other.points[rigid].astype(np.float32)
   matrix, _ = cv2.estimateAffinePartial2D(source, target, method=cv2.LMEDS)
+  # LMEDS finds nothing where points coincide.
   return identity() if matrix is None else matrix
 
 
@@ -151,6 +152,8 @@ def square(image: np.ndarray, place: np.ndarray) -> np.ndarray:
     place: of `Anchor`.
   """
   step = float(np.hypot(*place[:, 0]))
+  # Read at a multiple of the resolution and averaged: INTER_LINEAR alone reads
+  # four pixels, and would skip those between.
   finer = max(1, int(step + 0.5))
   fine = np.hstack([place[:, :2] / finer, place[:, 2:]])
   fine[:, 2] += place[:, :2] @ np.full(2, 0.5 / finer - 0.5)
@@ -191,6 +194,7 @@ def _crop(frame, box, scale):
 def _at_full_size(warp, box, scale):
   """A registration of scaled crops, in pixels of the frames."""
   into = np.array([[scale, 0, 0], [0, scale, 0], [0, 0, 1.0]])
+  # cv2.resize aligns the edges of pixels, not their centres: hence the half.
   into[:2, 2] = (scale - 1) / 2 - scale * np.array(box[:2])
   whole = np.vstack([warp.astype(np.float64), [0, 0, 1]])
   return (np.linalg.inv(into) @ whole @ into)[:2]

@@ -10,6 +10,7 @@ from typing import Any
 
 from mefnet_jax.runs import clean
 
+# The three kinds of data differ in what may be said of people and consent.
 _ORIGIN = {
   'synthetic': 'Rendered faces with the folder layout of the real release, '
   'made by `mefnet_jax.synthetic`. No person is shown.',
@@ -33,6 +34,7 @@ def write_cards(summary: dict[str, Any]) -> dict[str, str]:
   Args:
     summary: the content of report.json.
   """
+  # A name of a class or a clip is somebody else's text, and could hold markup.
   safe = {
     # Those two are shown as code, where escapes would be visible.
     key: value if key in ('config', 'command') else _text(value)
@@ -118,6 +120,7 @@ def data_sheet(summary: dict[str, Any]) -> str:
   ]
   counts = ', '.join(f'{n} {k}' for k, n in summary['findings'].items())
   maps = summary['maps']
+  # Rendered maps are maps too; that they are rendered is what a reader needs.
   kind = 'maps' if maps else 'real'
   if summary['release'] == 'synthetic':
     kind = 'synthetic'
@@ -209,6 +212,7 @@ def _per_class(summary):
 
 def _people(summary):
   """The people with the lowest and the highest accuracy."""
+  # The mean hides people on whom the network fails.
   ranked = sorted(summary['per_subject'], key=lambda x: x['accuracy'])
   low, high = ranked[0], ranked[-1]
   return (
@@ -222,6 +226,7 @@ def _leaks(summary):
   audit = summary['audit']
   if audit['leaks']:
     return '\n'.join(f'- {leak}' for leak in audit['leaks'])
+  # An audit that never ran must not read like one that found nothing.
   if 'checked' not in audit:
     return 'The run was not audited.'
   return f'None found; {len(audit["checked"])} kinds were checked.'

@@ -40,6 +40,7 @@ def compare(names: Sequence[str], titles: Sequence[str] = ()) -> dict[str, Any]:
     pair['holm']['mcnemar'] = adjusted
   notices: dict[str, list[str]] = {}
   for title, run in zip(titles, runs, strict=True):
+    # A predictions.csv of somebody else's has no report, and no notices.
     for word in _notices(run.path.with_name('report.json')):
       notices.setdefault(word, []).append(title)
   return {'runs': titles, 'notices': notices, 'pairs': pairs}
@@ -90,6 +91,7 @@ def _sentences(pair):
   """The test results of a pair, in sentences."""
   m, least = pair['mcnemar'], pair['smallest']
   p = pair['holm']['uar']
+  # Not "are equal": a test that finds nothing proves nothing.
   finding = 'differ' if p < 0.05 else 'cannot be told apart'
   return (
     f'{pair["one"]} and {pair["other"]} {finding} in UAR at the 5 % level '

@@ -61,6 +61,7 @@ def write(
     files.write(workdir / name, text)
   # Faces of real people are shown only by `page`, where the user asks for it.
   shown = clips if clips is not None and clips.synthetic else None
+  # The page last: where it is, all that it links to is complete.
   _page(workdir, summary, result.history, result.findings, shown)
   logging.info('%s', summary['verdict'])
 
@@ -146,7 +147,10 @@ def _by_database(summary):
 def _page(workdir, summary, history, found, clips):
   """Writes report.html, with pictures of the worst clips if there are any."""
   beside = {
-    name: what for name, what in _FILES.items() if (workdir / name).exists()
+    # A link to a file that this run did not write would lead nowhere.
+    name: what
+    for name, what in _FILES.items()
+    if (workdir / name).exists()
   }
   pictures = {}
   if clips is not None:

@@ -41,6 +41,7 @@ def aside(path: str | os.PathLike, *, mark: str = '') -> Iterator[pathlib.Path]:
   remove(temporary)
   try:
     yield temporary
+    # Unlike os.rename it replaces an existing file on Windows too.
     os.replace(temporary, path)
   finally:
     remove(temporary)
@@ -101,6 +102,7 @@ def flat_names(ids: Iterable[str]) -> dict[str, str]:
   names, taken = {}, set()
   for one in ids:
     name = ''.join(c if c.isalnum() or c in '-_@' else '_' for c in one)
+    # Of the whole id, of which the name keeps 40 characters.
     if len(name.encode()) > _LONGEST or name.casefold() in taken or not name:
       mark = hashlib.blake2b(one.encode(errors='replace'), digest_size=8)
       name = f'{name[:40]}-{mark.hexdigest()}'

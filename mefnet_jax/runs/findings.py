@@ -45,6 +45,7 @@ class Finding:
 
 def lost(findings: 'Iterable[Finding]') -> set[str]:
   """Returns what was left out: ids of clips, files where no clip is known."""
+  # A set: several findings may explain the loss of one clip.
   return {f.clip or f.file or f.what for f in findings if f.kind == LEFT_OUT}
 
 
@@ -106,6 +107,8 @@ def _rows(findings):
   order = (FOUND, LEFT_OUT, DUPLICATE, UNREADABLE, GAP, REPAIRED, IGNORED)
   groups = collections.defaultdict(list)
   for finding in sorted(findings, key=lambda f: order.index(f.kind)):
+    # A release repeats its defects: 44 rows of one kind would fill the
+    # terminal.
     groups[finding.kind, finding.what].append(finding)
   return [
     (kind, _one_and_more(g, 'clip'), _one_and_more(g, 'file'), what)

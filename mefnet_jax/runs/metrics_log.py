@@ -40,6 +40,7 @@ def merge(workdir: pathlib.Path, parts: Iterable[pathlib.Path]) -> None:
     parts: folders with a metrics.jsonl each.
   """
   rows = [row for part in parts for row in _rows(part / _FILE)]
+  # As one process would have written them; the sort keeps the folds' order.
   rows.sort(key=lambda row: (row['seed'], row['epoch']))
   _rewrite(workdir / _FILE, rows)
 
@@ -71,6 +72,7 @@ def _rows(path):
   # Writers end each row with a newline, so a complete file ends in ''.
   *whole, cut = lines
   rows = [_row(path, number, line) for number, line in enumerate(whole, 1)]
+  # The cut line may also be whole, and lack its newline alone.
   with contextlib.suppress(errors.UserError):
     rows.append(_row(path, len(lines), cut))
   return rows
@@ -123,6 +125,7 @@ class Writer:
   def __init__(self, workdir: pathlib.Path, keep: Callable[[dict], bool]):
     path = workdir / _FILE
     _rewrite(path, [row for row in _rows(path) if keep(row)])
+    # After a rewrite without the rows that a resumed run computes again.
     self._file = open(path, 'a', encoding='utf-8')
 
   def add(self, row: dict[str, object]) -> None:

@@ -21,6 +21,7 @@ from mefnet_jax.runs import errors, files
 
 FORMAT = 1
 NAME = 'model.json'
+# A pickle would run code of whoever made the model.
 SUFFIX = '.safetensors'
 # The required keys of model.json.
 KEYS = (
@@ -55,6 +56,7 @@ def write_weights(path: pathlib.Path, arrays: Mapping[str, np.ndarray]) -> str:
   """
   from safetensors import numpy as safetensors
 
+  # safetensors writes the bytes of a strided array in the order of memory.
   whole = {name: np.asarray(x, order='C') for name, x in arrays.items()}
   content = safetensors.save(whole)
   files.write(path, content)
@@ -75,6 +77,7 @@ def write_description(folder: pathlib.Path, description: Mapping) -> None:
   missing = [key for key in KEYS if key not in whole]
   if missing:
     raise ValueError(f'the description lacks {", ".join(missing)}')
+  # NaN is no JSON: other readers than Python's refuse it.
   files.write_json(folder / NAME, whole, allow_nan=False)
 
 
@@ -153,6 +156,7 @@ def _check_members(path, members):
     if not fine or not all(isinstance(one[k], str) for k in ('file', 'sha256')):
       raise errors.UserError(f'{path}: a member without {", ".join(_MEMBER)}')
     name = one['file']
+    # A model of somebody else's must not make us read other files.
     if name != pathlib.PurePath(name).name or not name.endswith(SUFFIX):
       raise errors.UserError(
         f'{path}: {name!r} is not the name of a {SUFFIX} file in its folder'
@@ -201,6 +205,7 @@ def inside(folder: pathlib.Path, name: str) -> pathlib.Path:
     errors.UserError: the file is a link that leads out of the folder.
   """
   path = folder / name
+  # The folder itself may be a link; only what lies in it must stay in it.
   home = os.path.realpath(folder)
   if os.path.dirname(os.path.realpath(path)) != home:
     raise errors.UserError(

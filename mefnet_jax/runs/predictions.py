@@ -87,6 +87,7 @@ def read(path: str | os.PathLike) -> Predictions:
   if path.is_dir():
     path = path / 'predictions.csv'
   rows = [row for _, row in csv_table.filled(path, _COLUMNS)]
+  # A clip that is scored twice weighs twice.
   _refuse(path, _doubled([row['clip'] for row in rows]), 'doubled clip')
   probable = [name for name in rows[0] if name.startswith(_PREFIX)]
   classes = _classes(path, rows, probable)
@@ -192,6 +193,7 @@ def not_most_probable(run: Predictions) -> list[str]:
   if run.probabilities is None:
     return []
   p_N1 = np.take_along_axis(run.probabilities, run.predicted[:, None], 1)
+  # Digits cut off by a file must not look like another class.
   below_N = p_N1[:, 0] < run.probabilities.max(1) - 1e-6
   return [clip for clip, below in zip(run.clip, below_N, strict=True) if below]
 
@@ -210,6 +212,7 @@ def _probabilities(path, rows, columns):
     [row['clip'] for row, fine in zip(rows, inside, strict=True) if not fine],
     'probabilities that are no numbers of 0 to 1, at clip',
   )
+  # Loose enough for probabilities that a file rounds.
   off = np.abs(table.sum(1) - 1) > 1e-3
   _refuse(
     path,

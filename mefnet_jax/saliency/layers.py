@@ -50,6 +50,7 @@ def grad_cam(
   a, slope = gradient_of_layer(f, x, layer, target, args=args, rows=rows)
   if a.ndim < 3:
     raise ValueError(f'layer {layer!r} of shape {a.shape} has no positions')
+  # All but the batch and the channels: time is a position like the others.
   axes = tuple(range(1, a.ndim - 1))
   weight = slope.mean(axes, keepdims=True)
   maps = jnp.maximum((weight * a).sum(-1), 0)
@@ -88,6 +89,7 @@ def _at_layer(f, layer, x, target_B, args):
   # Traced twice: the second trace has the contents of jit and remat inlined.
   traced = jax.make_jaxpr(functools.partial(_inlined, traced))(*inputs)
   jaxpr = traced.jaxpr
+  # The scores are the first output of f, which returns (scores, out).
   goal, place = jaxpr.outvars[0], _place(jaxpr, shapes, layer)
   if not _reads(jaxpr, place, goal):
     raise ValueError(
@@ -141,6 +143,7 @@ def _place(jaxpr, shapes, layer):
     raise ValueError(f'no layer {layer!r} in out: choose from {known}')
   structure = jax.tree.structure(shapes)
   place = jax.tree.unflatten(structure, jaxpr.outvars)[1][layer]
+  # A constant has no gradient.
   if not isinstance(place, core.Var):
     raise ValueError(f'layer {layer!r} is not an array computed from x')
   return place
@@ -170,6 +173,7 @@ def _function(jaxpr, invars, outvars, eqns):
     invars=invars,
     outvars=outvars,
     eqns=eqns,
+    # The names of the arguments belong to the whole trace, and would not fit.
     debug_info=jaxpr.debug_info.with_unknown_names(),
   )
   return core.jaxpr_as_fun(core.ClosedJaxpr(part, ()))

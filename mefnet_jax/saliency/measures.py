@@ -36,6 +36,7 @@ def completeness_gap(
   x, target = batches.as_float(x), batches.targets(x, target)
   tree = (x, batches.baseline(x, baseline), target)
   rise_B = batches.in_batches(lambda p: _rise(f, *p, args), tree, rows)
+  # All streams together: the score is of the whole input.
   sums = [a.reshape(len(a), -1).sum(1) for a in jax.tree.leaves(maps)]
   return sum(sums) - rise_B, rise_B
 
@@ -103,6 +104,7 @@ def points_inside(maps: npt.ArrayLike, masks: npt.ArrayLike) -> np.ndarray:
   maps, masks = (np.asarray(a).reshape(len(a), -1) for a in (maps, masks))
   best = maps.argmax(1)
   at = np.arange(len(maps))
+  # argmax of an all-zero map is its first pixel, which points at nothing.
   return (masks[at, best] > 0) & (maps[at, best] > 0)
 
 
@@ -116,6 +118,7 @@ def energy_inside(maps: npt.ArrayLike, masks: npt.ArrayLike) -> np.ndarray:
   )
   maps = np.maximum(maps, 0)
   empty = maps.sum(1, keepdims=True) == 0
+  # An empty map points everywhere alike; 0 / 0 would spoil the mean over clips.
   maps = np.where(empty, 1.0, maps)
   return (maps * (masks > 0)).sum(1) / maps.sum(1)
 
@@ -134,6 +137,7 @@ def _curve(f, x, maps, target, baseline, points, args, rows, inserted):
   baseline = batches.baseline(x, baseline)
   rank = _ranks(maps)
   curve = []
+  # One program for all steps, since the share is an argument and no constant.
   for share in np.linspace(0, 1, points + 1):
     run = functools.partial(_scores, f, args, inserted, share)
     curve.append(batches.in_batches(run, (x, baseline, rank, target), rows))
@@ -147,6 +151,7 @@ def _ranks(maps):
   # A stable sort makes the curves of maps with ties reproducible.
   order = np.argsort(-flat, axis=1, kind='stable')
   rank = np.empty(flat.shape, np.float32)
+  # Ranks as shares, so that clips of any size are cut at the same steps.
   steps = np.arange(flat.shape[1], dtype=np.float32) / flat.shape[1]
   np.put_along_axis(rank, order, np.broadcast_to(steps, flat.shape), 1)
   ends = np.cumsum([a[0].size for a in leaves])[:-1]

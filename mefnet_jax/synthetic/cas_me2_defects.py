@@ -57,6 +57,8 @@ class Defects:
         f'{", ".join(KINDS)}.'
       )
     self.wanted = set(KINDS) if 'all' in names else set(names)
+    # 'all' takes what fits; a defect that is named must be there, or a test of
+    # its repair would test nothing.
     self.by_name = 'all' not in names
     self.rng = rng
     self.planted = {}
@@ -90,6 +92,7 @@ class Defects:
     for kind in ('apex0', 'offset_before_apex', 'offset0'):
       fit = [k for k in free if rows[k].apex - rows[k].onset > 1]
       for k in self._pick(kind, _macro_first(fit, rows), len(rows)):
+        # One defect a row, so that each repair can be told from the others.
         free.remove(k)
         if kind == 'apex0':
           rows[k].apex = 0
@@ -147,6 +150,7 @@ class Defects:
     """Picks some of the fitting rows, with the share of the real release."""
     if kind not in self.wanted or not fit:
       return []
+    # 357 rows has the real workbook; at least one, or a small release has none.
     share = max(1, round(KINDS[kind] * rows / 357))
     return [int(k) for k in self.rng.permutation(fit)[:share]]
 

@@ -103,6 +103,7 @@ def film(
   seed: int,
 ) -> None:
   """Renders one shot below `root` and writes its truth below `truth`."""
+  # A process renders one shot on one core; OpenCV would start threads for all.
   cv2.setNumThreads(1)
   played = perform(shot, seed)
   scene = set_scene(shot, seed)
@@ -128,6 +129,7 @@ def perform(shot: Shot, seed: int) -> emotions.Performance:
   expression = generator(seed, shot, 'expression')
   low, middle, high = MOTION
   person = identity_of(seed, shot.dataset, shot.subject)
+  # A log-normal factor: motion is positive, and a few people move much more.
   motion = middle * person.strength * np.exp(expression.normal(0, 0.3))
   motion = np.clip(motion, low, high) / MOTION_SCALE
   if shot.macro:
@@ -163,6 +165,7 @@ def write(path: pathlib.Path, frame: np.ndarray) -> None:
   """Writes one image (rows, columns, 1 or 3 channels); creates its folder."""
   path.parent.mkdir(parents=True, exist_ok=True)
   if frame.shape[-1] == 3:
+    # OpenCV writes blue first.
     frame = frame[..., ::-1]
   options = []
   if path.suffix == '.jpg':
@@ -186,6 +189,7 @@ def _scene(seed, dataset, subject, camera, colour, infrared):
   rng = np.random.default_rng([seed, *words.encode()])
   texture = paint.texture(person.looks, rng)
   if infrared:
+    # Red is the channel nearest to infrared; the root brightens skin and hair.
     texture = np.sqrt(0.6 * texture[..., :1])
   elif not colour:
     texture = texture @ GREY

@@ -106,6 +106,7 @@ def part(one: Fitted, place: slice, rename: Callable[[str], str]) -> Fitted:
     place: of the folds that are kept.
     rename: maps the name of a fold to its new name; '' drops the fold.
   """
+  # Folds train in one program, so the time of one of them is a share of it.
   share = len(one.held_out[place]) / max(len(one.held_out), 1)
   changes = {'seconds': one.seconds * share}
   for name, value in _by_fold(one):
@@ -179,10 +180,13 @@ def prepare(
   console.print(f'kernels: {config_check.choose_kernels(config)}')
   clips = _load(config, workdir, console)
   label = _labels(config, clips)
+  # Leaks on purpose come last: they break folds that are honest so far.
   splits = _folds(config, clips, label)
   clips, label, splits = deliberate_leaks.make(config, clips, label, splits)
   streams, pixels = _streams(config, clips), None
   if config.protocol.statistics == 'all':
+    # Once for the run, not in each step: the scale is the same for all folds
+    # here.
     plain = pixel_scaling.scalable(streams)
     pixels = pixel_scaling.constants(plain, slice(None), config.input)
     streams |= pixel_scaling.apply(plain, pixels, config.input)
@@ -265,6 +269,8 @@ def _streams(config, clips):
   streams = {}
   for name in models.views(config.model.name, config.model.streams):
     stored = datasets.stored_stream(name, config.input)
+    # The network's name of a stream does not depend on the input: 'eyes' may be
+    # the flow of the eyes.
     streams[name] = clips.streams[stored]
     mask = f'{stored}_present'
     if mask in clips.streams:

@@ -204,6 +204,8 @@ def train_step(step: Callable, plan: Plan, kernels: str = 'auto') -> Callable:
 
   def split_batch(state, fold, clips, order, key):
     def lay(x):
+      # Neighbours of the order go to one device: any split of a batch would do,
+      # for the gradients are summed.
       x = np.asarray(x).reshape(*x.shape[:-1], plan.devices, -1)
       return np.moveaxis(x, -2, 0)[plan._mine()]
 

@@ -18,7 +18,10 @@ from mefnet_jax.runs import errors, findings
 if typing.TYPE_CHECKING:
   from collections.abc import Iterable
 
+# Names of clips begin with the video that was watched: anger1, disgust2.
 _NAME = re.compile(r'(?:anger|disgust|happy)[1-9]_\d+')
+# As published, for copies whose sheet 1 or 2 is incomplete: the n-th
+# participant has the n-th of these folders.
 _SUBJECTS = (
   *(15, 16, 19, 20, 21, 22, 23, 24, 25, 26, 27, 29, 30, 31, 32, 33),
   *(34, 35, 36, 37, 38, 40),
@@ -34,6 +37,7 @@ _VIDEOS = {
   'happy4': '0507',
   'happy5': '0508',
 }
+# Spelled so in the release.
 _SPELLING = {'happyiness': 'happiness'}
 
 
@@ -83,6 +87,7 @@ def read(
       continue
     try:
       expression = _expression(cells, subjects, videos, place, listed)
+      # The same row twice is harmless; the same name with other frames is not.
       if read_rows.get(expression.clip) == expression:
         what = f'row of the workbook: {expression.clip} again, and the same'
         listed.append(findings.Finding(findings.IGNORED, '', place, what))
@@ -112,6 +117,7 @@ def _subjects(sheet: 'Iterable') -> dict[int, int]:
   for cells in (cells for rows in sheet for cells in rows):
     texts = tables.texts(cells, 2)
     participant, folder = map(tables.number, (texts[0], texts[1].lstrip('s')))
+    # The first of two rows: what is coded further down must not move a subject.
     if participant is not None and folder is not None:
       found.setdefault(participant, folder)
   return found
@@ -178,6 +184,7 @@ def _ordered(texts, clip, place, listed):
     raise ValueError(f'{clip}: onset, apex, offset are {texts}')
   coded = f'{onset}, {apex}, {offset}'
   what = ''
+  # So in 44 macro rows of the release: it is taken to fall as long as it rose.
   if offset == 0 and apex > onset:
     offset = 2 * apex - onset
     what = 'offset 0: 2 apex - onset taken'
@@ -187,6 +194,7 @@ def _ordered(texts, clip, place, listed):
   elif 0 < onset <= offset < apex:
     apex, offset = offset, apex
     what = 'offset before apex: the two exchanged'
+  # What no rule explains is left out: guessing would move the expression.
   if not 0 < onset <= apex <= offset:
     raise ValueError(f'{clip}: onset, apex, offset are {coded}')
   if what:

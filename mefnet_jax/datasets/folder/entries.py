@@ -35,6 +35,7 @@ def of_table(file: pathlib.Path, listed: list[findings.Finding]) -> list[dict]:
       listed.append(findings.Finding(findings.LEFT_OUT, place, place, wrong))
       continue
     path = posixpath.normpath(record['path'].replace('\\', '/'))
+    # By meaning, not by spelling: 'Joy' and 'joy' of one clip are the same row.
     said = (path, *(names.label_key(record.get(k, '')) for k in _SAID))
     if said in seen:
       what = f'says the same as row {seen[said]}'
@@ -80,6 +81,7 @@ def _renamed(file, rows, listed):
 
 def _column(name):
   """The standard name of a column: onset for 'Onset Frame'; '' for others."""
+  # Sheets say onset_frame, Onset Frame or OnsetF.
   plain = re.sub(r'[\W_]+', '', names.key(name))
   for known in MARKS:
     if plain in (known, f'{known}frame', f'{known}f', f'{known}framenumber'):
@@ -111,6 +113,7 @@ def _place(folder, path):
       for one in (*directories.subfolders(place), *directories.files(place))
       if names.key(one.name) == names.key(part)
     ]
+    # Two that differ in case alone, and neither is exact: it cannot be told.
     place = alike[0] if len(alike) == 1 else place / part
   return place
 
@@ -125,6 +128,7 @@ def _wrong(record):
       return f'{name} is empty'
   path = record['path'].replace('\\', '/')
   absolute = path.startswith('/') or re.match(r'[A-Za-z]:', path)
+  # A table may come from anybody: it must not make us read other files.
   if absolute or '..' in path.split('/') or '\0' in path:
     return f'path {record["path"]!r} leads out of the folder of the table'
   for name in MARKS:
@@ -171,6 +175,7 @@ def name_clips(entries: list[dict]) -> None:
   short = [_without_suffix(entry) for entry in entries]
   taken: dict[str, set[str]] = {}
   for entry, name in zip(entries, short, strict=True):
+    # By key, because ids become names of files, on disks that ignore case too.
     taken.setdefault(names.key(name), set()).add(entry['clip'])
   for entry, name in zip(entries, short, strict=True):
     alone = len(taken[names.key(name)]) == 1

@@ -58,6 +58,7 @@ def read(
       f'{file or root}: no clips here{why}; expected {TREE}; the folder holds '
       f'{directories.names(root)}'
     )
+  # Before names are given: s1 and s01 must be one person in every clip.
   people.unify(entries, listed)
   people.check_sides(entries, str(file or root))
   clip_entries.name_clips(entries)
@@ -72,6 +73,7 @@ def looks_like(root: pathlib.Path) -> bool:
 def _release(root, file, entries, listed):
   classes = tuple(sorted({entry['label'] for entry in entries}))
   subject = people.subjects(entries)
+  # By place: one long video may hold many clips, and is scanned once.
   places = {entry['place']: _frames(entry['place']) for entry in entries}
   shift = _counts_from_zero(entries, places)
   if shift:
@@ -117,6 +119,7 @@ def _table(root, name):
       )
     return root / name
   found = [f for f in directories.files(root) if f.suffix.lower() == '.csv']
+  # Of several tables none is guessed: clips.csv, or the only one.
   preferred = [f for f in found if f.name == TABLE]
   return (preferred or (found if len(found) == 1 else [None]))[0]
 
@@ -145,6 +148,7 @@ def _frames(place):
     scan = video.scan(place)
   except (OSError, ValueError) as error:
     return _Frames(why=getattr(error, 'strerror', None) or str(error))
+  # Files of videos have no frame numbers; tables count from 1, or say 0.
   numbers = tuple(range(1, len(scan.times) + 1))
   return _Frames(numbers, notes=tuple(scan.notes), times=scan.times)
 
@@ -218,6 +222,7 @@ def _marks(entry, found, shift):
     onset, apex = None, apex or None
   if onset and apex == 0:
     apex = None
+  # Pictures that are numbered from 0 agree with the table as they are.
   up = int(shift and found.numbers[0] == 1)
   first = found.numbers[0] if onset is None else onset + up
   last = offset + up if offset else found.numbers[-1]

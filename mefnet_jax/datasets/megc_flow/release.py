@@ -31,6 +31,7 @@ TREE = (
   'STSNet_whole_norm_u_v_os/006_1_2 .png with '
   'combined_3_class2_for_optical_flow.csv beside it'
 )
+# Tried in this order; none of them matches a name of another.
 _FORMS = {
   'casme2': re.compile(r'sub0*(\d+)', re.IGNORECASE),
   'smic': re.compile(r's0*(\d+)', re.IGNORECASE),
@@ -90,6 +91,7 @@ def looks_like(root: pathlib.Path) -> bool:
 def _maps(root, images, listed):
   """The folder of the maps, and (subject, label, file) of each."""
   places = list(directories.walk(root, depth=2))
+  # The table first: its layout holds each clip once, so nothing must be chosen.
   tabled = [f for f in places if _table(f)] if images != 'loso' else []
   if tabled:
     return _whole(tabled[0], root, listed)
@@ -131,6 +133,7 @@ def _whole(place, root, listed):
   files, folder = {}, place
   for candidate in directories.walk(place, depth=2):
     found = {_plain(f.stem): f for f in directories.image_files(candidate)}
+    # The folder with most maps: others beside it hold single examples.
     if len(found) > len(files):
       files, folder = found, candidate
   return folder, _tabled(table, files, folder, root, listed)
@@ -168,6 +171,7 @@ def _row(subject, label, file, root, listed):
     wrong = f'subject {subject!r} is none of sub01, s01, 006'
   elif label not in _LABELS:
     wrong = f'class {label!r} is none of 0, 1, 2'
+  # A map under another person's folder would leak that person into a fold.
   elif _origin(name.split('_')[0]) != origin:
     wrong = f'named after {name.split("_")[0]}, filed under {subject}'
   if wrong:
@@ -176,6 +180,7 @@ def _row(subject, label, file, root, listed):
     clip=_clip(subject, name),
     subject=_subject(*origin),
     label=_LABELS[label],
+    # A map is the motion from onset to apex, and has no frames of its own.
     onset=1,
     apex=1,
     offset=1,

@@ -22,6 +22,7 @@ TREE = (
   'HS_long/SMIC-HS-E/s03/s3_ne_22/image443812.jpg with '
   'SMIC-HS-E_annotation.xlsx'
 )
+# Not ~$..., which Excel writes while a workbook is open, and no hidden files.
 _BOOK = re.compile(
   r'(?!~\$|\.)smic[-_](hs|vis|nir)[-_]e[-_]annotation.*\.xlsx?', re.IGNORECASE
 )
@@ -68,6 +69,7 @@ def read(
 
 def _book(root, camera):
   """The workbook of a camera, in the release or above it."""
+  # Above too: whoever names the folder of the clips has the workbook beside it.
   places = [*directories.walk(root), *list(root.parents)[:2]]
   found = [
     file
@@ -96,6 +98,8 @@ def _clips(root, camera):
       if names.subject(subject.name) is not None:
         for clip in directories.subfolders(subject):
           if name := names.clip(clip.name):
+            # The first: a second copy of a folder must not depend on the order
+            # of the disk.
             found.setdefault(name.padded, clip)
   if not found:
     raise errors.UserError(
@@ -121,6 +125,7 @@ def _coded(book):
       apex = apexes[i] if i < len(apexes) else -1
       record = dict(filename=texts[name], apex=texts[apex])
       record |= dict(onset=texts[onset], offset=texts[offset])
+      # A second pair is empty in most rows; an empty first one is reported.
       if texts[name] and (i == 0 or texts[onset]):
         coded.append((place, record))
   return coded
@@ -128,6 +133,7 @@ def _coded(book):
 
 def _header(book, sheet):
   """The number of rows above the first coded one, and the names of columns."""
+  # Titles may stand above the header.
   for row, cells in enumerate(sheet[:30], start=1):
     head = tables.texts(cells, len(cells))
     marks = {text[:5] for text in head}
@@ -148,6 +154,8 @@ def _row(record, clips, seen, place, listed):
     tables.number(record[mark]) for mark in ('onset', 'apex', 'offset')
   )
   seen[name.padded] = seen.get(name.padded, 0) + 1
+  # Counted before anything is left out, so that a clip's name does not depend
+  # on whether the other expression of its folder can be used.
   again = seen[name.padded]
   clip = f'{name.padded}_{again}' if again > 1 else name.padded
   if name.padded not in clips:

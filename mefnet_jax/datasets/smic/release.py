@@ -25,6 +25,7 @@ CLASSES = names.CLASSES
 CAMERAS = ('hs', 'vis', 'nir')
 SUBSETS = (*CAMERAS, 'all', *long_release.SUBSETS)
 IMAGES = ('auto', 'cropped', 'raw')
+# Clips of each subject of HS, as published.
 _BY_SUBJECT = dict(s01=6, s02=6, s03=39, s04=19, s05=2, s06=4, s08=13, s09=4)
 _BY_SUBJECT |= dict(s11=7, s12=9, s13=10, s14=10, s15=4, s18=7, s19=2, s20=22)
 PUBLISHED = {
@@ -67,6 +68,7 @@ def _one(root, subset, images):
     row = _row(folder, root, listed)
     if row is None:
       continue
+    # s2 and s02 are one person: a release that was unpacked twice has both.
     if row.clip in taken:
       _leave_out(listed, '', directories.shown(folder, root), 'a second copy')
       continue
@@ -166,6 +168,7 @@ def _images(camera):
 
 
 def _not_found(root, subset, images, cameras):
+  # SMIC-E is a download of its own, and is easily taken for SMIC.
   if any('smic-hs-e' in f.name.lower() for f in directories.walk(root)):
     return (
       f'{root} is SMIC-E, the long clips: set --config.dataset.subset='
@@ -195,6 +198,8 @@ def _row(folder, root, listed):
   shown = directories.shown(folder, root)
   name = names.clip(folder.name)
   subject = names.subject(folder.parents[2].name)
+  # Name and place both state subject and class: a clip on which they differ was
+  # moved by hand, and nothing tells which of them is right.
   wrong = _contradiction(name, subject, text.key(folder.parent.name))
   if wrong:
     return _leave_out(listed, folder.name, shown, wrong)
@@ -213,6 +218,7 @@ def _row(folder, root, listed):
     subject=name.subject,
     label=CLASSES.index(name.emotion),
     onset=numbers[0],
+    # SMIC does not annotate the apex.
     apex=(numbers[0] + numbers[-1]) // 2,
     offset=numbers[-1],
     frames=found.files,

@@ -56,6 +56,7 @@ def _vjp_forward(x, kernel, window):
   sizes = convolution.output_shape(x.shape[1:4], kernel.shape[:3], window)
   shape = (len(x), *sizes, kernel.shape[-1])
   y, choice = custom_calls.call(
+    # Stored by place, not by value: the gradient needs to know where, not what.
     'convolve_pool',
     [(shape, np.float32), (shape, np.int32)],
     np.asarray(window, np.int32),

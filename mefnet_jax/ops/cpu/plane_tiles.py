@@ -22,6 +22,7 @@ def slide(context, x, x_at, offsets, w, w_at, taps, y, y_at, n):
 
     def tap(i, *sums):
       here = builder.gep(x, [builder.load(builder.gep(offsets, [i]))])
+      # One load of a weight serves all vectors of the tile.
       weight = code.broadcast(builder.load(builder.gep(w, [i])))
       return [
         code.fma(weight, code.load(here, v), total)

@@ -19,6 +19,7 @@ from mefnet_jax.ops.cpu import (
 )
 
 LANES, TILE = simd.LANES, simd.TILE
+# With more of both, the vectors of `rows`, which lie along the filters, fill.
 _FEW = 8  # channels times filters
 _FORWARD = signatures.signature('fbTHWC fijkCd -> fbTHWd')
 _GRADIENT = signatures.signature('fbTHWC fijkCd fbTHWd -> fbTHWC fijkCd')
@@ -239,7 +240,11 @@ def _convolve_few_gradient(address):
     _zeros(kernel),
   )
   for p in range(frames.parts(to_w)):
+    # The gradient of the input is a convolution of g by the kernel turned about
+    # all its axes, padded before as the input is padded behind.
     weights = _by_filter(frames.part(w, p, to_w), taps, channels, filters, True)
+    # A vector for each tap: lanes are summed once at the end, not for every
+    # clip.
     into = np.zeros(filters * len(offsets) * LANES, np.float32)
     for b in range(n[0]):
       down = frames.clip(g, p, to_w, b)

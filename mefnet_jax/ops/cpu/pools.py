@@ -42,6 +42,7 @@ def _vjp_forward(y, weight, window):
   pooling.check(y.shape[1:4], window)
   sizes = (n // w for n, w in zip(y.shape[1:4], window, strict=True))
   shape = (len(y), *sizes, y.shape[-1])
+  # Both places and the value are kept, so that the way back needs no maps.
   plain, choice, weighed, weighed_choice, value = custom_calls.call(
     'pool_weighed',
     [(shape, d) for d in ('float32', 'int32', 'float32', 'int32', 'float32')],
@@ -145,6 +146,7 @@ def _pool(y, weight, sizes, window, filters, plain, weighed, value):
   (plain, choice), (weighed, weighed_choice) = plain, weighed
   ct, ch, cw = _cells(sizes, window)
   steps = _steps(window, sizes)
+  # A vector beyond the last whole one would write into the next cell.
   whole = filters // LANES * LANES
   for cell in range(ct * ch * cw):
     to, corner = cell * filters, _corner(cell, ch, cw, sizes, window)
@@ -168,6 +170,7 @@ def _pool(y, weight, sizes, window, filters, plain, weighed, value):
       for n in range(len(steps)):
         v = y[(corner + steps[n]) * filters + f]
         s = v * weight[corner + steps[n]]
+        # v != v: NaN is larger than anything here, as in the vectors.
         if n == 0 or v > plain[to + f] or v != v:
           plain[to + f], choice[to + f] = v, n
         if n == 0 or s > weighed[to + f] or v != v:
@@ -206,6 +209,7 @@ def _add_gradient(
 ):
   """Gradients of one clip's maps and weights; plain, weighed: (g, choice)."""
   (g, choice), (g_weighed, weighed_choice) = plain, weighed
+  # XLA does not clear the results of a call, and only maxima are written.
   to_y[:] = 0
   to_weight[:] = 0
   ct, ch, cw = _cells(sizes, window)
@@ -215,6 +219,7 @@ def _add_gradient(
     corner = _corner(cell, ch, cw, sizes, window)
     for f in range(filters):
       n = cell * filters + f
+      # All zero for the clips that a fold holds out.
       if g[n] != 0:
         to_y[(corner + steps[choice[n]]) * filters + f] += g[n]
       if g_weighed[n] != 0:

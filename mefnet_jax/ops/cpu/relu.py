@@ -95,6 +95,7 @@ def _add_gradient(x, g, bits, clip, maps, sizes, kernel, filters, into):
   padded = np.zeros(width, np.float32)
   share = np.float32(1 / filters)
   for n in range(0, len(to_mean), nw):
+    # Only rows that some gradient reaches are multiplied below.
     some = False
     for p in range(nw):
       source, at = g, (n + p) * filters
@@ -214,10 +215,12 @@ def _convolve_relu_gradient(address):
   parts, width = frames.parts(out), rows.padded_width(filters)
   into = np.zeros((parts, n[4] * n[5] * n[6] * width), np.float32)
   into_bias = np.zeros((parts, width), np.float32)
+  # Whole vectors of it are read: what lies beyond the filters must stay 0.
   own, turned = np.zeros(width, np.float32), np.empty(0, np.float32)
   for b in range(n[0]):
     for p in range(parts):
       if p == 0 or frames.place(x, p, out) != frames.place(x, p - 1, out):
+        # Folds share their clips: at the same address it is the same clip.
         turned = rows.frames_last(frames.clip(x, p, out, b), *sizes)
       maps = (
         frames.clip(to_map_mean, p, out, b),

@@ -57,6 +57,7 @@ def rectify(
       for result, value in zip(results, found, strict=True):
         builder.store(value, result)
 
+    # A program for each number of vectors: sums then stay in registers.
     code.choose(args[3], MOST, write)
     found = [builder.load(result) for result in results]
     return context.make_tuple(builder, signature.return_type, found)
@@ -126,6 +127,7 @@ def mask_and_add(
         value = builder.fadd(value, common)
         word = builder.load(builder.gep(bits, [code.int(i)]))
         word.align = 1
+        # A select, not a product with 0: NaN times 0 would be NaN.
         value = builder.select(builder.bitcast(word, lanes), value, simd.ZERO)
         code.store(value, y, at=at)
         total = builder.fadd(code.load(totals, at=at), value)

@@ -46,6 +46,8 @@ def _convolution(vectors):
 
       def write(places):
         body = functools.partial(tap, places)
+        # Sums are values of the loop, which LLVM keeps in registers; in an
+        # array they would be stored and loaded again for every tap.
         zeros = [simd.ZERO] * (places * vectors)
         _, *sums = code.loop(args[5], body, w, *zeros)
         for place in range(places):
@@ -92,6 +94,8 @@ def _kernel_gradient(vectors):
           builder.gep(w, [builder.mul(args[5], code.int(t))])
           for t in range(taps)
         ]
+        # The gradient is read before the loop and written after it, not at each
+        # place.
         known = [code.load(row, v) for row in rows for v in range(vectors)]
         body = functools.partial(place, taps)
         _, _, *sums = code.loop(args[6], body, x, g, *known)

@@ -9,6 +9,8 @@ from typing import Any
 from mefnet_jax.report.page import markup, scores, trust
 from mefnet_jax.runs import findings as findings_file
 
+# A release of thousands of damaged files would make a page that no browser
+# shows; findings.csv has them all.
 _MOST_FINDINGS = 200
 _SELECTIONS = {
   'last': 'weights of the last epoch, chosen without held-out clips',
@@ -37,6 +39,7 @@ def page(
   sections = (
     _header(summary, title),
     '<main>',
+    # Scores first, then what they are worth, then how they came about.
     scores.forest(summary),
     scores.scores(summary),
     scores.confusion(summary),
@@ -56,6 +59,7 @@ def page(
   template = (
     importlib.resources.files('mefnet_jax.report.page') / 'template.html'
   )
+  # `$title`, because the style sheet in the template is full of braces.
   return string.Template(template.read_text(encoding='utf-8')).substitute(
     title=title, body='\n'.join(sections)
   )
@@ -117,6 +121,7 @@ def _data(summary) -> str:
 def _protocol(summary) -> str:
   protocol, count = summary['protocol'], summary['folds']
   text = f'{protocol}, {count} fold' + ('s' if count != 1 else '')
+  # "nobody is both" would be wrong here, whatever the protocol's name promises.
   if reason := summary['notices'].get('LEAKY'):
     return f'{text}: LEAKY, {reason}'
   return f'{text}: nobody is both trained on and tested'
@@ -136,6 +141,7 @@ def _findings(findings, summary) -> str:
   if not findings:
     return ''
   counts = ', '.join(f'{x} {kind}' for kind, x in summary['findings'].items())
+  # What was found as expected is counted, and needs no row.
   listed = [x for x in findings if x.kind != 'found']
   caption = f'Findings: {counts}.'
   if len(listed) > _MOST_FINDINGS:

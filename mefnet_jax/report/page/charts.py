@@ -37,6 +37,7 @@ def curves(history: Sequence[Mapping[str, Any]], key: str) -> str:
   if not found:
     return ''
   rows = np.concatenate(list(found.values()))
+  # Accuracies share one scale, so that two pages can be compared by eye.
   highest = 1.0 if key == 'accuracy' else rows[:, 1:].max()
   ticks = _ticks(highest)
   place = _placer(rows[:, 0], ticks[-1])

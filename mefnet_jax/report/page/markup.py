@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 def text(value: object) -> str:
   """Returns a value as text that is safe in HTML."""
+  # Quotes too: names of classes go into attributes.
   return html.escape(str(value))
 
 
@@ -47,6 +48,7 @@ def scrolling(caption: str, content: str) -> str:
 
   Its accessible name is the first sentence of the table's caption.
   """
+  # Screen readers read the name each time; a whole caption would be tiresome.
   name = re.sub('<[^>]*>', '', caption).partition('. ')[0].rstrip('.:')
   return (
     f'<div class="scroll" role="group" aria-label="Table: {name}" '

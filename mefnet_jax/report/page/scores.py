@@ -6,6 +6,8 @@ from typing import Any
 from mefnet_jax.evaluation import by_database, published, results
 from mefnet_jax.report.page import charts, markup
 
+# Literature calls the same score by different names: all of them are listed, so
+# that whoever compares finds the one that a paper reports.
 _SCORES = {
   'uar': ('UAR', 'mean of the recall of each class (eq. 12)'),
   'recall': ('Recall', 'macro; the same as UAR'),
@@ -39,6 +41,7 @@ def _forest_row(summary, key: str) -> str:
   if bounds:
     low, high = bounds
     span = (
+      # The style sheet places them: the page needs no script and no picture.
       f'<i class="range" style="--at:{low:.4f};--wide:{high - low:.4f}"></i>'
     )
   return (
@@ -60,6 +63,8 @@ def scores(summary: dict[str, Any]) -> str:
     'Majority class': 'number',
   }
   if claimed:
+    # Only for data sets on which the paper reports: an empty column says
+    # nothing.
     head['Claimed by the paper'] = 'number claim wrap'
   rows = []
   for key, (name, meaning) in _SCORES.items():
@@ -105,6 +110,7 @@ def _claims_note(summary) -> str:
 
 def _seeds(summary) -> str:
   """The scores of each seed, if the report is about their mean."""
+  # A spread of one seed would be 0, and read as certainty.
   if len(summary['per_seed']) < 2:
     return ''
   head = {'Seed': ''} | dict.fromkeys(('UAR', 'UF1', 'WAR'), 'number')
@@ -125,6 +131,7 @@ def confusion(summary: dict[str, Any]) -> str:
   columns = ''.join(f'<th scope="col">{name}</th>' for name in names)
   body = ''
   for name, row in zip(names, summary['confusion'], strict=True):
+    # max: a class may have no held-out clip, in a run of few folds.
     shares = [count / max(sum(row), 1) for count in row]
     cells = ''.join(
       f'<td style="--share:{share:.3f}"><b>{count}</b>'
@@ -149,6 +156,7 @@ def confusion(summary: dict[str, Any]) -> str:
 
 def curves(history: Sequence[Mapping[str, Any]], selection: str) -> str:
   """Returns loss and accuracy over the epochs; '' without a history."""
+  # The history of a run that did not train is empty.
   drawn = {key: charts.curves(history, key) for key in ('loss', 'accuracy')}
   pair = ''.join(
     f'<div><h3>{key.capitalize()}</h3>{chart}</div>'
@@ -209,6 +217,7 @@ def _classes(summary) -> str:
 
 def _interval(bounds) -> str:
   """An interval that may be broken into two lines."""
+  # A bootstrap over subjects needs two of them.
   if not bounds:
     return 'one subject: none'
   return '{:.3f} to&nbsp;{:.3f}'.format(*bounds)

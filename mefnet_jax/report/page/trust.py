@@ -60,6 +60,7 @@ def _state(kind, found) -> str:
   """Whether a kind of leak was found, not found, or not checked."""
   if kind in found['kinds']:
     return '<strong class="bad">found</strong>'
+  # "No" would claim a check that the files did not allow.
   if kind in found['not_checked']:
     missing = found['not_checked'][kind]
     return f'<span class="muted">not checked (missing: {missing})</span>'
@@ -132,6 +133,8 @@ def published_scores(summary: dict[str, Any]) -> str:
     f'<li>{count} published: {markup.text(reason)}</li>'
     for reason, count in found['why'].items()
   )
+  # Without a row of the same people, classes and protocol: a bare comparison
+  # would mislead.
   body = '<p>No published score is comparable with this run.</p>'
   if found['rows']:
     head = {'Method': ''} | dict.fromkeys(('Accuracy', 'UF1', 'UAR'), 'number')
