@@ -13,12 +13,12 @@ import ml_collections
 
 from configs import base
 
-_FILTERS = {'ststnet_like': (3, 5, 8), 'off_apexnet_like': (6, 16)}
+_WIDTH = {'ststnet_like': (3, 5, 8), 'off_apexnet_like': (6, 16)}
 
 
 def get_config(model: str = 'ststnet_like'):
-  if model not in _FILTERS:
-    raise ValueError(f'no variant {model!r}: choose of {", ".join(_FILTERS)}')
+  if model not in _WIDTH:
+    raise ValueError(f'no variant {model!r}: choose of {", ".join(_WIDTH)}')
   config = base.get_config()
   config.dataset.name = 'megc_flow'
   config.input = 'as_is'
@@ -27,7 +27,7 @@ def get_config(model: str = 'ststnet_like'):
   config.model = ml_collections.ConfigDict()
   config.model.name = model
   config.model.streams = ('face',)
-  config.model.filters = _FILTERS[model]
+  config.model.width = _WIDTH[model]
   config.model.dropout = 0.5
   if model == 'off_apexnet_like':
     config.model.hidden = (1024, 1024)

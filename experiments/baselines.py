@@ -1,7 +1,8 @@
 r"""Classical baselines on prepared clips, as submissions to the leaderboard.
 
 python -m experiments.baselines --out=runs/baselines [--release=DIR]
-    [--protocol=loso|cross_database] [--methods=svm,mlp,majority]
+    [--protocol=loso|cross_database] [--train-on=casme2]
+    [--methods=svm,mlp,majority]
 
 An RBF SVM and a multilayer perceptron of scikit-learn, and the majority, on the
 pixels of motion maps (as configs/mefnet_flow.py has them). Pixels are
@@ -64,6 +65,7 @@ def main() -> None:
   config = mefnet_flow.get_config()
   config.dataset.release = args.release
   config.protocol.name = args.protocol
+  config.protocol.train_on = args.train_on
   config_check.check(config)
   job = jobs.prepare(config, _made(args.out))
   (stream,) = (x for name, x in job.clips.items() if name != 'label')
@@ -138,6 +140,12 @@ def _parsed():
   add('--out', type=pathlib.Path, default=pathlib.Path('runs/baselines'))
   add('--release', default='', help='flow maps; empty: synthetic ones')
   add('--protocol', choices=('loso', 'kfold', 'cross_database'), default='loso')
+  add(
+    '--train-on',
+    '--train_on',
+    default='',
+    help='cross_database: these databases, joined by +; empty: all others',
+  )
   add('--methods', type=cli.names(METHODS), default=tuple(METHODS))
   return parser.parse_args()
 

@@ -37,7 +37,8 @@ def measure(
     the classes of the pairs; frames: kappa and alpha over all frames. What is
     not defined, such as kappa where there is one class, is None.
   """
-  counts, pairs, frames = np.zeros(3, int), [], ([], [])
+  counts, pairs = np.zeros(3, int), []
+  frames: tuple[list[str], list[str]] = ([], [])
   for first, second, length in videos:
     matched = spotting.match(first, second, frames=True)
     counts += (len(first), len(second), len(matched))

@@ -8,6 +8,8 @@ pooled by maxima of 2x2; both streams are joined and pass two dense layers of
 training is this project's.
 """
 
+import typing
+
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
@@ -20,7 +22,7 @@ class OffApexNetLike(nn.Module):
 
   num_classes: int
   streams: tuple[str, ...] = ('face',)
-  filters: tuple[int, ...] = (6, 16)
+  width: tuple[int, ...] = (6, 16)
   hidden: tuple[int, ...] = (1024, 1024)
   dropout: float = 0.5
   kernel_init: str = 'glorot_uniform'
@@ -43,15 +45,15 @@ class OffApexNetLike(nn.Module):
     out = {}
     for channel, component in enumerate('uv'):
       x = batch[name][..., channel : channel + 1]
-      for i, width in enumerate(self.filters):
+      for i, filters in enumerate(self.width):
         conv = layers.Conv3D(
-          width,
+          filters,
           (1, 5, 5),
           'SAME',
           kernel_init=self.kernel_init,
           name=f'{component}_conv{i}',
         )
-        x_BHWC = nn.relu(conv(x))[:, 0]
+        x_BHWC = nn.relu(typing.cast(jax.Array, conv(x)))[:, 0]
         x = nn.max_pool(x_BHWC, (2, 2), (2, 2))[:, None]
       out[component] = layers.flatten(x)
     dense = layers.DenseStack(
@@ -64,7 +66,7 @@ class OffApexNetLike(nn.Module):
   def _check(self):
     """Raises ValueError, which names the field, if a field is invalid."""
     choices.share('dropout', self.dropout)
-    choices.widths('filters', self.filters)
+    choices.widths('width', self.width)
     choices.widths('hidden', self.hidden)
     choices.initializer(self.head_init, 'head_init')
     if len(self.streams) != 1:

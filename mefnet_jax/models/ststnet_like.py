@@ -8,6 +8,8 @@ Written from the paper, so -like: it has dropout before the last layer, and the
 recipe of training is this project's.
 """
 
+import typing
+
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
@@ -20,7 +22,7 @@ class STSTNetLike(nn.Module):
 
   num_classes: int
   streams: tuple[str, ...] = ('face',)
-  filters: tuple[int, ...] = (3, 5, 8)
+  width: tuple[int, ...] = (3, 5, 8)
   dropout: float = 0.5
   kernel_init: str = 'glorot_uniform'
   head_init: str = 'zeros'
@@ -39,15 +41,16 @@ class STSTNetLike(nn.Module):
     (name,) = self.streams
     key_B = layers.clip_keys(self, batch, name, train=train)
     parts = []
-    for width in self.filters:
+    for filters in self.width:
       conv = layers.Conv3D(
-        width,
+        filters,
         (1, 3, 3),
         'SAME',
         kernel_init=self.kernel_init,
-        name=f'stream{width}',
+        name=f'stream{filters}',
       )
-      x_BHWC = nn.relu(conv(batch[name]))[:, 0]
+      x_BTHWC = typing.cast(jax.Array, conv(batch[name]))
+      x_BHWC = nn.relu(x_BTHWC)[:, 0]
       edge = ((1, 1), (1, 1))
       parts.append(nn.max_pool(x_BHWC, (3, 3), (3, 3), padding=edge))
     x_BHWC = jnp.concatenate(parts, axis=-1)
@@ -59,7 +62,7 @@ class STSTNetLike(nn.Module):
   def _check(self):
     """Raises ValueError, which names the field, if a field is invalid."""
     choices.share('dropout', self.dropout)
-    choices.widths('filters', self.filters)
+    choices.widths('width', self.width)
     choices.initializer(self.head_init, 'head_init')
     if len(self.streams) != 1:
       raise ValueError(f'streams={self.streams}: this network has one stream')

@@ -1,0 +1,66 @@
+"""STSTNet-like and Off-ApexNet-like: the sizes and paths of their papers."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from configs import flow_peers
+from mefnet_jax import models
+from mefnet_jax.training import config_check
+
+NAMES = ('ststnet_like', 'off_apexnet_like')
+
+
+@pytest.fixture(scope='module')
+def maps():
+  random = np.random.default_rng(0)
+  return jnp.asarray(random.normal(size=(4, 1, 28, 28, 3)), jnp.float32)
+
+
+def made(name, maps, **fields):
+  model = models.build(name, num_classes=3, **fields)
+  return model, model.init(jax.random.key(0), {'face': maps})
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_its_config_is_valid(name):
+  config_check.check(flow_peers.get_config(name))
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_it_starts_without_an_opinion_and_sees_each_clip_alone(name, maps):
+  model, params = made(name, maps)
+  logits, _ = model.apply(params, {'face': maps})
+  assert (logits == 0).all()  # so that the first loss is log 3
+  model, params = made(name, maps, head_init='glorot_uniform')
+  logits, _ = model.apply(params, {'face': maps})
+  order = jnp.array([2, 0, 3, 1])
+  other, _ = model.apply(params, {'face': maps[order]})
+  np.testing.assert_allclose(other, logits[order], rtol=1e-4, atol=1e-5)
+
+
+def test_ststnet_has_the_sizes_of_the_paper(maps):
+  """3 + 5 + 8 filters on 28x28, pooled to 10x10, averaged to 5x5: 400."""
+  model, params = made('ststnet_like', maps)
+  _, out = model.apply(params, {'face': maps})
+  assert out['maps'].shape == (4, 10, 10, 16)
+  assert out['features'].shape == (4, 400)
+  # (27 + 1) weights a filter, and 400 x 3 + 3.
+  assert sum(x.size for x in jax.tree.leaves(params)) == 28 * 16 + 1203
+
+
+def test_off_apexnet_keeps_u_and_v_apart_and_ignores_strain(maps):
+  """16 channels of 7x7 each; strain moves nothing, u moves u alone."""
+  model, params = made('off_apexnet_like', maps, hidden=(8,))
+  _, out = model.apply(params, {'face': maps})
+  assert out['u'].shape == out['v'].shape == (4, 7 * 7 * 16)
+  for channel, moved in enumerate((['u'], ['v'], [])):
+    _, other = model.apply(params, {'face': maps.at[..., channel].set(0)})
+    assert [k for k in 'uv' if (other[k] != out[k]).any()] == moved
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_a_field_that_cannot_be_is_named(name, maps):
+  with pytest.raises(ValueError, match='streams'):
+    made(name, maps, streams=('face', 'eyes'))
