@@ -49,12 +49,13 @@ def get_config(variant: str = 'score'):
   config.model = ml_collections.ConfigDict()
   config.model.streams = ('face',)
   config.model.action_units = emotions.AUS
+  config.model.returning = True  # says if an expression goes back
   config.model.dropout = 0.3
   if variant in NETWORKS:
     _convolutional(config.model, NETWORKS[variant])
   else:
     config.model.name = 'motion_mlp'
-    config.model.hidden = (128, 64)
+    config.model.hidden = (224, 128)
     config.model.input_dropout = 0.2
   # A name that ships with the package, or a model folder; empty: make it.
   config.weights = 'mefnet-zero' if variant == 'score' else ''

@@ -15,12 +15,13 @@ import dataclasses
 import json
 import sys
 
+import numpy as np
 import rich.console
 import rich.markup
 import rich.table
 
 from mefnet_jax.datasets import contact_sheet, directories, inspection, registry
-from mefnet_jax.preprocess import clip_records
+from mefnet_jax.preprocess import clip_records, map_check, maps
 from mefnet_jax.runs import clean, cli, errors, findings
 
 
@@ -67,6 +68,8 @@ def _main(argv):
 def _inspected(release):
   """The release without clips that are too damaged, with their findings."""
   found = (*release.findings, *inspection.inspect(release))
+  if registry.DATASETS[release.name].maps:
+    found = (*found, *_of_maps(release.rows))
   lost = findings.lost(found)
   # As a run would: the verdict is about the clips that could be trained on.
   kept = tuple(row for row in release.rows if row.clip not in lost)
@@ -138,9 +141,21 @@ def _arguments(argv):
   return parser.parse_args(argv)
 
 
+def _of_maps(rows):
+  """What is wrong with motion maps; those that cannot be read are told."""
+  names, pictures = [], []
+  for row in rows:
+    try:
+      pictures.append(maps.streams(row, [])['face'][0])
+      names.append(row.clip)
+    except (OSError, ValueError):
+      continue
+  return map_check.noted(np.stack(pictures), tuple(names)) if names else []
+
+
 def _preview(release, folder, show_faces):
   """Writes contact sheets of clips, prepared with the default options."""
-  from mefnet_jax.preprocess import clips, maps
+  from mefnet_jax.preprocess import clips
 
   is_maps = registry.DATASETS[release.name].maps
   options = maps.Options() if is_maps else clips.Options(flow='dis')

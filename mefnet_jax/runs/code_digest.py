@@ -1,14 +1,18 @@
 """A text that changes with what code does, not with what it says.
 
-Comments, docstrings and layout may change: what is made stays the same.
+Comments, docstrings, layout and the names of variables and functions may
+change: what is made stays the same.
 """
 
 import ast
+import builtins
 import hashlib
 import pathlib
 from collections.abc import Iterable
 
 _EMPTY = ((), 'None')
+_NAMES = {ast.Name: 'id', ast.arg: 'arg', ast.FunctionDef: 'name'}
+_BUILT_IN = frozenset(dir(builtins))
 
 
 def digest(
@@ -23,20 +27,32 @@ def digest(
   """
   found = hashlib.blake2b(digest_size=16)
   for path in modules:
-    found.update(f'{path.name} {_plain(ast.parse(path.read_text()))}'.encode())
+    found.update(
+      f'{path.name} {_plain(ast.parse(path.read_text()), {})}'.encode()
+    )
   for path in others:
     found.update(f'{path.name} '.encode() + path.read_bytes())
   return found.hexdigest()
 
 
-def _plain(node):
-  """A tree as tuples, without docstrings and fields that are empty."""
+def _plain(node, numbers):
+  """A tree as tuples, without docstrings and fields that are empty.
+
+  Names become the order in which they turn up, which `numbers` remembers.
+  """
   if isinstance(node, list):
-    return tuple(_plain(one) for one in node if not _is_text(one))
+    return tuple(_plain(one, numbers) for one in node if not _is_text(one))
   if not isinstance(node, ast.AST):
     return repr(node)
-  fields = ((name, _plain(x)) for name, x in ast.iter_fields(node))
-  return (type(node).__name__, *(f for f in fields if f[1] not in _EMPTY))
+  named = _NAMES.get(type(node))
+  found = [type(node).__name__]
+  for field, value in ast.iter_fields(node):
+    if field == named and value not in _BUILT_IN:
+      value = numbers.setdefault(value, len(numbers))
+    made = _plain(value, numbers)
+    if made not in _EMPTY:
+      found.append((field, made))
+  return tuple(found)
 
 
 def _is_text(node):

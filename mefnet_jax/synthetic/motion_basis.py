@@ -39,11 +39,13 @@ class Basis:
     flow: (I, M, SIDE, SIDE, 2) float16, pixels of the crop, x then y, a full
       unit of each motion.
     scale: (I,) pixels a dm.
+    placed: whether eyes and mouth lie where `preprocess.face_crop` puts them.
   """
 
   names: tuple[str, ...]
   flow: np.ndarray
   scale: np.ndarray
+  placed: bool
 
 
 def motions() -> tuple[str, ...]:
@@ -85,7 +87,8 @@ def load(
       with files.aside(path) as temporary:
         np.savez(temporary, flow=flow, scale=scale)
   with np.load(path, allow_pickle=False) as stored:
-    return Basis(motions(), stored['flow'], stored['scale'])
+    placed = isinstance(framing.CONVENTIONS[convention], framing.ByLandmarks)
+    return Basis(motions(), stored['flow'], stored['scale'], placed)
 
 
 @functools.lru_cache(maxsize=1)

@@ -63,7 +63,8 @@ def source(*bases: motion_basis.Basis) -> dict[str, np.ndarray]:
 
   Returns:
     flow (I, M, H W 2): each motion's strongest cell moves by 1; units
-    (I, F, S, A, M): weights that make both sides of an action unit do so.
+    (I, F, S, A, M): weights that make both sides of an action unit do so;
+    placed (I,): whether eyes and mouth lie where `face_crop` puts them.
   """
   flow = np.concatenate([basis.flow.astype(np.float32) for basis in bases])
   flow = flow.reshape(*flow.shape[:2], SIDE, 2, SIDE, 2, 2).mean((3, 5))
@@ -75,7 +76,11 @@ def source(*bases: motion_basis.Basis) -> dict[str, np.ndarray]:
   reach_IFA = np.linalg.norm(whole, axis=-1).max(3)
   units = units_FSAM * far_IM[:, None, None, None]
   units = units / reach_IFA[:, :, None, :, None]
-  return {'flow': flow / far_IM[..., None], 'units': units.astype(np.float32)}
+  return {
+    'flow': flow / far_IM[..., None],
+    'units': units.astype(np.float32),
+    'placed': np.concatenate([np.full(len(b.flow), b.placed) for b in bases]),
+  }
 
 
 def generator_digest() -> str:
@@ -127,8 +132,9 @@ def batch(
   )
   weights += others.reshape(weights.shape)
   flow = (weights @ people['flow']).reshape(count, SIDE, SIDE, 2)
+  placed = jnp.repeat(people['placed'], each)
   flow = synthetic_nuisances.estimated(
-    flow, keys[4], nothing, settings.nuisances
+    flow, keys[4], nothing, placed, settings.nuisances
   )
   return {
     'maps': motion_input.scaled(flow),

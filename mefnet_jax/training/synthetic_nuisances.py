@@ -35,6 +35,8 @@ class Settings:
       of them is alone now and then.
     gaze: share of maps in which the eyes look elsewhere.
     speech: share of maps without an expression with a mouth that speaks.
+    aperture: how much of what `visible` says is lost; patchy: spread of the
+      logarithm of what an estimator makes of a motion from place to place.
     blur: cells of the network's. noise: amplitude; grain: its smoothness in
       cells.
     spots: the most in a map that has any; half have none.
@@ -45,6 +47,8 @@ class Settings:
   wild: tuple[float, float] = (0.2, 5.0)
   gaze: float = 0.25
   speech: float = 0.3
+  aperture: tuple[float, float] = (0.0, 1.1)
+  patchy: float = 0.3
   blur: tuple[float, float] = (0.15, 0.7)
   noise: tuple[float, float] = (0.02, 0.3)
   grain: tuple[float, float] = (0.3, 1.5)
@@ -80,22 +84,69 @@ def weights(
 
 
 def estimated(
-  flow: jax.Array, key: jax.Array, nothing: jax.Array, settings: Settings
+  flow: jax.Array,
+  key: jax.Array,
+  nothing: jax.Array,
+  placed: jax.Array,
+  settings: Settings,
 ) -> jax.Array:
-  """What an estimator makes of the exact flow (B, H, W, C)."""
-  keys = jax.random.split(key, 6)
+  """What an estimator makes of the exact flow (B, H, W, C).
+
+  Args:
+    flow: exact.
+    key: of all that is drawn.
+    nothing: (B,) where there is no expression.
+    placed: (B,) whether eyes and mouth lie where `face_crop` puts them.
+    settings: how.
+  """
+  keys = jax.random.split(key, 7)
   count = len(flow)
+  flow = flow * _gain(keys[6], placed, settings)
   flow = _smooth(flow, uniform(keys[0], settings.blur, (count,)))
-  rough = _smooth(
-    jax.random.normal(keys[1], flow.shape),
-    uniform(keys[2], settings.grain, (count,)),
-  )
-  square = (rough**2).mean((1, 2, 3), keepdims=True)
+  rough = _rough(keys[1], keys[2], flow.shape, settings.grain)
   far = log_uniform(keys[3], settings.noise, (count,))
   far = (far * wild(keys[4], nothing, settings))[:, None, None, None]
-  return (
-    flow + far * rough / jnp.sqrt(square) + _spots(keys[5], count, settings)
-  )
+  return flow + far * rough + _spots(keys[5], count, settings)
+
+
+def visible() -> np.ndarray:
+  """(H, W, C) the share of a motion that an estimator finds, on a mean face.
+
+  Plain skin below the eyes and on the cheeks holds nothing to follow; brows and
+  lips are lines, along which motion cannot be seen. Shares as found with DIS on
+  161 rendered clips, in the crop of `face_crop`.
+  """
+  y, x = np.mgrid[:SIDE, :SIDE] * 2 + 0.5  # cells of 28 a side
+
+  def around(row, column, high, wide):
+    square = ((y - row) / high) ** 2 + ((x - column) / wide) ** 2
+    return np.exp(-square / 2)
+
+  eyes = around(9.5, 6.3, 2, 3.5) + around(9.5, 21, 2, 3.5)
+  cheeks = around(13, 3.5, 3, 3) + around(13, 23.5, 3, 3)
+  both = 0.8 * (1 - 0.8 * eyes) * (1 - 0.4 * cheeks)
+  lines = 0.45 * around(5, 13.65, 2.5, 8) + 0.4 * around(21, 13.65, 4, 6)
+  return np.stack([both * (1 - lines), both], axis=-1).astype(np.float32)
+
+
+def _gain(key, placed, settings):
+  """(B, H, W, C) what of each cell's motion is found."""
+  much, where, noise, grain = jax.random.split(key, 4)
+  steps = np.arange(-2, 3)  # rows, where nobody knows where the eyes are
+  shifted = np.stack([np.roll(visible(), step, axis=0) for step in steps])
+  chosen = jax.random.randint(where, placed.shape, 0, len(steps))
+  share = jnp.asarray(shifted)[jnp.where(placed, len(steps) // 2, chosen)]
+  much = uniform(much, settings.aperture, (len(placed), 1, 1, 1))
+  patches = _rough(noise, grain, share.shape, (1.0, 3.0))
+  return (1 - much * (1 - share)) * jnp.exp(settings.patchy * patches)
+
+
+def _rough(key, grain, shape, bounds):
+  """Noise of RMS 1 a map, its smoothness between bounds, in cells."""
+  noise = jax.random.normal(key, shape)
+  noise = _smooth(noise, uniform(grain, bounds, shape[:1]))
+  square = (noise**2).mean((1, 2, 3), keepdims=True)
+  return noise / jnp.sqrt(square)
 
 
 def wild(key: jax.Array, nothing: jax.Array, settings: Settings) -> jax.Array:

@@ -92,8 +92,8 @@ def losses(
   units = binary(out['unit_logit'], seen).mean(-1)
   found = {
     'class': (own * named).sum() / named.sum(),
-    'level': 2 * (off * batch['coded']).mean(),
-    'unit': (units * batch['coded']).mean(),
+    'level': 8 * (off * batch['coded']).mean(),
+    'unit': 4 * (units * batch['coded']).mean(),
     'expression': 0.5 * binary(out['expression'], 1.0 - batch['idle']).mean(),
   }
   if 'returning' in out:

@@ -23,6 +23,7 @@ def test_words_and_layout_do_not_count(tmp_path):
   same = CODE.replace('Of a circle', 'The area of a circle')
   same = same.replace('  # as Archimedes has it', '')
   same = same.replace('math.pi * radius**2', '(\n    math.pi * radius ** 2)')
+  same = same.replace('radius', 'r').replace('def area', 'def _area')
   assert same != CODE and of(tmp_path, same) == of(tmp_path, CODE)
 
 
@@ -31,7 +32,9 @@ def test_what_is_done_counts(tmp_path):
     of(tmp_path, CODE),
     of(tmp_path, CODE.replace('**2', '**3')),
     of(tmp_path, CODE.replace('math.pi * radius', 'radius * math.pi')),
-    of(tmp_path, CODE.replace('float', 'int')),
+    of(tmp_path, CODE.replace('radius**2', 'max(radius, 0)')),
+    of(tmp_path, CODE.replace('radius**2', 'min(radius, 0)')),
+    of(tmp_path, CODE.replace('math.pi', 'math.e')),
     of(tmp_path, CODE, other=b'neck'),
   }
-  assert len(found) == 5
+  assert len(found) == 7

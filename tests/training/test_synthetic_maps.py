@@ -17,6 +17,8 @@ STILL = synthetic_nuisances.Settings(
   speech=0.0,
   noise=(1e-6, 2e-6),
   spots=0,
+  aperture=(0.0, 1e-6),
+  patchy=0.0,
   blur=(0.01, 0.02),
 )
 QUIET = maps.Settings(

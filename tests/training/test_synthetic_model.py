@@ -3,9 +3,11 @@
 import csv
 import io
 import json
+import pathlib
 import shutil
 import threading
 
+import cv2
 import jax
 import numpy as np
 import pytest
@@ -83,7 +85,7 @@ def test_the_model_says_what_it_has_seen(trained):
   )
 
 
-def test_a_member_among_others_is_the_member_alone():
+def test_a_member_is_itself_again_and_among_others():
   people = synthetic_maps.source(motion_basis.load('megc2019', seed=0, count=2))
   network = mefnet_zero.get_config().model.to_dict() | {'hidden': (8,)}
   network = models.build(network.pop('name'), num_classes=3, **network)
@@ -92,6 +94,8 @@ def test_a_member_among_others_is_the_member_alone():
     settings=synthetic_maps.Settings(maps=8, people=2),
   )
   both = synthetic_training.train(network, people, (4, 5), **rest)
+  again = synthetic_training.train(network, people, (4, 5), **rest)
+  jax.tree.map(np.testing.assert_array_equal, both, again)
   (alone,) = synthetic_training.train(network, people, (4,), **rest)
   jax.tree.map(
     lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), both[0], alone
@@ -116,6 +120,44 @@ def test_a_zero_shot_run_holds_every_clip_out_and_says_so(scored):
     ('zero_shot', 0),
     ('zero_shot', 1),
   )
+
+
+def test_a_release_of_images_is_scored_as_motion_maps(
+  trained, tiny_smic, tmp_path
+):
+  config = tiny('score')
+  config.dataset.name, config.dataset.release = 'smic', str(tiny_smic)
+  config.weights = str(trained)
+  config_check.check(config)
+  summary = protocol.run(
+    config, tmp_path, console=QUIET, stop=threading.Event()
+  )
+  assert summary['dataset'] == 'smic' and summary['protocol'] == 'zero_shot'
+  with open(tmp_path / 'action_units.csv') as file:
+    assert len(list(csv.DictReader(file))) == summary['clips'] > 4
+
+
+@pytest.mark.parametrize(
+  'order, said',
+  [((2, 1, 0), 'strain, v, u'), ((1, 0, 2), 'u and v are exchanged')],
+  ids=['BGR', 'v first'],
+)
+def test_maps_in_another_order_are_not_scored_in_silence(
+  order, said, scored, trained, tmp_path
+):
+  maps = scored[0].parent / 'maps'
+  wrong = pathlib.Path(shutil.copytree(maps, tmp_path / 'maps'))
+  for file in wrong.rglob('*.png'):
+    image = cv2.imread(str(file))[..., ::-1]  # u, v, strain
+    cv2.imwrite(str(file), image[..., order][..., ::-1])
+  config = tiny('score')
+  config.dataset.release, config.weights = str(wrong), str(trained)
+  workdir = tmp_path / 'w'
+  workdir.mkdir()
+  with pytest.raises(errors.UserError, match=said):
+    protocol.run(config, workdir, console=QUIET, stop=threading.Event())
+  assert said in (workdir / 'findings.csv').read_text()
+  assert not (workdir / 'predictions.csv').exists()
 
 
 def test_predictions_are_the_mean_of_the_members(scored, trained):
