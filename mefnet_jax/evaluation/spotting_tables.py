@@ -59,6 +59,7 @@ NAMES = {
   ),
   'kind': ('kind', 'type', 'expression type', 'micro/macro'),
   'fps': ('fps',),
+  'unsure': ('unsure',),
 }
 UNITS = ('auto', 'frames', 'seconds')
 # What predictions and annotators write where they name no class.
@@ -213,13 +214,14 @@ def _interval(table, number, row, unit, fps):
   elif rate is not None:
     seconds = (offset - onset) / rate
   label = names.label_key(row.get('label', ''))
+  unsure = names.label_key(row.get('unsure', ''))
   return spotting.Interval(
     names.person_key(row.get('subject', '')),
     video_key(row['video']),
     onset,
     offset,
     _kind(place, row.get('kind', ''), seconds),
-    '' if label in _UNSURE else label,
+    '' if label in _UNSURE or unsure in ('true', '1') else label,
   )
 
 

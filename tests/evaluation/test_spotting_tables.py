@@ -79,6 +79,12 @@ def test_a_video_of_two_subjects_needs_the_subject(tmp_path):
     both(tmp_path, truth, 'video,onset,offset\na,1,9\n')
 
 
+def test_an_event_that_says_that_it_is_unsure_has_no_class(tmp_path):
+  text = 'video,onset,offset,label,unsure\nv,1,9,a,True\nv,11,19,a,False\n'
+  own, _, _ = both(tmp_path, text, text)
+  assert [one.label for one in own] == ['', 'a']
+
+
 def test_unsure_is_no_class_and_unknown_kinds_stay_unknown(tmp_path):
   text = 'video,onset,offset,label\nv,1,9,unsure\n'
   ((one,), _, _) = both(tmp_path, text, text)
