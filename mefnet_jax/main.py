@@ -22,7 +22,7 @@ _PREVIEW = flags.DEFINE_bool(
   'preview', False, 'Write contact sheets of prepared clips, train nothing.'
 )
 _SHOW_FACES = flags.DEFINE_bool(
-  'show-faces', False, 'With --preview: of a licensed release too.'
+  'show-faces', False, 'With --preview: the faces of real people too.'
 )
 _QUIET = flags.DEFINE_bool('quiet', False, 'Only the closing table.')
 _DETERMINISTIC = flags.DEFINE_bool(

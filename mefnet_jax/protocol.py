@@ -151,6 +151,9 @@ def _result(job, fitted, seconds):
     versions=environment.versions(),
     device=environment.devices(),
     command=environment.command(),
+    vector_bits=environment.vector_bits(),
+    code=environment.code(),
+    licence=registry.licence(config.dataset.name, clips.synthetic),
   )
 
 

@@ -15,6 +15,7 @@ __all__ = [
   'load',
   'preprocessing',
   'preview',
+  'register',
   'shapes',
   'stored_stream',
   'table',
@@ -37,6 +38,10 @@ def __getattr__(name):
     from mefnet_jax.datasets import from_config
 
     return getattr(from_config, name)
+  if name == 'register':
+    from mefnet_jax.datasets import own
+
+    return own.register
   if name in ('Clips', 'load'):
     from mefnet_jax.datasets import loading
 

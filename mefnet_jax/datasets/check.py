@@ -136,7 +136,7 @@ def _arguments(argv):
     default=0.1,
     help='share of clips',
   )
-  add('--show-faces', action='store_true', help='... of a licensed release')
+  add('--show-faces', action='store_true', help='... of real people')
   add('--json', action='store_true', help='JSON on stdout, no table')
   return parser.parse_args(argv)
 

@@ -1,10 +1,12 @@
 """Contact sheets of prepared clips, to look at before training.
 
 There is one sheet for each clip: the frames as they were read, with landmarks
-and crops drawn in; the registered face, eyes and mouth over time; and the flow
-as colours.
+and crops drawn in; the registered face, eyes and mouth over time, below each
+its amplified difference from the onset frame; and the flow as colours.
 """
 
+import collections
+import itertools
 import os
 import pathlib
 
@@ -26,6 +28,7 @@ _CELL, _COLUMNS, _LEFT = 128, 7, 110
 _INK, _PAPER = (30, 30, 30), 255
 _CROPS = {'face': (60, 140, 220), 'eyes': (40, 160, 60), 'mouth': (220, 90, 40)}
 _POINTS = (235, 60, 160)
+_MOST_GAIN = 16  # of a difference: a still clip must not show its noise alone
 _FLOW_FULL = 0.02  # share of the face's side that is drawn in full colour
 
 
@@ -37,7 +40,7 @@ def write(
   count: int = 6,
   show_faces: bool = False,
 ) -> list[pathlib.Path]:
-  """Writes one PNG for each of some clips, of as many subjects as possible.
+  """Writes one PNG for each of some clips: classes in turn, of many subjects.
 
   Args:
     release: as it was read.
@@ -71,29 +74,32 @@ def write(
 
 
 def may_show(release: clip_records.Release, show_faces: bool) -> None:
-  """Raises UserError for faces of a licensed release without show_faces."""
+  """Raises UserError for faces of real people without show_faces."""
   if not (
     show_faces or release.synthetic or registry.DATASETS[release.name].maps
   ):
     raise errors.UserError(
-      f'{release.root}: a preview shows faces of a licensed release: add '
-      '--show-faces, and keep the sheets as its licence asks'
+      f'{release.root}: a preview shows the faces of real people: add '
+      '--show-faces, and keep the sheets as their consent, or the licence of '
+      'the release, asks'
     )
 
 
 def _sample(all_rows, count):
-  """Clips of different subjects and classes, evenly spread over all of them."""
-  # A person of each first: a preview of one face says little of a release.
-  first, rest = {}, []
-  for row in sorted(all_rows, key=lambda row: (row.label, row.clip)):
-    if row.subject in first:
-      rest.append(row)
-    else:
-      first[row.subject] = row
-  firsts = sorted(first.values(), key=lambda row: row.clip)
-  picked = np.linspace(0, len(firsts) - 1, min(count, len(firsts)))
-  chosen = [firsts[i] for i in np.unique(picked.astype(int))]
-  return (chosen + rest)[:count]
+  """Clips of the classes in turn, each of a subject that was shown least."""
+  left = collections.defaultdict(list)
+  for row in sorted(all_rows, key=lambda row: row.clip):
+    left[row.label].append(row)
+  shown: collections.Counter = collections.Counter()
+  chosen = []
+  for label in itertools.cycle(sorted(left)):
+    if len(chosen) == min(count, len(all_rows)):
+      return chosen
+    if left[label]:
+      row = min(left[label], key=lambda row: shown[row.subject])
+      left[label].remove(row)
+      shown[row.subject] += 1
+      chosen.append(row)
 
 
 def _sheet(row, how, release):
@@ -115,6 +121,8 @@ def _sheet(row, how, release):
   strips = [_strip('as read', _marked(aligned, how))]
   for name, clip in prepared.streams.items():
     strips.append(_strip(name.replace('_', ' '), _pictures(name, clip)))
+    if name in options.CROPS:
+      strips.append(_strip(*_difference(clip)))
   if 'flow' in prepared.streams:
     what = (
       f'flow: hue is its direction, full colour {_FLOW_FULL:.0%} of the face'
@@ -177,6 +185,14 @@ def _pictures(name, clip):
   return [
     np.repeat(one, 3, -1) if one.shape[-1] == 1 else one for one in chosen
   ]
+
+
+def _difference(clip):
+  """The change since the onset, grey where there is none, and its gain."""
+  change = clip.astype(np.float32) - clip[:1]
+  gain = min(_MOST_GAIN, 127 / max(np.percentile(np.abs(change), 99.8), 1))
+  amplified = np.clip(128 + gain * change, 0, 255).astype(np.uint8)
+  return f'change x{gain:.0f}', _pictures('', amplified)
 
 
 def _picks(count):

@@ -88,7 +88,7 @@ def preview(
 
   Raises:
     errors.UserError: as `release`, for an option that no preparation has, and
-      for faces of a licensed release without show_faces.
+      for faces of real people without show_faces.
   """
   how = options(dataset)
   how.check()

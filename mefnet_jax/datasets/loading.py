@@ -4,7 +4,7 @@ import dataclasses
 import math
 import shutil
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import cv2
 import numpy as np
@@ -25,9 +25,6 @@ if typing.TYPE_CHECKING:
   import ml_collections
   import rich.progress
 
-BUILDERS = {
-  name: dataset.builder_class() for name, dataset in registry.DATASETS.items()
-}
 _READING = registry.READING
 
 
@@ -67,6 +64,7 @@ def load(
   *,
   memory: float = math.inf,
   progress: 'rich.progress.Progress | None' = None,
+  check: 'Callable[[Sequence], object] | None' = None,
 ) -> Clips:
   """Loads the clips of a release, prepared now or in an earlier run.
 
@@ -75,6 +73,8 @@ def load(
     memory: bytes that their pixels may take; if they are more they are read
       when they are asked for (`streaming`).
     progress: a bar to add a task to; by default one on the terminal.
+    check: called with the rows of the release before they are prepared; may
+      raise errors.UserError, so that it is told in seconds.
 
   Raises:
     errors.UserError: a release that is missing or of another layout, or of
@@ -87,6 +87,8 @@ def load(
   modalities.check(dataset)
   release = from_config.release(dataset, progress)
   _check(release.rows, release.findings, dataset.allow_lost, release.root)
+  if check:
+    check(release.rows)
   loaded = _prepared(release, dataset, options, memory, progress)
   lost = findings.lost(loaded.findings)
   rows = [row for row in release.rows if row.clip not in lost]
@@ -156,7 +158,7 @@ def _config(release, dataset, options):
     cv2.__version__,
   )
   reading = {field: dataset[field] for field in _READING if field in dataset}
-  if not BUILDERS[release.name].CLASSES:
+  if not registry.find(release.name).builder_class().CLASSES:
     reading['classes'] = release.classes
   return builder.Config(name=mark, options=options, **reading)
 
@@ -166,7 +168,8 @@ def _builder(name, config):
   verbosity = logging.get_verbosity()
   logging.set_verbosity(logging.ERROR)  # TFDS warns of configs not in its list
   try:
-    return BUILDERS[name](data_dir=_clips_folder(), config=config)
+    made = registry.find(name).builder_class()
+    return made(data_dir=_clips_folder(), config=config)
   finally:
     logging.set_verbosity(verbosity)
 

@@ -40,7 +40,7 @@ def checked(release: clip_records.Release) -> clip_records.Release:
       return dataclasses.replace(release, synthetic=True)
     first = directories.shown(foreign[0], release.root)
     why = f'it does not vouch for {len(foreign)} files, such as {first}'
-  what = f'the mark is not believed ({why}): taken for a licensed release'
+  what = f'the mark is not believed ({why}): taken for real people'
   told = findings.Finding(findings.FOUND, '', str(marker), what)
   return dataclasses.replace(release, findings=(*release.findings, told))
 

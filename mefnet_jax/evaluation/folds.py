@@ -1,6 +1,7 @@
 """The folds of a protocol: which clips train and which are tested."""
 
 import dataclasses
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +22,12 @@ _LEAKY = {
   'holdout': _SAME_FACES,
   'kfold_clips': _SAME_FACES,
 }
+# Makes the test masks of a protocol, as the `split` of `register`.
+Split = Callable[
+  [ConfigDict, np.ndarray, np.ndarray, np.random.Generator],
+  dict[str, np.ndarray],
+]
+_OWN: dict[str, Split] = {}
 # To be increased whenever the same labels, subjects and seed give other folds.
 VERSION = 1
 
@@ -48,6 +55,25 @@ class Fold:
   validation: np.ndarray
   train_subjects: tuple[str, ...] = ()
   test_subjects: tuple[str, ...] = ()
+
+
+def register(name: str, split: Split, *, why_leaky: str = '') -> None:
+  """Makes a protocol of one's own known, by `config.protocol.name`.
+
+  Args:
+    name: by which it is chosen; not one of ours.
+    split: takes (config.protocol, label (N,) integers, subject (N,) names, a
+      random generator) and returns for each fold its name and a mask (N,) of
+      the clips that it tests; the fold trains on all others.
+    why_leaky: why its scores do not hold for new people; '' if they do. The
+      audit looks at the folds whatever is said here.
+
+  Raises:
+    ValueError: the name is one of ours.
+  """
+  if name in _LEAKY and name not in _OWN:
+    raise ValueError(f'{name!r} is one of our protocols: choose another name')
+  _LEAKY[name], _OWN[name] = why_leaky, split
 
 
 def make(
@@ -91,11 +117,27 @@ def make(
     'zero_shot': _zero_shot,
     'holdout': _holdout,
     'kfold_clips': _kfold_clips,
+    **_OWN,
   }[protocol.name]
   tests = split(protocol, label, subject, np.random.default_rng(seed))
+  if protocol.name in _OWN:
+    _check_own(protocol.name, tests, len(label))
   return tuple(
     _fold(name, ~test, test, subject) for name, test in tests.items()
   )
+
+
+def _check_own(name, tests, count):
+  """Raises UserError unless each clip is tested at most once."""
+  masks = [np.asarray(test) for test in tests.values()]
+  fine = masks and all(m.shape == (count,) and m.dtype == bool for m in masks)
+  if not fine or not all(m.any() and not m.all() for m in masks):
+    raise errors.UserError(
+      f'protocol {name}: each of its folds needs a mask of {count} truth '
+      'values that tests some clips and leaves some to train on'
+    )
+  if np.sum(masks, 0).max() > 1:
+    raise errors.UserError(f'protocol {name}: two folds test the same clip')
 
 
 def why_leaky(name: str) -> str:

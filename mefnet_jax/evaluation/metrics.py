@@ -15,6 +15,21 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+# Each number once: the name that stands first in tables, its other names.
+NAMES = {
+  'uar': ('recall', 'sensitivity'),
+  'uf1': ('f1',),
+  'accuracy': ('war',),
+  'precision': (),
+  'specificity': (),
+}
+
+
+def title(key: str) -> str:
+  """Returns a score's names, such as 'uar (recall, sensitivity)'."""
+  others = ', '.join(NAMES[key])
+  return f'{key} ({others})' if others else key
+
 
 def scores(
   label: npt.ArrayLike, predicted: npt.ArrayLike, num_classes: int

@@ -35,7 +35,7 @@ _SHUFFLED = (
 KEYS = tuple(
   'dataset release release_path maps literature protocol selection model '
   'parameters clips subjects folds classes seeds notices shuffled_labels '
-  'device kernels command config '
+  'device vector_bits kernels code licence command config '
   'seconds versions verdict metrics intervals detectable baseline majority '
   'claims audit calibration confusion per_class per_subject per_seed databases '
   'spread mistakes findings'.split()
@@ -79,6 +79,9 @@ class Result:
   versions: dict[str, str]
   device: str
   command: str
+  vector_bits: int = 0  # of the processor; 0 if unknown
+  code: dict[str, Any] = dataclasses.field(default_factory=dict)  # commit
+  licence: str = ''  # of the data
   seed_probabilities: np.ndarray | None = None  # (seeds, N, C)
   database: tuple[str, ...] = ()  # N, of origin; '' where there is only one
   # The result of `audit.find`; {} if the run was not audited.
@@ -253,7 +256,10 @@ def _provenance(result: Result) -> dict[str, Any]:
     'notices': notices(result),
     'shuffled_labels': result.shuffled,
     'device': result.device,
+    'vector_bits': result.vector_bits,
     'kernels': result.kernels,
+    'code': dict(result.code),
+    'licence': result.licence,
     'command': result.command,
     'config': result.config,
     'seconds': {key: float(x) for key, x in result.seconds.items()},

@@ -35,6 +35,12 @@ _LAYER = flags.DEFINE_string(
 _TRUTH = flags.DEFINE_string(
   'truth', None, 'Ground truth of a synthetic release; by default beside it.'
 )
+_PLUGIN = flags.DEFINE_multi_string(
+  'plugin',
+  [],
+  'A Python file of yours that registers the network or data set of the run '
+  '(docs/own_network.md).',
+)
 _FACES = flags.DEFINE_bool(
   'show-faces',
   None,
@@ -54,9 +60,10 @@ def main() -> None:
   if out.exists() and (not out.is_dir() or any(out.iterdir())):
     raise errors.UserError(f'--out={out} is not empty: name a new folder')
   # Imported after the flags are checked: jax takes a second to start.
-  from mefnet_jax.runs import xla
+  from mefnet_jax.runs import plugins, xla
 
   xla.prepare()
+  plugins.load(_PLUGIN.value)
   with files.aside(out) as aside:
     try:
       aside.mkdir(parents=True)

@@ -7,7 +7,7 @@ import numpy as np
 
 from mefnet_jax import saliency
 from mefnet_jax.explain import face_regions, jobs, networks, runs
-from mefnet_jax.runs import errors
+from mefnet_jax.runs import errors, progress_lines
 
 STEPS = 32  # steps of integrated gradients, and samples of SmoothGrad
 NAMES = (
@@ -49,12 +49,16 @@ def explain(
   """
   check(names)
   results = {}
-  for at, job in jobs.make_jobs(run, index, target, layer, faces):
-    for name in names:
-      for stream, maps in _METHODS[name](job).items():
-        streams = results.setdefault(name, {})
-        shape = (len(index), *maps.shape[1:])
-        streams.setdefault(stream, np.zeros(shape, np.float32))[at] = maps
+  batches = jobs.make_jobs(run, index, target, layer, faces)
+  with progress_lines.Progress() as shown:
+    task = shown.add_task('Explaining clips', total=len(index) * len(names))
+    for at, job in batches:
+      for name in names:
+        for stream, maps in _METHODS[name](job).items():
+          streams = results.setdefault(name, {})
+          shape = (len(index), *maps.shape[1:])
+          streams.setdefault(stream, np.zeros(shape, np.float32))[at] = maps
+        shown.advance(task, len(set(at.tolist())))
   return results
 
 

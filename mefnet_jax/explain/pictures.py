@@ -13,6 +13,7 @@ _COLUMNS = 6  # frames in a strip
 _FPS = 6
 _MARGIN, _HEAD = 150, 46
 _INK, _PAPER, _WARM = (30, 30, 30), 255, (10, 64, 179)
+_FOR, _AGAINST = (30, 40, 235), (235, 110, 20)  # blue, green, red
 
 
 def backgrounds(
@@ -65,7 +66,7 @@ def overlays(
   grey = np.repeat(ground[..., None].astype(np.float32), 3, -1)
   # Below 1, so that weak evidence is visible; never opaque over the face.
   alpha = 0.85 * np.abs(heat)[..., None] ** 0.7
-  red, blue = np.float32((30, 40, 235)), np.float32((235, 110, 20))
+  red, blue = np.float32(_FOR), np.float32(_AGAINST)
   colour = np.where(heat[..., None] > 0, red, blue)
   return np.rint(grey * (1 - alpha) + colour * alpha).astype(np.uint8)
 
@@ -83,6 +84,7 @@ def strip(rows: dict[str, np.ndarray], head: list[str]) -> np.ndarray:
   for name, overlay in rows.items():
     line = np.concatenate(list(overlay[chosen]), 1)
     lines.append(_labelled(line, name))
+  lines.append(_legend(lines[0].shape[1]))
   canvas = _titled(np.concatenate(lines), head)
   for column, frame in enumerate(chosen):
     at = (_MARGIN + column * TILE + 4, _HEAD - 6)
@@ -184,6 +186,23 @@ def overlays_by_method(
       signed = name in (*methods.SIGNED, 'occlusion', 'regions')
       by_method[name] = overlays(clip, face, ground, signed=signed)
   return by_method
+
+
+def _legend(width):
+  """What the colours of a strip mean, in a line of its own."""
+  line = np.full((24, width, 3), _PAPER, np.uint8)
+  x = 8
+  for colour, text in (
+    (_FOR, 'red: speaks for the class that is explained'),
+    (_AGAINST, 'blue: against it'),
+    (None, 'Grad-CAM and attention: red alone, where the network looks'),
+  ):
+    if colour:
+      cv2.rectangle(line, (x, 6), (x + 12, 18), colour, -1)
+      x += 18
+    _write(line, text, (x, 16), 0.38)
+    x += _width(text, 0.38) + 18
+  return line
 
 
 def _labelled(line, name):

@@ -8,7 +8,7 @@ from mefnet_jax.explain import runs
 
 CELLS = 8  # cells along each side of a map that could show a face
 LICENCE = (
-  'The pictures show faces of a licensed release. SMIC and CAS(ME)^2 allow '
+  'The pictures show faces of real people. SMIC and CAS(ME)^2 allow '
   'only some subjects to be shown, and only in scientific publications: read '
   'the licence you signed before any of this leaves your machine.'
 )

@@ -13,6 +13,7 @@ from mefnet_jax.models import (
   off_apexnet_like,
   ststnet_like,
 )
+from mefnet_jax.runs import plugins
 
 _ATTENTION = (
   'channel_attention',
@@ -46,11 +47,38 @@ _NETWORKS = {
 }
 
 
+def register(name: str, network: type[nn.Module]) -> None:
+  """Makes a network of one's own known to configs, by `config.model.name`.
+
+  Args:
+    name: by which it is chosen; not one of ours.
+    network: a Flax module with the fields `num_classes` and `streams` (names
+      of the clips that it sees, with a default), and further ones for which
+      `config.model` may have values. Its `__call__(batch, *, train=False)`
+      returns logits (B, num_classes) and a dict of named arrays
+      (docs/own_network.md).
+
+  Raises:
+    ValueError: the name is one of ours, or a field is missing.
+  """
+  if name in _NETWORKS and not plugins.is_own('network', name):
+    raise ValueError(f'{name!r} is one of our networks: choose another name')
+  fields = {f.name: f for f in dataclasses.fields(network)}
+  if 'num_classes' not in fields or not hasattr(network, 'streams'):
+    raise ValueError(
+      f'{network.__name__} needs the fields num_classes: int and '
+      "streams: tuple[str, ...] = ('face',)"
+    )
+  plugins.note('network', name)
+  _NETWORKS[name] = (network, {}, ())
+
+
 def build(name: str, *, num_classes: int, **fields: Any) -> nn.Module:
   """Builds the network of that name.
 
   Args:
-    name: of `_NETWORKS`: base, mecnn, residual, mfcnn, ststnet_like, ...
+    name: of `_NETWORKS`: base, mecnn, residual, mfcnn, ststnet_like, ..., or
+      one that was registered.
     num_classes: outputs of the last layer.
     **fields: of `streams.Options` and of the network.
 
@@ -80,5 +108,8 @@ def views(name: str, streams: tuple[str, ...] = ()) -> tuple[str, ...]:
 
 def _network(name):
   if name not in _NETWORKS:
-    raise ValueError(f'model {name!r} is not one of {", ".join(_NETWORKS)}')
+    raise ValueError(
+      f'model {name!r} is not one of {", ".join(_NETWORKS)}; a network of your '
+      'own is registered by a file of yours (docs/own_network.md)'
+    )
   return _NETWORKS[name]

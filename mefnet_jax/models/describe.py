@@ -32,17 +32,19 @@ class Layer:
 
   Attributes:
     path: names of the enclosing modules, its own last.
-    kind: its type, with kernel sizes.
+    kind: its type, with kernel sizes; of a layer that is not ours the name of
+      its class.
     shape: of its output for one clip.
     parameters: their number, without those of modules within it.
-    flops: for one clip, without those of modules within it.
+    flops: for one clip, without those of modules within it; None if they are
+      not known, for layers that are not ours.
   """
 
   path: tuple[str, ...]
   kind: str
   shape: tuple[int, ...]
   parameters: int
-  flops: int
+  flops: int | None
 
 
 def describe(model: nn.Module, batch: dict) -> list[Layer]:
@@ -64,7 +66,7 @@ def describe(model: nn.Module, batch: dict) -> list[Layer]:
     if context.method_name == '__call__' and isinstance(module, _LISTED):
       layer = _layer(module, args, result)
       before = found.get(layer.path)
-      if before:  # CAM's perceptron is used twice
+      if before and before.flops:  # CAM's perceptron is used twice
         layer = dataclasses.replace(layer, flops=layer.flops + before.flops)
       if layer.kind:
         found[layer.path] = layer
@@ -72,8 +74,26 @@ def describe(model: nn.Module, batch: dict) -> list[Layer]:
 
   # Shapes alone are traced, so that a network of any size takes no memory.
   with nn.intercept_methods(record):
-    jax.eval_shape(model.init, jax.random.key(0), batch)
-  return list(found.values())
+    made = jax.eval_shape(model.init, jax.random.key(0), batch)
+  return [*found.values(), *_others(made.get('params', {}), found)]
+
+
+def _others(params, found):
+  """Rows of parameters in layers that the table does not know."""
+  own: dict[tuple, int] = {}
+  for path, leaf in jax.tree_util.tree_flatten_with_path(params)[0]:
+    keys = tuple(str(key.key) for key in path)
+    own[keys[:-1]] = own.get(keys[:-1], 0) + math.prod(leaf.shape)
+  for path, layer in found.items():
+    inside = (*path, 'norm')  # where `layers.Normalisation` has its own
+    own[path] = own.get(path, 0) - layer.parameters
+    if own.get(inside) == -own[path]:
+      own[inside], own[path] = 0, 0
+  return [
+    Layer(path, 'not one of our layers', (), count, None)
+    for path, count in own.items()
+    if count > 0
+  ]
 
 
 def table(name: str, inputs: dict, found: list[Layer]) -> str:
@@ -90,7 +110,7 @@ def table(name: str, inputs: dict, found: list[Layer]) -> str:
     for stream, array in inputs.items()
   ]
   for layer in found:
-    mega = f'{layer.flops / 1e6:,.3f}'
+    mega = '?' if layer.flops is None else f'{layer.flops / 1e6:,.3f}'
     rows.append(
       (
         '/'.join(layer.path),
@@ -100,9 +120,12 @@ def table(name: str, inputs: dict, found: list[Layer]) -> str:
         mega,
       )
     )
-  total = sum(layer.flops for layer in found) / 1e6
+  flops = [layer.flops for layer in found]
+  total = f'{sum(x or 0 for x in flops) / 1e6:,.3f}'
+  if None in flops or not flops:
+    total = '?'
   count = sum(layer.parameters for layer in found)
-  rows.append((name, 'whole network', '', f'{count:,}', f'{total:,.3f}'))
+  rows.append((name, 'whole network', '', f'{count:,}', total))
   widths = [max(len(row[i]) for row in rows) for i in range(5)]
   return '\n'.join(_line(row, widths) for row in rows)
 

@@ -124,7 +124,7 @@ def _figure(name, rows, joined, layers):
       _arrow(axes, (start - _GAP, -i * _ROW), (start, middle))
   _chain(axes, joined, columns * (_WIDTH + _GAP), middle)
   count = sum(layer.parameters for layer in layers)
-  mega = sum(layer.flops for layer in layers) / 1e6
+  mega = sum(layer.flops or 0 for layer in layers) / 1e6
   title = f'{name}: {count:,} parameters, {mega:,.1f} MFLOPs a clip'
   axes.set_title(title, loc='left', fontsize=11)
   axes.set_xlim(-0.1, width)

@@ -21,7 +21,7 @@ def network(config: ConfigDict, num_classes: int) -> nn.Module:
   name = fields.pop('name')
   try:
     return models.build(name, num_classes=num_classes, **fields)
-  except ValueError as error:
+  except (ValueError, TypeError) as error:
     raise errors.UserError(f'config.model: {error}') from error
 
 

@@ -6,11 +6,10 @@ import functools
 import multiprocessing
 import typing
 
-import rich.console
 import rich.progress
 
 from mefnet_jax.preprocess import clip_records, clips, dask_pool
-from mefnet_jax.runs import child_processes, environment, errors
+from mefnet_jax.runs import child_processes, environment, errors, progress_lines
 
 if typing.TYPE_CHECKING:
   from collections.abc import Iterator, Sequence
@@ -76,19 +75,10 @@ def refuse_spawned() -> None:
 def bar(
   given: rich.progress.Progress | None,
 ) -> 'contextlib.AbstractContextManager[rich.progress.Progress]':
-  """Returns the bar that was given, else one on stderr if it is a terminal."""
+  """Returns the bar that was given, else one on stderr, or lines in a log."""
   if given is not None:
     return contextlib.nullcontext(given)
-  console = rich.console.Console(stderr=True)
-  return rich.progress.Progress(
-    rich.progress.TextColumn('{task.description}'),
-    rich.progress.BarColumn(),
-    rich.progress.MofNCompleteColumn(),
-    rich.progress.TimeRemainingColumn(),
-    console=console,
-    disable=not console.is_terminal,
-    transient=True,
-  )
+  return progress_lines.Progress()
 
 
 def _prepared(clip_rows, options, workers) -> 'Iterator[clips.Prepared]':

@@ -3,7 +3,7 @@
 python -m mefnet_jax.report compare RUN RUN [RUN ...] [--out=FILE.json]
     Tests whether runs differ. Each RUN is a workdir or a predictions.csv.
 python -m mefnet_jax.report page RUN [--show-faces]
-    Rewrites report.html; --show-faces shows faces of a licensed release.
+    Rewrites report.html; --show-faces shows faces of real people.
 """
 
 import pathlib
@@ -58,7 +58,7 @@ def _clips(workdir, show_faces):
 
 def _define():
   """Defines the flags of both commands."""
-  flags.DEFINE_bool('show-faces', False, 'Show faces of a licensed release.')
+  flags.DEFINE_bool('show-faces', False, 'Show faces of real people.')
   flags.DEFINE_string('out', '', 'Write the comparison to this JSON file.')
 
 

@@ -8,6 +8,7 @@ to be unknown.
 import json
 from typing import Any
 
+from mefnet_jax.evaluation import metrics
 from mefnet_jax.runs import clean
 
 # The three kinds of data differ in what may be said of people and consent.
@@ -75,7 +76,11 @@ def model_card(summary: dict[str, Any]) -> str:
             'Protocol': summary['protocol'],
             'Selection of the epoch': summary['selection'],
             'Seeds': ', '.join(map(str, summary['seeds'])),
-            'Hardware': summary['device'],
+            'Hardware': _hardware(summary),
+            'Code': _commit(summary),
+            'Versions': _versions(summary),
+            'Licence of this software': 'Apache-2.0',
+            'Licence of the training data': summary['licence'] or 'not known',
             'Command': clean.code(summary['command']),
           }
         ),
@@ -187,17 +192,35 @@ def _input(summary):
   return f'{what}, {frames} frames a clip' if frames else what
 
 
+def _hardware(summary):
+  bits = summary['vector_bits']
+  width = f', vectors of {bits} bits' if bits else ''
+  return f'{summary["device"]}{width}; layers by: {summary["kernels"]}'
+
+
+def _commit(summary):
+  code = summary['code']
+  if not code:
+    return 'installed, not from a git repository'
+  changed = ', with changes that are not committed' if code['changed'] else ''
+  return f'commit {code["commit"]}{changed}'
+
+
+def _versions(summary):
+  return ', '.join(f'{x} {y}' for x, y in summary['versions'].items())
+
+
 def _scores(summary):
   rows = [
     '| score | value | 95 % interval | majority class |',
     '|---|---|---|---|',
   ]
-  for key, value in summary['metrics'].items():
-    bounds = summary['intervals'][key]
+  for key in metrics.NAMES:
+    value, bounds = summary['metrics'][key], summary['intervals'][key]
     interval = '{:.3f} to {:.3f}'.format(*bounds) if bounds else 'one subject'
-    rows.append(
-      f'| {key} | {value:.3f} | {interval} | {summary["majority"][key]:.3f} |'
-    )
+    majority = f'{summary["majority"][key]:.3f}'
+    cells = (metrics.title(key), f'{value:.3f}', interval, majority)
+    rows.append(f'| {" | ".join(cells)} |')
   return '\n'.join(rows)
 
 

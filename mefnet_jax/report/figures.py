@@ -5,7 +5,7 @@ import textwrap
 
 import numpy as np
 
-from mefnet_jax.evaluation import results
+from mefnet_jax.evaluation import metrics, results
 from mefnet_jax.runs import fonts
 
 _BLUE, _ORANGE, _GREY = '#0b62a4', '#b3400a', '#5b6570'
@@ -99,7 +99,7 @@ def _encoded(figure, suffix: str, summary) -> bytes:
 def _scores(figure, summary):
   """Scores with their intervals, and those of the majority class."""
   axes = figure.add_subplot()
-  names = list(summary['metrics'])[::-1]
+  names = list(metrics.NAMES)[::-1]
   for y, name in enumerate(names):
     bounds = summary['intervals'][name]
     if bounds:
@@ -112,7 +112,8 @@ def _scores(figure, summary):
   axes.plot(
     majority, rows, '|', color=_ORANGE, ms=14, mew=2, label='majority class'
   )
-  axes.set(xlim=(0, 1), yticks=rows, yticklabels=names, title='Scores')
+  axes.set(xlim=(0, 1), yticks=rows, title='Scores')
+  axes.set_yticklabels([metrics.title(name) for name in names])
   _legend(axes)
   axes.grid(axis='x', alpha=0.3)
 

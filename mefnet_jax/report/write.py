@@ -9,7 +9,7 @@ import rich.table
 import rich.text
 from absl import logging
 
-from mefnet_jax.evaluation import by_database, results
+from mefnet_jax.evaluation import by_database, metrics, results
 from mefnet_jax.report import cards, figures
 from mefnet_jax.report.page import build, faces
 from mefnet_jax.runs import clean, errors, facts, files, findings, metrics_log
@@ -107,9 +107,9 @@ def tables(summary: dict) -> list[rich.table.Table]:
 def table(summary: dict) -> rich.table.Table:
   """Returns the table of scores for the terminal.
 
-  One row per score: its value, its 95 % interval, the score of always
-  predicting the commonest class and, for the paper's releases, the paper's
-  claim.
+  One row per number, with all its names: its value, its 95 % interval, the
+  score of always predicting the commonest class and, for the paper's releases,
+  the paper's claim.
   """
   title, verdict = map(rich.text.Text, (_title(summary), summary['verdict']))
   closing = rich.table.Table(
@@ -121,7 +121,7 @@ def table(summary: dict) -> rich.table.Table:
     columns.append("paper's claim")
   for column in columns:
     closing.add_column(column, justify='right')
-  for key in summary['metrics']:
+  for key in metrics.NAMES:
     closing.add_row(*_row(summary, key))
   return closing
 
@@ -173,15 +173,23 @@ def _row(summary, key: str) -> list[str]:
   """The cells of one score in `table`."""
   bounds = summary['intervals'][key]
   row = [
-    key,
+    metrics.title(key),
     f'{summary["metrics"][key]:.3f}',
     '{:.3f} to {:.3f}'.format(*bounds) if bounds else 'one subject',
     f'{summary["majority"][key]:.3f}',
   ]
   if summary['claims']:
-    claim = summary['claims'].get(key)
-    row.append('' if claim is None else f'claim {claim:.3f}')
+    row.append(_claim(summary['claims'], key))
   return row
+
+
+def _claim(claims, key):
+  """What the paper claims under any name of a score; its values may differ."""
+  names = (key, *metrics.NAMES[key])
+  claimed = {name: claims[name] for name in names if name in claims}
+  if len(set(claimed.values())) > 1:
+    return ', '.join(f'claim {x:.3f} ({k})' for k, x in claimed.items())
+  return f'claim {next(iter(claimed.values())):.3f}' if claimed else ''
 
 
 def to_json(summary: dict) -> str:

@@ -44,10 +44,23 @@ def _with_flags(main):
   # absl's own --help comes with app.run, and exits with status 1.
   if {'-h', '--help'} & set(sys.argv[1:]):
     print(sys.modules['__main__'].__doc__)
-    print(flags.FLAGS.main_module_help(), flush=True)
+    print(_flags_help(), flush=True)
     return 0
   _parse(sys.argv)
   return main()
+
+
+def _flags_help():
+  """The flags of the command, in whichever of our modules they are defined."""
+  known = flags.FLAGS.flags_by_module_dict()
+  own = ('mefnet_jax', 'experiments', 'benchmarks', 'notebooks', 'tests')
+  ours = [
+    name
+    for name in known
+    if name == sys.argv[0] or name.partition('.')[0] in own
+  ]
+  lines = [flags.FLAGS.module_help(name) for name in ours]
+  return '\n'.join([flags.FLAGS.main_module_help(), *lines])
 
 
 def status(main: Callable[[], int | None]) -> int:

@@ -12,7 +12,7 @@ import traceback
 import ml_collections
 from absl import flags
 
-from mefnet_jax.runs import config_files, errors
+from mefnet_jax.runs import config_files, errors, plugins
 
 _MOST = 2**53  # larger whole numbers are not exact as floats
 
@@ -68,6 +68,8 @@ def _compare(config, base, path):
         f'{path}.{name} is missing: begin with base.get_config() of '
         'configs/base.py and change what differs'
       )
+  if path == 'config.model' and plugins.is_own('network', config.name):
+    return  # it has fields of its own, which it checks when it is built
   for name, value in config.items():
     where = f'{path}.{name}'
     if name not in base:

@@ -4,6 +4,7 @@ import os
 import pathlib
 import platform
 import shlex
+import subprocess
 import sys
 from importlib import metadata
 
@@ -32,6 +33,47 @@ def processor() -> str:
     if line.startswith('model name'):
       return line.split(':', 1)[1].strip()
   return platform.processor() or platform.machine()
+
+
+def vector_bits() -> int:
+  """Returns the width of the processor's vectors; 0 if it is unknown."""
+  try:
+    text = pathlib.Path('/proc/cpuinfo').read_text()
+  except OSError:
+    return 0
+  words = set(text.split())
+  widths = {'avx512f': 512, 'avx2': 256, 'sse2': 128, 'asimd': 128}
+  return next((bits for name, bits in widths.items() if name in words), 0)
+
+
+def code() -> dict[str, str | bool]:
+  """Returns the git commit of this code and whether it was changed since.
+
+  {} where the package is installed, and not run from a repository of its own.
+  """
+  folder = pathlib.Path(__file__).resolve().parents[2]
+  if not (folder / '.git').exists():
+    return {}
+  commit = _git(folder, 'rev-parse', 'HEAD')
+  changes = _git(folder, 'status', '--porcelain', '--', 'mefnet_jax', 'configs')
+  if not commit or changes is None:
+    return {}
+  return {'commit': commit, 'changed': bool(changes)}
+
+
+def _git(folder, *words):
+  """What a git command prints; None where there is no git, or it fails."""
+  try:
+    done = subprocess.run(
+      ['git', '-C', str(folder), *words],
+      capture_output=True,
+      text=True,
+      timeout=20,
+      check=True,
+    )
+  except (OSError, subprocess.SubprocessError):
+    return None
+  return done.stdout.strip()
 
 
 def cores() -> int:

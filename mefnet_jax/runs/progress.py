@@ -41,6 +41,8 @@ def progress(
     title, total=epochs, completed=done, scores='compiling', rate='', folds=''
   )
   clock = [time.monotonic()]
+  if not console.is_terminal:
+    console.print(f'{title}: compiling, then epochs {done + 1} to {epochs}')
 
   def update(epoch, scores, num_clips, folds):
     clock.append(time.monotonic())

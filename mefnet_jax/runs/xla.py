@@ -11,6 +11,15 @@ import jax
 
 from mefnet_jax.runs import environment, programs
 
+# What jax computes with, whatever its environment variables say.
+_NUMBERS = {
+  'jax_enable_x64': False,
+  'jax_default_prng_impl': 'threefry2x32',
+  'jax_threefry_partitionable': True,
+  'jax_default_matmul_precision': None,
+  'jax_numpy_dtype_promotion': 'standard',
+}
+
 
 def prepare(*, deterministic: bool = True) -> None:
   """Configures jax for training; must be called before jax starts.
@@ -22,8 +31,10 @@ def prepare(*, deterministic: bool = True) -> None:
     deterministic: whether a GPU must give the same bits in each run.
   """
   tune_cpu()
-  # JAX_ENABLE_X64=1 would give other numbers, and no report would say so.
-  jax.config.update('jax_enable_x64', False)
+  # Variables such as JAX_ENABLE_X64=1 or JAX_DEFAULT_PRNG_IMPL=rbg would give
+  # other numbers, and no report would say so.
+  for name, value in _NUMBERS.items():
+    jax.config.update(name, value)
   flags = os.environ.get('XLA_FLAGS', '')
   chosen = 'xla_gpu_deterministic_ops' in flags
   if deterministic and not chosen and _has_gpu():

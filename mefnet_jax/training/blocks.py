@@ -16,6 +16,7 @@ import jax
 import numpy as np
 from flax import linen as nn
 
+from mefnet_jax.models import streams
 from mefnet_jax.runs import errors, files, multihost
 
 _SHARE = 0.8  # share of the free memory that a training may use
@@ -165,7 +166,9 @@ def fitting(
   # The old and the new state exist at the same time.
   states = 2 * _size(jax.tree.leaves(state))
   maps = activations(model, state.params, sample)
-  if jax.default_backend() != 'cpu':  # on CPU clips are processed one by one
+  # On a CPU our networks process clips one by one.
+  one_by_one = isinstance(model, streams.Options)
+  if jax.default_backend() != 'cpu' or not one_by_one:
     maps *= batch / copies
   # Each device holds a copy of the clips.
   spent = clips * jax.device_count()

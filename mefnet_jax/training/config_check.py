@@ -11,8 +11,8 @@ from mefnet_jax import datasets, ops
 from mefnet_jax.datasets import modalities
 from mefnet_jax.evaluation import folds
 from mefnet_jax.models import from_config, normalize
-from mefnet_jax.runs import config_flag, errors
-from mefnet_jax.training import best_epoch, parallel, sampler
+from mefnet_jax.runs import config_flag, errors, plugins
+from mefnet_jax.training import best_epoch, config_fields, parallel, sampler
 
 _SHARES = (
   'augment.brightness',
@@ -57,34 +57,37 @@ _NOT_NEGATIVE = (
 def check(config: ConfigDict) -> None:
   """Raises UserError if a config is invalid or contradicts itself."""
   config_flag.check_fields(config)
-  _one_of(config, 'input', normalize.CHOICES)
-  _one_of(config, 'train.parallel', parallel.CHOICES)
-  _one_of(config, 'train.kernels', ops.CHOICES)
-  _one_of(config, 'scale', normalize.SCALES)
-  _one_of(config, 'train.sampling', sampler.SAMPLINGS)
-  _one_of(config, 'train.selection', best_epoch.CHOICES)
+  config_fields.one_of(config, 'input', normalize.CHOICES)
+  config_fields.one_of(config, 'train.parallel', parallel.CHOICES)
+  config_fields.one_of(config, 'train.kernels', ops.CHOICES)
+  config_fields.one_of(config, 'scale', normalize.SCALES)
+  config_fields.one_of(config, 'train.sampling', sampler.SAMPLINGS)
+  config_fields.one_of(config, 'train.selection', best_epoch.CHOICES)
   _training(config)
-  _finite(config)
-  for name in _there(config, _AT_LEAST_ONE):
-    _at_least(config, name, 1)
+  config_fields.finite(config)
+  for name in config_fields.there(config, _AT_LEAST_ONE):
+    config_fields.at_least(config, name, 1)
   for name, most in _BELOW.items():
-    _below(config, name, most)
+    config_fields.below(config, name, most)
   _protocol(config)
   for name in ('dataset.face', 'dataset.eyes', 'dataset.mouth'):
-    _at_least(config, name, 8)
+    config_fields.at_least(config, name, 8)
   for name in _NOT_NEGATIVE:
-    _at_least(config, name, 0)
-  for name in _SHARES:
-    _at_least(config, name, 0)
-    _below(config, name, 1)
-  for name in _there(config, ('model.kernel', 'model.pool')):
-    _three_sizes(config, name)
+    config_fields.at_least(config, name, 0)
+  for name in config_fields.there(config, _SHARES):
+    config_fields.at_least(config, name, 0)
+    config_fields.below(config, name, 1)
+  for name in config_fields.there(config, ('model.kernel', 'model.pool')):
+    config_fields.three_sizes(config, name)
   model = from_config.network(config, num_classes=2)
   clip = shapes(config, model)
   try:  # shapes alone: no weights are drawn
     jax.eval_shape(lambda x: model.init(jax.random.key(0), x), clip)
-  except (TypeError, ValueError) as error:
-    reason = str(error).splitlines()[0]
+  except Exception as error:  # a network of one's own may raise anything
+    own = plugins.is_own('network', config.model.name)
+    if not own and not isinstance(error, TypeError | ValueError):
+      raise
+    reason = (str(error).splitlines() or [type(error).__name__])[0]
     raise errors.UserError(f'config.model: {reason}') from error
 
 
@@ -128,9 +131,9 @@ def choose_kernels(config: ConfigDict) -> str:
 def _protocol(config):
   """Checks what `folds.make` would reject after the clips are prepared."""
   folds.why_leaky(config.protocol.name)
-  _at_least(config, 'protocol.folds', 2)
+  config_fields.at_least(config, 'protocol.folds', 2)
   for field, choices in folds.CHOICES.items():
-    _one_of(config, f'protocol.{field}', choices)
+    config_fields.one_of(config, f'protocol.{field}', choices)
   if config.protocol.name == 'zero_shot' or 'weights' in config:
     _zero_shot(config)
 
@@ -148,10 +151,11 @@ def _zero_shot(config):
     ('protocol.mistake', 'none'),
     ('protocol.statistics', 'clip'),
   ):
-    if _get(config, path) != only:
+    value = config_fields.get(config, path)
+    if value != only:
       raise errors.UserError(
-        f'--config.{path}={_get(config, path)}: given weights are not trained '
-        f'on any clip: set --config.{path}={only}'
+        f'--config.{path}={value}: given weights are not trained on any clip: '
+        f'set --config.{path}={only}'
       )
 
 
@@ -168,7 +172,7 @@ def _training(config):
       'those that are evaluated; set 1'
     )
   for name in ('flip', 'reverse'):
-    _at_least(config, f'augment.{name}', 0)
+    config_fields.at_least(config, f'augment.{name}', 0)
     if config.augment[name] > 1:
       raise errors.UserError(
         f'--config.augment.{name}={config.augment[name]}: at most 1, it is a '
@@ -241,55 +245,3 @@ def _stream(config, name):
       f'--config.input={config.input}: {name}: {error}'
     ) from None
   return jax.ShapeDtypeStruct((1, *shape), np.float32)
-
-
-def _there(config, paths):
-  """Yields those of the fields that this config has: networks differ."""
-  for path in paths:
-    place, _, name = path.rpartition('.')
-    if name in (_get(config, place) if place else config):
-      yield path
-
-
-def _get(config, path):
-  for name in path.split('.'):
-    config = config[name]
-  return config
-
-
-def _one_of(config, path, choices):
-  value = _get(config, path)
-  if value not in choices:
-    raise errors.UserError(
-      f'--config.{path}={value}: choose one of {", ".join(choices)}'
-    )
-
-
-def _finite(config, prefix=''):
-  for name, value in config.items():
-    if hasattr(value, 'items'):
-      _finite(value, f'{prefix}{name}.')
-    elif isinstance(value, float) and not np.isfinite(value):
-      raise errors.UserError(f'--config.{prefix}{name}={value}: not finite')
-
-
-def _at_least(config, path, least):
-  value = _get(config, path)  # "not ... >=", so that nan is refused
-  if not value >= least:
-    raise errors.UserError(f'--config.{path}={value}: at least {least}')
-
-
-def _below(config, path, most):
-  value = _get(config, path)
-  if not value < most:
-    raise errors.UserError(f'--config.{path}={value}: below {most}')
-
-
-def _three_sizes(config, path):
-  value = _get(config, path)
-  whole = all(isinstance(size, int) and size > 0 for size in value)
-  if len(value) != 3 or not whole:
-    raise errors.UserError(
-      f'--config.{path}={tuple(value)}: three whole numbers of at least 1 are '
-      "needed: frames, rows, columns, as in '(15,3,3)'"
-    )

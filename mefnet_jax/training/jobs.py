@@ -1,6 +1,7 @@
 """The input of a training, prepared from a config, and its results."""
 
 import dataclasses
+import functools
 import hashlib
 import math
 import pathlib
@@ -213,7 +214,11 @@ def _load(config, workdir, console):
   try:
     if not multihost.is_first():
       multihost.wait('clips')
-    clips = datasets.load(config.dataset, memory=_memory(config))
+    clips = datasets.load(
+      config.dataset,
+      memory=_memory(config),
+      check=functools.partial(_check_folds, config),
+    )
     if multihost.is_first():
       multihost.wait('clips')
   except errors.UserError as error:
@@ -222,6 +227,16 @@ def _load(config, workdir, console):
     raise
   _show(clips.findings, workdir, console)
   return clips
+
+
+def _check_folds(config, rows):
+  """Raises UserError if the release has too few people or clips for the folds.
+
+  Clips that preparation loses may make them fewer still; `_folds` sees to it.
+  """
+  people = [row.subject for row in rows], [row.database for row in rows]
+  label = np.array([row.label for row in rows], np.int32)
+  folds.make(config.protocol, label, *people, seed=config.seed)
 
 
 def _memory(config):
@@ -267,7 +282,7 @@ def _folds(config, clips, label):
 def _streams(config, clips):
   """The network's input streams, and masks of those that may be missing."""
   streams = {}
-  for name in models.views(config.model.name, config.model.streams):
+  for name in models.views(config.model.name, config.model.get('streams', ())):
     stored = datasets.stored_stream(name, config.input)
     # The network's name of a stream does not depend on the input: 'eyes' may be
     # the flow of the eyes.

@@ -60,6 +60,8 @@ def test_preview_draws_a_sheet_a_clip(tiny_smic, tmp_path):
   files = datasets.preview(config, tmp_path / 'out')
   assert len(files) == len({f.stem for f in files}) == 6
   assert {f.stem[:3] for f in files} == {'s01', 's02', 's03'}
+  # Classes in turn: each of three clips is of another one.
+  assert {f.stem.split('_')[1] for f in files[:3]} == {'ne', 'po', 'sur'}
   with_flow = cv2.imread(str(files[0]))
   config.flow = 'none'
   without = cv2.imread(str(datasets.preview(config, tmp_path / 'b')[0]))

@@ -154,7 +154,7 @@ def test_cards_hold_the_run_and_its_reservations():
   for text in made.values():
     assert '**SYNTHETIC**' in text and '**LEAKY**: same people' in text
   uar = f'{summary["metrics"]["uar"]:.3f}'
-  assert f'| uar | {uar} |' in made['model_card.md']
+  assert f'| uar (recall, sensitivity) | {uar} |' in made['model_card.md']
   assert '1,234 parameters' in made['model_card.md']
   assert '| negative | 8 |' in made['data_sheet.md']
   real = cards.write_cards(_summary(synthetic=False))['data_sheet.md']

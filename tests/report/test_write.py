@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import subprocess
 import sys
 import xml.etree.ElementTree
@@ -12,7 +13,7 @@ import pytest
 from mefnet_jax import protocol
 from mefnet_jax.evaluation import metrics, results
 from mefnet_jax.report import write
-from mefnet_jax.runs import errors
+from mefnet_jax.runs import environment, errors
 from tests.fixtures import reported
 
 _DESIGNED = (
@@ -124,6 +125,46 @@ def test_terminal_shows_scores_beside_the_baseline():
   shown = reported.terminal(reported.result())
   for content in ('uar', '95 % interval', 'majority class', '0.333', '24'):
     assert content in shown
+
+
+def test_the_card_says_what_reproduces_it(tmp_path):
+  result = reported.result(
+    code={'commit': '0a1b2c', 'changed': True},
+    vector_bits=512,
+    licence='my own',
+  )
+  protocol.report(tmp_path, result)
+  card = (tmp_path / 'model_card.md').read_text()
+  assert 'commit 0a1b2c, with changes that are not committed' in card
+  assert 'vectors of 512 bits' in card and 'Apache-2.0' in card
+  assert 'Licence of the training data: my own' in card
+  assert 'jax 0.10.2' in card
+  summary = json.loads((tmp_path / 'report.json').read_text())
+  assert summary['code'] == {'commit': '0a1b2c', 'changed': True}
+
+
+def test_the_commit_is_that_of_this_repository():
+  found = environment.code()
+  if found:  # not where the package is installed
+    assert re.fullmatch('[0-9a-f]{40}', found['commit'])
+    assert isinstance(found['changed'], bool)
+  assert environment.vector_bits() in (0, 128, 256, 512)
+
+
+def test_each_number_has_one_row_with_all_its_names():
+  summary = results.summary(reported.result())
+  rows = write.table(summary).columns[0]._cells
+  assert rows == [
+    'uar (recall, sensitivity)',
+    'uf1 (f1)',
+    'accuracy (war)',
+    'precision',
+    'specificity',
+  ]
+  for key, others in metrics.NAMES.items():
+    assert {summary['metrics'][x] for x in others} <= {summary['metrics'][key]}
+  named = {x for key, others in metrics.NAMES.items() for x in (key, *others)}
+  assert named == set(summary['metrics'])
 
 
 def test_one_subject_and_one_epoch_are_reported(tmp_path):

@@ -33,6 +33,28 @@ def test_numbers_stay_of_32_bits():
   assert done.stdout.split() == ['float32', 'int32'], done.stderr
 
 
+def test_random_numbers_and_products_stay_as_they_are():
+  code = (
+    'from mefnet_jax.runs import xla\n'
+    'xla.prepare()\n'
+    'import jax\n'
+    'key = jax.random.key(0)\n'
+    'x = jax.random.normal(key, (7, 7))\n'
+    'print(jax.random.key_impl(key), (x @ x).sum())\n'
+    'print(jax.config.jax_default_matmul_precision)\n'
+  )
+  plain = run(code)
+  changed = run(
+    code,
+    JAX_DEFAULT_PRNG_IMPL='rbg',
+    JAX_THREEFRY_PARTITIONABLE='0',
+    JAX_DEFAULT_MATMUL_PRECISION='bfloat16',
+    JAX_NUMPY_DTYPE_PROMOTION='strict',
+  )
+  assert plain.returncode == 0, plain.stderr
+  assert changed.stdout == plain.stdout, changed.stderr
+
+
 @pytest.mark.parametrize('device', ['no_such_device', 'cuda'])
 def test_a_device_that_is_not_here_is_one_line(device):
   """Of a name that jax knows, or not; here no wheel for it is installed."""

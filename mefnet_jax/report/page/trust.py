@@ -112,7 +112,7 @@ def mistakes(summary: dict[str, Any], pictures: Mapping[str, str]) -> str:
         'times.'
       )
     elif summary['release'] == 'real':
-      caption += ' Faces of a licensed release are hidden; see --show-faces.'
+      caption += ' Faces of real people are hidden; see --show-faces.'
     body = markup.table(caption, head, rows)
   return f'<section><h2>Worst clips</h2>{body}</section>'
 

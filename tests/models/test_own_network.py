@@ -1,0 +1,164 @@
+"""The examples of docs/own_network.md run as they are printed there."""
+
+import json
+import os
+import pathlib
+import re
+import shutil
+
+import jax
+import numpy as np
+import pytest
+
+from mefnet_jax.datasets import registry
+from mefnet_jax.evaluation import folds
+from mefnet_jax.models import describe
+from mefnet_jax.runs import errors, plugins
+from tests.fixtures import forked
+
+ROOT = pathlib.Path(__file__).parents[2]
+SMALL = [
+  *('--config.dataset.frames=9', '--config.dataset.face=16'),
+  *('--config.protocol.folds=3', '--config.train.epochs=2'),
+  '--config.train.kernels=xla',  # nothing to compile first
+]
+
+
+@pytest.fixture(scope='module')
+def examples(tmp_path_factory):
+  """The Python files of the document, in a folder of their own."""
+  folder = tmp_path_factory.mktemp('own')
+  text = (ROOT / 'docs' / 'own_network.md').read_text()
+  for code in re.findall('```python\n(.*?)```', text, re.DOTALL):
+    name = re.match(r'"""(\w+\.py)', code)[1]
+    (folder / name).write_text(code)
+  return folder
+
+
+@pytest.fixture(scope='module')
+def own(examples):
+  plugins.load(str(file) for file in sorted(examples.iterdir()))
+
+
+def run(folder, module, *words):
+  return forked.run(
+    f'mefnet_jax.{module}', list(words), env=os.environ, cwd=folder
+  )
+
+
+def test_a_network_is_trained_listed_opened_and_explained(
+  examples, tiny_smic, tmp_path
+):
+  config = ['--config=own_network.py', f'--config.dataset.release={tiny_smic}']
+  listed = run(examples, 'models', *config, *SMALL)
+  assert listed.returncode == 0, listed.stderr
+  work = tmp_path / 'run'
+  done = run(examples, 'main', *config, *SMALL, f'--workdir={work}')
+  assert done.returncode == 0, done.stderr
+  report = json.loads((work / 'report.json').read_text())
+  assert f'{report["parameters"]:,}' in listed.stdout.splitlines()[-1]
+  assert not report['audit']['leaks']
+  why = ['explain', f'--workdir={work}', '--clips=2', '--layer=maps']
+  why.append('--methods=gradient,grad_cam')
+  refused = run(examples, *why, f'--out={tmp_path / "no"}')
+  assert refused.returncode == 1 and 'own_network.md' in refused.stderr
+  assert len(refused.stderr.strip().splitlines()) == 1
+  shown = run(
+    examples, *why, f'--out={tmp_path / "why"}', '--plugin=own_network.py'
+  )
+  assert shown.returncode == 0, shown.stderr
+  with np.load(tmp_path / 'why' / 'saliency.npz') as file:
+    assert {'gradient/face', 'grad_cam/face'} <= set(file.files)
+
+
+def test_parameters_of_unknown_layers_are_counted(own):
+  from mefnet_jax import models
+
+  model = models.build('tiny', num_classes=3, width=4)
+  batch = {'face': np.zeros((1, 9, 16, 16, 1), np.float32)}
+  found = describe.describe(model, batch)
+  made = jax.eval_shape(model.init, jax.random.key(0), batch)
+  count = sum(x.size for x in jax.tree.leaves(made))
+  assert sum(layer.parameters for layer in found) == count
+  last = describe.table('tiny', batch, found).splitlines()[-1].split()
+  assert last[-2:] == [f'{count:,}', '?']
+  (unknown,) = (x for x in found if x.flops is None)
+  assert unknown.path == ('Dense_0',) and unknown.parameters == 4 * 16 + 16
+
+
+def test_a_data_set_is_loaded(own, tiny_smic, tmp_path, monkeypatch):
+  from configs import base
+  from mefnet_jax import datasets
+
+  monkeypatch.setenv('MEFNET_CACHE', str(tmp_path / 'cache'))
+  rows = registry.read('smic', tiny_smic).rows
+  for i, row in enumerate(rows[:4]):
+    name = f'{row.subject}{i % 2}_{("happy", "sad")[i // 2]}_{i}'
+    shutil.copytree(row.frames[0].parent, tmp_path / 'set' / name)
+  dataset = base.get_config().dataset
+  dataset.update(name='own_set', release=str(tmp_path / 'set'), frames=6)
+  dataset.detector = 'none'
+  clips = datasets.load(dataset)
+  assert clips.classes == ('happy', 'sad')
+  assert clips.streams['face'].shape == (4, 6, 64, 64, 1)
+  assert registry.fps(dataset) == 100
+  (tmp_path / 'set' / 'stray.mp4').write_bytes(b'x')
+  told = registry.read('own_set', tmp_path / 'set').findings
+  assert any('stray.mp4' in f.file for f in told)
+
+
+def test_a_protocol_gives_its_folds(own):
+  from configs import base
+
+  protocol = base.get_config().protocol
+  protocol.name = 'halves'
+  subject = np.repeat([f's{i}' for i in range(6)], 3)
+  label = np.tile([0, 1, 2], 6)
+  one, other = folds.make(protocol, label, subject, seed=0)
+  assert (one.name, other.name) == ('first', 'second')
+  assert not set(one.test_subjects) & set(one.train_subjects)
+  assert sorted([*one.test, *other.test]) == list(range(18))
+  again = folds.make(protocol, label, subject, seed=0)
+  assert again[0].test_subjects == one.test_subjects
+
+
+@pytest.mark.parametrize(
+  ('masks', 'said'),
+  [
+    ({}, 'a mask'),
+    ({'a': np.ones(4, bool)}, 'some to train on'),
+    ({'a': np.zeros(4, bool)}, 'tests some clips'),
+    ({'a': np.array([1, 0, 0, 0])}, 'truth values'),
+    ({'a': np.arange(4) < 2, 'b': np.arange(4) < 1}, 'the same clip'),
+  ],
+)
+def test_a_protocol_that_is_none_is_refused(monkeypatch, masks, said):
+  from configs import base
+
+  monkeypatch.setattr(folds, '_OWN', dict(folds._OWN))
+  monkeypatch.setattr(folds, '_LEAKY', dict(folds._LEAKY))
+  folds.register('mine', lambda *_: masks)
+  protocol = base.get_config().protocol
+  protocol.name = 'mine'
+  with pytest.raises(errors.UserError, match=said):
+    folds.make(protocol, [0, 1, 0, 1], ['a', 'b', 'c', 'd'], seed=0)
+
+
+def test_our_own_names_are_not_replaced():
+  from mefnet_jax import datasets, models
+
+  with pytest.raises(ValueError, match='choose another name'):
+    models.register('mecnn', object)
+  with pytest.raises(ValueError, match='choose another name'):
+    folds.register('loso', lambda *_: {})
+  with pytest.raises(ValueError, match='choose another name'):
+    datasets.register('smic', lambda root, **_: None)
+
+
+def test_a_plugin_that_raises_is_one_line(tmp_path):
+  file = tmp_path / 'bad.py'
+  file.write_text('\n1 / 0\n')
+  with pytest.raises(errors.UserError, match=r'ZeroDivisionError.*line 2'):
+    plugins.load([str(file)])
+  with pytest.raises(errors.UserError, match='no such file'):
+    plugins.load([str(tmp_path / 'none.py')])
