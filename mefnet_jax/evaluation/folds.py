@@ -1,7 +1,7 @@
 """The folds of a protocol: which clips train and which are tested."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -138,6 +138,15 @@ def _check_own(name, tests, count):
     )
   if np.sum(masks, 0).max() > 1:
     raise errors.UserError(f'protocol {name}: two folds test the same clip')
+
+
+def check_rows(protocol: ConfigDict, rows: Sequence, *, seed: int) -> None:
+  """Raises UserError if clips with subject, label and database are too few.
+
+  Before they are prepared; preparation may lose some, which `make` tells.
+  """
+  people = [row.subject for row in rows], [row.database for row in rows]
+  make(protocol, [row.label for row in rows], *people, seed=seed)
 
 
 def why_leaky(name: str) -> str:

@@ -217,7 +217,9 @@ def _load(config, workdir, console):
     clips = datasets.load(
       config.dataset,
       memory=_memory(config),
-      check=functools.partial(_check_folds, config),
+      check=functools.partial(
+        folds.check_rows, config.protocol, seed=config.seed
+      ),
     )
     if multihost.is_first():
       multihost.wait('clips')
@@ -227,16 +229,6 @@ def _load(config, workdir, console):
     raise
   _show(clips.findings, workdir, console)
   return clips
-
-
-def _check_folds(config, rows):
-  """Raises UserError if the release has too few people or clips for the folds.
-
-  Clips that preparation loses may make them fewer still; `_folds` sees to it.
-  """
-  people = [row.subject for row in rows], [row.database for row in rows]
-  label = np.array([row.label for row in rows], np.int32)
-  folds.make(config.protocol, label, *people, seed=config.seed)
 
 
 def _memory(config):
