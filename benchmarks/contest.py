@@ -33,7 +33,7 @@ def start(
     platform: on which they work, 'cpu' or 'cuda'.
 
   Returns:
-    The workers, and what each said of itself, by name.
+    The workers, and the facts that each states about itself, by name.
   """
   workers, facts = {}, {}
   for name, module in modules.items():
@@ -46,7 +46,7 @@ def start(
 
 
 def close(workers: dict):
-  """Lets all of them end."""
+  """Closes all contestants."""
   for worker in workers.values():
     worker.close()
 
@@ -79,7 +79,7 @@ class Worker:
       )
 
   def answer(self):
-    """What it says next; the framework's own words go to stderr."""
+    """Its next answer; other output of its framework goes to stderr."""
     for line in self._process.stdout:
       if line.startswith(turns.ANSWER):
         return json.loads(line.removeprefix(turns.ANSWER))
@@ -88,7 +88,7 @@ class Worker:
 
   def turn(self, *words):
     """Gives it a turn; returns its answer."""
-    time.sleep(0.2)  # for the threads of the one before to fall asleep
+    time.sleep(0.2)  # until the threads of the previous contestant are idle
     self._process.stdin.write(' '.join(map(str, words)) + '\n')
     self._process.stdin.flush()
     return self.answer()
@@ -99,6 +99,6 @@ class Worker:
 
 
 def _platform(name):
-  """Variables that keep a contestant to a platform, torch by the second."""
+  """Variables that keep a contestant on a platform; the second is for torch."""
   hidden = {} if name == 'cuda' else {'CUDA_VISIBLE_DEVICES': ''}
   return {'JAX_PLATFORMS': name, **hidden}

@@ -1,4 +1,4 @@
-"""Where results are written, and beside which facts of the machine."""
+"""Writes results, with the facts of the machine that they were measured on."""
 
 import datetime
 import json
@@ -25,7 +25,7 @@ def write(
   Args:
     name: of the benchmark, `python -m benchmarks.NAME`.
     result: what was measured.
-    load: of the machine before that.
+    load: of the machine before the measurement.
     file: to write; by default one that no earlier measurement has.
     device: an accelerator's name, which the file's name then holds.
   """

@@ -1,4 +1,4 @@
-"""How a contestant answers; needs nothing, for the peers have no jax."""
+"""How a contestant answers. Imports no jax, which the peers do not have."""
 
 import json
 import time

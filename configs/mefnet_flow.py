@@ -23,7 +23,9 @@ _MODELS = {
 
 def get_config(model: str = 'mecnn'):
   if model not in _MODELS:
-    raise ValueError(f'no variant {model!r}: choose of {", ".join(_MODELS)}')
+    raise ValueError(
+      f'no variant {model!r}: choose one of {", ".join(_MODELS)}'
+    )
   config = _MODELS[model]()
   config.dataset.name = 'megc_flow'
   config.input = 'as_is'

@@ -38,7 +38,9 @@ VARIANTS = ('score', 'train', *NETWORKS)
 
 def get_config(variant: str = 'score'):
   if variant not in VARIANTS:
-    raise ValueError(f'no variant {variant!r}: choose of {", ".join(VARIANTS)}')
+    raise ValueError(
+      f'no variant {variant!r}: choose one of {", ".join(VARIANTS)}'
+    )
   config = base.get_config()
   config.dataset.name = 'megc_flow'
   config.dataset.maps = True  # of smic, cas_me2 and folder too

@@ -20,7 +20,9 @@ _MODELS = {
 
 def get_config(model: str = 'mfcnn'):
   if model not in _MODELS:
-    raise ValueError(f'no variant {model!r}: choose of {", ".join(_MODELS)}')
+    raise ValueError(
+      f'no variant {model!r}: choose one of {", ".join(_MODELS)}'
+    )
   config = _MODELS[model]()
   config.input = 'frames'
   config.protocol.name = 'holdout'

@@ -19,10 +19,7 @@ _SCORES = ('accuracy', 'uf1', 'uar')
 
 
 def write(out: pathlib.Path, rows: list[dict]):
-  """kernel_size.csv, .md, kernel_uar.md, heat_map.png and pareto.png.
-
-  Each is renamed whole.
-  """
+  """Writes kernel_size.csv, .md, kernel_uar.md, heat_map.png and pareto.png."""
   file = io.StringIO()
   writer = csv.DictWriter(file, list(rows[0]), lineterminator='\n')
   writer.writeheader()
@@ -30,7 +27,7 @@ def write(out: pathlib.Path, rows: list[dict]):
   for name, data in {
     'kernel_size.csv': file.getvalue().encode(),
     'kernel_size.md': (table(rows) + '\n').encode(),
-    'kernel_uar.md': (beside(rows) + '\n').encode(),
+    'kernel_uar.md': (uar_table(rows) + '\n').encode(),
     'heat_map.png': heat_map(rows),
     'pareto.png': pareto(rows),
   }.items():
@@ -64,8 +61,8 @@ def table(rows: list[dict]) -> str:
   return '\n'.join(lines)
 
 
-def beside(rows: list[dict]) -> str:
-  """UAR as a Markdown table: a line a kernel, a column a network and T."""
+def uar_table(rows: list[dict]) -> str:
+  """UAR as a Markdown table: a row per kernel, columns by network and T."""
   kinds = list(dict.fromkeys(map(_kind, rows)))
   lines = ['| kernel | ' + ' | '.join(kinds) + ' |']
   lines.append('|---' * (1 + len(kinds)) + '|')
@@ -77,7 +74,7 @@ def beside(rows: list[dict]) -> str:
 
 
 def heat_map(rows: list[dict]) -> bytes:
-  """UAR over spatial and temporal size, a panel a network and T."""
+  """UAR over spatial and temporal size, one panel per network and T."""
   from matplotlib import colors
   from matplotlib import figure as figures
 
@@ -125,9 +122,9 @@ def heat_map(rows: list[dict]) -> bytes:
 
 
 def pareto(rows: list[dict]) -> bytes:
-  """UAR over operations and over parameters; the front drawn through.
+  """UAR over operations and over parameters, with the Pareto front.
 
-  Intervals stand on the front only: those of a hundred cells would hide it.
+  Only the front has intervals: those of a hundred cells would hide it.
   """
   from matplotlib import figure as figures
   from matplotlib import ticker
@@ -143,7 +140,7 @@ def pareto(rows: list[dict]) -> bytes:
       at = [row[key] for row in own], [row['uar'] for row in own]
       style = {'color': colour, 'ms': 5, 'mew': 0, 'alpha': 0.8}
       axes.plot(*at, mark, label=kind, **style)
-    _draw_front(axes, front(rows, key), key)
+    _draw_front(axes, pareto_front(rows, key), key)
     axes.axhline(1 / 3, color='#5b6570', lw=1, ls='--', label='chance')
     axes.set(xscale='log', xlabel=label)
     wide = max(row[key] for row in rows) > 10 * min(row[key] for row in rows)
@@ -187,8 +184,8 @@ def _draw_front(axes, best, key):
     )
 
 
-def front(rows: list[dict], key: str) -> list[dict]:
-  """The rows than which none is both cheaper (in `key`) and better (UAR)."""
+def pareto_front(rows: list[dict], key: str) -> list[dict]:
+  """The rows for which no other is both cheaper (in `key`) and better (UAR)."""
   made = []
   for row in sorted(rows, key=lambda r: (r[key], -r['uar'])):
     if not made or row['uar'] > made[-1]['uar']:

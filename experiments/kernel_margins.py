@@ -1,10 +1,11 @@
 """The effects of length, width, (2+1)D, T and network over the whole study.
 
 A single cell of the grid is too uncertain to be told from its neighbours. Here
-each value of a factor is set against a reference (the paper's, where the grid
-has it) over all pairs of cells that differ in nothing else: the mean of their
-UAR, and of the differences. People are drawn, and swapped between the two
-sides, in all cells at once, since all cells are tested on the same people.
+each value of a factor is compared with a reference (the paper's, where the grid
+has it) over all pairs of cells that differ in nothing else: by the means of
+their UARs and of the differences. The bootstrap draws people, and the
+permutation test swaps them between the two sides, in all cells at once, since
+all cells are tested on the same people.
 Shape suffixes: P pairs, S subjects, D draws, C classes.
 """
 
@@ -22,7 +23,7 @@ _PAPER = {
   'frames': 18,
   'model': 'mecnn',
 }
-_WITHIN = {  # a table of the pairs of which cells
+_WITHIN = {  # fields that the cells of one comparison share
   'temporal': ('model', 'frames'),
   'spatial': ('model', 'frames'),
   'convolution': ('model', 'frames'),
@@ -47,11 +48,11 @@ _HEAD = (
 
 
 def write(out: pathlib.Path, rows: list[dict], folders: list[pathlib.Path]):
-  """out/kernel_margins.md, if the grid has pairs of two or more people.
+  """Writes out/kernel_margins.md, if there are pairs and two people or more.
 
   Args:
     rows: of the table.
-    folders: the run of each row, of which its predictions are read.
+    folders: the run of each row, from which its predictions are read.
   """
   runs = [predictions.read(folder) for folder in folders]
   found = margins(rows, [_counts(run) for run in runs])
@@ -71,17 +72,17 @@ def margins(rows: list[dict], counts: list[np.ndarray]) -> list[dict]:
     interval, p (people swapped), holm. Factors with one value are left out.
   """
   cells = {
-    tuple(row[key] for key in _PAPER): found
-    for row, found in zip(rows, counts, strict=True)
+    tuple(row[key] for key in _PAPER): counted
+    for row, counted in zip(rows, counts, strict=True)
   }
-  made = []
+  found = []
   for factor, within in _WITHIN.items():
     groups = dict.fromkeys(tuple(row[key] for key in within) for row in rows)
     for group in groups:
       fixed = dict(zip(within, group, strict=True))
       own = [r for r in rows if all(r[k] == v for k, v in fixed.items())]
-      made += _adjusted(_family(own, factor, fixed, cells))
-  return made
+      found += _with_holm(_family(own, factor, fixed, cells))
+  return found
 
 
 def table(found: list[dict]) -> str:
@@ -131,21 +132,21 @@ def _family(rows, factor, fixed, cells):
         'value': value,
         'against': against,
         'pairs': len(pairs),
-        **_compared(np.array(pairs).swapaxes(0, 1)),
+        **_compare(np.array(pairs).swapaxes(0, 1)),
       }
 
 
-def _compared(counts_2PSCC):
+def _compare(counts_2PSCC):
   """Means over the pairs, and of their differences: second minus first."""
   one, other = _uar(counts_2PSCC.sum(2)).mean(-1)
   people = counts_2PSCC.shape[2]
   random = np.random.default_rng(0)
   times_DS = random.multinomial(people, np.full(people, 1 / people), _DRAWS)
-  drawn_2D = [_drawn(times_DS, counts) for counts in counts_2PSCC]
+  drawn_2D = [_mean_uar(times_DS, counts) for counts in counts_2PSCC]
   swap_DS = random.integers(0, 2, (_SWAPS, people))
-  swap_DS[0] = 0
+  swap_DS[0] = 0  # the first draw swaps nobody: it is the observed difference
   swapped_2D = [
-    _drawn(1 - swap_DS, counts_2PSCC[i], swap_DS, counts_2PSCC[1 - i])
+    _mean_uar(1 - swap_DS, counts_2PSCC[i], swap_DS, counts_2PSCC[1 - i])
     for i in range(2)
   ]
   gap_D = np.abs(swapped_2D[1] - swapped_2D[0])
@@ -158,7 +159,7 @@ def _compared(counts_2PSCC):
   }
 
 
-def _drawn(times_DS, counts_PSCC, more_DS=None, others_PSCC=None):
+def _mean_uar(times_DS, counts_PSCC, more_DS=None, others_PSCC=None):
   """Mean UAR over the pairs in each draw of people: (D,)."""
   total = 0
   for i, counts_SCC in enumerate(counts_PSCC):
@@ -169,8 +170,8 @@ def _drawn(times_DS, counts_PSCC, more_DS=None, others_PSCC=None):
   return total / len(counts_PSCC)
 
 
-def _adjusted(family):
-  """The same comparisons with Holm's p."""
+def _with_holm(family):
+  """The comparisons of a family, each with its Holm-adjusted p."""
   family = list(family)
   holm = paired_tests.holm([x['p'] for x in family]) if family else []
   return [{**x, 'holm': p} for x, p in zip(family, holm, strict=True)]

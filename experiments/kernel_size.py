@@ -3,10 +3,10 @@ r"""A study of 3D kernel sizes, in time and in space.
 python -m experiments.kernel_size --out=runs/kernel_size [--small]
 
 Each cell of the grid (network, 3D or (2+1)D, T, kernel) is a whole run of an
-honest protocol below OUT/cells; finished cells are not run again, a stopped one
-goes on. Table and figures are written after each new one, kernel_margins.md at
-the end.
-The full grid takes a GPU or a night; --small is a look at it for a laptop.
+honest protocol below OUT/cells; finished cells are not run again, and a stopped
+one is resumed. Table and figures are written after each new cell, and
+kernel_margins.md at the end. The full grid needs a GPU or a night; --small is a
+version of it for a laptop.
 """
 
 import dataclasses
@@ -79,7 +79,7 @@ def study(args, stop) -> list[dict]:
 
   Raises:
     UserError: a leaky protocol, a value that no run can take, or no cell.
-    errors.Stopped: the process was asked to leave; run it again to go on.
+    errors.Stopped: the process was asked to stop; run it again to go on.
   """
   if reason := folds.why_leaky(args.protocol):
     raise errors.UserError(f'--protocol={args.protocol} is leaky: {reason}')
@@ -147,8 +147,8 @@ def config_of(cell: Cell, args):
 def operations(config, classes: int = 3) -> int:
   """Returns the multiplications and additions of one clip's forward pass.
 
-  By the definition of each layer (`describe`), so that a cell's number does
-  not hang on how fast the product behind it is.
+  Counted by the definition of each layer (`describe`), whatever implementation
+  computes it.
   """
   import jax
   import numpy as np

@@ -72,7 +72,8 @@ def _check(given):
   unknown = sorted(set(given.datasets) - set(_DATASETS))
   if unknown or not given.datasets:
     raise errors.UserError(
-      f'--datasets={",".join(given.datasets)}: of {", ".join(_DATASETS)}'
+      f'--datasets={",".join(given.datasets)}: choose '
+      f'from {", ".join(_DATASETS)}'
     )
   if given.epochs < 0 or given.seeds < 1:
     raise errors.UserError(
@@ -98,7 +99,7 @@ def chosen(variants: dict) -> dict:
   """The variants that the flag names, 'smic-honest' as well as 'honest'.
 
   Raises:
-    UserError: a name that is none.
+    UserError: there is no variant of that name.
   """
   names = flags.FLAGS.variants
   if not names:
@@ -107,7 +108,8 @@ def chosen(variants: dict) -> dict:
   unknown = set(names) - set(short) - set(short.values())
   if unknown:
     raise errors.UserError(
-      f'--variants={",".join(sorted(unknown))}: of {", ".join(short.values())}'
+      f'--variants={",".join(sorted(unknown))}: choose '
+      f'from {", ".join(short.values())}'
     )
   return {n: v for n, v in variants.items() if {n, short[n]} & set(names)}
 
@@ -126,40 +128,41 @@ def run(variants: dict, out, *, stop=None, console=None) -> dict[str, dict]:
   Args:
     variants: name to config. A name is a folder below out/runs.
     out: folder of the experiment.
-    stop: set when the process is asked to leave.
+    stop: set when the process is asked to stop.
     console: for progress.
 
   Returns:
     report.json of each variant, by name.
 
   Raises:
-    UserError: a folder holds another config; a config that cannot run.
+    UserError: a folder holds another config, or a config cannot run.
     errors.Stopped: `stop` was set; the checkpoint is saved.
   """
   out = pathlib.Path(out)
   stop = stop or threading.Event()
   console = console or rich.console.Console(soft_wrap=True)
   xla.prepare()
-  with contextlib.ExitStack() as held:
-    for config in variants.values():  # before any folder is made
+  with contextlib.ExitStack() as locks:
+    # All of them first, so that no folder is made for a study that cannot run.
+    for config in variants.values():
       config_check.settle(config)
     for name, config in variants.items():
-      held.enter_context(workdirs.locked(out / 'runs' / name))
+      locks.enter_context(workdirs.locked(out / 'runs' / name))
       workdirs.claim(config, out / 'runs' / name)
-    left = {
+    unfinished = {
       name: config
       for name, config in variants.items()
       if not (out / 'runs' / name / 'report.json').exists()
     }
     jobs = {
-      name: _collected(config, out / 'runs' / name, console, stop)
-      for name, config in left.items()
+      name: _prepare_job(config, out / 'runs' / name, console, stop)
+      for name, config in unfinished.items()
     }
     for names in _groups(jobs):
       trained = _together({n: jobs[n] for n in names}, out, console)
       for name in names:
         protocol.run(
-          left[name],
+          unfinished[name],
           out / 'runs' / name,
           console=console,
           stop=stop,
@@ -172,10 +175,11 @@ def _report(workdir):
   return json.loads((workdir / 'report.json').read_text())
 
 
-def _collected(config, workdir, console, stop):
+def _prepare_job(config, workdir, console, stop):
   """The job and the seeds of a run, prepared but not trained."""
-  made = training_jobs.prepare(config, workdir, stop=stop)
-  return dataclasses.replace(made, console=console), made.seeds
+  # Quietly: every variant would print the findings of the same release.
+  job = training_jobs.prepare(config, workdir, stop=stop)
+  return dataclasses.replace(job, console=console), job.seeds
 
 
 def _groups(jobs):
@@ -240,13 +244,13 @@ def _together(jobs, out, console):
 
 def _part(fitted, place, workdir, name):
   """The results of one variant, taken from those of the joint training."""
-  own = f'{name}/'
+  prefix = f'{name}/'
 
-  def renamed(fold):
-    return fold.removeprefix(own) if fold.startswith(own) else ''
+  def own_name(fold):
+    return fold.removeprefix(prefix) if fold.startswith(prefix) else ''
 
-  def fitting(job, seeds):
-    metrics_log.select(workdir, job.workdir, renamed)
-    return [training_jobs.part(one, place, renamed) for one in fitted]
+  def train(job, seeds):
+    metrics_log.select(workdir, job.workdir, own_name)
+    return [training_jobs.part(one, place, own_name) for one in fitted]
 
-  return fitting
+  return train

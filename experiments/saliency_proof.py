@@ -3,8 +3,8 @@
 python -m experiments.saliency_proof --workdir=runs/mecnn --out=runs/proof
 
 The run must be of a synthetic release with its truth beside it. Each clip is
-explained by the fold that never saw it; clips that blink at the apex are left
-aside, for the lids then move most and mean nothing.
+explained by the fold that never saw it. Clips with a blink at the apex are left
+out: there the lids move most, but mean nothing.
 """
 
 import dataclasses
@@ -121,7 +121,7 @@ def _against_truth(space, time, masks, apex):
 
 
 def _baselines(masks, apex, maps):
-  """The middle of the face, all of it, and a clip's middle frame."""
+  """Baselines: a blob in the middle of the face, and a uniform map."""
   y, x = np.mgrid[:SIZE, :SIZE] / SIZE - 0.5
   blob = np.exp(-(x**2 + y**2) / (2 * 0.15**2))
   count, frames = len(masks), 18
@@ -194,10 +194,11 @@ def _completeness(run, index, target):
 def _randomised(run, index, target, maps):
   """Rank correlation of maps with those of a network with random weights.
 
-  [as they are, without their signs]: a product with the input keeps the
-  input's places whatever the weights, so the second is high where the first
-  is not. All layers are drawn anew, of the last (which starts at zero) the
-  trained weights are shuffled. A dozen clips tell it.
+  Returns for each method [correlation with signs, without signs]. A product
+  with the input is large where the input is, whatever the weights, so the
+  second can be high where the first is not. All layers are drawn anew, except
+  that the trained weights of the last one (which starts at zero) are shuffled.
+  A dozen clips are enough.
   """
   some = index[:: max(1, len(index) // 12)]
   at = np.searchsorted(index, some)

@@ -67,7 +67,7 @@ def markdown(rows: list[dict], title: str, first: list[str]) -> str:
   head = [*first, *(f'{key} [95 %]' for key in _SCORES)]
   head += [*(key.replace('_', ' ') for key in lifts), 'leaky', 'clips']
   head += [f"paper's claim: {key.removeprefix('claim_')}" for key in claims]
-  lines = [f'**{_words(rows)}{title}**', '', '| ' + ' | '.join(head) + ' |']
+  lines = [f'**{_notice(rows)}{title}**', '', '| ' + ' | '.join(head) + ' |']
   lines.append('|---' * len(head) + '|')
   for x in rows:
     cells = [str(x[key]) for key in first]
@@ -79,7 +79,7 @@ def markdown(rows: list[dict], title: str, first: list[str]) -> str:
   return '\n'.join(lines) + '\n'
 
 
-def _words(rows):
+def _notice(rows):
   return 'SYNTHETIC: ' if any(x['data'] == 'SYNTHETIC' for x in rows) else ''
 
 
@@ -100,10 +100,10 @@ def _figure(rows, title, first):
 
   style = {'svg.hashsalt': 'mefnet_jax', 'svg.fonttype': 'none'}
   with matplotlib.rc_context(style):
-    made = figure.Figure(
+    plot = figure.Figure(
       figsize=(7.2, 1.6 + 0.4 * len(rows)), layout='constrained', dpi=150
     )
-    axes = made.add_subplot()
+    axes = plot.add_subplot()
     for y, x in enumerate(rows):
       leaky = x['leaky'] == 'LEAKY'
       color = '#b3400a' if leaky else '#0b62a4'
@@ -121,8 +121,8 @@ def _figure(rows, title, first):
       )
     for chance in {x['chance_uar'] for x in rows}:
       axes.axvline(chance, color='#5b6570', lw=1, ls='--', zorder=0)
-    told = [key for key in first if len({x[key] for x in rows}) > 1]
-    names = [', '.join(str(x[key]) for key in told or first) for x in rows]
+    varying = [key for key in first if len({x[key] for x in rows}) > 1]
+    names = [', '.join(str(x[key]) for key in varying or first) for x in rows]
     names = [textwrap.fill(name, 40) for name in names]
     names = [
       name + (' (LEAKY)' if x['leaky'] == 'LEAKY' else '')
@@ -134,22 +134,22 @@ def _figure(rows, title, first):
     axes.grid(axis='x', alpha=0.3)
     axes.spines[['top', 'right']].set_visible(False)
     axes.tick_params(axis='y', labelsize=8)
-    words = _words(rows)
-    made.suptitle(
-      textwrap.fill(words + title, 76),
+    notice = _notice(rows)
+    plot.suptitle(
+      textwrap.fill(notice + title, 76),
       x=0.02,
       ha='left',
       fontsize=10,
       fontweight='bold',
-      color='#b3400a' if words else 'black',
+      color='#b3400a' if notice else 'black',
     )
-    return {suffix: _encoded(made, suffix) for suffix in ('png', 'svg')}
+    return {suffix: _encoded(plot, suffix) for suffix in ('png', 'svg')}
 
 
-def _encoded(made, suffix):
+def _encoded(plot, suffix):
   metadata = {'Date': None} if suffix == 'svg' else {'Software': None}
   file = io.BytesIO()
-  made.savefig(file, format=suffix, metadata=metadata)
+  plot.savefig(file, format=suffix, metadata=metadata)
   return file.getvalue()
 
 

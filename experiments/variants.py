@@ -15,13 +15,13 @@ def make(get_config, table: dict, datasets, prepare) -> dict:
     datasets: names of data sets.
     prepare: maps (config, dataset) to a config with release and size set.
   """
-  made = {}
+  configs = {}
   for dataset in datasets:
     for name, (_, fields) in table.items():
       config = prepare(get_config(), dataset)
       config.update_from_flattened_dict(fields)
-      made[f'{dataset}-{name}'] = config
-  return made
+      configs[f'{dataset}-{name}'] = config
+  return configs
 
 
 def rows(reports: dict[str, dict], table: dict) -> list[dict]:
@@ -50,5 +50,5 @@ def main(experiment: str, make, table: dict, title: str):
     names = [name for name in reports if name.startswith(f'{dataset}-')]
     runs = [f'{given.out}/runs/{name}' for name in names]
     if len(runs) > 1:
-      said = compare.markdown(compare.compare(runs, names))
-      tables.text(given.out, f'{experiment}-{dataset}-compared.md', said)
+      comparison = compare.markdown(compare.compare(runs, names))
+      tables.text(given.out, f'{experiment}-{dataset}-compared.md', comparison)

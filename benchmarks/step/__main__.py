@@ -1,4 +1,4 @@
-"""Measures the four side by side: one after the other, over and over."""
+"""Measures the four implementations in turns, over and over."""
 
 import json
 import os
@@ -39,13 +39,13 @@ def main():
     workers, facts = contest.start(
       'benchmarks.step', CONTESTANTS, args.peers, [file]
     )
-    same(facts)
+    check_same(facts)
     samples = measure(workers, facts, args.repeats)
   write(args.out, load, facts, samples)
 
 
-def same(facts):
-  """All are one network: equal loss and gradient, and losses as they train.
+def check_same(facts):
+  """Checks that all train one network: equal loss, gradient and later losses.
 
   Rounding grows from step to step, the more so in a network with maxima.
   """

@@ -34,7 +34,7 @@ def check(dataset: 'ml_collections.ConfigDict') -> None:
     if name not in SUFFIXES:
       known = ', '.join(SUFFIXES)
       raise errors.UserError(
-        f'config.dataset.modalities={name!r}: choose of {known}'
+        f'config.dataset.modalities={name!r}: choose one of {known}'
       )
   for field, shape in shapes(dataset, SUFFIXES).items():
     sizes = shape[:2]

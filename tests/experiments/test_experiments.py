@@ -82,8 +82,11 @@ def test_a_variant_among_others_is_that_variant_alone(ran, tmp_path):
 @pytest.mark.parametrize(
   ('given', 'words'),
   [
-    ({'datasets': ['smic', 'casme']}, '--datasets=smic,casme: of smic'),
-    ({'datasets': []}, '--datasets=: of smic'),
+    (
+      {'datasets': ['smic', 'casme']},
+      '--datasets=smic,casme: choose from smic',
+    ),
+    ({'datasets': []}, '--datasets=: choose from smic'),
     ({'epochs': -1}, '--epochs=-1'),
     ({'seeds': 0}, '--seeds=0'),
   ],

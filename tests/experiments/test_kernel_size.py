@@ -67,7 +67,9 @@ def test_the_front_holds_what_nothing_beats():
     {'flops': f, 'uar': u}
     for f, u in ((1, 0.4), (2, 0.3), (2, 0.5), (3, 0.5), (4, 0.9))
   ]
-  best = [(r['flops'], r['uar']) for r in kernel_figures.front(rows, 'flops')]
+  best = [
+    (r['flops'], r['uar']) for r in kernel_figures.pareto_front(rows, 'flops')
+  ]
   assert best == [(1, 0.4), (2, 0.5), (4, 0.9)]
 
 
@@ -119,7 +121,7 @@ def test_networks_stand_side_by_side_in_the_table_of_uar():
     }
     for model, temporal in (('mecnn', 5), ('mecnn', 9), ('mfcnn', 9))
   ]
-  assert kernel_figures.beside(rows).splitlines() == [
+  assert kernel_figures.uar_table(rows).splitlines() == [
     '| kernel | MECNN 3D, T = 18 | MFCNN 3D, T = 18 |',
     '|---|---|---|',
     '| 5x3x3 | 0.500 |  |',
