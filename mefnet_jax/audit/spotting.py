@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from mefnet_jax.audit import evidence, overlap
-from mefnet_jax.evaluation import folds_file, spotting_tables
+from mefnet_jax.evaluation import folds_file, spotting_rows, spotting_tables
 from mefnet_jax.runs import facts as facts_file
 from mefnet_jax.runs import predictions
 
@@ -31,7 +31,7 @@ def from_files(
   """
   split = {
     name: {
-      role: {spotting_tables.video_key(clip): who for clip, who in side.items()}
+      role: {spotting_rows.video_key(clip): who for clip, who in side.items()}
       for role, side in fold.items()
     }
     for name, fold in folds_file.read(pathlib.Path(folds)).items()
@@ -42,7 +42,7 @@ def from_files(
     for video, who in fold['test'].items()
   }
   found = {
-    spotting_tables.video_key(row['video']): row.get('subject', '')
+    spotting_rows.video_key(row['video']): row.get('subject', '')
     for _, row in spotting_tables.read(pathlib.Path(events)).rows
   }
   videos = sorted(found.keys() | testing.keys())
@@ -80,18 +80,18 @@ def _facts(path, split):
   for fact in found.get('fitted', {}).values():
     if isinstance(fact.get('on'), dict):
       fact['on'] = {
-        name: [spotting_tables.video_key(video) for video in videos]
+        name: [spotting_rows.video_key(video) for video in videos]
         for name, videos in fact['on'].items()
       }
   seen = found.get('labels', {}).get('corrected from', {})
   for model, videos in seen.items():
-    seen[model] = [spotting_tables.video_key(video) for video in videos]
+    seen[model] = [spotting_rows.video_key(video) for video in videos]
   return found
 
 
 def _truth(path):
   rows = spotting_tables.read(pathlib.Path(path)).rows
   return {
-    spotting_tables.video_key(row['video']): row.get('subject', '')
+    spotting_rows.video_key(row['video']): row.get('subject', '')
     for _, row in rows
   }

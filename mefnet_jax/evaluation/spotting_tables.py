@@ -1,16 +1,13 @@
 """Reads truths and events of spotting from anybody's CSV files.
 
 Columns go by the names that people use (`NAMES`), in any case; the first of a
-list that is there is taken. Names of people and videos are compared as
-`runs.names` does, videos without their folder and suffix.
+list that is there is taken. `spotting_rows` makes intervals of the rows.
 """
 
 import dataclasses
-import math
 import pathlib
 from collections.abc import Sequence
 
-from mefnet_jax.evaluation import spotting
 from mefnet_jax.runs import clean, csv_table, errors, names
 
 # Names with underscores are those of the MEGC's files and of ours; 'media file
@@ -62,9 +59,6 @@ NAMES = {
   'unsure': ('unsure',),
 }
 UNITS = ('auto', 'frames', 'seconds')
-# What predictions and annotators write where they name no class.
-_UNSURE = {'', 'unsure'}
-_MOST = 1e9
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -126,7 +120,8 @@ def read(path: pathlib.Path, unit: str = 'auto') -> Table:
       )
   else:
     if unit == 'auto':
-      # One fraction is enough to tell seconds; whole seconds need --unit.
+      # One fraction is enough to tell seconds; whole seconds need
+      # --truth-unit or --events-unit.
       unit = 'frames' if all(map(_whole, _cells(made))) else 'seconds'
     units = (unit,)
     if unit == 'frames':
@@ -143,151 +138,6 @@ def _cells(rows):
 
 def _whole(text):
   return names.label_key(text).isdecimal()
-
-
-def intervals(
-  truths: Table, events: Table, *, fps: float | None = None
-) -> tuple[list[spotting.Interval], list[spotting.Interval], bool]:
-  """The truths, the events, and whether both are in frames.
-
-  Frames are taken where both tables have them, else seconds, else frames from
-  seconds by the frame rate. Without a column of kinds these follow from the
-  duration, if the frame rate or seconds are known. If only one table names
-  subjects, the other's videos tell them; if none does, each video is one.
-
-  Args:
-    truths, events: of `read`.
-    fps: frames per second, for rows whose table has no column fps.
-
-  Raises:
-    errors.UserError: the units differ and the frame rate is unknown; a cell is
-      no number, an interval ends before it begins, or a kind is unknown; a
-      video without its subject is of several.
-  """
-  # Frames first: they need no frame rate, and their overlap is exact.
-  shared = [
-    unit
-    for unit in ('frames', 'seconds')
-    if unit in truths.units and unit in events.units
-  ]
-  unit = shared[0] if shared else 'frames'
-  made = [
-    [
-      (number, _interval(table, number, row, unit, fps))
-      for number, row in table.rows
-    ]
-    for table in (truths, events)
-  ]
-  return *_with_subjects(truths, events, *made), unit == 'frames'
-
-
-def _interval(table, number, row, unit, fps):
-  place = f'{table.path}: row {number}'
-  rate = fps
-  if row.get('fps'):
-    rate = _number(place, 'fps', row['fps'])
-  if rate is not None and not 0 < rate < 1e5:
-    raise errors.UserError(f'{place}: {rate:g} frames per second: above 0')
-  ends = {}
-  for name in table.units:
-    keys = ('onset', 'offset')
-    keys = [f'{key} frame' for key in keys] if name == 'frames' else keys
-    ends[name] = [_number(place, table.columns[key], row[key]) for key in keys]
-  if 'frames' in ends and not all(x.is_integer() for x in ends['frames']):
-    raise errors.UserError(f'{place}: a frame is a whole number')
-  if 'frames' not in ends and unit == 'frames':
-    if rate is None:
-      raise errors.UserError(
-        f'{table.path} is in seconds and the other table in frames: say --fps'
-      )
-    # Rounded, not cut: frame 7 at 30 per second is .2333 s in a file, which
-    # times 30 is a little less than 7.
-    ends['frames'] = [round(x * rate) for x in ends['seconds']]
-  onset, offset = ends[unit]
-  if offset < onset:
-    raise errors.UserError(
-      f'{place}: it ends at {offset:g}, before it begins at {onset:g}'
-    )
-  seconds = None
-  if 'seconds' in ends:
-    seconds = ends['seconds'][1] - ends['seconds'][0]
-  elif rate is not None:
-    seconds = (offset - onset) / rate
-  label = names.label_key(row.get('label', ''))
-  unsure = names.label_key(row.get('unsure', ''))
-  return spotting.Interval(
-    names.person_key(row.get('subject', '')),
-    video_key(row['video']),
-    onset,
-    offset,
-    _kind(place, row.get('kind', ''), seconds),
-    '' if label in _UNSURE or unsure in ('true', '1') else label,
-  )
-
-
-def video_key(text: str) -> str:
-  """The name of a video without folder and suffix, in one spelling."""
-  name = pathlib.PurePosixPath(text.replace('\\', '/')).name
-  stem, dot, suffix = name.rpartition('.')
-  is_suffix = dot and 2 <= len(suffix) <= 5 and suffix.isalnum()
-  # A dot before digits belongs to the name ('part 2.5'): no suffix is a number.
-  is_suffix = is_suffix and not suffix.isdecimal()
-  return names.key(stem if is_suffix and stem else name)
-
-
-def _number(place, column, text):
-  try:
-    value = float(text)
-    if math.isfinite(value) and 0 <= value < _MOST:
-      return value
-  except ValueError:
-    pass
-  raise errors.UserError(
-    f'{place}: {column} is {clean.terminal(text)!r}, not a number of at least 0'
-  )
-
-
-def _kind(place, text, seconds):
-  """micro or macro, by its name or else by its duration; '' if unknown."""
-  plain = names.key(text)
-  # Abbreviations count as a whole: 'mes' is one, 'mean' is not.
-  if plain in ('me', 'mes') or plain.startswith('micro'):
-    return 'micro'
-  if plain in ('mae', 'maes') or plain.startswith('macro'):
-    return 'macro'
-  if plain:
-    raise errors.UserError(
-      f'{place}: {clean.terminal(text)!r} is neither micro (me) nor macro (mae)'
-    )
-  if seconds is None:
-    return ''
-  # As docs/predict.md has it; 1e-6: differences of decimal seconds are inexact.
-  return 'micro' if seconds <= 0.5 + 1e-6 else 'macro'
-
-
-def _with_subjects(truths, events, own, said):
-  """Both lists, each interval with a subject."""
-  people: dict[str, set[str]] = {}
-  for _, one in (*own, *said):
-    if one.subject:
-      people.setdefault(one.video, set()).add(one.subject)
-
-  def named(table, some):
-    for number, one in some:
-      # A video of nobody known is a subject of its own, so that intervals over
-      # subjects become intervals over videos.
-      known = people.get(one.video, {one.video})
-      if one.subject:
-        yield one
-      elif len(known) == 1:
-        yield one._replace(subject=next(iter(known)))
-      else:
-        raise errors.UserError(
-          f'{table.path}: row {number}: video {clean.terminal(one.video)} is '
-          f'of {len(known)} subjects: add a column subject'
-        )
-
-  return list(named(truths, own)), list(named(events, said))
 
 
 def described(table: Table, keys: Sequence[str] = tuple(NAMES)) -> str:

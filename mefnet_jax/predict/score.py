@@ -14,7 +14,7 @@ import pathlib
 import sys
 from typing import Any
 
-from mefnet_jax.evaluation import spotting, spotting_tables
+from mefnet_jax.evaluation import spotting, spotting_rows, spotting_tables
 from mefnet_jax.runs import cli, errors, files
 
 _WORDS = {
@@ -32,7 +32,7 @@ def main() -> int:
   events = spotting_tables.read(args.events, args.events_unit)
   if not truths.rows:
     raise errors.UserError(f'{args.truth}: no truth below its header')
-  own, said, frames = spotting_tables.intervals(truths, events, fps=args.fps)
+  own, said, frames = spotting_rows.intervals(truths, events, fps=args.fps)
   counted = spotting.count(own, said, frames=frames)
   found = spotting.scores(counted, draws=args.draws)
   found['unit'] = 'frames' if frames else 'seconds'

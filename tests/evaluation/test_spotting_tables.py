@@ -2,7 +2,7 @@
 
 import pytest
 
-from mefnet_jax.evaluation import spotting, spotting_tables
+from mefnet_jax.evaluation import spotting, spotting_rows, spotting_tables
 from mefnet_jax.runs import errors
 
 
@@ -13,7 +13,7 @@ def table(tmp_path, name, text, unit='auto'):
 
 
 def both(tmp_path, truth, events, **options):
-  return spotting_tables.intervals(
+  return spotting_rows.intervals(
     table(tmp_path, 'truth', truth),
     table(tmp_path, 'events', events),
     **options,

@@ -1,6 +1,5 @@
 """Praat's TextGrids, with the tiers of `eaf`; the apex is a tier of points."""
 
-import contextlib
 import os
 import pathlib
 from collections.abc import Iterable
@@ -80,19 +79,15 @@ def read(path: str | os.PathLike) -> list[shared.Annotation]:
 def _parsed(path):
   import pympi
 
-  said = None
+  said: Exception | None = None
   for codec in ('utf-8-sig', 'utf-16'):  # Praat writes either
-    with contextlib.suppress(UnicodeError):
-      try:
-        return pympi.Praat.TextGrid(str(path), codec=codec)
-      except UnicodeError as error:
-        said = error
-      except OSError as error:
-        why = error.strerror
-        raise errors.UserError(f'{path}: cannot be read ({why})') from None
-      except Exception as error:  # whatever pympi stumbles over
-        said = error
-        break
+    try:
+      return pympi.Praat.TextGrid(str(path), codec=codec)
+    except OSError as error:
+      why = error.strerror
+      raise errors.UserError(f'{path}: cannot be read ({why})') from None
+    except Exception as error:  # whatever pympi stumbles over
+      said = said or error
   raise errors.UserError(
     f'{path}: not a TextGrid of Praat ({said}): open it there and save it again'
   )
