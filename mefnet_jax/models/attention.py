@@ -175,4 +175,4 @@ def _pooled(maps, weight, window):
 
 def over_places(x_BC: jax.Array, rank: int) -> jax.Array:
   """Reshapes (B, C) to (B, 1, ..., 1, C) of that rank."""
-  return x_BC.reshape(len(x_BC), *[1] * (rank - 2), -1)
+  return x_BC.reshape(x_BC.shape[0], *[1] * (rank - 2), -1)

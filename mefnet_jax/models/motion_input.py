@@ -58,7 +58,8 @@ def strongest(x: jax.Array) -> jax.Array:
 
 def mirrored(x: jax.Array) -> jax.Array:
   """Standardised maps of the same motion seen in a mirror."""
-  return jnp.stack([-x[..., ::-1, 0], x[..., ::-1, 1]], axis=-1)
+  x = jnp.flip(x, axis=-2)
+  return jnp.stack([-x[..., 0], x[..., 1]], axis=-1)
 
 
 def _median(x, axes):

@@ -48,7 +48,7 @@ class MotionMLP(nn.Module):
     )
 
     def answer(x, *, mirrored):
-      x = x.reshape(len(x), -1)
+      x = x.reshape(x.shape[0], -1)
       x = nn.Dropout(self.input_dropout, deterministic=not train)(x)
       for layer in layers:
         x = nn.relu(layer(x))

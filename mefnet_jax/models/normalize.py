@@ -135,6 +135,25 @@ def batch(
   return {**taken, **streams}
 
 
+def at_once(
+  clips: dict[str, jax.Array], *, input_kind: str, moments: dict | None = None
+) -> dict[str, jax.Array]:
+  """What `batch` returns of all `measured` clips, without a loop over them.
+
+  Args:
+    clips: streams (N, T, H, W, C) uint8, words and masks.
+    input_kind: see `standardise`.
+    moments: as of `batch`.
+  """
+  found = dict(clips)
+  for name, x in clips.items():
+    if not _is_plain(name):
+      kind = _stream_kind(name, input_kind)
+      own = moments[name] if moments else _moments(x, kind)
+      found[name] = _scaled(x.astype(jnp.float32), kind, *_scale(*own))
+  return found
+
+
 def _stream_kind(name, input_kind):
   """The input kind of one stream; sound has no onset frame."""
   return 'frames' if name == 'audio' else input_kind
@@ -155,9 +174,9 @@ def _moments(clips_BTHWC, input_kind):
   x = clips_BTHWC.astype(jnp.float32)
   axes = tuple(range(1, x.ndim))
   if input_kind in _FIXED:
-    return jnp.full(len(x), _ZERO), jnp.full(len(x), _UNIT**2)
+    return jnp.full(x.shape[0], _ZERO), jnp.full(x.shape[0], _UNIT**2)
   if input_kind == 'difference':
-    return jnp.zeros(len(x)), ((x - x[:, :1]) ** 2).mean(axes)
+    return jnp.zeros(x.shape[0]), ((x - x[:, :1]) ** 2).mean(axes)
   mean_B = x.mean(axes)
   return mean_B, ((x - _spread(mean_B, x.ndim)) ** 2).mean(axes)
 

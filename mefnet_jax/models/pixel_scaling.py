@@ -7,6 +7,7 @@ columns, C channels.
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -34,7 +35,10 @@ def constants(
 
 
 def apply(
-  streams: Mapping[str, np.ndarray], scale: Constants, input_kind: str
+  streams: Mapping[str, np.ndarray],
+  scale: Constants,
+  input_kind: str,
+  xp: Any = np,
 ) -> dict[str, np.ndarray]:
   """Returns the streams as uint8 levels 128 + 32 z of their z-scores.
 
@@ -42,13 +46,14 @@ def apply(
     streams: (N, T, H, W, C) uint8.
     scale: of `constants`.
     input_kind: as given to `constants`.
+    xp: numpy, or jax.numpy where this is traced.
   """
   scaled = {}
   for name, clips in streams.items():
     mean, spread = scale[name]
     # At least one level, so that the noise of a still pixel is not blown up.
-    z = (_changes(clips, input_kind) - mean) / np.maximum(spread, 1.0)
-    scaled[name] = np.clip(np.rint(128 + 32 * z), 0, 255).astype(np.uint8)
+    z = (_changes(clips, input_kind, xp) - mean) / np.maximum(spread, 1.0)
+    scaled[name] = xp.clip(xp.rint(128 + 32 * z), 0, 255).astype(np.uint8)
   return scaled
 
 
@@ -57,7 +62,7 @@ def scalable(streams: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
   return {name: x for name, x in streams.items() if x.ndim == 5}
 
 
-def _changes(clips, input_kind):
+def _changes(clips, input_kind, xp=np):
   """The clips, or for 'difference' their changes since the onset frame."""
-  x = np.asarray(clips, np.float32)
+  x = xp.asarray(clips, np.float32)
   return x - x[:, :1] if input_kind == 'difference' else x

@@ -8,8 +8,8 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
+from mefnet_jax import ops
 from mefnet_jax.models import layers
-from mefnet_jax.ops import pooling
 
 
 def check(depth: tuple[int, ...], width: tuple[int, ...]) -> None:
@@ -101,7 +101,7 @@ class Residual(nn.Module):
       if stage:
         # Few frames or pixels are left after the trunk's pooling of 3.
         frames, rows, columns = (min(2, n) for n in x.shape[1:4])
-        x = pooling.max_pool3d(x, (frames, rows, columns))
+        x = ops.max_pool(x, (frames, rows, columns))
       for i in range(units):
         unit = MicroAttentionUnit(
           width,

@@ -122,7 +122,7 @@ class Trunk(Options):
     """Convolution, attention and pooling, in the cheapest equivalent order."""
     attended = self.channel_attention or self.spatial_attention
     window = self.in_form(self.pool)
-    pool = functools.partial(pooling.max_pool3d, window=window)
+    pool = functools.partial(ops.max_pool, window=window)
     normalise = layers.Normalisation(
       self.normalisation, self.dtype, name='normalisation'
     )

@@ -10,7 +10,7 @@ same after a convolution or a pooling.
 import jax
 
 from mefnet_jax.ops import choice, xla
-from mefnet_jax.ops.choice import CHOICES, KERNELS, resolve, using
+from mefnet_jax.ops.choice import CHOICES, KERNELS, resolve, using, whole
 from mefnet_jax.ops.maps import Maps
 
 __all__ = (
@@ -23,10 +23,12 @@ __all__ = (
   'convolve_relu',
   'dense',
   'maps_of',
+  'max_pool',
   'max_pools',
   'pace',
   'resolve',
   'using',
+  'whole',
 )
 
 
@@ -90,6 +92,15 @@ def maps_of(y: jax.Array | Maps) -> Maps:
   return y if isinstance(y, Maps) else xla.maps_of(y)
 
 
+def max_pool(x_BTHWC: jax.Array, window: tuple[int, int, int]) -> jax.Array:
+  """Non-overlapping VALID max-pooling: (B, t, h, w, C).
+
+  Raises:
+    ValueError: a window larger than the clips.
+  """
+  return choice.form('max_pool', x_BTHWC)(x_BTHWC, tuple(window))
+
+
 def max_pools(
   maps: Maps, weight: jax.Array | None, window: tuple[int, int, int]
 ) -> tuple[jax.Array, jax.Array | None]:
@@ -110,7 +121,7 @@ def max_pools(
   # Not asked of `choice`: maps that a kernel made are pooled by a kernel, since
   # between the two XLA would write and read them once more.
   if not maps.fused:
-    return xla.max_pools(maps, weight, window)
+    return choice.form('max_pools', maps.y)(maps, weight, tuple(window))
   from mefnet_jax.ops import cpu
 
   weight = jax.numpy.ones_like(maps.map_mean) if weight is None else weight
@@ -168,6 +179,8 @@ def pace(
     'again': one by one, and the maps are computed again for the gradient
     instead of being stored.
   """
+  if choice.is_whole():
+    return 'at once'
   if len(x_BTHWC) == 1 or jax.default_backend() != 'cpu':
     return 'at once'
   x = jax.ShapeDtypeStruct(x_BTHWC.shape, dtype)

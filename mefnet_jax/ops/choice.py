@@ -22,6 +22,9 @@ _AUTO, _XLA, _CPU = CHOICES
 _active: contextvars.ContextVar[frozenset[str]] = contextvars.ContextVar(
   'kernels', default=frozenset()
 )
+_whole: contextvars.ContextVar[bool] = contextvars.ContextVar(
+  'whole', default=False
+)
 
 
 def resolve(kernels: str) -> tuple[str, str]:
@@ -114,6 +117,25 @@ def using(
   return chosen_step
 
 
+def whole(function: Callable) -> Callable:
+  """`function`, traced with each layer as one primitive (`ops.primitives`)."""
+
+  @functools.wraps(function)
+  def traced_whole(*args, **kwargs):
+    before = _whole.set(True)
+    try:
+      return function(*args, **kwargs)
+    finally:
+      _whole.reset(before)
+
+  return traced_whole
+
+
+def is_whole() -> bool:
+  """Whether `whole` is tracing."""
+  return _whole.get()
+
+
 def takes(name: str, *operands: Any) -> bool:
   """Returns whether a kernel computes this operator for these arrays.
 
@@ -130,6 +152,10 @@ def takes(name: str, *operands: Any) -> bool:
 
 def form(name: str, *operands: Any) -> Callable:
   """Returns the implementation for these arrays; arguments as of `takes`."""
+  if is_whole():
+    from mefnet_jax.ops import primitives
+
+    return getattr(primitives, name)
   if takes(name, *operands):
     from mefnet_jax.ops import cpu
 

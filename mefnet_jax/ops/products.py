@@ -22,7 +22,7 @@ def product(x_PK: jax.Array, kernel_KN: jax.Array) -> jax.Array:
 def _dot(a_MK, b_KN):
   """a @ b. A tiny one, such as that of attention weights, calls no library."""
   (m, k), n = a_MK.shape, b_KN.shape[1]
-  if m * k * n <= _TINY:
+  if isinstance(m, int) and m * k * n <= _TINY:
     return (a_MK[:, :, None] * b_KN[None]).sum(1)
   return a_MK @ b_KN
 

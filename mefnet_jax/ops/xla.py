@@ -11,6 +11,7 @@ from mefnet_jax.ops import convolution, maps, pooling, products
 convolve = convolution.conv3d
 convolve_max_pool = convolution.conv3d_max_pool3d
 dense = products.product
+max_pool = pooling.max_pool3d
 
 
 def convolve_relu(

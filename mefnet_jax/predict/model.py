@@ -142,8 +142,12 @@ class Model:
       f'{self.folder}: no weights of fold {fold}, seed {seed}; of {known}'
     )
 
+  def weights(self, member: Mapping) -> dict[str, np.ndarray]:
+    """The arrays of one member by name, as `model_file.read_weights`."""
+    return model_file.read_weights(self.folder, member)
+
   def _read(self, one) -> Member:
-    tree = model_file.unflatten(model_file.read_weights(self.folder, one))
+    tree = model_file.unflatten(self.weights(one))
     params = tree.get('params', {})
     wanted = jax.tree.map(lambda x: (x.shape, str(x.dtype)), self._shapes)
     found = jax.tree.map(lambda x: (x.shape, str(x.dtype)), params)

@@ -9,6 +9,7 @@ COMMANDS = {
   'models': 'Describes the network of a config.',
   'audit': 'Looks for leaks in a finished run.',
   'report': 'Writes the report of a run again, or compares runs.',
+  'predict.export': 'Writes a model as ONNX, StableHLO or safetensors.',
   'predict.score': 'Scores spotted events against the truth.',
   'report.leaderboard': 'Ranks submissions that pass the audit.',
   'explain': 'Shows what the networks of a run look at.',

@@ -87,6 +87,7 @@ def test_nobody_else_asks_about_kernels(here):
       assert set(re.findall(r'\bops\.(\w+)', text)) <= allowed | {
         'convolution',
         'pooling',
+        'primitives',
         'products',
       }
       assert not re.search(r'isinstance\([^)]*Maps|\.fused\b', text)

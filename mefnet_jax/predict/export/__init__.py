@@ -1,0 +1,4 @@
+"""A trained network as one file for another runtime, proven equal.
+
+`python -m mefnet_jax.predict.export` writes ONNX, StableHLO or safetensors.
+"""

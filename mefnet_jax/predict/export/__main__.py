@@ -1,0 +1,52 @@
+r"""Writes a trained network as one file for another runtime.
+
+python -m mefnet_jax.predict.export --model=mefnet-zero --format=onnx \
+    --out=mefnet-zero.onnx
+python -m mefnet_jax.predict.export --model=runs/mfcnn --format=stablehlo \
+    --fold=fold1 --out=mfcnn.zip
+
+Input: the stored streams (uint8, any number of clips). Output: probabilities
+of the classes; of several folds and seeds the mean, unless --fold or --seed
+choose. The file is run in its own runtime on 64 made-up clips and must give the
+model's own answers within 1e-5, or none is left. docs/export.md.
+"""
+
+from absl import flags
+
+from mefnet_jax.runs import cli, errors
+
+_FORMATS = ('onnx', 'stablehlo', 'safetensors')
+flags.DEFINE_string(
+  'model', None, "A model folder, a run, or a name: 'mefnet-zero'."
+)
+flags.DEFINE_enum('format', None, _FORMATS, 'What to write.')
+flags.DEFINE_string('out', None, 'The file.')
+flags.DEFINE_string('fold', None, 'Of this fold alone.')
+flags.DEFINE_integer('seed', None, 'Of this seed alone.')
+
+
+def main() -> None:
+  """Exports, and says what was written."""
+  args = flags.FLAGS
+  for name in ('model', 'format', 'out'):
+    if not args[name].value:
+      raise errors.UserError(f'--{name} is missing: see --help')
+  # imports that take their time stay out of --help
+  from mefnet_jax.predict import model
+  from mefnet_jax.predict.export import write
+
+  found = write.write(
+    model.load(args.model),
+    args.out,
+    args.format,
+    fold=args.fold,
+    seed=args.seed,
+  )
+  print(
+    f'{found.path}: {found.size / 2**20:.1f} MiB, at most '
+    f'{found.difference:.1e} off its model\nSHA-256 {found.sha256}'
+  )
+
+
+if __name__ == '__main__':
+  cli.run(main)

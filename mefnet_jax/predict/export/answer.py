@@ -1,0 +1,92 @@
+"""What is exported: from stored streams to the model's probabilities.
+
+One pure function of the streams as they are stored (uint8), with the weights,
+the normalisation and the mean over members inside.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from mefnet_jax.models import choices, normalize, pixel_scaling
+from mefnet_jax.predict import model as model_files
+
+# Streams that a clip may lack: a mask says of each clip whether it has one.
+_OPTIONAL = tuple(n for n in choices.STREAMS if n not in choices.CLIPS)
+
+
+def inputs(model: model_files.Model) -> dict[str, tuple[tuple[int, ...], str]]:
+  """Shape without the batch axis, and type, of each input by name."""
+  found = {}
+  for name, one in model.description['input']['streams'].items():
+    found[name] = tuple(one['shape']), str(np.dtype(one['dtype']))
+    if name in _OPTIONAL:
+      found[f'{name}_present'] = (), 'uint8'
+  return found
+
+
+def function(
+  model: model_files.Model, members: Sequence[model_files.Member]
+) -> Callable[[Mapping[str, jax.Array]], jax.Array]:
+  """(streams (B, ...) by name) -> probabilities (B, C), mean over members."""
+
+  def probabilities(streams):
+    each = [_one(model, member, streams) for member in members]
+    return sum(each[1:], each[0]) / len(each)
+
+  return probabilities
+
+
+def _one(model, member, streams):
+  """Probabilities by one member."""
+  streams = dict(streams)
+  if member.pixels:
+    streams |= pixel_scaling.apply(
+      {name: streams[name] for name in member.pixels},
+      {n: (p['mean'], p['spread']) for n, p in member.pixels.items()},
+      model.input_kind,
+      jnp,
+    )
+  seen = normalize.at_once(
+    streams, input_kind=model.input_kind, moments=member.moments
+  )
+  params = jax.tree.map(jnp.asarray, member.params)
+  logits, _ = model.network.apply({'params': params}, seen, train=False)
+  return jax.nn.softmax(logits.astype(jnp.float32), axis=-1)
+
+
+def sample(
+  model: model_files.Model, count: int, seed: int = 0
+) -> dict[str, Any]:
+  """Made-up clips by which an export is compared with its model.
+
+  Smooth patterns that drift, with noise, at many contrasts: what a network
+  answers to plain noise is nearly the same for every clip.
+  """
+  random = np.random.default_rng(seed)
+  return {
+    name: _stream(random, (count, *shape), dtype)
+    for name, (shape, dtype) in inputs(model).items()
+  }
+
+
+def _stream(random, shape, dtype):
+  """(N, ...) of a stream: a mask, words, or patterns of grey levels."""
+  if len(shape) == 1:
+    return (random.random(shape) < 0.7).astype(dtype)
+  if np.dtype(dtype) != np.uint8:
+    return random.integers(0, 1000, shape).astype(dtype)
+  axes = [np.linspace(0, 1, n, dtype=np.float32) for n in shape[1:]]
+  places = np.stack(np.meshgrid(*axes, indexing='ij'), axis=-1)
+  return np.stack([_pattern(random, places) for _ in range(shape[0])])
+
+
+def _pattern(random, places):
+  """Three plane waves and noise, as uint8."""
+  waves = random.normal(0, 3, (places.shape[-1], 3))
+  levels = np.sin(2 * np.pi * places @ waves).mean(-1)
+  levels += random.normal(0, 0.1, levels.shape)
+  return np.clip(128 + random.uniform(5, 100) * levels, 0, 255).astype(np.uint8)

@@ -1,0 +1,56 @@
+"""What an exported file says of itself: strings by name, for any reader."""
+
+import json
+
+from mefnet_jax.predict import model as model_files
+from mefnet_jax.predict.export import answer
+
+WHOLE = 'model.json'
+
+
+def chosen(
+  model: model_files.Model, fold: str | None, seed: int | None
+) -> list[dict]:
+  """The members of one fold or seed, as model.json lists them.
+
+  Raises:
+    errors.UserError: there is no such fold or seed.
+  """
+  found = [
+    one
+    for one in model.description['members']
+    if fold in (None, one['fold']) and seed in (None, one['seed'])
+  ]
+  if not found:
+    model.member(str(fold), seed)  # says which there are
+  return found
+
+
+def of_members(model: model_files.Model, members: list[dict]) -> dict[str, str]:
+  """Properties of a file that holds those members.
+
+  JSON wherever a value is not a plain word: 'classes', 'inputs', 'frames',
+  'fps', 'licence', 'notices', 'weights' (SHA-256 of each), and 'model.json',
+  the whole description with those members.
+  """
+  described = {**model.description, 'members': members}
+  inputs = {
+    name: {'shape': ['N', *shape], 'dtype': dtype}
+    for name, (shape, dtype) in answer.inputs(model).items()
+  }
+  plain = {
+    'classes': list(model.classes),
+    'inputs': inputs,
+    'input_kind': model.input_kind,
+    'frames': described['frames'],
+    'fps': described['fps'],
+    'licence': described['licence'],
+    'notices': described['notices'],
+    'synthetic': model.synthetic,
+    'weights': {one['file']: one['sha256'] for one in members},
+    WHOLE: described,
+  }
+  return {
+    name: value if isinstance(value, str) else json.dumps(value)
+    for name, value in plain.items()
+  }

@@ -1,0 +1,81 @@
+"""A model as ONNX: one file, read by ONNX Runtime on any device."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import onnx
+
+from mefnet_jax.predict import model as model_files
+from mefnet_jax.predict.export import agreement, answer, metadata, translate
+from mefnet_jax.runs import errors
+
+OUTPUT = 'probabilities'
+_LARGEST = 2**31 - 2**20  # bytes of one file of Protocol Buffers
+
+
+def content(model: model_files.Model, members: list[dict]) -> bytes:
+  """The file: inputs as `answer.inputs`, output `OUTPUT` (N, classes).
+
+  Args:
+    model: whose members these are.
+    members: of model.json; their probabilities are averaged.
+
+  Raises:
+    errors.UserError: weights that are damaged, a network that ONNX cannot
+      hold, more than 2 GB.
+  """
+  if model.description['network'].get('dtype') == 'bfloat16':
+    raise errors.UserError(
+      f'{model.folder}: computes in bfloat16, for which ONNX Runtime has no '
+      'kernels on a CPU: use --format=stablehlo'
+    )
+  inputs = answer.inputs(model)
+  weights = [model.member(one['fold'], one['seed']) for one in members]
+  try:
+    traced = translate.trace(answer.function(model, weights), inputs)
+    graph = translate.to_graph(traced, inputs, OUTPUT)
+    name = str(model.description['network']['name'])
+    made = graph.model(name, metadata.of_members(model, members))
+  except (
+    NotImplementedError,
+    onnx.checker.ValidationError,
+    onnx.shape_inference.InferenceError,
+  ) as error:
+    raise errors.UserError(
+      f'{model.folder}: its network cannot be written as ONNX '
+      f'({str(error).splitlines()[0]}): try --format=stablehlo'
+    ) from error
+  if made.ByteSize() > _LARGEST:
+    raise errors.UserError(
+      f'{model.folder}: more than 2 GB as ONNX: export one --fold'
+    )
+  return made.SerializeToString()
+
+
+def answers(file: bytes) -> agreement.Answers:
+  """What ONNX Runtime makes of a file's bytes.
+
+  Raises:
+    errors.UserError: it cannot run them.
+  """
+  import onnxruntime
+
+  options = onnxruntime.SessionOptions()
+  options.log_severity_level = 3  # errors alone
+  try:
+    session = onnxruntime.InferenceSession(
+      file, options, providers=['CPUExecutionProvider']
+    )
+  except Exception as error:  # of classes that are not public
+    raise errors.UserError(
+      f'ONNX Runtime cannot run this network ({_first_line(error)})'
+    ) from error
+
+  def run(clips: Mapping[str, np.ndarray]) -> np.ndarray:
+    return session.run([OUTPUT], dict(clips))[0]
+
+  return run
+
+
+def _first_line(error):
+  return str(error).splitlines()[0][:200]

@@ -1,0 +1,98 @@
+"""A model folder as one safetensors file: named arrays and no code.
+
+The arrays of fold1.safetensors are called fold1.safetensors/params/...; the
+file's metadata hold model.json.
+"""
+
+import dataclasses
+import hashlib
+import json
+import os
+import pathlib
+import tempfile
+from collections.abc import Mapping
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors import numpy as safetensors
+
+from mefnet_jax.predict import model as model_files
+from mefnet_jax.predict.export import agreement, metadata
+from mefnet_jax.runs import errors, model_file
+
+
+def content(model: model_files.Model, members: list[dict]) -> bytes:
+  """The file.
+
+  Args:
+    model: whose members these are.
+    members: of model.json.
+
+  Raises:
+    errors.UserError: weights that are damaged.
+  """
+  arrays = {
+    f'{one["file"]}/{name}': x
+    for one in members
+    for name, x in model_file.read_weights(model.folder, one).items()
+  }
+  return safetensors.save(arrays, metadata.of_members(model, members))
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Packed(model_files.Model):
+  """A model whose weights lie in one file, `folder`."""
+
+  def weights(self, member: Mapping) -> dict[str, np.ndarray]:
+    """As of `Model`."""
+    start = f'{member["file"]}/'
+    with safe_open(self.folder, 'numpy') as file:
+      arrays = {
+        name.removeprefix(start): file.get_tensor(name)
+        for name in file.keys()
+        if name.startswith(start)
+      }
+    # The bytes of the member's own file, whose digest model.json has.
+    whole = hashlib.sha256(safetensors.save(arrays)).hexdigest()
+    if whole != member['sha256']:
+      raise errors.UserError(
+        f'{self.folder}: damaged: the weights of {member["file"]} have another '
+        'SHA-256 than the file says'
+      )
+    return arrays
+
+
+def load(path: str | os.PathLike) -> model_files.Model:
+  """Opens a packed model as `mefnet_jax.load` opens a folder.
+
+  Raises:
+    errors.UserError: no such file, or not one of these.
+  """
+  path = pathlib.Path(path)
+  try:
+    with safe_open(path, 'numpy') as file:
+      described = (file.metadata() or {})[metadata.WHOLE]
+  except KeyError as error:
+    raise errors.UserError(f'{path}: holds no {metadata.WHOLE}') from error
+  except (OSError, SafetensorError) as error:
+    raise errors.UserError(f'{path}: not a packed model ({error})') from error
+  with tempfile.TemporaryDirectory() as folder:
+    (pathlib.Path(folder) / model_file.NAME).write_text(described)
+    try:
+      opened = model_files.load(folder)
+    except errors.UserError as error:
+      said = str(error).replace(folder, str(path))
+      raise errors.UserError(said) from error
+  return _Packed(path, json.loads(described), opened.network)
+
+
+def answers(file: bytes) -> agreement.Answers:
+  """What the model that a file's bytes hold says of clips."""
+
+  def run(clips: Mapping[str, np.ndarray]) -> np.ndarray:
+    with tempfile.TemporaryDirectory() as folder:
+      path = pathlib.Path(folder) / 'model.safetensors'
+      path.write_bytes(file)
+      return load(path).probabilities(clips)
+
+  return run

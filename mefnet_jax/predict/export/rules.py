@@ -1,0 +1,235 @@
+"""JAX's primitives that compute, in ONNX: arithmetic, sums, products."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from onnx import helper
+
+from mefnet_jax.ops import primitives
+from mefnet_jax.predict.export import graph as graphs
+from mefnet_jax.predict.export import layers, shapes
+
+_SAME = {
+  'abs': 'Abs',
+  'add_any': 'Add',
+  'and': 'And',
+  'ceil': 'Ceil',
+  'eq': 'Equal',
+  'erf': 'Erf',
+  'exp': 'Exp',
+  'floor': 'Floor',
+  'ge': 'GreaterOrEqual',
+  'gt': 'Greater',
+  'le': 'LessOrEqual',
+  'log': 'Log',
+  'logistic': 'Sigmoid',
+  'lt': 'Less',
+  'min': 'Min',
+  'neg': 'Neg',
+  'not': 'Not',
+  'or': 'Or',
+  'pow': 'Pow',
+  'round': 'Round',  # to even, as NumPy and ONNX do
+  'sign': 'Sign',
+  'sqrt': 'Sqrt',
+  'sub': 'Sub',
+  'tanh': 'Tanh',
+}
+_REDUCTIONS = {
+  'reduce_max': 'ReduceMax',
+  'reduce_min': 'ReduceMin',
+  'reduce_sum': 'ReduceSum',
+}
+
+
+def _plain(kind):
+  def rule(graph, eqn, *values):
+    return graphs.elementwise(graph, kind, *values)
+
+  return rule
+
+
+def _with_neutral(kind, neutral, sides):
+  """A rule that leaves x + 0, x * 1 and x / 1 as x."""
+
+  def rule(graph, eqn, *values):
+    shape = eqn.outvars[0].aval.shape
+    for side in sides:
+      one, other = values[side], values[1 - side]
+      if other.shape == shape and _is_all(one, neutral):
+        return other
+    return graphs.elementwise(graph, kind, *values)
+
+  return rule
+
+
+def _is_all(value, number):
+  return value.constant is not None and bool(np.all(value.constant == number))
+
+
+def _maximum(graph, eqn, *values):
+  """Of zero and something: a ReLU, which runtimes join with what is before."""
+  for one, other in (values, values[::-1]):
+    if _is_all(one, -np.inf) and other.shape == eqn.outvars[0].aval.shape:
+      return other
+    if _is_all(one, 0) and one.constant.dtype == np.float32:
+      return graphs.elementwise(graph, 'Relu', other)
+  return graphs.elementwise(graph, 'Max', *values)
+
+
+def _square(graph, eqn, x):
+  return graphs.elementwise(graph, 'Mul', x, x)
+
+
+def _power(graph, eqn, x):
+  if eqn.params['y'] == 2:
+    return _square(graph, eqn, x)
+  exponent = graphs.known(np.array(eqn.params['y'], np.float32))
+  return graphs.elementwise(graph, 'Pow', x, exponent)
+
+
+def _inverse_root(graph, eqn, x):
+  root = graphs.elementwise(graph, 'Sqrt', x)
+  return graphs.elementwise(graph, 'Reciprocal', root)
+
+
+def _unequal(graph, eqn, *values):
+  return graphs.elementwise(
+    graph, 'Not', graphs.elementwise(graph, 'Equal', *values)
+  )
+
+
+def _remainder(graph, eqn, *values):
+  return graphs.elementwise(graph, 'Mod', *values, fmod=1)
+
+
+def _clamp(graph, eqn, low, x, high):
+  raised = graphs.elementwise(graph, 'Max', x, low)
+  return graphs.elementwise(graph, 'Min', raised, high)
+
+
+def _select(graph, eqn, which, *cases):
+  if len(cases) != 2:
+    raise NotImplementedError('a choice among more than two')
+  return graphs.elementwise(graph, 'Where', which, cases[1], cases[0])
+
+
+def _cast(graph, eqn, x):
+  dtype = np.dtype(eqn.params['new_dtype'])
+  if dtype == eqn.invars[0].aval.dtype:
+    return x
+  kind = helper.np_dtype_to_tensor_dtype(dtype)
+  return graphs.elementwise(graph, 'Cast', x, to=kind)
+
+
+def _same(graph, eqn, *values):
+  """What says something to XLA alone."""
+  return list(values)
+
+
+def _reduced(kind):
+  def rule(graph, eqn, x):
+    axes = set(eqn.params['axes'])
+    shape = eqn.invars[0].aval.shape
+    x = graph.full(
+      x, [shape[a] if a in axes else n for a, n in enumerate(x.shape)]
+    )
+    while axes:
+      x, axes = _last_run(graph, kind, x, axes)
+    return x
+
+  return rule
+
+
+def _last_run(graph, kind, x, axes):
+  """Reduces the last axes of the graph that lie together; what is left."""
+  places = [i for i, group in enumerate(x.layout) if set(group) <= axes]
+  if not places or any(
+    set(group) & axes and not set(group) <= axes
+    for group in x.layout[places[-1] :]
+  ):
+    layout = graphs.singles(x.order)
+    name = graph.arranged(x, layout)
+    return graphs.Value(x.shape, layout, name), axes
+  run = [places[-1]]
+  while run[0] - 1 in places:
+    run.insert(0, run[0] - 1)
+  name = graph.node(kind, x.name, graph.whole_numbers(*run), keepdims=0)
+  gone = {axis for i in run for axis in x.layout[i]}
+  stay = [axis for axis in range(len(x.shape)) if axis not in gone]
+  place = {axis: i for i, axis in enumerate(stay)}
+  layout = tuple(
+    tuple(place[a] for a in group)
+    for i, group in enumerate(x.layout)
+    if i not in run
+  )
+  shape = tuple(x.shape[a] for a in stay)
+  return graphs.Value(shape, layout, name), {place[a] for a in axes - gone}
+
+
+def _product(graph, eqn, x, y):
+  """`dot_general` as one MatMul: rows by sum, times sum by columns."""
+  (x_sum, y_sum), (x_batch, y_batch) = eqn.params['dimension_numbers']
+  x = graph.full(x, eqn.invars[0].aval.shape)
+  y = graph.full(y, eqn.invars[1].aval.shape)
+  rows = _others(x, x_sum, x_batch)
+  columns = _others(y, y_sum, y_batch)
+  name = graph.node(
+    'MatMul',
+    graph.arranged(x, (*graphs.singles(x_batch), rows, tuple(x_sum))),
+    graph.arranged(y, (*graphs.singles(y_batch), tuple(y_sum), columns)),
+  )
+  count, left = len(x_batch), len(x_batch) + len(rows)
+  layout = (
+    *graphs.singles(range(count)),
+    tuple(range(count, left)),
+    tuple(range(left, left + len(columns))),
+  )
+  shape = tuple(eqn.outvars[0].aval.shape)
+  if () in layout:
+    layout = tuple(group for group in layout if group)
+    name = graph.reshaped(name, [graphs.size(shape, g) for g in layout])
+  return graphs.Value(shape, layout, name)
+
+
+def _others(x, *taken):
+  gone = {axis for axes in taken for axis in axes}
+  return tuple(axis for axis in range(len(x.shape)) if axis not in gone)
+
+
+RULES: dict[str, Callable[..., Any]] = {
+  **{name: _plain(kind) for name, kind in _SAME.items()},
+  **{name: _reduced(kind) for name, kind in _REDUCTIONS.items()},
+  'add': _with_neutral('Add', 0, (0, 1)),
+  'div': _with_neutral('Div', 1, (1,)),
+  'mul': _with_neutral('Mul', 1, (0, 1)),
+  'broadcast_in_dim': shapes.broadcast,
+  'clamp': _clamp,
+  'concatenate': shapes.concatenate,
+  'convert_element_type': _cast,
+  'copy': _same,
+  'dot_general': _product,
+  'gather': shapes.gather,
+  'integer_pow': _power,
+  'max': _maximum,
+  'ne': _unequal,
+  'optimization_barrier': _same,
+  'pad': shapes.pad,
+  'reduce_window_max': layers.window_maximum,
+  'reduce_window_sum': layers.window_sum,
+  'rem': _remainder,
+  'reshape': shapes.reshape,
+  'rev': shapes.reverse,
+  'rsqrt': _inverse_root,
+  'select_n': _select,
+  'slice': shapes.slices,
+  'split': shapes.split,
+  'square': _square,
+  'squeeze': shapes.reshape,
+  'stack': shapes.stack,
+  'stop_gradient': _same,
+  'transpose': shapes.transpose,
+  primitives.CONVOLUTION.name: layers.convolution,
+  primitives.POOLING.name: layers.pooling,
+}

@@ -1,0 +1,109 @@
+"""A model as StableHLO, for JAX without this package: a ZIP of two files.
+
+    program       jax.export's own bytes, for CPU, CUDA, ROCm and TPU
+    model.json    what the program is
+
+Opening a program runs it through XLA: it is code of whoever wrote it.
+"""
+
+import hashlib
+import io
+import os
+import pathlib
+import zipfile
+from collections.abc import Mapping
+
+import jax
+import numpy as np
+from jax import export as jax_export
+from jax.interpreters import mlir
+
+from mefnet_jax import ops
+from mefnet_jax.ops import convolution, pooling, primitives
+from mefnet_jax.predict import model as model_files
+from mefnet_jax.predict.export import agreement, answer, metadata
+from mefnet_jax.runs import errors
+
+_PLATFORMS = ('cpu', 'cuda', 'rocm', 'tpu')
+_PROGRAM = 'program'
+_EPOCH = (1980, 1, 1, 0, 0, 0)  # of files in the ZIP: equal models, equal bytes
+
+mlir.register_lowering(
+  primitives.CONVOLUTION,
+  mlir.lower_fun(convolution.conv3d, multiple_results=False),
+)
+mlir.register_lowering(
+  primitives.POOLING, mlir.lower_fun(pooling.max_pool3d, multiple_results=False)
+)
+
+
+def content(model: model_files.Model, members: list[dict]) -> bytes:
+  """The file: inputs as `answer.inputs`, by name, to (N, classes).
+
+  Args:
+    model: whose members these are.
+    members: of model.json; their probabilities are averaged.
+
+  Raises:
+    errors.UserError: weights that are damaged.
+  """
+  weights = [model.member(one['fold'], one['seed']) for one in members]
+  function = jax.jit(ops.whole(answer.function(model, weights)))
+  (batch,) = jax_export.symbolic_shape('b')
+  streams = {
+    name: jax.ShapeDtypeStruct((batch, *shape), dtype)
+    for name, (shape, dtype) in answer.inputs(model).items()
+  }
+  exported = jax_export.export(function, platforms=_PLATFORMS)(streams)
+  described = metadata.of_members(model, members)[metadata.WHOLE]
+  file = io.BytesIO()
+  with zipfile.ZipFile(file, 'w') as archive:
+    for name, data in (
+      (_PROGRAM, bytes(exported.serialize())),
+      (metadata.WHOLE, described.encode()),
+    ):
+      archive.writestr(zipfile.ZipInfo(name, _EPOCH), data)
+  return file.getvalue()
+
+
+def load(path: str | os.PathLike, *, sha256: str) -> agreement.Answers:
+  """Opens an exported program, which is code: only one that you know.
+
+  Args:
+    path: of the file.
+    sha256: of the file, as the export printed it, from somebody you trust.
+
+  Raises:
+    errors.UserError: no such file, another digest, or not an export.
+  """
+  path = pathlib.Path(path)
+  try:
+    file = path.read_bytes()
+  except OSError as error:
+    raise errors.UserError(
+      f'{path}: cannot be read ({error.strerror})'
+    ) from error
+  if hashlib.sha256(file).hexdigest() != sha256.lower():
+    raise errors.UserError(
+      f'{path}: not opened, for it would be run: its SHA-256 is not the one '
+      'that was given'
+    )
+  return answers(file)
+
+
+def answers(file: bytes) -> agreement.Answers:
+  """What JAX makes of a file's bytes, which must be trusted.
+
+  Raises:
+    errors.UserError: they are not an export.
+  """
+  try:
+    with zipfile.ZipFile(io.BytesIO(file)) as archive:
+      program = jax_export.deserialize(bytearray(archive.read(_PROGRAM)))
+  except (zipfile.BadZipFile, KeyError, ValueError) as error:
+    raise errors.UserError(f'not a StableHLO export ({error})') from error
+
+  def run(clips: Mapping[str, np.ndarray]) -> np.ndarray:
+    return np.asarray(program.call(dict(clips)))
+
+  return run

@@ -1,0 +1,123 @@
+"""From a traced JAX function to an ONNX graph, primitive by primitive."""
+
+from collections.abc import Callable, Mapping
+
+import jax
+import numpy as np
+from jax import export as jax_export
+from jax.extend import core
+
+from mefnet_jax import ops
+from mefnet_jax.predict.export import graph as graphs
+from mefnet_jax.predict.export import rules
+
+# Primitives that hold a function, and where.
+_CALLS = {
+  'pjit': 'jaxpr',
+  'jit': 'jaxpr',
+  'closed_call': 'call_jaxpr',
+  'core_call': 'call_jaxpr',
+  'custom_jvp_call': 'call_jaxpr',
+  'custom_vjp_call': 'call_jaxpr',
+  'checkpoint': 'jaxpr',
+  'remat2': 'jaxpr',
+}
+
+
+def trace(
+  function: Callable, inputs: Mapping[str, tuple[tuple[int, ...], str]]
+) -> core.ClosedJaxpr:
+  """Traces a function of named streams for a batch of any size.
+
+  Args:
+    function: streams (B, ...) by name -> (B, C).
+    inputs: of each its shape without the batch, and its type.
+  """
+  (batch,) = jax_export.symbolic_shape('b')
+  streams = {
+    name: jax.ShapeDtypeStruct((batch, *shape), dtype)
+    for name, (shape, dtype) in inputs.items()
+  }
+  return jax.make_jaxpr(ops.whole(function))(streams)
+
+
+def to_graph(
+  traced: core.ClosedJaxpr,
+  inputs: Mapping[str, tuple[tuple[int, ...], str]],
+  output: str,
+) -> graphs.Graph:
+  """The ONNX graph of a traced function.
+
+  Raises:
+    NotImplementedError: a primitive that has no rule here.
+  """
+  graph = graphs.Graph()
+  names = sorted(inputs)  # the order of a dict's leaves in JAX
+  given = [
+    graph.input(name, var.aval.shape, inputs[name][1])
+    for name, var in zip(names, traced.jaxpr.invars, strict=True)
+  ]
+  (answer,) = _run(graph, traced, given)
+  graph.output(output, graph.full(answer, traced.out_avals[0].shape))
+  return graph
+
+
+def _run(graph, closed, given):
+  """The values that a function gives for some values."""
+  jaxpr, constants = closed, ()
+  if isinstance(closed, core.ClosedJaxpr):
+    jaxpr, constants = closed.jaxpr, closed.consts
+  values = dict(zip(jaxpr.constvars, map(graphs.known, constants), strict=True))
+  values |= dict(zip(jaxpr.invars, given, strict=True))
+
+  def read(var):
+    if isinstance(var, core.Literal):
+      return graphs.known(np.asarray(var.val, var.aval.dtype))
+    return values[var]
+
+  for eqn in jaxpr.eqns:
+    found = _equation(graph, eqn, [read(var) for var in eqn.invars])
+    values |= dict(zip(eqn.outvars, found, strict=True))
+  return [read(var) for var in jaxpr.outvars]
+
+
+def _equation(graph, eqn, given):
+  name = eqn.primitive.name
+  if name in _CALLS:
+    return _run(graph, eqn.params[_CALLS[name]], given)
+  if name == 'scan':
+    return _unrolled(graph, eqn, given)
+  if all(x.constant is not None for x in given) and _is_fixed(eqn, given):
+    return _computed(eqn, given)
+  if name not in rules.RULES:
+    raise NotImplementedError(f'the operation {name}')
+  found = rules.RULES[name](graph, eqn, *given)
+  return found if isinstance(found, list) else [found]
+
+
+def _is_fixed(eqn, given):
+  """Whether it can be computed now: nothing depends on the batch."""
+  shapes = [var.aval.shape for var in (*eqn.outvars, *eqn.invars)]
+  return all(isinstance(n, int) for shape in shapes for n in shape)
+
+
+def _computed(eqn, given):
+  """The constants that an equation gives for constants."""
+  arrays = [
+    np.broadcast_to(x.constant, var.aval.shape).astype(var.aval.dtype)
+    for x, var in zip(given, eqn.invars, strict=True)
+  ]
+  found = eqn.primitive.bind(*map(jax.numpy.asarray, arrays), **eqn.params)
+  found = found if eqn.primitive.multiple_results else [found]
+  return [graphs.known(np.asarray(x)) for x in found]
+
+
+def _unrolled(graph, eqn, given):
+  """A loop of so many rounds, that gathers nothing: `fori_loop`."""
+  fixed, carried = eqn.params['num_consts'], eqn.params['num_carry']
+  if len(eqn.outvars) > carried or len(given) > fixed + carried:
+    raise NotImplementedError('a loop over the parts of an array')
+  constants, carry = given[:fixed], given[fixed:]
+  for _ in range(eqn.params['length']):
+    carry = _run(graph, eqn.params['jaxpr'], [*constants, *carry])
+  return carry

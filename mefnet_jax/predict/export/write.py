@@ -1,0 +1,84 @@
+"""Writes an exported model, if it gives the model's own answers."""
+
+import hashlib
+import os
+import pathlib
+from typing import NamedTuple
+
+from mefnet_jax.predict import model as model_files
+from mefnet_jax.predict.export import (
+  agreement,
+  metadata,
+  onnx_file,
+  packed_file,
+  stablehlo_file,
+)
+from mefnet_jax.runs import errors, files
+
+FORMATS = {
+  'onnx': onnx_file,
+  'stablehlo': stablehlo_file,
+  'safetensors': packed_file,
+}
+
+
+class Written(NamedTuple):
+  """An exported file: how far it is off its model, and what it is."""
+
+  path: pathlib.Path
+  difference: float
+  sha256: str
+  size: int
+
+
+def write(
+  model: model_files.Model,
+  path: str | os.PathLike,
+  kind: str,
+  *,
+  fold: str | None = None,
+  seed: int | None = None,
+) -> Written:
+  """Exports a model; no file is left unless it agrees with the model.
+
+  Args:
+    model: what to export.
+    path: of the file, in a folder that exists.
+    kind: of FORMATS.
+    fold: whose weights; by default the mean over all folds.
+    seed: whose weights; by default the mean over all seeds.
+
+  Raises:
+    errors.UserError: no such fold or seed, damaged weights, a network that
+      the format cannot hold, other answers than the model's, or a path that
+      cannot be written.
+  """
+  path = pathlib.Path(path)
+  _check_place(path)
+  members = metadata.chosen(model, fold, seed)
+  form = FORMATS[kind]
+  content = form.content(model, members)
+  off = agreement.check(
+    form.answers(content), model, fold=fold, seed=seed, path=path
+  )
+  try:
+    files.write(path, content)
+  except OSError as error:
+    raise errors.UserError(
+      f'{path}: cannot be written ({error.strerror}): '
+      + files.mend(error, path, 'name a file in a folder of your own')
+    ) from error
+  digest = hashlib.sha256(content).hexdigest()
+  return Written(path, off, digest, len(content))
+
+
+def _check_place(path):
+  """Raises UserError for what cannot become a file; before the work begins."""
+  if not path.name or path.name == '..' or path.is_dir():
+    raise errors.UserError(f'{path}: a folder: name a file in it')
+  if not path.parent.is_dir():
+    raise errors.UserError(f'{path.parent}: no such folder: make it first')
+  if not os.access(path.parent, os.W_OK):
+    raise errors.UserError(
+      f'{path}: its folder cannot be written: name another one'
+    )
