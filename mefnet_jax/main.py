@@ -69,7 +69,10 @@ def main() -> None:
     stop = stack.enter_context(cli.stop_signals())
     speaks = multihost.is_first() and not _QUIET.value
     console = rich.console.Console(
-      soft_wrap=not sys.stdout.isatty(), quiet=not speaks
+      soft_wrap=not sys.stdout.isatty(),
+      # In a log nothing wraps, so that paths stay whole.
+      width=None if sys.stdout.isatty() else 200,
+      quiet=not speaks,
     )
     protocol.run(config, workdir, console=console, stop=stop)
   if multihost.is_first():

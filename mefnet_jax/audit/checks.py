@@ -39,6 +39,10 @@ KINDS = {
     procedure.folds_averaged,
     'report, or facts on scoring',
   ),
+  'reported score not that of the predictions': (
+    procedure.not_of_the_predictions,
+    'report',
+  ),
   'labels follow the order of files': (procedure.labels_follow_files, 'clips'),
   'real clips in zero-shot training': (
     procedure.real_clips_in_zero_shot_training,
@@ -113,6 +117,7 @@ def has_evidence(run: evidence.Evidence, required: str) -> bool:
     'sha256': trained and any(row.get('sha256') for row in rows),
     'mark': trained and any(row.get('mark') for row in rows),
     'facts on epoch, or curves': 'epoch' in stated or curves,
+    'report': scored,
     'report, or facts on scoring': scored or 'scoring' in stated,
     'permuted': bool(run.permuted),
     **{f'facts on {thing}': thing in stated for thing in facts.FITTED},

@@ -80,7 +80,12 @@ def folds_averaged(run: evidence.Evidence) -> Iterator[str]:
   """Yields reported scores that differ from those of the pooled predictions."""
   if run.facts.get('scoring') == 'averaged':
     yield 'the facts say so'
-  yield from reported.wrong(run)
+  yield from reported.wrong(run, averaged=True)
+
+
+def not_of_the_predictions(run: evidence.Evidence) -> Iterator[str]:
+  """Yields reported scores that the predictions do not give in any way."""
+  yield from reported.wrong(run, averaged=False)
 
 
 def labels_follow_files(run: evidence.Evidence) -> Iterator[str]:

@@ -63,8 +63,13 @@ def known(report: dict) -> list[str]:
   return [n for n in report.get('metrics', {}) if _definitions_of(n)]
 
 
-def wrong(run: evidence.Evidence) -> Iterator[str]:
-  """Yields reported scores that do not follow from the predictions."""
+def wrong(run: evidence.Evidence, *, averaged: bool) -> Iterator[str]:
+  """Yields reported scores that do not follow from the predictions.
+
+  Args:
+    run: the evidence on the run.
+    averaged: whether those that are the mean over the folds, or the others.
+  """
   claimed = {name: run.report['metrics'][name] for name in known(run.report)}
   if not claimed:
     return
@@ -82,8 +87,10 @@ def wrong(run: evidence.Evidence) -> Iterator[str]:
     if any(_matches(value, pooled[kind], digits) for kind in kinds):
       continue
     mean = [np.mean([x[kind] for x in single]) for kind in kinds]
-    averaged = any(_matches(value, x, digits) for x in mean)
-    source = 'the mean of the folds' if averaged else 'neither'
+    is_mean = any(_matches(value, x, digits) for x in mean)
+    if is_mean != averaged:
+      continue
+    source = 'the mean of the folds' if is_mean else 'neither'
     share = value / 100 if value > 1 else value
     yield (
       f'{name} is reported as {share:.3f}; pooled {pooled[kinds[0]]:.3f}, mean '

@@ -193,7 +193,7 @@ def _report(release, problem, tree):
 
 
 def _show(release, problem, tree, clips):
-  console = rich.console.Console()
+  console = rich.console.Console(width=None if sys.stdout.isatty() else 200)
   stamp = 'SYNTHETIC ' if release.synthetic else ''
   console.print(
     findings.table(release.findings, f'{stamp}{release.root}', 'said by --json')
@@ -202,7 +202,8 @@ def _show(release, problem, tree, clips):
   if clips:
     console.print(_clip_table(listed(release)))
   verdict = f'not usable: {problem}' if problem else 'usable'
-  for line in (f'a tree looks like: {tree}', f'{release.root}: {verdict}'):
+  expected = [f'a tree looks like: {tree}'] if problem else []
+  for line in (*expected, f'{release.root}: {verdict}'):
     console.print(clean.terminal(line), soft_wrap=True, markup=False)
 
 

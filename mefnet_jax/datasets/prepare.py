@@ -7,6 +7,8 @@ A run with the same `config.dataset` then finds them in the cache. --cluster
 names a Dask scheduler whose workers do the work; the clips are the same.
 """
 
+import sys
+
 from absl import flags
 from ml_collections import config_flags
 
@@ -31,7 +33,7 @@ def main() -> None:
   dataset = config_flag.read(_CONFIG, 'say what to prepare').dataset
   if _CLUSTER.value:
     dataset.cluster = _CLUSTER.value
-  console = rich.console.Console()
+  console = rich.console.Console(width=None if sys.stdout.isatty() else 200)
   try:
     clips = datasets.load(dataset, memory=0)
   except errors.UserError as error:

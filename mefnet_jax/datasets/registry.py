@@ -248,7 +248,7 @@ def _folder(root):
   root = pathlib.Path(os.path.abspath(os.path.expanduser(root)))
   if not root.exists():
     raise errors.UserError(
-      f'{root}: no such folder; give the release with --config.dataset.release'
+      f'{root}: no such folder; name the folder of the unpacked release'
     )
   if not root.is_dir():
     raise errors.UserError(

@@ -4,6 +4,7 @@ import collections
 import dataclasses
 import os
 import pathlib
+import re
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -11,6 +12,14 @@ import numpy as np
 from mefnet_jax.runs import csv_table, errors, files, names
 
 _COLUMNS = ('clip', 'subject', 'fold', 'label', 'predicted')
+# Names that other programs give to the columns, without case and '_'.
+_SYNONYMS = {
+  'clip': 'id name video videoname file filename sample clipid clipname',
+  'subject': 'subjectid subj sub participant person',
+  'fold': 'foldid split',
+  'label': 'ytrue true truelabel target groundtruth gt actual',
+  'predicted': 'ypred pred prediction predictedlabel predlabel',
+}
 _PREFIX = 'prob_'
 _NAMED = 5  # clips that an error names
 _MOST_CLASSES = 200  # more are a sign of a column of names or numbers
@@ -73,6 +82,7 @@ def read(path: str | os.PathLike) -> Predictions:
   """Reads a predictions.csv.
 
   Classes are compared by `names.label_key`: 1 and 1.0, Joy and joy are equal.
+  Columns may have other usual names, such as y_true and y_pred.
 
   Args:
     path: of the file, or of the workdir that holds it.
@@ -86,7 +96,12 @@ def read(path: str | os.PathLike) -> Predictions:
   path = pathlib.Path(path)
   if path.is_dir():
     path = path / 'predictions.csv'
-  rows = [row for _, row in csv_table.filled(path, _COLUMNS)]
+  head, _ = csv_table.read(path)
+  called = _called(path, head)
+  rows = [
+    {called.get(name, name): cell for name, cell in row.items()}
+    for _, row in csv_table.filled(path, list(called))
+  ]
   # A clip that is scored twice weighs twice.
   _refuse(path, _doubled([row['clip'] for row in rows]), 'doubled clip')
   probable = [name for name in rows[0] if name.startswith(_PREFIX)]
@@ -111,6 +126,33 @@ def read(path: str | os.PathLike) -> Predictions:
     predicted=predicted,
     probabilities=_probabilities(path, rows, probable) if probable else None,
   )
+
+
+def _called(path, head):
+  """Which column of a file is which of ours: {'y_true': 'label', ...}.
+
+  Raises:
+    UserError: a column is missing, or several may be it.
+  """
+  plain = {name: re.sub(r'[\W_]+', '', names.key(name)) for name in head}
+  found = {
+    column: [column]
+    if column in head
+    else [x for x in head if plain[x] in (column, *others.split())]
+    for column, others in _SYNONYMS.items()
+  }
+  lacking = [column for column, names_here in found.items() if not names_here]
+  if lacking:
+    raise errors.UserError(
+      f'{path}: no column {", ".join(lacking)}; needed: {",".join(_COLUMNS)}'
+    )
+  for column, names_here in found.items():
+    if len(names_here) > 1:
+      raise errors.UserError(
+        f'{path}: {" and ".join(names_here)} may both be the column {column}: '
+        f'call one of them {column}'
+      )
+  return {names_here[0]: column for column, names_here in found.items()}
 
 
 def _classes(path, rows, probable):

@@ -100,3 +100,18 @@ def test_probabilities_may_be_absent(run):
   )
   made = predictions.read(run)
   assert made.probabilities is None and len(made.classes) == 3
+
+
+def test_columns_may_have_other_usual_names(tmp_path):
+  rows = 'a,p,f,1,1\nb,q,g,0,1\n'
+  path = tmp_path / 'predictions.csv'
+  path.write_text(f'Video_ID,Participant,fold,y_true,y_pred\n{rows}')
+  with pytest.raises(errors.UserError, match='no column clip'):
+    predictions.read(path)
+  path.write_text(f'video,Participant,fold,y_true,y_pred\n{rows}')
+  found = predictions.read(path)
+  assert found.clip == ('a', 'b') and found.subject == ('p', 'q')
+  assert found.label.tolist() == [1, 0] and found.predicted.tolist() == [1, 1]
+  path.write_text('clip,subject,fold,y_true,target,y_pred\na,p,f,1,0,1\n')
+  with pytest.raises(errors.UserError, match='y_true and target may both be'):
+    predictions.read(path)
