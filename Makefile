@@ -15,6 +15,10 @@ WORKDIR ?= runs/demo
 
 demo: $(VENV)/.installed
 	$(PY) -m mefnet_jax.main --config=$(CONFIG) --workdir=$(WORKDIR)
+	test -e $(WORKDIR)/face.mp4 || $(PY) -m mefnet_jax.synthetic.recording \
+	  --out=$(WORKDIR)/face.mp4 --seconds=12 --seed=4
+	$(PY) -m mefnet_jax.predict $(WORKDIR)/face.mp4 --out=$(WORKDIR)/events \
+	  --show-faces
 
 test: $(VENV)/.installed-test
 	$(PY) -m pytest --numprocesses=auto --dist=loadfile \

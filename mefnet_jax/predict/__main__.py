@@ -58,7 +58,7 @@ def main(paths: list[str]) -> int:
   _check_formats()
   from mefnet_jax.predict import results  # after the flags were checked
 
-  out, scorer, failed = pathlib.Path(_OUT.value), None, []
+  out, scorer, failed = pathlib.Path(_OUT.value).absolute(), None, []
   for path, stem in zip(paths, results.stems(paths), strict=True):
     try:
       with _opened(path) as source:  # decodes while the model is loaded
@@ -136,7 +136,7 @@ def _predict(
     _draw(made, media, pictures.kept, scorer, f'{aside / stem}.timeline.png')
     if _OVERLAY.value:
       _overlay(source.path, made, pictures.kept, scorer)
-  _say(source, made, media, out / stem)
+  _say(source, made, media, pathlib.Path(_OUT.value, stem))
 
 
 def _draw(made, media, pictures, scorer, path):

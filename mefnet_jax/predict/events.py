@@ -8,7 +8,7 @@ All of it works on the even clock of `resample`, so in seconds.
 """
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -22,6 +22,9 @@ _SOON, _ALIKE = 0.7, 0.3
 _SLACK = 4  # cells that are kept beyond the longest expression
 
 
+Flow = Callable[[np.ndarray, np.ndarray], np.ndarray]
+
+
 class Spotter:
   """Finds the expressions of one face, as long as its crops follow evenly.
 
@@ -29,6 +32,7 @@ class Spotter:
     scorer: of windows and of expressions.
     limits: by which candidates are chosen.
     at_once: windows that are scored together.
+    flow: from one crop to another.
   """
 
   def __init__(
@@ -36,7 +40,9 @@ class Spotter:
     scorer: expressions.Scorer,
     limits: thresholds.Thresholds = thresholds.CHOSEN,
     at_once: int = 16,
+    flow: Flow = motion_map.between,
   ):
+    self._between = flow
     self._scorer, self._limits, self._at_once = scorer, limits, at_once
     self.window = round(limits.window * resample.RATE)
     self._longest = round(limits.longest * resample.RATE)
@@ -68,7 +74,7 @@ class Spotter:
     self._cells.append(cell)
     if len(self._cells) > self.window:
       before = self._cells[-1 - self.window].crop
-      self._maps.append(motion_map.between(before, cell.crop))
+      self._maps.append(self._between(before, cell.crop))
     if len(self._maps) >= self._at_once:
       moments += self._score()
       found += self._find(final=False)
@@ -140,7 +146,7 @@ class Spotter:
       key = self._first + own[0], self._first + own[1]
       if key not in self._flows:
         crops = (self._cells[i].crop for i in own)
-        self._flows[key] = motion_map.between(*crops)
+        self._flows[key] = self._between(*crops)
       return self._flows[key]
 
     if not 0 <= peak < len(self._cells):

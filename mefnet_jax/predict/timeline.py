@@ -102,7 +102,7 @@ def _frames(axes: 'Axes', pictures, duration):
       for line in LINES:
         part.plot(*points[list(line)].T, color=colour, linewidth=0.7)
       x, y = points.min(0)
-      part.text(x, y - 0.02 * height, str(number), fontsize=7, color=colour)
+      part.text(x, y - 0.1 * height, str(number), fontsize=7, color=colour)
     part.set(xlim=(0, width), ylim=(height, 0), xticks=[], yticks=[])
     part.set_aspect('equal')
     part.set_title(f'{picture.time:.1f} s', fontsize=7.5, color=_SLATE, pad=2)

@@ -169,7 +169,7 @@ class Watcher:
     for number, crop in cells:
       _, square = next(squares, (0, None))
       cell = expressions.Cell(
-        crop, _place(face.sighting), square, face.sighting.points
+        crop, place(face.sighting), square, face.sighting.points
       )
       self._take(face, *face.spotter.push(number, cell))
 
@@ -283,7 +283,7 @@ def _key(time):
   return int(np.floor(min(time, 1e9) * resample.RATE))
 
 
-def _place(sighting):
+def place(sighting: tracks.Sighting) -> np.ndarray:
   """Where the head is: x and y in eye distances, and its angle."""
   step = sighting.square[:, 0]
   middle = sighting.square @ [registration.SIDE / 2, registration.SIDE / 2, 1]

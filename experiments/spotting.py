@@ -1,0 +1,255 @@
+r"""Spotting in rendered long videos: mefnet-zero and a classical detector.
+
+python -m experiments.spotting --out=spotting --choose
+python -m experiments.spotting --out=spotting
+
+The videos are those of `synthetic.release --layout=cas_me2 --macro --rawpic`.
+Thresholds are chosen (--choose) on people of CHOOSING seeds alone, and scored
+on people of REPORTING seeds. False events a minute are counted on recordings in
+which nobody shows an expression, with and without speech. SYNTHETIC.
+"""
+
+import dataclasses
+import itertools
+import json
+import pathlib
+import sys
+
+import cv2
+import numpy as np
+
+from mefnet_jax.evaluation import spotting
+from mefnet_jax.predict import (
+  event,
+  events,
+  expressions,
+  frames,
+  main_direction,
+  resample,
+  scorers,
+  thresholds,
+  track,
+  watch,
+)
+from mefnet_jax.predict import model as models
+from mefnet_jax.preprocess import face_crop, motion_map
+from mefnet_jax.runs import cli, files
+from mefnet_jax.synthetic import cas_me2, cas_me2_expressions, recording
+from mefnet_jax.synthetic import release as releases
+
+CHOOSING, REPORTING = (9101, 9102), (9301,)
+SUBJECTS, VIDEOS = 5, 8  # of each seed
+QUIET_SECONDS = 20.0
+GRID = {
+  'candidate': (0.6, 0.75),
+  'amplitude': (0.004, 0.006, 0.009),
+  'confidence': (0.6, 0.8, 0.9, 0.95),
+}
+ENERGY = (0.006, 0.01, 0.015, 0.02, 0.03)
+
+
+@dataclasses.dataclass(frozen=True)
+class Video:
+  """The crops of a rendered video, and its truth.
+
+  Attributes:
+    name, subject: unique.
+    numbers: (n,) cells; crops (n, S, S); places (n, 3), see `expressions.Cell`.
+    truth: onset, offset in seconds, emotion.
+  """
+
+  name: str
+  subject: str
+  numbers: np.ndarray
+  crops: np.ndarray
+  places: np.ndarray
+  truth: list[tuple[float, float, str]]
+
+  @property
+  def minutes(self) -> float:
+    """Its length."""
+    return len(self.numbers) * resample.CELL / 60
+
+
+def main() -> int:
+  """Chooses, or scores; returns the exit status."""
+  parser = cli.Parser(description=__doc__.splitlines()[0])
+  parser.add_argument('--out', type=pathlib.Path, required=True)
+  parser.add_argument('--choose', action='store_true')
+  args = parser.parse_args()
+  cv2.setNumThreads(1)
+  args.out.mkdir(parents=True, exist_ok=True)
+  zero = scorers.scorer(models.load(scorers.ZERO))
+  energy = main_direction.MainDirection()
+  if args.choose:
+    videos = [v for s in CHOOSING for v in rendered(args.out, s)]
+    _choose(videos, zero, energy)
+    return 0
+  found = {}
+  for name, scorer, limits in (
+    ('mefnet-zero', zero, thresholds.CHOSEN),
+    ('main direction', energy, thresholds.MAIN_DIRECTION),
+  ):
+    videos = [v for s in REPORTING for v in rendered(args.out, s)]
+    own = _scored(videos, scorer, limits)
+    for what in ('rest', 'speech'):
+      quiet = [v for s in REPORTING for v in _quiet(args.out, s, what)]
+      count = sum(len(spotted(v, scorer, limits)) for v in quiet)
+      own[f'false a minute, {what}'] = count / sum(v.minutes for v in quiet)
+    own['minutes'] = sum(v.minutes for v in videos)
+    found[name] = own
+  files.write_json(args.out / 'spotting.json', found)
+  print(json.dumps(found, indent=1))
+  return 0
+
+
+def rendered(out: pathlib.Path, seed: int) -> list[Video]:
+  """The long videos of a release, rendered if they are not there yet."""
+  root = out / f'release{seed}'
+  if not root.exists():
+    releases.write(
+      'cas_me2',
+      root,
+      seed=seed,
+      subjects=SUBJECTS,
+      macro=True,
+      rawpic=VIDEOS,
+    )
+  folders = sorted((root / 'CAS(ME)^2' / 'rawpic').glob('*/*'))
+  return [
+    _video(
+      out, f'{seed}_{folder.name}', folder, cas_me2.FPS, _truth(root, folder)
+    )
+    for folder in folders
+  ]
+
+
+def spotted(
+  video: Video, scorer: expressions.Scorer, limits: thresholds.Thresholds
+) -> list[expressions.Found]:
+  """What is found in a video."""
+  spotter, found = events.Spotter(scorer, limits, flow=_flow), []
+  for number, crop, place in zip(
+    video.numbers, video.crops, video.places, strict=True
+  ):
+    found += spotter.push(int(number), expressions.Cell(crop, place))[1]
+  return found + spotter.finish()[1]
+
+
+_FLOWS: dict[tuple[int, int], np.ndarray] = {}
+
+
+def _flow(first, second):
+  """The flow between two crops of a video that stays in memory, once."""
+  key = first.ctypes.data, second.ctypes.data
+  if key not in _FLOWS:
+    _FLOWS[key] = motion_map.between(first, second)
+  return _FLOWS[key]
+
+
+def _truth(root, folder):
+  """Expressions in a long video; frame n is shown at (n - 1) / FPS."""
+  subject, name = folder.name.split('_')
+  names = {v: k for k, v in cas_me2_expressions.VIDEOS.items()}
+  prefix = f's{int(subject)}_{names[name]}_'
+  made = []
+  for file in sorted((root.parent / f'{root.name}_truth').glob(f'{prefix}*')):
+    with np.load(file) as known:
+      ends = (int(known[k]) - 1 for k in ('onset', 'offset'))
+      made.append((*(n / cas_me2.FPS for n in ends), str(known['emotion'])))
+  return made
+
+
+def _quiet(out, seed, what):
+  """A recording in which nobody shows an expression."""
+  path = out / f'quiet{seed}_{what}.mp4'
+  if not path.exists():
+    take = recording.plan(
+      seed, QUIET_SECONDS, expressions=False, speech=what == 'speech'
+    )
+    recording.write(path, take, cas_me2.FPS, QUIET_SECONDS)
+  return [_video(out, path.stem, path, None, [])]
+
+
+def _video(out, name, path, fps, truth):
+  """A video's crops, kept in a file."""
+  kept = out / 'crops' / f'{name}.npz'
+  if not kept.exists():
+    kept.parent.mkdir(exist_ok=True)
+    with files.aside(kept) as aside:
+      np.savez(aside, **_crops(path, fps))
+  with np.load(kept) as arrays:
+    return Video(name, '_'.join(name.split('_')[:2]), **arrays, truth=truth)
+
+
+def _crops(path, fps):
+  """Crops of the first face, on an even clock."""
+  tracker, clock, cells = track.Tracker(), resample.Clock(), []
+  place = np.zeros(3)
+
+  def add(made):
+    for number, crop in made:
+      cells.append((number, crop, place))
+
+  with frames.opened(path, fps) as source:
+    for frame in source:
+      for sighting in tracker.step(frame.image, frame.time)[:1]:
+        place = watch.place(sighting)
+        crop = face_crop.cut(frame.image, sighting.crop)
+        add(clock.push(frame.time, crop))
+  add(clock.finish())
+  numbers, crops, places = (np.stack(x) for x in zip(*cells, strict=True))
+  return {'numbers': numbers, 'crops': crops, 'places': places}
+
+
+def _choose(videos, zero, energy):
+  """Prints the thresholds of the best F1, and those near it."""
+  tried = []
+  for values in itertools.product(*GRID.values()):
+    limits = dataclasses.replace(
+      thresholds.CHOSEN, **dict(zip(GRID, values, strict=True))
+    )
+    tried.append((_f1(videos, zero, limits), values))
+  tried.sort(reverse=True)
+  print('mefnet-zero', tuple(GRID))
+  for f1, values in tried[:12]:
+    print(f'  F1 {f1:.3f}', values)
+  print('main direction')
+  for least in ENERGY:
+    limits = dataclasses.replace(
+      thresholds.MAIN_DIRECTION, candidate=least, amplitude=least
+    )
+    print(f'  F1 {_f1(videos, energy, limits):.3f}', least)
+
+
+def _f1(videos, scorer, limits):
+  return _scored(videos, scorer, limits, draws=1)['kind ignored']['f1']
+
+
+def _scored(videos, scorer, limits, draws=2000):
+  """Scores by the rules of the MEGC, in seconds."""
+  truths, said = [], []
+  for video in videos:
+    for onset, offset, emotion in video.truth:
+      kind = event.kind(offset - onset)
+      truths.append(
+        spotting.Interval(
+          video.subject, video.name, onset, offset, kind, emotion
+        )
+      )
+    for one in spotted(video, scorer, limits):
+      chances = one.answer.probabilities
+      label = max(chances, key=chances.get) if chances else ''
+      kind = event.kind(one.offset - one.onset)
+      said.append(
+        spotting.Interval(
+          video.subject, video.name, one.onset, one.offset, kind, label
+        )
+      )
+  counted = spotting.count(truths, said, frames=False)
+  made = spotting.scores(counted, draws=draws)
+  return {**made.pop('spotting'), **made}
+
+
+if __name__ == '__main__':
+  sys.exit(cli.status(main))

@@ -1,0 +1,220 @@
+"""The command: several videos in, files out, one line for each fault."""
+
+import errno
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import mefnet_jax
+from mefnet_jax.predict import __main__ as command
+from mefnet_jax.predict import event, formats, results, scorers, watch
+from mefnet_jax.predict import model as models
+from mefnet_jax.predict.formats import csv_files
+from mefnet_jax.runs import errors
+from tests.fixtures import recorded, videos
+
+ENDINGS = {module.SUFFIX for module in formats.FORMATS.values()}
+ENDINGS |= {csv_files.FRAMES, '.timeline.png'}
+
+
+@pytest.fixture(scope='module')
+def scorer():
+  return scorers.scorer(models.load('mefnet-zero'))
+
+
+@pytest.fixture
+def predict(monkeypatch, scorer, tmp_path):
+  """A function that runs the command in this process; returns the status."""
+  monkeypatch.setattr(command, '_scorer', lambda: scorer)
+  flags = command.flags.FLAGS
+  if not flags.is_parsed():
+    flags.mark_as_parsed()
+  saved = flags.flag_values_dict()
+
+  def run(*paths, **given):
+    for name, value in {'out': str(tmp_path / 'out'), **given}.items():
+      flags[name].value = value
+    return command.main([str(path) for path in paths])
+
+  yield run
+  for name in ('out', 'fps', 'formats', 'overlay', 'show-faces'):
+    flags[name].value = saved[name]
+
+
+@pytest.fixture
+def film(smile, tmp_path):
+  """A video of the smile, 25 frames a second, named as people name them."""
+  images = list(smile[:: recorded.FPS // 25])
+  return videos.write(tmp_path / 'Gespräch mit Jürgen 1.mp4', images)
+
+
+def files_of(folder, stem):
+  return {p.name.removeprefix(stem) for p in folder.iterdir()}
+
+
+def test_a_video_leaves_its_files(predict, film, tmp_path, capsys):
+  assert predict(film, overlay=True) == 0
+  out = tmp_path / 'out'
+  assert files_of(out, film.stem) == ENDINGS | {'.overlay.mp4'}
+  (one,) = csv_files.read_events(out / f'{film.stem}.events.csv')
+  assert one.label == 'positive' and one.file == film.name
+  assert abs(one.onset - recorded.ONSET) <= 0.04
+  said = capsys.readouterr().out
+  assert said.startswith(f'{film.name}: 65 frames, 2.6 s, 1 micro-')
+  found = subprocess.run(
+    [sys.executable, '-c', SHOWN, str(out / f'{film.stem}.overlay.mp4')],
+    capture_output=True,
+    check=True,
+  )
+  assert json.loads(found.stdout) == 65
+
+
+SHOWN = """
+import json, sys
+from mefnet_jax.preprocess import video
+print(json.dumps(video.count(sys.argv[1])))
+"""
+
+
+def test_faces_are_shown_only_where_asked_for(predict, film, tmp_path):
+  import cv2
+
+  spread = []
+  for show in (False, True):
+    predict(film, overlay=True, **{'show-faces': show})
+    reader = cv2.VideoCapture(
+      str(tmp_path / 'out' / f'{film.stem}.overlay.mp4')
+    )
+    _, image = reader.read()
+    spread.append(len(np.unique(image[140:170, 40:120])))
+  assert spread[0] < 40 < spread[1]
+
+
+def test_a_failed_video_stops_no_other(predict, film, tmp_path, capsys):
+  bad = {
+    'gone.mp4': None,
+    'text.mp4': b'no video',
+    'sound.wav': b'RIFF\x24\0\0\0WAVEfmt ',
+    'still.jpg': b'\xff\xd8\xff\xe0',
+    'empty.mkv': b'',
+  }
+  for name, content in bad.items():
+    if content is not None:
+      (tmp_path / name).write_bytes(content)
+  folder = tmp_path / 'frames'
+  folder.mkdir()
+  paths = [*(tmp_path / name for name in bad), folder]
+  assert predict(*paths[:3], film, *paths[3:], formats=['csv']) == 1
+  out = tmp_path / 'out'
+  assert files_of(out, film.stem) == {
+    csv_files.SUFFIX,
+    csv_files.FRAMES,
+    '.timeline.png',
+  }
+  said = capsys.readouterr().err.splitlines()
+  assert '6 of 7 failed:' in said
+  for path in paths:
+    assert sum(line.startswith(f'failed: {path}:') for line in said) == 1
+  assert not list(tmp_path.glob('.out*'))
+
+
+def test_a_disk_that_fills_leaves_nothing(predict, film, tmp_path, monkeypatch):
+  def full(*_):
+    raise OSError(errno.ENOSPC, 'No space left on device', 'x.eaf')
+
+  monkeypatch.setattr(formats.FORMATS['eaf'], 'write', full)
+  assert predict(film) == 1
+  assert not list((tmp_path / 'out').iterdir())
+  assert not list(tmp_path.glob('.out*'))
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason='root may write anywhere')
+def test_a_folder_that_may_not_be_written_is_one_line(predict, film, tmp_path):
+  tmp_path.joinpath('locked').mkdir(mode=0o500)
+  with pytest.raises(errors.UserError, match='name another folder'):
+    predict(film, out=str(tmp_path / 'locked' / 'out'))
+
+
+def test_an_out_that_is_a_file_is_one_line(predict, film, tmp_path, capsys):
+  (tmp_path / 'taken').write_text('')
+  assert predict(film, out=str(tmp_path / 'taken')) == 1
+  assert 'move it away' in capsys.readouterr().err
+
+
+def test_an_unknown_format_is_told_before_any_work(predict, film):
+  with pytest.raises(errors.UserError, match='must be of csv, eaf'):
+    predict(film, formats=['xlsx'])
+
+
+@pytest.mark.parametrize('what', ['one frame', 'one a second', 'no face'])
+def test_what_cannot_hold_events_has_rows_and_none(
+  what, predict, smile, tmp_path, capsys
+):
+  images = {
+    'one frame': [smile[0]],
+    'one a second': list(smile[:300:60]),
+    'no face': [np.full((96, 128), 90, np.uint8)] * 12,
+  }[what]
+  path = videos.write(
+    tmp_path / 'odd.mp4', images, rate=1 if 'second' in what else 25
+  )
+  assert predict(path, formats=['csv']) == 0
+  out = tmp_path / 'out'
+  assert not csv_files.read_events(out / 'odd.events.csv')
+  rows = (out / 'odd.frames.csv').read_text().splitlines()
+  assert len(rows) == 1 + len(images)
+  said = capsys.readouterr().out
+  assert ('no face in 12 frames' in said) == (what == 'no face')
+  assert ('below 10 nothing is found' in said) == (what == 'one a second')
+
+
+def test_names_that_are_alike_get_files_of_their_own():
+  made = results.stems(['a/talk.mp4', 'b/talk.mov', 'Talk.avi', 'frames/'])
+  assert made == ['talk', 'talk-2', 'Talk-3', 'frames']
+
+
+def test_a_damaged_model_is_one_line(tmp_path):
+  folder = tmp_path / 'model'
+  shutil.copytree(models.SHIPPED / 'mefnet-zero', folder)
+  weights = next(folder.glob('*.safetensors'))
+  weights.write_bytes(weights.read_bytes()[:-4] + b'oops')
+  with pytest.raises(errors.UserError, match='damaged'):
+    scorers.scorer(models.load(folder))
+
+
+def test_the_network_of_a_run_names_what_mefnet_zero_finds(tiny_run, smile):
+  """Prepared as the run's own clips were; folds averaged, spread told."""
+  model = mefnet_jax.load(pathlib.Path(tiny_run) / 'model')
+  images = list(smile[:: recorded.FPS // 25])
+  found = event.from_table(model.predict(images, 25).events)
+  assert len(found) == 1
+  assert set(found[0].probabilities) == set(model.classes)
+  assert sum(found[0].probabilities.values()) == pytest.approx(1, abs=1e-5)
+  assert found[0].spread >= 0 and found[0].units
+
+
+def test_memory_does_not_grow_with_the_video(smile, scorer):
+  """A hundred seconds leave no more behind than twenty."""
+  watcher = watch.Watcher('x', scorer)
+  kept = []
+  frame = watch.frames.Frame
+  for number in range(1, 3001):
+    image = smile[number % 40]
+    watcher.step(frame(number, number / 30, image))
+    if number in (600, 3000):
+      (face,) = watcher._faces.values()
+      kept.append(
+        (
+          len(watcher._times),
+          len(watcher._rows),
+          len(face.moments),
+          len(face.spotter._cells),
+        )
+      )
+  assert all(b <= a + 20 for a, b in zip(*kept, strict=True))
