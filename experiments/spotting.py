@@ -37,9 +37,10 @@ from mefnet_jax.runs import cli, files
 from mefnet_jax.synthetic import cas_me2, cas_me2_expressions, recording
 from mefnet_jax.synthetic import release as releases
 
-CHOOSING, REPORTING = (9101, 9102), (9301,)
-SUBJECTS, VIDEOS = 5, 8  # of each seed
-QUIET_SECONDS = 20.0
+# Subjects, and the shortest of their long videos, of each seed.
+CHOOSING = {9101: (5, 8), 9102: (5, 8)}
+REPORTING = {9301: (3, 6)}
+QUIET_SECONDS = 12.0
 GRID = {
   'candidate': (0.6, 0.75),
   'amplitude': (0.004, 0.006, 0.009),
@@ -107,13 +108,9 @@ def rendered(out: pathlib.Path, seed: int) -> list[Video]:
   """The long videos of a release, rendered if they are not there yet."""
   root = out / f'release{seed}'
   if not root.exists():
+    subjects, count = (CHOOSING | REPORTING)[seed]
     releases.write(
-      'cas_me2',
-      root,
-      seed=seed,
-      subjects=SUBJECTS,
-      macro=True,
-      rawpic=VIDEOS,
+      'cas_me2', root, seed=seed, subjects=subjects, macro=True, rawpic=count
     )
   folders = sorted((root / 'CAS(ME)^2' / 'rawpic').glob('*/*'))
   return [

@@ -11,7 +11,7 @@ import numpy as np
 
 from mefnet_jax.predict import event, frames, thumbnails, timeline
 
-_WALL = 24  # grey of frames whose faces are not shown
+WALL = 24  # grey of frames whose faces are not shown
 _PLAIN, _WHITE = (150, 160, 170), (255, 255, 255)
 _CRF = '20'
 _TICKS = 90_000  # a second
@@ -69,7 +69,7 @@ def write(
 
 def _drawn(image, time, rows, events, shapes, colours, show):
   """One frame (H, W, 3)."""
-  grey = image if show else np.full_like(image, _WALL)
+  grey = image if show else np.full_like(image, WALL)
   picture = np.repeat(grey[..., None], 3, axis=-1)
   for row in rows:
     if row['success'] != '1':

@@ -14,7 +14,8 @@ import numpy as np
 from mefnet_jax.predict import track
 
 _BINS = 1500
-_FIRST = 1 / 30  # seconds of a bin at first
+_FIRST = 0.05  # seconds of a bin at first: no bin without a frame
+_EARLY = 1e-3  # of a bin, lest a rounded time falls into the one before
 _PICTURES = 8  # at least, of long videos; at most twice as many
 _HEIGHT = 120  # pixels of a kept picture
 
@@ -30,10 +31,10 @@ class Signal:
     """Takes a row of frames.csv; later ones come later."""
     if 'motion' not in row:
       return
-    at = int(row['timestamp'] / self.step)
+    at = self._bin(row['timestamp'])
     while at >= _BINS:
       self._halve()
-      at = int(row['timestamp'] / self.step)
+      at = self._bin(row['timestamp'])
     score = max(row['expression'], row['returning'])
     face = self._bins.setdefault(row['face_id'], {})
     before = face.get(at, (0.0, 0.0))
@@ -49,6 +50,9 @@ class Signal:
         whole[at, 1:] = values
       made[face] = whole
     return made
+
+  def _bin(self, time):
+    return int(time / self.step + _EARLY)
 
   def _halve(self):
     self.step *= 2

@@ -53,7 +53,8 @@ def draw(
   colours = colours_of(classes)
   height = 1.9 + 1.25 * max(1, len(shown))
   with fonts.legible([title, *classes]) as (texts, _):
-    made = figure.Figure(figsize=(_WIDTH, height), layout='constrained')
+    made = figure.Figure(figsize=(_WIDTH, height))
+    made.subplots_adjust(0.045, 0.48 / height, 0.985, 1 - 0.35 / height)
     rows = made.subplots(
       1 + max(1, len(shown)),
       squeeze=False,
