@@ -18,7 +18,7 @@ _WIDTH = {'ststnet_like': (3, 5, 8), 'off_apexnet_like': (6, 16)}
 
 def get_config(model: str = 'ststnet_like'):
   if model not in _WIDTH:
-    raise ValueError(f'no variant {model!r}: choose of {", ".join(_WIDTH)}')
+    raise ValueError(f'no variant {model!r}: choose one of {", ".join(_WIDTH)}')
   config = base.get_config()
   config.dataset.name = 'megc_flow'
   config.input = 'as_is'

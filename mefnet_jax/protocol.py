@@ -17,7 +17,6 @@ from mefnet_jax.report import write
 from mefnet_jax.runs import (
   curves,
   environment,
-  findings,
   metrics_log,
   multihost,
   predictions,
@@ -25,6 +24,7 @@ from mefnet_jax.runs import (
 from mefnet_jax.training import (
   cross_validation,
   deliberate_leaks,
+  divergence,
   jobs,
   save_model,
   zero_shot,
@@ -152,7 +152,7 @@ def _result(job, fitted, seconds):
     probabilities=by_seed.mean(0),
     seed_probabilities=by_seed if len(job.seeds) > 1 else None,
     history=metrics_log.read(job.workdir),
-    findings=(*clips.findings, *_diverged(job.seeds, fitted)),
+    findings=(*clips.findings, *divergence.findings_on(job.seeds, fitted)),
     seconds=seconds,
     versions=environment.versions(),
     device=environment.devices(),
@@ -161,21 +161,6 @@ def _result(job, fitted, seconds):
     code=environment.code(),
     licence=registry.licence(config.dataset.name, clips.synthetic),
   )
-
-
-def _diverged(seeds, fitted):
-  """Findings on members whose loss was not finite."""
-  return [
-    findings.Finding(
-      'diverged',
-      '',
-      '',
-      f'fold {name}, seed {seed}: loss not finite from epoch {epoch} on; its '
-      'clips were given the class frequencies of its training',
-    )
-    for seed, one in zip(seeds, fitted, strict=True)
-    for name, epoch in one.diverged.items()
-  ]
 
 
 def _announce(job):

@@ -109,6 +109,7 @@ class Event:
 
   def __post_init__(self):
     if not self.kind:
+      # The dataclass is frozen, and forbids a plain assignment.
       object.__setattr__(self, 'kind', kind(self.duration))
 
   @property
@@ -152,6 +153,7 @@ def table(
   for one in events:
     classes = list(dict.fromkeys((*classes, *one.probabilities)))
     units = list(dict.fromkeys((*units, *one.units)))
+  # Probabilities come before their spread.
   header = [*COLUMNS[:-2], *(f'{_PROBABILITY}{name}' for name in classes)]
   header += COLUMNS[-2:]
   header += [f'{unit}_{end}' for unit in sorted(units) for end in _UNIT_ENDS]
@@ -226,6 +228,7 @@ def _units(row):
   found = {}
   for column in row:
     name, _, end = column.rpartition('_')
+    # One column of three is enough to find a unit.
     if not name.startswith('AU') or end != 'p':
       continue
     unit = Unit(*(_number(row.get(f'{name}_{e}', '')) for e in _UNIT_ENDS))

@@ -23,6 +23,8 @@ from mefnet_jax.predict import decoder
 from mefnet_jax.runs import errors
 
 STALLED = 60.0  # seconds without a frame after which decoding is given up
+# Enough to keep the decoder busy while a frame is scored; at most 64 MB of
+# them.
 _QUEUED = 16
 _QUEUED_BYTES = 2**26
 _LARGEST = 2**28  # bytes of one record; more is no record of ours
@@ -115,6 +117,7 @@ def _grey(image):
     )
   if image.ndim == 2:
     return image
+  # Those of BT.601, as in OpenCV.
   weights = np.array([0.299, 0.587, 0.114], np.float32)
   return np.rint(image[..., :3] @ weights).astype(np.uint8)
 
@@ -149,6 +152,7 @@ class File:
     self.path, self.name = path, os.path.basename(os.path.normpath(path))
     self.expected, self.fps = 0, 0.0
     self.notes: list[str] = []
+    # -P: a file called numpy.py in the user's folder is not to be imported.
     command = [sys.executable, '-P', '-c', _DECODE, path]
     command += [repr(float(fps))] if fps else []
     self._process = subprocess.Popen(
@@ -201,6 +205,7 @@ class File:
   def close(self) -> None:
     """Ends the decoder."""
     self._closed.set()
+    # Not asked to end: it may hang in a codec, or wait for room in the pipe.
     self._process.kill()
     with contextlib.suppress(queue.Empty):
       while True:
@@ -242,6 +247,7 @@ class File:
     size = image.nbytes if isinstance(image, np.ndarray) else 0
     most = max(2, min(_QUEUED, _QUEUED_BYTES // max(size, 1)))
     while not self._closed.is_set():
+      # By bytes too: sixteen frames of 8K would take half a gigabyte.
       if self._queue.qsize() >= most:
         self._closed.wait(0.002)
         continue
@@ -260,6 +266,7 @@ def _record(pipe):
     return None
   if kind == decoder.FRAME:
     image = np.frombuffer(payload, np.uint8)
+    # A decoder that crashes may leave half a record.
     if image.size != height * width:
       return None
     return kind, number, time, image.reshape(height, width)

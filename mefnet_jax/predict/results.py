@@ -30,6 +30,7 @@ class Results:
   def __init__(self, folder: pathlib.Path, stem: str, units: Sequence[int]):
     self.folder, self.stem = folder, stem
     self.events: list[event.Event] = []
+    # Eight bytes a frame; a list of floats would take four times as much.
     self.times = array.array('d')
     self.signal = thumbnails.Signal()
     self.without = 0
@@ -58,6 +59,7 @@ class Results:
   def write(self, path: str, which: Sequence[str]) -> formats.Media:
     """Writes the events in some formats, once the table of frames is whole."""
     media = formats.Media(path, self.times)
+    # They became known in the order of their ends.
     self.events.sort(key=lambda one: (one.onset, one.face))
     formats.write(self.folder, self.stem, self.events, media, which)
     return media
@@ -84,6 +86,7 @@ def aside(out: pathlib.Path) -> Iterator[pathlib.Path]:
   try:
     yield folder
     for file in sorted(folder.iterdir()):
+      # One by one: other files in `out` belong to the user, and stay.
       os.replace(file, out / file.name)
   finally:
     files.remove(folder)
@@ -97,6 +100,7 @@ def stems(paths: Sequence[str]) -> list[str]:
   names: list[str] = []
   for stem in plain:
     name, number = stem, 1
+    # casefold: on some disks A.eaf and a.eaf are one file.
     while name.casefold() in {n.casefold() for n in names}:
       number += 1
       name = f'{stem}-{number}'

@@ -114,6 +114,7 @@ def _frames(axes: 'Axes', pictures, duration):
 def _signal(axes, signal, floor):
   """The probability of an expression, grey where nothing moves enough."""
   time, score, motion = signal.T
+  # NaN leaves gaps: what moves too little to be an event stays grey below.
   moving = np.where(motion >= floor, score, np.nan)
   axes.fill_between(time, 0, score, color=_RULE, linewidth=0, step='mid')
   axes.fill_between(time, 0, moving, color=_SLATE, linewidth=0, step='mid')
@@ -123,6 +124,7 @@ def _events(axes, events, colours):
   """Bars above the signal, from onset to offset, a tick at the apex."""
   for one in events:
     colour = _UNSURE if one.unsure else colours.get(one.label, _UNSURE)
+    # An event of one frame has no length, and would not be seen.
     width = max(one.offset - one.onset, 1e-3)
     axes.broken_barh([(one.onset, width)], (1.06, 0.2), color=colour)
     axes.axvspan(one.onset, one.offset, color=colour, alpha=0.16, linewidth=0)

@@ -118,6 +118,7 @@ class Watcher:
   def step(self, frame: frames.Frame) -> Seen:
     """Takes the next frame."""
     self._times.append((frame.time, frame.number))
+    # Older ones can be of no event: memory must not grow with the video.
     while self._times[0][0] < frame.time - _SINCE:
       self._times.popleft()
     found: list[tracks.Sighting] = []
@@ -128,6 +129,7 @@ class Watcher:
     for sighting in found:
       self._see(frame, sighting)
     for number, face in list(self._faces.items()):
+      # A damaged frame says nothing of a face; a good one without it does.
       is_lost = frame.image is not None and face.last < frame.time
       if is_lost or frame.time - face.last > _GONE:
         self._close(number)
@@ -144,6 +146,7 @@ class Watcher:
   def _see(self, frame, sighting):
     """Gives the crop of a face to its clock, and full cells to its spotter."""
     face = self._faces.get(sighting.face)
+    # A new track of the same face: motion across the break would be a jump.
     if face and face.since != sighting.since:
       self._close(sighting.face)
       face = None
@@ -267,6 +270,7 @@ def _fill(row, face, units):
   if 'motion' in row:
     return
   at = _key(row['timestamp'])
+  # Frames and windows tick differently, so the nearest window may be one off.
   near = (face.moments.get(at + step) for step in (0, 1, -1))
   moment = next((one for one in near if one), None)
   if moment is None:
@@ -280,6 +284,7 @@ def _fill(row, face, units):
 
 
 def _key(time):
+  # min: `finish` asks for all times, up to infinity.
   return int(np.floor(min(time, 1e9) * resample.RATE))
 
 

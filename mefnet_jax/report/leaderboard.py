@@ -50,6 +50,7 @@ def read(path: pathlib.Path) -> list[dict[str, Any]]:
         f'{path}: row {number}: {row["method"]} is in that table already'
       )
     folder = path.parent / row['folder']
+    # The audit would assume honest folds, and find them honest.
     if not (folder / 'folds.csv').is_file():
       raise errors.UserError(
         f'{folder}: no folds.csv (clip,subject,fold,role): without it nobody '
@@ -57,6 +58,8 @@ def read(path: pathlib.Path) -> list[dict[str, Any]]:
       )
     run = evidence.from_run(folder)
     own = _labels(run.predictions)
+    # The first submission of a table sets its clips: ranks are of equal tasks
+    # only.
     first, labels = truth.setdefault(row['table'], (row['method'], own))
     if own != labels:
       wrong = sorted(
@@ -94,6 +97,7 @@ def _scored(run):
     'protocol': run.report.get('protocol', ''),
     'clips': len(predicted.clip),
     'subjects': len(set(predicted.subject)),
+    # Computed here from the predictions; what a report claims is not copied.
     'metrics': {key: round(scores[key], 4) for key in _SCORES},
     'intervals': {
       key: bounds[key] and [round(x, 4) for x in bounds[key]] for key in _SCORES
@@ -115,6 +119,7 @@ def markdown(rows: Iterable[dict[str, Any]]) -> str:
     own = [row for row in rows if row['table'] == name]
     parts += [f'## {clean.markdown(name)}', '', _size(own[0]), '']
     honest = [row for row in own if not row['kinds']]
+    # A stable sort: equal ones stay in the order of the list.
     honest.sort(key=lambda row: -row['metrics']['uf1'])
     if honest:
       parts += _table(
@@ -151,6 +156,8 @@ def _cells(row):
 
 def _claims():
   """Published scores, with how their epoch was chosen; never ranked."""
+  # In a table of their own: nobody can audit predictions that were not
+  # published.
   rows = [r for r in published.literature() if r['data'] == 'megc2019']
   parts = ['## Published scores, as claims', '']
   parts += [
@@ -189,6 +196,7 @@ def write(path: pathlib.Path, tables: str) -> None:
   page = f'{_BEGIN}\n{_END}\n'
   if path.exists():
     page = path.read_text(encoding='utf-8')
+  # The words around the tables are written by people, and stay.
   before, begin, rest = page.partition(_BEGIN)
   _, end, after = rest.partition(_END)
   if not begin or not end:

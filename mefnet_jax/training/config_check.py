@@ -79,6 +79,7 @@ def check(config: ConfigDict) -> None:
     config_fields.below(config, name, 1)
   for name in config_fields.there(config, ('model.kernel', 'model.pool')):
     config_fields.three_sizes(config, name)
+  # Built last: its errors are worse to read than those of single fields.
   model = from_config.network(config, num_classes=2)
   clip = shapes(config, model)
   try:  # shapes alone: no weights are drawn

@@ -51,16 +51,19 @@ def _table(args):
   people, labels, unsure = table.People(args.people), [], 0
   for path in args.files:
     found, events, media = _annotated(path, args.videos)
+    # Tiers name their author: whoever corrected these has seen the answers.
     if args.blind and any(one.annotator == eaf.AUTHOR for one in found):
       raise errors.UserError(
         f'{path}: its tiers were written by mefnet_jax: not --blind but '
         '--corrected-from=MODEL'
       )
+    # The last change of the file is when the annotator saved it.
     changed = datetime.datetime.fromtimestamp(
       path.stat().st_mtime, datetime.UTC
     )
     when = args.date or changed.isoformat(timespec='seconds')
     for one in events:
+      # A class that nobody named cannot be trained on.
       if not one.label:
         unsure += 1
         continue
@@ -95,11 +98,13 @@ def _agreement(args):
   """Prints how far two files agree."""
   sides = [_annotated(path, args.videos) for path in args.files]
   (_, first, media), (_, second, other) = sides
+  # By name alone: two annotators keep their copies of a video in two places.
   if media.name != other.name:
     raise errors.UserError(
       f'{args.files[1]}: of {other.name}, and {args.files[0]} of {media.name}: '
       'compare annotations of one video'
     )
+  # Face by face: an event of one person does not match another person's.
   faces = sorted({one.face for one in (*first, *second)})
   found = agreement.measure(
     [
@@ -159,6 +164,7 @@ def _next(args):
   events = [one for path in args.files for one in csv_files.read_events(path)]
   people = table.People(args.people) if args.people else None
   person = [
+    # Without a table nothing tells that two videos show one person.
     people.subject(one.file, one.face) if people else f'{one.file} {one.face}'
     for one in events
   ]
@@ -202,6 +208,7 @@ def _parsed():
   add('--annotator', required=True, help='who made or corrected the labels')
   add('--date', default='', help='when; by default when the file was changed')
   add('--videos', type=pathlib.Path, nargs='*', default=[], metavar='DIR')
+  # One of the two must be said: forgetting it would hide a leak from the audit.
   saw = words.choices['table'].add_mutually_exclusive_group(required=True)
   saw.add_argument('--blind', action='store_true', help='saw no answers')
   saw.add_argument(

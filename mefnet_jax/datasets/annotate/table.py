@@ -87,6 +87,7 @@ class People:
     Raises:
       errors.UserError: the table does not name it.
     """
+    # A row without a face is for videos that show one person.
     for key in (_key(name, str(face)), _key(name, '')):
       if key in self._subject:
         return self._subject[key]
@@ -114,8 +115,10 @@ def find_video(
   Raises:
     errors.UserError: it is in none of them, or two have it by its stem.
   """
+  # interview.boris.csv is of interview.mp4: our formats have two suffixes.
   stem = pathlib.PurePath(annotation.name.split('.')[0]).name
   for folder in folders:
+    # The exact name first: A.mp4 and a.mp4 may be two videos.
     if name and (folder / name).exists():
       return folder / name
     alike = [
@@ -126,6 +129,7 @@ def find_video(
         names.key(path.name) == names.key(name) if name else path.stem == stem
       )
     ]
+    # a.avi and a.mp4 may number their frames differently.
     if len(alike) > 1:
       raise errors.UserError(
         f'{annotation}: {alike[0].name} or {alike[1].name}? Move one away'
@@ -151,6 +155,7 @@ def frame_times(path: pathlib.Path) -> list[float]:
     why = getattr(error, 'strerror', None) or error
     raise errors.UserError(f'{path}: cannot be read ({why})') from None
   known = [t for t in times if t is not None]
+  # Annotations are in seconds, and only times turn them into frames.
   if len(known) < len(times):
     raise errors.UserError(f'{path}: frames without a time: encode it again')
   return known
@@ -163,6 +168,7 @@ def relative(path: pathlib.Path, table: pathlib.Path) -> str:
     errors.UserError: the video does not lie in the folder of the table.
   """
   found = pathlib.PurePath(
+    # Links resolved: the reader of the table does not follow them out of it.
     os.path.relpath(path.resolve(), table.resolve().parent)
   ).as_posix()
   if found.startswith('../'):

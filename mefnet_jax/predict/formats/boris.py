@@ -108,6 +108,7 @@ def read(path: str | os.PathLike) -> list[shared.Annotation]:
     raise errors.UserError(
       f'{path}: no column {lacking[0]!r}: export aggregated events from BORIS'
     )
+  # Versions of BORIS call both by different names.
   column, rate = (
     next((name for name in known if name in head), '')
     for known in (_FILES, _RATES)
@@ -123,6 +124,8 @@ def read(path: str | os.PathLike) -> list[shared.Annotation]:
       )
     label = row['Behavior'].strip()
     if label == _APEX:
+      # A point of its own, since an event of BORIS has a beginning and an end
+      # only.
       apexes.append((int(face[1]), start))
     elif row['Behavior type'].strip().upper() == 'POINT':
       raise errors.UserError(

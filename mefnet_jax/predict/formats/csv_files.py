@@ -88,7 +88,11 @@ def frame_rows(
   with (
     files.aside(path) as temporary,
     open(
-      temporary, 'w', encoding='utf-8', newline='', errors='backslashreplace'
+      temporary,
+      'w',
+      encoding='utf-8',
+      newline='',
+      errors='backslashreplace',
     ) as file,
   ):
     file.write(files.to_csv(names, ()))
@@ -108,5 +112,6 @@ def _cell(name, value):
   if isinstance(value, float | np.floating):
     if math.isnan(value):
       return ''
+    # Microseconds, so that each time leads back to its frame at any frame rate.
     return f'{value:.6f}' if name in _SECONDS else f'{value:.4f}'
   return value

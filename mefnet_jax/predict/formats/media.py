@@ -59,6 +59,7 @@ class Media:
 
   def frame_at(self, seconds: float) -> int:
     """The number, from 1, of the frame that is shown at that time."""
+    # A tool's milliseconds may lie just before the frame that they mean.
     passed = int(np.searchsorted(self.shown, seconds + _TICK, side='right'))
     return min(max(passed, 1), max(len(self.shown), 1))
 
@@ -136,6 +137,7 @@ def to_events(
 
 def _event(one, media, where):
   place = f'{where}: face {one.face}: the annotation at {one.onset:.3f} s'
+  # 29.97 and 30 are one video; 25 and 30 are not.
   if one.fps and not 0.99 < one.fps / media.fps < 1.01:
     raise errors.UserError(
       f'{place} is of a video with {one.fps:g} frames per second; {media.name} '
@@ -159,7 +161,9 @@ def _event(one, media, where):
         f'{place} has its apex at {one.apex:.3f} s, outside: move the apex'
       )
   onset, apex, offset = (
-    float(media.shown[n - 1]) for n in (first, middle, last)
+    # The times of those frames, not the annotator's, which lie between frames.
+    float(media.shown[n - 1])
+    for n in (first, middle, last)
   )
   return event.Event(
     media.name,
@@ -184,6 +188,8 @@ def lanes(events: Iterable[event.Event]) -> Iterator[tuple[str, list]]:
   for one in sorted(events, key=lambda one: (one.face, one.onset)):
     number = 1
     while (one.face, number) in found:
+      # The last of a lane is the only one that can overlap: onsets are in
+      # order.
       if found[one.face, number][-1].offset_frame < one.onset_frame:
         break
       number += 1

@@ -58,6 +58,7 @@ def read(
   path = pathlib.Path(path)
   found = []
   for number, row in csv_table.read(path, COLUMNS)[1]:
+    # One file may hold the events of a whole data set.
     if row['vid'] != pathlib.PurePath(media.name).stem:
       continue
     onset, offset = (

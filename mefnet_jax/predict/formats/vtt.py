@@ -28,6 +28,7 @@ def write(
   made = webvtt.WebVTT()
   for one in sorted(events, key=lambda one: (one.onset, one.face)):
     text = f'face {one.face}: {shared.class_text(one)} ({one.kind})'
+    # WebVTT demands that a cue ends after it begins.
     end = max(media.end(one.offset), one.onset + 0.001)
     made.captions.append(
       webvtt.Caption(_clock(one.onset), _clock(end), shared.escaped(text))
@@ -55,6 +56,7 @@ def read(path: str | os.PathLike) -> list[shared.Annotation]:
 
 
 def _annotation(path, cue):
+  # raw_text: webvtt-py's `text` drops what looks like a tag.
   text = html.unescape(cue.raw_text)
   match = re.fullmatch(r'face (\d{1,6}): (.*) \((?:micro|macro)\)', text)
   if match is None:
