@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 import mefnet_jax
+from configs import mefnet_zero
 from mefnet_jax.runs import errors
+from mefnet_jax.training import synthetic_maps
 from tests.fixtures import motion_maps
 
 
@@ -18,6 +20,16 @@ def test_the_shipped_model_opens_by_its_name():
   assert sum(f.stat().st_size for f in model.folder.iterdir()) <= 5e6
   maps = motion_maps.stored(2)[:, None]
   np.testing.assert_allclose(model.probabilities({'face': maps}).sum(1), 1)
+
+
+def test_the_shipped_weights_are_those_of_this_generator():
+  """Whoever changes how maps are made makes the weights anew (docs/zero.md)."""
+  training = mefnet_jax.load('mefnet-zero').description['training']
+  assert training['generator'] == synthetic_maps.generator_digest()
+  config = mefnet_zero.get_config('train').synthetic.to_dict()
+  assert {name: training[name] for name in config} == {
+    name: list(x) if isinstance(x, tuple) else x for name, x in config.items()
+  }
 
 
 def test_another_name_is_refused_in_a_line():
