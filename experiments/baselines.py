@@ -60,6 +60,7 @@ def main() -> None:
   args = _parsed()
   config = mefnet_flow.get_config()
   config.dataset.release = args.release
+  config.train.kernels = 'xla'  # none is used, so that none is compiled
   config.protocol.name = args.protocol
   config.protocol.train_on = args.train_on
   config_check.check(config)
