@@ -34,7 +34,7 @@ def read(path: pathlib.Path) -> list[dict[str, Any]]:
 
   Returns:
     For each row table, method, note, protocol, clips, subjects, metrics,
-    intervals, leaks, kinds and not_checked, as `audit.find` has them.
+    intervals, kinds (of leak) and not_checked; nothing that names a clip.
 
   Raises:
     errors.UserError: a file is missing or cannot be used, a method occurs twice
@@ -103,7 +103,6 @@ def _scored(run):
       key: bounds[key] and [round(x, 4) for x in bounds[key]] for key in _SCORES
     },
     'kinds': said['kinds'],
-    'leaks': said['leaks'],
     'not_checked': sorted(said['not_checked']),
   }
 
