@@ -60,11 +60,18 @@ def main(experiment: str, make, rows, *, title: str, first) -> dict[str, dict]:
       chosen(make(given.datasets, prepared)),
       given.out,
       stop=stop,
-      console=rich.console.Console(soft_wrap=not sys.stdout.isatty()),
+      console=console(),
     )
   tables.write(given.out, experiment, rows(reports), title=title, first=first)
   print(f'{given.out}/{experiment}.md')
   return reports
+
+
+def console() -> rich.console.Console:
+  """Returns the console of an experiment; in a log nothing wraps."""
+  terminal = sys.stdout.isatty()
+  width = None if terminal else 200
+  return rich.console.Console(soft_wrap=not terminal, width=width)
 
 
 def _check(given):
