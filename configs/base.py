@@ -31,7 +31,7 @@ def get_config() -> ml_collections.ConfigDict:
   config.dataset.registration = 'ecc'  # ecc | landmarks (per frame) | none
   config.dataset.interpolation = 'tim'  # tim | linear | uniform (frames picked)
   # Optical flow from the onset to each frame, with strain, stored beside the
-  # crops: none | dis | farneback | tvl1. Seen by the network if input = 'flow'.
+  # crops: none | dis | dis_fine | farneback | tvl1. Seen if input = 'flow'.
   config.dataset.flow = 'none'
   # Each clip as one map of its motion (28 x 28, onset to the middle of the
   # expression), as prediction makes it, instead of crops. megc_flow is maps.

@@ -84,8 +84,8 @@ def measured(row: clip_records.Row, root: pathlib.Path) -> Clip | None:
   )
   maps = (
     exact(truth['flow'], where, aligned.matrices[apex]),
-    motion_map.of_frames(aligned.frames, where, aligned.matrices),
-    motion_map.between(onset, other),
+    motion_map.of_frames(aligned.frames, where, aligned.matrices, how.flow),
+    motion_map.between(onset, other, how.flow),
   )
   return Clip(
     name=row.clip,

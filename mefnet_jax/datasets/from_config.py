@@ -23,7 +23,7 @@ def options(
   if is_maps(dataset):
     # A motion map is made of flow: 'none', the default for clips, cannot be
     # meant.
-    flow = 'dis' if dataset.flow == 'none' else dataset.flow
+    flow = 'dis_fine' if dataset.flow == 'none' else dataset.flow
     return motion_clips.Options(dataset.detector, dataset.registration, flow)
   fields = [f.name for f in dataclasses.fields(clips.Options)]
   return clips.Options(**{field: dataset[field] for field in fields})

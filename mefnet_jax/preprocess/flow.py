@@ -15,7 +15,7 @@ import numpy as np
 
 from mefnet_jax.runs import errors
 
-METHODS = ('none', 'dis', 'farneback', 'tvl1')
+METHODS = ('none', 'dis', 'dis_fine', 'farneback', 'tvl1')
 NEUTRAL = 128  # the stored value of no motion
 # What 127 levels stand for: 4 % of the face's side, and a strain of 15 %.
 MOTION_RANGE, STRAIN_RANGE = 0.04, 0.15
@@ -36,12 +36,18 @@ def to_each(crops: np.ndarray, method: str) -> np.ndarray:
 
   Args:
     crops: (n, S, S) registered face crops, 0..255.
-    method: 'dis', 'farneback' or 'tvl1'.
+    method: 'dis', 'dis_fine' (at full resolution: less of a motion is lost,
+      and noise is three times as large), 'farneback' or 'tvl1'.
 
   Returns:
     (n, S, S, 2) float32: x then y, in shares of the side S; zeros first.
   """
-  between = {'dis': _dis, 'farneback': _farneback, 'tvl1': _tvl1}[method]
+  between = {
+    'dis': _dis,
+    'dis_fine': _dis_fine,
+    'farneback': _farneback,
+    'tvl1': _tvl1,
+  }[method]
   grey = np.clip(np.rint(crops), 0, 255).astype(np.uint8)
   flows = [np.zeros((*grey.shape[1:], 2), np.float32)]
   flows += [between(grey[0], other) for other in grey[1:]]
@@ -90,8 +96,11 @@ def colours(flow_HW2: np.ndarray, most: float) -> np.ndarray:
   return cv2.cvtColor(picture, cv2.COLOR_HSV2RGB)
 
 
+# One for each size of image: for a small one OpenCV changes the settings of an
+# engine, and its later answers to larger ones would depend on that.
 @functools.cache
-def _dis_engine():
+def _dis_engine(shape):
+  del shape
   engine = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
   # Of the preset's patches of 8 pixels the noise of a sensor makes flows of .08
   # pixels on a face that rests; of 12 and a blur of 1 pixel, .04.
@@ -102,7 +111,24 @@ def _dis_engine():
 
 def _dis(first, other):
   quiet = (cv2.GaussianBlur(image, (0, 0), 1.0) for image in (first, other))
-  return _dis_engine().calc(*quiet, None)
+  return _dis_engine(first.shape).calc(*quiet, None)
+
+
+@functools.cache
+def _dis_fine_engine(shape):
+  del shape
+  engine = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+  # The preset stops at half the resolution: on rendered faces whose eyes are 41
+  # pixels apart it finds .6 of a motion, at full resolution .85.
+  engine.setFinestScale(0)
+  engine.setPatchSize(12)
+  engine.setPatchStride(6)
+  return engine
+
+
+def _dis_fine(first, other):
+  quiet = (cv2.GaussianBlur(image, (0, 0), 1.0) for image in (first, other))
+  return _dis_fine_engine(first.shape).calc(*quiet, None)
 
 
 def _farneback(first, other):

@@ -28,7 +28,7 @@ class Options:
 
   detector: str = 'dlib'
   registration: str = 'ecc'
-  flow: str = 'dis'
+  flow: str = 'dis_fine'
   colour: typing.ClassVar[bool] = False
 
   def shapes(self) -> dict[str, tuple[int, ...]]:

@@ -48,7 +48,7 @@ def of_frames(
   frames: Sequence[np.ndarray],
   where: np.ndarray,
   registrations: Sequence[np.ndarray],
-  method: str = 'dis',
+  method: str = 'dis_fine',
 ) -> np.ndarray:
   """The map of an expression from its frames: the one path of all maps.
 

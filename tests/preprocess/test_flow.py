@@ -26,7 +26,7 @@ def shifted(dx, dy, size=96):
   )
 
 
-@pytest.mark.parametrize('method', ['dis', 'farneback', 'tvl1'])
+@pytest.mark.parametrize('method', ['dis', 'dis_fine', 'farneback', 'tvl1'])
 @pytest.mark.parametrize('motion', [(1.0, 0.0), (0.0, -0.5), (1.5, 1.0)])
 def test_a_known_shift_comes_back(method, motion):
   found = flow.to_each(shifted(*motion), method) * 96
@@ -35,6 +35,15 @@ def test_a_known_shift_comes_back(method, motion):
   np.testing.assert_allclose(inner.mean(0), motion, atol=0.12)
   if method != 'farneback':
     np.testing.assert_allclose(inner.mean(0), motion, atol=0.04)
+
+
+@pytest.mark.parametrize('method', ['dis', 'dis_fine'])
+def test_a_flow_does_not_depend_on_flows_before(method):
+  """OpenCV changes the settings of an engine that is given a small image."""
+  pair = shifted(0.7, -0.4, size=112)
+  alone = flow.to_each(pair, method)
+  flow.to_each(shifted(0.7, -0.4, size=40), method)
+  np.testing.assert_array_equal(flow.to_each(pair, method), alone)
 
 
 def test_strain_is_the_stretch_and_knows_no_motion():

@@ -40,7 +40,9 @@ def test_the_map_is_the_median_of_the_middle_half(rendered):
     face_crop.cut(*pair)
     for pair in zip(greys, [where] * 9, aligned.matrices, strict=False)
   ]
-  flows = np.stack([motion_map.between(crops[0], crop) for crop in crops])
+  flows = np.stack(
+    [motion_map.between(crops[0], crop, 'dis_fine') for crop in crops]
+  )
   found = motion_map.of_frames(greys, where, aligned.matrices)
   np.testing.assert_allclose(found, motion_map.middle(flows), atol=1e-7)
   alone = motion_map.of_frames(greys[:1], where, aligned.matrices)
