@@ -26,7 +26,7 @@ from mefnet_jax.predict import frames, model, scorers, watch
 from mefnet_jax.runs import cli, xla
 from mefnet_jax.synthetic import camera, recording
 
-FPS, SECONDS = 30, 8
+FPS, SECONDS = 30, 3
 VIEW = camera.Camera(size=(480, 640), scale=120.0, eyes=(319.5, 210.0))
 
 

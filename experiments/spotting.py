@@ -42,11 +42,10 @@ CHOOSING = {9101: (5, 8), 9102: (5, 8)}
 REPORTING = {9301: (3, 6)}
 QUIET_SECONDS = 12.0
 GRID = {
-  'candidate': (0.6, 0.75),
-  'amplitude': (0.004, 0.006, 0.009),
-  'confidence': (0.6, 0.8, 0.9, 0.95),
+  'amplitude': (0.006, 0.009),
+  'confidence': (0.6, 0.8, 0.9),
 }
-ENERGY = (0.006, 0.01, 0.015, 0.02, 0.03)
+ENERGY = (0.01, 0.02)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -207,6 +206,7 @@ def _choose(videos, zero, energy):
       thresholds.CHOSEN, **dict(zip(GRID, values, strict=True))
     )
     tried.append((_f1(videos, zero, limits), values))
+    print(f'  F1 {tried[-1][0]:.3f}', values, flush=True)
   tried.sort(reverse=True)
   print('mefnet-zero', tuple(GRID))
   for f1, values in tried[:12]:
