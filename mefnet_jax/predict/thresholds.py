@@ -1,11 +1,9 @@
 """What an expression must be like to be reported: all numbers in one place.
 
-Chosen on rendered people alone, by
+Chosen on rendered people alone; other people than those were used for the scores
+in docs/results.md. What neighbouring values give is printed by
 
-    python -m experiments.spotting --choose
-
-which prints this table; other people than those were used for the scores in
-docs/results.md.
+    python -m experiments.spotting --out=spotting --choose
 """
 
 import dataclasses
