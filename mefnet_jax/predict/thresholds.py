@@ -1,7 +1,7 @@
 """What an expression must be like to be reported: all numbers in one place.
 
-Chosen on rendered people alone; other people than those were used for the scores
-in docs/results.md. What neighbouring values give is printed by
+Chosen on rendered people alone; the scores in docs/results.md are of others.
+What neighbouring values give is printed by
 
     python -m experiments.spotting --out=spotting --choose
 """
