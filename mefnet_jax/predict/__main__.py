@@ -136,7 +136,7 @@ def _predict(
     _draw(made, media, pictures.kept, scorer, f'{aside / stem}.timeline.png')
     if _OVERLAY.value:
       _overlay(source.path, made, pictures.kept, scorer)
-  _say(source, made, media, pathlib.Path(_OUT.value, stem))
+  _say(source, made, media, pathlib.Path(str(_OUT.value), stem))
 
 
 def _draw(made, media, pictures, scorer, path):
