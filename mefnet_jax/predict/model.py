@@ -13,6 +13,7 @@ import numpy as np
 from flax import linen as nn
 
 from mefnet_jax import models, ops
+from mefnet_jax.evaluation import conformal
 from mefnet_jax.models import choices, inference, normalize, pixel_scaling
 from mefnet_jax.predict import clip_streams
 from mefnet_jax.runs import errors, model_file
@@ -122,6 +123,20 @@ class Model:
   @property
   def _input(self):
     return self.description['input']
+
+  @property
+  def temperature(self) -> float:
+    """What logits are divided by; 1 where the model is not calibrated."""
+    return self.description.get('calibration', {}).get('temperature', 1.0)
+
+  def sets(self, clips: Mapping[str, np.ndarray]) -> np.ndarray:
+    """(N, C) booleans: classes that clips may show; of several it is unsure.
+
+    Raises:
+      errors.UserError: as `probabilities`, or the model is not calibrated.
+    """
+    p = self.probabilities(clips)
+    return conformal.model_sets(p, self.description, self.folder)
 
   def member(self, fold: str, seed: int | None = None) -> Member:
     """The weights of one fold.
@@ -272,9 +287,8 @@ class Model:
       some = {name: x[index] for name, x in streams.items()}
       return self._logits(params, self.views(some, member))
 
-    return inference.softmax(
-      inference.in_batches(step, np.arange(count), _BATCH)
-    )
+    logits = inference.in_batches(step, np.arange(count), _BATCH)
+    return inference.softmax(logits / self.temperature)
 
   @functools.cached_property
   def _logits(self):

@@ -60,7 +60,7 @@ def score(model: models.Model, maps: np.ndarray) -> Scores:
   logits, out = jax.tree.map(
     lambda x: np.asarray(x)[:, :count], _answer(model)(padded)
   )
-  members = inference.softmax(logits.astype(np.float64))
+  members = inference.softmax(logits.astype(np.float64) / model.temperature)
   outs = [{k: x[i] for k, x in out.items()} for i in range(len(members))]
   scale = np.asarray(motion_input.scale(motion_input.halved(padded)))[:count]
   expression = _sigmoid(out['expression']).mean(0)

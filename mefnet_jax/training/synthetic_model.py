@@ -19,7 +19,11 @@ from mefnet_jax.evaluation import action_units, intervals, metrics
 from mefnet_jax.models import from_config, inference
 from mefnet_jax.runs import environment, errors, model_file
 from mefnet_jax.synthetic import motion_basis
-from mefnet_jax.training import synthetic_maps, synthetic_training
+from mefnet_jax.training import (
+  synthetic_calibration,
+  synthetic_maps,
+  synthetic_training,
+)
 
 _FOLDER, FOLD = 'model', 'zero_shot'
 _TESTS = 8  # batches that are made of the people of a convention
@@ -75,6 +79,9 @@ def make(
     each=each,
   )
   tests = test(network, members, tested, config.seed)
+  sure = synthetic_calibration.fit(network, members, tested, config.seed)
+  console.print(synthetic_calibration.said(sure))
+  tests['calibration'] = sure
   folder = workdir / _FOLDER
   model_file.begin(folder)
   written = [

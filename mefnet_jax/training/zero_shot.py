@@ -76,7 +76,7 @@ def _scored(model, job):
     action_units.mean([out for _, out in answers], _unit(maps)),
   )
   own = [model.classes.index(name) for name in classes]
-  return [_among(logits, own) for logits, _ in answers]
+  return [_among(logits / model.temperature, own) for logits, _ in answers]
 
 
 def _unit(maps):

@@ -1,0 +1,100 @@
+"""Sets of classes that hold the true one as often as promised.
+
+Split conformal prediction for people who give several clips each, which are not
+exchangeable among themselves: of a new person's clip the set misses the true
+class with probability 1 - coverage at most, if that person is exchangeable with
+those of the calibration (hierarchical conformal prediction; Lee, Barber and
+Willett 2023, section 3). Packages such as crepes and MAPIE take each clip for a
+draw of its own, which is too sure of itself where a person's clips are alike.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from mefnet_jax.runs import errors
+
+COVERAGE = 0.9
+
+
+def threshold(
+  probabilities_NC: np.ndarray,
+  label: np.ndarray,
+  who: Sequence[Any],
+  *,
+  coverage: float = COVERAGE,
+) -> float:
+  """The most that a class of the set may lack to certainty.
+
+  Each of K people counts 1 / (K + 1), however many clips they have, and what is
+  not known of a new one counts as much.
+
+  Args:
+    probabilities_NC: of clips that the model was not trained on.
+    label: (N,) true classes.
+    who: (N,) the person of each clip.
+    coverage: share of clips whose set is to hold the true class.
+
+  Returns:
+    0 to 1; 1 if there are too few people for this coverage, and then every set
+    holds every class.
+  """
+  people, index, count = np.unique(
+    np.asarray(who), return_inverse=True, return_counts=True
+  )
+  missed = 1 - probabilities_NC[np.arange(len(label)), label]
+  weight = 1 / ((len(people) + 1) * count[index])
+  order = np.argsort(missed)
+  enough = np.cumsum(weight[order]) >= coverage - 1e-12
+  return float(missed[order][np.argmax(enough)]) if enough.any() else 1.0
+
+
+def sets(probabilities_NC: np.ndarray, threshold: float) -> np.ndarray:
+  """(N, C) booleans: the classes that may be; the likeliest is one of them."""
+  held = 1 - probabilities_NC <= threshold + 1e-12
+  held[np.arange(len(held)), probabilities_NC.argmax(1)] = True
+  return held
+
+
+def model_sets(
+  probabilities_NC: np.ndarray, description: Mapping[str, Any], name: object
+) -> np.ndarray:
+  """`sets` by the calibration of a model.
+
+  Args:
+    probabilities_NC: what the model says.
+    description: model.json.
+    name: of the model, in an error.
+
+  Raises:
+    errors.UserError: the model is not calibrated.
+  """
+  found = description.get('calibration')
+  if not found:
+    raise errors.UserError(
+      f'{name}: not calibrated, so it has no sets of classes: see python -m '
+      'mefnet_jax.training.calibrate'
+    )
+  return sets(probabilities_NC, found['threshold'])
+
+
+def described(
+  held_NC: np.ndarray, label: np.ndarray, who: Sequence[Any]
+) -> dict[str, float]:
+  """How good sets are.
+
+  Returns:
+    coverage: share of the clips whose set holds the true class, mean over
+    people; worst_tenth: the same of the tenth of people with the lowest; size:
+    mean number of classes; unsure: share of sets of several.
+  """
+  held = held_NC[np.arange(len(label)), label]
+  each = [held[np.asarray(who) == one].mean() for one in np.unique(who)]
+  few = np.sort(each)[: max(1, len(each) // 10)]
+  return {
+    'coverage': float(np.mean(each)),
+    'worst_tenth': float(few.mean()),
+    'size': float(held_NC.sum(1).mean()),
+    'unsure': float((held_NC.sum(1) > 1).mean()),
+  }
