@@ -130,11 +130,7 @@ class Model:
     return self.description.get('calibration', {}).get('temperature', 1.0)
 
   def sets(self, clips: Mapping[str, np.ndarray]) -> np.ndarray:
-    """(N, C) booleans: classes that clips may show; of several it is unsure.
-
-    Raises:
-      errors.UserError: as `probabilities`, or the model is not calibrated.
-    """
+    """(N, C): classes that clips may show (`conformal.model_sets`)."""
     p = self.probabilities(clips)
     return conformal.model_sets(p, self.description, self.folder)
 
