@@ -3,7 +3,7 @@
 A comment in Markdown names the file, and for each number its place in it:
 
     <!-- numbers: benchmarks/results/FILE.json
-      .295 landmarks/registration_error; 3.52 1 + configs/base_cnn/none/gain -->
+      .295 landmarks:registration_error; 3.52 1 + configs:base_cnn:none:gain -->
 """
 
 import json
@@ -40,7 +40,7 @@ def test_there_are_some():
 )
 def test_a_number_is_that_of_its_file(document, file, number, offset, place):
   value = json.loads((ROOT / file).read_text())
-  for name in place.split('/'):
+  for name in place.split(':'):
     value = value[int(name) if isinstance(value, list) else name]
   digits = len(number.partition('.')[2])
   assert f'{value + offset:.{digits}f}' == f'{float(number):.{digits}f}'
