@@ -3,6 +3,8 @@ r"""Finds expressions in videos of faces: who, when, which, and how sure.
 python -m mefnet_jax.predict interview.mp4 --out=out
 python -m mefnet_jax.predict a.mp4 b.mov --out=out --formats=csv,eaf --overlay
 python -m mefnet_jax.predict frames/ --fps=200 --out=out --model=runs/mfcnn
+python -m mefnet_jax.predict --camera=0 [--record --out=out]
+python -m mefnet_jax.predict --serve
 
 Of each VIDEO --out gets NAME.events.csv, NAME.frames.csv, NAME.eaf (ELAN), the
 other --formats, and NAME.timeline.png. See docs/predict.md.
@@ -41,6 +43,16 @@ _DETECTOR = flags.DEFINE_string(
 _OVERLAY = flags.DEFINE_bool(
   'overlay', False, 'Write NAME.overlay.mp4: boxes, outlines and events.'
 )
+_CAMERA = flags.DEFINE_string(
+  'camera', None, 'Watch a camera (0: the first), or whatever PyAV opens.'
+)
+_RECORD = flags.DEFINE_bool(
+  'record', False, 'With --camera: write into --out what a video would get.'
+)
+_SERVE = flags.DEFINE_bool(
+  'serve', False, 'Serve a page on this machine where videos are dropped.'
+)
+_PORT = flags.DEFINE_integer('port', 8765, 'Of --serve.')
 _FACES = flags.DEFINE_bool(
   'show-faces',
   False,
@@ -51,6 +63,10 @@ _FACES = flags.DEFINE_bool(
 
 def main(paths: list[str]) -> int:
   """Predicts all videos; returns 1 if one of them failed."""
+  if _SERVE.value:
+    return _page(paths)
+  if _CAMERA.value is not None:
+    return _live(paths)
   if not paths:
     raise errors.UserError('no VIDEO is named: see --help')
   if not _OUT.value:
@@ -74,6 +90,40 @@ def main(paths: list[str]) -> int:
     for line in failed:
       print(f'  {line}', file=sys.stderr)
   return 1 if failed else 0
+
+
+def _page(paths):
+  """Serves the page of --serve."""
+  if paths or _CAMERA.value is not None:
+    raise errors.UserError('a VIDEO or --camera cannot go with --serve')
+  from mefnet_jax.predict.serve import app
+
+  app.serve(_MODEL.value, _PORT.value)
+  return 0
+
+
+def _live(paths):
+  """Watches the camera that --camera names."""
+  if paths:
+    raise errors.UserError(f'{paths[0]}: a VIDEO cannot go with --camera')
+  if _RECORD.value and not _OUT.value:
+    raise errors.UserError('--record needs --out, a folder for the files')
+  _check_formats()
+  from mefnet_jax.predict import formats, live
+  from mefnet_jax.runs import limits
+
+  print(limits.TEXT, file=sys.stderr, flush=True)
+  camera = live.run(
+    _CAMERA.value,
+    _scorer(),
+    detector=_DETECTOR.value,
+    record=pathlib.Path(_OUT.value) if _RECORD.value else None,
+    which=tuple(_FORMATS.value or formats.FORMATS),
+  )
+  print(f'{clean.terminal(camera.name)}: {camera.dropped} frames dropped')
+  for note in camera.notes:
+    print(f'error: --camera={camera.path}: {note}', file=sys.stderr)
+  return 1 if camera.notes else 0
 
 
 class Unreadable(errors.UserError):

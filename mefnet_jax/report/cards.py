@@ -9,7 +9,7 @@ import json
 from typing import Any
 
 from mefnet_jax.evaluation import metrics
-from mefnet_jax.runs import clean
+from mefnet_jax.runs import clean, limits
 
 # The three kinds of data differ in what may be said of people and consent.
 _ORIGIN = {
@@ -110,6 +110,7 @@ def model_card(summary: dict[str, Any]) -> str:
         'run read, so fairness across them was not measured. The scores hold '
         'for other people under the same camera, light and task, and nowhere '
         'else.',
+        f'{limits.SCIENCE} {limits.LAW}',
       ]
     )
     + '\n'

@@ -1,0 +1,159 @@
+"""Frames of a camera as they come; those that nobody took in time are dropped.
+
+The newest frame is always the next one: there is no backlog. A dropped frame
+is given as one without image, so that each has its row.
+"""
+
+import collections
+import contextlib
+import os
+import threading
+import time
+from collections.abc import Iterator
+
+import av
+import numpy as np
+
+from mefnet_jax.predict import frames
+from mefnet_jax.runs import errors
+
+DROPPED = 'dropped'
+STALLED = 10.0  # seconds without a frame after which a camera is gone
+_KEPT = 100_000  # latencies that are remembered: an hour at 30 a second
+
+
+class Camera:
+  """A `frames.Source` of what PyAV opens: a camera, a stream, a video.
+
+  A video is played in real time, so that it stands in for a camera.
+
+  Attributes:
+    dropped: frames that nobody took in time.
+    latencies: seconds from a frame's arrival until the next one was asked for.
+    notes: what went wrong with the camera.
+  """
+
+  expected = 0
+
+  def __init__(self, source: str):
+    """Opens it.
+
+    Args:
+      source: a number of a camera, 0 for the first, or what PyAV opens.
+
+    Raises:
+      errors.UserError: there is no such camera, or it cannot be opened.
+    """
+    self.name = f'camera {source}' if source.isdecimal() else source
+    self.path = source
+    self.notes: list[str] = []
+    self.dropped = 0
+    self.latencies: collections.deque[float] = collections.deque(maxlen=_KEPT)
+    place, form = _place(source)
+    try:
+      self._container = av.open(place, format=form, timeout=STALLED)
+      self._stream = self._container.streams.video[0]
+    except (OSError, IndexError, ValueError) as error:
+      why = getattr(error, 'strerror', None) or str(error) or 'no video in it'
+      raise errors.UserError(
+        f'--camera={source}: cannot be opened ({why}): is it there, and does '
+        'no other program use it?'
+      ) from None
+    self.fps = float(self._stream.average_rate or 0)
+    self._paced = os.path.isfile(place)
+    self._waiting: collections.deque = collections.deque()
+    self._changed = threading.Condition()
+    self._ended = self._closed = False
+    self._thread = threading.Thread(target=self._read, daemon=True)
+
+  def __iter__(self) -> Iterator[frames.Frame]:
+    """Yields the newest frame, and before it those that were dropped.
+
+    Raises:
+      errors.UserError: no frame ever came.
+    """
+    self._thread.start()
+    count = 0
+    while waiting := self._take():
+      *late, (number, moment, image, arrived) = waiting
+      for old in late:
+        self.dropped += 1
+        yield frames.Frame(old[0], old[1], None, DROPPED)
+      yield frames.Frame(number, moment, image)
+      self.latencies.append(time.monotonic() - arrived)
+      count += 1
+    if not count:
+      why = '; '.join(self.notes) or 'it gives no frames'
+      raise errors.UserError(f'--camera={self.path}: {why}')
+
+  def close(self) -> None:
+    """Lets go of the camera."""
+    self._closed = True
+    if self._thread.ident:
+      self._thread.join(STALLED)
+    with contextlib.suppress(OSError):
+      self._container.close()
+
+  def _take(self):
+    """All frames that have come since; [] at the end."""
+    with self._changed:
+      there = self._changed.wait_for(
+        lambda: self._waiting or self._ended, STALLED
+      )
+      if not there:
+        self.notes.append(f'no frame for {STALLED:g} s: was it unplugged?')
+      found = list(self._waiting)
+      self._waiting.clear()
+      return found
+
+  def _read(self):
+    """Puts frames where `_take` finds them; in a thread."""
+    began, first, last = time.monotonic(), None, -1.0
+    try:
+      for number, frame in enumerate(
+        self._container.decode(self._stream), start=1
+      ):
+        if self._closed:
+          return
+        if self._paced and frame.time is not None:
+          first = frame.time if first is None else first
+          moment = frame.time - first
+          time.sleep(max(0.0, began + moment - time.monotonic()))
+        else:
+          moment = time.monotonic() - began
+        moment = last = max(moment, last + 1e-4, 0.0)
+        image = np.ascontiguousarray(frame.to_ndarray(format='gray'))
+        self._put(number, moment, image)
+    except (OSError, ValueError) as error:
+      why = getattr(error, 'strerror', None) or str(error)
+      self.notes.append(f'it stopped ({why})')
+    finally:
+      with self._changed:
+        self._ended = True
+        self._changed.notify()
+
+  def _put(self, number, moment, image):
+    with self._changed:
+      for i, (old, then, _, arrived) in enumerate(self._waiting):
+        self._waiting[i] = (old, then, None, arrived)  # its row is enough
+      self._waiting.append((number, moment, image, time.monotonic()))
+      self._changed.notify()
+
+
+def _place(source):
+  """What PyAV opens for a source, and in which format."""
+  if source.isdecimal():
+    return f'/dev/video{source}', 'v4l2'
+  if source.startswith('/dev/video'):
+    return source, 'v4l2'
+  return source, None
+
+
+@contextlib.contextmanager
+def opened(source: str) -> Iterator[Camera]:
+  """A camera that is let go of at the end; see `Camera`."""
+  camera = Camera(source)
+  try:
+    yield camera
+  finally:
+    camera.close()

@@ -1,0 +1,175 @@
+"""A camera, watched: what is seen now, on the terminal; files if asked for."""
+
+import collections
+import contextlib
+import os
+import pathlib
+import time
+import typing
+from collections.abc import Sequence
+
+import numpy as np
+import rich.console
+import rich.live
+import rich.panel
+import rich.table
+import rich.text
+
+from mefnet_jax.predict import camera as cameras
+from mefnet_jax.predict import event, expressions, results, watch
+from mefnet_jax.runs import clean, limits
+
+_EVENTS = 8  # that are shown
+_SIGNAL = 60  # rows of the sparkline
+_BARS = ' ▁▂▃▄▅▆▇█'
+_EVERY = 0.25  # seconds between two pictures of the terminal
+# Windows scored together: few, so that an answer is not late.
+_AT_ONCE = 4
+
+
+def run(
+  source: str,
+  scorer: expressions.Scorer,
+  *,
+  detector: str = 'dlib',
+  record: pathlib.Path | None = None,
+  which: Sequence[str] = (),
+  seconds: float = float('inf'),
+) -> cameras.Camera:
+  """Watches until the camera ends, Ctrl-C, or Escape in the window.
+
+  Args:
+    source: as of `camera.Camera`.
+    scorer: of `scorers`.
+    detector: of faces.
+    record: folder for the files that a video would get; None: none.
+    which: formats of events in it.
+    seconds: after which it ends.
+
+  Returns:
+    The camera, with what was dropped and how late the answers were.
+
+  Raises:
+    errors.UserError: no camera, one that gives nothing, or a folder that
+      cannot be written.
+  """
+  with contextlib.ExitStack() as stack:
+    camera = stack.enter_context(cameras.opened(source))
+    view = View(camera)
+    made, aside = None, None
+    if record is not None:
+      aside = stack.enter_context(results.aside(record))
+      made = results.Results(aside, 'camera', scorer.action_units)
+      stack.enter_context(made)
+    watcher = watch.Watcher(
+      camera.name, scorer, detector=detector, at_once=_AT_ONCE
+    )
+    with rich.live.Live(
+      console=view.console, auto_refresh=False, transient=True
+    ) as shown:
+      _watch(camera, watcher, view, shown, made, seconds)
+    last = watcher.finish()
+    view.add(last)
+    if made is not None:
+      made.add(last)
+      made.__exit__(None, None, None)
+      made.write(camera.path, which)
+  return camera
+
+
+def _watch(camera, watcher, view, shown, made, seconds):
+  """Every frame until somebody says stop."""
+  window, told = Window(), 0.0
+  with contextlib.suppress(KeyboardInterrupt):
+    for frame in camera:
+      seen = watcher.step(frame)
+      view.add(seen)
+      if made is not None:
+        made.add(seen)
+      now = time.monotonic()
+      if now - told > _EVERY:
+        told = now
+        if view.console.is_terminal:
+          shown.update(view.picture(), refresh=True)
+        if window.show(seen):
+          break
+      if frame.time > seconds:
+        break
+
+
+class View:
+  """What the terminal shows."""
+
+  def __init__(self, camera: cameras.Camera):
+    self.console = rich.console.Console(stderr=True)
+    self._camera = camera
+    self._times: collections.deque[float] = collections.deque(maxlen=60)
+    self._signal: collections.deque[float] = collections.deque(maxlen=_SIGNAL)
+    self._events: collections.deque[event.Event] = collections.deque(
+      maxlen=_EVENTS
+    )
+    self._faces = 0
+
+  def add(self, seen: watch.Seen) -> None:
+    """Takes one step."""
+    if seen.frame is not None and seen.frame.image is not None:
+      self._times.append(seen.frame.time)
+      self._faces = len(seen.faces)
+    for row in seen.rows:
+      if row.get('expression') is not None:
+        self._signal.append(float(row['expression']))
+    self._events += seen.events
+
+  def picture(self) -> rich.panel.Panel:
+    """Numbers, the course of P(expression), and the latest events."""
+    late = self._camera.latencies
+    p95 = np.percentile(list(late)[-300:], 95) * 1e3 if late else 0.0
+    table = rich.table.Table.grid(padding=(0, 2))
+    table.add_row('frames a second', f'{_rate(self._times):.1f}')
+    table.add_row('faces', str(self._faces))
+    table.add_row('dropped', str(self._camera.dropped))
+    table.add_row('latency, p95', f'{p95:.0f} ms')
+    table.add_row('expression', rich.text.Text(sparkline(self._signal)))
+    for one in reversed(self._events):
+      label = one.label + (' (unsure)' if one.unsure else '')
+      line = f'{one.kind} {label} P {one.confidence:.2f} face {one.face}'
+      table.add_row(f'{one.onset:.2f} s', rich.text.Text(line))
+    title = rich.text.Text(clean.terminal(self._camera.name))
+    return rich.panel.Panel(table, title=title, subtitle=limits.SHORT)
+
+
+def _rate(times):
+  span = times[-1] - times[0] if len(times) > 1 else 0
+  return (len(times) - 1) / span if span > 0 else 0.0
+
+
+def sparkline(values: typing.Iterable[float]) -> str:
+  """Values of 0 to 1 as bars of text."""
+  top = len(_BARS) - 1
+  return ''.join(_BARS[round(min(max(v, 0.0), 1.0) * top)] for v in values)
+
+
+class Window:
+  """The camera's picture, with boxes of faces, where there is a display."""
+
+  def __init__(self) -> None:
+    self._there = bool(
+      os.environ.get('DISPLAY') or os.environ.get('WAYLAND_DISPLAY')
+    )
+
+  def show(self, seen: watch.Seen) -> bool:
+    """Shows a frame; returns whether Escape or q was pressed."""
+    if not self._there or seen.frame is None or seen.frame.image is None:
+      return False
+    import cv2
+
+    image = cv2.cvtColor(seen.frame.image, cv2.COLOR_GRAY2BGR)
+    for one in seen.faces:
+      left, top, right, bottom = (round(float(x)) for x in one.box)
+      cv2.rectangle(image, (left, top), (right, bottom), (80, 200, 80), 2)
+    try:
+      cv2.imshow('mefnet', image)
+      return cv2.waitKey(1) & 0xFF in (27, ord('q'))
+    except cv2.error:  # a display that cannot be used
+      self._there = False
+      return False

@@ -1,0 +1,180 @@
+"""The page's server: loopback only, one job at a time, no other hosts.
+
+A page of a stranger that is open in the same browser may send requests here,
+too: the Host and the Origin of each are checked.
+"""
+
+import contextlib
+import pathlib
+import socket
+import urllib.parse
+from collections.abc import Iterable
+
+import uvicorn
+from starlette import (
+  applications,
+  datastructures,
+  requests,
+  responses,
+  routing,
+  types,
+)
+
+from mefnet_jax.predict.serve import jobs
+from mefnet_jax.runs import errors, files, limits
+
+LARGEST = 2**31  # bytes of a video
+_FOLDER = pathlib.Path(__file__).parent
+_HEADERS = {
+  'Content-Security-Policy': "default-src 'self'; frame-ancestors 'none'",
+  'X-Content-Type-Options': 'nosniff',
+  'Referrer-Policy': 'no-referrer',
+  'Cache-Control': 'no-store',
+}
+
+
+def make(
+  work: jobs.Jobs, hosts: Iterable[str], largest: int = LARGEST
+) -> types.ASGIApp:
+  """The application.
+
+  Args:
+    work: who watches videos.
+    hosts: by which the page may be called: 'localhost:8000'.
+    largest: bytes of a video.
+  """
+
+  async def page(request: requests.Request) -> responses.Response:
+    text = (_FOLDER / 'page.html').read_text(encoding='utf-8')
+    return responses.HTMLResponse(text.replace('{limits}', limits.TEXT))
+
+  async def asset(request: requests.Request) -> responses.Response:
+    return responses.FileResponse(_FOLDER / request.url.path.lstrip('/'))
+
+  async def job(request: requests.Request) -> responses.Response:
+    return responses.JSONResponse(work.state)
+
+  async def cancel(request: requests.Request) -> responses.Response:
+    work.cancel()
+    return responses.JSONResponse(work.state)
+
+  async def upload(request: requests.Request) -> responses.Response:
+    return await _upload(request, work, largest)
+
+  async def result(request: requests.Request) -> responses.Response:
+    name = request.path_params['name']
+    if name not in work.state.get('files', ()):
+      return responses.PlainTextResponse('no such file', 404)
+    return responses.FileResponse(work.out / name, filename=name)
+
+  found = applications.Starlette(
+    routes=[
+      routing.Route('/', page),
+      routing.Route('/page.css', asset),
+      routing.Route('/page.js', asset),
+      routing.Route('/job', job),
+      routing.Route('/cancel', cancel, methods=['POST']),
+      routing.Route('/video', upload, methods=['POST']),
+      routing.Route('/files/{name}', result),
+    ]
+  )
+  return _Guard(found, frozenset(hosts))
+
+
+class _Guard:
+  """Refuses what does not come from the page itself."""
+
+  def __init__(self, inner: types.ASGIApp, hosts: frozenset[str]):
+    self._inner, self._hosts = inner, hosts
+
+  async def __call__(
+    self, scope: types.Scope, receive: types.Receive, send: types.Send
+  ) -> None:
+    if scope['type'] != 'http':
+      await self._inner(scope, receive, send)
+      return
+    headers = datastructures.Headers(scope=scope)
+    origin = headers.get('origin')
+    fine = headers.get('host') in self._hosts and (
+      origin is None
+      and scope['method'] == 'GET'
+      or origin in {f'http://{host}' for host in self._hosts}
+    )
+    if not fine:
+      refused = responses.PlainTextResponse('not from this page', 403)
+      await refused(scope, receive, send)
+      return
+
+    async def with_headers(message: types.Message) -> None:
+      if message['type'] == 'http.response.start':
+        extra = [(k.encode(), v.encode()) for k, v in _HEADERS.items()]
+        message['headers'] = [*message['headers'], *extra]
+      await send(message)
+
+    await self._inner(scope, receive, with_headers)
+
+
+async def _upload(request, work, largest):
+  """Takes a video as the body of a request, and starts to watch it."""
+  if int(request.headers.get('content-length') or 0) > largest:
+    return responses.PlainTextResponse(_too_large(largest), 413)
+  try:
+    path = work.claim(_name(request.query_params.get('name', '')))
+  except jobs.Busy:
+    return responses.PlainTextResponse('another video is being watched', 409)
+  try:
+    size = 0
+    with path.open('wb') as file:
+      async for part in request.stream():
+        size += len(part)
+        if size > largest:
+          work.give_up(_too_large(largest))
+          return responses.PlainTextResponse(_too_large(largest), 413)
+        file.write(part)
+  except requests.ClientDisconnect:
+    work.give_up('the upload was broken off')
+    return responses.PlainTextResponse('broken off', 400)
+  except OSError as error:
+    work.give_up(f'cannot be stored: {error.strerror}')
+    return responses.PlainTextResponse('cannot be stored', 507)
+  work.start()
+  return responses.JSONResponse(work.state, 202)
+
+
+def _name(text):
+  """A name to show; no path is made of it."""
+  return urllib.parse.unquote(text).replace('\\', '/').rpartition('/')[2][:80]
+
+
+def _too_large(largest):
+  return f'more than {largest / 2**20:.0f} MiB: use the command line'
+
+
+def serve(model: str, port: int, host: str = '127.0.0.1') -> None:
+  """Serves the page until Ctrl-C.
+
+  Raises:
+    errors.UserError: the port is taken or not ours to use.
+  """
+  with socket.socket() as listening:
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+      listening.bind((host, port))
+      listening.listen()
+    except (OSError, OverflowError) as error:
+      raise errors.UserError(
+        f'--port={port}: {getattr(error, "strerror", None) or error}: name '
+        'another port'
+      ) from None
+    port = listening.getsockname()[1]
+    print(limits.TEXT, flush=True)
+    print(f'http://{host}:{port}/ (Ctrl-C ends it)', flush=True)
+    work = jobs.Jobs(model)
+    try:
+      app = make(work, [f'{name}:{port}' for name in (host, 'localhost')])
+      config = uvicorn.Config(app, log_level='warning', ws='none')
+      with contextlib.suppress(KeyboardInterrupt):
+        uvicorn.Server(config).run([listening])
+    finally:
+      work.close()
+      files.remove(work.root)

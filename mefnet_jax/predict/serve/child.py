@@ -1,0 +1,103 @@
+"""The work of one job, in a process of its own that ends with its parent.
+
+python -m mefnet_jax.predict.serve.child VIDEO OUT MODEL
+
+Writes lines of JSON to stdout: {"frame", "expected", "seconds"}, {"event"},
+and at the end {"files"} or {"error"}.
+"""
+
+import contextlib
+import json
+import os
+import pathlib
+import sys
+import threading
+from typing import Any
+
+from mefnet_jax.runs import errors
+
+SECONDS = 3600  # of a processor; a longer video is for the command line
+
+
+def main() -> None:
+  """Predicts what the arguments name."""
+  video, out, model = sys.argv[1:]
+  _end_with_parent()
+  _bound()
+  try:
+    _predict(video, pathlib.Path(out), model)
+  except (errors.UserError, OSError) as error:
+    _say(error=str(error).removeprefix(f'{video}: '))
+  sys.stdout.flush()
+  os._exit(0)  # the thread still waits
+
+
+def _predict(video, out, name):
+  from mefnet_jax.predict import (
+    formats,
+    frames,
+    model,
+    results,
+    scorers,
+    watch,
+  )
+
+  scorer = scorers.scorer(model.load(name))
+  with frames.opened(video) as source, results.aside(out) as aside:
+    made = results.Results(aside, 'video', scorer.action_units)
+    with made:
+      for seen in watch.watch(source, scorer):
+        made.add(seen)
+        for one in seen.events:
+          _say(event=_short(one))
+        if seen.frame is not None and seen.frame.number % 10 == 1:
+          _say(
+            frame=seen.frame.number,
+            expected=source.expected,
+            seconds=seen.frame.time,
+          )
+    media = made.write(video, tuple(formats.FORMATS))
+    files = sorted(path.name for path in aside.iterdir())
+  _say(files=files, seconds=media.duration, frame=len(made.times))
+
+
+def _short(one) -> dict[str, Any]:
+  """What the page shows of an event."""
+  return {
+    'onset': one.onset,
+    'apex': one.apex,
+    'offset': one.offset,
+    'face': one.face,
+    'kind': one.kind,
+    'label': one.label,
+    'unsure': one.unsure,
+    'confidence': one.confidence,
+  }
+
+
+def _say(**facts):
+  print(json.dumps(facts), flush=True)
+
+
+def _bound():
+  """A video of a stranger gets no more than this."""
+  with contextlib.suppress(ImportError):
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+  os.nice(5)
+
+
+def _end_with_parent():
+  def wait():
+    with contextlib.suppress(OSError):
+      while os.read(0, 1):
+        pass
+    os._exit(1)
+
+  threading.Thread(target=wait, daemon=True).start()
+
+
+if __name__ == '__main__':
+  main()

@@ -1,0 +1,145 @@
+"""One job at a time: a video, the process that watches it, and its files.
+
+All lies in one temporary folder. A small process that holds nothing but a pipe
+removes it when this one ends, however it ends.
+"""
+
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from typing import Any
+
+from mefnet_jax.runs import files
+
+_JANITOR = (
+  'import shutil, sys; sys.stdin.read(); '
+  'shutil.rmtree(sys.argv[1], ignore_errors=True)'
+)
+_PACKAGE = pathlib.Path(__file__).parents[3]
+IDLE = {'state': 'idle'}
+
+
+class Busy(Exception):
+  """Another video is being watched."""
+
+
+class Jobs:
+  """The one job that there may be, and its state for the page."""
+
+  def __init__(self, model: str):
+    self._model = model
+    self.root = pathlib.Path(tempfile.mkdtemp(prefix='mefnet-serve-'))
+    self._janitor = subprocess.Popen(
+      [sys.executable, '-I', '-c', _JANITOR, str(self.root)],
+      stdin=subprocess.PIPE,
+      start_new_session=True,
+    )
+    self._lock = threading.Lock()
+    self._state: dict[str, Any] = dict(IDLE)
+    self._process: subprocess.Popen | None = None
+
+  @property
+  def state(self) -> dict[str, Any]:
+    """What the page shows."""
+    with self._lock:
+      return {**self._state, 'events': [*self._state.get('events', ())]}
+
+  @property
+  def out(self) -> pathlib.Path:
+    """The folder of the finished files."""
+    return self.root / 'out'
+
+  def claim(self, name: str) -> pathlib.Path:
+    """Where to put a video; nobody else may until it is given up or done.
+
+    Raises:
+      Busy: somebody has claimed it.
+    """
+    with self._lock:
+      if self._state['state'] in ('uploading', 'watching'):
+        raise Busy
+      self._state = {'state': 'uploading', 'name': name, 'events': []}
+    self._clear()
+    return self.root / 'video'
+
+  def give_up(self, why: str) -> None:
+    """Ends a claim whose video did not come whole."""
+    self._clear()
+    with self._lock:
+      self._state = {'state': 'failed', 'error': why, 'events': []}
+
+  def start(self) -> None:
+    """Watches the video that was claimed for."""
+    command = [sys.executable, '-m', f'{__package__}.child']
+    path = os.pathsep.join([str(_PACKAGE), os.environ.get('PYTHONPATH', '')])
+    process = subprocess.Popen(
+      [*command, str(self.root / 'video'), str(self.out), self._model],
+      stdin=subprocess.PIPE,
+      stdout=subprocess.PIPE,
+      stderr=subprocess.DEVNULL,
+      text=True,
+      env={**os.environ, 'PYTHONPATH': path},
+    )
+    with self._lock:
+      self._process = process
+      self._state['state'] = 'watching'
+    threading.Thread(target=self._follow, args=(process,), daemon=True).start()
+
+  def cancel(self) -> None:
+    """Ends the job."""
+    with self._lock:
+      process = self._process
+    if process is not None:
+      process.kill()
+
+  def close(self) -> None:
+    """Ends the job, and removes all files."""
+    self.cancel()
+    if self._janitor.stdin:
+      self._janitor.stdin.close()
+    self._janitor.wait()
+
+  def _clear(self):
+    files.remove(self.root / 'video')
+    files.remove(self.out)
+
+  def _follow(self, process):
+    """Reads what the child says until it ends."""
+    done = False
+    for line in process.stdout:
+      try:
+        facts = json.loads(line)
+      except ValueError:
+        continue
+      done |= 'files' in facts or 'error' in facts
+      with self._lock:
+        self._learn(facts)
+    code = process.wait()
+    files.remove(self.root / 'video')
+    with self._lock:
+      self._process = None
+      if not done:
+        self._state |= {'state': 'failed', 'error': _why(code)}
+
+  def _learn(self, facts):
+    if 'event' in facts:
+      self._state['events'].append(facts['event'])
+      return
+    self._state |= facts
+    if 'error' in facts:
+      self._state['state'] = 'failed'
+    elif 'files' in facts:
+      self._state['state'] = 'done'
+
+
+def _why(code):
+  if code == -signal.SIGKILL:
+    return 'stopped'
+  if code == -signal.SIGXCPU:
+    return 'too long for this page: use the command line'
+  return f'the process that watched it ended with status {code}'

@@ -1,0 +1,95 @@
+'use strict';
+
+const at = (id) => document.getElementById(id);
+const seconds = (x) => `${x.toFixed(2)} s`;
+let timer = 0;
+
+const words = {
+  idle: () => 'No video yet.',
+  uploading: (job) => `Taking ${job.name} ...`,
+  watching: (job) => `Watching ${job.name}: frame ${job.frame || 0}`
+    + (job.expected ? ` of ${job.expected}` : ''),
+  done: (job) => `${job.name}: ${job.events.length} expressions in `
+    + `${seconds(job.seconds)}.`,
+  failed: (job) => `Failed: ${job.error}`,
+};
+
+function row(event) {
+  const line = document.createElement('tr');
+  const label = event.label + (event.unsure ? ' (unsure)' : '');
+  for (const text of [seconds(event.onset), seconds(event.apex),
+    seconds(event.offset), event.face, event.kind, label,
+    event.confidence.toFixed(2)]) {
+    const cell = document.createElement('td');
+    cell.textContent = text;
+    line.append(cell);
+  }
+  return line;
+}
+
+function mark(event, length) {
+  const bar = document.createElement('span');
+  bar.className = event.kind;
+  bar.style.left = `${100 * event.onset / length}%`;
+  bar.style.width = `${100 * (event.offset - event.onset) / length}%`;
+  bar.title = `${event.label} at ${seconds(event.apex)}`;
+  return bar;
+}
+
+function file(name) {
+  const item = document.createElement('li');
+  const link = document.createElement('a');
+  link.href = `files/${encodeURIComponent(name)}`;
+  link.download = link.textContent = name;
+  item.append(link);
+  return item;
+}
+
+function show(job) {
+  const busy = job.state === 'uploading' || job.state === 'watching';
+  at('status').textContent = words[job.state](job);
+  at('cancel').hidden = job.state !== 'watching';
+  at('video').disabled = busy;
+  at('progress').hidden = !busy;
+  at('progress').value = job.expected ? (job.frame || 0) / job.expected : 0;
+  const length = Math.max(job.seconds || 0,
+    ...job.events.map((event) => event.offset), 1e-3);
+  at('timeline').replaceChildren(
+    ...job.events.map((event) => mark(event, length)));
+  at('timeline').ariaLabel = `${job.events.length} expressions`;
+  at('events').replaceChildren(...job.events.map(row));
+  at('files').replaceChildren(...(job.files || []).map(file));
+  clearTimeout(timer);
+  timer = setTimeout(refresh, busy ? 500 : 3000);
+}
+
+async function refresh() {
+  try {
+    show(await (await fetch('job')).json());
+  } catch {
+    at('status').textContent = 'The server is gone. Start it again.';
+    timer = setTimeout(refresh, 3000);
+  }
+}
+
+async function send(video) {
+  if (!video) return;
+  at('status').textContent = `Taking ${video.name} ...`;
+  const name = encodeURIComponent(video.name);
+  const answer = await fetch(`video?name=${name}`,
+    { method: 'POST', body: video });
+  if (!answer.ok) at('status').textContent = `Refused: ${await answer.text()}`;
+  clearTimeout(timer);
+  timer = setTimeout(refresh, answer.ok ? 0 : 4000);
+}
+
+at('video').addEventListener('change', (e) => send(e.target.files[0]));
+at('cancel').addEventListener('click', () => fetch('cancel', { method: 'POST' }));
+for (const kind of ['dragover', 'dragleave', 'drop']) {
+  at('drop').addEventListener(kind, (e) => {
+    e.preventDefault();
+    at('drop').classList.toggle('over', kind === 'dragover');
+    if (kind === 'drop') send(e.dataTransfer.files[0]);
+  });
+}
+refresh();

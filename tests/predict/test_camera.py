@@ -1,0 +1,86 @@
+"""A camera, made of a file that is played in real time."""
+
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import mefnet_jax
+from mefnet_jax.predict import camera, live, scorers
+from mefnet_jax.runs import errors
+from tests.fixtures import recorded, videos
+
+FPS = 25
+
+
+@pytest.fixture
+def played(tmp_path):
+  path = tmp_path / 'played.mp4'
+  videos.write(path, videos.shades(FPS), rate=FPS)
+  return str(path)
+
+
+def test_it_is_played_in_real_time(played):
+  began = time.monotonic()
+  with camera.opened(played) as source:
+    found = list(source)
+  assert time.monotonic() - began >= (FPS - 1) / FPS - 0.01
+  assert [frame.number for frame in found] == list(range(1, FPS + 1))
+  np.testing.assert_allclose(
+    [frame.time for frame in found], np.arange(FPS) / FPS, atol=1e-3
+  )
+  assert len(source.latencies) == FPS - source.dropped
+
+
+def test_who_is_slow_is_given_the_newest_frame(played):
+  """The frames between are dropped, counted, and said to be."""
+  with camera.opened(played) as source:
+    found = []
+    for frame in source:
+      found.append(frame)
+      if frame.image is not None:
+        time.sleep(0.2)
+  assert [frame.number for frame in found] == list(range(1, FPS + 1))
+  dropped = [frame for frame in found if frame.image is None]
+  assert len(dropped) == source.dropped >= FPS // 2
+  assert {frame.note for frame in dropped} == {camera.DROPPED}
+
+
+@pytest.mark.parametrize('source', ['7', '/dev/video7', 'nowhere.mp4'])
+def test_a_camera_that_is_not_there_is_one_line(source):
+  with pytest.raises(errors.UserError, match='cannot be opened') as caught:
+    camera.Camera(source)
+  assert source in str(caught.value) and '\n' not in str(caught.value)
+
+
+def test_a_camera_that_gives_nothing_is_given_up(played, monkeypatch):
+  monkeypatch.setattr(camera, 'STALLED', 0.2)
+  monkeypatch.setattr(camera.Camera, '_read', lambda self: time.sleep(1))
+  with (
+    camera.opened(played) as source,
+    pytest.raises(errors.UserError, match='unplugged'),
+  ):
+    list(source)
+
+
+def test_what_is_recorded_is_what_a_video_would_get(smile, tmp_path):
+  path, out = tmp_path / 'smile.mp4', tmp_path / 'out'
+  step = recorded.FPS // FPS
+  videos.write(path, smile[::step], rate=FPS)
+  scorer = scorers.scorer(mefnet_jax.load('mefnet-zero'))
+  source = live.run(str(path), scorer, record=out, which=('csv', 'vtt'))
+  rows = pd.read_csv(out / 'camera.frames.csv')
+  assert len(rows) == len(smile[::step])
+  assert (rows['note'] == camera.DROPPED).sum() == source.dropped
+  assert rows['success'].sum() > 0
+  assert {one.name for one in out.iterdir()} == {
+    'camera.frames.csv',
+    'camera.events.csv',
+    'camera.vtt',
+  }
+  assert [one.name for one in tmp_path.iterdir() if one.name[0] == '.'] == []
+
+
+def test_a_sparkline():
+  assert live.sparkline([0, 0.5, 1, 2, -1]) == ' ▄██ '

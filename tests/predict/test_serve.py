@@ -1,0 +1,146 @@
+"""The page: from this machine alone, one video at a time, nothing left."""
+
+import json
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+
+import pytest
+import uvicorn
+
+from mefnet_jax.predict.serve import app, jobs
+from mefnet_jax.runs import limits
+from tests.fixtures import recorded, videos
+
+_FPS = 25
+
+
+@pytest.fixture
+def work():
+  made = jobs.Jobs('mefnet-zero')
+  yield made
+  made.close()
+  assert not made.root.exists()
+
+
+@pytest.fixture
+def page(work):
+  """(method, path, body, headers) -> (status, text), of a running server."""
+  listening = socket.socket()
+  listening.bind(('127.0.0.1', 0))
+  host = f'127.0.0.1:{listening.getsockname()[1]}'
+  made = app.make(work, [host], largest=2**22)
+  server = uvicorn.Server(uvicorn.Config(made, log_level='error', ws='none'))
+  thread = threading.Thread(target=server.run, args=([listening],))
+  thread.start()
+
+  def ask(method, path, body=None, **headers):
+    headers = {'Host': host, 'Origin': f'http://{host}', **headers}
+    request = urllib.request.Request(
+      f'http://{host}/{path}', data=body, method=method, headers=headers
+    )
+    try:
+      with urllib.request.urlopen(request, timeout=60) as answer:
+        return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+      with error:
+        return error.code, error.read().decode()
+
+  while not server.started:
+    time.sleep(0.01)
+  yield ask
+  server.should_exit = True
+  thread.join()
+  listening.close()
+
+
+def finished(page):
+  for _ in range(1200):
+    state = json.loads(page('GET', 'job')[1])
+    if state['state'] in ('done', 'failed'):
+      return state
+    time.sleep(0.1)
+  raise AssertionError(state)
+
+
+def test_the_page_asks_no_other_host(page):
+  status, text = page('GET', '')
+  assert status == 200 and limits.TEXT in text
+  for path in ('page.css', 'page.js'):
+    status, more = page('GET', path)
+    assert status == 200
+    text += more
+  assert 'http://' not in text and 'https://' not in text
+
+
+def test_strangers_are_refused(page):
+  assert page('GET', 'job', Host='evil.example')[0] == 403
+  assert page('POST', 'video', b'x', Origin='http://evil.example')[0] == 403
+  assert page('POST', 'cancel', b'', Origin='null')[0] == 403
+  assert json.loads(page('GET', 'job')[1])['state'] == 'idle'
+
+
+def test_a_video_is_watched_and_its_files_taken(page, work, smile, tmp_path):
+  path = tmp_path / 'smile.mp4'
+  videos.write(path, smile[:: recorded.FPS // _FPS], rate=_FPS)
+  status, _ = page('POST', 'video?name=..%2F..%2Fsmile.mp4', path.read_bytes())
+  assert status == 202
+  assert page('POST', 'video?name=second.mp4', b'x')[0] == 409  # a second tab
+  state = finished(page)
+  assert state['state'] == 'done', state
+  assert state['name'] == 'smile.mp4'
+  (one,) = state['events']
+  assert abs(one['apex'] - recorded.APEX) < 0.1 and one['label'] == 'positive'
+  assert 'video.events.csv' in state['files']
+  status, table = page('GET', 'files/video.events.csv')
+  assert status == 200 and table.count('\n') == 2
+  for name in ('..%2Fvideo', 'video.mp4', '%2Fetc%2Fpasswd'):
+    assert page('GET', f'files/{name}')[0] == 404
+  assert not (work.root / 'video').exists()
+
+
+def test_what_is_no_video_is_one_line(page):
+  assert page('POST', 'video?name=a.mp4', b'no video at all')[0] == 202
+  state = finished(page)
+  assert state['state'] == 'failed' and '\n' not in state['error']
+
+
+def test_too_large_is_refused_before_it_is_stored(page, work):
+  assert page('POST', 'video?name=a.mp4', bytes(2**22 + 1))[0] == 413
+  assert not (work.root / 'video').exists()
+
+
+def test_a_port_that_is_taken_is_one_line():
+  with socket.socket() as taken:
+    taken.bind(('127.0.0.1', 0))
+    taken.listen()
+    port = taken.getsockname()[1]
+    command = [sys.executable, '-m', 'mefnet_jax.predict', '--serve']
+    done = subprocess.run(
+      [*command, f'--port={port}'], capture_output=True, text=True
+    )
+  assert done.returncode == 1 and done.stderr.count('\n') == 1
+  assert f'--port={port}' in done.stderr
+
+
+def test_a_killed_server_leaves_nothing():
+  code = (
+    'import time; from mefnet_jax.predict.serve import jobs; '
+    "work = jobs.Jobs('mefnet-zero'); (work.root / 'video').write_bytes(b'x'); "
+    'print(work.root, flush=True); time.sleep(60)'
+  )
+  process = subprocess.Popen(
+    [sys.executable, '-c', code], stdout=subprocess.PIPE, text=True
+  )
+  with process:
+    root = process.stdout.readline().strip()
+    process.kill()
+  for _ in range(200):
+    if subprocess.run(['test', '-e', root]).returncode:
+      return
+    time.sleep(0.05)
+  raise AssertionError(root)
