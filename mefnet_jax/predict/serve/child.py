@@ -86,7 +86,7 @@ def _bound():
 
     resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-  os.nice(5)
+  os.nice(1)
 
 
 def _end_with_parent():
