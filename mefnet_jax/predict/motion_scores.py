@@ -62,7 +62,9 @@ def score(model: models.Model, maps: np.ndarray) -> Scores:
   )
   members = inference.softmax(logits.astype(np.float64) / model.temperature)
   outs = [{k: x[i] for k, x in out.items()} for i in range(len(members))]
-  scale = np.asarray(motion_input.scale(motion_input.halved(padded)))[:count]
+  scale = np.asarray(
+    motion_input.scale(motion_input.halved(jnp.asarray(padded)))
+  )[:count]
   expression = _sigmoid(out['expression']).mean(0)
   returning = np.zeros_like(expression)
   if 'returning' in out:

@@ -30,10 +30,15 @@ class Progress(rich.progress.Progress):
     self._begun: dict[int, float] = {}
 
   def add_task(
-    self, description: str, *args: Any, total: float | None = 100, **kwargs: Any
+    self,
+    description: str,
+    start: bool = True,
+    total: float | None = 100,
+    *args: Any,
+    **kwargs: Any,
   ) -> rich.progress.TaskID:
     """Adds a loop of `total` steps; in a log, its first line."""
-    task = super().add_task(description, *args, total=total, **kwargs)
+    task = super().add_task(description, start, total, *args, **kwargs)
     self._begun[task] = time.monotonic()
     self._said[task] = (0.0, self._begun[task])
     self._print(f'{description} ...')
