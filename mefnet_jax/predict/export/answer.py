@@ -55,7 +55,8 @@ def _one(model, member, streams):
   )
   params = jax.tree.map(jnp.asarray, member.params)
   logits, _ = model.network.apply({'params': params}, seen, train=False)
-  return jax.nn.softmax(logits.astype(jnp.float32), axis=-1)
+  logits = logits.astype(jnp.float32) / model.temperature
+  return jax.nn.softmax(logits, axis=-1)
 
 
 def sample(
