@@ -46,7 +46,10 @@ def _one(model, member, streams):
   if member.pixels:
     streams |= pixel_scaling.apply(
       {name: streams[name] for name in member.pixels},
-      {n: (p['mean'], p['spread']) for n, p in member.pixels.items()},
+      {
+        n: (p['mean'][None], p['spread'][None])
+        for n, p in member.pixels.items()
+      },
       model.input_kind,
       jnp,
     )

@@ -120,6 +120,8 @@ class Jobs:
       with self._lock:
         self._learn(facts)
     code = process.wait()
+    process.stdin.close()
+    process.stdout.close()
     files.remove(self.root / 'video')
     with self._lock:
       self._process = None
