@@ -110,33 +110,32 @@ class Jobs:
 
   def _follow(self, process):
     """Reads what the child says until it ends."""
-    done = False
+    last = None
     for line in process.stdout:
       try:
         facts = json.loads(line)
       except ValueError:
         continue
-      done |= 'files' in facts or 'error' in facts
+      if 'files' in facts or 'error' in facts:
+        last = facts
+        continue
       with self._lock:
         self._learn(facts)
     code = process.wait()
     process.stdin.close()
     process.stdout.close()
+    # Before the state says that the next video may come to the same place.
     files.remove(self.root / 'video')
     with self._lock:
       self._process = None
-      if not done:
-        self._state |= {'state': 'failed', 'error': _why(code)}
+      self._state |= last or {'error': _why(code)}
+      self._state['state'] = 'done' if 'files' in self._state else 'failed'
 
   def _learn(self, facts):
     if 'event' in facts:
       self._state['events'].append(facts['event'])
-      return
-    self._state |= facts
-    if 'error' in facts:
-      self._state['state'] = 'failed'
-    elif 'files' in facts:
-      self._state['state'] = 'done'
+    else:
+      self._state |= facts
 
 
 def _why(code):
