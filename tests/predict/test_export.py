@@ -78,7 +78,17 @@ def test_each_config_is_here():
   assert files == {name.partition(':')[0] for name in CONFIGS}
 
 
-@pytest.mark.parametrize('name', CONFIGS)
+# make test-all exports the others too: each takes seconds to compile.
+_QUICK = ('mecnn', 'mfcnn:intermediate', 'mefnet_flow', 'mefnet_zero')
+
+
+@pytest.mark.parametrize(
+  'name',
+  [
+    name if name in _QUICK else pytest.param(name, marks=pytest.mark.slow)
+    for name in CONFIGS
+  ],
+)
 def test_onnx_runtime_gives_the_models_answers(small, tmp_path, name):
   """`write` compares; here on other clips, in other batches."""
   model = small(name)

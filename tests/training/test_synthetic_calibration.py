@@ -16,6 +16,8 @@ from mefnet_jax.runs import errors
 from mefnet_jax.training import calibrate, synthetic_model
 from tests.fixtures import motion_maps
 
+# Renders people and trains a model, which takes minutes on slow cores.
+pytestmark = pytest.mark.slow
 MAPS = motion_maps.stored(5)
 CLIPS = {'face': MAPS[:, None]}
 
