@@ -39,7 +39,7 @@ def test_a_map_without_motion_becomes_zeros():
 
 
 def test_a_map_of_an_odd_size_is_refused():
-  with pytest.raises(ValueError, match='even size'):
+  with pytest.raises(ValueError, match='even height and width'):
     normalize.input_shape((1, 27, 28, 3), 'motion')
 
 
