@@ -20,7 +20,6 @@ import numpy as np
 
 from mefnet_jax.evaluation import spotting
 from mefnet_jax.predict import (
-  event,
   events,
   expressions,
   frames,
@@ -228,7 +227,7 @@ def _scored(videos, scorer, limits, draws=2000):
   truths, said = [], []
   for video in videos:
     for onset, offset, emotion in video.truth:
-      kind = event.kind(offset - onset)
+      kind = spotting.kind(offset - onset)
       truths.append(
         spotting.Interval(
           video.subject, video.name, onset, offset, kind, emotion
@@ -237,7 +236,7 @@ def _scored(videos, scorer, limits, draws=2000):
     for one in spotted(video, scorer, limits):
       chances = one.answer.probabilities
       label = max(chances, key=chances.get) if chances else ''
-      kind = event.kind(one.offset - one.onset)
+      kind = spotting.kind(one.offset - one.onset)
       said.append(
         spotting.Interval(
           video.subject, video.name, one.onset, one.offset, kind, label

@@ -23,9 +23,15 @@ import numpy as np
 from mefnet_jax.evaluation import intervals, metrics
 
 LEAST_OVERLAP = 0.5
+LONGEST_MICRO = 0.5  # seconds, of the MEGC rules
 KINDS = ('micro', 'macro')
 # Tables of counts: each kind alone, their sum, and kinds ignored.
 COUNTED = (*KINDS, 'both', 'kind ignored')
+
+
+def kind(duration: float) -> str:
+  """'micro' up to half a second, with the noise of a clock; else 'macro'."""
+  return 'micro' if duration <= LONGEST_MICRO + 1e-6 else 'macro'
 
 
 class Interval(NamedTuple):

@@ -134,8 +134,7 @@ def _kind(place, text, seconds):
     )
   if seconds is None:
     return ''
-  # As docs/predict.md has it; 1e-6: differences of decimal seconds are inexact.
-  return 'micro' if seconds <= 0.5 + 1e-6 else 'macro'
+  return spotting.kind(seconds)
 
 
 def _with_subjects(truths, events, own, said):

@@ -37,6 +37,12 @@ def one_of(field: str, value: Any, allowed: Collection[str]) -> Any:
   return value
 
 
+def one_stream(streams: tuple[str, ...]) -> None:
+  """Raises ValueError if a network of one stream is given another number."""
+  if len(streams) != 1:
+    raise ValueError(f'streams={streams}: this network looks at one stream')
+
+
 def initializer(name: str, field: str = 'kernel_init') -> Callable:
   """Returns the initialiser of that name.
 

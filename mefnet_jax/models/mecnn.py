@@ -55,6 +55,5 @@ class MECNN(streams.Options):
     choices.share('dropout', self.dropout)
     choices.widths('hidden', self.hidden)
     choices.initializer(self.head_init, 'head_init')
-    if len(self.streams) != 1:
-      raise ValueError(f'streams={self.streams}: this network has one stream')
+    choices.one_stream(self.streams)
     choices.one_of('streams', self.streams[0], choices.CLIPS)

@@ -104,8 +104,7 @@ class MotionCNN(streams.Options, kw_only=True):
     choices.one_of('fusion', self.fusion, choices.FUSIONS)
     choices.share('dropout', self.dropout)
     choices.widths('hidden', self.hidden)
-    if len(self.streams) != 1:
-      raise ValueError(f'streams={self.streams}: this network looks at one')
+    choices.one_stream(self.streams)
     if not self.parts or len(set(self.parts)) < len(self.parts):
       raise ValueError(f'parts={self.parts}: one or more, each once')
     for part in self.parts:

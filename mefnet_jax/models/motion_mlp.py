@@ -63,5 +63,4 @@ class MotionMLP(nn.Module):
     choices.widths('hidden', self.hidden)
     choices.share('input_dropout', self.input_dropout)
     choices.share('dropout', self.dropout)
-    if len(self.streams) != 1:
-      raise ValueError(f'streams={self.streams}: this network looks at one')
+    choices.one_stream(self.streams)

@@ -69,5 +69,4 @@ class OffApexNetLike(nn.Module):
     choices.widths('width', self.width)
     choices.widths('hidden', self.hidden)
     choices.initializer(self.head_init, 'head_init')
-    if len(self.streams) != 1:
-      raise ValueError(f'streams={self.streams}: this network has one stream')
+    choices.one_stream(self.streams)

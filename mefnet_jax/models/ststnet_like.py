@@ -64,5 +64,4 @@ class STSTNetLike(nn.Module):
     choices.share('dropout', self.dropout)
     choices.widths('width', self.width)
     choices.initializer(self.head_init, 'head_init')
-    if len(self.streams) != 1:
-      raise ValueError(f'streams={self.streams}: this network has one stream')
+    choices.one_stream(self.streams)

@@ -12,13 +12,12 @@ import pathlib
 import re
 import struct
 import sys
-import threading
 from collections.abc import Callable, Iterator
 
 import numpy as np
 
 from mefnet_jax.preprocess import containers, decoding, images, media
-from mefnet_jax.runs import errors
+from mefnet_jax.runs import child_processes, errors
 
 # kind, number, time, height, width, bytes of the payload that follows
 HEADER = struct.Struct('<cqdiiI')
@@ -170,25 +169,13 @@ def _bound_memory():
   resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-def _end_with_parent():
-  """Ends this process when its stdin, which the parent holds, is closed."""
-
-  def wait():
-    with contextlib.suppress(OSError):
-      while os.read(0, 1):
-        pass
-    os._exit(1)
-
-  threading.Thread(target=wait, daemon=True).start()
-
-
 def main() -> None:
   """Sends what the arguments, PATH [FPS], name.
 
   A parent that is gone is no error.
   """
   path, *rest = sys.argv[1:]
-  _end_with_parent()
+  child_processes.end_with_stdin()
   _bound_memory()
   with contextlib.suppress(BrokenPipeError), _to_stdout() as send:
     run(path, float(rest[0]) if rest else None, send)

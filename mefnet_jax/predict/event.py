@@ -10,12 +10,12 @@ import typing
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from mefnet_jax.evaluation import spotting
 from mefnet_jax.runs import errors
 
 if typing.TYPE_CHECKING:
   import pandas as pd
 
-LONGEST_MICRO = 0.5  # seconds, of the MEGC rules
 _PROBABILITY = 'prob_'
 _UNIT_ENDS = ('p', 'level', 'side')
 # Columns that every table of events has, whatever the model answers.
@@ -80,7 +80,7 @@ class Event:
     face: number of the face in the video.
     onset, apex, offset: seconds.
     onset_frame, apex_frame, offset_frame: numbers of those frames.
-    kind: 'micro' or 'macro', see `kind`.
+    kind: 'micro' or 'macro', see `spotting.kind`.
     label: name of the class; '' if there is none.
     unsure: whether the class is below the confidence that the model needs.
     confidence: probability that it is an expression at all.
@@ -110,17 +110,12 @@ class Event:
   def __post_init__(self):
     if not self.kind:
       # The dataclass is frozen, and forbids a plain assignment.
-      object.__setattr__(self, 'kind', kind(self.duration))
+      object.__setattr__(self, 'kind', spotting.kind(self.duration))
 
   @property
   def duration(self) -> float:
     """Seconds from onset to offset."""
     return self.offset - self.onset
-
-
-def kind(duration: float) -> str:
-  """'micro' up to half a second, with the noise of a clock; else 'macro'."""
-  return 'micro' if duration <= LONGEST_MICRO + 1e-6 else 'macro'
 
 
 def frame_columns(units: Iterable[int]) -> tuple[str, ...]:

@@ -96,39 +96,33 @@ def colours(flow_HW2: np.ndarray, most: float) -> np.ndarray:
   return cv2.cvtColor(picture, cv2.COLOR_HSV2RGB)
 
 
-# One for each size of image: for a small one OpenCV changes the settings of an
-# engine, and its later answers to larger ones would depend on that.
-@functools.cache
-def _dis_engine(shape):
-  del shape
-  engine = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-  # Of the preset's patches of 8 pixels the noise of a sensor makes flows of .08
-  # pixels on a face that rests; of 12 and a blur of 1 pixel, .04.
-  engine.setPatchSize(12)
-  engine.setPatchStride(3)
-  return engine
-
-
 def _dis(first, other):
-  quiet = (cv2.GaussianBlur(image, (0, 0), 1.0) for image in (first, other))
-  return _dis_engine(first.shape).calc(*quiet, None)
-
-
-@functools.cache
-def _dis_fine_engine(shape):
-  del shape
-  engine = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-  # The preset stops at half the resolution: on rendered faces whose eyes are 41
-  # pixels apart it finds .6 of a motion, at full resolution .85.
-  engine.setFinestScale(0)
-  engine.setPatchSize(12)
-  engine.setPatchStride(6)
-  return engine
+  return _by_dis(_dis_engine(first.shape, finest=1, stride=3), first, other)
 
 
 def _dis_fine(first, other):
+  # The preset stops at half the resolution: on rendered faces whose eyes are 41
+  # pixels apart it finds .6 of a motion, at full resolution .85.
+  return _by_dis(_dis_engine(first.shape, finest=0, stride=6), first, other)
+
+
+def _by_dis(engine, first, other):
   quiet = (cv2.GaussianBlur(image, (0, 0), 1.0) for image in (first, other))
-  return _dis_fine_engine(first.shape).calc(*quiet, None)
+  return engine.calc(*quiet, None)
+
+
+# One for each size of image: for a small one OpenCV changes the settings of an
+# engine, and its later answers to larger ones would depend on that.
+@functools.cache
+def _dis_engine(shape, *, finest, stride):
+  del shape
+  engine = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+  engine.setFinestScale(finest)
+  # Of the preset's patches of 8 pixels the noise of a sensor makes flows of .08
+  # pixels on a face that rests; of 12 and a blur of 1 pixel, .04.
+  engine.setPatchSize(12)
+  engine.setPatchStride(stride)
+  return engine
 
 
 def _farneback(first, other):

@@ -1,5 +1,6 @@
 """Ends worker processes whose parent process has died."""
 
+import contextlib
 import multiprocessing
 import os
 import threading
@@ -14,6 +15,22 @@ def end_with_parent() -> None:
   parent = multiprocessing.parent_process()
   if parent is not None:
     threading.Thread(target=_wait, args=(parent,), daemon=True).start()
+
+
+def end_with_stdin() -> None:
+  """Makes this process exit as soon as its stdin is closed.
+
+  For a process that `subprocess` started, with a pipe that nobody writes to:
+  it is closed however the parent ends.
+  """
+  threading.Thread(target=_wait_for_stdin, daemon=True).start()
+
+
+def _wait_for_stdin():
+  with contextlib.suppress(OSError):
+    while os.read(0, 1):
+      pass
+  os._exit(1)
 
 
 def _wait(parent):

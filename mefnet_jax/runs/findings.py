@@ -43,6 +43,11 @@ class Finding:
   what: str
 
 
+def leave_out(listed: 'list[Finding]', clip: str, file: str, what: str) -> None:
+  """Adds to a list that a clip or a file was left out, and why."""
+  listed.append(Finding(LEFT_OUT, clip, file, what))
+
+
 def lost(findings: 'Iterable[Finding]') -> set[str]:
   """Returns what was left out: ids of clips, files where no clip is known."""
   # A set: several findings may explain the loss of one clip.

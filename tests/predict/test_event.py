@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from hypothesis import strategies as st
 
+from mefnet_jax.evaluation import spotting
 from mefnet_jax.predict import event
 from mefnet_jax.runs import errors
 
@@ -80,7 +81,7 @@ def test_without_events_the_columns_are_there():
   'duration, kind', [(0.5, 'micro'), (0.1 + 0.4, 'micro'), (0.51, 'macro')]
 )
 def test_half_a_second_divides_micro_from_macro(duration, kind):
-  assert event.kind(duration) == kind
+  assert spotting.kind(duration) == kind
 
 
 def test_columns_of_frames_name_each_unit_twice():

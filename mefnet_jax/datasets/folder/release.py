@@ -91,7 +91,7 @@ def _release(root, file, entries, listed):
     if row.clip in taken:
       shown = directories.shown(row.place, root)
       what = f'named twice with another subject, label or end: {row.clip}'
-      _leave_out(listed, row.clip, shown, what)
+      findings.leave_out(listed, row.clip, shown, what)
       continue
     taken[row.clip] = row
   # By subject: the tree's own order would tell the class.
@@ -186,12 +186,12 @@ def _row(entry, subject, classes, root, found, shift, listed):
   for what in found.notes:
     listed.append(findings.Finding(findings.REPAIRED, clip, shown, what))
   if found.why:
-    return _leave_out(listed, clip, shown, found.why)
+    return findings.leave_out(listed, clip, shown, found.why)
   first, apex, last = _marks(entry, found, shift)
   kept = [i for i, n in enumerate(found.numbers) if first <= n <= last]
   if not kept:
     what = f'none of its {len(found.numbers)} frames lies in {first}..{last}'
-    return _leave_out(listed, clip, shown, what)
+    return findings.leave_out(listed, clip, shown, what)
   numbers = tuple(found.numbers[i] for i in kept)
   for what in clip_records.defects(numbers, first, apex, last):
     listed.append(findings.Finding(findings.REPAIRED, clip, shown, what))
@@ -228,7 +228,3 @@ def _marks(entry, found, shift):
   last = offset + up if offset else found.numbers[-1]
   middle = video.middle(first, last, found.times)
   return first, middle if apex is None else apex + up, last
-
-
-def _leave_out(listed, clip, file, what):
-  listed.append(findings.Finding(findings.LEFT_OUT, clip, file, what))

@@ -63,7 +63,7 @@ def read(
       continue
     if row.clip in taken:
       what = f'a second map of {row.clip}'
-      _leave_out(listed, '', directories.shown(file, root), what)
+      findings.leave_out(listed, '', directories.shown(file, root), what)
       continue
     taken[row.clip] = row
   clips = tuple(taken[clip] for clip in sorted(taken))
@@ -152,12 +152,14 @@ def _tabled(table, files, folder, root, listed) -> 'Iterator[tuple]':
     used.setdefault(name, names.label_key(record['label']))
     if name not in files:
       shown = directories.shown(folder / f'{name} .png', root)
-      _leave_out(listed, _clip(record['sub'], name), shown, 'no such map')
+      findings.leave_out(
+        listed, _clip(record['sub'], name), shown, 'no such map'
+      )
       continue
     yield record['sub'], record['label'], files[name]
   for name in sorted(set(files) - used.keys()):
     shown = directories.shown(files[name], root)
-    _leave_out(listed, '', shown, f'not in {table.name}')
+    findings.leave_out(listed, '', shown, f'not in {table.name}')
 
 
 def _row(subject, label, file, root, listed):
@@ -175,7 +177,7 @@ def _row(subject, label, file, root, listed):
   elif _origin(name.split('_')[0]) != origin:
     wrong = f'named after {name.split("_")[0]}, filed under {subject}'
   if wrong:
-    return _leave_out(listed, _clip(subject, name), shown, wrong)
+    return findings.leave_out(listed, _clip(subject, name), shown, wrong)
   return clip_records.Row(
     clip=_clip(subject, name),
     subject=_subject(*origin),
@@ -217,7 +219,3 @@ def _plain(stem):
   who, _, rest = plain.partition('_')
   origin = _origin(who)
   return f'{_subject(*origin)}_{rest}' if origin else plain
-
-
-def _leave_out(listed, clip, file, what):
-  listed.append(findings.Finding(findings.LEFT_OUT, clip, file, what))

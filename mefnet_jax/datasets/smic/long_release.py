@@ -149,7 +149,7 @@ def _row(record, clips, seen, place, listed):
   name = names.clip(record['filename'])
   if not name:
     what = f'{record["filename"]!r} is not a clip name of SMIC'
-    return _leave_out(listed, place, place, what)
+    return findings.leave_out(listed, place, place, what)
   onset, apex, offset = (
     tables.number(record[mark]) for mark in ('onset', 'apex', 'offset')
   )
@@ -159,17 +159,17 @@ def _row(record, clips, seen, place, listed):
   again = seen[name.padded]
   clip = f'{name.padded}_{again}' if again > 1 else name.padded
   if name.padded not in clips:
-    return _leave_out(listed, clip, place, f'no folder {name.padded}')
+    return findings.leave_out(listed, clip, place, f'no folder {name.padded}')
   if onset is None or offset is None or not 0 < onset <= offset:
     what = f'onset, offset are {record["onset"]!r}, {record["offset"]!r}'
-    return _leave_out(listed, clip, place, what)
+    return findings.leave_out(listed, clip, place, what)
   found = directories.frames(clips[name.padded])
   pairs = zip(found.numbers, found.files, strict=True)
   chosen = [pair for pair in pairs if onset <= pair[0] <= offset]
   if not chosen:
     what = f'no frame in {onset}..{offset} of {len(found.files)}'
     place = str(clips[name.padded])
-    return _leave_out(listed, clip, place, found.why or what)
+    return findings.leave_out(listed, clip, place, found.why or what)
   numbers, images = zip(*chosen, strict=True)
   middle = (numbers[0] + numbers[-1]) // 2
   for what in clip_records.defects(numbers, onset, apex or middle, offset):
@@ -184,7 +184,3 @@ def _row(record, clips, seen, place, listed):
     frames=images,
     numbers=numbers,
   )
-
-
-def _leave_out(listed, clip, file, what):
-  listed.append(findings.Finding(findings.LEFT_OUT, clip, file, what))

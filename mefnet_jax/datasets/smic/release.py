@@ -70,7 +70,9 @@ def _one(root, subset, images):
       continue
     # s2 and s02 are one person: a release that was unpacked twice has both.
     if row.clip in taken:
-      _leave_out(listed, '', directories.shown(folder, root), 'a second copy')
+      findings.leave_out(
+        listed, '', directories.shown(folder, root), 'a second copy'
+      )
       continue
     taken[row.clip] = row
   clips = tuple(taken[clip] for clip in sorted(taken))
@@ -202,7 +204,7 @@ def _row(folder, root, listed):
   # moved by hand, and nothing tells which of them is right.
   wrong = _contradiction(name, subject, text.key(folder.parent.name))
   if wrong:
-    return _leave_out(listed, folder.name, shown, wrong)
+    return findings.leave_out(listed, folder.name, shown, wrong)
   clip = name.padded
   found = directories.frames(folder)
   for file in found.aside:
@@ -211,7 +213,7 @@ def _row(folder, root, listed):
       findings.Finding(findings.REPAIRED, clip, f'{shown}/{file}', what)
     )
   if not found.files:
-    return _leave_out(listed, clip, shown, found.why or 'no frames')
+    return findings.leave_out(listed, clip, shown, found.why or 'no frames')
   numbers = found.numbers
   return clip_records.Row(
     clip=clip,
@@ -235,7 +237,3 @@ def _contradiction(name, subject, emotion):
   if name.emotion != emotion:
     return f'named {name.emotion}, filed under {emotion}'
   return ''
-
-
-def _leave_out(listed, clip, file, what):
-  listed.append(findings.Finding(findings.LEFT_OUT, clip, file, what))

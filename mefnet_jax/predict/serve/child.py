@@ -11,10 +11,9 @@ import json
 import os
 import pathlib
 import sys
-import threading
 from typing import Any
 
-from mefnet_jax.runs import errors
+from mefnet_jax.runs import child_processes, errors
 
 SECONDS = 3600  # of a processor; a longer video is for the command line
 
@@ -22,7 +21,7 @@ SECONDS = 3600  # of a processor; a longer video is for the command line
 def main() -> None:
   """Predicts what the arguments name."""
   video, out, model = sys.argv[1:]
-  _end_with_parent()
+  child_processes.end_with_stdin()
   _bound()
   try:
     _predict(video, pathlib.Path(out), model)
@@ -87,16 +86,6 @@ def _bound():
     resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
   os.nice(1)
-
-
-def _end_with_parent():
-  def wait():
-    with contextlib.suppress(OSError):
-      while os.read(0, 1):
-        pass
-    os._exit(1)
-
-  threading.Thread(target=wait, daemon=True).start()
 
 
 if __name__ == '__main__':
