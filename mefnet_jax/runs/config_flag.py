@@ -141,8 +141,11 @@ def explain(error: BaseException) -> str:
     error: the exception, which may wrap that of the config file.
   """
   name = _named()
-  inner = error.__cause__ or error.__context__
-  if inner and any(words in str(error) for words in _WRAPPED):
+  # ml_collections and absl each wrap it once.
+  while any(words in str(error) for words in _WRAPPED):
+    inner = error.__cause__ or error.__context__
+    if inner is None:
+      break
     error = inner
   text = str(error).replace('\\n', ' ').replace("\\'", "'")
   if place := _place(error, name):
@@ -159,6 +162,8 @@ def explain(error: BaseException) -> str:
     return f'--config={name}: the config is not Python: {_plain(text)}'
   if "has no attribute 'get_config'" in text:
     return f'--config={name}: it has no function get_config()'
+  if 'get_config() takes' in text and not text.startswith('--config'):
+    text = f'--config={name}: {text}'  # unwrapped, it names no flag
   return _of_parser(error, text)
 
 

@@ -16,6 +16,7 @@ BASE = (
 # What a config file may be that is none; {} stands for its text's rest.
 CONFIGS = {
   'raises.py': '1 / 0\n',
+  'variants.py': 'def get_config(one=None):\n  raise ValueError("of a, b")\n',
   'raises_later.py': 'def get_config():\n  return {}["x"]\n',
   'type_error.py': 'def get_config():\n  return 1 + "x"\n',
   'exits.py': 'import sys\nsys.exit(0)\n',
@@ -56,6 +57,10 @@ MISTAKES = [
   (('mefnet_jax.main', '--config={tmp}/flag.py', WORKDIR), 'seeds=True'),
   (('mefnet_jax.models', '--config={tmp}/number.py'), 'pool=3'),
   (('mefnet_jax.models', '--config={tmp}/raises.py'), 'line 1'),
+  (
+    ('mefnet_jax.models', '--config={tmp}/variants.py:c'),
+    'variants.py:c: it raises ValueError: of a, b (line 2)',
+  ),
   (('mefnet_jax.datasets.prepare', '--config={tmp}/group.py'), 'a group'),
   (('mefnet_jax.datasets.prepare', '--config={tmp}/words.py'), 'kernel'),
   ((*MAIN, '--config.dataset.release=~nosuchuser/x'), 'nosuchuser'),
