@@ -150,7 +150,7 @@ def read(
     subset=subset, labels=labels, expressions=expressions, images=images
   )
   check(name, **options)
-  root = _folder(root)
+  root = folder(root)
   try:
     found = DATASETS[name].reader.read(root, **options, table=table)
   # A wrong name of the data set is the likeliest reason: say which would fit.
@@ -243,7 +243,12 @@ def _one_of(field, value, allowed):
   return value
 
 
-def _folder(root):
+def folder(root: str) -> pathlib.Path:
+  """The folder of a release that the user names.
+
+  Raises:
+    errors.UserError: it is missing, empty, unreadable, or a file.
+  """
   # Unlike pathlib's, it leaves the name of an unknown user as it is.
   root = pathlib.Path(os.path.abspath(os.path.expanduser(root)))
   if not root.exists():

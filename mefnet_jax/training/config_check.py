@@ -8,7 +8,7 @@ from flax import linen as nn
 from ml_collections import ConfigDict
 
 from mefnet_jax import datasets, ops
-from mefnet_jax.datasets import modalities
+from mefnet_jax.datasets import modalities, registry
 from mefnet_jax.evaluation import folds
 from mefnet_jax.models import from_config, normalize
 from mefnet_jax.runs import config_flag, errors, plugins
@@ -96,9 +96,12 @@ def settle(config: ConfigDict) -> None:
   """Checks a config and replaces train.kernels=auto by what this machine has.
 
   Raises:
-    UserError: the config is invalid, or asks for kernels that cannot run here.
+    UserError: the config is invalid, names a release that is not there, or asks
+      for kernels that cannot run here.
   """
   check(config)
+  if config.dataset.release:  # before a minute goes to compiling kernels
+    registry.folder(config.dataset.release)
   choose_kernels(config)
 
 
