@@ -26,6 +26,9 @@ if typing.TYPE_CHECKING:
   import rich.progress
 
 _READING = registry.READING
+# To import a builder registers it with TFDS: tfds.builder('smic') works then.
+for _dataset in registry.DATASETS.values():
+  _dataset.builder_class()
 
 
 @dataclasses.dataclass(frozen=True)

@@ -16,6 +16,7 @@ COMMANDS = {
   'datasets.check': 'Says whether a release on disk is whole.',
   'datasets.prepare': 'Prepares the clips of a config, trains nothing.',
   'datasets.annotate': 'Corrected annotations into a data set; agreement.',
+  'training.calibrate': 'Calibrates a model on rendered people.',
   'synthetic.recording': 'Writes a video of a rendered person.',
   'synthetic.release': 'Writes a synthetic release, laid out as a real one.',
 }

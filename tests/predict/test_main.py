@@ -12,8 +12,15 @@ import numpy as np
 import pytest
 
 import mefnet_jax
-from mefnet_jax.predict import __main__ as command
-from mefnet_jax.predict import event, formats, overlay, results, scorers, watch
+from mefnet_jax.predict import (
+  command,
+  event,
+  formats,
+  overlay,
+  results,
+  scorers,
+  watch,
+)
 from mefnet_jax.predict import model as models
 from mefnet_jax.predict.formats import csv_files
 from mefnet_jax.runs import errors
@@ -31,20 +38,13 @@ def scorer():
 @pytest.fixture
 def predict(monkeypatch, scorer, tmp_path):
   """A function that runs the command in this process; returns the status."""
-  monkeypatch.setattr(command, '_scorer', lambda: scorer)
-  flags = command.flags.FLAGS
-  if not flags.is_parsed():
-    flags.mark_as_parsed()
-  saved = flags.flag_values_dict()
+  monkeypatch.setattr(command, '_scorer', lambda options: scorer)
 
   def run(*paths, **given):
-    for name, value in {'out': str(tmp_path / 'out'), **given}.items():
-      flags[name].value = value
-    return command.main([str(path) for path in paths])
+    given = {'out': str(tmp_path / 'out'), **given}
+    return command.run(list(map(str, paths)), command.Options(**given))
 
-  yield run
-  for name in ('out', 'fps', 'formats', 'overlay', 'show-faces'):
-    flags[name].value = saved[name]
+  return run
 
 
 @pytest.fixture
@@ -87,7 +87,7 @@ def test_faces_are_shown_only_where_asked_for(predict, film, tmp_path):
 
   plain = []
   for show in (False, True):
-    predict(film, overlay=True, **{'show-faces': show})
+    predict(film, overlay=True, show_faces=show)
     reader = cv2.VideoCapture(
       str(tmp_path / 'out' / f'{film.stem}.overlay.mp4')
     )

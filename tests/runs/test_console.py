@@ -9,7 +9,12 @@ import mefnet_jax
 from mefnet_jax.runs import console
 
 PACKAGE = pathlib.Path(mefnet_jax.__file__).parent
-OTHERS = {'synthetic.contact_sheet', 'synthetic.distill'}  # make our own files
+# Those that make our own files, and what the page starts for itself.
+OTHERS = {
+  'predict.serve.child',
+  'synthetic.contact_sheet',
+  'synthetic.distill',
+}
 
 
 def commands_of_the_package():

@@ -33,7 +33,9 @@ def test_a_terminal_has_a_bar_with_the_state_of_each_fold():
 
 def test_elsewhere_there_are_plain_lines():
   shown = said(force_terminal=False)
-  assert len(shown.splitlines()) == 4
+  # What takes longest before the first epoch is named, then four epochs follow.
+  assert shown.splitlines()[0] == 'seed0: compiling, then epochs 1 to 4'
+  assert len(shown.splitlines()) == 1 + 4
   assert shown.splitlines()[-1].startswith('seed0, epoch 4/4: loss 1.000')
   assert '\x1b' not in shown
 

@@ -1,0 +1,234 @@
+"""The command `mefnet_jax.predict`, once its flags are read."""
+
+import contextlib
+import dataclasses
+import pathlib
+import sys
+import typing
+from collections.abc import Sequence
+
+from mefnet_jax.runs import clean, errors
+
+if typing.TYPE_CHECKING:
+  from mefnet_jax.predict import expressions, frames
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+  """The flags of the same names; None where nothing was given."""
+
+  out: str | None = None
+  model: str = 'mefnet-zero'
+  formats: Sequence[str] | None = None
+  fps: float | None = None
+  detector: str = 'dlib'
+  overlay: bool = False
+  camera: str | None = None
+  record: bool = False
+  serve: bool = False
+  port: int = 8765
+  show_faces: bool = False
+
+
+def run(paths: list[str], options: Options) -> int:
+  """Predicts all videos, or serves the page, or watches the camera.
+
+  Returns:
+    The status of the process: 1 if a video failed, or the camera broke off.
+
+  Raises:
+    errors.UserError: options that do not fit together, no such model, or a
+      folder that cannot be written.
+  """
+  if options.serve:
+    return _page(paths, options)
+  if options.camera is not None:
+    return _live(paths, options)
+  if not paths:
+    raise errors.UserError('no VIDEO is named: see --help')
+  if not options.out:
+    raise errors.UserError('--out is missing: name a folder for the results')
+  _check_formats(options)
+  from mefnet_jax.predict import results  # after the flags were checked
+
+  out, scorer, failed = pathlib.Path(options.out).absolute(), None, []
+  for path, stem in zip(paths, results.stems(paths), strict=True):
+    try:
+      # It is decoded while the model is loaded.
+      with _opened(path, options) as source:
+        scorer = scorer or _scorer(options)
+        _predict(source, stem, out, scorer, options)
+    except (errors.UserError, OSError) as error:
+      if scorer is None and not isinstance(error, Unreadable):
+        raise
+      failed.append(_why(path, error))
+      print(f'failed: {failed[-1]}', file=sys.stderr, flush=True)
+  if failed and len(paths) > 1:
+    print(f'{len(failed)} of {len(paths)} failed:', file=sys.stderr)
+    for line in failed:
+      print(f'  {line}', file=sys.stderr)
+  return 1 if failed else 0
+
+
+def _page(paths, options):
+  """Serves the page of --serve."""
+  if paths or options.camera is not None:
+    raise errors.UserError('a VIDEO or --camera cannot go with --serve')
+  from mefnet_jax.predict.serve import app
+
+  app.serve(options.model, options.port)
+  return 0
+
+
+def _live(paths, options):
+  """Watches the camera that --camera names."""
+  if paths:
+    raise errors.UserError(f'{paths[0]}: a VIDEO cannot go with --camera')
+  if options.record and not options.out:
+    raise errors.UserError('--record needs --out, a folder for the files')
+  _check_formats(options)
+  from mefnet_jax.predict import formats, live
+  from mefnet_jax.runs import limits
+
+  print(limits.TEXT, file=sys.stderr, flush=True)
+  camera = live.run(
+    options.camera,
+    _scorer(options),
+    detector=options.detector,
+    record=pathlib.Path(options.out) if options.record else None,
+    which=tuple(options.formats or formats.FORMATS),
+  )
+  print(f'{clean.terminal(camera.name)}: {camera.dropped} frames dropped')
+  for note in camera.notes:
+    print(f'error: --camera={camera.path}: {note}', file=sys.stderr)
+  return 1 if camera.notes else 0
+
+
+class Unreadable(errors.UserError):
+  """A video that cannot be read; the others may be."""
+
+
+@contextlib.contextmanager
+def _opened(path, options):
+  from mefnet_jax.predict import frames
+
+  with contextlib.ExitStack() as stack:
+    try:
+      source = stack.enter_context(frames.opened(path, options.fps))
+    except errors.UserError as error:
+      raise Unreadable(str(error)) from error
+    yield source
+
+
+def _check_formats(options):
+  from mefnet_jax.predict import formats
+
+  for name in options.formats or ():
+    if name not in formats.FORMATS:
+      known = ', '.join(formats.FORMATS)
+      raise errors.UserError(f'--formats={name}: must be of {known}')
+
+
+def _scorer(options: Options) -> 'expressions.Scorer':
+  import cv2
+
+  from mefnet_jax.predict import model, scorers
+  from mefnet_jax.runs import xla
+
+  cv2.setNumThreads(1)  # crops are small; decoding needs the other core
+  xla.prepare()
+  return scorers.scorer(model.load(options.model))
+
+
+def _predict(
+  source: 'frames.File',
+  stem: str,
+  out: pathlib.Path,
+  scorer: 'expressions.Scorer',
+  options: Options,
+) -> None:
+  """Writes the results of one video."""
+  from mefnet_jax.predict import formats, progress, results, thumbnails, watch
+
+  which = tuple(options.formats or formats.FORMATS)
+  with results.aside(out) as aside:
+    made = results.Results(aside, stem, scorer.action_units)
+    pictures = thumbnails.Pictures(show_faces=options.show_faces)
+    with made, progress.bar(source) as update:
+      for seen in watch.watch(source, scorer, detector=options.detector):
+        made.add(seen)
+        if seen.frame is not None:
+          update(seen.frame)
+          if seen.frame.image is not None:
+            pictures.add(seen.frame.time, seen.frame.image, seen.faces)
+    media = made.write(source.path, which)
+    _draw(made, media, pictures.kept, scorer, f'{aside / stem}.timeline.png')
+    if options.overlay:
+      _overlay(source.path, made, pictures.kept, scorer, options)
+  _say(source, made, media, pathlib.Path(str(options.out), stem))
+
+
+def _draw(made, media, pictures, scorer, path):
+  from mefnet_jax.predict import timeline
+
+  timeline.draw(
+    pathlib.Path(path),
+    title=f'{media.name}: {_counts(made.events)}',
+    duration=media.duration,
+    signal=made.signal.of_faces(),
+    pictures=pictures,
+    events=made.events,
+    classes=scorer.classes,
+  )
+
+
+def _overlay(path, made, pictures, scorer, options):
+  from mefnet_jax.predict import frames, overlay, timeline
+  from mefnet_jax.predict.formats import csv_files
+
+  place = made.folder / made.stem
+  with frames.opened(path, options.fps) as again:
+    overlay.write(
+      pathlib.Path(f'{place}.overlay.mp4'),
+      pathlib.Path(f'{place}{csv_files.FRAMES}'),
+      again,
+      made.events,
+      pictures,
+      timeline.colours_of(scorer.classes),
+      show_faces=options.show_faces,
+    )
+
+
+def _say(source, made, media, place):
+  """One line a video, and one for each thing that was odd about it."""
+  name = clean.terminal(media.name)
+  print(
+    f'{name}: {len(made.times)} frames, {media.duration:.1f} s, '
+    f'{_counts(made.events)}: {clean.terminal(place)}.*',
+    flush=True,
+  )
+  notes = list(source.notes)
+  if made.without:
+    notes.append(f'no face in {made.without} frames')
+  if made.times and len(made.times) > 1 and media.fps < _SLOWEST:
+    notes.append(
+      f'{media.fps:.3g} frames a second: below {_SLOWEST} nothing is found'
+    )
+  for note in notes:
+    print(f'  {name}: {clean.terminal(note)}', flush=True)
+
+
+_SLOWEST = 10  # frames a second; see `resample`
+
+
+def _counts(found):
+  micro = sum(one.kind == 'micro' for one in found)
+  return f'{micro} micro- and {len(found) - micro} macro-expressions'
+
+
+def _why(path, error):
+  """One line that names the video."""
+  text = clean.terminal(error)
+  if isinstance(error, OSError):
+    text = f'{error.filename or path}: {error.strerror or error}'
+  return text if str(path) in text else f'{path}: {text}'
