@@ -169,14 +169,10 @@ def _wanted(size, sizes):
 
 
 # The message for each fault, as bytes that end with a zero, as C expects them.
-_WIDTH = 72
+_MESSAGES = [f'a kernel of mefnet_jax: array   : {what}' for what in _FAULTS]
+_WIDTH = max(map(len, _MESSAGES)) + 1  # the longest ends with a zero too
 _TEXTS = np.frombuffer(
-  b''.join(
-    f'a kernel of mefnet_jax: array   : {what}'.encode().ljust(
-      _WIDTH + 8, b'\0'
-    )
-    for what in _FAULTS
-  ),
+  b''.join(message.encode().ljust(_WIDTH, b'\0') for message in _MESSAGES),
   np.uint8,
 ).reshape(len(_FAULTS), -1)
 _DIGITS = 30  # where the array's number stands in them
