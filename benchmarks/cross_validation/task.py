@@ -56,9 +56,16 @@ class Task:
 
   def batches(self, fold: int, epoch: int) -> list[np.ndarray]:
     """The training clips of a fold, shuffled, in batches of equal size."""
-    train = np.flatnonzero(self.fold != fold)
-    order = np.random.default_rng([fold, epoch]).permutation(train)
-    return np.array_split(order, -(-len(train) // self.network.batch))
+    return shuffled(self.fold, fold, epoch, self.network.batch)
+
+
+def shuffled(
+  fold_N: np.ndarray, fold: int, epoch: int, batch: int
+) -> list[np.ndarray]:
+  """The clips that a fold trains on, in batches of equal size."""
+  train = np.flatnonzero(fold_N != fold)
+  order = np.random.default_rng([fold, epoch]).permutation(train)
+  return np.array_split(order, -(-len(train) // batch))
 
 
 def standardised(clips):
@@ -68,11 +75,12 @@ def standardised(clips):
   return x / np.maximum(scale, 1e-3)
 
 
-def one_by_one(task: Task, epochs: int, begin, train, predict) -> np.ndarray:
+def one_by_one(task, epochs: int, begin, train, predict) -> np.ndarray:
   """Trains fold after fold; probabilities (N, 3) of the clips held out.
 
   Args:
-    task: what is trained.
+    task: what is trained: a `Task`, or another with label, fold, folds and
+      batches.
     epochs: of each training.
     begin: () -> None; sets the weights and the optimizer back.
     train: (indices of a batch) -> None.
@@ -101,7 +109,12 @@ def compete(cross_validate: Callable[[int], np.ndarray], version: str):
   cross_validate(1)  # compiles
   turns.say({'version': version, 'first': time.perf_counter() - started})
   for line in sys.stdin:
-    started = time.perf_counter()
+    started, busy = time.perf_counter(), time.process_time()
     answers = cross_validate(int(line))
-    seconds = time.perf_counter() - started
-    turns.say({'seconds': seconds, 'probabilities': answers.tolist()})
+    turns.say(
+      {
+        'seconds': time.perf_counter() - started,
+        'cpu_seconds': time.process_time() - busy,
+        'probabilities': answers.tolist(),
+      }
+    )

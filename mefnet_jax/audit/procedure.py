@@ -36,25 +36,25 @@ def fitted_on_held_out(run: evidence.Evidence, thing: str) -> Iterator[str]:
   """
   fact = run.facts.get('fitted', {}).get(thing, {})
   on = fact.get('on')
-  if on in ('everything', 'held-out'):
+  if isinstance(on, dict):
+    yield from _tested_among(run, on)
+  elif on in ('everything', 'held-out'):
     yield f'fitted on {on}'
-  for name, clips in on.items() if isinstance(on, dict) else ():
-    both = sorted(set(clips) & set(run.folds.get(name, {}).get('test', ())))
-    if both:
-      yield f'{name}: {overlap.count_and_name(both, "clip")}'
   if thing == 'class weights':
     yield from _weights(run, fact.get('values', {}))
 
 
 def chosen_on_held_out(run: evidence.Evidence, what: str) -> Iterator[str]:
-  """Yields a finding if the reported score itself chose something.
+  """Yields a finding if held-out clips, or their score, chose something.
 
   Args:
     run: the evidence on the run.
     what: one of `facts.CHOSEN` and `facts.SPOTTING_CHOSEN`.
   """
   chosen = run.facts.get('chosen', {}).get(what)
-  if chosen in ('held-out', 'test', 'oracle'):
+  if isinstance(chosen, dict):
+    yield from _tested_among(run, chosen)
+  elif chosen in ('held-out', 'test', 'oracle'):
     yield 'chosen by the score of the held-out clips'
   elif what == 'epoch' and run.report.get('selection') == 'oracle':
     yield 'the report says selection oracle'
@@ -136,6 +136,14 @@ def permuted_labels_learnt(run: evidence.Evidence) -> Iterator[str]:
       f'UAR {run.permuted["metrics"]["uar"]:.3f} [{bounds[0]:.3f}, '
       f'{bounds[1]:.3f}] with permuted labels, chance {chance:.3f}'
     )
+
+
+def _tested_among(run, clips_by_fold):
+  """Clips that a fold was given for a fit or a choice, and tests."""
+  for name, clips in clips_by_fold.items():
+    both = sorted(set(clips) & set(run.folds.get(name, {}).get('test', ())))
+    if both:
+      yield f'{name}: {overlap.count_and_name(both, "clip")}'
 
 
 def _weights(run, values):

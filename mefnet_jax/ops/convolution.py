@@ -43,7 +43,7 @@ def conv3d(
     x_BTHWC = jnp.pad(x_BTHWC, _same_padding(kernel.shape[:3]))
   elif padding != 'VALID':
     raise ValueError(f'padding is VALID or SAME, not {padding!r}')
-  _check(x_BTHWC.shape, kernel.shape)
+  check_shapes(x_BTHWC.shape, kernel.shape)
   axis, block = _band(x_BTHWC.shape, kernel.shape)
   y = _banded(x_BTHWC, kernel, axis, block)
   outputs = x_BTHWC.shape[axis] - kernel.shape[axis - 1] + 1
@@ -70,7 +70,7 @@ def conv3d_max_pool3d(
     ValueError: a kernel that does not fit in the clip or a window in what
       the kernel leaves of it, or channels that are not the clip's.
   """
-  _check(x_BTHWC.shape, kernel.shape)
+  check_shapes(x_BTHWC.shape, kernel.shape)
   depths, sizes = kernel.shape[:3], x_BTHWC.shape[1:4]
   x = read_by_pooling(x_BTHWC, depths, window)
   axis, block = _band(x.shape, kernel.shape)
@@ -104,6 +104,13 @@ def check(sizes: tuple[int, ...], kernel: tuple[int, ...]) -> None:
     )
 
 
+def check_shapes(clips: tuple[int, ...], kernel: tuple[int, ...]) -> None:
+  """Raises ValueError unless (B, T, H, W, C) fit (kt, kh, kw, C, D), VALID."""
+  if kernel[3] != clips[4]:
+    raise ValueError(f'kernel {kernel} for clips of {clips[4]} channels')
+  check(clips[1:4], kernel[:3])
+
+
 def read_by_pooling(
   x_BTHWC: jax.Array, kernel: tuple[int, ...], window: tuple[int, ...]
 ) -> jax.Array:
@@ -127,12 +134,6 @@ def _same_padding(kernel):
   """Zeros before and after each axis, the odd one after, as in lax."""
   sides = [((k - 1) // 2, k // 2) for k in kernel]
   return [(0, 0), *sides, (0, 0)]
-
-
-def _check(clip, kernel):
-  if kernel[3] != clip[4]:
-    raise ValueError(f'kernel {kernel} for clips of {clip[4]} channels')
-  check(clip[1:4], kernel[:3])
 
 
 def _band(clip, kernel):

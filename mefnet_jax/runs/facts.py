@@ -40,7 +40,7 @@ def read(
     _one_of(path, 'scoring', found['scoring'], _SCORING)
   choices, fits = CHOSEN + SPOTTING_CHOSEN, FITTED + SPOTTING_FITTED
   for name, by in _known(path, 'chosen', found.get('chosen', {}), choices):
-    _one_of(path, f'chosen: {name}', by, _BY)
+    _word_or_clips(path, f'chosen: {name}', by, _BY, folds)
   for name, fact in _known(path, 'fitted', found.get('fitted', {}), fits):
     _fitted(path, f'fitted: {name}', fact, folds)
   _labels(path, found.get('labels', {}))
@@ -111,14 +111,7 @@ def _fitted(path, where, fact, folds):
   """Checks {"on": word or {fold: clips}, "values": {fold: {class: number}}}."""
   parts = dict(_known(path, where, fact, ('on', 'values')))
   on = parts.get('on', 'nothing')
-  if not isinstance(on, dict):
-    _one_of(path, f'{where}: on', on, _ON)
-  elif on:
-    for name, clips in _known(path, f'{where}: on', on, folds):
-      if not isinstance(clips, list) or not all(
-        isinstance(clip, str) for clip in clips
-      ):
-        raise errors.UserError(f'{path}: {where}: {name}: not a list of clips')
+  _word_or_clips(path, f'{where}: on', on, _ON, folds)
   values = parts.get('values', {})
   for name, weights in _known(path, f'{where}: values', values, folds):
     if not isinstance(weights, dict) or not all(
@@ -129,6 +122,22 @@ def _fitted(path, where, fact, folds):
       )
 
 
+def _word_or_clips(path, where, value, words, folds):
+  """Checks a word, or {fold: clips} where the clips themselves are listed."""
+  if not isinstance(value, dict):
+    _one_of(path, where, value, words)
+    return
+  for name, clips in _known(path, where, value, folds):
+    _clips(path, f'{where}: {name}', clips)
+
+
+def _clips(path, where, clips):
+  """Raises UserError unless it is a list of names."""
+  named = isinstance(clips, list) and all(isinstance(x, str) for x in clips)
+  if not named:
+    raise errors.UserError(f'{path}: {where}: not a list of clips')
+
+
 def _labels(path, labels):
   """{"corrected from": {model: clips}}"""
   parts = dict(_known(path, 'labels', labels, ('corrected from',)))
@@ -136,12 +145,7 @@ def _labels(path, labels):
   if not isinstance(seen, dict):
     raise errors.UserError(f'{path}: labels: corrected from: not an object')
   for model, clips in seen.items():
-    if not isinstance(clips, list) or not all(
-      isinstance(clip, str) for clip in clips
-    ):
-      raise errors.UserError(
-        f'{path}: labels: corrected from: {model}: not a list of clips'
-      )
+    _clips(path, f'labels: corrected from: {model}', clips)
 
 
 def _known(path, where, found, names):

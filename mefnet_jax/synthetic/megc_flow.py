@@ -1,9 +1,10 @@
 """The layout of the MEGC2019 composite: flow maps of synthetic heads.
 
 The numbers of subjects and classes are the published ones. A map holds the
-exact flow of a head's surface from onset to apex, on 28 x 28 pixels, with head
-motion and estimation noise, and its strain. Each channel is scaled to 0..255
-separately, as in the public files. No image is rendered.
+exact flow of a head's surface from onset to apex, in a crop from brow to chin
+as the public maps have it (`framing`), on 28 x 28 pixels, with head motion and
+estimation noise, and its strain. Each channel is scaled to 0..255 separately,
+as in the public files. No image is rendered.
 """
 
 import dataclasses
@@ -15,18 +16,28 @@ import numpy as np
 
 from mefnet_jax.runs import errors
 from mefnet_jax.synthetic import camera as cameras
-from mefnet_jax.synthetic import emotions, smic, studio
+from mefnet_jax.synthetic import emotions, framing, raster, smic, studio
+from mefnet_jax.synthetic import head as heads
 
 FORMS = ('whole', 'loso')
 CLASSES = smic.CLASSES
 TABLE = 'combined_3_class2_for_optical_flow.csv'
 SIDE = 28
-VIEW = cameras.Camera((4 * SIDE, 4 * SIDE), 52.0, (55.5, 40.0))
-NOISE = 0.03  # of the flow, pixels of VIEW, before it is smoothed
+NOISE = 0.05  # of the flow, pixels of the crop, before it is smoothed
+_BEYOND = 6  # pixels beside the head in which the flow becomes smooth
 _NOT_SPACED = 0.05  # share of file names without a space before the dot
 # Numbers of subjects and of clips of each class; their assignment is random.
 _OTHERS = {'casme2': (24, (88, 32, 25)), 'samm': (28, (92, 26, 15))}
 _NAMES = {'smic': 's{:02d}', 'casme2': 'sub{:02d}', 'samm': '{:03d}'}
+# How each database frames its faces.
+CROPS = {
+  name: framing.CONVENTIONS[convention]
+  for name, convention in (
+    ('smic', 'megc2019_casme2'),
+    ('casme2', 'megc2019_casme2'),
+    ('samm', 'megc2019_samm'),
+  )
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,7 +75,7 @@ def plan(
       f'--form={form}: the flow maps come in the forms {", ".join(FORMS)}.'
     )
   rng = np.random.default_rng([seed, *b'megc_flow plan'])
-  maps = [_map(number, *one, rng) for number, one in enumerate(_clips(rng))]
+  maps = [_map(seed, *one, rng) for one in _clips(rng)]
   maps.sort(key=lambda m: m.subject % 100)  # a few subjects of each database
   maps = studio.limited(maps, clips, subjects)
   maps.sort(key=lambda m: m.name)
@@ -114,7 +125,7 @@ def _clips(rng):
   return clips
 
 
-def _map(number, database, person, kind, k, rng):
+def _map(seed, database, person, kind, k, rng):
   """One map, named as its database names its clips."""
   who = _NAMES[database].format(person)
   short = smic.SHORT[CLASSES[kind]]
@@ -124,15 +135,16 @@ def _map(number, database, person, kind, k, rng):
     'samm': f'{person:03d}_{kind + 1}_{k}',
   }[database]
   length = int(rng.integers(12, 40))
+  subject = 100 * (1 + list(_NAMES).index(database)) + person
   return Map(
     dataset=f'megc_flow_{database}',
-    subject=100 * (1 + list(_NAMES).index(database)) + person,
+    subject=subject,
     name=f'{who}_{own}',
     emotion=CLASSES[kind],
     macro=False,
     fps=100,
     numbers=tuple(range(1, length + 1)),
-    camera=VIEW,
+    camera=_crop(seed, database, subject)[0],
     folder='',
     pattern=' .png' if rng.random() > _NOT_SPACED else '.png',
     database=database,
@@ -153,22 +165,49 @@ def _files(shot, people, form):
   )
 
 
+def _crop(seed, database, subject):
+  """One person's crop, and the pose in which the head begins."""
+  rng = np.random.default_rng([seed, *f'megc_flow crop {subject}'.encode()])
+  crop = CROPS[database]
+  pose = np.zeros(5)
+  pose[:3] = rng.normal(0, crop.pose)
+  return crop.camera(np.zeros((0, 3)), rng), pose
+
+
 def _exact(shot, seed):
-  """Flow (S, S, 2) from onset to apex in pixels of VIEW, and its strain."""
+  """Flow (S, S, 2) from onset to apex in pixels of the crop, and its strain."""
   played = studio.perform(shot, seed)
   units = emotions.face_units(played)
   points = studio.identity_of(seed, shot.dataset, shot.subject).points
+  _, pose = _crop(seed, shot.database, shot.subject)
   ends = [
     cameras.surface(
-      points, {name: w[t] for name, w in units.items()}, played.pose[t], VIEW
+      points,
+      {name: w[t] for name, w in units.items()},
+      pose + played.pose[t],
+      shot.camera,
     )
     for t in (0, played.apex)
   ]
-  flow, _ = cameras.flow(*ends, VIEW)
-  flow = cv2.resize(
-    flow.astype(np.float32), (SIDE, SIDE), interpolation=cv2.INTER_AREA
-  )
+  flow = _flow(*ends, shot.camera).astype(np.float32)
+  flow = cv2.resize(flow, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
   return flow, _strain(flow)
+
+
+def _flow(before, after, camera):
+  """Flow (rows, columns, 2) between two surfaces, in pixels.
+
+  Beside the head that of the nearest skin goes on and becomes smooth, as
+  estimators have it: nothing on a plain wall contradicts them.
+  """
+  triangles, at = heads.load().triangles, camera.project(before)
+  ids, weights = raster.draw(at, before[:, 2], triangles, camera.size)
+  source, gap = raster.nearest(ids)
+  moved = (camera.project(after) - at)[triangles[ids.ravel()[source]]]
+  flow = (moved * weights.reshape(-1, 3, 1)[source]).sum(axis=1)
+  flow = flow.reshape(*camera.size, 2)
+  smooth = cv2.GaussianBlur(flow, (0, 0), _BEYOND)
+  return flow + np.clip(gap / _BEYOND, 0, 1)[..., None] * (smooth - flow)
 
 
 def _strain(flow):

@@ -252,6 +252,24 @@ def test_a_planted_leak_is_named_and_no_other(run, kind):
   assert all(leak.split(': ')[0] in checks.KINDS for leak in said['leaks'])
 
 
+def test_a_choice_says_by_which_clips_it_was_made(run):
+  """Those of a fold's training are fine; one that it tests is a leak."""
+  folds = evidence.from_run(run).folds
+
+  def choose_by(role):
+    def edit(facts):
+      by = {name: sorted(fold[role])[:2] for name, fold in folds.items()}
+      facts['chosen']['hyper-parameters'] = by
+
+    audited_runs.change(run / 'facts.json', edit)
+    return found(run)
+
+  kind = 'hyper-parameters chosen on held-out clips'
+  assert not choose_by('train')['leaks']
+  told = choose_by('test')
+  assert told['kinds'] == [kind] and len(told['leaks']) == len(folds)
+
+
 def test_a_person_is_followed_through_all_files(run):
   """Somebody gives each clip a person of its own in folds.csv."""
   _move_person(run)

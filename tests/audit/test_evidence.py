@@ -34,6 +34,8 @@ def found(folder):
     ),
     ({'chosen': {'epoch': 'best'}}, "'best' is none of"),
     ({'chosen': ['epoch']}, 'not a JSON object'),
+    ({'chosen': {'epoch': {'fold9': []}}}, "no 'fold9'"),
+    ({'chosen': {'epoch': {'fold1': [1]}}}, 'not a list of clips'),
     ({'scoring': 'mean'}, "'mean' is none of"),
     ([], 'not a JSON object'),
   ],

@@ -104,6 +104,36 @@ def test_maps_and_what_attention_asks_of_them(shape, kernel, filters, window):
   )
 
 
+# Maps of several channels (B, 1, H, W, C), kernel, filters, window.
+MAPS = [
+  ((3, 1, 28, 28, 3), (1, 3, 3), 32, (1, 3, 3)),  # of configs/mefnet_flow.py
+  ((2, 1, 9, 11, 20), (1, 3, 2), 5, (1, 2, 3)),  # more channels than lanes
+]
+
+
+@pytest.mark.parametrize(('shape', 'kernel', 'filters', 'window'), MAPS)
+def test_maps_of_several_channels(shape, kernel, filters, window):
+  """Channels are summed, as frames under a kernel that has as many."""
+  random = np.random.default_rng(7)
+  x, w, bias = (
+    jnp.asarray(random.normal(size=size), jnp.float32)
+    for size in (shape, (2, *kernel, shape[-1], filters), (filters,))
+  )
+  ours = functools.partial(KERNEL['convolve_max_pool'], window=window)
+  theirs = functools.partial(convolution.conv3d_max_pool3d, window=window)
+  members = [
+    jax.vmap(lambda x, w, f=f: f(x, w), (None, 0)) for f in (ours, theirs)
+  ]
+  assert_same(*(with_gradients(run, x, w) for run in members))
+  operands = x, w[0], bias
+  assert_same(
+    with_gradients(KERNEL['convolve_relu'], *operands),
+    with_gradients(plain_maps, *operands),
+  )
+  with pytest.raises(ValueError, match=r'for clips of 2 channels'):
+    ours(x[..., :2], w[0])
+
+
 @pytest.mark.parametrize(('shape', 'kernel', 'filters', 'window'), CASES)
 def test_two_poolings_of_maps(shape, kernel, filters, window):
   random = np.random.default_rng(0)
@@ -294,6 +324,7 @@ NETWORKS = {
   'pool': ('mecnn', {'attention_place': 'pool'}),
   'residual': ('mecnn', {'depth': (1,), 'width': (8,)}),
   '2d': ('mecnn', {'form': '2d'}),
+  'flow': ('mecnn', {'form': '2d', 'attention_place': 'pool'}),
   '2plus1d': ('mecnn', {'conv': '2plus1d'}),
   'normalised': ('mecnn', {'normalisation': 'group'}),
   'bfloat16': ('mecnn', {'dtype': 'bfloat16'}),
@@ -310,9 +341,10 @@ def test_networks_train_alike(name):
     network, num_classes=3, head_init='lecun_normal', **options
   )
   frames = 1 if options.get('form') == '2d' else 6
+  size = (4, frames, 12, 12, 3 if name == 'flow' else 1)
   random = np.random.default_rng(3)
   batch = {
-    stream: jnp.asarray(random.normal(size=(4, frames, 12, 12, 1)), 'float32')
+    stream: jnp.asarray(random.normal(size=size), 'float32')
     for stream in model.streams
   }
   batch['key'] = jax.random.split(jax.random.key(0), 4)

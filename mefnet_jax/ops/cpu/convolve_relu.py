@@ -8,14 +8,14 @@ import jax
 import numpy as np
 
 from mefnet_jax.ops import convolution, maps
-from mefnet_jax.ops.cpu import custom_calls, max_pool, relu, simd
+from mefnet_jax.ops.cpu import custom_calls, grey, relu, simd
 
 MOST_FILTERS = relu.MOST_FILTERS
 
 
 def takes(x_BTHWC: jax.Array, kernel: jax.Array) -> bool:
-  """Whether `convolve_relu` accepts these: grey float32 clips, few filters."""
-  return max_pool.takes(x_BTHWC, kernel) and kernel.shape[-1] <= MOST_FILTERS
+  """Whether `convolve_relu` accepts these: as `grey`, few filters."""
+  return grey.takes(x_BTHWC, kernel) and kernel.shape[-1] <= MOST_FILTERS
 
 
 def convolve_relu(
@@ -29,7 +29,9 @@ def convolve_relu(
   """
   if kernel.shape[-1] > MOST_FILTERS:
     raise ValueError(f'{kernel.shape[-1]} filters; at most {MOST_FILTERS}')
-  y, mean, peak, map_mean, map_peak = _convolve_relu(x_BTHWC, kernel, bias)
+  y, mean, peak, map_mean, map_peak = _convolve_relu(
+    *grey.as_grey(x_BTHWC, kernel), bias
+  )
   return maps.Maps(
     y, mean, peak, map_mean[..., None], map_peak[..., None], fused=True
   )
@@ -41,7 +43,6 @@ def _convolve_relu(x, kernel, bias):
 
 
 def _forward(x, kernel, bias):
-  convolution.check(x.shape[1:4], kernel.shape[:3])
   sizes = convolution.output_shape(x.shape[1:4], kernel.shape[:3], (1, 1, 1))
   batch, filters = len(x), kernel.shape[-1]
   map_, clip = (batch, *sizes), (batch, filters)

@@ -17,6 +17,7 @@ from mefnet_jax.ops.cpu import (
   compiled,
   custom_calls,
   frames,
+  grey,
   rows,
   signatures,
   simd,
@@ -31,26 +32,26 @@ _GRADIENT = signatures.signature(
 )
 
 
-def takes(x_BTHWC: jax.Array, kernel: jax.Array) -> bool:
-  """Whether the convolutions of this package accept x: grey float32 clips."""
-  grey = x_BTHWC.ndim == 5 and x_BTHWC.shape[-1] == 1
-  return grey and x_BTHWC.dtype == kernel.dtype == np.float32
+takes = grey.takes
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
 def convolve_max_pool(
   x_BTHWC: jax.Array, kernel: jax.Array, window: tuple[int, int, int]
 ) -> jax.Array:
-  """As `convolution.conv3d_max_pool3d`, of grey float32 clips.
+  """As `convolution.conv3d_max_pool3d`, of clips that `takes` accepts.
 
   Raises:
     ValueError: a kernel or a window that does not fit.
   """
-  return _vjp_forward(x_BTHWC, kernel, window)[0]
+  return _convolve_max_pool(*grey.as_grey(x_BTHWC, kernel), window)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
+def _convolve_max_pool(x, kernel, window):
+  return _vjp_forward(x, kernel, window)[0]
 
 
 def _vjp_forward(x, kernel, window):
-  convolution.check(x.shape[1:4], kernel.shape[:3])
   whole = convolution.output_shape(x.shape[1:4], kernel.shape[:3], (1, 1, 1))
   pooling.check(whole, window)
   sizes = convolution.output_shape(x.shape[1:4], kernel.shape[:3], window)
@@ -83,7 +84,7 @@ def _vjp_backward(window, known, y_bar):
   return to_clips(y_bar)[0], to_kernel[..., None, :]
 
 
-convolve_max_pool.defvjp(_vjp_forward, _vjp_backward)
+_convolve_max_pool.defvjp(_vjp_forward, _vjp_backward)
 
 
 @intrinsic
