@@ -10,21 +10,19 @@ version of it for a laptop.
 """
 
 import dataclasses
+import functools
 import importlib
 import itertools
 import json
-import os
 import pathlib
 import sys
 
-import rich.console
-
 from configs import base
-from experiments import kernel_figures, kernel_margins
-from mefnet_jax import models, protocol
+from experiments import cells, kernel_figures, kernel_margins, running
+from mefnet_jax import models
 from mefnet_jax.evaluation import folds
 from mefnet_jax.models import describe, from_config
-from mefnet_jax.runs import cli, errors, workdirs, xla
+from mefnet_jax.runs import cli, errors, xla
 from mefnet_jax.training import config_check
 
 SPATIAL, TEMPORAL, FRAMES = (1, 3, 5, 7), (1, 3, 5, 7, 9, 11, 15), (18, 32)
@@ -80,29 +78,44 @@ def study(args, stop) -> list[dict]:
   Raises:
     UserError: a leaky protocol, a value that no run can take, or no cell.
     errors.Stopped: the process was asked to stop; run it again to go on.
+    SystemExit: as of `cells.run`.
   """
   if reason := folds.why_leaky(args.protocol):
     raise errors.UserError(f'--protocol={args.protocol} is leaky: {reason}')
-  cells = grid(args)
-  if not cells:
+  points = grid(args)
+  if not points:
     raise errors.UserError(
       f'--temporal={args.temporal}, --frames={args.frames}: no kernel fits '
       'into so few frames with the pooling behind it: choose a shorter one'
     )
-  for cell in cells:
-    config_check.check(config_of(cell, args))
-  rows = []
-  for number, cell in enumerate(cells, 1):
-    config = config_of(cell, args)
-    print(f'[{number}/{len(cells)}] {cell.name}', flush=True)
-    report, is_new = _run(config, args.out / 'cells' / cell.name, stop)
-    rows.append(_row(cell, config, report))
-    if is_new or cell == cells[-1]:
-      kernel_figures.write(args.out, rows)
+  configs = {cell.name: config_of(cell, args) for cell in points}
+  for config in configs.values():
+    config_check.settle(config)
+  folders = {name: args.out.absolute() / 'cells' / name for name in configs}
+
+  @functools.cache
+  def row(cell):
+    return _row(cell, configs[cell.name], folders[cell.name])
+
+  def after(_):
+    done = [cell for cell in points if _is_done(folders[cell.name])]
+    kernel_figures.write(args.out, [*map(row, done)])
     if stop.is_set():
       raise errors.Stopped('stopped between two cells; run it again to go on')
-  folders = [args.out / 'cells' / cell.name for cell in cells]
-  kernel_margins.write(args.out, rows, folders)
+
+  cells.run(
+    {
+      name: functools.partial(running.alone, config, folders[name])
+      for name, config in configs.items()
+    },
+    lambda name: _is_done(folders[name]),
+    cluster=args.cluster,
+    stop=stop,
+    after=after,
+  )
+  rows = [*map(row, points)]
+  kernel_figures.write(args.out, rows)
+  kernel_margins.write(args.out, rows, [*folders.values()])
   print(kernel_figures.table(rows))
   print(f'written: {args.out / "kernel_size.md"}')
   return rows
@@ -164,21 +177,12 @@ def operations(config, classes: int = 3) -> int:
   return sum(layer.flops for layer in found)
 
 
-def _run(config, workdir, stop):
-  """report.json of the cell, and whether it was run now, not earlier."""
-  config_check.settle(config)
-  with workdirs.locked(workdir):
-    workdirs.claim(config, workdir)
-    report = workdir / 'report.json'
-    is_new = not report.exists()
-    if is_new:
-      with open(os.devnull, 'w') as nothing:
-        console = rich.console.Console(file=nothing)
-        protocol.run(config, workdir, console=console, stop=stop)
-    return json.loads(report.read_text()), is_new
+def _is_done(folder):
+  return (folder / 'report.json').exists()
 
 
-def _row(cell, config, report):
+def _row(cell, config, folder):
+  report = json.loads((folder / 'report.json').read_text())
   row = {**dataclasses.asdict(cell), 'release': report['release']}
   row |= {'protocol': report['protocol'], 'seeds': len(report['seeds'])}
   for key in ('accuracy', 'uf1', 'uar'):
@@ -207,6 +211,7 @@ def _parser():
   add = parser.add_argument
   add('--out', type=pathlib.Path, required=True, help='where the runs go')
   add('--small', action='store_true', help='few small cells, for a laptop')
+  add('--cluster', default='', help=cells.HELP)
   add('--dataset', default='smic', help='smic or cas_me2')
   add('--release', default='', help='its folder; synthetic if not given')
   add('--protocol', default='kfold', help='loso or kfold')

@@ -1,13 +1,11 @@
-"""Runs the variants of an experiment, together if possible, and resumes them.
+"""Runs the variants of an experiment, here or on a cluster, and resumes them.
 
-Each variant is a run in a folder of its own, executed as by main. Variants that
-differ only in their folds are trained together: their folds are stacked like
-the folds of one protocol.
+Each variant is a run in a folder of its own, executed as by main. In one
+process those that fit are trained together (`together`), on a Dask cluster each
+is trained alone (`cells`).
 """
 
-import contextlib
-import dataclasses
-import hashlib
+import functools
 import json
 import pathlib
 import sys
@@ -16,14 +14,12 @@ import threading
 import rich.console
 from absl import flags
 
-from experiments import tables
+from experiments import cells, tables, together
 from mefnet_jax import protocol
-from mefnet_jax.runs import cli, errors, metrics_log, workdirs, xla
-from mefnet_jax.training import config_check, cross_validation
-from mefnet_jax.training import jobs as training_jobs
+from mefnet_jax.runs import cli, errors, workdirs, xla
+from mefnet_jax.training import config_check
 
 _DATASETS = ('smic', 'cas_me2')
-_MOST_FOLDS = 16  # folds in one program, whose states must fit in memory
 
 
 def define(name: str) -> None:
@@ -38,6 +34,7 @@ def define(name: str) -> None:
   flags.DEFINE_list('variants', [], 'Only these variants; all if empty.')
   flags.DEFINE_integer('epochs', 0, 'Epochs; 0: those of the config.')
   flags.DEFINE_integer('seeds', 1, 'Seeds of each variant.')
+  flags.DEFINE_string('cluster', '', cells.HELP)
 
 
 def main(experiment: str, make, rows, *, title: str, first) -> dict[str, dict]:
@@ -61,6 +58,7 @@ def main(experiment: str, make, rows, *, title: str, first) -> dict[str, dict]:
       given.out,
       stop=stop,
       console=console(),
+      cluster=given.cluster,
     )
   tables.write(given.out, experiment, rows(reports), title=title, first=first)
   print(f'{given.out}/{experiment}.md')
@@ -129,7 +127,9 @@ def small(config):
   return config
 
 
-def run(variants: dict, out, *, stop=None, console=None) -> dict[str, dict]:
+def run(
+  variants: dict, out, *, stop=None, console=None, cluster: str = ''
+) -> dict[str, dict]:
   """Runs all variants that are not finished in `out`.
 
   Args:
@@ -137,6 +137,7 @@ def run(variants: dict, out, *, stop=None, console=None) -> dict[str, dict]:
     out: folder of the experiment.
     stop: set when the process is asked to stop.
     console: for progress.
+    cluster: as of `cells.run`.
 
   Returns:
     report.json of each variant, by name.
@@ -144,120 +145,50 @@ def run(variants: dict, out, *, stop=None, console=None) -> dict[str, dict]:
   Raises:
     UserError: a folder holds another config, or a config cannot run.
     errors.Stopped: `stop` was set; the checkpoint is saved.
+    SystemExit: as of `cells.run`.
   """
-  out = pathlib.Path(out)
+  runs = pathlib.Path(out).absolute() / 'runs'
   stop = stop or threading.Event()
   console = console or rich.console.Console(soft_wrap=True)
   xla.prepare()
-  with contextlib.ExitStack() as locks:
-    # All of them first, so that no folder is made for a study that cannot run.
-    for config in variants.values():
-      config_check.settle(config)
-    for name, config in variants.items():
-      locks.enter_context(workdirs.locked(out / 'runs' / name))
-      workdirs.claim(config, out / 'runs' / name)
-    unfinished = {
-      name: config
+  # All of them first, so that no folder is made for a study that cannot run.
+  for config in variants.values():
+    config_check.settle(config)
+
+  def here(names):
+    together.run({n: variants[n] for n in names}, runs.parent, stop, console)
+
+  cells.run(
+    {
+      name: functools.partial(alone, config, runs / name)
       for name, config in variants.items()
-      if not (out / 'runs' / name / 'report.json').exists()
-    }
-    jobs = {
-      name: _prepare_job(config, out / 'runs' / name, console, stop)
-      for name, config in unfinished.items()
-    }
-    for names in _groups(jobs):
-      trained = _together({n: jobs[n] for n in names}, out, console)
-      for name in names:
-        protocol.run(
-          unfinished[name],
-          out / 'runs' / name,
-          console=console,
-          stop=stop,
-          train=trained[name],
-        )
-  return {name: _report(out / 'runs' / name) for name in variants}
+    },
+    lambda name: (runs / name / 'report.json').exists(),
+    cluster=cluster,
+    here=here,
+  )
+  return {name: _report(runs / name) for name in variants}
+
+
+def alone(config, workdir: pathlib.Path, *, stop=None) -> None:
+  """Runs one variant, unless it is finished; prints nothing.
+
+  Raises:
+    UserError: the folder holds another config, or is in use.
+    errors.Stopped: `stop` was set; the checkpoint is saved.
+  """
+  xla.prepare()
+  config_check.settle(config)
+  with workdirs.locked(workdir):
+    workdirs.claim(config, workdir)
+    if not (workdir / 'report.json').exists():
+      protocol.run(
+        config,
+        workdir,
+        console=rich.console.Console(quiet=True),
+        stop=stop or threading.Event(),
+      )
 
 
 def _report(workdir):
   return json.loads((workdir / 'report.json').read_text())
-
-
-def _prepare_job(config, workdir, console, stop):
-  """The job and the seeds of a run, prepared but not trained."""
-  # Quietly: every variant would print the findings of the same release.
-  job = training_jobs.prepare(config, workdir, stop=stop)
-  return dataclasses.replace(job, console=console), job.seeds
-
-
-def _groups(jobs):
-  """Groups the names of variants that can be trained together."""
-  groups = {}
-  for name, (job, seeds) in jobs.items():
-    key = _key(job, seeds)
-    group = groups.setdefault(key, [[]])
-    folds = sum(len(jobs[n][0].splits) for n in group[-1])
-    if group[-1] and folds + len(job.splits) > _MOST_FOLDS:
-      group.append([])
-    group[-1].append(name)
-  return [names for group in groups.values() for names in group]
-
-
-def _key(job, seeds):
-  """A key that is equal for jobs with the same clips, network and steps."""
-  digest = hashlib.blake2b(digest_size=8)
-  for name in sorted(job.clips):
-    digest.update(name.encode() + job.clips[name].tobytes())
-  config = job.config
-  alone = job.workdir.name if config.protocol.statistics == 'folds' else ''
-  return json.dumps(
-    [
-      digest.hexdigest(),
-      repr(job.model),
-      config.train.to_dict(),
-      config.input,
-      config.scale,
-      config.augment.to_dict(),
-      seeds,
-      alone,
-    ]
-  )
-
-
-def _together(jobs, out, console):
-  """Trains all jobs together; returns a `train` for `protocol.run` by name."""
-  if len(jobs) == 1:
-    return {name: cross_validation.train for name in jobs}
-  splits, place = [], {}
-  for name, (job, _) in jobs.items():
-    place[name] = slice(len(splits), len(splits) + len(job.splits))
-    splits += [
-      dataclasses.replace(fold, name=f'{name}/{fold.name}')
-      for fold in job.splits
-    ]
-  first, seeds = next(iter(jobs.values()))
-  digest = hashlib.blake2b(digest_size=8)
-  for name, (job, _) in jobs.items():
-    digest.update(f'{name} {job.fingerprint} '.encode())
-  mark = digest.hexdigest()
-  workdir = out / 'together' / mark
-  workdir.mkdir(parents=True, exist_ok=True)
-  console.print(f'{len(splits)} folds together: {", ".join(jobs)}')
-  joint = dataclasses.replace(
-    first, splits=tuple(splits), workdir=workdir, fingerprint=mark
-  )
-  fitted = cross_validation.fit(joint, seeds)
-  return {name: _part(fitted, place[name], workdir, name) for name in jobs}
-
-
-def _part(fitted, place, workdir, name):
-  """The results of one variant, taken from those of the joint training."""
-  prefix = f'{name}/'
-
-  def own_name(fold):
-    return fold.removeprefix(prefix) if fold.startswith(prefix) else ''
-
-  def train(job, seeds):
-    metrics_log.select(workdir, job.workdir, own_name)
-    return [training_jobs.part(one, place, own_name) for one in fitted]
-
-  return train

@@ -21,7 +21,7 @@ import numpy as np
 from absl import flags
 from ml_collections import ConfigDict, config_flags
 
-from experiments import running, tables
+from experiments import cells, running, tables
 from mefnet_jax.audit import audit, evidence
 from mefnet_jax.evaluation import intervals, metrics
 from mefnet_jax.runs import (
@@ -156,7 +156,13 @@ def main() -> None:
   out = pathlib.Path(flags.FLAGS.out)
   variants = combinations(config, flags.FLAGS.grid)
   with cli.stop_signals() as stop:
-    reports = running.run(variants, out, stop=stop, console=running.console())
+    reports = running.run(
+      variants,
+      out,
+      stop=stop,
+      console=running.console(),
+      cluster=flags.FLAGS.cluster,
+    )
   losses = {name: validation_losses(out / 'runs' / name) for name in variants}
   chosen = choose(losses)
   report = write_chosen(out, chosen, list(variants))
@@ -225,4 +231,5 @@ if __name__ == '__main__':
   flags.DEFINE_multi_string(
     'grid', [], 'FIELD=VALUE,VALUE; several of them are combined.'
   )
+  flags.DEFINE_string('cluster', '', cells.HELP)
   cli.run(main)

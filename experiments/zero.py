@@ -13,6 +13,8 @@ result.
 
 import argparse
 import contextlib
+import functools
+import importlib
 import json
 import pathlib
 import sys
@@ -23,7 +25,7 @@ import numpy as np
 from flax import linen as nn
 
 from configs import mefnet_zero
-from experiments import zero_tables, zero_variants
+from experiments import cells, zero_tables, zero_variants
 from mefnet_jax import datasets
 from mefnet_jax.models import from_config, inference, motion_input
 from mefnet_jax.runs import cli, errors, files, predictions, workdirs, xla
@@ -41,24 +43,50 @@ def main(argv: list[str] | None = None) -> int:
 
 def _main(argv):
   args = arguments(argv)
-  with cli.stop_signals(), workdirs.locked(args.out):
+  folders = {
+    name: args.out.absolute() / 'variants' / name for name in args.variants
+  }
+
+  def is_done(name):
+    return (folders[name] / 'result.json').exists()
+
+  def after(_):
+    done = [name for name in args.variants if is_done(name)]
+    zero_tables.write(args.out, done, zero_variants.VARIANTS)
+
+  with cli.stop_signals():
     xla.prepare()
-    maps = _release(args)
-    tested = None
-    for number, name in enumerate(args.variants, 1):
-      folder = args.out / 'variants' / name
-      print(f'[{number}/{len(args.variants)}] {name}', flush=True)
-      if not _is_done(folder, args):
-        tested = tested or held_out(args)
-        _run(name, folder, args, tested, maps)
-      done = args.variants[:number]
-      zero_tables.write(args.out, done, zero_variants.VARIANTS)
+    # By name: a worker knows this file as a module, not as __main__.
+    one = importlib.import_module('experiments.zero').run
+    cells.run(
+      {
+        name: functools.partial(one, name, folder, args)
+        for name, folder in folders.items()
+      },
+      is_done,
+      cluster=args.cluster,
+      after=after,
+    )
+    zero_tables.write(args.out, args.variants, zero_variants.VARIANTS)
     print(f'written: {args.out / "zero.json"}')
 
 
-def _run(name, folder, args, tested, maps):
+def run(name: str, folder: pathlib.Path, args: argparse.Namespace) -> None:
+  """Trains and scores a variant, unless that is done.
+
+  Raises:
+    errors.UserError: it was done with other flags, or is being done.
+  """
+  with workdirs.locked(folder):
+    if not _is_done(folder, args):
+      xla.prepare()
+      _train(name, folder, args)
+
+
+def _train(name, folder, args):
   """Trains and scores a variant, and leaves its files in the folder."""
-  folder.mkdir(parents=True, exist_ok=True)
+  tested = _held_out(args.people, args.tests)
+  maps = _release(args.release)
   variant, started = zero_variants.VARIANTS[name], time.monotonic()
   network, members = trained(variant, args)
   seconds = time.monotonic() - started
@@ -87,7 +115,7 @@ def trained(
   variant: zero_variants.Variant, args: argparse.Namespace
 ) -> tuple[nn.Module, list[dict]]:
   """The network of a variant, and the weights of each seed."""
-  config = _config(variant.network, args)
+  config = _config(variant.network, args.people)
   network = from_config.network(config, len(synthetic_maps.CLASSES))
   if variant.sees != 'standardised':
     network = zero_variants.Seeing(network, variant.sees)
@@ -112,17 +140,18 @@ def trained(
   return network, members
 
 
-def held_out(args: argparse.Namespace) -> tuple:
+@functools.cache
+def _held_out(count, tests):
   """Maps of rendered people who are not learnt from, and their truth.
 
   Returns:
     Standardised maps (N, h, w, 2), labels (N,), names of the people and of the
     maps.
   """
-  people = synthetic_model.people(_config('train', args).synthetic)[1]
+  people = synthetic_model.people(_config('train', count).synthetic)[1]
   parts, who = [], []
   for name, own in people.items():
-    for step in range(args.tests):
+    for step in range(tests):
       batch = synthetic_maps.made(own, 0, step, synthetic_maps.Settings())
       batch = {key: np.asarray(x)[batch['named']] for key, x in batch.items()}
       parts.append(batch)
@@ -133,12 +162,13 @@ def held_out(args: argparse.Namespace) -> tuple:
   return maps, label, who, [f'{i:05d}' for i in range(len(who))]
 
 
-def _release(args):
+@functools.cache
+def _release(folder):
   """Maps of the release, standardised, and their truth; None without one."""
-  if not args.release:
+  if not folder:
     return None
   dataset = mefnet_zero.get_config().dataset
-  dataset.release = args.release
+  dataset.release = folder
   clips = datasets.load(dataset)
   place = [synthetic_maps.CLASSES.index(name) for name in clips.classes]
   maps = np.asarray(clips.streams['face'])[:, 0]
@@ -153,9 +183,9 @@ def _answers(network, params, maps):
   return inference.softmax(np.asarray(logits, np.float64))
 
 
-def _config(variant, args):
+def _config(variant, people):
   config = mefnet_zero.get_config(variant)
-  config.synthetic.people = args.people
+  config.synthetic.people = people
   return config
 
 
@@ -196,6 +226,7 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
   add('--out', type=pathlib.Path, required=True, help='where the results go')
   add('--release', default='', help='real motion maps to score; or none')
   add('--small', action='store_true', help='few people and steps, to try it')
+  add('--cluster', default='', help=cells.HELP)
   add('--seeds', type=cli.count, default=5, help='of each variant')
   add('--steps', type=cli.count, default=2000, help='of each training')
   add('--people', type=cli.count, default=320, help='to learn from')

@@ -160,7 +160,9 @@ def flags_in(file):
   )
 
 
-OTHERS = {'gpus-per-node', 'depth'}  # of programs that are not ours
+# Of programs that are not ours: git, SLURM, Dask.
+OTHERS = {'depth', 'gpus-per-node', 'job-name', 'array', 'cpus-per-task', 'mem'}
+OTHERS |= {'time', 'requeue', 'constraint', 'port', 'nthreads'}
 
 
 @with_code

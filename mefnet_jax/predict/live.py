@@ -15,8 +15,7 @@ import rich.panel
 import rich.table
 import rich.text
 
-from mefnet_jax.predict import camera as cameras
-from mefnet_jax.predict import event, expressions, results, watch
+from mefnet_jax.predict import event, expressions, live_camera, results, watch
 from mefnet_jax.runs import clean, limits
 
 _EVENTS = 8  # that are shown
@@ -35,11 +34,11 @@ def run(
   record: pathlib.Path | None = None,
   which: Sequence[str] = (),
   seconds: float = float('inf'),
-) -> cameras.Camera:
+) -> live_camera.Camera:
   """Watches until the camera ends, Ctrl-C, or Escape in the window.
 
   Args:
-    source: as of `camera.Camera`.
+    source: as of `live_camera.Camera`.
     scorer: of `scorers`.
     detector: of faces.
     record: folder for the files that a video would get; None: none.
@@ -54,7 +53,7 @@ def run(
       cannot be written.
   """
   with contextlib.ExitStack() as stack:
-    camera = stack.enter_context(cameras.opened(source))
+    camera = stack.enter_context(live_camera.opened(source))
     view = View(camera)
     made, aside = None, None
     if record is not None:
@@ -100,7 +99,7 @@ def _watch(camera, watcher, view, shown, made, seconds):
 class View:
   """What the terminal shows."""
 
-  def __init__(self, camera: cameras.Camera):
+  def __init__(self, camera: live_camera.Camera):
     self.console = rich.console.Console(stderr=True)
     self._camera = camera
     self._times: collections.deque[float] = collections.deque(maxlen=60)

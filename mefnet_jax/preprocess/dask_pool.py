@@ -13,6 +13,8 @@ from mefnet_jax.runs import errors
 if typing.TYPE_CHECKING:
   from collections.abc import Iterator, Sequence
 
+  import dask.distributed as dask
+
 
 _SECONDS = 20  # to find the scheduler
 
@@ -32,7 +34,7 @@ def prepared(
     errors.UserError: Dask is not installed, nobody answers, there are no
       workers, or several workers died with the same clip.
   """
-  client = _client(address)
+  client = connect(address)
   try:
     # Not pure, or Dask would take two equal rows for one task.
     futures = client.map(
@@ -47,27 +49,16 @@ def prepared(
     client.close()
 
 
-def _one(row, how):
-  """Runs on a worker."""
-  clips.use_one_thread()
-  return clips.prepare(row, how)
+def connect(address: str) -> 'dask.Client':
+  """Connects to a scheduler that has at least one worker.
 
+  Args:
+    address: as of `prepared`.
 
-def _result(future, row, address):
-  try:
-    return future.result()
-  except errors.UserError:
-    raise
-  except Exception as error:  # Dask's own, and whatever a worker could not do
-    why = ' '.join(str(error).split())[:200] or type(error).__name__
-    raise errors.UserError(
-      f'--cluster={address}: clip {row.clip} was lost ({why}); look at the '
-      "workers' logs: the same versions, the same files, enough memory?"
-    ) from None
-
-
-def _client(address):
-  """A connection to the scheduler, with at least one worker."""
+  Raises:
+    errors.UserError: Dask is not installed, nobody answers, or there are no
+      workers.
+  """
   try:
     import dask.distributed as dask  # 1 s, needed by few
   except ImportError as error:
@@ -90,3 +81,22 @@ def _client(address):
       'them with `dask scheduler` and `dask worker ADDRESS`'
     ) from None
   return client
+
+
+def _one(row, how):
+  """Runs on a worker."""
+  clips.use_one_thread()
+  return clips.prepare(row, how)
+
+
+def _result(future, row, address):
+  try:
+    return future.result()
+  except errors.UserError:
+    raise
+  except Exception as error:  # Dask's own, and whatever a worker could not do
+    why = ' '.join(str(error).split())[:200] or type(error).__name__
+    raise errors.UserError(
+      f'--cluster={address}: clip {row.clip} was lost ({why}); look at the '
+      "workers' logs: the same versions, the same files, enough memory?"
+    ) from None

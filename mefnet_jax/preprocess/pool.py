@@ -86,7 +86,7 @@ def _prepared(clip_rows, options, workers) -> 'Iterator[clips.Prepared]':
   most = -(-len(clip_rows) // _CLIPS_A_PROCESS)
   workers = min(workers or environment.cores(), most)
   one = functools.partial(clips.prepare, how=options)
-  if workers <= 1:
+  if workers <= 1 or not child_processes.allowed():
     yield from map(one, clip_rows)
     return
   # spawn: a fork of a process with threads (JAX has some) may hang.

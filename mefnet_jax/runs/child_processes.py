@@ -17,6 +17,11 @@ def end_with_parent() -> None:
     threading.Thread(target=_wait, args=(parent,), daemon=True).start()
 
 
+def allowed() -> bool:
+  """Whether this process may have children; a worker of Dask may not."""
+  return not multiprocessing.current_process().daemon
+
+
 def end_with_stdin() -> None:
   """Makes this process exit as soon as its stdin is closed.
 

@@ -24,7 +24,7 @@ def each(
     errors.UserError: the system ended a process.
   """
   processes = min(processes or os.cpu_count(), len(items))
-  if processes < 2:
+  if processes < 2 or not child_processes.allowed():
     yield from map(work, items)
     return
   # A fork of a process with threads, such as jax's, may hang.

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from configs import base, mecnn
-from experiments import kernel_figures, kernel_margins, kernel_size
+from experiments import kernel_figures, kernel_margins, kernel_size, running
 from mefnet_jax.evaluation import metrics, paired_tests
 from mefnet_jax.runs import errors
 
@@ -80,7 +80,7 @@ def test_a_study_runs_and_resumes(tiny_smic, tmp_path, monkeypatch):
   args = arguments(*flags, '--temporal=5,15')
   args = argparse.Namespace(**{**vars(args), 'out': tmp_path})
   runs = []
-  run = kernel_size.protocol.run
+  run = running.protocol.run
 
   def counted(*a, **k):
     runs.append(1)
@@ -94,7 +94,7 @@ def test_a_study_runs_and_resumes(tiny_smic, tmp_path, monkeypatch):
     return config
 
   monkeypatch.setattr(kernel_size, 'config_of', tiny)
-  monkeypatch.setattr(kernel_size.protocol, 'run', counted)
+  monkeypatch.setattr(running.protocol, 'run', counted)
   first = kernel_size.study(args, threading.Event())
   assert len(runs) == 2
   assert kernel_size.study(args, threading.Event()) == first

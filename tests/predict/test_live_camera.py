@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import mefnet_jax
-from mefnet_jax.predict import camera, live, scorers
+from mefnet_jax.predict import live, live_camera, scorers
 from mefnet_jax.runs import errors
 from tests.fixtures import recorded, videos
 
@@ -23,7 +23,7 @@ def played(tmp_path):
 
 def test_it_is_played_in_real_time(played):
   began = time.monotonic()
-  with camera.opened(played) as source:
+  with live_camera.opened(played) as source:
     found = list(source)
   assert time.monotonic() - began >= (FPS - 1) / FPS - 0.01
   assert [frame.number for frame in found] == list(range(1, FPS + 1))
@@ -35,7 +35,7 @@ def test_it_is_played_in_real_time(played):
 
 def test_who_is_slow_is_given_the_newest_frame(played):
   """The frames between are dropped, counted, and said to be."""
-  with camera.opened(played) as source:
+  with live_camera.opened(played) as source:
     found = []
     for frame in source:
       found.append(frame)
@@ -44,21 +44,21 @@ def test_who_is_slow_is_given_the_newest_frame(played):
   assert [frame.number for frame in found] == list(range(1, FPS + 1))
   dropped = [frame for frame in found if frame.image is None]
   assert len(dropped) == source.dropped >= FPS // 2
-  assert {frame.note for frame in dropped} == {camera.DROPPED}
+  assert {frame.note for frame in dropped} == {live_camera.DROPPED}
 
 
 @pytest.mark.parametrize('source', ['7', '/dev/video7', 'nowhere.mp4'])
 def test_a_camera_that_is_not_there_is_one_line(source):
   with pytest.raises(errors.UserError, match='cannot be opened') as caught:
-    camera.Camera(source)
+    live_camera.Camera(source)
   assert source in str(caught.value) and '\n' not in str(caught.value)
 
 
 def test_a_camera_that_gives_nothing_is_given_up(played, monkeypatch):
-  monkeypatch.setattr(camera, 'STALLED', 0.2)
-  monkeypatch.setattr(camera.Camera, '_read', lambda self: time.sleep(1))
+  monkeypatch.setattr(live_camera, 'STALLED', 0.2)
+  monkeypatch.setattr(live_camera.Camera, '_read', lambda self: time.sleep(1))
   with (
-    camera.opened(played) as source,
+    live_camera.opened(played) as source,
     pytest.raises(errors.UserError, match='unplugged'),
   ):
     list(source)
@@ -72,7 +72,7 @@ def test_what_is_recorded_is_what_a_video_would_get(smile, tmp_path):
   source = live.run(str(path), scorer, record=out, which=('csv', 'vtt'))
   rows = pd.read_csv(out / 'camera.frames.csv')
   assert len(rows) == len(smile[::step])
-  assert (rows['note'] == camera.DROPPED).sum() == source.dropped
+  assert (rows['note'] == live_camera.DROPPED).sum() == source.dropped
   assert rows['success'].sum() > 0
   assert {one.name for one in out.iterdir()} == {
     'camera.frames.csv',
