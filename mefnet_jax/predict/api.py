@@ -14,7 +14,14 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
-from mefnet_jax.predict import event, frames, scorers, thresholds, watch
+from mefnet_jax.predict import (
+  event,
+  frame_rows,
+  frames,
+  scorers,
+  thresholds,
+  watch,
+)
 from mefnet_jax.predict import model as models
 from mefnet_jax.runs import errors
 
@@ -67,7 +74,7 @@ class Model(models.Model):
     """
     import pandas as pd
 
-    rows: list[watch.Row] = []
+    rows: list[frame_rows.Row] = []
     found: list[event.Event] = []
     notes: Sequence[str] = ()
     for seen in self.watch(video, fps, detector=detector, limits=limits):

@@ -9,6 +9,7 @@ All of it works on the even clock of `resample`, so in seconds.
 
 import dataclasses
 from collections.abc import Callable, Iterator
+from concurrent import futures
 
 import numpy as np
 
@@ -33,6 +34,8 @@ class Spotter:
     limits: by which candidates are chosen.
     at_once: windows that are scored together.
     flow: from one crop to another.
+    pool: computes the flow of windows meanwhile, in threads; the answers are
+      the same.
   """
 
   def __init__(
@@ -41,14 +44,16 @@ class Spotter:
     limits: thresholds.Thresholds = thresholds.CHOSEN,
     at_once: int = 16,
     flow: Flow = motion_map.between,
+    pool: futures.Executor | None = None,
   ):
-    self._between = flow
+    self._between, self._pool = flow, pool
     self._scorer, self._limits, self._at_once = scorer, limits, at_once
     self.window = round(limits.window * resample.RATE)
     self._longest = round(limits.longest * resample.RATE)
     self._cells: list[expressions.Cell] = []
     self._first = 0  # the cell of self._cells[0]
-    self._maps: list[np.ndarray] = []  # not scored yet, the latest ones
+    # Of windows that are not scored yet, the latest ones.
+    self._maps: list[futures.Future] = []
     self._tried = 0  # cells before this one hold no new candidate
     self._waiting: list[expressions.Found] = []
     self._flows: dict[tuple[int, int], np.ndarray] = {}  # of a candidate
@@ -74,7 +79,7 @@ class Spotter:
     self._cells.append(cell)
     if len(self._cells) > self.window:
       before = self._cells[-1 - self.window].crop
-      self._maps.append(self._between(before, cell.crop))
+      self._maps.append(self._flow_later(before, cell.crop))
     if len(self._maps) >= self._at_once:
       moments += self._score()
       found += self._find(final=False)
@@ -87,17 +92,26 @@ class Spotter:
     self._cells, self._maps = [], []
     return moments, found
 
+  def _flow_later(self, first, second):
+    """The future flow between two crops."""
+    if self._pool is not None:
+      return self._pool.submit(self._between, first, second)
+    made: futures.Future = futures.Future()
+    made.set_result(self._between(first, second))
+    return made
+
   def _score(self):
     """Asks the scorer about the latest windows."""
-    said = self._scorer.moments(np.stack(self._maps))
-    cells = self._cells[-len(self._maps) :]
-    start = self._first + len(self._cells) - len(self._maps)
+    maps = np.stack([one.result() for one in self._maps])
+    said = self._scorer.moments(maps)
+    cells = self._cells[-len(maps) :]
+    start = self._first + len(self._cells) - len(maps)
     made, limits = [], self._limits
     for i, cell in enumerate(cells):
-      cell.motion = course.strength(self._maps[i])
+      cell.motion = course.strength(maps[i])
       forth, back = float(said.expression[i]), float(said.returning[i])
       cell.score, cell.returns = max(forth, back), back > forth
-      lids = course.of_lids(self._maps[i])
+      lids = course.of_lids(maps[i])
       if cell.motion < max(limits.amplitude, limits.lids * lids):
         cell.score = 0.0
       time = (start + i - self.window / 2) * resample.CELL

@@ -9,7 +9,6 @@ import functools
 from collections.abc import Callable
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from mefnet_jax.models import inference, motion_input
@@ -57,14 +56,10 @@ def score(model: models.Model, maps: np.ndarray) -> Scores:
   count = len(maps)
   padded = np.zeros((_padded(count), *shape), np.float32)
   padded[:count] = maps
-  logits, out = jax.tree.map(
-    lambda x: np.asarray(x)[:, :count], _answer(model)(padded)
-  )
+  answer, scale = _programs(model)
+  logits, out = jax.tree.map(lambda x: np.asarray(x)[:, :count], answer(padded))
   members = inference.softmax(logits.astype(np.float64) / model.temperature)
   outs = [{k: x[i] for k, x in out.items()} for i in range(len(members))]
-  scale = np.asarray(
-    motion_input.scale(motion_input.halved(jnp.asarray(padded)))
-  )[:count]
   expression = _sigmoid(out['expression']).mean(0)
   returning = np.zeros_like(expression)
   if 'returning' in out:
@@ -74,7 +69,7 @@ def score(model: models.Model, maps: np.ndarray) -> Scores:
     spread=members.std(0),
     expression=expression,
     returning=returning,
-    units=action_units.mean(outs, scale),
+    units=action_units.mean(outs, np.asarray(scale(padded))[:count]),
   )
 
 
@@ -90,11 +85,14 @@ def _shape(model):
 
 
 @functools.lru_cache(maxsize=4)
-def _answer(model: models.Model) -> Callable:
-  """Maps (n, H, W, 2) -> logits and outputs, each (members, n, ...)."""
+def _programs(model: models.Model) -> tuple[Callable, Callable]:
+  """Compiled once: maps (n, H, W, 2) -> logits and outputs, each (members, n,
+  ...); and maps -> the unit (n,) of their levels."""
   described = model.description['members']
   members = [model.member(one['fold'], one['seed']) for one in described]
-  params = jax.tree.map(lambda *x: jnp.stack(x), *(m.params for m in members))
+  # numpy: jax would compile a program for each shape of an array.
+  params = jax.tree.map(lambda *x: np.stack(x), *(m.params for m in members))
+  params = jax.device_put(params)
   (stream,) = model.streams
 
   @jax.jit
@@ -104,7 +102,11 @@ def _answer(model: models.Model) -> Callable:
       params
     )
 
-  return functools.partial(answer, params)
+  @jax.jit
+  def scale(maps):
+    return motion_input.scale(motion_input.halved(maps))
+
+  return functools.partial(answer, params), scale
 
 
 def _padded(count):

@@ -4,13 +4,18 @@
       -> windows and expressions (events) -> rows of frames.csv, events
 
 A row is given once the windows around its frame have been scored, an event
-about a second after its offset.
+about a second after its offset. Faces are followed some frames ahead in one
+thread, and the flow of windows is computed in others: nearly all of it is spent
+in OpenCV and dlib, which let other threads run. The numbers are those that one
+thread finds.
 """
 
 import collections
+import contextlib
 import dataclasses
 import typing
 from collections.abc import Iterator, Sequence
+from concurrent import futures
 
 import numpy as np
 
@@ -18,14 +23,15 @@ from mefnet_jax.predict import (
   event,
   events,
   expressions,
+  frame_rows,
   frames,
   resample,
   thresholds,
 )
 from mefnet_jax.predict import track as tracks
 from mefnet_jax.preprocess import face_crop, registration
+from mefnet_jax.runs import environment
 
-Row = dict[str, typing.Any]
 _SINCE = 20.0  # seconds of frames whose numbers are remembered for events
 _GONE = 0.5  # seconds of damaged frames after which expressions are closed
 
@@ -41,7 +47,7 @@ class Seen(typing.NamedTuple):
     notes: what is odd about the video, whole at the end.
   """
 
-  rows: list[Row]
+  rows: list[frame_rows.Row]
   events: list[event.Event]
   frame: frames.Frame | None
   faces: list[tracks.Sighting]
@@ -72,10 +78,25 @@ def watch(
   Raises:
     errors.UserError: not one frame can be decoded, or no detector is there.
   """
-  watcher = Watcher(source.name, scorer, limits, detector, at_once)
-  for frame in source:
-    yield watcher.step(frame)
-  yield watcher.finish()._replace(notes=source.notes)
+  ahead: collections.deque[futures.Future] = collections.deque()
+  with contextlib.ExitStack() as stack:
+    follower = stack.enter_context(futures.ThreadPoolExecutor(1))
+    pool = stack.enter_context(futures.ThreadPoolExecutor(_threads()))
+    stack.callback(lambda: [one.cancel() for one in ahead])
+    watcher = Watcher(source.name, scorer, limits, detector, at_once, pool)
+    for frame in source:
+      ahead.append(follower.submit(watcher.follow, frame))
+      # Few frames: whoever scores few windows at once is in a hurry.
+      if len(ahead) > at_once // 2:
+        yield watcher.spot(ahead.popleft().result())
+    while ahead:
+      yield watcher.spot(ahead.popleft().result())
+    yield watcher.finish()._replace(notes=source.notes)
+
+
+def _threads():
+  """More would wait for the frames."""
+  return min(4, environment.cores())
 
 
 @dataclasses.dataclass
@@ -93,8 +114,22 @@ class _Face:
   )
 
 
+class Followed(typing.NamedTuple):
+  """A frame, the faces in it, and whether it is the first one after a cut."""
+
+  frame: frames.Frame
+  faces: list[tracks.Sighting]
+  cut: bool
+
+
 class Watcher:
-  """The state of `watch`: takes frames, and gives what has become known."""
+  """The state of `watch`: takes frames, and gives what has become known.
+
+  Args:
+    name: of the video.
+    scorer, limits, detector, at_once: as of `watch`.
+    pool: of threads in which flow is computed.
+  """
 
   def __init__(
     self,
@@ -103,12 +138,13 @@ class Watcher:
     limits: thresholds.Thresholds = thresholds.CHOSEN,
     detector: str = 'dlib',
     at_once: int = 16,
+    pool: futures.Executor | None = None,
   ):
     self._name, self._scorer, self._limits = name, scorer, limits
-    self._at_once = at_once
+    self._at_once, self._pool = at_once, pool
     self._tracker = tracks.Tracker(detector)
     self._faces: dict[int, _Face] = {}
-    self._rows: collections.deque[Row] = collections.deque()
+    self._rows: collections.deque[frame_rows.Row] = collections.deque()
     self._times: collections.deque[tuple[float, int]] = collections.deque()
     self._events: list[event.Event] = []
     # Windows of a frame are scored at latest so much later.
@@ -117,15 +153,24 @@ class Watcher:
 
   def step(self, frame: frames.Frame) -> Seen:
     """Takes the next frame."""
+    return self.spot(self.follow(frame))
+
+  def follow(self, frame: frames.Frame) -> Followed:
+    """The first half of `step`; may run ahead of the second in a thread."""
+    if frame.image is None:
+      return Followed(frame, [], False)
+    found = self._tracker.step(frame.image, frame.time)
+    return Followed(frame, found, self._tracker.cut)
+
+  def spot(self, followed: Followed) -> Seen:
+    """The second half of `step`."""
+    frame, found, cut = followed
     self._times.append((frame.time, frame.number))
     # Older ones can be of no event: memory must not grow with the video.
     while self._times[0][0] < frame.time - _SINCE:
       self._times.popleft()
-    found: list[tracks.Sighting] = []
-    if frame.image is not None:
-      found = self._tracker.step(frame.image, frame.time)
-    note = frame.note or ('cut' if self._tracker.cut else '')
-    self._rows += _rows(frame, found, note)
+    note = frame.note or ('cut' if cut else '')
+    self._rows += frame_rows.blank(frame, found, note)
     for sighting in found:
       self._see(frame, sighting)
     for number, face in list(self._faces.items()):
@@ -154,7 +199,9 @@ class Watcher:
       face = self._faces[sighting.face] = _Face(
         resample.Clock(),
         resample.Clock(),
-        events.Spotter(self._scorer, self._limits, self._at_once),
+        events.Spotter(
+          self._scorer, self._limits, self._at_once, pool=self._pool
+        ),
         sighting.since,
         frame.time,
         sighting,
@@ -183,11 +230,11 @@ class Watcher:
     self._take(face, *face.spotter.finish())
     for row in self._rows:
       if row['face_id'] == number and row['timestamp'] >= face.since:
-        _fill(row, face, self._scorer.action_units)
+        frame_rows.fill(row, face.moments, self._scorer.action_units)
 
   def _take(self, face, moments, found):
     for moment in moments:
-      face.moments[_key(moment.time)] = moment
+      face.moments[frame_rows.key(moment.time)] = moment
     for one in found:
       self._events.append(self._event(face.sighting.face, one))
 
@@ -198,10 +245,10 @@ class Watcher:
       row = self._rows.popleft()
       face = self._faces.get(row['face_id'])
       if face and row['timestamp'] >= face.since:
-        _fill(row, face, self._scorer.action_units)
+        frame_rows.fill(row, face.moments, self._scorer.action_units)
       rows.append(row)
     for face in self._faces.values():
-      least = _key(until - 1)
+      least = frame_rows.key(until - 1)
       while face.moments and (first := next(iter(face.moments))) < least:
         del face.moments[first]
     given, self._events = self._events, []
@@ -240,52 +287,6 @@ class Watcher:
   def _frame_at(self, time):
     """The number of the frame that is nearest to a time."""
     return min(self._times, key=lambda one: abs(one[0] - time))[1]
-
-
-def _rows(frame, found, note) -> list[Row]:
-  """Rows of one frame, without what windows will say."""
-  plain = {'frame': frame.number, 'timestamp': frame.time, 'note': note}
-  if not found:
-    return [{**plain, 'face_id': 0, 'confidence': 0.0, 'success': 0}]
-  made = []
-  for one in found:
-    left, top, right, bottom = one.box
-    made.append(
-      {
-        **plain,
-        'face_id': one.face,
-        'confidence': one.fit,
-        'success': 1,
-        'x': left,
-        'y': top,
-        'width': right - left,
-        'height': bottom - top,
-      }
-    )
-  return made
-
-
-def _fill(row, face, units):
-  """Writes what the window around a frame says into its row."""
-  if 'motion' in row:
-    return
-  at = _key(row['timestamp'])
-  # Frames and windows tick differently, so the nearest window may be one off.
-  near = (face.moments.get(at + step) for step in (0, 1, -1))
-  moment = next((one for one in near if one), None)
-  if moment is None:
-    return
-  row['expression'] = moment.expression
-  row['returning'] = moment.returning
-  row['motion'] = moment.motion
-  for i, unit in enumerate(units):
-    row[f'AU{unit:02d}_c'] = float(moment.units['p'][i])
-    row[f'AU{unit:02d}_r'] = float(moment.units['level'][i])
-
-
-def _key(time):
-  # min: `finish` asks for all times, up to infinity.
-  return int(np.floor(min(time, 1e9) * resample.RATE))
 
 
 def place(sighting: tracks.Sighting) -> np.ndarray:

@@ -9,6 +9,7 @@ the face crop, so they mean the same at any size and in any stream.
 """
 
 import functools
+import threading
 
 import cv2
 import numpy as np
@@ -48,10 +49,13 @@ def to_each(crops: np.ndarray, method: str) -> np.ndarray:
     'farneback': _farneback,
     'tvl1': _tvl1,
   }[method]
-  grey = np.clip(np.rint(crops), 0, 255).astype(np.uint8)
-  flows = [np.zeros((*grey.shape[1:], 2), np.float32)]
-  flows += [between(grey[0], other) for other in grey[1:]]
-  return np.stack(flows) / np.float32(grey.shape[1])
+  grey = np.asarray(crops)
+  if grey.dtype != np.uint8:
+    grey = np.clip(np.rint(grey), 0, 255).astype(np.uint8)
+  flows = np.zeros((*grey.shape, 2), np.float32)
+  for own, other in zip(flows[1:], grey[1:], strict=True):
+    np.divide(between(grey[0], other), np.float32(grey.shape[1]), out=own)
+  return flows
 
 
 def strain(flow_THW2: np.ndarray) -> np.ndarray:
@@ -97,13 +101,13 @@ def colours(flow_HW2: np.ndarray, most: float) -> np.ndarray:
 
 
 def _dis(first, other):
-  return _by_dis(_dis_engine(first.shape, finest=1, stride=3), first, other)
+  return _by_dis(_engine(first.shape, finest=1, stride=3), first, other)
 
 
 def _dis_fine(first, other):
   # The preset stops at half the resolution: on rendered faces whose eyes are 41
   # pixels apart it finds .6 of a motion, at full resolution .85.
-  return _by_dis(_dis_engine(first.shape, finest=0, stride=6), first, other)
+  return _by_dis(_engine(first.shape, finest=0, stride=6), first, other)
 
 
 def _by_dis(engine, first, other):
@@ -111,11 +115,16 @@ def _by_dis(engine, first, other):
   return engine.calc(*quiet, None)
 
 
+def _engine(shape, **settings):
+  # An engine writes into itself while it computes: each thread has its own.
+  return _dis_engine(threading.get_ident(), shape, **settings)
+
+
 # One for each size of image: for a small one OpenCV changes the settings of an
 # engine, and its later answers to larger ones would depend on that.
-@functools.cache
-def _dis_engine(shape, *, finest, stride):
-  del shape
+@functools.lru_cache(maxsize=64)
+def _dis_engine(thread, shape, *, finest, stride):
+  del thread, shape
   engine = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
   engine.setFinestScale(finest)
   # Of the preset's patches of 8 pixels the noise of a sensor makes flows of .08

@@ -1,11 +1,13 @@
 """From frames to rows and events; a rendered person who smiles for .45 s."""
 
+import threading
+
 import numpy as np
 import pandas as pd
 import pytest
 
 import mefnet_jax
-from mefnet_jax.predict import event, thresholds
+from mefnet_jax.predict import event, frames, scorers, thresholds, watch
 from mefnet_jax.runs import errors
 from tests.fixtures import recorded, videos
 
@@ -84,6 +86,30 @@ def test_what_is_watched_is_what_is_predicted(smile, model):
   events = [one for step in seen for one in step.events]
   assert events == event.from_table(whole.events) or len(events) == 1
   assert len(seen[20].rows) == 0 and seen[60].rows[0]['frame'] < 60
+
+
+def test_threads_change_no_bit(smile, model):
+  """What runs ahead in threads is what a watcher finds step by step."""
+  images, times = at_rate(smile, 30)
+  images[30:33] = [np.roll(images[0], 60, axis=1)] * 3  # somebody jumps
+  source = frames.Arrays(images, times)
+  scorer = scorers.scorer(model)
+  threaded = list(watch.watch(source, scorer))
+  watcher = watch.Watcher('frames', scorer)
+  plain = [watcher.step(frame) for frame in source]
+  plain.append(watcher.finish()._replace(notes=[]))
+  assert sum(len(one.events) for one in plain)
+  for one, other in zip(threaded, plain, strict=True):
+    assert one.rows == other.rows and one.events == other.events
+
+
+def test_a_video_that_is_left_early_leaves_no_thread(smile, model):
+  before = threading.active_count()
+  stream = model.watch([*smile[::5]], 40)
+  for _, seen in zip(range(30), stream, strict=False):
+    assert seen.frame is not None
+  stream.close()
+  assert threading.active_count() == before
 
 
 def test_a_video_file_gives_the_same_as_its_frames(smile, model, tmp_path):
