@@ -16,7 +16,17 @@ def undrawn(monkeypatch):
   monkeypatch.setattr(figures, 'draw', stand_ins.undrawn)
 
 
-@pytest.mark.parametrize('name', protocol_runs.CONFIGS)
+# Networks of MFCNN's parts, and the paper's protocol, in other settings.
+FURTHER = ('intermediate', 'paper')
+
+
+@pytest.mark.parametrize(
+  'name',
+  [
+    pytest.param(name, marks=pytest.mark.slow if name in FURTHER else ())
+    for name in protocol_runs.CONFIGS
+  ],
+)
 def test_every_config_runs(name, tiny_smic, tmp_path):
   summary, said = protocol_runs.carried_out(
     protocol_runs.CONFIGS[name](), tiny_smic, tmp_path / 'w'

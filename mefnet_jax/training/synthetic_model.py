@@ -183,7 +183,17 @@ def people(ours: ConfigDict) -> tuple[dict, dict[str, dict]]:
 
   Returns:
     `synthetic_maps.source` of them, made now or in an earlier run.
+
+  Raises:
+    UserError: fewer people than one batch shows.
   """
+  least = synthetic_maps.Settings().people
+  for field in ('people', 'held_out'):
+    if ours[field] < least:
+      raise errors.UserError(
+        f'synthetic.{field}={ours[field]}: at least {least}, for a batch shows '
+        'as many people'
+      )
   learnt, tested = [], {}
   for k, name in enumerate(ours.conventions):
     first = k * (ours.people + ours.held_out)

@@ -49,7 +49,14 @@ def train(model, params, batch):
 @pytest.mark.parametrize(
   'fusion', ['late', pytest.param('intermediate', marks=pytest.mark.slow)]
 )
-@pytest.mark.parametrize('name', ['audio', 'text', 'flow'])
+@pytest.mark.parametrize(
+  'name',
+  [
+    'text',
+    pytest.param('audio', marks=pytest.mark.slow),
+    pytest.param('flow', marks=pytest.mark.slow),
+  ],
+)
 def test_a_masked_stream_is_as_if_it_had_not_been_built(name, fusion):
   """To the bit, whatever lies in its place, for the clips that lack it."""
   batch = networks.everything(3)

@@ -82,7 +82,10 @@ def test_intermediate_fusion_weighs_the_halves_alike(maps):
   )
 
 
-@pytest.mark.parametrize('variant', ['mefnet', 'residual', 'late'])
+@pytest.mark.parametrize(
+  'variant',
+  ['mefnet', 'late', pytest.param('residual', marks=pytest.mark.slow)],
+)
 def test_a_mirror_image_gets_the_same_answer_with_the_sides_changed(
   variant, maps
 ):

@@ -143,10 +143,7 @@ def test_clip_after_clip_is_the_whole_batch(name, fields, monkeypatch):
 
 @pytest.mark.parametrize(
   ('name', 'fields'),
-  [
-    *NETWORKS[:2],  # without and with attention
-    *(pytest.param(*one, marks=pytest.mark.slow) for one in NETWORKS[2:]),
-  ],
+  [pytest.param(*one, marks=pytest.mark.slow) for one in NETWORKS],
 )
 def test_jit_is_eager_at_real_widths(name, fields):
   """jaxlib 0.10.2's YNN fusion can give wrong numbers under jit: not here."""

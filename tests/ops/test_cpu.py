@@ -332,7 +332,16 @@ NETWORKS = {
 }
 
 
-@pytest.mark.parametrize('name', NETWORKS)
+QUICK = ('base', 'channel', 'spatial', 'pool', '2d', 'flow', 'mfcnn')
+
+
+@pytest.mark.parametrize(
+  'name',
+  [
+    pytest.param(name, marks=() if name in QUICK else pytest.mark.slow)
+    for name in NETWORKS
+  ],
+)
 def test_networks_train_alike(name):
   """Logits and gradients of each network, dropout and drop masks included."""
   network, options = NETWORKS[name]

@@ -104,7 +104,9 @@ def test_onnx_runtime_gives_the_models_answers(small, tmp_path, name):
 
 
 @pytest.mark.parametrize('kind', write.FORMATS)
-@pytest.mark.parametrize('name', ['mecnn', 'mfcnn_multimodal'])
+@pytest.mark.parametrize(
+  'name', ['mecnn', pytest.param('mfcnn_multimodal', marks=pytest.mark.slow)]
+)
 def test_each_format_gives_the_models_answers(small, tmp_path, name, kind):
   model = small(name)
   found = write.write(model, tmp_path / 'm', kind)
@@ -131,7 +133,10 @@ def test_the_networks_options_are_exported(small, tmp_path, options):
   write.write(small('mecnn', **options), tmp_path / 'm.onnx', 'onnx')
 
 
-def test_the_scales_of_training_clips_are_inside(small, tmp_path):
+@pytest.mark.parametrize(
+  'kind', ['onnx', pytest.param('stablehlo', marks=pytest.mark.slow)]
+)
+def test_the_scales_of_training_clips_are_inside(small, tmp_path, kind):
   """Moments of training clips, and pixel by pixel: another answer without."""
   random = np.random.default_rng(0)
   shape = (9, 20, 20, 1)
@@ -147,8 +152,7 @@ def test_the_scales_of_training_clips_are_inside(small, tmp_path):
   for scale in ({'moments': {'face': (3.0, 900.0)}}, {'pixels': pixels}):
     scaled = small(**scale)
     assert np.abs(scaled.probabilities(clips) - before).max() > 1e-3
-    for kind in ('onnx', 'stablehlo'):
-      write.write(scaled, tmp_path / 'm', kind)
+    write.write(scaled, tmp_path / 'm', kind)
 
 
 def test_a_fold_alone_or_the_mean_over_all(small, tmp_path):

@@ -31,7 +31,15 @@ def uneven(end):
   return times[times < end]
 
 
-@pytest.mark.parametrize('fps', [25, 30, 60, 100, 200, None])
+@pytest.mark.parametrize(
+  'fps',
+  [
+    25,
+    200,
+    None,
+    *(pytest.param(fps, marks=pytest.mark.slow) for fps in (30, 60, 100)),
+  ],
+)
 def test_the_same_event_at_any_rate(smile, model, fps):
   images, times = at_rate(smile, fps)
   found = model.predict(images, times)

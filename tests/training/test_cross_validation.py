@@ -57,7 +57,11 @@ def test_a_seed_among_others_is_the_seed_alone(config, clips, tmp_path):
 
 @pytest.mark.parametrize(
   'choice',
-  ['last', 'validation', pytest.param('oracle', marks=pytest.mark.slow)],
+  [
+    'last',
+    pytest.param('validation', marks=pytest.mark.slow),
+    pytest.param('oracle', marks=pytest.mark.slow),
+  ],
 )
 def test_a_stopped_run_goes_on_to_the_same_bits(
   config, clips, tmp_path, choice
@@ -270,7 +274,14 @@ def test_a_picture_reaches_tensorboard(tmp_path):
   assert b'confusion' in file.read_bytes()
 
 
-@pytest.mark.parametrize('harm', ['of another run', 'renamed', 'beyond'])
+@pytest.mark.parametrize(
+  'harm',
+  [
+    'of another run',
+    pytest.param('renamed', marks=pytest.mark.slow),
+    pytest.param('beyond', marks=pytest.mark.slow),
+  ],
+)
 def test_a_checkpoint_that_is_not_its_own_changes_nothing(
   config, clips, tmp_path, harm
 ):

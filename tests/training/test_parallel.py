@@ -115,7 +115,7 @@ SLOW = pytest.mark.slow
 NETWORKS = [
   ('base', {}),
   pytest.param('mecnn', {}, marks=SLOW),
-  ('mfcnn', {'fusion': 'late'}),
+  pytest.param('mfcnn', {'fusion': 'late'}, marks=SLOW),
   pytest.param('mfcnn', {'fusion': 'intermediate'}, marks=SLOW),
   pytest.param(
     'residual',
@@ -175,8 +175,8 @@ def on_one_device():
   [
     pytest.param('folds', 2, 'mixed', marks=SLOW),
     ('folds', 8, 'plain'),
-    ('batch', 4, 'mixed'),
-    pytest.param('batch', 8, 'plain', marks=SLOW),
+    pytest.param('batch', 4, 'mixed', marks=SLOW),
+    ('batch', 8, 'plain'),
   ],
 )
 def test_several_devices_are_one_device(

@@ -41,6 +41,14 @@ def tiny(variant):
   return config
 
 
+@pytest.mark.parametrize('field', ['people', 'held_out'])
+def test_fewer_people_than_a_batch_shows_are_one_line(field, tmp_path):
+  config = tiny('train')
+  config.synthetic[field] = 31
+  with pytest.raises(errors.UserError, match=f'synthetic.{field}=31: at least'):
+    synthetic_model.make(config, tmp_path, console=QUIET, stop=None)
+
+
 @pytest.fixture(scope='module')
 def trained(tmp_path_factory):
   """The folder of a tiny model, made by the command's own function."""
