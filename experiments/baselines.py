@@ -22,7 +22,7 @@ import numpy as np
 
 from configs import mefnet_flow
 from mefnet_jax.audit import record
-from mefnet_jax.runs import cli, files, predictions
+from mefnet_jax.runs import cli, files, outputs, predictions
 from mefnet_jax.training import config_check, jobs
 
 
@@ -134,7 +134,7 @@ def _made(folder):
 def _parsed():
   parser = cli.Parser(prog='python -m experiments.baselines')
   add = parser.add_argument
-  add('--out', type=pathlib.Path, default=pathlib.Path('runs/baselines'))
+  add('--out', type=outputs.folder, default=pathlib.Path('runs/baselines'))
   add('--release', default='', help='flow maps; empty: synthetic ones')
   add('--protocol', choices=('loso', 'kfold', 'cross_database'), default='loso')
   add(

@@ -14,7 +14,6 @@ import functools
 import importlib
 import itertools
 import json
-import pathlib
 import sys
 
 from configs import base
@@ -22,7 +21,7 @@ from experiments import cells, kernel_figures, kernel_margins, running
 from mefnet_jax import models
 from mefnet_jax.evaluation import folds
 from mefnet_jax.models import describe, from_config
-from mefnet_jax.runs import cli, errors, xla
+from mefnet_jax.runs import cli, errors, outputs, xla
 from mefnet_jax.training import config_check
 
 SPATIAL, TEMPORAL, FRAMES = (1, 3, 5, 7), (1, 3, 5, 7, 9, 11, 15), (18, 32)
@@ -206,23 +205,23 @@ def arguments(argv=None):
 def _parser():
   parser = cli.Parser(
     prog='python -m experiments.kernel_size',
-    description=__doc__.splitlines()[0],
+    description=cli.first_line(__doc__),
   )
   add = parser.add_argument
-  add('--out', type=pathlib.Path, required=True, help='where the runs go')
+  add('--out', type=outputs.folder, required=True, help='where the runs go')
   add('--small', action='store_true', help='few small cells, for a laptop')
   add('--cluster', default='', help=cells.HELP)
   add('--dataset', default='smic', help='smic or cas_me2')
   add('--release', default='', help='its folder; synthetic if not given')
   add('--protocol', default='kfold', help='loso or kfold')
-  add('--folds', type=int, default=6)
+  add('--folds', type=cli.count, default=6)
   add('--models', type=cli.names(NETWORKS), default=NETWORKS)
   add('--convolutions', type=cli.names(CONVOLUTIONS), default=CONVOLUTIONS)
   add('--spatial', type=_numbers, default=SPATIAL)
   add('--temporal', type=_numbers, default=TEMPORAL)
   add('--frames', type=_numbers, default=FRAMES, help='T after interpolation')
-  add('--epochs', type=int, default=30)
-  add('--seeds', type=int, default=3)
+  add('--epochs', type=cli.count, default=30)
+  add('--seeds', type=cli.count, default=3)
   add('--filters', type=int, default=0, help="0: the config's own")
   add('--attention', default='conv', help='conv (the paper) or pool (fast)')
   add('--pixels', type=int, default=0, help="of a face; 0: the config's own")

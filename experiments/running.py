@@ -16,7 +16,7 @@ from absl import flags
 
 from experiments import cells, tables, together
 from mefnet_jax import protocol
-from mefnet_jax.runs import cli, errors, workdirs, xla
+from mefnet_jax.runs import cli, errors, outputs, workdirs, xla
 from mefnet_jax.training import config_check
 
 _DATASETS = ('smic', 'cas_me2')
@@ -24,7 +24,7 @@ _DATASETS = ('smic', 'cas_me2')
 
 def define(name: str) -> None:
   """Defines the flags of all experiments; `name` is the default folder's."""
-  flags.DEFINE_string('out', f'runs/{name}', 'Folder of runs and tables.')
+  outputs.DEFINE_folder('out', f'runs/{name}', 'Folder of runs and tables.')
   flags.DEFINE_list('datasets', ['smic'], 'smic, cas_me2.')
   flags.DEFINE_string('smic', '', 'Release of SMIC; empty: synthetic.')
   flags.DEFINE_string('cas-me2', '', 'Release of CAS(ME)^2; empty: synthetic.')

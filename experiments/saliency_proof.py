@@ -19,7 +19,7 @@ from scipy import stats
 from experiments import proof_figures
 from mefnet_jax import datasets, saliency
 from mefnet_jax.explain import face_regions, methods, networks, runs, truth
-from mefnet_jax.runs import cli, errors, files, xla
+from mefnet_jax.runs import cli, errors, files, outputs, xla
 
 SIZE = 64  # pixels a side of the face crop in which maps meet the truth
 METHODS = tuple(name for name in methods.NAMES if name != 'regions')
@@ -29,9 +29,9 @@ _SLOPES = ('gradient', 'smooth_grad')
 
 
 def main():
-  parser = cli.Parser(description=__doc__.splitlines()[0])
+  parser = cli.Parser(description=cli.first_line(__doc__))
   parser.add_argument('--workdir', type=pathlib.Path, required=True)
-  parser.add_argument('--out', type=pathlib.Path, required=True)
+  parser.add_argument('--out', type=outputs.folder, required=True)
   parser.add_argument('--clips', default='all', help='a number, names or all')
   args = parser.parse_args()
   xla.prepare()

@@ -27,7 +27,7 @@ from mefnet_jax.preprocess import (
   reading,
   regions,
 )
-from mefnet_jax.runs import cli, errors, files, xla
+from mefnet_jax.runs import cli, errors, files, outputs, xla
 
 WAYS = ('exact', 'path', 'path, apex known')
 
@@ -44,11 +44,11 @@ class Clip:
 
 
 def main():
-  parser = cli.Parser(description=__doc__.splitlines()[0])
+  parser = cli.Parser(description=cli.first_line(__doc__))
   parser.add_argument('releases', nargs='+', type=pathlib.Path)
   parser.add_argument('--dataset', default='smic')
   parser.add_argument('--model', default='mefnet-zero')
-  parser.add_argument('--out', type=pathlib.Path, required=True)
+  parser.add_argument('--out', type=outputs.folder, required=True)
   args = parser.parse_args()
   xla.prepare()
   cv2.setNumThreads(1)

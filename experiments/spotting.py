@@ -32,7 +32,7 @@ from mefnet_jax.predict import (
 )
 from mefnet_jax.predict import model as models
 from mefnet_jax.preprocess import face_crop, motion_map
-from mefnet_jax.runs import cli, files
+from mefnet_jax.runs import cli, files, outputs
 from mefnet_jax.synthetic import cas_me2, cas_me2_expressions, recording
 from mefnet_jax.synthetic import release as releases
 
@@ -72,8 +72,8 @@ class Video:
 
 def main() -> int:
   """Chooses, or scores; returns the exit status."""
-  parser = cli.Parser(description=__doc__.splitlines()[0])
-  parser.add_argument('--out', type=pathlib.Path, required=True)
+  parser = cli.Parser(description=cli.first_line(__doc__))
+  parser.add_argument('--out', type=outputs.folder, required=True)
   parser.add_argument('--choose', action='store_true')
   args = parser.parse_args()
   cv2.setNumThreads(1)

@@ -30,6 +30,7 @@ from mefnet_jax.runs import (
   errors,
   files,
   metrics_log,
+  outputs,
   predictions,
 )
 
@@ -227,7 +228,7 @@ def _flat(tree, prefix=''):
 
 
 if __name__ == '__main__':
-  flags.DEFINE_string('out', 'runs/sweep', 'Folder of runs and tables.')
+  outputs.DEFINE_folder('out', 'runs/sweep', 'Folder of runs and tables.')
   flags.DEFINE_multi_string(
     'grid', [], 'FIELD=VALUE,VALUE; several of them are combined.'
   )

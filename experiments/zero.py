@@ -16,7 +16,6 @@ import contextlib
 import functools
 import importlib
 import json
-import pathlib
 import sys
 import time
 
@@ -28,7 +27,15 @@ from configs import mefnet_zero
 from experiments import cells, zero_tables, zero_variants
 from mefnet_jax import datasets
 from mefnet_jax.models import from_config, inference, motion_input
-from mefnet_jax.runs import cli, errors, files, predictions, workdirs, xla
+from mefnet_jax.runs import (
+  cli,
+  errors,
+  files,
+  outputs,
+  predictions,
+  workdirs,
+  xla,
+)
 from mefnet_jax.training import (
   synthetic_maps,
   synthetic_model,
@@ -220,10 +227,10 @@ def _is_done(folder, args):
 def arguments(argv: list[str] | None = None) -> argparse.Namespace:
   """Parses the flags; --small only changes defaults."""
   parser = cli.Parser(
-    prog='python -m experiments.zero', description=__doc__.splitlines()[0]
+    prog='python -m experiments.zero', description=cli.first_line(__doc__)
   )
   add = parser.add_argument
-  add('--out', type=pathlib.Path, required=True, help='where the results go')
+  add('--out', type=outputs.folder, required=True, help='where the results go')
   add('--release', default='', help='real motion maps to score; or none')
   add('--small', action='store_true', help='few people and steps, to try it')
   add('--cluster', default='', help=cells.HELP)

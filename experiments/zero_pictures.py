@@ -10,7 +10,7 @@ import sys
 import numpy as np
 from matplotlib import figure
 
-from mefnet_jax.runs import cli, xla
+from mefnet_jax.runs import cli, outputs, xla
 from mefnet_jax.synthetic import motion_basis
 from mefnet_jax.training import synthetic_maps
 
@@ -24,7 +24,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def _main(argv):
   parser = cli.Parser(prog='python -m experiments.zero_pictures')
-  parser.add_argument('--out', type=pathlib.Path, required=True)
+  parser.add_argument('--out', type=outputs.file, required=True)
   parser.add_argument('--people', type=cli.count, default=64)
   args: argparse.Namespace = parser.parse_args(argv)
   xla.prepare()

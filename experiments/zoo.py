@@ -16,7 +16,7 @@ from absl import flags
 from ml_collections import ConfigDict
 
 from mefnet_jax.models import describe, from_config
-from mefnet_jax.runs import cli, config_files, files
+from mefnet_jax.runs import cli, config_files, files, outputs
 from mefnet_jax.training import config_check
 
 _HEAD = (
@@ -114,5 +114,5 @@ def main() -> None:
 
 if __name__ == '__main__':
   flags.DEFINE_string('runs', 'runs', 'Folder below which finished runs lie.')
-  flags.DEFINE_string('out', '', 'File for the table; empty: the terminal.')
+  outputs.DEFINE_file('out', '', 'File for the table; empty: the terminal.')
   cli.run(main)

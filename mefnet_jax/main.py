@@ -10,12 +10,12 @@ import sys
 from absl import flags
 from ml_collections import config_flags
 
-from mefnet_jax.runs import cli, config_flag
+from mefnet_jax.runs import cli, config_flag, outputs
 
 _CONFIG = config_flags.DEFINE_config_file(
   'config', None, 'A file of configs/, with its variant after a colon.'
 )
-_WORKDIR = flags.DEFINE_string(
+_WORKDIR = outputs.DEFINE_folder(
   'workdir', None, 'Folder of the run; runs/<config> if not given.'
 )
 _PREVIEW = flags.DEFINE_bool(

@@ -14,7 +14,7 @@ import tomllib
 import jupytext
 import nbclient
 
-from mefnet_jax.runs import cache, files
+from mefnet_jax.runs import cache, cli, files
 
 FOLDER = pathlib.Path(__file__).parent
 CACHE = '~/.cache/mefnet_jax'  # where a reader's is
@@ -22,7 +22,7 @@ _ADDRESS = re.compile(r'(github(?:\.com)?/)[\w.-]+(?=/mefnet_jax\b)')
 
 
 def main():
-  parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+  parser = argparse.ArgumentParser(description=cli.first_line(__doc__))
   parser.add_argument('names', nargs='*', help='all if none is given')
   parser.add_argument(
     '--full', action='store_true', help='as a reader runs them, not small'

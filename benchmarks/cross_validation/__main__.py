@@ -14,7 +14,7 @@ from benchmarks.models import task as models_task
 from configs import base
 from mefnet_jax import datasets
 from mefnet_jax.evaluation import folds, intervals, metrics
-from mefnet_jax.runs import cli
+from mefnet_jax.runs import cli, outputs
 
 CONTESTANTS = {
   'ours': 'ours',
@@ -43,7 +43,7 @@ def main():
   add('--platform', choices=('cpu', 'cuda'), default='cpu')
   add('--epochs', type=cli.count, default=10, help='of each training')
   add('--repeats', type=cli.count, default=3, help='turns of each')
-  add('--out', type=pathlib.Path, help='file of the results')
+  add('--out', type=outputs.file, help='file of the results')
   args = parser.parse_args()
   if 'ours' not in args.contestants or len(args.contestants) < 2:
     parser.error('--contestants: ours, and keras or pytorch or both')

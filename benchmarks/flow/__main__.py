@@ -13,7 +13,7 @@ from benchmarks import contest, record
 from benchmarks.cross_validation import __main__ as cross_validation
 from configs import mefnet_flow
 from mefnet_jax import datasets
-from mefnet_jax.runs import cli
+from mefnet_jax.runs import cli, outputs
 
 CONTESTANTS = {'ours': 'ours', 'pytorch': 'pytorch_folds'}
 BATCH, DROPOUT = 64, 0.5
@@ -28,7 +28,7 @@ def main():
   add('--epochs', type=cli.count, default=30, help='of each training')
   add('--repeats', type=cli.count, default=1, help='turns of each')
   add('--release', default='', help='flow maps; empty: synthetic ones')
-  add('--out', type=pathlib.Path, help='file of the results')
+  add('--out', type=outputs.file, help='file of the results')
   args = parser.parse_args()
   load = os.getloadavg()[0]
   config = mefnet_flow.get_config()

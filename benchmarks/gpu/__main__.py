@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 from benchmarks import contest, record
-from mefnet_jax.runs import cli, environment, errors
+from mefnet_jax.runs import cli, environment, errors, outputs
 
 PLATFORMS = ('cuda', 'cpu')
 # Seconds; together below ten minutes. Who takes longer is stopped, and the
@@ -37,7 +37,7 @@ def main() -> None:
   add('--peers', default='.venv-bench/bin/python', help="PyTorch's Python")
   add('--stages', type=cli.names(tuple(LIMITS)), default=tuple(LIMITS))
   add('--small', action='store_true', help='little of each, to try it')
-  add('--out', type=pathlib.Path, help='file of the results')
+  add('--out', type=outputs.file, help='file of the results')
   args = parser.parse_args()
   load = os.getloadavg()[0]
   result = {'platform': args.platform, 'small': args.small}

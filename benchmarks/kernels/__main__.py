@@ -1,6 +1,5 @@
 """Measures the steps, and writes what each kernel gains."""
 
-import argparse
 import dataclasses
 import functools
 import importlib
@@ -8,6 +7,7 @@ import os
 import pathlib
 import random
 import statistics
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -20,7 +20,7 @@ from benchmarks import record
 from mefnet_jax import ops
 from mefnet_jax.evaluation import folds
 from mefnet_jax.models import from_config
-from mefnet_jax.runs import xla
+from mefnet_jax.runs import cli, outputs, xla
 from mefnet_jax.training import compiled_steps, config_check, jobs
 
 CONFIGS = {
@@ -36,16 +36,20 @@ CLIPS, CLASSES = 128, 3
 
 
 def main():
-  parser = argparse.ArgumentParser(description=__doc__)
-  parser.add_argument('--repeats', type=int, default=12, help='turns of each')
-  parser.add_argument('--folds', type=int, default=6)
-  parser.add_argument('--configs', default=','.join(CONFIGS))
-  parser.add_argument('--out', type=pathlib.Path, help='file of the results')
+  parser = cli.Parser(description=__doc__)
+  parser.add_argument(
+    '--repeats', type=cli.count, default=12, help='turns of each'
+  )
+  parser.add_argument('--folds', type=cli.count, default=6)
+  parser.add_argument(
+    '--configs', type=cli.names(CONFIGS), default=tuple(CONFIGS)
+  )
+  parser.add_argument('--out', type=outputs.file, help='file of the results')
   args = parser.parse_args()
   load = os.getloadavg()[0]
   xla.tune_cpu()
   found = {}
-  for name in args.configs.split(','):
+  for name in args.configs:
     found[name] = measure(job(name, args.folds), args.repeats)
     for variant, row in found[name].items():
       print(f'{name:20s} {variant:28s} {_said(row)}', flush=True)
@@ -143,4 +147,4 @@ def variant(
 
 
 if __name__ == '__main__':
-  main()
+  sys.exit(cli.status(main))

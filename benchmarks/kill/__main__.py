@@ -43,7 +43,7 @@ FLAGS = (
 
 
 def main():
-  parser = cli.Parser(description=__doc__.splitlines()[0])
+  parser = cli.Parser(description=cli.first_line(__doc__))
   parser.add_argument('--kills', type=cli.count, default=20)
   parser.add_argument('--epochs', type=cli.count, default=60)
   parser.add_argument('--seed', type=int, default=0)

@@ -6,7 +6,6 @@ python -m benchmarks.models --frames=96 --alone  # three do not fit in 24 GB
 """
 
 import os
-import pathlib
 import statistics
 import sys
 
@@ -14,7 +13,7 @@ import numpy as np
 
 from benchmarks import contest, record
 from benchmarks.models import task
-from mefnet_jax.runs import cli
+from mefnet_jax.runs import cli, outputs
 
 CONTESTANTS = {'ours': 'ours', 'keras': 'keras_models', 'pytorch': 'pytorch'}
 TURN = 1.0  # seconds of work, at least one call, that a contestant has a turn
@@ -40,7 +39,7 @@ def main():
     default=tuple(CONTESTANTS),
     help='who takes part',
   )
-  parser.add_argument('--out', type=pathlib.Path, help='file of the results')
+  parser.add_argument('--out', type=outputs.file, help='file of the results')
   args = parser.parse_args()
   if 'ours' not in args.contestants or len(args.contestants) < 2:
     parser.error('--contestants: ours, and keras or pytorch or both')

@@ -11,7 +11,7 @@ import numpy as np
 
 from benchmarks import contest, record
 from benchmarks.saliency import task
-from mefnet_jax.runs import cli
+from mefnet_jax.runs import cli, outputs
 
 CONTESTANTS = {'ours': 'ours', 'pytorch': 'pytorch', 'flax': 'plain_flax'}
 METHODS = ('integrated_gradients', 'smooth_grad')
@@ -33,7 +33,7 @@ def main():
   )
   parser.add_argument('--pytorch-clips', type=cli.count, default=task.CLIPS)
   parser.add_argument('--flax-clips', type=cli.count, default=task.CLIPS)
-  parser.add_argument('--out', type=pathlib.Path, help='file of the results')
+  parser.add_argument('--out', type=outputs.file, help='file of the results')
   args = parser.parse_args()
   load = os.getloadavg()[0]
   counts = {

@@ -11,7 +11,7 @@ import numpy as np
 
 from benchmarks import contest, record
 from benchmarks.step import task
-from mefnet_jax.runs import cli
+from mefnet_jax.runs import cli, outputs
 
 CONTESTANTS = {
   'ours': 'ours',
@@ -30,7 +30,7 @@ def main():
   parser.add_argument(
     '--repeats', type=cli.count, default=9, help='turns of each'
   )
-  parser.add_argument('--out', type=pathlib.Path, help='file of the results')
+  parser.add_argument('--out', type=outputs.file, help='file of the results')
   args = parser.parse_args()
   load = os.getloadavg()[0]
   with tempfile.TemporaryDirectory() as folder:

@@ -20,7 +20,7 @@ import numpy as np
 from absl import flags
 
 from mefnet_jax.audit import audit, evidence, spotting
-from mefnet_jax.runs import cli, csv_table, errors, files
+from mefnet_jax.runs import cli, csv_table, errors, files, outputs
 
 # Not 1, which means that the files cannot be used: a script can tell them
 # apart.
@@ -161,7 +161,7 @@ def _define():
   )
   flags.DEFINE_bool('network', False, 'Probe the features of its network.')
   flags.DEFINE_bool('permute', False, 'Train that run, in W/permuted.')
-  flags.DEFINE_string('out', '', 'Write the audit as JSON.')
+  outputs.DEFINE_file('out', '', 'Write the audit as JSON.')
 
 
 if __name__ == '__main__':

@@ -22,7 +22,7 @@ import rich.table
 
 from mefnet_jax.datasets import contact_sheet, directories, inspection, registry
 from mefnet_jax.preprocess import clip_records, map_check, maps
-from mefnet_jax.runs import clean, cli, errors, findings
+from mefnet_jax.runs import clean, cli, errors, findings, outputs
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -128,7 +128,12 @@ def _arguments(argv):
   add('--table', default='', help='CSV of a folder, by default clips.csv')
   add('--clips', action='store_true', help='list each clip')
   add('--quick', action='store_true', help='open no image')
-  add('--preview', metavar='DIR', help='write contact sheets of clips there')
+  add(
+    '--preview',
+    type=outputs.folder,
+    metavar='DIR',
+    help='write contact sheets of clips there',
+  )
   add(
     '--allow-lost',
     '--allow_lost',

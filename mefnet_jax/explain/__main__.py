@@ -10,10 +10,10 @@ import pathlib
 import numpy as np
 from absl import flags
 
-from mefnet_jax.runs import cli, errors, files
+from mefnet_jax.runs import cli, errors, files, outputs
 
 _WORKDIR = flags.DEFINE_string('workdir', None, 'Folder of a finished run.')
-_OUT = flags.DEFINE_string('out', None, 'A new folder for the results.')
+_OUT = outputs.DEFINE_folder('out', None, 'A new folder for the results.')
 _CLIPS = flags.DEFINE_string(
   'clips', '12', 'Names separated by commas, a number of clips, or all.'
 )

@@ -10,13 +10,13 @@ import pathlib
 from absl import flags
 from ml_collections import config_flags
 
-from mefnet_jax.runs import cli, config_flag, errors
+from mefnet_jax.runs import cli, config_flag, errors, outputs
 
 _CONFIG = config_flags.DEFINE_config_file(
   'config', None, 'A file of configs/, with its variant after a colon.'
 )
 _CLASSES = flags.DEFINE_integer('classes', 3, 'Number of classes.')
-_DRAWING = flags.DEFINE_string(
+_DRAWING = outputs.DEFINE_file(
   'drawing', None, 'Draw the network to this file (.svg, .png or .pdf).'
 )
 

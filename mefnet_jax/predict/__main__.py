@@ -16,9 +16,9 @@ import typing
 from absl import flags
 
 from mefnet_jax.predict import command
-from mefnet_jax.runs import cli
+from mefnet_jax.runs import cli, outputs
 
-flags.DEFINE_string('out', None, 'Folder of the results.')
+outputs.DEFINE_folder('out', None, 'Folder of the results.')
 flags.DEFINE_string(
   'model',
   command.Options.model,

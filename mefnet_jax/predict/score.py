@@ -15,7 +15,7 @@ import sys
 from typing import Any
 
 from mefnet_jax.evaluation import spotting, spotting_rows, spotting_tables
-from mefnet_jax.runs import cli, errors, files
+from mefnet_jax.runs import cli, errors, files, outputs
 
 _WORDS = {
   'micro': 'micro',
@@ -115,7 +115,7 @@ def _parsed() -> argparse.Namespace:
   parser.add_argument('--events-unit', '--events_unit', **units)
   parser.add_argument('--fps', type=float, help='frames per second')
   parser.add_argument('--draws', type=cli.count, default=2000)
-  parser.add_argument('--out', type=pathlib.Path, help='write them as JSON')
+  parser.add_argument('--out', type=outputs.file, help='write them as JSON')
   return parser.parse_args()
 
 

@@ -11,7 +11,7 @@ import pathlib
 from absl import flags
 
 from mefnet_jax.report import compare, write
-from mefnet_jax.runs import cli, errors, files
+from mefnet_jax.runs import cli, errors, files, outputs
 
 
 def main(arguments: list[str]) -> None:
@@ -59,7 +59,7 @@ def _clips(workdir, show_faces):
 def _define():
   """Defines the flags of both commands."""
   flags.DEFINE_bool('show-faces', False, 'Show faces of real people.')
-  flags.DEFINE_string('out', '', 'Write the comparison to this JSON file.')
+  outputs.DEFINE_file('out', '', 'Write the comparison to this JSON file.')
 
 
 if __name__ == '__main__':

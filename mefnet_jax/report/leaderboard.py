@@ -19,7 +19,15 @@ from typing import Any
 
 from mefnet_jax.audit import audit, evidence
 from mefnet_jax.evaluation import intervals, metrics, published
-from mefnet_jax.runs import clean, cli, csv_table, errors, files, predictions
+from mefnet_jax.runs import (
+  clean,
+  cli,
+  csv_table,
+  errors,
+  files,
+  outputs,
+  predictions,
+)
 
 COLUMNS = ('table', 'method', 'folder')
 _SCORES = ('uf1', 'uar', 'accuracy')
@@ -213,8 +221,8 @@ def main() -> None:
     formatter_class=argparse.RawDescriptionHelpFormatter,
   )
   parser.add_argument('--list', type=pathlib.Path, required=True)
-  parser.add_argument('--out', type=pathlib.Path, required=True)
-  parser.add_argument('--data', type=pathlib.Path, help='scores as JSON')
+  parser.add_argument('--out', type=outputs.file, required=True)
+  parser.add_argument('--data', type=outputs.file, help='scores as JSON')
   args = parser.parse_args()
   rows = read(args.list)
   write(args.out, markdown(rows))

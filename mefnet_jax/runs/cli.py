@@ -15,12 +15,19 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterable, Iterator
-from typing import NoReturn
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, NoReturn
 
 from absl import flags, logging
 
-from mefnet_jax.runs import clean, config_files, config_flag, errors, files
+from mefnet_jax.runs import (
+  clean,
+  config_files,
+  config_flag,
+  errors,
+  files,
+  outputs,
+)
 
 # Objects allocated between two runs of the garbage collector. With Python's
 # default of 700 they take a tenth of the time to the first training step.
@@ -43,7 +50,7 @@ def _with_flags(main):
   """Prints the help, or parses the flags and runs `main`."""
   # absl's own --help comes with app.run, and exits with status 1.
   if {'-h', '--help'} & set(sys.argv[1:]):
-    print(sys.modules['__main__'].__doc__)
+    print(sys.modules['__main__'].__doc__ or '')
     print(_flags_help(), flush=True)
     return 0
   _parse(sys.argv)
@@ -52,15 +59,17 @@ def _with_flags(main):
 
 def _flags_help():
   """The flags of the command, in whichever of our modules they are defined."""
-  known = flags.FLAGS.flags_by_module_dict()
+  return '\n'.join(flags.FLAGS.module_help(name) for name in _our_flags())
+
+
+def _our_flags():
+  """The flags of each of our modules, by the module's name."""
   own = ('mefnet_jax', 'experiments', 'benchmarks', 'notebooks', 'tests')
-  ours = [
-    name
-    for name in known
+  return {
+    name: found
+    for name, found in flags.FLAGS.flags_by_module_dict().items()
     if name == sys.argv[0] or name.partition('.')[0] in own
-  ]
-  lines = [flags.FLAGS.module_help(name) for name in ours]
-  return '\n'.join([flags.FLAGS.main_module_help(), *lines])
+  }
 
 
 def status(main: Callable[[], int | None]) -> int:
@@ -90,6 +99,11 @@ def status(main: Callable[[], int | None]) -> int:
     if error.filename is None and error.errno is None:
       raise
     return _say(f'error: {_disk_error(error)}', 1)
+  except ValueError as error:
+    # What Python says of a path with one; it comes out of tables and configs.
+    if 'embedded null' not in str(error):
+      raise
+    return _say('error: a name of a file holds a null byte: rename it', 1)
   except (RuntimeError, AssertionError) as error:
     # That is where jax starts its devices; it has no exception of its own.
     if not _arose_in(error, 'xla_bridge.py'):
@@ -98,11 +112,35 @@ def status(main: Callable[[], int | None]) -> int:
 
 
 class Parser(argparse.ArgumentParser):
-  """An argparse parser whose errors are errors.UserError."""
+  """An argparse parser whose errors are errors.UserError.
+
+  It refuses numbers that no command can use: below 0, too large, not finite.
+  """
+
+  def parse_known_args(  # type: ignore[override]
+    self, args: Sequence[str] | None = None, namespace: Any = None
+  ) -> tuple[Any, list[str]]:
+    """As argparse's; raises errors.UserError."""
+    found, rest = super().parse_known_args(args, namespace)
+    for name, value in vars(found).items():
+      _check_number(name.replace('_', '-'), value)
+    return found, rest
 
   def error(self, message: str) -> NoReturn:
     """Raises errors.UserError."""
     raise errors.UserError(f'{message}: see --help')
+
+
+def first_line(doc: str | None) -> str:
+  """The first line of a docstring, which `python -OO` takes away."""
+  return (doc or '').partition('\n')[0]
+
+
+def _check_number(name, value):
+  """Raises UserError for a number, or one of several, that is out of range."""
+  for x in value if isinstance(value, tuple | list) else (value,):
+    if isinstance(x, int | float) and not 0 <= x < 2**31:
+      raise errors.UserError(f'--{name}={x}: 0 or more, and below 2^31')
 
 
 def count(text: str) -> int:
@@ -204,6 +242,9 @@ def _parse(argv):
     raise errors.UserError(config_flag.explain(error)) from error
   if len(rest) > 1:
     raise errors.UserError(f'{rest[1]!r} is not a flag: see --help')
+  for flag in itertools.chain.from_iterable(_our_flags().values()):
+    _check_number(flag.name, flag.value)
+  outputs.check_flags(flags.FLAGS)
 
 
 def _disk_error(error):

@@ -9,7 +9,7 @@ import sys
 
 import numpy as np
 
-from mefnet_jax.runs import cli, files
+from mefnet_jax.runs import cli, files, outputs
 from mefnet_jax.synthetic import camera as cameras
 from mefnet_jax.synthetic import cas_me2, emotions, render, smic, studio
 
@@ -134,8 +134,8 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _main(argv):
-  parser = cli.Parser(description=__doc__.splitlines()[0])
-  parser.add_argument('--out', type=pathlib.Path, required=True)
+  parser = cli.Parser(description=cli.first_line(__doc__))
+  parser.add_argument('--out', type=outputs.folder, required=True)
   parser.add_argument('--seed', type=int, default=0)
   args = parser.parse_args(argv)
   args.out.mkdir(parents=True, exist_ok=True)

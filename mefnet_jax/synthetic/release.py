@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from mefnet_jax.runs import cli, errors, files
+from mefnet_jax.runs import cli, errors, files, outputs
 from mefnet_jax.synthetic import (
   cas_me2,
   megc_flow,
@@ -188,11 +188,11 @@ def _main(argv):
 def _arguments():
   parser = cli.Parser(
     prog='python -m mefnet_jax.synthetic.release',
-    description=__doc__.splitlines()[0],
+    description=cli.first_line(__doc__),
   )
   add = parser.add_argument
   add('--layout', choices=tuple(LAYOUTS), required=True)
-  add('--out', type=pathlib.Path, required=True, help='a new or empty folder')
+  add('--out', type=outputs.folder, required=True, help='a new or empty folder')
   add('--seed', type=int, default=0)
   add('--clips', type=int, help='at most so many clips a subject')
   add('--subjects', type=int, help='at most so many subjects')

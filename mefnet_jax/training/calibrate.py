@@ -25,7 +25,7 @@ def main(argv: list[str] | None = None) -> int:
 def _main(argv):
   parser = cli.Parser(
     prog='python -m mefnet_jax.training.calibrate',
-    description=__doc__.splitlines()[0],
+    description=cli.first_line(__doc__),
   )
   parser.add_argument('--model', required=True, help='its folder, or a name')
   args: argparse.Namespace = parser.parse_args(argv)

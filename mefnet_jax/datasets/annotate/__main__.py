@@ -22,7 +22,7 @@ from mefnet_jax.datasets.annotate import choice, table
 from mefnet_jax.evaluation import agreement, spotting
 from mefnet_jax.predict import formats
 from mefnet_jax.predict.formats import csv_files, eaf
-from mefnet_jax.runs import clean, cli, errors, files
+from mefnet_jax.runs import clean, cli, errors, files, outputs
 
 
 def main() -> None:
@@ -203,7 +203,7 @@ def _parsed():
   )
   words = parser.add_subparsers(required=True, metavar='table|agreement|next')
   add = _command(words, 'table', _table, '+')
-  add('--out', type=pathlib.Path, required=True)
+  add('--out', type=outputs.file, required=True)
   add('--people', type=pathlib.Path, required=True, help='video,subject[,face]')
   add('--annotator', required=True, help='who made or corrected the labels')
   add('--date', default='', help='when; by default when the file was changed')
@@ -221,12 +221,12 @@ def _parsed():
   add = _command(words, 'agreement', _agreement, 2)
   add('--within', type=int, default=3, help='frames')
   add('--videos', type=pathlib.Path, nargs='*', default=[], metavar='DIR')
-  add('--out', type=pathlib.Path, help='write it as JSON')
+  add('--out', type=outputs.file, help='write it as JSON')
   add = _command(words, 'next', _next, '+')
   add('--count', type=cli.count, default=20)
   add('--people', type=pathlib.Path, help='video,subject[,face]')
   add('--table', type=pathlib.Path, help='labels that there are already')
-  add('--out', type=pathlib.Path, help='write them as CSV')
+  add('--out', type=outputs.file, help='write them as CSV')
   return parser.parse_args()
 
 

@@ -13,14 +13,14 @@ model's own answers within 1e-5, or none is left. docs/export.md.
 
 from absl import flags
 
-from mefnet_jax.runs import cli, errors
+from mefnet_jax.runs import cli, errors, outputs
 
 _FORMATS = ('onnx', 'stablehlo', 'safetensors')
 flags.DEFINE_string(
   'model', None, "A model folder, a run, or a name: 'mefnet-zero'."
 )
 flags.DEFINE_enum('format', None, _FORMATS, 'What to write.')
-flags.DEFINE_string('out', None, 'The file.')
+outputs.DEFINE_file('out', None, 'The file.')
 flags.DEFINE_string('fold', None, 'Of this fold alone.')
 flags.DEFINE_integer('seed', None, 'Of this seed alone.')
 
