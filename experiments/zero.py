@@ -16,6 +16,7 @@ import contextlib
 import functools
 import importlib
 import json
+import pathlib
 import sys
 import time
 
