@@ -27,6 +27,7 @@ from mefnet_jax.training import (
   divergence,
   jobs,
   save_model,
+  transfer,
   zero_shot,
 )
 
@@ -60,7 +61,7 @@ def run(
   prepared = time.monotonic()
   _announce(job)
   _record(job)
-  fitted = (zero_shot.train if 'weights' in config else train)(job, job.seeds)
+  fitted = _trainer(config, train)(job, job.seeds)
   seconds = {
     'prepare': prepared - started,
     'train': sum(one.seconds for one in fitted),
@@ -76,13 +77,20 @@ def run(
   console.quiet = False
   for table in write.tables(summary):
     console.print(table)
-  if config.seeds == 1 and config.protocol.name != 'zero_shot':
+  if config.seeds == 1 and 'weights' not in config:
     minutes = 4 * seconds['train'] / 60
     console.print(
       'One seed: another one moves these scores. --config.seeds=5 in a new '
       f'--workdir says by how much, for about {minutes:.0f} more minutes.'
     )
   return summary
+
+
+def _trainer(config, train):
+  """What trains the job: given weights are not trained as others are."""
+  if 'transfer' in config:
+    return transfer.train
+  return zero_shot.train if 'weights' in config else train
 
 
 def report(

@@ -53,10 +53,14 @@ def check_fields(config: ml_collections.ConfigDict) -> None:
   Raises:
     UserError: a field is missing or unknown, or has a value of another type.
   """
-  from configs import base, mefnet_zero  # beside ours; flags need no config
+  # Beside ours; flags need no config.
+  from configs import base, mefnet_flow, mefnet_zero
 
-  like = mefnet_zero if 'weights' in config else base
-  _compare(config, like.get_config(), 'config')
+  if 'transfer' in config:
+    like = mefnet_flow.get_config('transfer')
+  else:
+    like = (mefnet_zero if 'weights' in config else base).get_config()
+  _compare(config, like, 'config')
 
 
 def _compare(config, base, path):

@@ -38,6 +38,11 @@ _BELOW = {
   'dataset.eyes': 2049,
   'dataset.mouth': 2049,
 }
+_GIVEN_WEIGHTS = {  # the only values where a network is not trained
+  'train.selection': 'last',
+  'protocol.mistake': 'none',
+  'protocol.statistics': 'clip',
+}
 _NOT_NEGATIVE = (
   'seed',
   'augment.jitter',
@@ -138,7 +143,9 @@ def _protocol(config):
   config_fields.at_least(config, 'protocol.folds', 2)
   for field, choices in folds.CHOICES.items():
     config_fields.one_of(config, f'protocol.{field}', choices)
-  if config.protocol.name == 'zero_shot' or 'weights' in config:
+  if 'transfer' in config:
+    _transfer(config)
+  elif config.protocol.name == 'zero_shot' or 'weights' in config:
     _zero_shot(config)
 
 
@@ -149,17 +156,33 @@ def _zero_shot(config):
       '--config.protocol.name=zero_shot trains nothing: it scores given '
       'weights, with --config=configs/mefnet_zero.py'
     )
-  for path, only in (
-    ('protocol.name', 'zero_shot'),
-    ('train.selection', 'last'),
-    ('protocol.mistake', 'none'),
-    ('protocol.statistics', 'clip'),
-  ):
+  fields = {'protocol.name': 'zero_shot', **_GIVEN_WEIGHTS}
+  _only(config, fields, 'given weights are not trained on any clip')
+
+
+def _transfer(config):
+  """Refuses options of a training of the whole network."""
+  if config.protocol.name == 'zero_shot':
+    raise errors.UserError(
+      '--config.protocol.name=zero_shot trains nothing: transfer needs '
+      'training clips, set --config.protocol.name=loso'
+    )
+  if not config.weights:
+    raise errors.UserError(
+      '--config.weights: empty; name what is trained on, such as mefnet-zero'
+    )
+  config_fields.at_least(config, 'transfer.folds', 2)
+  fields = {'seeds': 1, **_GIVEN_WEIGHTS}
+  _only(config, fields, 'transfer trains a head on given weights, in one step')
+
+
+def _only(config, fields, why):
+  """Raises UserError unless fields have the only values that they may have."""
+  for path, only in fields.items():
     value = config_fields.get(config, path)
     if value != only:
       raise errors.UserError(
-        f'--config.{path}={value}: given weights are not trained on any clip: '
-        f'set --config.{path}={only}'
+        f'--config.{path}={value}: {why}: set --config.{path}={only}'
       )
 
 

@@ -29,7 +29,9 @@ def save(job: jobs.Job, fitted: list[jobs.Fitted], summary: dict) -> None:
     OSError: the folder cannot be written.
   """
   if not fitted[0].weights:
-    return  # zero_shot has already put the model that it scored there
+    # zero_shot has already put the model that it scored there. Of transfer
+    # there is none: its heads are sums over the features of the training clips.
+    return
   folder = job.workdir / _FOLDER
   model_file.begin(folder)
   members, moments = [], {}

@@ -32,19 +32,18 @@ def train(job: jobs.Job, seeds: tuple[int, ...]) -> list[jobs.Fitted]:
     errors.Stopped: as `synthetic_model.make`.
   """
   started = time.monotonic()
-  folder = job.workdir / _FOLDER
   if not job.config.weights:
     synthetic_model.make(
       job.config, job.workdir, console=job.console, stop=job.stop
     )
-  model = models.load(job.config.weights or folder)
+  model = opened(job)
   if len(model.members) != len(seeds):
     raise errors.UserError(
       f'{model.folder}: it has {len(model.members)} members: set '
       f'--config.seeds={len(model.members)}'
     )
   probabilities = _scored(model, job)
-  _copy(model, folder)
+  _copy(model, job.workdir / _FOLDER)
   seconds = (time.monotonic() - started) / len(seeds)
   (fold,) = job.splits
   return [
@@ -57,26 +56,60 @@ def train(job: jobs.Job, seeds: tuple[int, ...]) -> list[jobs.Fitted]:
   ]
 
 
-def _scored(model, job):
-  """Probabilities (N, C) by each member; action_units.csv is written."""
-  classes = job.source.classes
-  unknown = [name for name in classes if name not in model.classes]
+def opened(job: jobs.Job) -> models.Model:
+  """The model that `config.weights` names, or the one in the run's folder.
+
+  Raises:
+    errors.UserError: no such model, or a class that it does not know.
+  """
+  model = models.load(job.config.weights or job.workdir / _FOLDER)
+  unknown = [name for name in job.source.classes if name not in model.classes]
   if unknown:
     raise errors.UserError(
       f'{model.folder}: it does not know the class {unknown[0]!r}, only '
       f'{", ".join(model.classes)}: choose labels of those classes'
     )
-  answers = model.answers(job.clips)
+  return model
+
+
+def answers(
+  model: models.Model, job: jobs.Job
+) -> tuple[list[np.ndarray], list[dict[str, np.ndarray]]]:
+  """What each member says of all clips.
+
+  Args:
+    model: of `opened`.
+    job: with the clips.
+
+  Returns:
+    Of each member probabilities (N, C) of the release's classes, and its
+    network's `out`.
+
+  Raises:
+    errors.UserError: clips that the model does not fit, or maps in another
+      order or form.
+  """
+  found = model.answers(job.clips)
+  own = [model.classes.index(name) for name in job.source.classes]
+  probabilities = [
+    inference.softmax((logits / model.temperature)[:, own].astype(np.float64))
+    for logits, _ in found
+  ]
+  return probabilities, [out for _, out in found]
+
+
+def _scored(model, job):
+  """Probabilities (N, C) by each member; action_units.csv is written."""
+  probabilities, out = answers(model, job)
   (maps,) = model.inputs(job.clips).values()
   action_units.write(
     job.workdir / 'action_units.csv',
     job.source.clip,
     job.source.subject,
     model.network.action_units,
-    action_units.mean([out for _, out in answers], _unit(maps)),
+    action_units.mean(out, _unit(maps)),
   )
-  own = [model.classes.index(name) for name in classes]
-  return [_among(logits / model.temperature, own) for logits, _ in answers]
+  return probabilities
 
 
 def _unit(maps):
@@ -84,11 +117,6 @@ def _unit(maps):
   halves = motion_input.halved(np.asarray(maps)[:, 0])
   most = np.maximum(motion_input.strongest(halves), 1e-6)
   return np.asarray(motion_input.scale(halves) / most)
-
-
-def _among(logits, own):
-  """Probabilities of those classes that the release has."""
-  return inference.softmax(logits[:, own].astype(np.float64))
 
 
 def _copy(model: models.Model, folder: pathlib.Path) -> None:

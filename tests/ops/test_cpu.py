@@ -107,7 +107,9 @@ def test_maps_and_what_attention_asks_of_them(shape, kernel, filters, window):
 # Maps of several channels (B, 1, H, W, C), kernel, filters, window.
 MAPS = [
   ((3, 1, 28, 28, 3), (1, 3, 3), 32, (1, 3, 3)),  # of configs/mefnet_flow.py
-  ((2, 1, 9, 11, 20), (1, 3, 2), 5, (1, 2, 3)),  # more channels than lanes
+  pytest.param(  # more channels than lanes
+    *((2, 1, 9, 11, 20), (1, 3, 2), 5, (1, 2, 3)), marks=pytest.mark.slow
+  ),
 ]
 
 

@@ -14,7 +14,7 @@ import pytest
 import rich.console
 
 import mefnet_jax
-from configs import mefnet_zero
+from configs import mefnet_flow, mefnet_zero
 from mefnet_jax import models, protocol
 from mefnet_jax.audit import audit, evidence
 from mefnet_jax.runs import errors
@@ -128,6 +128,29 @@ def test_a_zero_shot_run_holds_every_clip_out_and_says_so(scored):
     ('zero_shot', 0),
     ('zero_shot', 1),
   )
+
+
+def test_transfer_is_an_ordinary_run_without_a_leak(trained, scored, tmp_path):
+  config = mefnet_flow.get_config('transfer')
+  config.dataset.release = str(scored[0].parent / 'maps')
+  config.weights = str(trained)
+  config.model.hidden = (8,)
+  config_check.check(config)
+  summary = protocol.run(
+    config, tmp_path, console=QUIET, stop=threading.Event()
+  )
+  assert summary['protocol'] == 'loso' and summary['folds'] == 6
+  found = audit.find(evidence.from_run(tmp_path))
+  assert found['leaks'] == []
+  kind = 'hyper-parameters chosen on held-out clips'
+  assert kind in found['checked']
+  facts = json.loads((tmp_path / 'facts.json').read_text())
+  chosen = facts['chosen']['hyper-parameters']
+  # One tested clip among those of the choice would be found.
+  chosen[next(iter(chosen))] = [clip for row in chosen.values() for clip in row]
+  (tmp_path / 'facts.json').write_text(json.dumps(facts))
+  assert audit.find(evidence.from_run(tmp_path))['kinds'] == [kind]
+  assert not (tmp_path / 'model').exists()
 
 
 def test_a_release_of_images_is_scored_as_motion_maps(

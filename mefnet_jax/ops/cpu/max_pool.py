@@ -184,7 +184,8 @@ def _pool_clip(x, w, sizes, kernel, window, filters, y, choice):
 def _add_gradient(x, g, choice, sizes, kernel, window, filters, offsets, into):
   """Adds one clip's share to the gradient of the kernel.
 
-  x is `rows.frames_last`; g and choice (t, h, w, D); offsets of `_windows`;
+  x is `rows.frames_last`; g and choice (t, h, w, D); offsets of
+  `rows.run_offsets`;
   into (D, len(offsets) * LANES).
   """
   frames_, _, columns = sizes
@@ -203,33 +204,6 @@ def _add_gradient(x, g, choice, sizes, kernel, window, filters, offsets, into):
             start, to = place * frames_ + t * wt + i, f * count * LANES
             _add_windows(x, start, offsets, count, down, into, to)
           at += 1
-
-
-@compiled.kernel
-def _windows(kernel, frames_, columns):
-  """Offsets in `rows.frames_last` of the kernel's rows, columns and vectors."""
-  kt, kh, kw = kernel
-  vectors = (kt + LANES - 1) // LANES
-  offsets = np.empty(kh * kw * vectors, np.int64)
-  at = 0
-  for h in range(kh):
-    for w in range(kw):
-      for v in range(vectors):
-        offsets[at] = (h * columns + w) * frames_ + v * LANES
-        at += 1
-  return offsets
-
-
-@compiled.kernel
-def _unpack_kernel(into, kernel, filters, out):
-  """The gradient in the kernel's order, (kt, kh, kw, D)."""
-  kt, kh, kw = kernel
-  deep = (kt + LANES - 1) // LANES * LANES
-  for t in range(kt):
-    for p in range(kh * kw):
-      for f in range(filters):
-        to, at = (t * kh * kw + p) * filters + f, (f * kh * kw + p) * deep + t
-        out[to] = into[at]
 
 
 @compiled.handler
@@ -271,7 +245,7 @@ def _convolve_pool_gradient(address):
   g, out = frames.floats(frame, 3, sizes), frames.floats(frame, 4, sizes)
   clip, kernel = (sizes[1], sizes[2], sizes[3]), (sizes[4], sizes[5], sizes[6])
   filters, parts = sizes[7], frames.parts(out)
-  offsets = _windows(kernel, clip[0], clip[2])
+  offsets = rows.run_offsets(kernel, clip[0], clip[2])
   into = np.zeros((parts, filters * len(offsets) * LANES), np.float32)
   turned = np.empty(0, np.float32)
   for b in range(sizes[0]):
@@ -290,7 +264,8 @@ def _convolve_pool_gradient(address):
         into[p],
       )
   for p in range(parts):
-    _unpack_kernel(into[p], kernel, filters, frames.part(out, p, out))
+    to = frames.part(out, p, out)
+    rows.unpack_runs(into[p], kernel, clip[0], filters, to)
   return 0
 
 

@@ -186,6 +186,44 @@ def frames_last(x, frames, rows, columns):
 
 
 @compiled.kernel
+def run_columns(kernel, frames_):
+  """Columns of the kernel whose pixels lie end to end in `frames_last`.
+
+  All of a row if the kernel is as long as the clip, as with maps of channels.
+  """
+  return kernel[2] if kernel[0] == frames_ else 1
+
+
+@compiled.kernel
+def run_offsets(kernel, frames_, columns):
+  """Offsets in `frames_last` of the kernel's rows, runs and vectors."""
+  kt, kh, kw = kernel
+  run = run_columns(kernel, frames_)
+  vectors = (run * kt + LANES - 1) // LANES
+  offsets = np.empty(kh * (kw // run) * vectors, np.int64)
+  at = 0
+  for h in range(kh):
+    for w in range(0, kw, run):
+      for v in range(vectors):
+        offsets[at] = (h * columns + w) * frames_ + v * LANES
+        at += 1
+  return offsets
+
+
+@compiled.kernel
+def unpack_runs(into, kernel, frames_, filters, out):
+  """The gradient in the kernel's order, (kt, kh, kw, D)."""
+  kt, kh, kw = kernel
+  run = run_columns(kernel, frames_)
+  deep, runs = (run * kt + LANES - 1) // LANES * LANES, kh * kw // run
+  for t in range(kt):
+    for p in range(kh * kw):
+      for f in range(filters):
+        at = (f * runs + p // run) * deep + p % run * kt + t
+        out[(t * kh * kw + p) * filters + f] = into[at]
+
+
+@compiled.kernel
 def add_row(x, start, row, kernel, frames, columns, places, width, into):
   """Adds what one row of places gives to the gradient of all taps."""
   kt, kh, kw = kernel
