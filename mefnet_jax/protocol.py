@@ -28,7 +28,6 @@ from mefnet_jax.training import (
   jobs,
   save_model,
   transfer,
-  zero_shot,
 )
 
 
@@ -61,7 +60,7 @@ def run(
   prepared = time.monotonic()
   _announce(job)
   _record(job)
-  fitted = _trainer(config, train)(job, job.seeds)
+  fitted = transfer.trainer(config, train)(job, job.seeds)
   seconds = {
     'prepare': prepared - started,
     'train': sum(one.seconds for one in fitted),
@@ -84,13 +83,6 @@ def run(
       f'--workdir says by how much, for about {minutes:.0f} more minutes.'
     )
   return summary
-
-
-def _trainer(config, train):
-  """What trains the job: given weights are not trained as others are."""
-  if 'transfer' in config:
-    return transfer.train
-  return zero_shot.train if 'weights' in config else train
 
 
 def report(

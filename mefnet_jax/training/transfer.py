@@ -71,6 +71,15 @@ class Choice:
   clips: np.ndarray
 
 
+def trainer(
+  config: ml_collections.ConfigDict, of_networks: jobs.Train
+) -> jobs.Train:
+  """What trains a config: given weights are not trained as networks are."""
+  if 'transfer' in config:
+    return train
+  return zero_shot.train if 'weights' in config else of_networks
+
+
 def train(job: jobs.Job, seeds: tuple[int, ...]) -> list[jobs.Fitted]:
   """Probabilities of each fold's held-out clips by a head of its own.
 
