@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from mefnet_jax.runs import clean, errors
 
 if typing.TYPE_CHECKING:
-  from mefnet_jax.predict import expressions, frames
+  from mefnet_jax.predict import expressions, face_finder, frames
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,7 +49,20 @@ def run(paths: list[str], options: Options) -> int:
   if not options.out:
     raise errors.UserError('--out is missing: name a folder for the results')
   _check_formats(options)
-  from mefnet_jax.predict import results  # after the flags were checked
+  from mefnet_jax.predict import face_finder  # after the flags were checked
+
+  with face_finder.started(options.detector) as find:
+    failed = _each(paths, options, find)
+  if failed and len(paths) > 1:
+    print(f'{len(failed)} of {len(paths)} failed:', file=sys.stderr)
+    for line in failed:
+      print(f'  {line}', file=sys.stderr)
+  return 1 if failed else 0
+
+
+def _each(paths, options, find):
+  """Predicts each video; returns a line for each that failed."""
+  from mefnet_jax.predict import results
 
   out, scorer, failed = pathlib.Path(options.out).absolute(), None, []
   for path, stem in zip(paths, results.stems(paths), strict=True):
@@ -57,17 +70,13 @@ def run(paths: list[str], options: Options) -> int:
       # It is decoded while the model is loaded.
       with _opened(path, options) as source:
         scorer = scorer or _scorer(options)
-        _predict(source, stem, out, scorer, options)
+        _predict(source, stem, out, scorer, options, find)
     except (errors.UserError, OSError) as error:
       if scorer is None and not isinstance(error, Unreadable):
         raise
       failed.append(_why(path, error))
       print(f'failed: {failed[-1]}', file=sys.stderr, flush=True)
-  if failed and len(paths) > 1:
-    print(f'{len(failed)} of {len(paths)} failed:', file=sys.stderr)
-    for line in failed:
-      print(f'  {line}', file=sys.stderr)
-  return 1 if failed else 0
+  return failed
 
 
 def _page(paths, options):
@@ -146,6 +155,7 @@ def _predict(
   out: pathlib.Path,
   scorer: 'expressions.Scorer',
   options: Options,
+  find: 'face_finder.Find | None',
 ) -> None:
   """Writes the results of one video."""
   from mefnet_jax.predict import formats, progress, results, thumbnails, watch
@@ -155,7 +165,9 @@ def _predict(
     made = results.Results(aside, stem, scorer.action_units)
     pictures = thumbnails.Pictures(show_faces=options.show_faces)
     with made, progress.bar(source) as update:
-      for seen in watch.watch(source, scorer, detector=options.detector):
+      for seen in watch.watch(
+        source, scorer, detector=options.detector, find=find
+      ):
         made.add(seen)
         if seen.frame is not None:
           update(seen.frame)

@@ -8,7 +8,6 @@ frames lies between, so that memory does not grow with the length of a video.
 import contextlib
 import json
 import os
-import pathlib
 import queue
 import signal
 import subprocess
@@ -20,7 +19,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from mefnet_jax.predict import decoder
-from mefnet_jax.runs import errors
+from mefnet_jax.runs import child_processes, errors
 
 STALLED = 60.0  # seconds without a frame after which decoding is given up
 # Enough to keep the decoder busy while a frame is scored; at most 64 MB of
@@ -29,7 +28,6 @@ _QUEUED = 16
 _QUEUED_BYTES = 2**26
 _LARGEST = 2**28  # bytes of one record; more is no record of ours
 _DECODE = 'from mefnet_jax.predict import decoder; decoder.main()'
-_PACKAGE = pathlib.Path(__file__).parents[2]
 
 
 class Frame(typing.NamedTuple):
@@ -160,7 +158,7 @@ class File:
       stdin=subprocess.PIPE,
       stdout=subprocess.PIPE,
       stderr=subprocess.DEVNULL,
-      env=_environment(),
+      env=child_processes.environment(),
     )
     self._queue: queue.Queue = queue.Queue(_QUEUED)
     self._closed = threading.Event()
@@ -286,14 +284,3 @@ def _exactly(pipe, size):
       return None
     view = view[count:]
   return data
-
-
-def _environment():
-  """Finds this package, and keeps numpy to one thread."""
-  paths = [str(_PACKAGE), os.environ.get('PYTHONPATH', '')]
-  return {
-    **os.environ,
-    'PYTHONPATH': os.pathsep.join(filter(None, paths)),
-    'OPENBLAS_NUM_THREADS': '1',
-    'OMP_NUM_THREADS': '1',
-  }

@@ -8,11 +8,12 @@ unless the place has drifted.
 """
 
 import dataclasses
+import functools
 import itertools
 
 import numpy as np
 
-from mefnet_jax.predict import cuts, matching
+from mefnet_jax.predict import cuts, face_finder, matching
 from mefnet_jax.preprocess import face_crop, faces, regions, registration
 
 LOOK_EVERY = 1.0  # seconds from one detection to the next
@@ -142,15 +143,21 @@ class Track:
 class Tracker:
   """Follows all faces of one video.
 
+  Args:
+    detector: of faces.
+    find: finds them instead, in a process of its own.
+
   Attributes:
     tracks: those that are followed, the lost ones of the last second too.
     cut: whether the last frame was the first one after a cut.
   """
 
-  def __init__(self, detector: str = 'dlib'):
+  def __init__(
+    self, detector: str = 'dlib', find: face_finder.Find | None = None
+  ):
     self.tracks: list[Track] = []
     self.cut = False
-    self._detector = detector
+    self._find = find or functools.partial(faces.find_all, detector=detector)
     self._numbers = itertools.count(1)
     self._gallery: list[tuple[int, matching.Person]] = []
     self._cuts = cuts.Cuts()
@@ -174,7 +181,7 @@ class Tracker:
     self._part(time)
     if self._must_look(time):
       self._looked = time
-      self._match(image, faces.find_all(image, self._detector), time)
+      self._match(image, self._find(image), time)
     for track in self.tracks:
       if track.lost is not None and time - track.lost > LOST_FOR:
         self._retire(track)

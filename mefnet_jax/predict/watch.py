@@ -23,6 +23,7 @@ from mefnet_jax.predict import (
   event,
   events,
   expressions,
+  face_finder,
   frame_rows,
   frames,
   resample,
@@ -61,6 +62,7 @@ def watch(
   *,
   detector: str = 'dlib',
   at_once: int = 16,
+  find: face_finder.Find | None = None,
 ) -> Iterator[Seen]:
   """Watches a video to its end.
 
@@ -70,6 +72,7 @@ def watch(
     limits: by which expressions are told from other motion.
     detector: of faces.
     at_once: windows that are scored together; fewer answer sooner.
+    find: of `face_finder`; by default faces are found in this process.
 
   Yields:
     A `Seen` a frame, and a last one with all that is left. Each frame has a
@@ -81,9 +84,12 @@ def watch(
   ahead: collections.deque[futures.Future] = collections.deque()
   with contextlib.ExitStack() as stack:
     follower = stack.enter_context(futures.ThreadPoolExecutor(1))
-    pool = stack.enter_context(futures.ThreadPoolExecutor(_threads()))
+    threads = min(4, environment.cores())  # more would wait for the frames
+    pool = stack.enter_context(futures.ThreadPoolExecutor(threads))
     stack.callback(lambda: [one.cancel() for one in ahead])
-    watcher = Watcher(source.name, scorer, limits, detector, at_once, pool)
+    watcher = Watcher(
+      source.name, scorer, limits, detector, at_once, pool, find
+    )
     for frame in source:
       ahead.append(follower.submit(watcher.follow, frame))
       # Few frames: whoever scores few windows at once is in a hurry.
@@ -92,11 +98,6 @@ def watch(
     while ahead:
       yield watcher.spot(ahead.popleft().result())
     yield watcher.finish()._replace(notes=source.notes)
-
-
-def _threads():
-  """More would wait for the frames."""
-  return min(4, environment.cores())
 
 
 @dataclasses.dataclass
@@ -127,7 +128,7 @@ class Watcher:
 
   Args:
     name: of the video.
-    scorer, limits, detector, at_once: as of `watch`.
+    scorer, limits, detector, at_once, find: as of `watch`.
     pool: of threads in which flow is computed.
   """
 
@@ -139,10 +140,11 @@ class Watcher:
     detector: str = 'dlib',
     at_once: int = 16,
     pool: futures.Executor | None = None,
+    find: face_finder.Find | None = None,
   ):
     self._name, self._scorer, self._limits = name, scorer, limits
     self._at_once, self._pool = at_once, pool
-    self._tracker = tracks.Tracker(detector)
+    self._tracker = tracks.Tracker(detector, find)
     self._faces: dict[int, _Face] = {}
     self._rows: collections.deque[frame_rows.Row] = collections.deque()
     self._times: collections.deque[tuple[float, int]] = collections.deque()

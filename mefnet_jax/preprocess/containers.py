@@ -114,7 +114,7 @@ def packets(
   """Yields the packets of streams; ends where the file is damaged.
 
   Raises:
-    ValueError: as `Budget.call`.
+    ValueError: they are encrypted, or as `Budget.call`.
   """
   import av
 
@@ -126,4 +126,6 @@ def packets(
       return
     if packet is None:
       return
+    if packet.has_sidedata('encryption_info'):
+      raise ValueError('an encrypted video: make a copy without protection')
     yield packet

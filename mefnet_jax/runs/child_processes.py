@@ -3,7 +3,10 @@
 import contextlib
 import multiprocessing
 import os
+import pathlib
 import threading
+
+_PACKAGE = pathlib.Path(__file__).parents[2]
 
 
 def end_with_parent() -> None:
@@ -29,6 +32,18 @@ def end_with_stdin() -> None:
   it is closed however the parent ends.
   """
   threading.Thread(target=_wait_for_stdin, daemon=True).start()
+
+
+def environment() -> dict[str, str]:
+  """For a child of `subprocess`: it finds this package, and keeps numpy to one
+  thread."""
+  paths = [str(_PACKAGE), os.environ.get('PYTHONPATH', '')]
+  return {
+    **os.environ,
+    'PYTHONPATH': os.pathsep.join(filter(None, paths)),
+    'OPENBLAS_NUM_THREADS': '1',
+    'OMP_NUM_THREADS': '1',
+  }
 
 
 def _wait_for_stdin():

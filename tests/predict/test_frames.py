@@ -84,6 +84,39 @@ def test_what_is_no_video_is_one_line(name, content, fps, said, tmp_path):
   assert str(path) in str(caught.value) and '\n' not in str(caught.value)
 
 
+def test_an_encrypted_video_is_one_line(tmp_path):
+  """Common encryption (cenc), as streaming services write it."""
+  key = dict.fromkeys(('encryption_key', 'encryption_kid'), '0f' * 16)
+  path = videos.write(
+    tmp_path / 'film.mp4',
+    videos.shades(4, (96, 128)),
+    container_options={'encryption_scheme': 'cenc-aes-ctr', **key},
+  )
+  assert b'encv' in path.read_bytes()
+  with pytest.raises(errors.UserError, match='an encrypted video') as caught:
+    read(path)
+  assert str(path) in str(caught.value)
+
+
+def test_8k_is_read_at_its_size(tmp_path):
+  image = np.zeros((4320, 7680), np.uint8)
+  image[:, 3840:] = 200
+  path = videos.write(
+    tmp_path / '8k.mp4', [image], 'mjpeg', form='yuvj420p', options={}
+  )
+  (frame,), notes = read(path)
+  assert frame.image.shape == image.shape and not notes
+  assert abs(frame.image.mean() - 100) < 1
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason='root may read anything')
+def test_a_file_that_may_not_be_read_is_one_line(tmp_path):
+  path = videos.write(tmp_path / 'mine.mp4', videos.shades(2))
+  path.chmod(0)
+  with pytest.raises(errors.UserError, match='Permission denied'):
+    read(path)
+
+
 def test_a_video_that_ends_in_damage_gives_what_came_before(tmp_path):
   path = videos.write(tmp_path / 'whole.mkv', videos.shades(58, (240, 320)))
   whole = path.read_bytes()

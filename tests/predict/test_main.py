@@ -1,5 +1,6 @@
 """The command: several videos in, files out, one line for each fault."""
 
+import contextlib
 import errno
 import json
 import os
@@ -7,6 +8,7 @@ import pathlib
 import shutil
 import subprocess
 import sys
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ import mefnet_jax
 from mefnet_jax.predict import (
   command,
   event,
+  face_finder,
   formats,
   overlay,
   results,
@@ -23,7 +26,7 @@ from mefnet_jax.predict import (
 )
 from mefnet_jax.predict import model as models
 from mefnet_jax.predict.formats import csv_files
-from mefnet_jax.runs import errors
+from mefnet_jax.runs import errors, files
 from tests.fixtures import recorded, videos
 
 ENDINGS = {module.SUFFIX for module in formats.FORMATS.values()}
@@ -39,6 +42,9 @@ def scorer():
 def predict(monkeypatch, scorer, tmp_path):
   """A function that runs the command in this process; returns the status."""
   monkeypatch.setattr(command, '_scorer', lambda options: scorer)
+  monkeypatch.setattr(
+    face_finder, 'started', lambda _: contextlib.nullcontext(None)
+  )
 
   def run(*paths, **given):
     given = {'out': str(tmp_path / 'out'), **given}
@@ -97,11 +103,14 @@ def test_faces_are_shown_only_where_asked_for(predict, film, tmp_path):
 
 
 def test_a_failed_video_stops_no_other(predict, film, tmp_path, capsys):
+  import cv2
+
+  still = cv2.imencode('.jpg', np.zeros((48, 64), np.uint8))[1].tobytes()
   bad = {
     'gone.mp4': None,
     'text.mp4': b'no video',
     'sound.wav': b'RIFF\x24\0\0\0WAVEfmt ',
-    'still.jpg': b'\xff\xd8\xff\xe0',
+    'ein Bild, übermüdet.jpg': still,
     'empty.mkv': b'',
   }
   for name, content in bad.items():
@@ -124,14 +133,53 @@ def test_a_failed_video_stops_no_other(predict, film, tmp_path, capsys):
   assert not list(tmp_path.glob('.out*'))
 
 
-def test_a_disk_that_fills_leaves_nothing(predict, film, tmp_path, monkeypatch):
-  def full(*_):
-    raise OSError(errno.ENOSPC, 'No space left on device', 'x.eaf')
+@pytest.mark.parametrize('where', ['rows', 'events'])
+def test_a_disk_that_fills_leaves_nothing_and_stops_no_other(
+  where, predict, tmp_path, monkeypatch, capsys
+):
+  """Where it fills while the first video is written, the second is whole."""
+  module = files if where == 'rows' else formats.FORMATS['eaf']
+  name = 'to_csv' if where == 'rows' else 'write'
+  write, calls = getattr(module, name), []
 
-  monkeypatch.setattr(formats.FORMATS['eaf'], 'write', full)
-  assert predict(film) == 1
-  assert not list((tmp_path / 'out').iterdir())
+  def full(*given, **named):
+    calls.append(1)
+    if len(calls) == (3 if where == 'rows' else 1):
+      raise OSError(errno.ENOSPC, 'No space left on device', 'x.eaf')
+    return write(*given, **named)
+
+  monkeypatch.setattr(module, name, full)
+  nobody = [np.full((96, 128), 90, np.uint8)] * 12
+  first, second = (
+    videos.write(tmp_path / f'{name}.mp4', nobody) for name in ('a', 'b')
+  )
+  assert predict(first, second, formats=['csv', 'eaf']) == 1
+  found = {p.name for p in (tmp_path / 'out').iterdir()}
+  assert found == {
+    'b.events.csv',
+    'b.frames.csv',
+    'b.eaf',
+    'b.timeline.png',
+  }
   assert not list(tmp_path.glob('.out*'))
+  lines = capsys.readouterr().err.splitlines()
+  assert sum('No space left on device' in line for line in lines) == 2
+
+
+def test_ten_hours_take_no_more_memory_than_a_second(predict, tmp_path):
+  """Of a container that says so: two frames, ten hours apart."""
+  nobody = [np.full((96, 128), 90, np.uint8)] * 13
+  peaks = []
+  for hours in (0, 10):
+    times = [*range(0, 480, 40), 520 + hours * 3_600_000]
+    path = videos.write(tmp_path / f'{hours}.mkv', nobody, times=times)
+    tracemalloc.start()
+    assert predict(path) == 0
+    peaks.append(tracemalloc.get_traced_memory()[1])
+    tracemalloc.stop()
+  rows = (tmp_path / 'out' / '10.frames.csv').read_text().splitlines()
+  assert len(rows) == 14 and '36000.520000' in rows[-1]
+  assert peaks[1] < peaks[0] + 2**21
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason='root may write anywhere')
