@@ -72,7 +72,7 @@ def model_card(summary: dict[str, Any]) -> str:
             'Input': _input(summary),
             'Output': f'probabilities of {", ".join(summary["classes"])}',
             'Settings': _code(summary['config'].get('model', {})),
-            'Training': _code(summary['config'].get('train', {})),
+            'Training': _training(summary['config']),
             'Protocol': summary['protocol'],
             'Selection of the epoch': summary['selection'],
             'Seeds': ', '.join(map(str, summary['seeds'])),
@@ -164,6 +164,20 @@ def data_sheet(summary: dict[str, Any]) -> str:
       ]
     )
     + '\n'
+  )
+
+
+def _training(config):
+  """How the weights were trained; given ones were not trained in this run."""
+  if 'weights' not in config:
+    return _code(config.get('train', {}))
+  weights = clean.code(config['weights'] or 'model')
+  if 'transfer' not in config:
+    return f'none here; the weights are those of {weights}'
+  return (
+    f'the networks of {weights} as they are; for each fold a head on their '
+    'features, chosen and trained on its training clips (choices.csv), '
+    f'{_code(config["transfer"])}'
   )
 
 

@@ -12,6 +12,9 @@ import numpy as np
 # What the kernel's eigenvalues are compared with: from hardly held back to
 # hardly anything learnt.
 STRENGTHS = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
+# Of a class: least squares leave the range of probabilities, and know nothing
+# for certain.
+_LEAST = 0.02
 
 
 def linear(one_MD: np.ndarray, other_ND: np.ndarray) -> np.ndarray:
@@ -60,7 +63,7 @@ def corrections(
 def probabilities(network_MC: np.ndarray, correction: np.ndarray) -> np.ndarray:
   """The network's probabilities (M, C) with a correction (..., M, C).
 
-  A sum that is not positive becomes next to nothing; the largest stays largest.
+  The largest sum becomes the largest probability.
   """
-  x = np.maximum(network_MC + correction, 1e-6)
+  x = np.maximum(network_MC + correction, _LEAST)
   return x / x.sum(-1, keepdims=True)
