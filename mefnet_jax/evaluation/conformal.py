@@ -70,13 +70,18 @@ def model_sets(
   Raises:
     errors.UserError: the model is not calibrated.
   """
-  found = description.get('calibration')
-  if not found:
+  found = lacks(description)
+  if found is None:
     raise errors.UserError(
       f'{name}: not calibrated, so it has no sets of classes: see python -m '
       'mefnet_jax.training.calibrate'
     )
-  return sets(probabilities_NC, found['threshold'])
+  return sets(probabilities_NC, found)
+
+
+def lacks(description: Mapping[str, Any]) -> float | None:
+  """The `threshold` in model.json; None of a model that is not calibrated."""
+  return description.get('calibration', {}).get('threshold')
 
 
 def described(

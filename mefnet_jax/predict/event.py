@@ -32,6 +32,7 @@ COLUMNS = (
   'kind',
   'class',
   'unsure',
+  'unsure_rule',
   'confidence',
   'spread',
   'intensity',
@@ -82,7 +83,8 @@ class Event:
     onset_frame, apex_frame, offset_frame: numbers of those frames.
     kind: 'micro' or 'macro', see `spotting.kind`.
     label: name of the class; '' if there is none.
-    unsure: whether the class is below the confidence that the model needs.
+    unsure: whether another class is as well possible.
+    unsure_rule: what says so, see `thresholds.unsure`.
     confidence: probability that it is an expression at all.
     probabilities: of each class.
     spread: standard deviation over the members of the probability of `label`.
@@ -101,6 +103,7 @@ class Event:
   kind: str = ''
   label: str = ''
   unsure: bool = False
+  unsure_rule: str = ''
   confidence: float = math.nan
   probabilities: Mapping[str, float] = dataclasses.field(default_factory=dict)
   spread: float = math.nan
@@ -199,6 +202,7 @@ def _event(number, row):
       kind=_text(row.get('kind')),
       label=_text(row.get('class')),
       unsure=_boolean(row.get('unsure', '')),
+      unsure_rule=_text(row.get('unsure_rule')),
       **{
         name: _number(row.get(name, ''))
         for name in ('confidence', 'spread', 'intensity')

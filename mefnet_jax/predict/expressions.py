@@ -58,11 +58,13 @@ class Scorer(typing.Protocol):
     classes: their names, in the order of the model.
     action_units: numbers (FACS) of the units that it tells.
     needs_squares: whether it looks at frames, not at motion alone.
+    lacks: of the model's conformal sets, see `thresholds.unsure`.
   """
 
   classes: tuple[str, ...]
   action_units: tuple[int, ...]
   needs_squares: bool
+  lacks: float | None
 
   def moments(self, maps: np.ndarray) -> Moments: ...
 

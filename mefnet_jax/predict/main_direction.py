@@ -21,6 +21,7 @@ class MainDirection:
   action_units: tuple[int, ...] = ()
   classes: tuple[str, ...] = ()
   needs_squares = False
+  lacks: float | None = None
 
   def moments(self, maps: np.ndarray) -> expressions.Moments:
     """Energies of windows, in shares of the distance between the eyes."""

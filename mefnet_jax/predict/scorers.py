@@ -9,6 +9,7 @@ onset to offset prepared as its own clips were.
 import jax
 import numpy as np
 
+from mefnet_jax.evaluation import conformal
 from mefnet_jax.models import inference
 from mefnet_jax.predict import expressions, motion_scores
 from mefnet_jax.predict import model as models
@@ -46,6 +47,7 @@ class Motion:
 
   def __init__(self, model: models.Model):
     self._model, self.classes = model, model.classes
+    self.lacks = conformal.lacks(model.description)
     self.action_units = tuple(model.network.action_units)
     self.moments(np.zeros((1, *_shape(model)), np.float32))  # compiles
 
@@ -82,6 +84,7 @@ class Clips:
   def __init__(self, model: models.Model, finder: Motion):
     self._model, self._finder = model, finder
     self.classes = model.classes
+    self.lacks = conformal.lacks(model.description)
     self.action_units = finder.action_units
     self._how = _preparation(model)
     self.needs_squares = self._how is not None
@@ -113,6 +116,7 @@ class Clips:
           for one in self._members
         ]
       ).astype(np.float64)
+      / self._model.temperature
     )
     mean = members.mean(0)
     return found._replace(

@@ -7,6 +7,14 @@ What neighbouring values give is printed by
 """
 
 import dataclasses
+from collections.abc import Mapping
+
+import numpy as np
+
+from mefnet_jax.evaluation import conformal
+
+# What says that a class is unsure; '' where there is none.
+CONFORMAL, PROBABILITY = 'conformal set', 'probability'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,7 +31,8 @@ class Thresholds:
     begins, ends: shares of the apex's motion at onset and offset.
     shortest, longest: seconds from onset to offset.
     turning: most motion of the whole head within a window.
-    sure: probability of a class below which it is called unsure.
+    sure: probability of a class below which it is called unsure, where the
+      model has no conformal calibration (`unsure`).
   """
 
   window: float = 0.3
@@ -42,3 +51,22 @@ class Thresholds:
 CHOSEN = Thresholds()
 # Of the classical detector beside it.
 MAIN_DIRECTION = Thresholds(candidate=0.02, amplitude=0.02, confidence=0.0)
+
+
+def unsure(
+  probabilities: Mapping[str, float], lacks: float | None, limits: Thresholds
+) -> tuple[bool, str]:
+  """Whether the likeliest class may be another one, and what says so.
+
+  Args:
+    probabilities: of the classes; without any nothing is unsure.
+    lacks: most that a class of the conformal set lacks to certainty; None of a
+      model that is not calibrated. Unsure is a set of several classes.
+    limits: whose `sure` counts without it.
+  """
+  if not probabilities:
+    return False, ''
+  if lacks is None:
+    return max(probabilities.values()) < limits.sure, PROBABILITY
+  held = conformal.sets(np.array([[*probabilities.values()]]), lacks)
+  return int(held.sum()) > 1, CONFORMAL

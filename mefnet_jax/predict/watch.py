@@ -262,6 +262,7 @@ class Watcher:
     )
     chances = found.answer.probabilities
     label = max(chances, key=lambda name: chances[name]) if chances else ''
+    unsure, rule = thresholds.unsure(chances, self._scorer.lacks, self._limits)
     said = found.answer.units
     return event.Event(
       file=self._name,
@@ -273,7 +274,8 @@ class Watcher:
       apex_frame=apex,
       offset_frame=offset,
       label=label,
-      unsure=bool(chances) and chances[label] < self._limits.sure,
+      unsure=unsure,
+      unsure_rule=rule,
       confidence=found.answer.confidence,
       probabilities=chances,
       spread=found.answer.spread,

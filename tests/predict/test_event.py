@@ -55,6 +55,7 @@ def test_a_table_may_have_been_a_file():
       'ü.mp4',
       *(2, 0.5, 0.7, 1.2, 16, 22, 37),
       unsure=True,
+      unsure_rule='probability',
       confidence=0.5,
       probabilities={'surprise': 0.25},
       spread=0.5,

@@ -111,6 +111,19 @@ def test_threads_change_no_bit(smile, model):
     assert one.rows == other.rows and one.events == other.events
 
 
+def test_a_calibrated_model_is_unsure_by_its_sets(smile, model):
+  images, times = at_rate(smile, 25)
+  scorer = scorers.scorer(model)
+  for lacks, wanted in (
+    (None, (False, 'probability')),
+    (1.0, (True, 'conformal set')),  # each set holds all classes
+  ):
+    scorer.lacks = lacks
+    seen = watch.watch(frames.Arrays(images, times), scorer)
+    (one,) = [one for step in seen for one in step.events]
+    assert (one.unsure, one.unsure_rule) == wanted
+
+
 def test_a_video_that_is_left_early_leaves_no_thread(smile, model):
   before = threading.active_count()
   stream = model.watch([*smile[::5]], 40)
