@@ -3,7 +3,7 @@
 import numba
 import pytest
 
-from configs import base
+from configs import base, mefnet_flow
 from mefnet_jax.ops import choice
 from mefnet_jax.runs import errors, workdirs
 from mefnet_jax.training import config_check
@@ -26,7 +26,26 @@ from mefnet_jax.training import config_check
   ],
 )
 def test_a_mistake_is_one_line(field, value, words):
-  config = base.get_config()
+  refused(base.get_config(), field, value, words)
+
+
+@pytest.mark.parametrize(
+  ('field', 'value', 'words'),
+  [
+    ('protocol.name', 'zero_shot', ['protocol.name=loso', 'training clips']),
+    ('weights', '', ['--config.weights', 'mefnet-zero']),
+    ('seeds', 9, ['seeds=9', 'set --config.seeds=1']),
+    ('transfer.folds', 1, ['transfer.folds=1', 'at least 2']),
+    ('train.selection', 'oracle', ['set --config.train.selection=last']),
+    ('protocol.mistake', 'duplicates', ['set --config.protocol.mistake=none']),
+  ],
+)
+def test_transfer_refuses_what_trains_whole_networks(field, value, words):
+  refused(mefnet_flow.get_config('transfer'), field, value, words)
+
+
+def refused(config, field, value, words):
+  """One line says what is wrong with a field of a config that was fine."""
   config_check.check(config)
   config.update_from_flattened_dict({field: value})
   with pytest.raises(errors.UserError) as told:

@@ -151,6 +151,9 @@ def test_transfer_is_an_ordinary_run_without_a_leak(trained, scored, tmp_path):
   (tmp_path / 'facts.json').write_text(json.dumps(facts))
   assert audit.find(evidence.from_run(tmp_path))['kinds'] == [kind]
   assert not (tmp_path / 'model').exists()
+  cards = [(w / 'model_card.md').read_text() for w in (tmp_path, scored[0])]
+  assert 'for each fold a head' in cards[0] and '"epochs"' not in cards[0]
+  assert 'Training: none here' in cards[1]
 
 
 def test_a_release_of_images_is_scored_as_motion_maps(
