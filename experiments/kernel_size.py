@@ -13,7 +13,6 @@ import dataclasses
 import functools
 import importlib
 import itertools
-import json
 import sys
 
 from configs import base
@@ -21,7 +20,7 @@ from experiments import cells, kernel_figures, kernel_margins, running
 from mefnet_jax import models
 from mefnet_jax.evaluation import folds
 from mefnet_jax.models import describe, from_config
-from mefnet_jax.runs import cli, errors, outputs, xla
+from mefnet_jax.runs import cli, errors, outputs, workdirs, xla
 from mefnet_jax.training import config_check
 
 SPATIAL, TEMPORAL, FRAMES = (1, 3, 5, 7), (1, 3, 5, 7, 9, 11, 15), (18, 32)
@@ -181,7 +180,7 @@ def _is_done(folder):
 
 
 def _row(cell, config, folder):
-  report = json.loads((folder / 'report.json').read_text())
+  report = workdirs.read_report(folder)
   row = {**dataclasses.asdict(cell), 'release': report['release']}
   row |= {'protocol': report['protocol'], 'seeds': len(report['seeds'])}
   for key in ('accuracy', 'uf1', 'uar'):

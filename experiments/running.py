@@ -6,7 +6,6 @@ is trained alone (`cells`).
 """
 
 import functools
-import json
 import pathlib
 import sys
 import threading
@@ -167,7 +166,7 @@ def run(
     cluster=cluster,
     here=here,
   )
-  return {name: _report(runs / name) for name in variants}
+  return {name: workdirs.read_report(runs / name) for name in variants}
 
 
 def alone(config, workdir: pathlib.Path, *, stop=None) -> None:
@@ -188,7 +187,3 @@ def alone(config, workdir: pathlib.Path, *, stop=None) -> None:
         console=rich.console.Console(quiet=True),
         stop=stop or threading.Event(),
       )
-
-
-def _report(workdir):
-  return json.loads((workdir / 'report.json').read_text())

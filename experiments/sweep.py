@@ -13,7 +13,6 @@ part in it. The choices may differ from fold to fold; the table says which.
 import ast
 import collections
 import itertools
-import json
 import pathlib
 import shutil
 
@@ -33,6 +32,7 @@ from mefnet_jax.runs import (
   outputs,
   predictions,
 )
+from mefnet_jax.runs import facts as facts_file
 
 _CONFIG = config_flags.DEFINE_config_file(
   'config', None, 'A file of configs/, with its variant after a colon.'
@@ -94,8 +94,17 @@ def choose(losses: dict[str, dict[str, float]]) -> dict[str, str]:
 
   Args:
     losses: of each variant, by fold.
+
+  Raises:
+    errors.UserError: a variant has not the folds of the others.
   """
   folds = next(iter(losses.values()))
+  for name, own in losses.items():
+    if own.keys() != folds.keys() or not folds:
+      raise errors.UserError(
+        f'{name}/metrics.jsonl: not the validation losses of these folds: '
+        'delete its folder and give the same command again'
+      )
   return {
     fold: min(losses, key=lambda name: (losses[name][fold], name))
     for fold in folds
@@ -114,6 +123,8 @@ def write_chosen(
   folder.mkdir(parents=True, exist_ok=True)
   said = {name: predictions.read(out / 'runs' / name) for name in names}
   first = said[names[0]]
+  for one in said.values():
+    predictions.check_clips(one, first.clip)
   kept = [(i, said[chosen[fold]]) for i, fold in enumerate(first.fold)]
   classes, at = (
     first.classes,
@@ -136,7 +147,7 @@ def write_chosen(
   )
   for name in ('folds.csv', 'clips.csv'):
     shutil.copy(out / 'runs' / names[0] / name, folder / name)
-  facts = json.loads((out / 'runs' / names[0] / 'facts.json').read_text())
+  facts = facts_file.read(out / 'runs' / names[0] / 'facts.json', first.fold)
   facts.setdefault('chosen', {})['hyper-parameters'] = 'validation'
   files.write_json(folder / 'facts.json', facts)
   report = {

@@ -32,6 +32,7 @@ from mefnet_jax.runs import (
   cli,
   errors,
   files,
+  json_file,
   outputs,
   predictions,
   workdirs,
@@ -217,7 +218,7 @@ def _is_done(folder, args):
   path = folder / 'result.json'
   if not path.exists():
     return False
-  found = json.loads(path.read_text())['asked']
+  found = json_file.read(path, {'asked': dict})['asked']
   if found != _asked(args):
     raise errors.UserError(
       f'{folder}: made with {found}: give the same flags, or another --out'

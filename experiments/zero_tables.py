@@ -9,7 +9,7 @@ import numpy as np
 
 from experiments import tables
 from mefnet_jax.evaluation import intervals, metrics, paired_tests
-from mefnet_jax.runs import files, predictions
+from mefnet_jax.runs import files, json_file, predictions
 from mefnet_jax.training import synthetic_maps
 
 _CLASSES = len(synthetic_maps.CLASSES)
@@ -55,7 +55,9 @@ def write(
     variants: what each of them is (`zero.Variant`).
   """
   found = {
-    name: json.loads((out / 'variants' / name / 'result.json').read_text())
+    name: json_file.read(
+      out / 'variants' / name / 'result.json', {'asked': dict}
+    )
     for name in names
   }
   compared = {}

@@ -53,7 +53,7 @@ def finished(runs: pathlib.Path) -> list[dict]:
   for path in found:
     try:
       report = json.loads(path.read_text(encoding='utf-8'))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
       continue
     if isinstance(report, dict) and 'config' in report and 'seconds' in report:
       reports.append(report)

@@ -72,7 +72,7 @@ def _entry(path, known):
     # Unlike mtime, ctime cannot be set back by the program that wrote a file.
     now = [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns]
     before = known.get(str(path))
-    if before and before[:-1] == now:
+    if isinstance(before, list) and before[:-1] == now:
       return str(path), before
     return str(path), [*now, files.digest(path)]
   except (OSError, ValueError):

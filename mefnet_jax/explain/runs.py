@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import json
 import pathlib
 
 import ml_collections
@@ -11,7 +10,7 @@ import numpy as np
 from mefnet_jax import datasets
 from mefnet_jax.evaluation import folds, folds_file
 from mefnet_jax.predict import model as models
-from mefnet_jax.runs import csv_table, errors, predictions, workdirs
+from mefnet_jax.runs import csv_table, errors, json_file, predictions, workdirs
 
 _RENDERED = 'SYNTHETIC'
 
@@ -162,8 +161,9 @@ def _taken(clips, index):
 def _report_notices(workdir, config):
   """The notices of the report; without a report, those of the protocol."""
   try:
-    return json.loads((workdir / 'report.json').read_text())['notices']
-  except (OSError, ValueError, KeyError):
+    path = workdir / 'report.json'
+    return json_file.read(path, {'notices': dict})['notices']
+  except errors.UserError:
     reason = folds.why_leaky(config.protocol.name)
     return {'LEAKY': reason} if reason else {}
 

@@ -91,8 +91,8 @@ class Model:
   network: nn.Module
 
   def __post_init__(self):
-    self._input['streams'], self.classes, self.members  # noqa: B018
     choices.one_of('input.how', self.input_kind, normalize.CHOICES)
+    self._shapes, self.classes, self.members  # noqa: B018
 
   @property
   def classes(self) -> tuple[str, ...]:

@@ -90,6 +90,6 @@ def read_json(path: pathlib.Path) -> dict:
   """Returns the JSON object in a file; {} if it is missing or damaged."""
   try:
     content = json.loads(path.read_text(encoding='utf-8'))
-  except (OSError, ValueError):
+  except (OSError, ValueError, RecursionError):
     return {}
   return content if isinstance(content, dict) else {}

@@ -146,15 +146,18 @@ def _foreign(path, epoch, identity):
   """Why a checkpoint does not belong to this training; '' if it does."""
   manifest = _manifest(path)
   identity_there = manifest.get('identity')
-  if not isinstance(identity_there, dict):
+  if not isinstance(identity_there, dict) or not isinstance(
+    manifest.get('note'), dict
+  ):
     return 'it does not say to which training it belongs'
   # Compared as JSON, in which tuples are lists.
   expected = json.loads(json.dumps(dict(identity)))
   for name in expected:
     if identity_there.get(name) != expected[name]:
       return f'it belongs to a training with different {name}'
-  if manifest['epoch'] != epoch:
-    return f'it holds epoch {manifest["epoch"]}, not {epoch}: it was renamed'
+  held = manifest.get('epoch')
+  if held != epoch:
+    return f'it holds epoch {held}, not {epoch}: it was renamed'
   return ''
 
 
@@ -197,7 +200,7 @@ def verify(path: pathlib.Path) -> str:
   except OSError as error:
     name = pathlib.Path(error.filename or path).name
     return f'its file {name} cannot be read ({error.strerror})'
-  except (ValueError, KeyError, TypeError, AttributeError):
+  except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
     return f'its {_MANIFEST} is not a manifest'
 
 

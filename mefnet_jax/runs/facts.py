@@ -1,13 +1,11 @@
 """Reads and validates facts.json and report.json of a run."""
 
-import json
 import math
 import os
-import pathlib
 from collections.abc import Collection
 from typing import Any
 
-from mefnet_jax.runs import errors
+from mefnet_jax.runs import errors, json_file
 
 FITTED = ('normalisation', 'class weights', 'landmarks', 'augmentation')
 CHOSEN = ('epoch', 'hyper-parameters')
@@ -34,7 +32,7 @@ def read(
     UserError: the file is not a JSON object, or holds an unknown key, value
       or fold: a typo must not hide a leak.
   """
-  found = _object(path)
+  found = json_file.read(path)
   _known(path, 'facts', found, _PARTS)
   if 'scoring' in found:
     _one_of(path, 'scoring', found['scoring'], _SCORING)
@@ -62,7 +60,7 @@ def scores(
       missing.
   """
   # 0.80 and 0.8 are one number, but not one claim about its precision.
-  found = _object(path, parse_float=Printed)
+  found = json_file.read(path, parse_float=Printed)
   table = found.get('metrics')
   if not isinstance(table, dict) or not all(map(is_number, table.values())):
     raise errors.UserError(f'{path}: no "metrics", names with a number each')
@@ -165,15 +163,3 @@ def _one_of(path, where, value, words):
     raise errors.UserError(
       f'{path}: {where}: {value!r} is none of {", ".join(words)}'
     )
-
-
-def _object(path, **options):
-  try:
-    text = pathlib.Path(path).read_text(encoding='utf-8')
-    found = json.loads(text, **options)
-  except (OSError, ValueError, RecursionError) as error:
-    why = getattr(error, 'strerror', None) or error
-    raise errors.UserError(f'{path}: cannot be read ({why})') from error
-  if not isinstance(found, dict):
-    raise errors.UserError(f'{path}: not a JSON object')
-  return found

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from mefnet_jax.runs import errors, files
+from mefnet_jax.runs import errors, files, model_check
 
 FORMAT = 1
 NAME = 'model.json'
@@ -44,7 +44,6 @@ KEYS = (
   'versions',
   'members',
 )
-_MEMBER = ('file', 'fold', 'seed', 'sha256')
 _SEPARATOR = '/'
 
 
@@ -122,45 +121,8 @@ def read_description(folder: pathlib.Path) -> dict[str, Any]:
     raise errors.UserError(
       f'{path}: incomplete, the key {missing[0]!r} is missing'
     )
-  _check_types(path, found)
-  _check_members(path, found['members'])
+  model_check.check(path, found, SUFFIX)
   return found
-
-
-def _check_types(path, found):
-  """Raises UserError for parts that are not what `write_description` wrote."""
-  classes, streams = found['classes'], found['input']
-  streams = streams.get('streams') if isinstance(streams, dict) else None
-  for key, fine in {
-    'network': isinstance(found['network'], dict),
-    'classes': isinstance(classes, list)
-    and len(classes) > 1
-    and all(isinstance(name, str) for name in classes),
-    'input': isinstance(streams, dict)
-    and bool(streams)
-    and all(
-      isinstance(one, dict) and {'stored', 'shape', 'dtype'} <= one.keys()
-      for one in streams.values()
-    ),
-  }.items():
-    if not fine:
-      raise errors.UserError(f'{path}: {key}: not as mefnet_jax writes it')
-
-
-def _check_members(path, members):
-  """Raises UserError unless each member lists a file in the model's folder."""
-  if not isinstance(members, list) or not members:
-    raise errors.UserError(f'{path}: it lists no weights')
-  for one in members:
-    fine = isinstance(one, dict) and all(key in one for key in _MEMBER)
-    if not fine or not all(isinstance(one[k], str) for k in ('file', 'sha256')):
-      raise errors.UserError(f'{path}: a member without {", ".join(_MEMBER)}')
-    name = one['file']
-    # A model of somebody else's must not make us read other files.
-    if name != pathlib.PurePath(name).name or not name.endswith(SUFFIX):
-      raise errors.UserError(
-        f'{path}: {name!r} is not the name of a {SUFFIX} file in its folder'
-      )
 
 
 def read_weights(folder: pathlib.Path, member: Mapping) -> dict:

@@ -4,10 +4,11 @@ import contextlib
 import json
 import pathlib
 from collections.abc import Iterator
+from typing import Any
 
 import ml_collections
 
-from mefnet_jax.runs import cache, errors, files, locks
+from mefnet_jax.runs import cache, errors, files, json_file, locks
 
 _LOCK = '.lock'
 _RESULTS = ('checkpoints', 'predictions.csv', 'report.json')
@@ -84,7 +85,7 @@ def claim(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> None:
     old = json.loads(path.read_text())
     if not isinstance(old, dict):
       raise ValueError('not a config')
-  except (OSError, ValueError) as error:
+  except (OSError, ValueError, RecursionError) as error:
     raise errors.UserError(
       f'{path}: cannot be used ({error}): choose another --workdir'
     ) from error
@@ -133,11 +134,37 @@ def read_config(workdir: pathlib.Path) -> ml_collections.ConfigDict:
     for part in ('dataset', 'model', 'protocol', 'train'):
       config[part].to_dict()
     return config
-  except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+  except (
+    OSError,
+    ValueError,
+    TypeError,
+    KeyError,
+    AttributeError,
+    RecursionError,
+  ) as error:
     raise errors.UserError(
       f'{path}: cannot be read ({error}): name a folder that mefnet_jax.main '
       'has written'
     ) from error
+
+
+def read_report(workdir: pathlib.Path) -> dict[str, Any]:
+  """Reads report.json, if it is of the config that the folder is bound to.
+
+  Raises:
+    errors.UserError: it is missing, no report, or was copied from another run.
+  """
+  path = workdir / 'report.json'
+  kinds = {'config': dict, 'metrics': dict, 'intervals': dict}
+  found = json_file.read(path, kinds)
+  config = json_file.read(workdir / 'config.json')
+  differing = _differing(config, found['config'])
+  if differing:
+    raise errors.UserError(
+      f'{path}: of another run ({"; ".join(differing)}): delete it, then give '
+      'the same command again'
+    )
+  return found
 
 
 def _tuples(value):
