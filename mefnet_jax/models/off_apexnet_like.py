@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
+from mefnet_jax import ops
 from mefnet_jax.models import choices, layers
 
 
@@ -53,8 +54,8 @@ class OffApexNetLike(nn.Module):
           kernel_init=self.kernel_init,
           name=f'{component}_conv{i}',
         )
-        x_BHWC = nn.relu(typing.cast(jax.Array, conv(x)))[:, 0]
-        x = nn.max_pool(x_BHWC, (2, 2), (2, 2))[:, None]
+        x = nn.relu(typing.cast(jax.Array, conv(x)))
+        x = ops.max_pool(x, (1, 2, 2))
       out[component] = layers.flatten(x)
     dense = layers.DenseStack(
       self.hidden, self.dropout, self.kernel_init, name='dense'

@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
+from mefnet_jax import ops
 from mefnet_jax.models import choices, layers
 
 
@@ -50,11 +51,12 @@ class STSTNetLike(nn.Module):
         name=f'stream{filters}',
       )
       x_BTHWC = typing.cast(jax.Array, conv(batch[name]))
-      x_BHWC = nn.relu(x_BTHWC)[:, 0]
-      edge = ((1, 1), (1, 1))
-      parts.append(nn.max_pool(x_BHWC, (3, 3), (3, 3), padding=edge))
+      # After ReLU a zero beside the map is never above what is in it.
+      edge = ((0, 0), (0, 0), (1, 1), (1, 1), (0, 0))
+      x_BTHWC = jnp.pad(nn.relu(x_BTHWC), edge)
+      parts.append(ops.max_pool(x_BTHWC, (1, 3, 3))[:, 0])
     x_BHWC = jnp.concatenate(parts, axis=-1)
-    x = layers.flatten(nn.avg_pool(x_BHWC, (2, 2), (2, 2)))
+    x = layers.flatten(_averaged(x_BHWC))
     x = layers.dropout(x, key_B, self.dropout, layer=1)
     logits = layers.head(self.num_classes, self.head_init)(x)
     return logits, {'maps': x_BHWC, 'features': x}
@@ -65,3 +67,11 @@ class STSTNetLike(nn.Module):
     choices.widths('width', self.width)
     choices.initializer(self.head_init, 'head_init')
     choices.one_stream(self.streams)
+
+
+def _averaged(x_BHWC):
+  """Means of 2 x 2 cells; a last row or column without a second is dropped."""
+  batch, height, width, channels = x_BHWC.shape
+  h, w = height // 2, width // 2
+  cells = x_BHWC[:, : 2 * h, : 2 * w].reshape(batch, h, 2, w, 2, channels)
+  return cells.mean((2, 4))

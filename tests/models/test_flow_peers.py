@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import linen as nn
 
 from configs import flow_peers
 from mefnet_jax import models
@@ -48,6 +49,35 @@ def test_ststnet_has_the_sizes_of_the_paper(maps):
   assert out['features'].shape == (4, 400)
   # (27 + 1) weights a filter, and 400 x 3 + 3.
   assert sum(x.size for x in jax.tree.leaves(params)) == 28 * 16 + 1203
+
+
+def test_ststnet_pools_as_flax_does(maps):
+  """The same values and gradients as Flax's own poolings, which are slow."""
+  random = np.random.default_rng(1)
+  kernel = jnp.asarray(random.normal(size=(1, 3, 3, 3, 3)), jnp.float32)
+  model, params = made('ststnet_like', maps, width=(3,))
+  params['params']['stream3']['kernel'] = kernel
+
+  def ours(x):
+    return model.apply(params, {'face': x})[1]['features']
+
+  def theirs(x):
+    y = jax.lax.conv_general_dilated(
+      x[:, 0],
+      kernel[0],
+      (1, 1),
+      'SAME',
+      dimension_numbers=('NHWC', 'HWIO', 'NHWC'),
+    )
+    edge = ((1, 1), (1, 1))
+    y = nn.max_pool(nn.relu(y), (3, 3), (3, 3), padding=edge)
+    return nn.avg_pool(y, (2, 2), (2, 2)).reshape(len(x), -1)
+
+  np.testing.assert_allclose(ours(maps), theirs(maps), rtol=1e-4, atol=1e-4)
+  grads = [
+    jax.grad(lambda x, f=f: (f(x) ** 2).sum())(maps) for f in (ours, theirs)
+  ]
+  np.testing.assert_allclose(*grads, rtol=1e-3, atol=1e-3)
 
 
 def test_off_apexnet_keeps_u_and_v_apart_and_ignores_strain(maps):
