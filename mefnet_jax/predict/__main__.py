@@ -48,12 +48,18 @@ flags.DEFINE_bool(
 flags.DEFINE_bool(
   'serve', False, 'Serve a page on this machine where videos are dropped.'
 )
+flags.DEFINE_string(
+  'static',
+  None,
+  'With --serve: a folder of mefnet_jax.predict.browser, whose page runs the '
+  'model in the browser.',
+)
 flags.DEFINE_integer('port', command.Options.port, 'Of --serve.')
 flags.DEFINE_bool(
   'show-faces',
   False,
-  'Show the frames in the timeline and the overlay; by default they show '
-  'outlines alone, so that they can be passed on.',
+  'Show the frames in the timeline, the overlay and the page; by default they '
+  'show outlines alone, so that they can be passed on.',
 )
 
 

@@ -26,6 +26,7 @@ class Options:
   camera: str | None = None
   record: bool = False
   serve: bool = False
+  static: str | None = None
   port: int = 8765
   show_faces: bool = False
 
@@ -42,6 +43,8 @@ def run(paths: list[str], options: Options) -> int:
   """
   if options.serve:
     return _page(paths, options)
+  if options.static is not None:
+    raise errors.UserError('--static goes with --serve')
   if options.camera is not None:
     return _live(paths, options)
   if not paths:
@@ -83,9 +86,12 @@ def _page(paths, options):
   """Serves the page of --serve."""
   if paths or options.camera is not None:
     raise errors.UserError('a VIDEO or --camera cannot go with --serve')
-  from mefnet_jax.predict.serve import app
+  from mefnet_jax.predict.serve import app, static
 
-  app.serve(options.model, options.port)
+  if options.static is not None:
+    static.serve(options.static, options.port)
+  else:
+    app.serve(options.model, options.port, show_faces=options.show_faces)
   return 0
 
 

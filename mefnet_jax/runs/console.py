@@ -10,6 +10,7 @@ COMMANDS = {
   'audit': 'Looks for leaks in a finished run.',
   'report': 'Writes the report of a run again, or compares runs.',
   'predict.export': 'Writes a model as ONNX, StableHLO or safetensors.',
+  'predict.browser': 'Writes a page that runs a model in the browser.',
   'predict.score': 'Scores spotted events against the truth.',
   'report.leaderboard': 'Ranks submissions that pass the audit.',
   'explain': 'Shows what the networks of a run look at.',

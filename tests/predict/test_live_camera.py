@@ -1,13 +1,17 @@
 """A camera, made of a file that is played in real time."""
 
+import errno
+import itertools
+import os
 import time
+import types
 
 import numpy as np
 import pandas as pd
 import pytest
 
 import mefnet_jax
-from mefnet_jax.predict import live, live_camera, scorers
+from mefnet_jax.predict import command, live, live_camera, scorers
 from mefnet_jax.runs import errors
 from tests.fixtures import recorded, videos
 
@@ -62,6 +66,41 @@ def test_a_camera_that_gives_nothing_is_given_up(played, monkeypatch):
     pytest.raises(errors.UserError, match='unplugged'),
   ):
     list(source)
+
+
+def test_a_camera_that_is_unplugged_is_said_so(played):
+  """What came before it is given, then one note."""
+  with live_camera.opened(played) as source:
+    source._container = _Unplugged(source._container, after=5)
+    found = [frame.number for frame in source]
+  assert found == [1, 2, 3, 4, 5]
+  (note,) = source.notes
+  assert 'No such device' in note and '\n' not in note
+
+
+class _Unplugged:
+  """A container whose device goes away after some frames."""
+
+  def __init__(self, inner, after):
+    self._inner, self._after = inner, after
+
+  def decode(self, stream):
+    yield from itertools.islice(self._inner.decode(stream), self._after)
+    raise OSError(errno.ENODEV, os.strerror(errno.ENODEV))
+
+  def close(self):
+    self._inner.close()
+
+
+def test_an_unplugged_camera_is_one_line_and_status_1(monkeypatch, capsys):
+  camera = types.SimpleNamespace(
+    name='camera 0', path='0', dropped=2, notes=['it stopped (No such device)']
+  )
+  monkeypatch.setattr(live, 'run', lambda *args, **kwargs: camera)
+  monkeypatch.setattr(command, '_scorer', lambda options: None)
+  assert command.run([], command.Options(camera='0')) == 1
+  error = capsys.readouterr().err.splitlines()[-1]
+  assert error == 'error: --camera=0: it stopped (No such device)'
 
 
 def test_what_is_recorded_is_what_a_video_would_get(smile, tmp_path):

@@ -28,11 +28,20 @@ def work():
 
 
 @pytest.fixture
-def page(work):
+def listening():
+  with socket.socket() as made:
+    made.bind(('127.0.0.1', 0))
+    yield made
+
+
+@pytest.fixture
+def host(listening):
+  return f'127.0.0.1:{listening.getsockname()[1]}'
+
+
+@pytest.fixture
+def page(work, listening, host):
   """(method, path, body, headers) -> (status, text), of a running server."""
-  listening = socket.socket()
-  listening.bind(('127.0.0.1', 0))
-  host = f'127.0.0.1:{listening.getsockname()[1]}'
   made = app.make(work, [host], largest=2**22)
   server = uvicorn.Server(uvicorn.Config(made, log_level='error', ws='none'))
   thread = threading.Thread(target=server.run, args=([listening],))
@@ -55,7 +64,6 @@ def page(work):
   yield ask
   server.should_exit = True
   thread.join()
-  listening.close()
 
 
 def finished(page):
@@ -95,6 +103,7 @@ def test_a_video_is_watched_and_its_files_taken(page, work, smile, tmp_path):
   assert state['name'] == 'smile.mp4'
   (one,) = state['events']
   assert abs(one['apex'] - recorded.APEX) < 0.1 and one['label'] == 'positive'
+  assert state['overlay']['faces'] and 'image' not in state['overlay']
   assert 'video.events.csv' in state['files']
   status, table = page('GET', 'files/video.events.csv')
   assert status == 200 and table.count('\n') == 2
@@ -107,6 +116,18 @@ def test_what_is_no_video_is_one_line(page):
   assert page('POST', 'video?name=a.mp4', b'no video at all')[0] == 202
   state = finished(page)
   assert state['state'] == 'failed' and '\n' not in state['error']
+
+
+def test_a_browser_that_goes_away_leaves_nothing(page, work, host):
+  """In the middle of an upload."""
+  with socket.create_connection(host.split(':')) as gone:
+    head = f'POST /video?name=..%2Fa.mp4 HTTP/1.1\r\nHost: {host}\r\n'
+    head += f'Origin: http://{host}\r\nContent-Length: 1000\r\n\r\n'
+    gone.sendall(head.encode() + b'x' * 100)
+    while json.loads(page('GET', 'job')[1])['state'] != 'uploading':
+      time.sleep(0.01)
+  assert finished(page)['error'] == 'the upload was broken off'
+  assert not (work.root / 'video').exists()
 
 
 def test_too_large_is_refused_before_it_is_sent(page, work):

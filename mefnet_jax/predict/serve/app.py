@@ -8,7 +8,7 @@ import contextlib
 import pathlib
 import socket
 import urllib.parse
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import uvicorn
 from starlette import (
@@ -25,8 +25,8 @@ from mefnet_jax.runs import errors, files, limits
 
 LARGEST = 2**31  # bytes of a video
 _FOLDER = pathlib.Path(__file__).parent
+_POLICY = "default-src 'self'; img-src 'self' data:; frame-ancestors 'none'"
 _HEADERS = {
-  'Content-Security-Policy': "default-src 'self'; frame-ancestors 'none'",
   'X-Content-Type-Options': 'nosniff',
   'Referrer-Policy': 'no-referrer',
   'Cache-Control': 'no-store',
@@ -78,14 +78,17 @@ def make(
       routing.Route('/files/{name}', result),
     ]
   )
-  return _Guard(found, frozenset(hosts))
+  return Guard(found, frozenset(hosts))
 
 
-class _Guard:
+class Guard:
   """Refuses what does not come from the page itself."""
 
-  def __init__(self, inner: types.ASGIApp, hosts: frozenset[str]):
+  def __init__(
+    self, inner: types.ASGIApp, hosts: frozenset[str], policy: str = _POLICY
+  ):
     self._inner, self._hosts = inner, hosts
+    self._headers = {**_HEADERS, 'Content-Security-Policy': policy}
 
   async def __call__(
     self, scope: types.Scope, receive: types.Receive, send: types.Send
@@ -107,7 +110,7 @@ class _Guard:
 
     async def with_headers(message: types.Message) -> None:
       if message['type'] == 'http.response.start':
-        extra = [(k.encode(), v.encode()) for k, v in _HEADERS.items()]
+        extra = [(k.encode(), v.encode()) for k, v in self._headers.items()]
         message['headers'] = [*message['headers'], *extra]
       await send(message)
 
@@ -150,8 +153,36 @@ def _too_large(largest):
   return f'more than {largest / 2**20:.0f} MiB: use the command line'
 
 
-def serve(model: str, port: int, host: str = '127.0.0.1') -> None:
+def serve(model: str, port: int, *, show_faces: bool = False) -> None:
   """Serves the page until Ctrl-C.
+
+  Args:
+    model: name or path.
+    port: on which it listens, of this machine alone.
+    show_faces: whether the page shows frames, or outlines alone.
+
+  Raises:
+    errors.UserError: the port is taken or not ours to use.
+  """
+  work = jobs.Jobs(model, show_faces=show_faces)
+  try:
+    run(lambda hosts: make(work, hosts), port)
+  finally:
+    work.close()
+    files.remove(work.root)
+
+
+def run(
+  application: Callable[[list[str]], types.ASGIApp],
+  port: int,
+  host: str = '127.0.0.1',
+) -> None:
+  """Serves an application until Ctrl-C.
+
+  Args:
+    application: makes it for the hosts by which it may be called.
+    port: 0 for any that is free.
+    host: whose address is listened on.
 
   Raises:
     errors.UserError: the port is taken or not ours to use.
@@ -169,12 +200,7 @@ def serve(model: str, port: int, host: str = '127.0.0.1') -> None:
     port = listening.getsockname()[1]
     print(limits.TEXT, flush=True)
     print(f'http://{host}:{port}/ (Ctrl-C ends it)', flush=True)
-    work = jobs.Jobs(model)
-    try:
-      app = make(work, [f'{name}:{port}' for name in (host, 'localhost')])
-      config = uvicorn.Config(app, log_level='warning', ws='none')
-      with contextlib.suppress(KeyboardInterrupt):
-        uvicorn.Server(config).run([listening])
-    finally:
-      work.close()
-      files.remove(work.root)
+    app = application([f'{name}:{port}' for name in (host, 'localhost')])
+    config = uvicorn.Config(app, log_level='warning', ws='none')
+    with contextlib.suppress(KeyboardInterrupt):
+      uvicorn.Server(config).run([listening])

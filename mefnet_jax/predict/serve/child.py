@@ -1,9 +1,9 @@
 """The work of one job, in a process of its own that ends with its parent.
 
-python -m mefnet_jax.predict.serve.child VIDEO OUT MODEL
+python -m mefnet_jax.predict.serve.child VIDEO OUT MODEL [show-faces]
 
-Writes lines of JSON to stdout: {"frame", "expected", "seconds"}, {"event"},
-and at the end {"files"} or {"error"}.
+Writes lines of JSON to stdout: {"frame", "expected", "seconds", "overlay"},
+{"event"}, and at the end {"files"} or {"error"}.
 """
 
 import contextlib
@@ -20,18 +20,18 @@ SECONDS = 3600  # of a processor; a longer video is for the command line
 
 def main() -> None:
   """Predicts what the arguments name."""
-  video, out, model = sys.argv[1:]
+  video, out, model, *more = sys.argv[1:]
   child_processes.end_with_stdin()
   _bound()
   try:
-    _predict(video, pathlib.Path(out), model)
+    _predict(video, pathlib.Path(out), model, show_faces=bool(more))
   except (errors.UserError, OSError) as error:
     _say(error=str(error).removeprefix(f'{video}: '))
   sys.stdout.flush()
   os._exit(0)  # the thread still waits
 
 
-def _predict(video, out, name):
+def _predict(video, out, name, *, show_faces):
   from mefnet_jax.predict import (
     formats,
     frames,
@@ -40,6 +40,7 @@ def _predict(video, out, name):
     scorers,
     watch,
   )
+  from mefnet_jax.predict.serve import picture
 
   scorer = scorers.scorer(model.load(name))
   with frames.opened(video) as source, results.aside(out) as aside:
@@ -54,6 +55,7 @@ def _predict(video, out, name):
             frame=seen.frame.number,
             expected=source.expected,
             seconds=seen.frame.time,
+            overlay=picture.overlay(seen, show_faces=show_faces),
           )
     media = made.write(video, tuple(formats.FORMATS))
     files = sorted(path.name for path in aside.iterdir())

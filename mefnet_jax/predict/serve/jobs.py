@@ -20,6 +20,7 @@ _JANITOR = (
   'import shutil, sys; sys.stdin.read(); '
   'shutil.rmtree(sys.argv[1], ignore_errors=True)'
 )
+_CHILD = [sys.executable, '-m', f'{__package__}.child']
 _PACKAGE = pathlib.Path(__file__).parents[3]
 IDLE = {'state': 'idle'}
 
@@ -31,8 +32,8 @@ class Busy(Exception):
 class Jobs:
   """The one job that there may be, and its state for the page."""
 
-  def __init__(self, model: str):
-    self._model = model
+  def __init__(self, model: str, *, show_faces: bool = False):
+    self._words = [model, *['show-faces'] * show_faces]
     self.root = pathlib.Path(tempfile.mkdtemp(prefix='mefnet-serve-'))
     self._janitor = subprocess.Popen(
       [sys.executable, '-I', '-c', _JANITOR, str(self.root)],
@@ -75,10 +76,9 @@ class Jobs:
 
   def start(self) -> None:
     """Watches the video that was claimed for."""
-    command = [sys.executable, '-m', f'{__package__}.child']
     path = os.pathsep.join([str(_PACKAGE), os.environ.get('PYTHONPATH', '')])
     process = subprocess.Popen(
-      [*command, str(self.root / 'video'), str(self.out), self._model],
+      [*_CHILD, str(self.root / 'video'), str(self.out), *self._words],
       stdin=subprocess.PIPE,
       stdout=subprocess.PIPE,
       stderr=subprocess.DEVNULL,

@@ -36,6 +36,30 @@ function mark(event, length) {
   return bar;
 }
 
+function drawn(kind, facts, text = '') {
+  const made = document.createElementNS(at('overlay').namespaceURI, kind);
+  for (const [name, value] of Object.entries(facts)) {
+    made.setAttribute(name, value);
+  }
+  made.textContent = text;
+  return made;
+}
+
+/** The faces of the latest frame: outlines, and the frame if it is shown. */
+function overlay({ width, height, image, faces, seconds: time }) {
+  const thin = { 'stroke-width': width / 400 };
+  const parts = faces.flatMap((face) => [
+    drawn('rect', { ...thin, ...face.box }),
+    ...face.lines.map((points) => drawn('polyline', { ...thin, points })),
+    drawn('text', { x: face.box.x, y: Math.max(face.box.y - 4, width / 40),
+      'font-size': width / 40 }, face.face),
+  ]);
+  if (image) parts.unshift(drawn('image', { href: image, width, height }));
+  at('overlay').setAttribute('viewBox', `0 0 ${width} ${height}`);
+  at('overlay').replaceChildren(...parts);
+  at('overlay').ariaLabel = `Faces: ${faces.length}, at ${seconds(time)}`;
+}
+
 function file(name) {
   const item = document.createElement('li');
   const link = document.createElement('a');
@@ -57,6 +81,8 @@ function show(job) {
   at('timeline').replaceChildren(
     ...job.events.map((event) => mark(event, length)));
   at('timeline').ariaLabel = `${job.events.length} expressions`;
+  if (job.overlay) overlay(job.overlay);
+  else at('overlay').replaceChildren();
   at('events').replaceChildren(...job.events.map(row));
   at('files').replaceChildren(...(job.files || []).map(file));
   clearTimeout(timer);

@@ -1,0 +1,43 @@
+r"""Writes a page that runs a model in the browser; nothing leaves it.
+
+npm install onnxruntime-web
+python -m mefnet_jax.predict.browser --runtime=node_modules --out=page
+python -m mefnet_jax.predict --serve --static=page
+
+The page takes motion maps, two pictures of a face, or a camera. Any web server
+will do, as all of it is files. docs/export.md.
+"""
+
+import pathlib
+
+from absl import flags
+
+from mefnet_jax.runs import cli, errors, outputs
+
+flags.DEFINE_string(
+  'model', 'mefnet-zero', 'A model for motion maps: a folder, a run or a name.'
+)
+flags.DEFINE_string(
+  'runtime', None, 'node_modules, or the folder of the package onnxruntime-web.'
+)
+outputs.DEFINE_folder('out', None, 'Folder of the page.')
+
+
+def main() -> None:
+  """Writes the folder, and says how to see it."""
+  args = flags.FLAGS
+  for name in ('runtime', 'out'):
+    if not args[name].value:
+      raise errors.UserError(f'--{name} is missing: see --help')
+  # imports that take their time stay out of --help
+  from mefnet_jax.predict import model
+  from mefnet_jax.predict.browser import write
+
+  out = pathlib.Path(args.out).absolute()
+  digest = write.folder(model.load(args.model), pathlib.Path(args.runtime), out)
+  print(f'{args.out}: model.onnx has SHA-256 {digest}')
+  print(f'python -m mefnet_jax.predict --serve --static={args.out}')
+
+
+if __name__ == '__main__':
+  cli.run(main)

@@ -1,0 +1,117 @@
+"""Writes a folder that any web server can serve: page, model, runtime.
+
+The runtime is not part of this package: it is copied from the npm package
+onnxruntime-web (MIT licence), which the user has installed.
+"""
+
+import html
+import json
+import pathlib
+import shutil
+
+from mefnet_jax.predict import model as model_files
+from mefnet_jax.predict import thresholds
+from mefnet_jax.predict.export import answer, metadata, write
+from mefnet_jax.runs import errors, files, limits
+
+PAGES = ('index.html', 'page.css', 'page.js', 'model.js', 'motion.js')
+# With one thread it needs no headers of the server; its wasm is one file.
+RUNTIME = ('ort.wasm.bundle.min.mjs', 'ort-wasm-simd-threaded.wasm')
+PACKAGE = 'onnxruntime-web'
+_INPUTS = {'face': ((1, 28, 28, 3), 'uint8')}
+_FOLDER = pathlib.Path(__file__).parent
+
+
+def folder(
+  model: model_files.Model, runtime: pathlib.Path, out: pathlib.Path
+) -> str:
+  """Writes the folder; returns the model's SHA-256.
+
+  Args:
+    model: that looks at motion maps of whole faces.
+    runtime: the folder of the npm package, or a node_modules that holds it.
+    out: to be written; one that this function wrote before is replaced.
+
+  Raises:
+    errors.UserError: another kind of model, no runtime there, or a folder
+      that holds something else or cannot be written.
+  """
+  sources = _sources(runtime)
+  _check_inputs(model)
+  _check_folder(out)
+  try:
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with files.aside(out) as aside:
+      aside.mkdir()
+      for name in PAGES:
+        text = (_FOLDER / name).read_text(encoding='utf-8')
+        (aside / name).write_text(_filled(text, model), encoding='utf-8')
+      for source in sources:
+        shutil.copyfile(source, aside / source.name)
+      made = write.write(model, aside / 'model.onnx', 'onnx')
+      files.write_json(aside / 'model.json', _about(model, made.sha256))
+      files.remove(out)
+  except OSError as error:
+    raise errors.UserError(
+      f'--out={out}: cannot be written ({error.strerror}): '
+      + files.mend(error, out, 'choose another')
+    ) from error
+  return made.sha256
+
+
+def _sources(runtime):
+  """The runtime's files."""
+  places = (runtime, runtime / 'dist', runtime / PACKAGE / 'dist')
+  for place in places:
+    if all((place / name).is_file() for name in RUNTIME):
+      return [place / name for name in RUNTIME]
+  raise errors.UserError(
+    f'--runtime={runtime}: no {RUNTIME[0]} and its wasm there: get them with '
+    f'`npm install {PACKAGE}` and name node_modules'
+  )
+
+
+def _check_inputs(model):
+  if answer.inputs(model) != _INPUTS:
+    raise errors.UserError(
+      f'{model.folder}: this model looks at {", ".join(answer.inputs(model))}; '
+      'the page makes motion maps of a whole face: take mefnet-zero'
+    )
+
+
+def _check_folder(out):
+  """Raises UserError for a folder with files that are not of this page."""
+  if out.is_dir():
+    ours = {*PAGES, *RUNTIME, 'model.onnx', 'model.json'}
+    others = sorted({one.name for one in out.iterdir()} - ours)
+    if others:
+      raise errors.UserError(
+        f'--out={out}: holds other files ({others[0]}): name a new folder'
+      )
+
+
+def _filled(text, model):
+  """A page with what the law and the model's training say."""
+  training = (
+    'Trained on SYNTHETIC faces alone: rendered heads, no real person.'
+    if model.synthetic
+    else f'Trained on data under this licence: {model.description["licence"]}'
+  )
+  for name, words in {'training': training, 'limits': limits.TEXT}.items():
+    text = text.replace(f'{{{name}}}', html.escape(words))
+  return text
+
+
+def _about(model, sha256):
+  """What the page tells and needs of the model."""
+  members = model.description['members']
+  whole = metadata.of_members(model, members)
+  return {
+    'name': model.folder.name,
+    'sha256': sha256,
+    'classes': list(model.classes),
+    'licence': whole['licence'],
+    'notices': json.loads(whole['notices']),
+    'synthetic': model.synthetic,
+    'least_motion': thresholds.CHOSEN.amplitude,
+  }
