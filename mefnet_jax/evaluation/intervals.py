@@ -38,15 +38,8 @@ def bootstrap(
   names, who = np.unique(np.asarray(subject), return_inverse=True)
   if len(names) < 2:
     return dict.fromkeys(metrics.scores(label, predicted, num_classes))
-  counts_SCC = np.stack(
-    [
-      metrics.confusion(
-        np.asarray(label)[who == s],
-        np.asarray(predicted)[who == s],
-        num_classes,
-      )
-      for s in range(len(names))
-    ]
+  counts_SCC = metrics.confusion_by_group(
+    who, label, predicted, len(names), num_classes
   )
   return over_subjects(
     {'counts_CC': counts_SCC}, metrics.from_confusion, draws=draws, seed=seed

@@ -75,7 +75,13 @@ def mcnemar(one_N: np.ndarray, other_N: np.ndarray) -> dict[str, float]:
   only_one = int((one_N & ~other_N).sum())
   only_other = int((other_N & ~one_N).sum())
   count, few = only_one + only_other, min(only_one, only_other)
-  tail = sum(math.comb(count, k) for k in range(few + 1)) / 2**count
+  # Each binomial coefficient from the one before it: 10,000 of them anew would
+  # take minutes.
+  total = term = 1
+  for k in range(few):
+    term = term * (count - k) // (k + 1)
+    total += term
+  tail = total / 2**count
   return {
     'only_one': only_one,
     'only_other': only_other,
@@ -176,10 +182,7 @@ def _counts(label, predicted_2N, subject, classes):
   people, who = np.unique(np.asarray(subject), return_inverse=True)
   return np.stack(
     [
-      [
-        metrics.confusion(label[who == s], predicted_N[who == s], classes)
-        for s in range(len(people))
-      ]
+      metrics.confusion_by_group(who, label, predicted_N, len(people), classes)
       for predicted_N in predicted_2N
     ]
   )

@@ -21,12 +21,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mefnet_jax.evaluation import intervals, metrics
+from mefnet_jax.runs import errors
 
 LEAST_OVERLAP = 0.5
 LONGEST_MICRO = 0.5  # seconds, of the MEGC rules
 KINDS = ('micro', 'macro')
 # Tables of counts: each kind alone, their sum, and kinds ignored.
 COUNTED = (*KINDS, 'both', 'kind ignored')
+_MOST_CELLS = 2**25  # of all confusion matrices, 256 MB
 
 
 def kind(duration: float) -> str:
@@ -91,19 +93,53 @@ def match(
     frames: whether they count frames, not seconds.
   """
   # Not at the top: every report imports this module, and scipy takes a second.
-  from scipy import optimize
+  from scipy import optimize, sparse
 
+  one, other, worth = _allowed(truths, events, frames)
+  if not len(one):
+    return []
   shape = (len(truths), len(events))
-  overlap_TE = np.array(
-    [[overlap(a, b, frames=frames) for b in events] for a in truths]
-  ).reshape(shape)
-  # 1e-9: .5 of seconds that are no binary fractions.
-  allowed_TE = overlap_TE >= LEAST_OVERLAP - 1e-9
-  # A pair more outweighs any sum of overlaps.
-  worth_TE = np.where(allowed_TE, min(shape) + 1 + overlap_TE, 0)
-  rows, columns = optimize.linear_sum_assignment(worth_TE, maximize=True)
-  pairs = zip(rows.tolist(), columns.tolist(), strict=True)
-  return [(i, j) for i, j in pairs if allowed_TE[i, j]]
+  # Truths and events that no chain of allowed pairs joins are matched apart: a
+  # table of 1,000 truths and 100,000 events would take minutes.
+  graph = sparse.coo_array(
+    (np.ones(len(one), bool), (one, other + shape[0])), (sum(shape),) * 2
+  )
+  part = sparse.csgraph.connected_components(graph, directed=False)[1][one]
+  order = np.argsort(part, kind='stable')
+  pairs = []
+  for at in np.split(order, np.flatnonzero(np.diff(part[order])) + 1):
+    rows, i = np.unique(one[at], return_inverse=True)
+    columns, j = np.unique(other[at], return_inverse=True)
+    worth_TE = np.zeros((len(rows), len(columns)))
+    # A pair more outweighs any sum of overlaps.
+    worth_TE[i, j] = min(worth_TE.shape) + 1 + worth[at]
+    best = optimize.linear_sum_assignment(worth_TE, maximize=True)
+    pairs += [
+      (int(rows[a]), int(columns[b]))
+      for a, b in zip(*best, strict=True)
+      if worth_TE[a, b]
+    ]
+  return sorted(pairs)
+
+
+def _allowed(truths, events, frames):
+  """Indices of truths and events that may be a pair, and their overlaps."""
+  order = sorted(range(len(events)), key=lambda j: events[j].onset)
+  onset = np.array([events[j].onset for j in order])
+  found: list[tuple[int, int, float]] = []
+  for i, truth in enumerate(truths):
+    # Half an overlap: their union is at most twice as long as the truth.
+    most = truth.offset - truth.onset + 2
+    low, high = np.searchsorted(
+      onset, (truth.onset - most, truth.onset + most), side='left'
+    )
+    for j in order[low : int(high) + 1]:
+      x = overlap(truth, events[j], frames=frames)
+      # 1e-9: .5 of seconds that are no binary fractions.
+      if x >= LEAST_OVERLAP - 1e-9:
+        found.append((i, j, x))
+  one, other = (np.array([pair[k] for pair in found], int) for k in (0, 1))
+  return one, other, np.array([pair[2] for pair in found])
 
 
 def count(
@@ -119,9 +155,18 @@ def count(
     truths, events: of all videos.
     frames: whether they count frames, not seconds.
     classes: that are recognised; by default all labels of the truths.
+
+  Raises:
+    errors.UserError: so many labels that they cannot be classes.
   """
   classes = tuple(classes or sorted({t.label for t in truths} - {''}))
   subjects = tuple(sorted({one.subject for one in (*truths, *events)}))
+  if len(subjects) * (len(classes) + 1) ** 2 > _MOST_CELLS:
+    raise errors.UserError(
+      f'{len(classes)} different labels for {len(subjects)} subjects: a label '
+      'names a class, of which there are few'
+    )
+  place = {name: s for s, name in enumerate(subjects)}
   spotted = np.zeros((len(subjects), len(COUNTED), 3), int)
   confusion = np.zeros((len(subjects), len(classes) + 1, len(classes) + 1), int)
   videos: dict[tuple[str, str], tuple[list, list]] = collections.defaultdict(
@@ -131,7 +176,7 @@ def count(
     for one in some:
       videos[one.subject, one.video][side].append(one)
   for (subject, _), (own, said) in videos.items():
-    s = subjects.index(subject)
+    s = place[subject]
     for k, kind in enumerate(KINDS):
       alike = [[x for x in side if x.kind == kind] for side in (own, said)]
       pairs = match(alike[0], alike[1], frames=frames)

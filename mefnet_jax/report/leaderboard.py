@@ -49,14 +49,14 @@ def read(path: pathlib.Path) -> list[dict[str, Any]]:
       in a table, or two submissions of a table predict other clips or labels.
   """
   found: list[dict[str, Any]] = []
+  listed = set()
   truth: dict[str, tuple[str, dict[str, str]]] = {}
   for number, row in csv_table.filled(path, COLUMNS):
-    if any(
-      (row['table'], row['method']) == (x['table'], x['method']) for x in found
-    ):
+    if (row['table'], row['method']) in listed:
       raise errors.UserError(
         f'{path}: row {number}: {row["method"]} is in that table already'
       )
+    listed.add((row['table'], row['method']))
     folder = path.parent / row['folder']
     # The audit would assume honest folds, and find them honest.
     if not (folder / 'folds.csv').is_file():

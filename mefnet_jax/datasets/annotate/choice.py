@@ -1,5 +1,6 @@
 """Which events a person should look at next."""
 
+import heapq
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -46,10 +47,22 @@ def choose(
   done = dict.fromkeys(person, 0) | {
     who: n for who, n in (seen or {}).items() if who in set(person)
   }
-  left, found = list(range(len(person))), []
-  while left and len(found) < count:
-    best = min(left, key=lambda i: (done[person[i]], -uncertain[i], i))
-    left.remove(best)
-    done[person[best]] += 1
+  # Of each person the events from the least to the most uncertain.
+  left: dict[str, list[int]] = {}
+  for i in sorted(range(len(person)), key=lambda i: (uncertain[i], -i)):
+    left.setdefault(person[i], []).append(i)
+  heap, found = [], []
+
+  def offer(who):
+    if left[who]:
+      best = left[who].pop()
+      heapq.heappush(heap, (done[who], -uncertain[best], best, who))
+
+  for who in left:
+    offer(who)
+  while heap and len(found) < count:
+    *_, best, who = heapq.heappop(heap)
+    done[who] += 1
     found.append(best)
+    offer(who)
   return found
