@@ -101,6 +101,8 @@ def status(main: Callable[[], int | None]) -> int:
     return _say(f'error: {_disk_error(error)}', 1)
   except ValueError as error:
     # What Python says of a path with one; it comes out of tables and configs.
+    if _arose_in(error, 'jax/_src/config.py'):
+      return _say(f'error: the environment: {error}: mend or unset it', 1)
     if 'embedded null' not in str(error):
       raise
     return _say('error: a name of a file holds a null byte: rename it', 1)

@@ -18,6 +18,11 @@ _NUMBERS = {
   'jax_threefry_partitionable': True,
   'jax_default_matmul_precision': None,
   'jax_numpy_dtype_promotion': 'standard',
+  'jax_random_seed_offset': 0,
+  'jax_disable_jit': False,
+  # A loss that is not finite is a finding of a run, not an exception.
+  'jax_debug_nans': False,
+  'jax_debug_infs': False,
 }
 
 

@@ -42,6 +42,7 @@ def test_random_numbers_and_products_stay_as_they_are():
     'x = jax.random.normal(key, (7, 7))\n'
     'print(jax.random.key_impl(key), (x @ x).sum())\n'
     'print(jax.config.jax_default_matmul_precision)\n'
+    'print(jax.config.jax_disable_jit, (x / 0).sum())\n'
   )
   plain = run(code)
   changed = run(
@@ -50,9 +51,29 @@ def test_random_numbers_and_products_stay_as_they_are():
     JAX_THREEFRY_PARTITIONABLE='0',
     JAX_DEFAULT_MATMUL_PRECISION='bfloat16',
     JAX_NUMPY_DTYPE_PROMOTION='strict',
+    JAX_RANDOM_SEED_OFFSET='5',
+    JAX_DISABLE_JIT='1',
+    JAX_DEBUG_NANS='1',
+    JAX_DEBUG_INFS='1',
   )
   assert plain.returncode == 0, plain.stderr
   assert changed.stdout == plain.stdout, changed.stderr
+
+
+@pytest.mark.parametrize(
+  ('name', 'value'),
+  [('JAX_ENABLE_X64', 'maybe'), ('JAX_NUM_CPU_DEVICES', 'two')],
+)
+def test_a_variable_that_jax_cannot_read_is_one_line(name, value):
+  code = (
+    'import sys\n'
+    'from mefnet_jax.runs import cli\n'
+    'sys.exit(cli.status(lambda: __import__("jax") and 0))\n'
+  )
+  done = run(code, **{name: value})
+  assert done.returncode == 1
+  (line,) = done.stderr.splitlines()
+  assert line.startswith('error: ') and name.lower() in line.lower()
 
 
 @pytest.mark.parametrize('device', ['no_such_device', 'cuda'])
