@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from mefnet_jax.models import choices, layers, streams
+from mefnet_jax.ops import pooling
 
 
 def encoder(name: str, options: dict, vocabulary: int) -> nn.Module:
@@ -87,4 +88,6 @@ class Words(nn.Module):
     x_BLC = jnp.where(present_BL1, x_BLC, 0)
     # A clip without words has a mean of 0, not of 0 / 0.
     count_B1 = jnp.maximum(present_BL1.sum(1), 1).astype(x_BLC.dtype)
-    return jnp.concatenate([x_BLC.max(1), x_BLC.sum(1) / count_B1], -1), {}
+    return jnp.concatenate(
+      [pooling.peak(x_BLC, 1), x_BLC.sum(1) / count_B1], -1
+    ), {}

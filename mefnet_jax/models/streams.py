@@ -127,12 +127,11 @@ class Trunk(Options):
       self.normalisation, self.dtype, name='normalisation'
     )
     if self.whole_maps():
-      # The kernel of a CPU does all three in one pass, with the sums of
-      # attention.
+      # Kernels of a CPU take the sums of attention in the same pass.
       if self.conv == '3d' and self.normalisation == 'none':
         x = self._conv(maps=True)(x)
       else:
-        x = nn.relu(normalise(self._conv()(x)))
+        x = ops.relu(normalise(self._conv()(x)))
       return self._attention()(x, key_B, window)
     if self.normalisation == 'none':
       # Nothing but the pooling reads the convolution: both in one.

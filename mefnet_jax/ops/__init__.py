@@ -26,6 +26,7 @@ __all__ = (
   'max_pool',
   'max_pools',
   'pace',
+  'relu',
   'resolve',
   'using',
   'whole',
@@ -77,14 +78,21 @@ def convolve_relu(
     bias: (D,).
 
   Returns:
-    `Maps`. The gradient of a maximum goes to the first of equal values or is
-    shared by them, depending on the implementation.
+    `Maps`. The gradient of a maximum goes to the first of equal values.
 
   Raises:
     ValueError: a kernel that does not fit in the clips.
   """
   function = choice.form('convolve_relu', x_BTHWC, kernel)
   return function(x_BTHWC, kernel, bias)
+
+
+def relu(x_BTHWD: jax.Array) -> Maps:
+  """ReLU of maps, with the sums that attention needs: `Maps`.
+
+  The gradient of a maximum goes to the first of equal values.
+  """
+  return choice.form('relu', x_BTHWD)(x_BTHWD)
 
 
 def maps_of(y: jax.Array | Maps) -> Maps:

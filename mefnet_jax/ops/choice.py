@@ -15,7 +15,14 @@ import jax.numpy as jnp
 from mefnet_jax.ops import placement, xla
 
 CHOICES = ('auto', 'xla', 'cpu')
-KERNELS = ('adam', 'convolve', 'convolve_max_pool', 'convolve_relu', 'dense')
+KERNELS = (
+  'adam',
+  'convolve',
+  'convolve_max_pool',
+  'convolve_relu',
+  'dense',
+  'relu',
+)
 _AUTO, _XLA, _CPU = CHOICES
 
 # A context variable, so that what one thread traces does not affect another.

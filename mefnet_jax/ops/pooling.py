@@ -14,8 +14,6 @@ import jax.numpy as jnp
 import numpy as np
 from jax import ad_checkpoint
 
-from mefnet_jax.ops import products
-
 # What the gradient of a pooling needs to know: small beside what was pooled.
 # A `jax.checkpoint` whose policy saves them need not compute the maps again.
 SAVED = ('pooled', 'pool_choice')
@@ -47,31 +45,32 @@ def check(sizes: tuple[int, ...], window: tuple[int, ...]) -> None:
     )
 
 
-@jax.custom_vjp
-def mean_and_max(x: jax.Array) -> tuple[jax.Array, jax.Array]:
-  """Mean and maximum of the channels: (..., C) to twice (..., 1).
+@functools.partial(jax.custom_vjp, nondiff_argnums=(1,))
+def peak(x: jax.Array, axis: int) -> jax.Array:
+  """The maximum along an axis; the first of equal values takes the gradient.
 
-  Channels that tie for the maximum share its gradient, as in `jnp.max`.
+  The gradient goes to a place and not to whatever equals the maximum: where XLA
+  computes x once more for the gradient, with other last digits, nothing does.
   """
-  return x.mean(-1, keepdims=True), x.max(-1, keepdims=True)
+  return x.max(axis)
 
 
-def _mean_and_max_forward(x):
-  mean, largest = mean_and_max(x)
-  return (mean, largest), (x, largest)
+def _peak_forward(x, axis):
+  return x.max(axis), (jnp.argmax(x, axis), x.shape[axis])
 
 
-def _mean_and_max_backward(known, bars):
-  (x, largest), (to_mean, to_largest) = known, bars
-  is_top = x == largest
-  # Where XLA has computed x anew, with other last digits, none is the top.
-  ties = jnp.maximum(products.sum_channels(is_top.astype(x.dtype)), 1)
-  # The barrier keeps XLA from counting the ties again for each channel.
-  to_top = jax.lax.optimization_barrier(to_largest / ties)
-  return (jnp.where(is_top, to_top, 0) + to_mean / x.shape[-1],)
+def _peak_backward(axis, known, to_peak):
+  place, size = known
+  axis = axis % (place.ndim + 1)
+  places = np.arange(size, dtype=place.dtype)
+  places = places.reshape(
+    [-1 if a == axis else 1 for a in range(place.ndim + 1)]
+  )
+  chosen = places == jnp.expand_dims(place, axis)
+  return (jnp.where(chosen, jnp.expand_dims(to_peak, axis), 0),)
 
 
-mean_and_max.defvjp(_mean_and_max_forward, _mean_and_max_backward)
+peak.defvjp(_peak_forward, _peak_backward)
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(1,))

@@ -38,7 +38,12 @@ def convolve_relu(
 ) -> maps.Maps:
   """VALID convolution, bias and ReLU."""
   y = convolve(x_BTHWC, kernel) + bias.reshape(1, 1, 1, 1, -1)
-  return xla.maps_of(jax.nn.relu(y))
+  return relu(y)
+
+
+def relu(x_BTHWD: jax.Array) -> maps.Maps:
+  """ReLU."""
+  return xla.relu(x_BTHWD)
 
 
 def max_pools(

@@ -17,17 +17,29 @@ max_pool = pooling.max_pool3d
 def convolve_relu(
   x_BTHWC: jax.Array, kernel: jax.Array, bias: jax.Array
 ) -> maps.Maps:
-  """As `ops.convolve_relu`; equal maxima over the filters share a gradient."""
+  """As `ops.convolve_relu`."""
   y = convolution.conv3d(x_BTHWC, kernel) + bias.reshape(1, 1, 1, 1, -1)
-  return maps_of(jax.nn.relu(y))
+  return relu(y)
+
+
+def relu(x_BTHWD: jax.Array) -> maps.Maps:
+  """As `ops.relu`."""
+  return maps_of(jax.nn.relu(x_BTHWD))
 
 
 def maps_of(y: jax.Array) -> maps.Maps:
   """As `ops.maps_of`, of an array."""
   # The barriers keep XLA from computing the maps again for each use.
   y = jax.lax.optimization_barrier(y)
-  places = tuple(range(1, y.ndim - 1))
-  return maps.Maps(y, y.mean(places), y.max(places), *pooling.mean_and_max(y))
+  filters = y.shape[-1]
+  flat = y.reshape(len(y), -1, filters)  # all places in a row
+  return maps.Maps(
+    y,
+    flat.mean(1),
+    pooling.peak(flat, 1),
+    y.mean(-1, keepdims=True),
+    pooling.peak(y, -1)[..., None],
+  )
 
 
 def max_pools(

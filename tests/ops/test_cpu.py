@@ -104,6 +104,24 @@ def test_maps_and_what_attention_asks_of_them(shape, kernel, filters, window):
   )
 
 
+@pytest.mark.parametrize('filters', [3, 16, 20, 32])
+def test_relu_of_maps_and_what_attention_asks_of_them(filters):
+  """Of one and of two members; maps as after any convolution."""
+  random = np.random.default_rng(filters)
+  shape = (2, 2, 3, 5, 7, filters)
+  x = jnp.asarray(random.normal(size=shape), jnp.float32)
+
+  def plain(x):
+    same = jnp.eye(filters).reshape(1, 1, 1, filters, filters)
+    return plain_maps(x, same, jnp.zeros(filters))
+
+  assert_same(with_gradients(KERNEL['relu'], x[0]), with_gradients(plain, x[0]))
+  assert_same(
+    with_gradients(jax.vmap(KERNEL['relu']), x),
+    with_gradients(jax.vmap(plain), x),
+  )
+
+
 # Maps of several channels (B, 1, H, W, C), kernel, filters, window.
 MAPS = [
   ((3, 1, 28, 28, 3), (1, 3, 3), 32, (1, 3, 3)),  # of configs/mefnet_flow.py
@@ -303,6 +321,8 @@ def test_nan_is_not_lost():
   assert np.isnan(pooled[..., 1]).all() and np.isfinite(pooled[..., 0]).all()
   maps = KERNEL['convolve_relu'](x, kernel, bias)
   assert np.isnan(maps.y[..., 1]).all() and np.isfinite(maps.y[..., 0]).all()
+  again = KERNEL['relu'](jnp.log(-maps.y))
+  assert np.isnan(again.y[..., 1]).all() and np.isnan(again.peak[:, 1]).all()
   assert np.isnan(maps.peak[:, 1]).all() and np.isfinite(maps.mean[:, 0]).all()
   plain, weighed = cpu.max_pools(maps.y, maps.y[..., 0], (2, 2, 2))
   assert np.isnan(plain[..., 1]).all() and np.isnan(weighed[..., 1]).all()
@@ -334,7 +354,7 @@ NETWORKS = {
 }
 
 
-QUICK = ('base', 'channel', 'spatial', 'pool', '2d', 'flow', 'mfcnn')
+QUICK = ('base', 'channel', 'spatial', '2d', 'flow', 'normalised', 'mfcnn')
 
 
 @pytest.mark.parametrize(

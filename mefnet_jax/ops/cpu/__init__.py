@@ -13,6 +13,7 @@ NOT_CACHED = _FOLDER.why_not
 from mefnet_jax.ops.cpu import (  # noqa: E402
   adam,
   convolve_relu,
+  convolve_relu_handlers,
   custom_calls,
   dense,
   max_pool,
@@ -28,8 +29,18 @@ FORMS = {
   'convolve_max_pool': (max_pool.convolve_max_pool, max_pool.takes),
   'convolve_relu': (convolve_relu.convolve_relu, convolve_relu.takes),
   'dense': (dense.dense, dense.takes),
+  'relu': (relu.relu, relu.takes),
 }
 max_pools = pools.max_pools
+_WITH_HANDLERS = (
+  adam,
+  convolve_relu_handlers,
+  dense,
+  max_pool,
+  planes,
+  pools,
+  relu,
+)
 
 
 def register() -> None:
@@ -38,6 +49,6 @@ def register() -> None:
   Raises:
     jax.errors.JaxRuntimeError: XLA's interface has another version.
   """
-  for module in (adam, dense, max_pool, planes, pools, relu):
+  for module in _WITH_HANDLERS:
     custom_calls.register(module.HANDLERS)
   kernel_cache.seal(_FOLDER)

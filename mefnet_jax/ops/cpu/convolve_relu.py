@@ -8,9 +8,9 @@ import jax
 import numpy as np
 
 from mefnet_jax.ops import convolution, maps
-from mefnet_jax.ops.cpu import custom_calls, grey, relu, simd
+from mefnet_jax.ops.cpu import custom_calls, grey, relu, relu_rows
 
-MOST_FILTERS = relu.MOST_FILTERS
+MOST_FILTERS = relu_rows.MOST_FILTERS
 
 
 def takes(x_BTHWC: jax.Array, kernel: jax.Array) -> bool:
@@ -29,12 +29,7 @@ def convolve_relu(
   """
   if kernel.shape[-1] > MOST_FILTERS:
     raise ValueError(f'{kernel.shape[-1]} filters; at most {MOST_FILTERS}')
-  y, mean, peak, map_mean, map_peak = _convolve_relu(
-    *grey.as_grey(x_BTHWC, kernel), bias
-  )
-  return maps.Maps(
-    y, mean, peak, map_mean[..., None], map_peak[..., None], fused=True
-  )
+  return relu.as_maps(*_convolve_relu(*grey.as_grey(x_BTHWC, kernel), bias))
 
 
 @jax.custom_vjp
@@ -44,20 +39,9 @@ def _convolve_relu(x, kernel, bias):
 
 def _forward(x, kernel, bias):
   sizes = convolution.output_shape(x.shape[1:4], kernel.shape[:3], (1, 1, 1))
-  batch, filters = len(x), kernel.shape[-1]
-  map_, clip = (batch, *sizes), (batch, filters)
   y, bits, mean, peak, place, map_mean, map_peak, first = custom_calls.call(
     'convolve_relu',
-    [
-      ((*map_, filters), np.float32),
-      ((*map_, _bytes(filters)), np.uint8),
-      (clip, np.float32),
-      (clip, np.float32),
-      (clip, np.int32),
-      (map_, np.float32),
-      (map_, np.float32),
-      (map_, np.int32),
-    ],
+    relu.results(len(x), sizes, kernel.shape[-1]),
     x[..., 0],
     kernel[..., 0, :],
     bias,
@@ -66,11 +50,6 @@ def _forward(x, kernel, bias):
   # that takes a thirty-second of the memory.
   known = x, kernel, bias, bits, place, first
   return (y, mean, peak, map_mean, map_peak), known
-
-
-def _bytes(filters):
-  """The bytes that hold a bit for each filter, padded to whole vectors."""
-  return -(-filters // simd.LANES) * simd.LANES // 8
 
 
 def _backward(known, bars):

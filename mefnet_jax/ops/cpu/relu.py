@@ -1,180 +1,139 @@
-"""Convolution and ReLU with the sums that micro-attention needs, in one pass.
+"""ReLU of maps, with the sums and maxima that attention needs, in one pass.
 
-Axes: T frames, H rows, W columns of a clip, D filters; t, h, w the same after
-the convolution. `width` is the number of filters, padded to whole vectors.
+Axes: B clips, T frames, H rows, W columns, D filters.
 """
 
+import jax
 import numpy as np
 from numba import carray
 
+from mefnet_jax.ops import maps
 from mefnet_jax.ops.cpu import (
   compiled,
+  custom_calls,
   frames,
-  relu_tiles,
+  relu_rows,
   rows,
   signatures,
   simd,
 )
 
 _FORWARD = signatures.signature(
-  'fbTHW fijkd fd -> fb(T-i)(H-j)(W-k)d ub(T-i)(H-j)(W-k)d* fbd fbd ibd '
-  'fb(T-i)(H-j)(W-k) fb(T-i)(H-j)(W-k) ib(T-i)(H-j)(W-k)'
+  'fbTHWd -> fbTHWd ubTHWd* fbd fbd ibd fbTHW fbTHW ibTHW'
 )
 _GRADIENT = signatures.signature(
-  'fbTHW ub(T-i)(H-j)(W-k)d* ibd ib(T-i)(H-j)(W-k) fb(T-i)(H-j)(W-k)d fbd fbd '
-  'fb(T-i)(H-j)(W-k) fb(T-i)(H-j)(W-k) -> fijkd fd'
+  'ubTHWd* ibd ibTHW fbTHWd fbd fbd fbTHW fbTHW -> fbTHWd'
 )
-# For the narrowest vectors, so that it is the same on any processor.
-MOST_FILTERS = relu_tiles.MOST * 8
 
 
-@compiled.kernel
-def _rectify(x, w, bias, sizes, kernel, filters, y, bits, clip, maps):
-  """ReLU(VALID convolution + bias) of one clip.
-
-  y (t, h, w, D); bits: which of y are above 0; clip: (width,) sum, maximum and
-  the maximum's place of each filter; maps: (t, h, w) mean, maximum and the
-  first filter that has it of each place.
-  """
-  (totals, peaks, places), (mean, most, first) = clip, maps
-  frame_step, row_step = sizes[1] * sizes[2], sizes[2]
-  nt, nh, nw = _output_sizes(sizes, kernel)
-  width = rows.padded_width(filters)
-  vectors, words = width // simd.LANES, width // 8
-  offsets = rows.offsets_of(*kernel, frame_step, row_step, 1)
-  row, in_row = np.empty(nw * width, np.float32), np.zeros(width, np.float32)
-  totals[:], peaks[:], places[:] = 0, -1, 0  # -1 is below any ReLU
-  share = np.float32(1 / filters)
-  n = 0
-  for t in range(nt):
-    for h in range(nh):
-      start = t * frame_step + h * row_step
-      rows.convolve_row(x, start, offsets, w, width, row, nw)
-      for p in range(nw):
-        at, to = p * width, n * filters
-        most[n], total, first[n] = relu_tiles.rectify(
-          row, at, bias, vectors, bits, n * words, in_row, peaks, places, n
-        )
-        mean[n] = total * share
-        if filters == width:
-          relu_tiles.copy(row, at, y, to, vectors)
-        else:
-          for f in range(filters):
-            y[to + f] = row[at + f]
-        n += 1
-      # Summed by rows first: one float32 sum over all places would lose digits.
-      for f in range(width):
-        totals[f] += in_row[f]
-        in_row[f] = 0
+def takes(x_BTHWD: jax.Array) -> bool:
+  """Whether `relu` accepts these: float32 maps of few filters."""
+  few = x_BTHWD.ndim == 5 and x_BTHWD.shape[-1] <= relu_rows.MOST_FILTERS
+  return few and x_BTHWD.dtype == np.float32
 
 
-@compiled.kernel
-def _output_sizes(sizes, kernel):
-  return (
-    sizes[0] - kernel[0] + 1,
-    sizes[1] - kernel[1] + 1,
-    sizes[2] - kernel[2] + 1,
+def relu(x_BTHWD: jax.Array) -> maps.Maps:
+  """As `ops.relu`; the first of equal maxima gets the gradient."""
+  return as_maps(*_relu(x_BTHWD))
+
+
+def as_maps(y, mean, peak, map_mean, map_peak) -> maps.Maps:
+  """The results of a kernel as `Maps`."""
+  return maps.Maps(
+    y, mean, peak, map_mean[..., None], map_peak[..., None], fused=True
   )
 
 
-@compiled.kernel
-def _add_gradient(x, g, bits, clip, maps, sizes, kernel, filters, into):
-  """Adds one clip's share to the gradients `into` of kernel and bias.
+def results(batch: int, sizes: tuple[int, ...], filters: int) -> list[tuple]:
+  """Shapes and types of what a kernel leaves of a ReLU.
 
-  x is `rows.frames_last`; g (t, h, w, D) is of y; clip: (width,) gradients of
-  each filter's sum and maximum, and the maximum's place; maps: (t, h, w)
-  gradients of mean and maximum of each place, and the first filter. The
-  kernel's gradient is (kh, kw, kt, width).
+  y; the bits that are set where y is above 0; of each filter the mean, the
+  maximum and its place; of each place the mean, the maximum and its filter.
+
+  Args:
+    batch: clips.
+    sizes: frames, rows, columns of the maps.
+    filters: of the maps.
   """
-  (to_total, to_peak, places), (to_mean, to_most, first) = clip, maps
-  to_kernel, to_bias = into
-  _, nh, nw = _output_sizes(sizes, kernel)
-  width = rows.padded_width(filters)
-  vectors, words = width // simd.LANES, width // 8
-  row, in_row = np.zeros(nw * width, np.float32), np.zeros(width, np.float32)
-  padded = np.zeros(width, np.float32)
-  share = np.float32(1 / filters)
-  for n in range(0, len(to_mean), nw):
-    # Only rows that some gradient reaches are multiplied below.
-    some = False
-    for p in range(nw):
-      source, at = g, (n + p) * filters
-      if filters != width:
-        for f in range(filters):
-          padded[f] = g[at + f]
-        source, at = padded, 0
-      shared, word = to_mean[n + p] * share, (n + p) * words
-      some |= relu_tiles.mask_and_add(
-        source,
-        at,
-        bits,
-        word,
-        vectors,
-        to_total,
-        shared,
-        row,
-        p * width,
-        in_row,
-      )
-      down, f = to_most[n + p], first[n + p]
-      if down != 0 and _is_set(bits, word, f):
-        row[p * width + f] += down
-        in_row[f] += down
-        some = True
-    for f in range(filters):
-      p = places[f] - n
-      if 0 <= p < nw and _is_set(bits, places[f] * words, f):
-        row[p * width + f] += to_peak[f]
-        in_row[f] += to_peak[f]
-        some |= to_peak[f] != 0
-    if some:  # all zero where the fold holds the clip out: no product
-      start = (n // nw % nh) * sizes[2] * sizes[0] + n // nw // nh
-      args = kernel, sizes[0], sizes[2], nw, width
-      rows.add_row(x, start, row, *args, to_kernel)
-    for f in range(width):
-      to_bias[f] += in_row[f]
-      in_row[f] = 0
+  # A bit for each filter, padded to whole vectors.
+  octets = -(-filters // simd.LANES) * simd.LANES // 8
+  map_, clip = (batch, *sizes), (batch, filters)
+  return [
+    ((*map_, filters), np.float32),
+    ((*map_, octets), np.uint8),
+    (clip, np.float32),
+    (clip, np.float32),
+    (clip, np.int32),
+    (map_, np.float32),
+    (map_, np.float32),
+    (map_, np.int32),
+  ]
+
+
+@jax.custom_vjp
+def _relu(x):
+  return _vjp_forward(x)[0]
+
+
+def _vjp_forward(x):
+  shapes = results(len(x), x.shape[1:4], x.shape[-1])
+  y, bits, mean, peak, place, map_mean, map_peak, first = custom_calls.call(
+    'relu', shapes, x
+  )
+  # Not y: where it is above 0 is enough, in a thirty-second of the memory.
+  return (y, mean, peak, map_mean, map_peak), (bits, place, first)
+
+
+def _vjp_backward(known, bars):
+  shape = bars[0].shape, np.float32
+  return tuple(custom_calls.call('relu_gradient', [shape], *known, *bars))
+
+
+_relu.defvjp(_vjp_forward, _vjp_backward)
 
 
 @compiled.kernel
-def _is_set(bits, at, number):
-  return (bits[at + number // 8] >> (number % 8)) & 1
+def _rectify(x, sizes, filters, bias, y, bits, clip, maps):
+  """ReLU of one clip's maps (T, H, W, D); results: see `rectify_row`."""
+  totals, peaks, places = clip
+  width, columns = rows.padded_width(filters), sizes[2]
+  row = np.zeros(columns * width, np.float32)
+  in_row = np.zeros(width, np.float32)
+  totals[:], peaks[:], places[:] = 0, -1, 0  # -1 is below any ReLU
+  for n in range(0, sizes[0] * sizes[1] * columns, columns):
+    _lay(x, n * filters, filters, row, 0, width, columns, filters)
+    relu_rows.rectify_row(
+      row, columns, n, bias, filters, y, bits, clip, maps, in_row
+    )
 
 
 @compiled.kernel
-def _scale_into(values, factor, to, count):
+def _lay(x, x_at, x_step, y, y_at, y_step, count, size):
+  """Copies `count` runs of `size` numbers that begin a step apart."""
+  if x_step == y_step:
+    y[y_at : y_at + count * size] = x[x_at : x_at + count * size]
+    return
   for i in range(count):
-    to[i] = values[i] * factor
+    for j in range(size):
+      y[y_at + i * y_step + j] = x[x_at + i * x_step + j]
 
 
 @compiled.handler
-def _convolve_relu(address):
+def _forward(address):
   frame = carray(address, 21, np.int64)
   answer, n = frames.check_call(frame, _FORWARD)
   if answer != frames.WORK:
     return answer
-  x, w, bias = (
-    frames.floats(frame, 0, n),
-    frames.floats(frame, 1, n),
-    frames.floats(frame, 2, n),
-  )
-  y, bits = frames.floats(frame, 3, n), frames.octets(frame, 4, n)
-  mean, peak = frames.floats(frame, 5, n), frames.floats(frame, 6, n)
-  place, map_mean = frames.integers(frame, 7, n), frames.floats(frame, 8, n)
-  map_peak, first = frames.floats(frame, 9, n), frames.integers(frame, 10, n)
-  sizes, kernel, filters = (n[1], n[2], n[3]), (n[4], n[5], n[6]), n[7]
-  parts, width = frames.parts(y), rows.padded_width(filters)
+  x, y = frames.floats(frame, 0, n), frames.floats(frame, 1, n)
+  bits, mean = frames.octets(frame, 2, n), frames.floats(frame, 3, n)
+  peak, place = frames.floats(frame, 4, n), frames.integers(frame, 5, n)
+  map_mean, map_peak = frames.floats(frame, 6, n), frames.floats(frame, 7, n)
+  first, filters = frames.integers(frame, 8, n), n[4]
+  width = rows.padded_width(filters)
   totals, peaks = np.empty(width, np.float32), np.empty(width, np.float32)
-  found = np.empty(width, np.int32)
-  taps = n[4] * n[5] * n[6]
-  packed = [
-    rows.pack_kernel(frames.part(w, p, y), taps, filters) for p in range(parts)
-  ]
-  shifts = np.zeros((parts, width), np.float32)
-  for p in range(parts):
-    _scale_into(frames.part(bias, p, y), 1.0, shifts[p], filters)
+  found, bias = np.empty(width, np.int32), np.zeros(width, np.float32)
   for b in range(n[0]):
-    for p in range(parts):
+    for p in range(frames.parts(y)):
       maps = (
         frames.clip(map_mean, p, y, b),
         frames.clip(map_peak, p, y, b),
@@ -182,73 +141,68 @@ def _convolve_relu(address):
       )
       _rectify(
         frames.clip(x, p, y, b),
-        packed[p],
-        shifts[p],
-        sizes,
-        kernel,
+        (n[1], n[2], n[3]),
         filters,
+        bias,
         frames.clip(y, p, y, b),
         frames.clip(bits, p, y, b),
         (totals, peaks, found),
         maps,
       )
-      places = len(maps[0])
-      _scale_into(totals, 1 / places, frames.clip(mean, p, y, b), filters)
-      _scale_into(peaks, 1.0, frames.clip(peak, p, y, b), filters)
-      _scale_into(found, 1, frames.clip(place, p, y, b), filters)
+      to_mean, places = frames.clip(mean, p, y, b), len(maps[0])
+      relu_rows.scale_into(totals, 1 / places, to_mean, filters)
+      relu_rows.scale_into(peaks, 1.0, frames.clip(peak, p, y, b), filters)
+      relu_rows.scale_into(found, 1, frames.clip(place, p, y, b), filters)
   return 0
 
 
+@compiled.kernel
+def _mask(g, bits, clip, maps, columns, filters, out):
+  """The gradient of one clip's maps; arguments: see `relu_rows.mask_row`."""
+  width = rows.padded_width(filters)
+  row = np.zeros(columns * width, np.float32)
+  in_row = np.zeros(width, np.float32)
+  for n in range(0, len(maps[0]), columns):
+    relu_rows.mask_row(g, bits, n, columns, filters, clip, maps, row, in_row)
+    _lay(row, 0, width, out, n * filters, filters, columns, filters)
+
+
 @compiled.handler
-def _convolve_relu_gradient(address):
+def _gradient(address):
   frame = carray(address, 21, np.int64)
   answer, n = frames.check_call(frame, _GRADIENT)
   if answer != frames.WORK:
     return answer
-  x, bits = frames.floats(frame, 0, n), frames.octets(frame, 1, n)
-  place, first = frames.integers(frame, 2, n), frames.integers(frame, 3, n)
-  g, to_mean = frames.floats(frame, 4, n), frames.floats(frame, 5, n)
-  to_peak, to_map_mean = frames.floats(frame, 6, n), frames.floats(frame, 7, n)
-  to_map_peak, out = frames.floats(frame, 8, n), frames.floats(frame, 9, n)
-  out_bias = frames.floats(frame, 10, n)
-  sizes, kernel, filters = (n[1], n[2], n[3]), (n[4], n[5], n[6]), n[7]
-  parts, width = frames.parts(out), rows.padded_width(filters)
-  into = np.zeros((parts, n[4] * n[5] * n[6] * width), np.float32)
-  into_bias = np.zeros((parts, width), np.float32)
+  bits, place = frames.octets(frame, 0, n), frames.integers(frame, 1, n)
+  first, g = frames.integers(frame, 2, n), frames.floats(frame, 3, n)
+  to_mean, to_peak = frames.floats(frame, 4, n), frames.floats(frame, 5, n)
+  to_map_mean, to_map_peak = (
+    frames.floats(frame, 6, n),
+    frames.floats(frame, 7, n),
+  )
+  out, filters = frames.floats(frame, 8, n), n[4]
   # Whole vectors of it are read: what lies beyond the filters must stay 0.
-  own, turned = np.zeros(width, np.float32), np.empty(0, np.float32)
+  own = np.zeros(rows.padded_width(filters), np.float32)
   for b in range(n[0]):
-    for p in range(parts):
-      if p == 0 or frames.place(x, p, out) != frames.place(x, p - 1, out):
-        # Folds share their clips: at the same address it is the same clip.
-        turned = rows.frames_last(frames.clip(x, p, out, b), *sizes)
+    for p in range(frames.parts(out)):
       maps = (
         frames.clip(to_map_mean, p, out, b),
         frames.clip(to_map_peak, p, out, b),
         frames.clip(first, p, out, b),
       )
-      _scale_into(
-        frames.clip(to_mean, p, out, b), 1 / len(maps[0]), own, filters
-      )
+      share = frames.clip(to_mean, p, out, b)
+      relu_rows.scale_into(share, 1 / len(maps[0]), own, filters)
       peak, at = frames.clip(to_peak, p, out, b), frames.clip(place, p, out, b)
-      _add_gradient(
-        turned,
+      _mask(
         frames.clip(g, p, out, b),
         frames.clip(bits, p, out, b),
         (own, peak, at),
         maps,
-        sizes,
-        kernel,
+        n[3],
         filters,
-        (into[p], into_bias[p]),
+        frames.clip(out, p, out, b),
       )
-  for p in range(parts):
-    rows.unpack_kernel(into[p], kernel, filters, frames.part(out, p, out))
-    _scale_into(into_bias[p], 1.0, frames.part(out_bias, p, out), filters)
   return 0
 
 
-HANDLERS = {
-  'convolve_relu': _convolve_relu,
-  'convolve_relu_gradient': _convolve_relu_gradient,
-}
+HANDLERS = {'relu': _forward, 'relu_gradient': _gradient}

@@ -1,0 +1,188 @@
+"""Convolution and ReLU with the sums that micro-attention needs, in one pass.
+
+Axes: T frames, H rows, W columns of a clip, D filters; t, h, w the same after
+the convolution. `width` is the number of filters, padded to whole vectors.
+"""
+
+import numpy as np
+from numba import carray
+
+from mefnet_jax.ops.cpu import (
+  compiled,
+  frames,
+  relu_rows,
+  rows,
+  signatures,
+)
+
+_FORWARD = signatures.signature(
+  'fbTHW fijkd fd -> fb(T-i)(H-j)(W-k)d ub(T-i)(H-j)(W-k)d* fbd fbd ibd '
+  'fb(T-i)(H-j)(W-k) fb(T-i)(H-j)(W-k) ib(T-i)(H-j)(W-k)'
+)
+_GRADIENT = signatures.signature(
+  'fbTHW ub(T-i)(H-j)(W-k)d* ibd ib(T-i)(H-j)(W-k) fb(T-i)(H-j)(W-k)d fbd fbd '
+  'fb(T-i)(H-j)(W-k) fb(T-i)(H-j)(W-k) -> fijkd fd'
+)
+
+
+@compiled.kernel
+def _rectify(x, w, bias, sizes, kernel, filters, y, bits, clip, maps):
+  """ReLU(VALID convolution + bias) of one clip; results: see `rectify_row`."""
+  totals, peaks, places = clip
+  frame_step, row_step = sizes[1] * sizes[2], sizes[2]
+  nt, nh, nw = _output_sizes(sizes, kernel)
+  width = rows.padded_width(filters)
+  offsets = rows.offsets_of(*kernel, frame_step, row_step, 1)
+  row, in_row = np.empty(nw * width, np.float32), np.zeros(width, np.float32)
+  totals[:], peaks[:], places[:] = 0, -1, 0  # -1 is below any ReLU
+  n = 0
+  for t in range(nt):
+    for h in range(nh):
+      start = t * frame_step + h * row_step
+      rows.convolve_row(x, start, offsets, w, width, row, nw)
+      relu_rows.rectify_row(
+        row, nw, n, bias, filters, y, bits, clip, maps, in_row
+      )
+      n += nw
+
+
+@compiled.kernel
+def _output_sizes(sizes, kernel):
+  return (
+    sizes[0] - kernel[0] + 1,
+    sizes[1] - kernel[1] + 1,
+    sizes[2] - kernel[2] + 1,
+  )
+
+
+@compiled.kernel
+def _add_gradient(x, g, bits, clip, maps, sizes, kernel, filters, into):
+  """Adds one clip's share to the gradients `into` of kernel and bias.
+
+  x is `rows.frames_last`; g, bits, clip and maps: see `mask_row`. The kernel's
+  gradient is (kh, kw, kt, width).
+  """
+  to_kernel, to_bias = into
+  _, nh, nw = _output_sizes(sizes, kernel)
+  width = rows.padded_width(filters)
+  row, in_row = np.zeros(nw * width, np.float32), np.zeros(width, np.float32)
+  for n in range(0, len(maps[0]), nw):
+    some = relu_rows.mask_row(g, bits, n, nw, filters, clip, maps, row, in_row)
+    if some:  # all zero where the fold holds the clip out: no product
+      start = (n // nw % nh) * sizes[2] * sizes[0] + n // nw // nh
+      args = kernel, sizes[0], sizes[2], nw, width
+      rows.add_row(x, start, row, *args, to_kernel)
+    for f in range(width):
+      to_bias[f] += in_row[f]
+      in_row[f] = 0
+
+
+@compiled.handler
+def _convolve_relu(address):
+  frame = carray(address, 21, np.int64)
+  answer, n = frames.check_call(frame, _FORWARD)
+  if answer != frames.WORK:
+    return answer
+  x, w, bias = (
+    frames.floats(frame, 0, n),
+    frames.floats(frame, 1, n),
+    frames.floats(frame, 2, n),
+  )
+  y, bits = frames.floats(frame, 3, n), frames.octets(frame, 4, n)
+  mean, peak = frames.floats(frame, 5, n), frames.floats(frame, 6, n)
+  place, map_mean = frames.integers(frame, 7, n), frames.floats(frame, 8, n)
+  map_peak, first = frames.floats(frame, 9, n), frames.integers(frame, 10, n)
+  sizes, kernel, filters = (n[1], n[2], n[3]), (n[4], n[5], n[6]), n[7]
+  parts, width = frames.parts(y), rows.padded_width(filters)
+  totals, peaks = np.empty(width, np.float32), np.empty(width, np.float32)
+  found = np.empty(width, np.int32)
+  taps = n[4] * n[5] * n[6]
+  packed = [
+    rows.pack_kernel(frames.part(w, p, y), taps, filters) for p in range(parts)
+  ]
+  shifts = np.zeros((parts, width), np.float32)
+  for p in range(parts):
+    relu_rows.scale_into(frames.part(bias, p, y), 1.0, shifts[p], filters)
+  for b in range(n[0]):
+    for p in range(parts):
+      maps = (
+        frames.clip(map_mean, p, y, b),
+        frames.clip(map_peak, p, y, b),
+        frames.clip(first, p, y, b),
+      )
+      _rectify(
+        frames.clip(x, p, y, b),
+        packed[p],
+        shifts[p],
+        sizes,
+        kernel,
+        filters,
+        frames.clip(y, p, y, b),
+        frames.clip(bits, p, y, b),
+        (totals, peaks, found),
+        maps,
+      )
+      places = len(maps[0])
+      relu_rows.scale_into(
+        totals, 1 / places, frames.clip(mean, p, y, b), filters
+      )
+      relu_rows.scale_into(peaks, 1.0, frames.clip(peak, p, y, b), filters)
+      relu_rows.scale_into(found, 1, frames.clip(place, p, y, b), filters)
+  return 0
+
+
+@compiled.handler
+def _convolve_relu_gradient(address):
+  frame = carray(address, 21, np.int64)
+  answer, n = frames.check_call(frame, _GRADIENT)
+  if answer != frames.WORK:
+    return answer
+  x, bits = frames.floats(frame, 0, n), frames.octets(frame, 1, n)
+  place, first = frames.integers(frame, 2, n), frames.integers(frame, 3, n)
+  g, to_mean = frames.floats(frame, 4, n), frames.floats(frame, 5, n)
+  to_peak, to_map_mean = frames.floats(frame, 6, n), frames.floats(frame, 7, n)
+  to_map_peak, out = frames.floats(frame, 8, n), frames.floats(frame, 9, n)
+  out_bias = frames.floats(frame, 10, n)
+  sizes, kernel, filters = (n[1], n[2], n[3]), (n[4], n[5], n[6]), n[7]
+  parts, width = frames.parts(out), rows.padded_width(filters)
+  into = np.zeros((parts, n[4] * n[5] * n[6] * width), np.float32)
+  into_bias = np.zeros((parts, width), np.float32)
+  # Whole vectors of it are read: what lies beyond the filters must stay 0.
+  own, turned = np.zeros(width, np.float32), np.empty(0, np.float32)
+  for b in range(n[0]):
+    for p in range(parts):
+      if p == 0 or frames.place(x, p, out) != frames.place(x, p - 1, out):
+        # Folds share their clips: at the same address it is the same clip.
+        turned = rows.frames_last(frames.clip(x, p, out, b), *sizes)
+      maps = (
+        frames.clip(to_map_mean, p, out, b),
+        frames.clip(to_map_peak, p, out, b),
+        frames.clip(first, p, out, b),
+      )
+      relu_rows.scale_into(
+        frames.clip(to_mean, p, out, b), 1 / len(maps[0]), own, filters
+      )
+      peak, at = frames.clip(to_peak, p, out, b), frames.clip(place, p, out, b)
+      _add_gradient(
+        turned,
+        frames.clip(g, p, out, b),
+        frames.clip(bits, p, out, b),
+        (own, peak, at),
+        maps,
+        sizes,
+        kernel,
+        filters,
+        (into[p], into_bias[p]),
+      )
+  for p in range(parts):
+    rows.unpack_kernel(into[p], kernel, filters, frames.part(out, p, out))
+    relu_rows.scale_into(
+      into_bias[p], 1.0, frames.part(out_bias, p, out), filters
+    )
+  return 0
+
+
+HANDLERS = {
+  'convolve_relu': _convolve_relu,
+  'convolve_relu_gradient': _convolve_relu_gradient,
+}
