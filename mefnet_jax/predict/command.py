@@ -7,7 +7,7 @@ import sys
 import typing
 from collections.abc import Sequence
 
-from mefnet_jax.runs import clean, errors
+from mefnet_jax.runs import clean, errors, files
 
 if typing.TYPE_CHECKING:
   from mefnet_jax.predict import expressions, face_finder, frames
@@ -77,7 +77,7 @@ def _each(paths, options, find):
     except (errors.UserError, OSError) as error:
       if scorer is None and not isinstance(error, Unreadable):
         raise
-      failed.append(_why(path, error))
+      failed.append(_why(path, error, out))
       print(f'failed: {failed[-1]}', file=sys.stderr, flush=True)
   return failed
 
@@ -244,9 +244,12 @@ def _counts(found):
   return f'{micro} micro- and {len(found) - micro} macro-expressions'
 
 
-def _why(path, error):
+def _why(path, error, out):
   """One line that names the video."""
   text = clean.terminal(error)
   if isinstance(error, OSError):
-    text = f'{error.filename or path}: {error.strerror or error}'
+    # The video is read in another process: what has no name was written.
+    where = pathlib.Path(error.filename or out)
+    mend = files.mend(error, where, 'name another --out')
+    text = f'{where}: {error.strerror or error}: {mend}'
   return text if str(path) in text else f'{path}: {text}'

@@ -19,6 +19,7 @@ from typing import Any
 from mefnet_jax.runs import clean
 
 _LONGEST = 150  # bytes of a file's name, before its suffix
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 
 
 @contextlib.contextmanager
@@ -43,6 +44,11 @@ def aside(path: str | os.PathLike, *, mark: str = '') -> Iterator[pathlib.Path]:
     yield temporary
     # Unlike os.rename it replaces an existing file on Windows too.
     os.replace(temporary, path)
+  except OSError as error:
+    # A write to an open file fails without naming it.
+    if error.errno in _FULL and error.filename in (None, str(temporary)):
+      error.filename = str(path)
+    raise
   finally:
     remove(temporary)
 
@@ -139,6 +145,8 @@ def mend(error: OSError, path: str | os.PathLike, other: str) -> str:
   """
   if error.errno in (errno.ENOSPC, errno.EDQUOT):
     return 'free some space, then run the same command again'
+  if error.errno == errno.EFBIG:
+    return 'raise the limit of the size of files (ulimit -f)'
   if error.errno == errno.ENAMETOOLONG:
     return 'choose a shorter name'
   if error.errno in (errno.ENOTDIR, errno.EEXIST):

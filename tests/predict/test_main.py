@@ -266,3 +266,11 @@ def test_memory_does_not_grow_with_the_video(smile, scorer):
         )
       )
   assert all(b <= a + 20 for a, b in zip(*kept, strict=True))
+
+
+@pytest.mark.parametrize('named', [None, '/d/out/.a.csv'])
+def test_a_full_disk_is_said_of_the_results_not_of_the_video(named):
+  error = OSError(errno.EFBIG, os.strerror(errno.EFBIG), named)
+  line = command._why('a.mp4', error, pathlib.Path('/d/out'))
+  assert line.startswith(f'a.mp4: {named or "/d/out"}: File too large: ')
+  assert 'ulimit -f' in line

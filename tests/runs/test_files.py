@@ -1,6 +1,9 @@
 """Names of files, and what can be done where one cannot be written."""
 
 import errno
+import os
+import subprocess
+import sys
 
 import pytest
 from hypothesis import given, settings
@@ -44,3 +47,34 @@ def test_the_mend_fits_the_error(tmp_path, number, said):
   (tmp_path / 'file').write_text('x')
   error = OSError(number, 'as the system says')
   assert said in files.mend(error, tmp_path / 'file' / 'below', 'another')
+
+
+@pytest.mark.parametrize('number', [errno.ENOSPC, errno.EFBIG])
+def test_a_disk_that_fills_is_said_of_the_file(tmp_path, number):
+  """A write fails without the file's name; half a file is not left."""
+  path = tmp_path / 'report.json'
+  path.write_text('old')
+  with pytest.raises(OSError) as said, files.aside(path) as temporary:
+    temporary.write_text('half')
+    raise OSError(number, os.strerror(number))
+  assert said.value.filename == str(path)
+  assert [p.read_text() for p in tmp_path.iterdir()] == ['old']
+
+
+def test_a_limit_of_sizes_names_file_and_mend(tmp_path):
+  code = (
+    'import resource, sys\n'
+    'from mefnet_jax.runs import cli, files\n'
+    'resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))\n'
+    'sys.exit(cli.status(lambda: files.write(sys.argv[1], "x" * 1000)))\n'
+  )
+  done = subprocess.run(
+    [sys.executable, '-c', code, str(tmp_path / 'a.csv')],
+    capture_output=True,
+    text=True,
+    check=False,
+  )
+  assert done.returncode == 1
+  (line,) = done.stderr.splitlines()
+  assert 'a.csv: File too large' in line and 'ulimit -f' in line
+  assert not list(tmp_path.iterdir())
