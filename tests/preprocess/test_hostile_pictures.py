@@ -1,0 +1,65 @@
+"""Pictures that promise more than they hold, or hold what is no picture."""
+
+import struct
+import zlib
+
+import cv2
+import numpy as np
+import pytest
+
+from mefnet_jax.preprocess import images
+
+
+def chunk(kind, data):
+  code = struct.pack('>I', zlib.crc32(kind + data))
+  return struct.pack('>I', len(data)) + kind + data + code
+
+
+def png(width, height, *more):
+  """A grey PNG of 2 x 2 pixels that says another size."""
+  head = struct.pack('>IIBBBBB', width, height, 8, 0, 0, 0, 0)
+  pixels = chunk(b'IDAT', zlib.compress(b'\0\x05\x05' * 2))
+  parts = (chunk(b'IHDR', head), *more, pixels, chunk(b'IEND', b''))
+  return b'\x89PNG\r\n\x1a\n' + b''.join(parts)
+
+
+def tiff_that_turns_round():
+  """Its only directory names itself as the next one, and each tag as itself."""
+  tags = ((256, 4, 8), (257, 4, 8), (262, 3, 1))
+  rows = [struct.pack('<HHII', tag, kind, 1, x) for tag, kind, x in tags]
+  begin = b'II*\0' + struct.pack('<IH', 8, len(rows))
+  return begin + b''.join(rows) + struct.pack('<I', 8)
+
+
+NONE = {
+  'a size of 3.6 gigapixels': png(60_000, 60_000),
+  'SVG': b'<svg><image href="file:///etc/passwd"/></svg>',
+  'GIF': b'GIF89a' + struct.pack('<HH', 60_000, 60_000) + bytes(50),
+  'Photoshop': b'8BPS\0\1' + bytes(6) + struct.pack('>HII', 3, 30_000, 30_000),
+  'Radiance': b'#?RADIANCE\n\n-Y 60000 +X 60000\n',
+  'PFM': b'PF\n60000 60000\n-1\n',
+  'PAM': b'P7\nWIDTH 60000\nHEIGHT 60000\nDEPTH 3\nMAXVAL 255\nENDHDR\n',
+  'a TIFF that turns round': tiff_that_turns_round(),
+}
+
+
+@pytest.mark.parametrize('data', NONE.values(), ids=NONE)
+def test_what_is_no_picture_of_a_release_is_refused(tmp_path, data):
+  path = tmp_path / 'frame1.png'
+  path.write_bytes(data)
+  with pytest.raises(ValueError, match='not an image|pixels'):
+    images.read(path)
+
+
+def test_a_profile_of_200_megabytes_is_not_unpacked(tmp_path):
+  path = tmp_path / 'frame1.png'
+  profile = chunk(b'iCCP', b'x\0\0' + zlib.compress(bytes(200_000_000), 1))
+  path.write_bytes(png(2, 2, profile))
+  np.testing.assert_array_equal(images.read(path), np.full((2, 2), 5))
+
+
+def test_of_a_tiff_of_10_000_pages_the_first_is_read(tmp_path):
+  path = tmp_path / 'frame1.tif'
+  pages = [np.full((8, 8), 7, np.uint8)] + [np.zeros((8, 8), np.uint8)] * 9_999
+  assert cv2.imwritemulti(str(path), pages)
+  np.testing.assert_array_equal(images.read(path), pages[0])
