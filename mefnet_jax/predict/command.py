@@ -165,7 +165,9 @@ def _predict(
 ) -> None:
   """Writes the results of one video."""
   from mefnet_jax.predict import formats, progress, results, thumbnails, watch
+  from mefnet_jax.predict.camera import look, measure
 
+  meter = measure.Meter()
   which = tuple(options.formats or formats.FORMATS)
   with results.aside(out) as aside:
     made = results.Results(aside, stem, scorer.action_units)
@@ -177,12 +179,16 @@ def _predict(
         made.add(seen)
         if seen.frame is not None:
           update(seen.frame)
+          look.add(meter, seen.frame, seen.faces)
           if seen.frame.image is not None:
             pictures.add(seen.frame.time, seen.frame.image, seen.faces)
     media = made.write(source.path, which)
     _draw(made, media, pictures.kept, scorer, f'{aside / stem}.timeline.png')
     if options.overlay:
       _overlay(source.path, made, pictures.kept, scorer, options)
+  if not look.lacking(meter):
+    for line in look.told(look.of_file(meter, source)):
+      print(f'{clean.terminal(media.name)}: {line}', flush=True)
   _say(source, made, media, pathlib.Path(str(options.out), stem))
 
 

@@ -16,13 +16,21 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from mefnet_jax.preprocess import containers, decoding, images, media
+from mefnet_jax.preprocess import (
+  containers,
+  decoding,
+  images,
+  media,
+  quantiser,
+)
 from mefnet_jax.runs import child_processes, errors
 
 # kind, number, time, height, width, bytes of the payload that follows
 HEADER = struct.Struct('<cqdiiI')
 INFO, FRAME, DAMAGED, END, ERROR = b'i', b'f', b'd', b'e', b'x'
+QUANTISER = b'q'  # once, of the first frames of a codec that tells it
 MEMORY = 4 * 2**30  # bytes of address space; a frame of 8K has 2^25 pixels
+_TOLD = 100  # frames whose quantisers are averaged
 _FPS = 25.0  # where neither the file nor the user says one
 
 Send = Callable[..., None]
@@ -55,6 +63,7 @@ def _video(path, fps, send):
   unbounded = containers.Budget(float('inf'), float('inf'))
   with decoding.opened(path) as decoder:
     stream = decoder.stream
+    quantiser.export(stream)
     rate = float(fps or stream.average_rate or _FPS)
     seconds = (
       float(stream.duration * stream.time_base) if stream.duration else 0
@@ -63,12 +72,16 @@ def _video(path, fps, send):
     guess = stream.frames or round(seconds * float(stream.average_rate or 0))
     send(INFO, text={'frames': guess, 'fps': rate})
     times, start = array.array('d'), None
-    untimed = 0
+    untimed, told = 0, []
     for number, frame in enumerate(
       decoder.shown(unbounded, float('inf')), start=1
     ):
       start = frame.time if start is None else start
       untimed += frame.time is None
+      if number <= _TOLD:
+        told.append(quantiser.of_frame(frame))
+      if number == _TOLD:
+        _tell(told, send)
       time = _time(number, frame.time, start, rate, fps, times)
       times.append(time)
       if number == 1:
@@ -80,10 +93,18 @@ def _video(path, fps, send):
         send(FRAME, number, time, image=image)
     if not times:
       raise ValueError('a video without frames')
+    if len(times) < _TOLD:
+      _tell(told, send)
     notes = list(decoder.notes(() if fps else times))
     if untimed and not fps:
       notes.append(f'{untimed} frames without times: {rate:g} a second')
     send(END, text={'notes': notes})
+
+
+def _tell(quantisers, send):
+  """Sends the mean of the quantisers, unless the codec does not tell them."""
+  if quantisers and None not in quantisers:
+    send(QUANTISER, text={'mean': sum(quantisers) / len(quantisers)})
 
 
 def _time(number, shown, start, rate, fps, times):

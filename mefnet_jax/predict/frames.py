@@ -6,6 +6,7 @@ frames lies between, so that memory does not grow with the length of a video.
 """
 
 import contextlib
+import itertools
 import json
 import os
 import queue
@@ -91,20 +92,13 @@ class Arrays:
 
   def __iter__(self) -> Iterator[Frame]:
     if self.fps:
-      times: Iterable[float] = _even(self.fps)
+      times: Iterable[float] = (n / self.fps for n in itertools.count())
     else:
       times = typing.cast(Iterable[float], self._fps)
     for number, (image, time) in enumerate(
       zip(self._images, times, strict=False), start=1
     ):
       yield Frame(number, float(time), _grey(np.asarray(image)))
-
-
-def _even(fps):
-  number = 0
-  while True:
-    yield number / fps
-    number += 1
 
 
 def _grey(image):
@@ -149,6 +143,7 @@ class File:
   def __init__(self, path: str, fps: float | None):
     self.path, self.name = path, os.path.basename(os.path.normpath(path))
     self.expected, self.fps = 0, 0.0
+    self.quantiser: float | None = None  # of the first frames, if it is told
     self.notes: list[str] = []
     # -P: a file called numpy.py in the user's folder is not to be imported.
     command = [sys.executable, '-P', '-c', _DECODE, path]
@@ -185,6 +180,9 @@ class File:
     number, time = 0, 0.0
     while True:
       kind, at, moment, content = self._next()
+      if kind == decoder.QUANTISER:
+        self.quantiser = content['mean']
+        continue
       if kind in (decoder.FRAME, decoder.DAMAGED):
         number, time = at, moment
         note = '' if kind == decoder.FRAME else 'damaged'

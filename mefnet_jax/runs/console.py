@@ -9,6 +9,7 @@ COMMANDS = {
   'models': 'Describes the network of a config.',
   'audit': 'Looks for leaks in a finished run.',
   'report': 'Writes the report of a run again, or compares runs.',
+  'predict.camera': 'Says which movements the camera of a video can show.',
   'predict.export': 'Writes a model as ONNX, StableHLO or safetensors.',
   'predict.browser': 'Writes a page that runs a model in the browser.',
   'predict.score': 'Scores spotted events against the truth.',

@@ -80,10 +80,53 @@ class Stage:
     xy = self.scene.camera.project(points)
     # Light is recomputed, since a face that moves changes its shading.
     light = self._light(points)
-    image = self._moved(xy, light)
+    image = self.at(self.grid, self._field(xy, light))
     for box in self.boxes:
       self._redraw(image, box, xy, points[:, 2], light)
     return image
+
+  def field(self, points: np.ndarray) -> np.ndarray:
+    """How a surface (V, 3) differs from the first frame.
+
+    Returns:
+      (rows, columns, 3) for `at`: motion x, y in pixels, and the relative
+      gain of light. Small fields add up, as small motions do.
+    """
+    return self._field(self.scene.camera.project(points), self._light(points))
+
+  def at(
+    self, grid: np.ndarray, field: np.ndarray | None, steps: int = 3
+  ) -> np.ndarray:
+    """The linear image of the first frame, moved and relit by a `field`.
+
+    Eyes and mouth are moved too, not rendered again as in `frame`.
+
+    Args:
+      grid: (rows, columns, 2) what each pixel would show if no face moved.
+      field: of `field`, or None for none.
+      steps: by which the motion is inverted; small motions need few.
+    """
+    # remap needs the inverse of the motion; fixed-point steps find it.
+    source, moved = grid, None
+    for _ in range(0 if field is None else steps):
+      last = moved[..., :2] if moved is not None else field[..., :2]
+      moved = cv2.remap(
+        field,
+        grid - last,
+        None,
+        cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_REPLICATE,
+      )
+      source = grid - moved[..., :2]
+    image = cv2.remap(
+      self.fine,
+      (source + 0.5) * FINE - 0.5,
+      None,
+      cv2.INTER_LINEAR,
+      borderMode=cv2.BORDER_REPLICATE,
+    )
+    image = image.reshape(*grid.shape[:2], -1)
+    return image if moved is None else image * (1 + moved[..., 2:])
 
   def _spread(self):
     """Sparse matrix (pixels, V) from vertices to pixels, and its falloff.
@@ -192,8 +235,8 @@ class Stage:
     hit = ((high > (x0 - 1, y0 - 1)) & (low < (x1, y1))).all(axis=1)
     return (y0, y1, x0, x1), np.flatnonzero(hit), mask
 
-  def _moved(self, xy, light):
-    """The first frame warped to the new surface, and relit."""
+  def _field(self, xy, light):
+    """How pixels move (x, y) and what light they gain, (rows, columns, 3)."""
     rows, columns = self.scene.camera.size
     # Only the change of light is interpolated over the surface; the texture
     # stays as sharp as it was rendered.
@@ -201,22 +244,7 @@ class Stage:
     values = np.concatenate([xy - self.xy, ratio - 1], axis=1)
     field = (self.spread @ values).reshape(rows, columns, 3)
     field = field * self.falloff[..., None]
-    field = field.astype(np.float32)
-    # remap needs the inverse of the motion; three fixed-point steps find it.
-    source = self.grid - field[..., :2]
-    for _ in range(3):
-      moved = cv2.remap(
-        field, source, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-      )
-      source = self.grid - moved[..., :2]
-    image = cv2.remap(
-      self.fine,
-      (source + 0.5) * FINE - 0.5,
-      None,
-      cv2.INTER_LINEAR,
-      borderMode=cv2.BORDER_REPLICATE,
-    )
-    return image.reshape(rows, columns, -1) * (1 + moved[..., 2:])
+    return field.astype(np.float32)
 
   def _redraw(self, image, box, xy, depth, light):
     """Renders one box again, and blends it over the warped image."""

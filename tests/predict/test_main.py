@@ -71,7 +71,9 @@ def test_a_video_leaves_its_files(predict, film, tmp_path, capsys):
   (one,) = csv_files.read_events(out / f'{film.stem}.events.csv')
   assert one.label == 'positive' and one.file == film.name
   assert abs(one.onset - recorded.ONSET) <= 0.04
-  said = capsys.readouterr().out
+  verdict, *_, said = capsys.readouterr().out.splitlines()
+  assert verdict.startswith(f'{film.name}: at 25 fps and 3')
+  assert 'of SYNTHETIC faces' in verdict
   assert said.startswith(f'{film.name}: 65 frames, 2.6 s, 1 micro-')
   found = subprocess.run(
     [sys.executable, '-c', SHOWN, str(out / f'{film.stem}.overlay.mp4')],

@@ -1,0 +1,87 @@
+"""One sentence about a recording: what is found, and what would help."""
+
+import dataclasses
+import typing
+
+from mefnet_jax.predict.camera import measure, study
+
+FAR, LONG = 0.5, 0.2  # pixels, seconds: of a movement that is asked about
+_GAIN = 0.05  # of the recall; less is no help
+
+
+class Verdict(typing.NamedTuple):
+  """What is said of a recording.
+
+  Attributes:
+    line: the sentence.
+    camera: as the study knows it.
+    outside: what the study does not cover; then nothing is looked up.
+  """
+
+  line: str
+  camera: study.Camera
+  outside: list[str]
+
+
+def verdict(
+  measured: measure.Measured, far: float = FAR, long: float = LONG
+) -> Verdict:
+  """The verdict on a recording.
+
+  Args:
+    measured: of it.
+    far, long: the movement that is asked about, pixels and seconds, within the
+      study's.
+  """
+  known = study.load()
+  camera, outside = known.camera(measured)
+  seen = (
+    f'at {measured.fps:.3g} fps and {measured.eyes:.0f} px between the eyes'
+  )
+  if outside:
+    return Verdict(
+      f'{seen} nothing is known of what is found: {", ".join(outside)}',
+      camera,
+      outside,
+    )
+  first, *others = study.ACTIONS
+  said = [
+    f'{study.ACTIONS[first][1]} of {far:g} px and {long:g} s are found in '
+    f'{known.recall(camera, [first], far, long)}'
+  ]
+  said += [
+    f'{study.ACTIONS[name][1]} in '
+    f'{round(100 * known.recall(camera, [name], far, long).value)} %'
+    for name in others
+  ]
+  line = f'{seen}, {", ".join(said)} of SYNTHETIC faces'
+  return Verdict(f'{line}; {_advice(known, camera, far, long)}', camera, [])
+
+
+def _advice(known, camera, far, long):
+  """The one change that helps most, for the first action."""
+  action = [next(iter(study.ACTIONS))]
+  now = known.recall(camera, action, far, long).value
+  best, gain = 'no single change would give much more', _GAIN
+  for words, other, moved in _changes(known, camera, far):
+    value = known.recall(other, action, moved, long).value
+    if value - now > gain:
+      best, gain = f'{words} would give {round(100 * value)} %', value - now
+  return best
+
+
+def _changes(known, camera, far):
+  """(in words, camera, amplitude) of what a lab could change."""
+  limits = known.table['range']
+  fps = 2 * camera.fps
+  if fps <= 1.03 * limits['fps'][1]:
+    yield f'{fps:.3g} fps', dataclasses.replace(camera, fps=fps), far
+  eyes = 2 * camera.eyes
+  if eyes <= limits['eyes'][1] and 2 * far <= known.amplitudes[-1]:
+    # The same movement then is twice as many pixels.
+    larger = dataclasses.replace(camera, eyes=eyes)
+    yield 'a face twice as large', larger, 2 * far
+  finest = limits['quantiser'][0]
+  if camera.quantiser > finest + 1:
+    finer = dataclasses.replace(camera, quantiser=finest)
+    yield f'a quantiser of {finest:.0f}', finer, far

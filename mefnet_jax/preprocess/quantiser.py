@@ -1,0 +1,38 @@
+"""How coarsely a codec has coded a frame, as its decoder tells (FFmpeg)."""
+
+import struct
+import typing
+
+import numpy as np
+
+if typing.TYPE_CHECKING:
+  import av
+
+# The head of AVVideoEncParams: blocks, offset and size of theirs, type, qp.
+_HEAD = struct.Struct('@IQQii')
+_H264 = 1  # the type; the scales of others differ
+_DELTA = 4  # of a block: x, y, width, height, and how its qp differs
+
+
+def export(stream: 'av.VideoStream') -> None:
+  """Has the decoder of a stream tell its quantisers; before any is decoded."""
+  stream.codec_context.options = {
+    **stream.codec_context.options,
+    'export_side_data': 'venc_params',
+  }
+
+
+def of_frame(frame: 'av.VideoFrame') -> float | None:
+  """The mean quantiser of the blocks of a frame of H.264; None of others.
+
+  From 0 (exact) to 51 (coarsest).
+  """
+  told = frame.side_data.get('VIDEO_ENC_PARAMS')
+  if told is None or len(told := bytes(told)) < _HEAD.size:
+    return None
+  blocks, start, size, kind, base = _HEAD.unpack_from(told)
+  if kind != _H264 or size % 4 or start + blocks * size > len(told):
+    return None
+  own = np.frombuffer(told, np.int32, blocks * size // 4, start)
+  differs = own.reshape(blocks, -1)[:, _DELTA]
+  return float(base + differs.mean()) if blocks else None
