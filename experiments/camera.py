@@ -28,7 +28,7 @@ from mefnet_jax.predict import course, motion_scores, resample, thresholds
 from mefnet_jax.predict import model as models
 from mefnet_jax.predict.camera import measure
 from mefnet_jax.preprocess import face_crop, motion_map
-from mefnet_jax.runs import cli, errors, files, workdirs, xla
+from mefnet_jax.runs import cli, errors, files, outputs, workdirs, xla
 
 SEED = 20261128
 _EVERY = 3  # cells from one window of quiet footage to the next
@@ -221,10 +221,10 @@ def _read(folder):
 def arguments(argv: list[str] | None = None) -> argparse.Namespace:
   """Parses the flags; --small only changes defaults."""
   parser = cli.Parser(
-    prog='python -m experiments.camera', description=__doc__.splitlines()[0]
+    prog='python -m experiments.camera', description=cli.first_line(__doc__)
   )
   add = parser.add_argument
-  add('--out', type=pathlib.Path, required=True, help='where the results go')
+  add('--out', type=outputs.folder, required=True, help='where the results go')
   add('--small', action='store_true', help='two people, to try it')
   add('--people', type=cli.count, default=4, help='before most cameras')
   add('--cluster', default='', help=cells.HELP)

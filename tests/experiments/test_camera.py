@@ -88,10 +88,10 @@ def test_a_camera_is_computed_once_and_a_table_made_of_it(
   monkeypatch.setattr(camera_footage, 'QUIET', 2.0)
   monkeypatch.setattr(camera_footage, 'DURATIONS', (0.2, 0.5))
   flags = [f'--out={tmp_path}', '--small', '--cameras=reference,eyes-20']
-  monkeypatch.setattr(camera_footage, 'AMPLITUDES', (0.25, 8.0))
+  monkeypatch.setattr(camera_footage, 'AMPLITUDES', (0.5, 1.0, 4.0))
   assert camera.main(flags) == 0
   table = json.loads((tmp_path / 'study.json').read_text())
   raises = table['cameras']['reference']['recall']['AU1+2']
-  assert [row[1] for row in raises.values()] == [1.0, 1.0]
+  assert [row[2] for row in raises.values()] == [1.0, 1.0]
   monkeypatch.setattr(camera, 'person', None)
   assert camera.main(flags) == 0

@@ -8,10 +8,9 @@ of each action unit and class, as far as rendered faces tell (docs/camera.md).
 """
 
 import argparse
-import pathlib
 import sys
 
-from mefnet_jax.runs import cli, errors
+from mefnet_jax.runs import cli, errors, outputs
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -48,7 +47,9 @@ def _parsed(argv):
   )
   add = parser.add_argument
   add('video', metavar='VIDEO', help='a video, or a folder of images')
-  add('--out', type=pathlib.Path, help='folder for camera.json and camera.png')
+  add(
+    '--out', type=outputs.folder, help='folder for camera.json and camera.png'
+  )
   add('--fps', type=float, help='frames a second, whatever the file says')
   add('--detector', default='dlib', help='dlib, insightface, insightface:NAME')
   add('--amplitude', type=float, default=0.5, help='of the movement, pixels')
