@@ -20,7 +20,7 @@ from configs import mefnet_flow, mefnet_zero
 from experiments import running, tables
 from mefnet_jax import protocol
 from mefnet_jax.report import compare
-from mefnet_jax.runs import cli, workdirs, xla
+from mefnet_jax.runs import cli, outputs, workdirs, xla
 from mefnet_jax.training import config_check
 
 RUNS = {
@@ -85,9 +85,9 @@ def _config(name, args) -> ml_collections.ConfigDict:
 
 
 def _arguments(argv):
-  parser = cli.Parser(description=__doc__.splitlines()[0])
+  parser = cli.Parser(description=cli.first_line(__doc__))
   add = parser.add_argument
-  add('--out', type=pathlib.Path, default=pathlib.Path('runs/transfer'))
+  add('--out', type=outputs.folder, default=pathlib.Path('runs/transfer'))
   add('--release', default='', help='flow maps; empty: synthetic ones')
   add('--runs', type=cli.names(RUNS), default=tuple(RUNS))
   add('--epochs', type=int, default=0, help='from scratch; 0: those of config')
