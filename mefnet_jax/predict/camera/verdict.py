@@ -54,7 +54,9 @@ def verdict(
     f'{round(100 * known.recall(camera, [name], far, long).value)} %'
     for name in others
   ]
-  line = f'{seen}, {", ".join(said)} of SYNTHETIC faces'
+  line = (
+    f'{seen}, {", ".join(said)} of SYNTHETIC faces, at one false event a minute'
+  )
   return Verdict(f'{line}; {_advice(known, camera, far, long)}', camera, [])
 
 
