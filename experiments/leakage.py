@@ -41,7 +41,7 @@ MISTAKES = {
     {'protocol.statistics': 'all'},
   ),
   'training': (
-    "the ancestor's: scored on training and held-out clips together",
+    "Reddy et al.'s: scored on training and held-out clips together",
     {'protocol.mistake': 'tested_on_training'},
   ),
 }

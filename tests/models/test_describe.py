@@ -52,7 +52,7 @@ def test_flops_of_the_base_network_are_those_by_hand():
 
 
 @pytest.mark.parametrize('frames', [18, 96])
-def test_the_ancestors_published_sizes(frames):
+def test_the_published_sizes_of_reddy_et_al(frames):
   """1.64 M with T = 18, 44.2 M with T = 96 (Reddy et al. 2019)."""
   config = base_cnn.get_config()
   config.dataset.frames = frames
