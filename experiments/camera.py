@@ -16,7 +16,6 @@ import argparse
 import dataclasses
 import functools
 import importlib
-import json
 import pathlib
 import sys
 
@@ -28,7 +27,15 @@ from mefnet_jax.predict import course, motion_scores, resample, thresholds
 from mefnet_jax.predict import model as models
 from mefnet_jax.predict.camera import measure
 from mefnet_jax.preprocess import face_crop, motion_map
-from mefnet_jax.runs import cli, errors, files, outputs, workdirs, xla
+from mefnet_jax.runs import (
+  cli,
+  errors,
+  files,
+  json_file,
+  outputs,
+  workdirs,
+  xla,
+)
 
 SEED = 20261128
 _EVERY = 3  # cells from one window of quiet footage to the next
@@ -215,7 +222,7 @@ def _peaks(motion):
 
 
 def _read(folder):
-  return json.loads((folder / 'result.json').read_text())
+  return json_file.read(folder / 'result.json')
 
 
 def arguments(argv: list[str] | None = None) -> argparse.Namespace:

@@ -10,7 +10,6 @@ scores and the paired tests over subjects. Without --release the maps are
 SYNTHETIC.
 """
 
-import json
 import pathlib
 import sys
 
@@ -72,7 +71,7 @@ def _run(config, workdir, stop):
     workdirs.claim(config, workdir)
     report = workdir / 'report.json'
     if report.exists():
-      return json.loads(report.read_text())
+      return workdirs.read_report(workdir)
     return protocol.run(config, workdir, console=running.console(), stop=stop)
 
 
