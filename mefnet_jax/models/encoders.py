@@ -89,5 +89,5 @@ class Words(nn.Module):
     # A clip without words has a mean of 0, not of 0 / 0.
     count_B1 = jnp.maximum(present_BL1.sum(1), 1).astype(x_BLC.dtype)
     return jnp.concatenate(
-      [pooling.peak(x_BLC, 1), x_BLC.sum(1) / count_B1], -1
+      [pooling.peak(x_BLC, (1,)), x_BLC.sum(1) / count_B1], -1
     ), {}

@@ -45,32 +45,37 @@ def check(sizes: tuple[int, ...], window: tuple[int, ...]) -> None:
     )
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(1,))
-def peak(x: jax.Array, axis: int) -> jax.Array:
-  """The maximum along an axis; the first of equal values takes the gradient.
+def peak(x: jax.Array, axes: tuple[int, ...]) -> jax.Array:
+  """The maximum over some axes; the first of equal values takes the gradient.
 
   The gradient goes to a place and not to whatever equals the maximum: where XLA
   computes x once more for the gradient, with other last digits, nothing does.
+
+  Args:
+    x: of any shape.
+    axes: neighbours in increasing order, counted from 0.
   """
-  return x.max(axis)
+  return _peak(x, axes, x.shape[axes[0] : axes[-1] + 1])
 
 
-def _peak_forward(x, axis):
-  return x.max(axis), (jnp.argmax(x, axis), x.shape[axis])
+@functools.partial(jax.custom_vjp, nondiff_argnums=(1, 2))
+def _peak(x, axes, sizes):
+  return x.max(axes)
 
 
-def _peak_backward(axis, known, to_peak):
-  place, size = known
-  axis = axis % (place.ndim + 1)
-  places = np.arange(size, dtype=place.dtype)
-  places = places.reshape(
-    [-1 if a == axis else 1 for a in range(place.ndim + 1)]
-  )
-  chosen = places == jnp.expand_dims(place, axis)
-  return (jnp.where(chosen, jnp.expand_dims(to_peak, axis), 0),)
+def _peak_forward(x, axes, sizes):
+  flat = x.reshape(*x.shape[: axes[0]], -1, *x.shape[axes[-1] + 1 :])
+  return x.max(axes), jnp.argmax(flat, axes[0])
 
 
-peak.defvjp(_peak_forward, _peak_backward)
+def _peak_backward(axes, sizes, place, to_peak):
+  places = np.arange(math.prod(sizes), dtype=place.dtype).reshape(sizes)
+  others = [a for a in range(to_peak.ndim + len(axes)) if a not in axes]
+  chosen = np.expand_dims(places, others) == jnp.expand_dims(place, axes)
+  return (jnp.where(chosen, jnp.expand_dims(to_peak, axes), 0),)
+
+
+_peak.defvjp(_peak_forward, _peak_backward)
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(1,))

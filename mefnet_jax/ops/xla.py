@@ -31,14 +31,13 @@ def maps_of(y: jax.Array) -> maps.Maps:
   """As `ops.maps_of`, of an array."""
   # The barriers keep XLA from computing the maps again for each use.
   y = jax.lax.optimization_barrier(y)
-  filters = y.shape[-1]
-  flat = y.reshape(len(y), -1, filters)  # all places in a row
+  places = tuple(range(1, y.ndim - 1))
   return maps.Maps(
     y,
-    flat.mean(1),
-    pooling.peak(flat, 1),
+    y.mean(places),
+    pooling.peak(y, places),
     y.mean(-1, keepdims=True),
-    pooling.peak(y, -1)[..., None],
+    pooling.peak(y, (y.ndim - 1,))[..., None],
   )
 
 

@@ -79,19 +79,20 @@ def test_too_large_a_window_is_named():
     pooling.max_pool3d(jnp.zeros((1, 4, 4, 4, 1)), (3, 5, 3))
 
 
-@pytest.mark.parametrize('axis', [-1, 1])
+@pytest.mark.parametrize('axes', [(3,), (1,), (1, 2), (0, 1, 2, 3)])
 @pytest.mark.parametrize('ties', [True, False])
-def test_a_peak_gives_its_gradient_to_the_first_that_has_it(ties, axis):
+def test_a_peak_gives_its_gradient_to_the_first_that_has_it(ties, axes):
   random = np.random.default_rng(0)
   x = random.normal(size=(2, 5, 4, 6)).astype(np.float32)
   x = np.round(x) if ties else x
-  g = random.normal(size=x.max(axis).shape).astype(np.float32)
-  value, back = jax.vjp(lambda x: pooling.peak(x, axis), x)
-  np.testing.assert_array_equal(value, x.max(axis))
-  wanted = np.zeros_like(x)
-  first = np.expand_dims(x.argmax(axis), axis)
-  np.put_along_axis(wanted, first, np.expand_dims(g, axis), axis)
-  np.testing.assert_array_equal(back(g)[0], wanted)
+  g = random.normal(size=x.max(axes).shape).astype(np.float32)
+  value, back = jax.vjp(lambda x: pooling.peak(x, axes), x)
+  np.testing.assert_array_equal(value, x.max(axes))
+  flat = x.reshape(*x.shape[: axes[0]], -1, *x.shape[axes[-1] + 1 :])
+  first = np.expand_dims(flat.argmax(axes[0]), axes[0])
+  wanted = np.zeros_like(flat)
+  np.put_along_axis(wanted, first, g.reshape(first.shape), axes[0])
+  np.testing.assert_array_equal(back(g)[0], wanted.reshape(x.shape))
 
 
 def test_weighing_by_a_map_is_a_product():
