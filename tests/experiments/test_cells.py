@@ -12,10 +12,10 @@ import pytest
 
 from experiments import cells
 from mefnet_jax.runs import errors
-from tests.fixtures import square
+from tests.fixtures import clusters, square
 
 dask = pytest.importorskip('dask.distributed')
-pytestmark = pytest.mark.filterwarnings('ignore')  # Dask's own, at its end
+pytestmark = clusters.QUIET
 
 ROOT = pathlib.Path(__file__).parents[2]
 NAMES = [f'c{i}' for i in range(5)]
@@ -23,13 +23,7 @@ NAMES = [f'c{i}' for i in range(5)]
 
 @pytest.fixture(scope='module')
 def address():
-  with dask.LocalCluster(
-    n_workers=2,
-    threads_per_worker=1,
-    processes=True,
-    dashboard_address=None,
-    silence_logs=50,
-  ) as made:
+  with clusters.local() as made:
     yield made.scheduler_address
 
 

@@ -10,22 +10,17 @@ import pytest
 
 from mefnet_jax.preprocess import clips, pool
 from mefnet_jax.runs import errors
+from tests.fixtures import clusters
 
 dask = pytest.importorskip('dask.distributed')
-pytestmark = pytest.mark.filterwarnings('ignore')  # Dask's own, at its end
+pytestmark = clusters.QUIET
 
 SMALL = clips.Options(frames=6, face=16, eyes=8, mouth=8, flow='dis')
 
 
 @pytest.fixture(scope='module')
 def cluster():
-  with dask.LocalCluster(
-    n_workers=2,
-    threads_per_worker=1,
-    processes=True,
-    dashboard_address=None,
-    silence_logs=50,
-  ) as made:
+  with clusters.local() as made:
     yield made
 
 
