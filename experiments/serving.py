@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 
 import mefnet_jax
-from experiments import serving_table
+from experiments import serving_table, serving_truth
 from mefnet_jax.datasets import registry
 from mefnet_jax.preprocess import (
   clip_records,
@@ -25,7 +25,6 @@ from mefnet_jax.preprocess import (
   motion_clips,
   motion_map,
   reading,
-  regions,
 )
 from mefnet_jax.runs import cli, errors, files, outputs, xla
 
@@ -34,13 +33,21 @@ WAYS = ('exact', 'path', 'path, apex known')
 
 @dataclasses.dataclass(frozen=True)
 class Clip:
-  """What is known of one clip: its class, its action units, and its maps."""
+  """What is known of one clip: its class, its action units, and its maps.
+
+  Attributes:
+    name, subject, emotion: of the clip.
+    expressed: its action units.
+    moved: (units, 2) their true level and side, see `serving_truth.moved`.
+    maps: (WAYS, 28, 28, 2), shares of the distance between the eyes.
+  """
 
   name: str
   subject: str
   emotion: str
   expressed: tuple[int, ...]
-  maps: np.ndarray  # (WAYS, 28, 28, 2), shares of the eyes' distance
+  moved: np.ndarray
+  maps: np.ndarray
 
 
 def main():
@@ -55,7 +62,7 @@ def main():
   found, lost = [], 0
   for root in args.releases:
     for row in registry.read(args.dataset, root).rows:
-      clip = measured(row, root)
+      clip = measured(row, root, args.dataset)
       lost += clip is None
       found += [clip] if clip else []
   result = serving_table.measure(mefnet_jax.load(args.model), found)
@@ -64,7 +71,9 @@ def main():
   print(serving_table.text(result))
 
 
-def measured(row: clip_records.Row, root: pathlib.Path) -> Clip | None:
+def measured(
+  row: clip_records.Row, root: pathlib.Path, dataset: str
+) -> Clip | None:
   """The maps of a clip and its truth; None if preparation leaves it out.
 
   Raises:
@@ -92,6 +101,7 @@ def measured(row: clip_records.Row, root: pathlib.Path) -> Clip | None:
     subject=f'{root.name} {row.subject}',
     emotion=str(truth['emotion']),
     expressed=tuple(truth['expressed'].tolist()),
+    moved=serving_truth.moved(truth, root, dataset, where),
     maps=np.stack(maps).astype(np.float32),
   )
 
@@ -109,10 +119,7 @@ def exact(flow: np.ndarray, where: np.ndarray, moved: np.ndarray) -> np.ndarray:
   head = at @ (moved[:, :2] - np.eye(2)).T + moved[:, 2]
   person = np.abs(flow).sum(-1, keepdims=True) > 0  # beside it is no flow
   left = np.where(person, flow.astype(np.float64) - head, 0)
-  shares = left @ np.linalg.inv(where[:, :2]).T / face_crop.EYES
-  crop = regions.cut(shares.astype(np.float32), where, face_crop.SIDE)
-  size = (motion_map.SIDE, motion_map.SIDE)
-  return cv2.resize(crop, size, interpolation=cv2.INTER_AREA)
+  return serving_truth.shares(left, where)
 
 
 def _truth(row, root):

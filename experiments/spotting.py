@@ -6,10 +6,12 @@ python -m experiments.spotting --out=spotting
 The videos are those of `synthetic.release --layout=cas_me2 --macro --rawpic`.
 Thresholds are chosen (--choose) on people of CHOOSING seeds alone, and scored
 on people of REPORTING seeds. False events a minute are counted on recordings in
-which nobody shows an expression, with and without speech. SYNTHETIC.
+which nobody shows an expression, with and without speech. What has been
+rendered stays in --out and is not rendered again. SYNTHETIC.
 """
 
 import dataclasses
+import functools
 import itertools
 import json
 import pathlib
@@ -33,13 +35,14 @@ from mefnet_jax.predict import (
 from mefnet_jax.predict import model as models
 from mefnet_jax.preprocess import face_crop, motion_map
 from mefnet_jax.runs import cli, files, outputs
-from mefnet_jax.synthetic import cas_me2, cas_me2_expressions, recording
-from mefnet_jax.synthetic import release as releases
+from mefnet_jax.synthetic import cas_me2, recording, studio, workers
+from mefnet_jax.synthetic import video as long_videos
 
 # Subjects, and the shortest of their long videos, of each seed.
 CHOOSING = {9101: (5, 8), 9102: (5, 8)}
-REPORTING = {9301: (3, 6)}
-QUIET_SECONDS = 12.0
+REPORTING = dict.fromkeys((9501, 9502, 9503, 9504), (10, 12))
+QUIET = ('rest', 'speech')
+QUIET_SECONDS = 15.0  # without an expression, of a person of each seed
 GRID = {
   'amplitude': (0.006, 0.009),
   'confidence': (0.6, 0.8, 0.9),
@@ -84,19 +87,16 @@ def main() -> int:
     videos = [v for s in CHOOSING for v in rendered(args.out, s)]
     _choose(videos, zero, energy)
     return 0
-  found = {}
-  for name, scorer, limits in (
-    ('mefnet-zero', zero, thresholds.CHOSEN),
-    ('main direction', energy, thresholds.MAIN_DIRECTION),
-  ):
-    videos = [v for s in REPORTING for v in rendered(args.out, s)]
-    own = _scored(videos, scorer, limits)
-    for what in ('rest', 'speech'):
-      quiet = [v for s in REPORTING for v in _quiet(args.out, s, what)]
-      count = sum(len(spotted(v, scorer, limits)) for v in quiet)
-      own[f'false a minute, {what}'] = count / sum(v.minutes for v in quiet)
-    own['minutes'] = sum(v.minutes for v in videos)
-    found[name] = own
+  videos = [v for s in REPORTING for v in rendered(args.out, s)]
+  quiet = {
+    what: [_quiet(args.out, s, what) for s in REPORTING] for what in QUIET
+  }
+  found = {
+    'mefnet-zero': _reported(videos, quiet, zero, thresholds.CHOSEN),
+    'main direction': _reported(
+      videos, quiet, energy, thresholds.MAIN_DIRECTION
+    ),
+  }
   files.write_json(args.out / 'spotting.json', found)
   print(json.dumps(found, indent=1))
   return 0
@@ -104,19 +104,17 @@ def main() -> int:
 
 def rendered(out: pathlib.Path, seed: int) -> list[Video]:
   """The long videos of a release, rendered if they are not there yet."""
-  root = out / f'release{seed}'
+  subjects, count = (CHOOSING | REPORTING)[seed]
+  plan = cas_me2.plan(seed, subjects=subjects, macro=True, rawpic=count)
+  root = out / f'videos{seed}'
   if not root.exists():
-    subjects, count = (CHOOSING | REPORTING)[seed]
-    releases.write(
-      'cas_me2', root, seed=seed, subjects=subjects, macro=True, rawpic=count
-    )
-  folders = sorted((root / 'CAS(ME)^2' / 'rawpic').glob('*/*'))
-  return [
-    _video(
-      out, f'{seed}_{folder.name}', folder, cas_me2.FPS, _truth(root, folder)
-    )
-    for folder in folders
-  ]
+    _render(root, plan.videos, seed)
+  made = []
+  for film in sorted(plan.videos, key=lambda film: film.folder):
+    folder = root / film.folder
+    name = f'{seed}_{folder.name}'
+    made.append(_video(out, name, folder, cas_me2.FPS, _truth(film)))
+  return made
 
 
 def spotted(
@@ -131,27 +129,42 @@ def spotted(
   return found + spotter.finish()[1]
 
 
-_FLOWS: dict[tuple[int, int], np.ndarray] = {}
+_FLOWS: dict[tuple[int, int], tuple[np.ndarray, ...]] = {}
 
 
 def _flow(first, second):
-  """The flow between two crops of a video that stays in memory, once."""
+  """The flow between two crops of a video, computed once."""
   key = first.ctypes.data, second.ctypes.data
   if key not in _FLOWS:
-    _FLOWS[key] = motion_map.between(first, second)
-  return _FLOWS[key]
+    # The crops are held too: another array must not take their place.
+    _FLOWS[key] = motion_map.between(first, second), first, second
+  return _FLOWS[key][0]
 
 
-def _truth(root, folder):
+def _render(root, videos, seed):
+  """Renders long videos and the expressions in them, and nothing else."""
+  with files.aside(root) as aside:
+    aside.mkdir(parents=True)
+    film = functools.partial(_film, root=aside, seed=seed)
+    for _ in workers.each(film, videos, None):
+      pass
+
+
+def _film(film, root, seed):
+  """Renders a long video, in a worker process."""
+  for shot in film.shots:
+    truth = root / 'truth'
+    truth.mkdir(exist_ok=True)
+    studio.film(shot, root, truth, seed)
+  long_videos.film(film, root, seed)
+
+
+def _truth(film):
   """Expressions in a long video; frame n is shown at (n - 1) / FPS."""
-  subject, name = folder.name.split('_')
-  names = {v: k for k, v in cas_me2_expressions.VIDEOS.items()}
-  prefix = f's{int(subject)}_{names[name]}_'
   made = []
-  for file in sorted((root.parent / f'{root.name}_truth').glob(f'{prefix}*')):
-    with np.load(file) as known:
-      ends = (int(known[k]) - 1 for k in ('onset', 'offset'))
-      made.append((*(n / cas_me2.FPS for n in ends), str(known['emotion'])))
+  for shot in film.shots:
+    onset, offset = ((shot.numbers[k] - 1) / cas_me2.FPS for k in (0, -1))
+    made.append((onset, offset, shot.emotion))
   return made
 
 
@@ -163,7 +176,7 @@ def _quiet(out, seed, what):
       seed, QUIET_SECONDS, expressions=False, speech=what == 'speech'
     )
     recording.write(path, take, cas_me2.FPS, QUIET_SECONDS)
-  return [_video(out, path.stem, path, None, [])]
+  return _video(out, path.stem, path, None, [])
 
 
 def _video(out, name, path, fps, truth):
@@ -220,6 +233,18 @@ def _choose(videos, zero, energy):
 
 def _f1(videos, scorer, limits):
   return _scored(videos, scorer, limits, draws=1)['kind ignored']['f1']
+
+
+def _reported(videos, quiet, scorer, limits):
+  """Scores of a detector, and its false events a minute."""
+  made = _scored(videos, scorer, limits)
+  made['minutes'] = sum(v.minutes for v in videos)
+  for what, own in quiet.items():
+    minutes = sum(v.minutes for v in own)
+    false = sum(len(spotted(v, scorer, limits)) for v in own)
+    made[f'{what}, false a minute'] = false / minutes
+    made[f'{what}, minutes'] = minutes
+  return made
 
 
 def _scored(videos, scorer, limits, draws=2000):

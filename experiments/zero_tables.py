@@ -18,7 +18,6 @@ _TITLES = {
   'synthetic': 'Rendered people who were held out',
   'real': 'Real motion maps, none of them trained on',
 }
-_FIRST = ('base', 'mlp')  # what all others are compared with
 
 
 def scored(
@@ -31,13 +30,17 @@ def scored(
     found_SNC: probabilities by each seed.
     who: (N,) the person of each map.
   """
+
+  def chosen(scores):
+    return {key: scores[key] for key in _KEYS if key in scores}
+
   predicted = found_SNC.mean(0).argmax(1)
   each = [metrics.scores(label, p.argmax(1), _CLASSES) for p in found_SNC]
   return {
-    'scores': metrics.scores(label, predicted, _CLASSES),
-    'intervals': intervals.bootstrap(label, predicted, who, _CLASSES),
-    'seeds': [{key: one[key] for key in _KEYS} for one in each],
-    'spread': intervals.spread_over_seeds(each),
+    'scores': chosen(metrics.scores(label, predicted, _CLASSES)),
+    'intervals': chosen(intervals.bootstrap(label, predicted, who, _CLASSES)),
+    'seeds': [chosen(one) for one in each],
+    'spread': chosen(intervals.spread_over_seeds(each)),
     'maps': len(label),
     'people': len(set(who)),
     'looks': 1 + len(found_SNC),
@@ -66,7 +69,7 @@ def write(
       continue
     rows = [_row(variants[n], found[n], side) for n in names]
     tables.write(out, f'zero_{side}', rows, title=title, first=['variant'])
-    compared[side] = _compared(out, names, side)
+    compared[side] = _compared(out, pairs(variants, names), side)
     tables.text(out, f'zero_{side}_paired.md', _paired(compared[side]))
   looks = sum(one['real']['looks'] for one in found.values() if 'real' in one)
   whole = {'variants': found, 'compared': compared, 'looks': looks}
@@ -96,21 +99,38 @@ def _row(variant, found, side):
   }
 
 
-def _compared(out, names, side):
-  """Every variant against the first ones, with Holm's correction."""
+def pairs(
+  variants: Mapping[str, Any], names: Sequence[str]
+) -> list[tuple[str, str]]:
+  """What is compared: networks with the base, recipes with the whole recipe.
+
+  Args:
+    variants: what each variant is (`zero.Variant`).
+    names: of those that are finished.
+  """
+  made = []
+  for name in names:
+    same_network = variants[name].network == variants['mlp'].network
+    first = 'mlp' if same_network and name != 'mlp' else 'base'
+    if first in names and first != name:
+      made.append((first, name))
+  return made
+
+
+def _compared(out, chosen, side):
+  """The differences of pairs, with Holm's correction over all of them."""
   runs = {
-    n: predictions.read(out / 'variants' / n / f'{side}.csv') for n in names
+    name: predictions.read(out / 'variants' / name / f'{side}.csv')
+    for name in {name for pair in chosen for name in pair}
   }
-  pairs = []
-  for first in _FIRST:
-    for name in names if first in names else ():
-      if name != first:
-        pair = paired_tests.compare(runs[first], runs[name])
-        pairs.append({'one': first, 'other': name} | pair)
-  adjusted = paired_tests.holm([p['permutation']['uar'] for p in pairs])
-  for pair, p in zip(pairs, adjusted, strict=True):
+  found = [
+    {'one': one, 'other': other} | paired_tests.compare(runs[one], runs[other])
+    for one, other in chosen
+  ]
+  adjusted = paired_tests.holm([p['permutation']['uar'] for p in found])
+  for pair, p in zip(found, adjusted, strict=True):
     pair['holm'] = p
-  return pairs
+  return found
 
 
 def _paired(pairs):

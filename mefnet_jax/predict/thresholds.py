@@ -1,9 +1,12 @@
 """What an expression must be like to be reported: all numbers in one place.
 
-Chosen on rendered people alone; the scores in docs/results.md are of others.
-What neighbouring values give is printed by
+`amplitude` and `confidence`, and the motion of the classical detector, are
+those of the best F1 on rendered people, whom docs/results.md does not score:
 
     python -m experiments.spotting --out=spotting --choose
+
+prints what each choice gives. The others were set by hand on the same people,
+but for `sure`, a convention.
 """
 
 import dataclasses
@@ -32,7 +35,8 @@ class Thresholds:
     shortest, longest: seconds from onset to offset.
     turning: most motion of the whole head within a window.
     sure: probability of a class below which it is called unsure, where the
-      model has no conformal calibration (`unsure`).
+      model has no conformal calibration (`unsure`). One half: the class is
+      likelier than all others together.
   """
 
   window: float = 0.3

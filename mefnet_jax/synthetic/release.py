@@ -9,6 +9,7 @@ import functools
 import inspect
 import os
 import pathlib
+import re
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -152,6 +153,21 @@ def _marker(layout, seed):
     'reached on it says anything about real faces. Other files than those of '
     'the\nBLAKE2b digests below are not of it, and may show people.\n\n'
   )
+
+
+def seed_of(root: str | os.PathLike[str]) -> int:
+  """The seed that a release was written with.
+
+  Raises:
+    UserError: the folder holds no release that `write` has written.
+  """
+  path = pathlib.Path(root, MARKER)
+  known = path.exists() and re.search(
+    r', seed (\d+),', path.read_text(encoding='utf-8')
+  )
+  if not known:
+    raise errors.UserError(f'{root}: no SYNTHETIC release: {MARKER} names none')
+  return int(known[1])
 
 
 def _digests(folder):

@@ -187,3 +187,9 @@ def test_an_interrupted_release_leaves_nothing(tmp_path):
       progress=interrupt,
     )
   assert not list(tmp_path.iterdir())
+
+
+def test_a_release_says_which_seed_it_is_of(tiny_smic, tmp_path):
+  assert release.seed_of(tiny_smic) == 0
+  with pytest.raises(errors.UserError, match='no SYNTHETIC release'):
+    release.seed_of(tmp_path)
