@@ -1,12 +1,11 @@
 """What an expression must be like to be reported: all numbers in one place.
 
-`amplitude` and `confidence`, and the motion of the classical detector, are
-those of the best F1 on rendered people, whom docs/results.md does not score:
+Set on rendered people alone, whom docs/results.md does not score. What
+neighbouring values give them is printed by
 
     python -m experiments.spotting --out=spotting --choose
 
-prints what each choice gives. The others were set by hand on the same people,
-but for `sure`, a convention.
+`sure` was not chosen by any data.
 """
 
 import dataclasses

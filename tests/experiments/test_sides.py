@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from experiments import sides
+from experiments import serving_table, sides
 
 
 def test_one_side_moves_one_half_of_the_face_units():
@@ -15,7 +15,8 @@ def test_one_side_moves_one_half_of_the_face_units():
   np.testing.assert_array_equal(left['eyeSquintLeft'], 0.35 * level)
 
 
-def test_sides_are_counted_by_their_sign_and_size():
+def test_sides_are_counted_by_their_sign_and_size(monkeypatch):
+  monkeypatch.setattr(serving_table, '_DRAWS', 50)
   rows = [
     (who, unit, side)
     for who in (0, 1)
