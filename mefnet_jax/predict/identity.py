@@ -4,14 +4,13 @@ A description of a face is biometric data. It lives in memory as long as a video
 is being watched; nothing writes it to a file.
 """
 
-import functools
 import importlib.util
 import pathlib
 
 import cv2
 import numpy as np
 
-from mefnet_jax.runs import errors
+from mefnet_jax.runs import errors, per_thread
 
 CHIP = 150  # pixels a side of what the network sees
 # Distances of descriptions. dlib's own threshold for one person is .6.
@@ -54,9 +53,9 @@ def describe(chip: np.ndarray) -> np.ndarray:
   return np.array(_network().compute_face_descriptor(colour))
 
 
-@functools.cache
+@per_thread.cache
 def _network():
-  import dlib
+  import dlib  # its networks keep the last answer, so threads share none
 
   spec = importlib.util.find_spec('face_recognition_models')
   if spec and spec.submodule_search_locations:

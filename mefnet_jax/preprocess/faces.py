@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from mefnet_jax.preprocess import insight
-from mefnet_jax.runs import errors
+from mefnet_jax.runs import errors, per_thread
 
 if typing.TYPE_CHECKING:
   from collections.abc import Callable
@@ -176,15 +176,21 @@ def _corners(box, scale):
   return tuple(side / scale for side in sides)
 
 
-@functools.cache
 def _dlib():
   """dlib's detector, and a function from an image and a box to points."""
-  try:
-    import dlib
-  except ImportError as error:
-    raise errors.UserError(
-      f'dlib cannot be imported ({error}): pip install dlib-bin'
-    ) from None
+  return _detector(), _points_in()
+
+
+@per_thread.cache
+def _detector():
+  # It keeps the pyramid of the image that it searches, so that threads that
+  # share one read each other's memory, or none.
+  return _imported().get_frontal_face_detector()
+
+
+@functools.cache
+def _points_in():
+  dlib = _imported()
   predict = dlib.shape_predictor(str(_weights()))
 
   def points_in(image, *corners):
@@ -193,7 +199,17 @@ def _dlib():
     points = np.array([(p.x, p.y) for p in shape.parts()], np.float64)
     return (points - matrix[:, 2]) / matrix[0, 0]
 
-  return dlib.get_frontal_face_detector(), points_in
+  return points_in
+
+
+def _imported():
+  try:
+    import dlib
+  except ImportError as error:
+    raise errors.UserError(
+      f'dlib cannot be imported ({error}): pip install dlib-bin'
+    ) from None
+  return dlib
 
 
 def _weights():

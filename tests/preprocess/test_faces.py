@@ -1,6 +1,7 @@
 """Damaged images, faces in whole ones, and detectors that are not there."""
 
 import dataclasses
+from concurrent import futures
 
 import cv2
 import numpy as np
@@ -83,6 +84,16 @@ def test_no_face_is_none():
   assert faces.find(releases.texture().astype(np.uint8)) is None
 
 
+def test_threads_find_what_one_finds(rendered):
+  """Images of several sizes at once, so that a detector's memory moves."""
+  found = [images.read_grey(row.frames[0]) for row in rendered[::3]]
+  some = [x[k:, k:] for k in range(0, 40, 10) for x in found[:3]]
+  alone = [faces.find(image).points for image in some]
+  with futures.ThreadPoolExecutor(4) as pool:
+    together = [x.points for x in pool.map(faces.find, some)]
+  np.testing.assert_array_equal(together, alone)
+
+
 def test_unknown_detector_is_one_line():
   with pytest.raises(errors.UserError, match='must be dlib, insightface'):
     faces.find(np.zeros((64, 64), np.uint8), 'mtcnn')
@@ -91,7 +102,7 @@ def test_unknown_detector_is_one_line():
 def test_missing_weights_name_the_package(monkeypatch):
   monkeypatch.setattr(faces.importlib.util, 'find_spec', lambda name: None)
   faces.finder.cache_clear()
-  faces._dlib.cache_clear()
+  faces._points_in.cache_clear()
   with pytest.raises(errors.UserError, match='pip install face-recogn'):
     faces.finder('dlib')
   faces.finder.cache_clear()
