@@ -32,7 +32,7 @@ ARROWS = {
   'saliency': 'runs',
   'ops': 'runs',
   'runs': '',
-  '__init__': 'predict',
+  '__init__': 'predict runs',
 }
 
 

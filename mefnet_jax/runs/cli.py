@@ -27,6 +27,7 @@ from mefnet_jax.runs import (
   errors,
   files,
   outputs,
+  xla_flags,
 )
 
 # Objects allocated between two runs of the garbage collector. With Python's
@@ -83,6 +84,7 @@ def status(main: Callable[[], int | None]) -> int:
   """
   clean.console()
   try:
+    xla_flags.check()
     return main() or 0
   except errors.UserError as error:
     return _say(f'error: {error}', 1)

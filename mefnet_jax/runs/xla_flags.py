@@ -1,0 +1,52 @@
+"""The environment variable XLA_FLAGS, checked before XLA reads it.
+
+XLA ends the whole process, without an exception, if it cannot read its flags.
+"""
+
+import functools
+import os
+import re
+import subprocess
+import sys
+
+from mefnet_jax.runs import errors
+
+# Flags that take no process of their own to be known: those that we set, or
+# that the documentation names.
+_KNOWN = re.compile(
+  r'--xla_force_host_platform_device_count=[1-9]\d{0,2}'
+  r'|--xla_(gpu_deterministic_ops|cpu_use_fusion_emitters)=(true|false)'
+  r'|--xla_cpu_experimental_ynn_fusion_type='
+)
+_READ = 'from jaxlib import xla_client; xla_client.make_cpu_client()'
+_WRONG = re.compile(
+  r"^[EF]\d.*\] (.*XLA_FLAGS: .*|.*XLA_FLAGS\".*|Couldn't interpret.*)$", re.M
+)
+
+
+def check() -> None:
+  """Checks the environment variable XLA_FLAGS.
+
+  Raises:
+    errors.UserError: XLA cannot read it.
+  """
+  given = os.environ.get('XLA_FLAGS', '')
+  if all(_KNOWN.fullmatch(flag) for flag in given.split()):
+    return
+  if why := _why_unreadable(given):
+    raise errors.UserError(f'XLA_FLAGS={given}: {why}: mend or unset it')
+
+
+@functools.cache
+def _why_unreadable(given):
+  """What XLA says of its flags; '' if it takes them."""
+  done = subprocess.run(
+    [sys.executable, '-c', _READ],
+    env={**os.environ, 'XLA_FLAGS': given},
+    capture_output=True,
+    text=True,
+    errors='replace',
+    check=False,
+  )
+  said = _WRONG.search(done.stderr)
+  return said[1] if done.returncode and said else ''
