@@ -30,7 +30,6 @@ from mefnet_jax.predict import (
   scorers,
   thresholds,
   track,
-  watch,
 )
 from mefnet_jax.predict import model as models
 from mefnet_jax.preprocess import face_crop, motion_map
@@ -202,7 +201,7 @@ def _crops(path, fps):
   with frames.opened(path, fps) as source:
     for frame in source:
       for sighting in tracker.step(frame.image, frame.time)[:1]:
-        place = watch.place(sighting)
+        place = sighting.head
         crop = face_crop.cut(frame.image, sighting.crop)
         add(clock.push(frame.time, crop))
   add(clock.finish())

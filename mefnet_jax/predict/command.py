@@ -102,17 +102,19 @@ def _live(paths, options):
   if options.record and not options.out:
     raise errors.UserError('--record needs --out, a folder for the files')
   _check_formats(options)
-  from mefnet_jax.predict import formats, live
+  from mefnet_jax.predict import face_finder, formats, live
   from mefnet_jax.runs import limits
 
   print(limits.TEXT, file=sys.stderr, flush=True)
-  camera = live.run(
-    options.camera,
-    _scorer(options),
-    detector=options.detector,
-    record=pathlib.Path(options.out) if options.record else None,
-    which=tuple(options.formats or formats.FORMATS),
-  )
+  with face_finder.started(options.detector) as find:
+    camera = live.run(
+      options.camera,
+      _scorer(options),
+      detector=options.detector,
+      find=find,
+      record=pathlib.Path(options.out) if options.record else None,
+      which=tuple(options.formats or formats.FORMATS),
+    )
   print(f'{clean.terminal(camera.name)}: {camera.dropped} frames dropped')
   for note in camera.notes:
     print(f'error: --camera={camera.path}: {note}', file=sys.stderr)
@@ -129,10 +131,17 @@ def _opened(path, options):
 
   with contextlib.ExitStack() as stack:
     try:
-      source = stack.enter_context(frames.opened(path, options.fps))
+      source = stack.enter_context(
+        frames.opened(path, options.fps, meanwhile=_import_jax)
+      )
     except errors.UserError as error:
       raise Unreadable(str(error)) from error
     yield source
+
+
+def _import_jax():
+  """The longest part of loading the model, which needs no video."""
+  import jax  # noqa: F401
 
 
 def _check_formats(options):

@@ -13,15 +13,19 @@ from concurrent import futures
 
 import numpy as np
 
-from mefnet_jax.predict import course, expressions, resample, thresholds
+from mefnet_jax.predict import (
+  background,
+  course,
+  expressions,
+  merge,
+  resample,
+  thresholds,
+)
 from mefnet_jax.preprocess import motion_map
 
 _APART = 0.2  # seconds between two candidates
-# Seconds within which an expression may belong to the one before, and the
-# cosine of two maps that says so: the same way it goes on, else it goes back.
-_SOON, _ALIKE = 0.7, 0.3
 _SLACK = 4  # cells that are kept beyond the longest expression
-
+_BEHIND = 60  # cells by which candidates may be followed later
 
 Flow = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
@@ -36,6 +40,8 @@ class Spotter:
     flow: from one crop to another.
     pool: computes the flow of windows meanwhile, in threads; the answers are
       the same.
+    later: of threads: one follows a candidate, while further cells are taken.
+      By default each cell waits for it; the answers are the same.
   """
 
   def __init__(
@@ -45,8 +51,9 @@ class Spotter:
     at_once: int = 16,
     flow: Flow = motion_map.between,
     pool: futures.Executor | None = None,
+    later: futures.Executor | None = None,
   ):
-    self._between, self._pool = flow, pool
+    self._between, self._pool, self._later = flow, pool, later
     self._scorer, self._limits, self._at_once = scorer, limits, at_once
     self.window = round(limits.window * resample.RATE)
     self._longest = round(limits.longest * resample.RATE)
@@ -56,7 +63,8 @@ class Spotter:
     self._maps: list[futures.Future] = []
     self._tried = 0  # cells before this one hold no new candidate
     self._waiting: list[expressions.Found] = []
-    self._flows: dict[tuple[int, int], np.ndarray] = {}  # of a candidate
+    self._following: futures.Future | None = None  # a candidate
+    self._flows: dict[tuple[int, int], np.ndarray] = {}  # of it
 
   def push(
     self, number: int, cell: expressions.Cell
@@ -79,7 +87,9 @@ class Spotter:
     self._cells.append(cell)
     if len(self._cells) > self.window:
       before = self._cells[-1 - self.window].crop
-      self._maps.append(self._flow_later(before, cell.crop))
+      self._maps.append(
+        background.submit(self._pool, self._between, before, cell.crop)
+      )
     if len(self._maps) >= self._at_once:
       moments += self._score()
       found += self._find(final=False)
@@ -91,14 +101,6 @@ class Spotter:
     found = self._find(final=True)
     self._cells, self._maps = [], []
     return moments, found
-
-  def _flow_later(self, first, second):
-    """The future flow between two crops."""
-    if self._pool is not None:
-      return self._pool.submit(self._between, first, second)
-    made: futures.Future = futures.Future()
-    made.set_result(self._between(first, second))
-    return made
 
   def _score(self):
     """Asks the scorer about the latest windows."""
@@ -136,38 +138,57 @@ class Spotter:
 
   def _try(self, at, apart, final):
     """The expression of a cell in a list; [] if none, None if not yet over."""
+    if final and self._following is not None:
+      self._following.result()  # it saw fewer cells
+      self._following = None
+    if self._following is None:
+      if not self._is_candidate(at, apart):
+        return []
+      self._following = background.submit(
+        self._later, self._follow, list(self._cells), self._first, at, final
+      )
+    behind = len(self._cells) - at > self._longest + _BEHIND
+    if not (final or behind or self._following.done()):
+      return None  # memory does not grow: `behind` waits for it
+    found, self._following = self._following.result(), None
+    return found
+
+  def _is_candidate(self, at, apart):
+    """Whether a cell is likely to be in an expression, and likeliest nearby."""
     here = self._cells[at]
     if here.score < self._limits.candidate:
-      return []
+      return False
     around = self._cells[max(0, at - apart) : at + apart + 1]
-    if here.score * here.motion < max(c.score * c.motion for c in around):
-      return []
-    last = len(self._cells) - 1
+    return here.score * here.motion >= max(c.score * c.motion for c in around)
+
+  def _follow(self, cells, first, at, final):
+    """As `_try`, of a candidate in some cells; `first` is their first one."""
+    here, last = cells[at], len(cells) - 1
     if here.returns:
-      found = self._follow(last - (at - self.window), lambda i: last - i)
+      turned = last - (at - self.window)
+      found = self._course(turned, cells, first, lambda i: last - i)
       found = found and _flipped(found, last)
     else:
-      found = self._follow(at, lambda i: i)
+      found = self._course(at, cells, first, lambda i: i)
       if found and not found.is_whole and not final:
         return None
-    return [self._event(found, here.score)] if found else []
+    return [self._event(found, here.score, cells, first)] if found else []
 
-  def _follow(self, peak, place):
+  def _course(self, peak, cells, first, place):
     """Follows a candidate; `place` says which cell a crop is."""
 
-    def flow(first, second):
-      own = place(first), place(second)
-      key = self._first + own[0], self._first + own[1]
+    def flow(one, other):
+      own = place(one), place(other)
+      key = first + own[0], first + own[1]
       if key not in self._flows:
-        crops = (self._cells[i].crop for i in own)
-        self._flows[key] = self._between(*crops)
+        self._flows[key] = self._between(*(cells[i].crop for i in own))
       return self._flows[key]
 
-    if not 0 <= peak < len(self._cells):
+    if not 0 <= peak < len(cells):
       return None
     return course.follow(
       flow,
-      len(self._cells),
+      len(cells),
       peak,
       self.window,
       begins=self._limits.begins,
@@ -175,12 +196,12 @@ class Spotter:
       longest=self._longest,
     )
 
-  def _event(self, found, score):
+  def _event(self, found, score, cells, first):
     onset, apex, offset = (
-      (self._first + cell) * resample.CELL
+      (first + cell) * resample.CELL
       for cell in (found.onset, found.apex, found.offset)
     )
-    cells = self._cells[int(found.onset) : int(found.offset) + 2]
+    cells = cells[int(found.onset) : int(found.offset) + 2]
     places = np.stack([cell.place for cell in cells])
     return expressions.Found(
       onset,
@@ -217,11 +238,11 @@ class Spotter:
     while self._waiting:
       group = [self._waiting[0]]
       for other in self._waiting[1:]:
-        if other.onset < max(f.offset for f in group) + _SOON:
+        if other.onset < max(f.offset for f in group) + merge.SOON:
           group.append(other)
-      if now < max(f.offset for f in group) + _SOON + self._limits.window:
+      if now < max(f.offset for f in group) + merge.SOON + self._limits.window:
         return
-      yield from _settled(group)
+      yield from merge.settled(group)
       self._waiting = self._waiting[len(group) :]
 
   def is_event(self, found: expressions.Found) -> bool:
@@ -233,45 +254,6 @@ class Spotter:
       and limits.shortest <= found.offset - found.onset <= limits.longest
       and found.turning <= limits.turning
     )
-
-
-def _settled(group):
-  """The events among expressions that follow close on one another.
-
-  Of two that overlap the likelier one stays. One that moves against the one
-  before is its end, one that moves as it did is its second half.
-  """
-  kept: list[expressions.Found] = []
-  for one in sorted(group, key=lambda f: -f.answer.confidence * f.score):
-    if all(one.offset <= f.onset or one.onset >= f.offset for f in kept):
-      kept.append(one)
-  events: list[expressions.Found] = []
-  for one in sorted(kept, key=lambda f: f.onset):
-    before = events[-1] if events else None
-    if before is None or one.onset - before.offset > _SOON:
-      events.append(one)
-      continue
-    alike = _cosine(one.middle, before.middle)
-    if alike > _ALIKE:
-      events[-1] = _joined(before, one)
-    elif alike > -_ALIKE:
-      events.append(one)
-  return events
-
-
-def _cosine(first, second):
-  sizes = np.linalg.norm(first) * np.linalg.norm(second)
-  return float((first * second).sum() / max(sizes, 1e-12))
-
-
-def _joined(first, second):
-  """Two halves of one expression."""
-  best = max(first, second, key=lambda f: f.motion)
-  return best._replace(
-    onset=first.onset,
-    offset=second.offset,
-    turning=max(first.turning, second.turning),
-  )
 
 
 def _flipped(found, last):

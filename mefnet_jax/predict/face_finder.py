@@ -11,6 +11,7 @@ import os
 import struct
 import subprocess
 import sys
+import threading
 import typing
 from collections.abc import Callable, Iterator
 
@@ -35,13 +36,14 @@ def started(detector: str) -> Iterator['Finder']:
 
 
 class Finder:
-  """Finds faces as `faces.find_all` does; for one thread.
+  """Finds faces as `faces.find_all` does, in one image at a time.
 
   Attributes:
     process: that finds them.
   """
 
   def __init__(self, detector: str):
+    self._lock = threading.Lock()
     # -P: a file called numpy.py in the user's folder is not to be imported.
     self.process = subprocess.Popen(
       [sys.executable, '-P', '-c', _START.format(detector)],
@@ -59,10 +61,11 @@ class Finder:
     """
     into, out = (typing.cast(typing.IO, p) for p in self._pipes())
     try:
-      into.write(_HEADER.pack(*image.shape))
-      into.write(np.ascontiguousarray(image).data)
-      into.flush()
-      answer = out.readline()
+      with self._lock:
+        into.write(_HEADER.pack(*image.shape))
+        into.write(np.ascontiguousarray(image).data)
+        into.flush()
+        answer = out.readline()
     except OSError:
       answer = b''
     if not answer.endswith(b'\n'):

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import threading
 import typing
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
@@ -116,13 +116,16 @@ def _grey(image):
 
 @contextlib.contextmanager
 def opened(
-  path: str | os.PathLike, fps: float | None = None
+  path: str | os.PathLike,
+  fps: float | None = None,
+  meanwhile: Callable[[], object] | None = None,
 ) -> Iterator['File']:
   """Opens a video or a folder of images; ends the decoder at the end.
 
   Args:
     path: of the file or folder.
     fps: frames a second, whatever the file says; a folder needs it.
+    meanwhile: called while the decoder starts.
 
   Raises:
     errors.UserError: nothing there can be decoded.
@@ -131,6 +134,8 @@ def opened(
     raise errors.UserError(f'--fps={fps}: must be above 0')
   file = File(os.fspath(path), fps)
   try:
+    if meanwhile is not None:
+      meanwhile()
     file.start()
     yield file
   finally:
@@ -155,6 +160,7 @@ class File:
       stderr=subprocess.DEVNULL,
       env=child_processes.environment(),
     )
+    child_processes.widen(typing.cast(typing.IO, self._process.stdout))
     self._queue: queue.Queue = queue.Queue(_QUEUED)
     self._closed = threading.Event()
     self._thread = threading.Thread(target=self._read, daemon=True)

@@ -2,11 +2,13 @@
 
 import collections
 import contextlib
+import gc
 import os
 import pathlib
 import time
 import typing
 from collections.abc import Sequence
+from concurrent import futures
 
 import numpy as np
 import rich.console
@@ -15,15 +17,22 @@ import rich.panel
 import rich.table
 import rich.text
 
-from mefnet_jax.predict import event, expressions, live_camera, results, watch
+from mefnet_jax.predict import (
+  event,
+  expressions,
+  face_finder,
+  live_camera,
+  results,
+  track,
+  watch,
+)
 from mefnet_jax.runs import clean, limits
 
 _EVENTS = 8  # that are shown
 _SIGNAL = 60  # rows of the sparkline
 _BARS = ' ▁▂▃▄▅▆▇█'
-_EVERY = 0.25  # seconds between two pictures of the terminal
-# Windows scored together: few, so that an answer is not late.
-_AT_ONCE = 4
+_A_SECOND = 4  # pictures of the terminal
+_AT_ONCE = 1  # windows scored together: none waits for the next one
 
 
 def run(
@@ -31,16 +40,23 @@ def run(
   scorer: expressions.Scorer,
   *,
   detector: str = 'dlib',
+  find: face_finder.Find | None = None,
   record: pathlib.Path | None = None,
   which: Sequence[str] = (),
   seconds: float = float('inf'),
 ) -> live_camera.Camera:
   """Watches until the camera ends, Ctrl-C, or Escape in the window.
 
+  What would hold a frame up is done meanwhile: the detector looks, and
+  expressions that are over are followed, in a thread; both are known some
+  frames later. The terminal is drawn in a thread of its own.
+
   Args:
     source: as of `live_camera.Camera`.
     scorer: of `scorers`.
     detector: of faces.
+    find: of `face_finder`: finds them in a process of its own, which lets this
+      one go on.
     record: folder for the files that a video would get; None: none.
     which: formats of events in it.
     seconds: after which it ends.
@@ -53,6 +69,7 @@ def run(
       cannot be written.
   """
   with contextlib.ExitStack() as stack:
+    stack.enter_context(_ready(find))
     camera = stack.enter_context(live_camera.opened(source))
     view = View(camera)
     made, aside = None, None
@@ -60,13 +77,13 @@ def run(
       aside = stack.enter_context(results.aside(record))
       made = results.Results(aside, 'camera', scorer.action_units)
       stack.enter_context(made)
+    later = stack.enter_context(futures.ThreadPoolExecutor(2))
+    tracker = track.Tracker(detector, find, later)
     watcher = watch.Watcher(
-      camera.name, scorer, detector=detector, at_once=_AT_ONCE
+      camera.name, scorer, tracker=tracker, at_once=_AT_ONCE, later=later
     )
-    with rich.live.Live(
-      console=view.console, auto_refresh=False, transient=True
-    ) as shown:
-      _watch(camera, watcher, view, shown, made, seconds)
+    with view.shown():
+      _watch(camera, watcher, view, made, seconds)
     last = watcher.finish()
     view.add(last)
     if made is not None:
@@ -76,9 +93,21 @@ def run(
   return camera
 
 
-def _watch(camera, watcher, view, shown, made, seconds):
+@contextlib.contextmanager
+def _ready(find):
+  """Waits for the detector's process; no long pauses as long as it lasts."""
+  if find is not None:
+    find(np.zeros((120, 160), np.uint8))
+  gc.freeze()  # a collection that looks at jax too takes as long as a frame
+  try:
+    yield
+  finally:
+    gc.unfreeze()
+
+
+def _watch(camera, watcher, view, made, seconds):
   """Every frame until somebody says stop."""
-  window, told = Window(), 0.0
+  window, shown = Window(), 0.0
   with contextlib.suppress(KeyboardInterrupt):
     for frame in camera:
       seen = watcher.step(frame)
@@ -86,10 +115,8 @@ def _watch(camera, watcher, view, shown, made, seconds):
       if made is not None:
         made.add(seen)
       now = time.monotonic()
-      if now - told > _EVERY:
-        told = now
-        if view.console.is_terminal:
-          shown.update(view.picture(), refresh=True)
+      if now - shown > 1 / _A_SECOND:
+        shown = now
         if window.show(seen):
           break
       if frame.time > seconds:
@@ -119,17 +146,28 @@ class View:
         self._signal.append(float(row['expression']))
     self._events += seen.events
 
+  def shown(self) -> contextlib.AbstractContextManager:
+    """Draws it again and again in a thread, if there is a terminal."""
+    if not self.console.is_terminal:
+      return contextlib.nullcontext()
+    return rich.live.Live(
+      console=self.console,
+      get_renderable=self.picture,
+      refresh_per_second=_A_SECOND,
+      transient=True,
+    )
+
   def picture(self) -> rich.panel.Panel:
     """Numbers, the course of P(expression), and the latest events."""
-    late = self._camera.latencies
-    p95 = np.percentile(list(late)[-300:], 95) * 1e3 if late else 0.0
+    late = self._camera.latest(300)
+    p95 = np.percentile(late, 95) * 1e3 if late else 0.0
     table = rich.table.Table.grid(padding=(0, 2))
     table.add_row('frames a second', f'{_rate(self._times):.1f}')
     table.add_row('faces', str(self._faces))
     table.add_row('dropped', str(self._camera.dropped))
     table.add_row('latency, p95', f'{p95:.0f} ms')
-    table.add_row('expression', rich.text.Text(sparkline(self._signal)))
-    for one in reversed(self._events):
+    table.add_row('expression', rich.text.Text(sparkline(list(self._signal))))
+    for one in list(self._events)[::-1]:
       label = one.label + (' (unsure)' if one.unsure else '')
       line = f'{one.kind} {label} P {one.confidence:.2f} face {one.face}'
       table.add_row(f'{one.onset:.2f} s', rich.text.Text(line))
@@ -138,6 +176,7 @@ class View:
 
 
 def _rate(times):
+  times = list(times)
   span = times[-1] - times[0] if len(times) > 1 else 0
   return (len(times) - 1) / span if span > 0 else 0.0
 

@@ -6,6 +6,7 @@ is given as one without image, so that each has its row.
 
 import collections
 import contextlib
+import itertools
 import os
 import threading
 import time
@@ -29,7 +30,8 @@ class Camera:
 
   Attributes:
     dropped: frames that nobody took in time.
-    latencies: seconds from a frame's arrival until the next one was asked for.
+    latencies: seconds from a frame until the next one was asked for. A camera's
+      frame begins to count when it is decoded, a video's when it is due.
     notes: what went wrong with the camera.
   """
 
@@ -86,6 +88,11 @@ class Camera:
       why = '; '.join(self.notes) or 'it gives no frames'
       raise errors.UserError(f'--camera={self.path}: {why}')
 
+  def latest(self, count: int) -> list[float]:
+    """The last of `latencies`."""
+    found = itertools.islice(reversed(self.latencies.copy()), count)
+    return list(found)
+
   def close(self) -> None:
     """Lets go of the camera."""
     self._closed = True
@@ -121,9 +128,10 @@ class Camera:
           time.sleep(max(0.0, began + moment - time.monotonic()))
         else:
           moment = time.monotonic() - began
+        arrived = began + moment
         moment = last = max(moment, last + 1e-4, 0.0)
         image = np.ascontiguousarray(frame.to_ndarray(format='gray'))
-        self._put(number, moment, image)
+        self._put(number, moment, image, arrived)
     except (OSError, ValueError) as error:
       why = getattr(error, 'strerror', None) or str(error)
       self.notes.append(f'it stopped ({why})')
@@ -132,11 +140,11 @@ class Camera:
         self._ended = True
         self._changed.notify()
 
-  def _put(self, number, moment, image):
+  def _put(self, number, moment, image, arrived):
     with self._changed:
-      for i, (old, then, _, arrived) in enumerate(self._waiting):
-        self._waiting[i] = (old, then, None, arrived)  # its row is enough
-      self._waiting.append((number, moment, image, time.monotonic()))
+      for i, (old, then, _, since) in enumerate(self._waiting):
+        self._waiting[i] = (old, then, None, since)  # its row is enough
+      self._waiting.append((number, moment, image, arrived))
       self._changed.notify()
 
 

@@ -142,7 +142,7 @@ def _by_looks(rest, found, people, tracks, gallery, time):
 
 def _cost(face, person, track, time):
   """Of a face being a track's; _NEVER where it cannot be."""
-  gone = 0.0 if track.lost is None else time - track.lost
+  gone = 0.0 if track.lost is None else max(0.0, time - track.lost)
   apart = _apart(face, track) / (ONE_PLACE + TOUCHING + _SPEED * gone)
   if apart > 1:
     return _NEVER

@@ -10,10 +10,12 @@ unless the place has drifted.
 import dataclasses
 import functools
 import itertools
+import typing
+from concurrent import futures
 
 import numpy as np
 
-from mefnet_jax.predict import cuts, face_finder, matching
+from mefnet_jax.predict import background, cuts, face_finder, matching
 from mefnet_jax.preprocess import face_crop, faces, regions, registration
 
 LOOK_EVERY = 1.0  # seconds from one detection to the next
@@ -58,6 +60,13 @@ class Sighting:
   def outline(self) -> np.ndarray:
     """The landmarks (68, 2) as they lie in the image."""
     return self.points @ self.square[:, :2].T + self.square[:, 2]
+
+  @property
+  def head(self) -> np.ndarray:
+    """Where the head is: x and y in eye distances, and its angle; (3,)."""
+    step = self.square[:, 0]
+    middle = self.square @ [registration.SIDE / 2, registration.SIDE / 2, 1]
+    return np.array([*(middle / self.eyes), np.arctan2(step[1], step[0])])
 
 
 class Track:
@@ -140,12 +149,23 @@ class Track:
     )
 
 
+class _Asked(typing.NamedTuple):
+  """A frame that the detector looks at, and where the tracks were on it."""
+
+  faces: futures.Future
+  image: np.ndarray
+  time: float
+  places: dict[Track, np.ndarray]
+
+
 class Tracker:
   """Follows all faces of one video.
 
   Args:
     detector: of faces.
     find: finds them instead, in a process of its own.
+    later: of threads: one asks the detector, while faces are followed on
+      further frames. By default each frame waits for the answer.
 
   Attributes:
     tracks: those that are followed, the lost ones of the last second too.
@@ -153,11 +173,15 @@ class Tracker:
   """
 
   def __init__(
-    self, detector: str = 'dlib', find: face_finder.Find | None = None
+    self,
+    detector: str = 'dlib',
+    find: face_finder.Find | None = None,
+    later: futures.Executor | None = None,
   ):
     self.tracks: list[Track] = []
     self.cut = False
     self._find = find or functools.partial(faces.find_all, detector=detector)
+    self._later, self._asked = later, None
     self._numbers = itertools.count(1)
     self._gallery: list[tuple[int, matching.Person]] = []
     self._cuts = cuts.Cuts()
@@ -179,9 +203,14 @@ class Tracker:
       if not track.carry(image, time):
         track.lost = time
     self._part(time)
-    if self._must_look(time):
+    if self._asked is None and self._must_look(time):
       self._looked = time
-      self._match(image, self._find(image), time)
+      found = background.submit(self._later, self._find, image)
+      places = {track: track.place for track in self._held()}
+      self._asked = _Asked(found, image, time, places)
+    if self._asked is not None and self._asked.faces.done():
+      asked, self._asked = self._asked, None
+      self._match_late(asked, image, time)
     for track in self.tracks:
       if track.lost is not None and time - track.lost > LOST_FOR:
         self._retire(track)
@@ -195,7 +224,7 @@ class Tracker:
     if self.cut:
       for track in list(self.tracks):
         self._retire(track)
-      self._looked = None
+      self._looked = self._asked = None
 
   def _held(self):
     return [track for track in self.tracks if track.lost is None]
@@ -222,6 +251,18 @@ class Tracker:
     soon = not held or len(held) < len(self.tracks)
     soon |= any(track.person.doubted for track in held)
     return time - self._looked >= (_LOOK_AGAIN if soon else LOOK_EVERY) - 1e-6
+
+  def _match_late(self, asked, image, time):
+    """As `_match`, for a frame that may lie before this one."""
+    now = {track: track.place for track in self._held()}
+    for track in now:
+      track.place = asked.places.get(track, track.place)
+    self._match(asked.image, asked.faces.result(), asked.time)
+    for track in self._held():
+      if track.since != asked.time:
+        track.place = now.get(track, track.place)
+      elif time > asked.time and not track.carry(image, time):
+        track.lost = time
 
   def _match(self, image, found, time):
     """Gives each detected face to a track, or begins one."""

@@ -17,8 +17,6 @@ import typing
 from collections.abc import Iterator, Sequence
 from concurrent import futures
 
-import numpy as np
-
 from mefnet_jax.predict import (
   event,
   events,
@@ -87,9 +85,8 @@ def watch(
     threads = min(4, environment.cores())  # more would wait for the frames
     pool = stack.enter_context(futures.ThreadPoolExecutor(threads))
     stack.callback(lambda: [one.cancel() for one in ahead])
-    watcher = Watcher(
-      source.name, scorer, limits, detector, at_once, pool, find
-    )
+    tracker = tracks.Tracker(detector, find)
+    watcher = Watcher(source.name, scorer, limits, tracker, at_once, pool, pool)
     for frame in source:
       ahead.append(follower.submit(watcher.follow, frame))
       # Few frames: whoever scores few windows at once is in a hurry.
@@ -128,8 +125,11 @@ class Watcher:
 
   Args:
     name: of the video.
-    scorer, limits, detector, at_once, find: as of `watch`.
+    scorer, limits, at_once: as of `watch`.
+    tracker: of faces.
     pool: of threads in which flow is computed.
+    later: of threads in which expressions that are over are followed; they are
+      given some frames later.
   """
 
   def __init__(
@@ -137,14 +137,14 @@ class Watcher:
     name: str,
     scorer: expressions.Scorer,
     limits: thresholds.Thresholds = thresholds.CHOSEN,
-    detector: str = 'dlib',
+    tracker: tracks.Tracker | None = None,
     at_once: int = 16,
     pool: futures.Executor | None = None,
-    find: face_finder.Find | None = None,
+    later: futures.Executor | None = None,
   ):
     self._name, self._scorer, self._limits = name, scorer, limits
-    self._at_once, self._pool = at_once, pool
-    self._tracker = tracks.Tracker(detector, find)
+    self._at_once, self._pool, self._later = at_once, pool, later
+    self._tracker = tracker or tracks.Tracker()
     self._faces: dict[int, _Face] = {}
     self._rows: collections.deque[frame_rows.Row] = collections.deque()
     self._times: collections.deque[tuple[float, int]] = collections.deque()
@@ -202,7 +202,11 @@ class Watcher:
         resample.Clock(),
         resample.Clock(),
         events.Spotter(
-          self._scorer, self._limits, self._at_once, pool=self._pool
+          self._scorer,
+          self._limits,
+          self._at_once,
+          pool=self._pool,
+          later=self._later,
         ),
         sighting.since,
         frame.time,
@@ -221,7 +225,7 @@ class Watcher:
     for number, crop in cells:
       _, square = next(squares, (0, None))
       cell = expressions.Cell(
-        crop, place(face.sighting), square, face.sighting.points
+        crop, face.sighting.head, square, face.sighting.points
       )
       self._take(face, *face.spotter.push(number, cell))
 
@@ -291,10 +295,3 @@ class Watcher:
   def _frame_at(self, time):
     """The number of the frame that is nearest to a time."""
     return min(self._times, key=lambda one: abs(one[0] - time))[1]
-
-
-def place(sighting: tracks.Sighting) -> np.ndarray:
-  """Where the head is: x and y in eye distances, and its angle."""
-  step = sighting.square[:, 0]
-  middle = sighting.square @ [registration.SIDE / 2, registration.SIDE / 2, 1]
-  return np.array([*(middle / sighting.eyes), np.arctan2(step[1], step[0])])

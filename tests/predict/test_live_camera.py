@@ -1,5 +1,6 @@
 """A camera, made of a file that is played in real time."""
 
+import contextlib
 import errno
 import itertools
 import os
@@ -11,7 +12,13 @@ import pandas as pd
 import pytest
 
 import mefnet_jax
-from mefnet_jax.predict import command, live, live_camera, scorers
+from mefnet_jax.predict import (
+  command,
+  face_finder,
+  live,
+  live_camera,
+  scorers,
+)
 from mefnet_jax.runs import errors
 from tests.fixtures import recorded, videos
 
@@ -23,6 +30,11 @@ def played(tmp_path):
   path = tmp_path / 'played.mp4'
   videos.write(path, videos.shades(FPS), rate=FPS)
   return str(path)
+
+
+@pytest.fixture(scope='module')
+def scorer():
+  return scorers.scorer(mefnet_jax.load('mefnet-zero'))
 
 
 def test_it_is_played_in_real_time(played):
@@ -91,6 +103,10 @@ class _Unplugged:
   def close(self):
     self._inner.close()
 
+  @property
+  def streams(self):
+    return self._inner.streams
+
 
 def test_an_unplugged_camera_is_one_line_and_status_1(monkeypatch, capsys):
   camera = types.SimpleNamespace(
@@ -103,11 +119,36 @@ def test_an_unplugged_camera_is_one_line_and_status_1(monkeypatch, capsys):
   assert error == 'error: --camera=0: it stopped (No such device)'
 
 
-def test_what_is_recorded_is_what_a_video_would_get(smile, tmp_path):
+def test_what_came_before_the_plug_was_pulled_is_recorded_whole(
+  smile, scorer, tmp_path, monkeypatch, capsys
+):
+  """Twenty frames, then the device is gone: whole files, one line, status 1."""
+  path, out = tmp_path / 'smile.mp4', tmp_path / 'out'
+  videos.write(path, smile[:: recorded.FPS // FPS], rate=FPS)
+  real = live_camera.av.open
+
+  def opened(*args, **how):
+    return _Unplugged(real(*args, **how), after=20)
+
+  monkeypatch.setattr(live_camera.av, 'open', opened)
+  monkeypatch.setattr(command, '_scorer', lambda options: scorer)
+  here = contextlib.nullcontext(None)  # the detector of this process
+  monkeypatch.setattr(face_finder, 'started', lambda detector: here)
+  options = command.Options(camera=str(path), record=True, out=str(out))
+  assert command.run([], options) == 1
+  rows = pd.read_csv(out / 'camera.frames.csv')
+  assert list(rows['frame']) == list(range(1, 21))
+  assert rows['success'].sum() > 5
+  assert {one.suffix for one in out.iterdir()} >= {'.csv', '.eaf', '.vtt'}
+  assert not [one for one in tmp_path.iterdir() if one.name[0] == '.']
+  *_, last = capsys.readouterr().err.splitlines()
+  assert last == f'error: --camera={path}: it stopped (No such device)'
+
+
+def test_what_is_recorded_is_what_a_video_would_get(smile, scorer, tmp_path):
   path, out = tmp_path / 'smile.mp4', tmp_path / 'out'
   step = recorded.FPS // FPS
   videos.write(path, smile[::step], rate=FPS)
-  scorer = scorers.scorer(mefnet_jax.load('mefnet-zero'))
   source = live.run(str(path), scorer, record=out, which=('csv', 'vtt'))
   rows = pd.read_csv(out / 'camera.frames.csv')
   assert len(rows) == len(smile[::step])

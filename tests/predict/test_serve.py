@@ -92,6 +92,18 @@ def test_strangers_are_refused(page):
   assert json.loads(page('GET', 'job')[1])['state'] == 'idle'
 
 
+def test_head_answers_as_get_does_without_a_body(page, host):
+  for path in ('', 'page.css', 'job'):
+    assert page('HEAD', path) == (200, '')
+  assert page('HEAD', 'files/none')[0] == 404
+  assert page('HEAD', 'job', Host='evil.example')[0] == 403
+  assert page('HEAD', 'job', Origin='http://evil.example')[0] == 403
+  with urllib.request.urlopen(  # a link that is followed has no Origin
+    urllib.request.Request(f'http://{host}/job', method='HEAD')
+  ) as answer:
+    assert int(answer.headers['Content-Length']) > 0 and not answer.read()
+
+
 def test_a_video_is_watched_and_its_files_taken(page, work, smile, tmp_path):
   path = tmp_path / 'smile.mp4'
   videos.write(path, smile[:: recorded.FPS // _FPS], rate=_FPS)

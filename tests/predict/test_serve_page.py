@@ -86,7 +86,7 @@ def test_a_video_is_watched(driver, page, tmp_path):
   assert not driver.find_elements('css selector', '#overlay image')
   _in_a_second_tab(driver, address, tmp_path)
   (work.root / 'go').touch()
-  says(driver, 'smile.mp4: 1 expressions in 0.80 s')
+  says(driver, 'smile.mp4: 1 expression in 0.80 s')
   assert 'video.events.csv' in browser.text(driver, 'files')
   assert not bar.is_displayed()
   others = {one for one in browser.asked(driver) if not one.startswith(address)}
@@ -126,5 +126,5 @@ def test_the_real_child(driver, page, smile, tmp_path):
   path = tmp_path / 'real.mp4'
   videos.write(path, smile[:: recorded.FPS // 25], rate=25)
   upload(driver, path, path.read_bytes())
-  says(driver, '1 expressions in', 120)
+  says(driver, '1 expression in', 120)
   assert driver.find_elements('css selector', '#overlay polyline')

@@ -7,7 +7,7 @@ import skimage.data
 
 from mefnet_jax.predict import track
 from mefnet_jax.synthetic import recording
-from tests.fixtures import recorded, shared
+from tests.fixtures import later, recorded, shared
 
 FPS = 10
 WALL = 120
@@ -55,6 +55,24 @@ def test_a_face_that_moves_is_followed_to_a_tenth_of_a_pixel(people):
   assert all(set(one) == {1} for one in found)
   x = np.array([one[1] for one in found])
   np.testing.assert_allclose(x - x[0], shift, atol=0.1)
+
+
+def test_a_detector_that_answers_late_is_believed_of_its_own_frame(people):
+  """The face has moved on meanwhile; registration knows how far."""
+  images = [scene(people, (0, 100 + 4 * k)) for k in range(14)]
+  worker = later.Later()
+  tracker, found = track.Tracker(later=worker), []
+  for k, image in enumerate(images):
+    found.append(tracker.step(image, k / FPS))
+    if k % 3 == 2:  # asked on frames 0 and 10, answered after 2 and 11
+      worker.work()
+  assert not any(found[:3]) and all(len(one) == 1 for one in found[3:])
+  assert {one.since for (one,) in found[3:]} == {0.0}
+  boxes = np.array([one.box[0] for (one,) in found[3:]])
+  np.testing.assert_allclose(np.diff(boxes), 4, atol=0.1)
+  prompt = watched(images[:1])[0][1]
+  (one,) = found[3]
+  assert abs((one.box[0] + one.box[2]) / 2 - (prompt + 12)) < 1
 
 
 def test_two_who_cross_keep_their_numbers(people):

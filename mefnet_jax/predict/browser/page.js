@@ -143,7 +143,8 @@ const nameMaps = told(async (event) => {
   const maps = await Promise.all(files.map(stored));
   const found = await model.ask(session, maps);
   found.forEach((one, i) => answered(files[i].name, one));
-  say(`${files.length} maps were named.`);
+  say(files.length === 1 ? '1 map was named.'
+    : `${files.length} maps were named.`);
   event.target.value = ''; // the same files may be chosen again
 });
 

@@ -100,7 +100,7 @@ class Guard:
     origin = headers.get('origin')
     fine = headers.get('host') in self._hosts and (
       origin is None
-      and scope['method'] == 'GET'
+      and scope['method'] in ('GET', 'HEAD')
       or origin in {f'http://{host}' for host in self._hosts}
     )
     if not fine:

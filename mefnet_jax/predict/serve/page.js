@@ -2,14 +2,15 @@
 
 const at = (id) => document.getElementById(id);
 const seconds = (x) => `${x.toFixed(2)} s`;
-let timer = 0;
+const expressions = (n) => `${n} expression${n === 1 ? '' : 's'}`;
+let timer = 0, shown = '';
 
 const words = {
   idle: () => 'No video yet.',
   uploading: (job) => `Taking ${job.name} ...`,
   watching: (job) => `Watching ${job.name}: frame ${job.frame || 0}`
     + (job.expected ? ` of ${job.expected}` : ''),
-  done: (job) => `${job.name}: ${job.events.length} expressions in `
+  done: (job) => `${job.name}: ${expressions(job.events.length)} in `
     + `${seconds(job.seconds)}.`,
   failed: (job) => `Failed: ${job.error}`,
 };
@@ -80,26 +81,32 @@ function show(job) {
     ...job.events.map((event) => event.offset), 1e-3);
   at('timeline').replaceChildren(
     ...job.events.map((event) => mark(event, length)));
-  at('timeline').ariaLabel = `${job.events.length} expressions`;
+  at('timeline').ariaLabel = expressions(job.events.length);
   if (job.overlay) overlay(job.overlay);
   else at('overlay').replaceChildren();
   at('events').replaceChildren(...job.events.map(row));
   at('files').replaceChildren(...(job.files || []).map(file));
-  clearTimeout(timer);
-  timer = setTimeout(refresh, busy ? 500 : 3000);
 }
 
+/** Shows the job; what has not changed stays, and with it the focus. */
 async function refresh() {
+  let wait = 3000;
   try {
-    show(await (await fetch('job')).json());
+    const text = await (await fetch('job')).text(), job = JSON.parse(text);
+    if (text !== shown) show(job);
+    shown = text;
+    if (['uploading', 'watching'].includes(job.state)) wait = 500;
   } catch {
+    shown = '';
     at('status').textContent = 'The server is gone. Start it again.';
-    timer = setTimeout(refresh, 3000);
   }
+  clearTimeout(timer);
+  timer = setTimeout(refresh, wait);
 }
 
 async function send(video) {
   if (!video) return;
+  shown = '';
   at('status').textContent = `Taking ${video.name} ...`;
   const name = encodeURIComponent(video.name);
   const answer = await fetch(`video?name=${name}`,

@@ -1,0 +1,52 @@
+"""Which of several expressions that follow close on one another are events."""
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from mefnet_jax.predict import expressions
+
+# Seconds within which an expression may belong to the one before, and the
+# cosine of two maps that says so: the same way it goes on, else it goes back.
+SOON, _ALIKE = 0.7, 0.3
+
+
+def settled(
+  group: Iterable[expressions.Found],
+) -> list[expressions.Found]:
+  """The events among expressions that follow close on one another.
+
+  Of two that overlap the likelier one stays. One that moves against the one
+  before is its end, one that moves as it did is its second half.
+  """
+  kept: list[expressions.Found] = []
+  for one in sorted(group, key=lambda f: -f.answer.confidence * f.score):
+    if all(one.offset <= f.onset or one.onset >= f.offset for f in kept):
+      kept.append(one)
+  events: list[expressions.Found] = []
+  for one in sorted(kept, key=lambda f: f.onset):
+    before = events[-1] if events else None
+    if before is None or one.onset - before.offset > SOON:
+      events.append(one)
+      continue
+    alike = _cosine(one.middle, before.middle)
+    if alike > _ALIKE:
+      events[-1] = _joined(before, one)
+    elif alike > -_ALIKE:
+      events.append(one)
+  return events
+
+
+def _cosine(first, second):
+  sizes = np.linalg.norm(first) * np.linalg.norm(second)
+  return float((first * second).sum() / max(sizes, 1e-12))
+
+
+def _joined(first, second):
+  """Two halves of one expression."""
+  best = max(first, second, key=lambda f: f.motion)
+  return best._replace(
+    onset=first.onset,
+    offset=second.offset,
+    turning=max(first.turning, second.turning),
+  )
