@@ -22,7 +22,7 @@ import sys
 import cv2
 import numpy as np
 
-from experiments import camera_footage, camera_tables, cells
+from experiments import camera_footage, camera_tables, cells, seals
 from mefnet_jax.predict import course, motion_scores, resample, thresholds
 from mefnet_jax.predict import model as models
 from mefnet_jax.predict.camera import measure
@@ -38,6 +38,7 @@ from mefnet_jax.runs import (
 )
 
 SEED = 20261128
+_RESULT = 'result.json'
 _EVERY = 3  # cells from one window of quiet footage to the next
 _APART = 0.7  # seconds; closer false events are one
 _NEAR = (-1, 0, 1)  # cells about an apex at which windows end
@@ -93,11 +94,10 @@ def _main(argv):
         name: functools.partial(one, camera, folder / name, args.people)
         for name, camera in known.items()
       },
-      lambda name: (folder / name / 'result.json').exists(),
+      lambda name: _is_done(folder / name),
       cluster=args.cluster,
     )
-  files_of = {name: folder / name / 'result.json' for name in cameras()}
-  done = [name for name, file in files_of.items() if file.exists()]
+  done = [name for name in cameras() if _is_done(folder / name)]
   if 'reference' in done and len(done) > 1:
     camera_tables.write(args.out, {name: _read(folder / name) for name in done})
     print(f'written: {args.out / "study.json"}')
@@ -111,13 +111,16 @@ def run(camera: camera_footage.Camera, folder: pathlib.Path, most: int) -> None:
   """
   asked = {**dataclasses.asdict(camera), 'people': people(camera, most)}
   with workdirs.locked(folder):
-    if (folder / 'result.json').exists():
+    if _is_done(folder):
       if _read(folder)['asked'] != asked:
         raise errors.UserError(
           f'{folder}: made with other settings: give the same flags, or '
           'another --out'
         )
       return
+    if (folder / _RESULT).exists():
+      why = seals.why_not(folder, _sealed(folder))
+      seals.announce(folder / _RESULT, why)
     cv2.setNumThreads(1)
     xla.prepare()
     model = models.load('mefnet-zero')
@@ -128,7 +131,8 @@ def run(camera: camera_footage.Camera, folder: pathlib.Path, most: int) -> None:
       'quiet': [part['quiet'] for part in parts],
       'events': sum((part['events'] for part in parts), []),
     }
-    files.write_json(folder / 'result.json', result)
+    files.write_json(folder / _RESULT, result)
+    seals.write(folder, _sealed(folder), [_RESULT])
 
 
 def person(
@@ -221,8 +225,16 @@ def _peaks(motion):
   return peaks
 
 
+def _sealed(folder):
+  return {'camera': folder.name}
+
+
+def _is_done(folder):
+  return not seals.why_not(folder, _sealed(folder))
+
+
 def _read(folder):
-  return json_file.read(folder / 'result.json')
+  return json_file.read(folder / _RESULT)
 
 
 def arguments(argv: list[str] | None = None) -> argparse.Namespace:

@@ -16,7 +16,13 @@ import itertools
 import sys
 
 from configs import base
-from experiments import cells, kernel_figures, kernel_margins, running
+from experiments import (
+  cells,
+  kernel_figures,
+  kernel_margins,
+  running,
+  seals,
+)
 from mefnet_jax import models
 from mefnet_jax.evaluation import folds
 from mefnet_jax.models import describe, from_config
@@ -91,12 +97,15 @@ def study(args, stop) -> list[dict]:
     config_check.settle(config)
   folders = {name: args.out.absolute() / 'cells' / name for name in configs}
 
+  def is_done(name):
+    return seals.is_run(folders[name], configs[name])
+
   @functools.cache
   def row(cell):
     return _row(cell, configs[cell.name], folders[cell.name])
 
   def after(_):
-    done = [cell for cell in points if _is_done(folders[cell.name])]
+    done = [cell for cell in points if is_done(cell.name)]
     kernel_figures.write(args.out, [*map(row, done)])
     if stop.is_set():
       raise errors.Stopped('stopped between two cells; run it again to go on')
@@ -106,7 +115,7 @@ def study(args, stop) -> list[dict]:
       name: functools.partial(running.alone, config, folders[name])
       for name, config in configs.items()
     },
-    lambda name: _is_done(folders[name]),
+    is_done,
     cluster=args.cluster,
     stop=stop,
     after=after,
@@ -173,10 +182,6 @@ def operations(config, classes: int = 3) -> int:
   }
   found = describe.describe(from_config.network(config, classes), views)
   return sum(layer.flops for layer in found)
-
-
-def _is_done(folder):
-  return (folder / 'report.json').exists()
 
 
 def _row(cell, config, folder):

@@ -13,7 +13,7 @@ import threading
 import rich.console
 from absl import flags
 
-from experiments import cells, tables, together
+from experiments import cells, seals, tables, together
 from mefnet_jax import protocol
 from mefnet_jax.runs import cli, errors, outputs, workdirs, xla
 from mefnet_jax.training import config_check
@@ -162,7 +162,7 @@ def run(
       name: functools.partial(alone, config, runs / name)
       for name, config in variants.items()
     },
-    lambda name: (runs / name / 'report.json').exists(),
+    lambda name: seals.is_run(runs / name, variants[name]),
     cluster=cluster,
     here=here,
   )
@@ -170,7 +170,7 @@ def run(
 
 
 def alone(config, workdir: pathlib.Path, *, stop=None) -> None:
-  """Runs one variant, unless it is finished; prints nothing.
+  """Runs one variant, unless it is finished; shows no progress.
 
   Raises:
     UserError: the folder holds another config, or is in use.
@@ -180,10 +180,12 @@ def alone(config, workdir: pathlib.Path, *, stop=None) -> None:
   config_check.settle(config)
   with workdirs.locked(workdir):
     workdirs.claim(config, workdir)
-    if not (workdir / 'report.json').exists():
+    if not seals.is_run(workdir, config):
+      seals.announce_run(workdir, config)
       protocol.run(
         config,
         workdir,
         console=rich.console.Console(quiet=True),
         stop=stop or threading.Event(),
       )
+      seals.write_run(workdir, config)

@@ -20,6 +20,7 @@ import sys
 import cv2
 import numpy as np
 
+from experiments import seals
 from mefnet_jax.evaluation import spotting
 from mefnet_jax.predict import (
   events,
@@ -106,8 +107,8 @@ def rendered(out: pathlib.Path, seed: int) -> list[Video]:
   subjects, count = (CHOOSING | REPORTING)[seed]
   plan = cas_me2.plan(seed, subjects=subjects, macro=True, rawpic=count)
   root = out / f'videos{seed}'
-  if not root.exists():
-    _render(root, plan.videos, seed)
+  sizes = {'seed': seed, 'subjects': subjects, 'rawpic': count}
+  seals.once(root, sizes, lambda root: _render(root, plan.videos, seed))
   made = []
   for film in sorted(plan.videos, key=lambda film: film.folder):
     folder = root / film.folder
@@ -170,21 +171,28 @@ def _truth(film):
 def _quiet(out, seed, what):
   """A recording in which nobody shows an expression."""
   path = out / f'quiet{seed}_{what}.mp4'
-  if not path.exists():
+
+  def record(path):
     take = recording.plan(
       seed, QUIET_SECONDS, expressions=False, speech=what == 'speech'
     )
     recording.write(path, take, cas_me2.FPS, QUIET_SECONDS)
+
+  made_by = {'seed': seed, 'speech': what, 'seconds': QUIET_SECONDS}
+  seals.once(path, made_by, record)
   return _video(out, path.stem, path, None, [])
 
 
 def _video(out, name, path, fps, truth):
   """A video's crops, kept in a file."""
   kept = out / 'crops' / f'{name}.npz'
-  if not kept.exists():
+
+  def cut(kept):
     kept.parent.mkdir(exist_ok=True)
     with files.aside(kept) as aside:
       np.savez(aside, **_crops(path, fps))
+
+  seals.once(kept, {'name': name, 'video': seals.digest(path)}, cut)
   with np.load(kept) as arrays:
     return Video(name, '_'.join(name.split('_')[:2]), **arrays, truth=truth)
 

@@ -13,6 +13,7 @@ import threading
 
 import rich.console
 
+from experiments import seals
 from mefnet_jax import protocol
 from mefnet_jax.runs import metrics_log, workdirs
 from mefnet_jax.training import cross_validation
@@ -47,8 +48,10 @@ def run(
     unfinished = {
       name: config
       for name, config in variants.items()
-      if not (out / 'runs' / name / 'report.json').exists()
+      if not seals.is_run(out / 'runs' / name, config)
     }
+    for name, config in unfinished.items():
+      seals.announce_run(out / 'runs' / name, config)
     jobs = {
       name: _prepare_job(config, out / 'runs' / name, console, stop)
       for name, config in unfinished.items()
@@ -63,6 +66,7 @@ def run(
           stop=stop,
           train=trained[name],
         )
+        seals.write_run(out / 'runs' / name, unfinished[name])
 
 
 def _prepare_job(config, workdir, console, stop):

@@ -16,7 +16,7 @@ import sys
 import ml_collections
 
 from configs import mefnet_flow, mefnet_zero
-from experiments import running, tables
+from experiments import running, seals, tables
 from mefnet_jax import protocol
 from mefnet_jax.report import compare
 from mefnet_jax.runs import cli, outputs, workdirs, xla
@@ -69,10 +69,12 @@ def _run(config, workdir, stop):
   """report.json of the run, made now or before."""
   with workdirs.locked(workdir):
     workdirs.claim(config, workdir)
-    report = workdir / 'report.json'
-    if report.exists():
+    if seals.is_run(workdir, config):
       return workdirs.read_report(workdir)
-    return protocol.run(config, workdir, console=running.console(), stop=stop)
+    seals.announce_run(workdir, config)
+    report = protocol.run(config, workdir, console=running.console(), stop=stop)
+    seals.write_run(workdir, config)
+    return report
 
 
 def _config(name, args) -> ml_collections.ConfigDict:

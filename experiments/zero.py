@@ -25,7 +25,7 @@ import numpy as np
 from flax import linen as nn
 
 from configs import mefnet_zero
-from experiments import cells, zero_tables, zero_variants
+from experiments import cells, seals, zero_tables, zero_variants
 from mefnet_jax import datasets
 from mefnet_jax.models import from_config, inference, motion_input
 from mefnet_jax.runs import (
@@ -44,6 +44,8 @@ from mefnet_jax.training import (
   synthetic_training,
 )
 
+_RESULT = 'result.json'
+
 
 def main(argv: list[str] | None = None) -> int:
   """Runs the study that the command line asks for; its exit status."""
@@ -57,7 +59,7 @@ def _main(argv):
   }
 
   def is_done(name):
-    return (folders[name] / 'result.json').exists()
+    return not seals.why_not(folders[name], _sealed(name))
 
   def after(_):
     done = [name for name in args.variants if is_done(name)]
@@ -87,7 +89,7 @@ def run(name: str, folder: pathlib.Path, args: argparse.Namespace) -> None:
     errors.UserError: it was done with other flags, or is being done.
   """
   with workdirs.locked(folder):
-    if not _is_done(folder, args):
+    if not _is_done(name, folder, args):
       xla.prepare()
       _train(name, folder, args)
 
@@ -117,7 +119,9 @@ def _train(name, folder, args):
       classes=synthetic_maps.CLASSES,
     )
     result[side] = zero_tables.scored(label, found, who)
-  files.write(folder / 'result.json', json.dumps(result, indent=1).encode())
+  files.write(folder / _RESULT, json.dumps(result, indent=1).encode())
+  names = (_RESULT, 'synthetic.csv', 'real.csv')
+  seals.write(folder, _sealed(name), names)
 
 
 def trained(
@@ -209,14 +213,22 @@ def _asked(args):
   }
 
 
-def _is_done(folder, args):
+def _sealed(name):
+  """What makes the results of a variant its own, whatever the flags."""
+  return {'variant': name, 'recipe': repr(zero_variants.VARIANTS[name])}
+
+
+def _is_done(name, folder, args):
   """Whether the variant is finished.
 
   Raises:
     errors.UserError: it was run with other flags.
   """
-  path = folder / 'result.json'
+  path = folder / _RESULT
   if not path.exists():
+    return False
+  if why := seals.why_not(folder, _sealed(name)):
+    seals.announce(path, why)
     return False
   found = json_file.read(path, {'asked': dict})['asked']
   if found != _asked(args):

@@ -10,13 +10,21 @@ the table says so.
 import importlib
 import json
 import pathlib
+import sys
 
 import jax
 from absl import flags
 from ml_collections import ConfigDict
 
 from mefnet_jax.models import describe, from_config
-from mefnet_jax.runs import cli, config_files, files, outputs
+from mefnet_jax.runs import (
+  cli,
+  config_files,
+  errors,
+  files,
+  outputs,
+  workdirs,
+)
 from mefnet_jax.training import config_check
 
 _HEAD = (
@@ -56,7 +64,10 @@ def finished(runs: pathlib.Path) -> list[dict]:
     except (OSError, ValueError, RecursionError):
       continue
     if isinstance(report, dict) and 'config' in report and 'seconds' in report:
-      reports.append(report)
+      try:
+        reports.append(workdirs.read_report(path.parent))
+      except errors.UserError as error:
+        print(f'left out: {error}', file=sys.stderr)
   return reports
 
 
