@@ -7,6 +7,9 @@ second, as by a camera: watched, drawn on a terminal that nobody sees, and
 recorded. Measured are the time from when a frame is due until all that it made
 known is there (its faces, P(expression) of the window that it ends, events),
 and the memory of all processes, minute by minute.
+
+On a machine that others use as well, `chrt -r 10 python -m benchmarks.live`
+keeps them off; the record says so.
 """
 
 import contextlib
@@ -40,7 +43,8 @@ def main() -> int:
   load = os.getloadavg()[0]
   with tempfile.TemporaryDirectory() as name:
     folder = pathlib.Path(name)
-    source = _played(folder, args.minutes)
+    count = args.minutes * 60 * scenes.FPS
+    source = scenes.write(folder / 'played.mp4', scenes.make(1), count)
     result = _watched(source, folder / 'out')
   for key, value in result.items():
     print(f'{key}: {value}')
@@ -51,24 +55,13 @@ def main() -> int:
 _DATA = 'SYNTHETIC, 640 x 480, 30 frames a second, one face'
 
 
-def _played(folder, minutes):
-  """A few seconds to and fro, as often as it takes."""
-  count = 2 * scenes.SECONDS * scenes.FPS
-  scenes.write(folder / 'once.mp4', scenes.make(1), count)
-  times = -(-minutes * 60 * scenes.FPS // count)
-  lines = ['ffconcat version 1.0', *['file once.mp4'] * times]
-  path = folder / 'played.ffconcat'
-  path.write_text('\n'.join(lines) + '\n')
-  return path
-
-
 def _watched(source, out):
   """Latencies, drops and memory."""
   cv2.setNumThreads(1)  # as the command does
   spent = usage.processor_seconds()
   with face_finder.started('dlib') as find, _terminal():
     xla.prepare()
-    scorer = scorers.scorer(model.load(scorers.ZERO))
+    scorer = scorers.scorer(model.load(scorers.ZERO), at_once=live.AT_ONCE)
     began = time.monotonic()
     with _memory() as minutes:
       camera = live.run(
@@ -78,6 +71,7 @@ def _watched(source, out):
   spent = usage.processor_seconds() - spent  # of the detector's process too
   late = np.array(camera.latencies) * 1e3
   return {
+    'real-time priority': os.sched_getparam(0).sched_priority,
     'frames': len(late) + camera.dropped,
     'dropped': camera.dropped,
     'seconds': took,

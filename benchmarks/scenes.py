@@ -35,15 +35,36 @@ def make(people: int) -> np.ndarray:
 
 
 def write(path: pathlib.Path, images: np.ndarray, count: int) -> pathlib.Path:
-  """Writes so many frames, played to and fro; returns the path."""
-  order = np.abs((np.arange(count) + len(images)) % (2 * len(images)))
-  order = np.minimum(order, 2 * len(images) - 1 - order)
+  """Writes so many frames, played to and fro; returns the path.
+
+  They are encoded once and repeated as they are: all parts are alike.
+  """
+  once = path.with_name(f'once-{path.name}')
+  length = _encode(once, [*images[::-1], *images][:count])
+  with av.open(str(path), 'w') as container:
+    for start in range(0, count, length):
+      with av.open(str(once)) as source:
+        stream = source.streams.video[0]
+        if not start:
+          copy = container.add_stream_from_template(stream)
+        ahead = round(start / FPS / stream.time_base)
+        for number, packet in enumerate(source.demux(stream), start):
+          if packet.dts is not None and number < count:
+            packet.pts, packet.dts = packet.pts + ahead, packet.dts + ahead
+            packet.stream = copy
+            container.mux(packet)
+  once.unlink()
+  return path
+
+
+def _encode(path, images):
+  """Writes frames; returns their number."""
   with av.open(str(path), 'w') as container:
     stream = container.add_stream('libx264', rate=FPS)
     stream.height, stream.width = images[0].shape
-    stream.pix_fmt, stream.options = 'yuv420p', {'crf': '18'}
-    for i in order:
-      shown = av.VideoFrame.from_ndarray(images[i], 'gray')
-      container.mux(stream.encode(shown))
+    # Without B-frames the packets lie in the order of their times.
+    stream.pix_fmt, stream.options = 'yuv420p', {'crf': '18', 'bf': '0'}
+    for image in images:
+      container.mux(stream.encode(av.VideoFrame.from_ndarray(image, 'gray')))
     container.mux(stream.encode())
-  return path
+  return len(images)

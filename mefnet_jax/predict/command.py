@@ -109,7 +109,7 @@ def _live(paths, options):
   with face_finder.started(options.detector) as find:
     camera = live.run(
       options.camera,
-      _scorer(options),
+      _scorer(options, at_once=live.AT_ONCE),
       detector=options.detector,
       find=find,
       record=pathlib.Path(options.out) if options.record else None,
@@ -153,7 +153,7 @@ def _check_formats(options):
       raise errors.UserError(f'--formats={name}: must be of {known}')
 
 
-def _scorer(options: Options) -> 'expressions.Scorer':
+def _scorer(options: Options, **how: int) -> 'expressions.Scorer':
   import cv2
 
   from mefnet_jax.predict import model, scorers
@@ -161,7 +161,7 @@ def _scorer(options: Options) -> 'expressions.Scorer':
 
   cv2.setNumThreads(1)  # crops are small; decoding needs the other core
   xla.prepare()
-  return scorers.scorer(model.load(options.model))
+  return scorers.scorer(model.load(options.model), **how)
 
 
 def _predict(

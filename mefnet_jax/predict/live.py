@@ -5,6 +5,7 @@ import contextlib
 import gc
 import os
 import pathlib
+import sys
 import time
 import typing
 from collections.abc import Sequence
@@ -32,7 +33,10 @@ _EVENTS = 8  # that are shown
 _SIGNAL = 60  # rows of the sparkline
 _BARS = ' ▁▂▃▄▅▆▇█'
 _A_SECOND = 4  # pictures of the terminal
-_AT_ONCE = 1  # windows scored together: none waits for the next one
+# Seconds for which another thread may keep the interpreter from the one that
+# answers, which asks for it many times a frame; Python's default is .005.
+_TURN = 2e-4
+AT_ONCE = 1  # windows scored together: none waits for the next one
 
 
 def run(
@@ -53,7 +57,7 @@ def run(
 
   Args:
     source: as of `live_camera.Camera`.
-    scorer: of `scorers`.
+    scorer: of `scorers`, best made for `AT_ONCE` maps.
     detector: of faces.
     find: of `face_finder`: finds them in a process of its own, which lets this
       one go on.
@@ -80,7 +84,7 @@ def run(
     later = stack.enter_context(futures.ThreadPoolExecutor(2))
     tracker = track.Tracker(detector, find, later)
     watcher = watch.Watcher(
-      camera.name, scorer, tracker=tracker, at_once=_AT_ONCE, later=later
+      camera.name, scorer, tracker=tracker, at_once=AT_ONCE, later=later
     )
     with view.shown():
       _watch(camera, watcher, view, made, seconds)
@@ -99,9 +103,12 @@ def _ready(find):
   if find is not None:
     find(np.zeros((120, 160), np.uint8))
   gc.freeze()  # a collection that looks at jax too takes as long as a frame
+  before = sys.getswitchinterval()
+  sys.setswitchinterval(_TURN)
   try:
     yield
   finally:
+    sys.setswitchinterval(before)
     gc.unfreeze()
 
 

@@ -23,7 +23,10 @@ _STRAIN = 3  # channels of a public map: flow to the right, down, and strain
 
 
 def scorer(
-  model: models.Model, finder: models.Model | None = None
+  model: models.Model,
+  finder: models.Model | None = None,
+  *,
+  at_once: int = _AT_ONCE,
 ) -> expressions.Scorer:
   """Returns an `expressions.Scorer` that a model stands behind.
 
@@ -31,13 +34,15 @@ def scorer(
     model: any.
     finder: a model for motion maps that finds expressions where `model` looks
       at clips; by default mefnet-zero.
+    at_once: maps that a program is compiled for; who asks about one at a time
+      gets an answer sooner from a program for one.
 
   Raises:
     errors.UserError: a model that looks at what a video does not show.
   """
   if model.input_kind == _MAPS:
-    return Motion(model)
-  return Clips(model, Motion(finder or models.load(ZERO)))
+    return Motion(model, at_once)
+  return Clips(model, Motion(finder or models.load(ZERO), at_once))
 
 
 class Motion:
@@ -45,8 +50,9 @@ class Motion:
 
   needs_squares = False
 
-  def __init__(self, model: models.Model):
+  def __init__(self, model: models.Model, at_once: int = _AT_ONCE):
     self._model, self.classes = model, model.classes
+    self._at_once = at_once
     self.lacks = conformal.lacks(model.description)
     self.action_units = tuple(model.network.action_units)
     self.moments(np.zeros((1, *_shape(model)), np.float32))  # compiles
@@ -70,9 +76,9 @@ class Motion:
   def _scores(self, maps):
     """Asked in parts of one size, so that one program is compiled."""
     parts = []
-    for start in range(0, len(maps), _AT_ONCE):
-      part = maps[start : start + _AT_ONCE].astype(np.float32)
-      padded = np.zeros((_AT_ONCE, *part.shape[1:]), np.float32)
+    for start in range(0, len(maps), self._at_once):
+      part = maps[start : start + self._at_once].astype(np.float32)
+      padded = np.zeros((self._at_once, *part.shape[1:]), np.float32)
       padded[: len(part)] = part
       parts.append(_first(motion_scores.score(self._model, padded), len(part)))
     return _joined(parts)

@@ -113,7 +113,7 @@ def test_an_unplugged_camera_is_one_line_and_status_1(monkeypatch, capsys):
     name='camera 0', path='0', dropped=2, notes=['it stopped (No such device)']
   )
   monkeypatch.setattr(live, 'run', lambda *args, **kwargs: camera)
-  monkeypatch.setattr(command, '_scorer', lambda options: None)
+  monkeypatch.setattr(command, '_scorer', lambda options, **_: None)
   assert command.run([], command.Options(camera='0')) == 1
   error = capsys.readouterr().err.splitlines()[-1]
   assert error == 'error: --camera=0: it stopped (No such device)'
@@ -131,7 +131,7 @@ def test_what_came_before_the_plug_was_pulled_is_recorded_whole(
     return _Unplugged(real(*args, **how), after=20)
 
   monkeypatch.setattr(live_camera.av, 'open', opened)
-  monkeypatch.setattr(command, '_scorer', lambda options: scorer)
+  monkeypatch.setattr(command, '_scorer', lambda options, **_: scorer)
   here = contextlib.nullcontext(None)  # the detector of this process
   monkeypatch.setattr(face_finder, 'started', lambda detector: here)
   options = command.Options(camera=str(path), record=True, out=str(out))

@@ -2,7 +2,7 @@
 
 Frames become channels: a 3D convolution is a 2D one over the frames that its
 kernel reaches, with batch and frames of the output as one axis. A pooling is
-the 2D one of rows and columns, then the maximum of frames, by reshape.
+the 2D one of rows and columns, then the maximum of frames.
 """
 
 from typing import Any
@@ -100,17 +100,18 @@ def pooling(graph: graphs.Graph, eqn: Any, x: graphs.Value) -> graphs.Value:
   """`ops.primitives.POOLING`."""
   frames, *window = eqn.params['window']
   shape = eqn.outvars[0].aval.shape
-  if frames == 1:
-    name = graph.arranged(x, _IMAGES)
-  else:  # frames first: of three maps one is left for the 2D pooling
-    name = graph.arranged(x, _FRAMES)
-    end = shape[1] * frames
-    parts = [cut(graph, name, 1, i, end, frames) for i in range(frames)]
-    rows, columns = x.shape[2:4]
-    name = graph.node('Max', *parts)
-    name = graph.reshaped(name, [-1, shape[4], rows, columns])
+  name = graph.arranged(x, _IMAGES)
+  # Rows and columns first: runtimes pool what a convolution gives where it
+  # lies, and little is left for the maximum of frames.
   if window != [1, 1]:
     name = graph.node('MaxPool', name, kernel_shape=window, strides=window)
+  if frames > 1:
+    rows, columns = shape[2:4]
+    name = graph.reshaped(name, [-1, x.shape[1], shape[4], rows, columns])
+    end = shape[1] * frames
+    parts = [cut(graph, name, 1, i, end, frames) for i in range(frames)]
+    name = graph.node('Max', *parts)
+    name = graph.reshaped(name, [-1, shape[4], rows, columns])
   return graphs.Value(shape, _IMAGES, name)
 
 

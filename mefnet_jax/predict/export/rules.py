@@ -155,7 +155,8 @@ def _last_run(graph, kind, x, axes):
   run = [places[-1]]
   while run[0] - 1 in places:
     run.insert(0, run[0] - 1)
-  name = graph.node(kind, x.name, graph.whole_numbers(*run), keepdims=0)
+  name = _over_images(graph, kind, x, run)
+  name = name or graph.node(kind, x.name, graph.whole_numbers(*run), keepdims=0)
   gone = {axis for i in run for axis in x.layout[i]}
   stay = [axis for axis in range(len(x.shape)) if axis not in gone]
   place = {axis: i for i, axis in enumerate(stay)}
@@ -166,6 +167,20 @@ def _last_run(graph, kind, x, axes):
   )
   shape = tuple(x.shape[a] for a in stay)
   return graphs.Value(shape, layout, name), {place[a] for a in axes - gone}
+
+
+def _over_images(graph, kind, x, run):
+  """A sum or maximum over images (N, C, H, W), or '': runtimes take it where
+  a convolution has left them, as `layers.pooling` does."""
+  pools = {'ReduceSum': 'GlobalAveragePool', 'ReduceMax': 'GlobalMaxPool'}
+  if kind not in pools or len(x.layout) != 4 or run != [2, 3]:
+    return ''
+  count = np.prod([x.shape[a] for i in run for a in x.layout[i]])
+  channels = graphs.size(x.shape, x.layout[1])
+  name = graph.reshaped(graph.node(pools[kind], x.name), [-1, channels])
+  if kind == 'ReduceMax':
+    return name
+  return graph.node('Mul', name, graph.constant(np.float32(count)))
 
 
 def _product(graph, eqn, x, y):

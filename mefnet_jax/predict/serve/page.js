@@ -52,8 +52,8 @@ function overlay({ width, height, image, faces, seconds: time }) {
   const parts = faces.flatMap((face) => [
     drawn('rect', { ...thin, ...face.box }),
     ...face.lines.map((points) => drawn('polyline', { ...thin, points })),
-    drawn('text', { x: face.box.x, y: Math.max(face.box.y - 4, width / 40),
-      'font-size': width / 40 }, face.face),
+    drawn('text', { x: face.box.x, y: Math.max(face.box.y - 4, width / 25),
+      'font-size': width / 25 }, face.face),
   ]);
   if (image) parts.unshift(drawn('image', { href: image, width, height }));
   at('overlay').setAttribute('viewBox', `0 0 ${width} ${height}`);
@@ -82,6 +82,8 @@ function show(job) {
   at('timeline').replaceChildren(
     ...job.events.map((event) => mark(event, length)));
   at('timeline').ariaLabel = expressions(job.events.length);
+  at('length').textContent = seconds(length);
+  at('found').hidden = !(job.overlay || job.events.length || job.files);
   if (job.overlay) overlay(job.overlay);
   else at('overlay').replaceChildren();
   at('events').replaceChildren(...job.events.map(row));
