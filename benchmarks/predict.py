@@ -54,7 +54,7 @@ def main() -> int:
       long = scenes.write(
         folder / f'{people}.mp4', images, args.minutes * MINUTE
       )
-      result[f'faces: {people}'] = _watched(long, folder)
+      result[f'faces {people}'] = _watched(long, folder)
   record.write('predict', result, load)
   return 0
 
