@@ -145,9 +145,11 @@ def _import_jax():
 
 
 def _check_formats(options):
+  if not options.formats:
+    return  # what writes them takes a while to import
   from mefnet_jax.predict import formats
 
-  for name in options.formats or ():
+  for name in options.formats:
     if name not in formats.FORMATS:
       known = ', '.join(formats.FORMATS)
       raise errors.UserError(f'--formats={name}: must be of {known}')

@@ -15,12 +15,15 @@ import threading
 import typing
 from collections.abc import Callable, Iterator
 
-import numpy as np
-
-from mefnet_jax.preprocess import faces
 from mefnet_jax.runs import child_processes, errors
 
-Find = Callable[[np.ndarray], list[faces.Landmarks]]
+# Imported by functions, so that the process starts before NumPy is read here.
+if typing.TYPE_CHECKING:
+  import numpy as np
+
+  from mefnet_jax.preprocess import faces
+
+Find = Callable[['np.ndarray'], 'list[faces.Landmarks]']
 _HEADER = struct.Struct('<II')  # height, width; the grey values follow
 _START = 'from mefnet_jax.predict import face_finder; face_finder.serve({!r})'
 
@@ -53,12 +56,16 @@ class Finder:
       env=child_processes.environment(),
     )
 
-  def __call__(self, image: np.ndarray) -> list[faces.Landmarks]:
+  def __call__(self, image: 'np.ndarray') -> 'list[faces.Landmarks]':
     """Finds all faces in a grey image (H, W) uint8, the largest first.
 
     Raises:
       errors.UserError: as `faces.find_all`, or the process has died.
     """
+    import numpy as np
+
+    from mefnet_jax.preprocess import faces
+
     into, out = (typing.cast(typing.IO, p) for p in self._pipes())
     try:
       with self._lock:
@@ -95,6 +102,10 @@ class Finder:
 
 def serve(detector: str) -> None:
   """Answers images on stdin by lines of JSON, until stdin is closed."""
+  import numpy as np
+
+  from mefnet_jax.preprocess import faces
+
   with os.fdopen(os.dup(1), 'wb') as out:
     os.dup2(2, 1)  # prints of libraries go elsewhere
     with contextlib.suppress(errors.UserError):  # told with the first answer
@@ -109,6 +120,8 @@ def serve(detector: str) -> None:
 
 def _found(image, detector) -> typing.Any:
   """Points (floats that JSON keeps to the bit), how, and count; or an error."""
+  from mefnet_jax.preprocess import faces
+
   try:
     found = faces.find_all(image, detector)
   except errors.UserError as error:
