@@ -1,7 +1,6 @@
 """The evidence for an audit: the files of a run, or those somebody sends."""
 
 import collections
-import collections.abc
 import dataclasses
 import os
 import pathlib
@@ -132,7 +131,9 @@ def from_files(
   predicted = predictions.read(path)
   split = _folds(folds, predicted) if folds else _assumed_folds(predicted)
   predictions.check_clips(
-    predicted, _clips_of(split, 'test'), _clips_of(split, *folds_file.ROLES)
+    predicted,
+    {clip for fold in split.values() for clip in fold['test']},
+    _all_clips(split),
   )
   return Evidence(
     predictions=predicted,
@@ -162,11 +163,13 @@ def clip_rows(run: Evidence) -> list[dict[str, str]]:
   ]
 
 
-def _clips_of(split, *roles):
-  """All clips that have one of these roles in some fold."""
-  return {
-    clip for fold in split.values() for role in roles for clip in fold[role]
-  }
+def _all_clips(split):
+  """All clips that have a role in some fold."""
+  sides = [side for fold in split.values() for side in fold.values()]
+  # All views are of the same clips, so that one of them is looked through.
+  views = [side for side in sides if isinstance(side, folds_file.Others)]
+  plain = [side for side in sides if not isinstance(side, folds_file.Others)]
+  return {clip for side in [*views[:1], *plain] for clip in side}
 
 
 def _folds(path, predicted):
@@ -193,10 +196,12 @@ def _folds(path, predicted):
       f'{", ".join(unused[:5])} here, {", ".join(unknown[:5])} there; use the '
       'same names (spreadsheets turn 006 into 6)'
     )
-  clips = list(_clips_of(found, *folds_file.ROLES))
+  clips = list(_all_clips(found))
   same = dict(
     zip(clips, predictions.renamed(clips, predicted.clip), strict=True)
   )
+  if all(clip == name for clip, name in same.items()):
+    return dict(zip(fold_names, found.values(), strict=True))
   return {
     name: {
       role: {same[clip]: who for clip, who in side.items()}
@@ -204,28 +209,6 @@ def _folds(path, predicted):
     }
     for name, fold in zip(fold_names, found.values(), strict=True)
   }
-
-
-class _Others(collections.abc.Mapping):
-  """A view {clip: subject} of all clips except those that a fold tests.
-
-  As dicts, the folds of a leave-one-out over thousands of clips would take
-  the square of their number in memory.
-  """
-
-  def __init__(self, everyone, tested):
-    self._everyone, self._tested = everyone, tested
-
-  def __getitem__(self, clip):
-    if clip in self._tested:
-      raise KeyError(clip)
-    return self._everyone[clip]
-
-  def __iter__(self):
-    return (clip for clip in self._everyone if clip not in self._tested)
-
-  def __len__(self):
-    return len(self._everyone) - len(self._tested)
 
 
 def _assumed_folds(predicted):
@@ -237,7 +220,11 @@ def _assumed_folds(predicted):
   ):
     tested[fold][clip] = who
   return {
-    name: {'train': _Others(everyone, test), 'validation': {}, 'test': test}
+    name: {
+      'train': folds_file.Others(everyone, test.keys()),
+      'validation': {},
+      'test': test,
+    }
     for name, test in tested.items()
   }
 

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from mefnet_jax.audit import evidence
+from mefnet_jax.evaluation import folds_file
 from mefnet_jax.preprocess import perceptual_hash
 from mefnet_jax.runs import names
 
@@ -25,8 +26,13 @@ class Unfinished(str):
 def subject_on_both_sides(run: evidence.Evidence) -> Iterator[str]:
   """Yields the people of each fold who are both trained on and tested."""
   who = _subject_names(run)
+  clips = _clips_of_people(who)
   for name, learnt, tested in _train_and_test(run):
-    both = sorted(_people(learnt, who) & _people(tested, who))
+    both = sorted(
+      person
+      for person in _people(tested, who)
+      if _has_any(learnt, clips[person])
+    )
     if both:
       yield f'{name}: {count_and_name(both, "subject")}'
 
@@ -38,14 +44,22 @@ def subject_under_two_names(run: evidence.Evidence) -> Iterator[str]:
   different people for one clip.
   """
   who = _subject_names(run)
+  clips, alike = _clips_of_people(who), collections.defaultdict(list)
+  for person in sorted(clips):
+    alike[_normalised(person)].append(person)
+  # Who is called by one name only, as most people are, is soon passed over.
+  others = {
+    person: [other for other in people if other != person]
+    for people in alike.values()
+    if len(people) > 1
+    for person in people
+  }
   for name, learnt, tested in _train_and_test(run):
-    people = _people(learnt, who)
-    known = {_normalised(person): person for person in people}
-    pairs = {
-      f'{known[_normalised(person)]} and {person}'
-      for person in _people(tested, who) - people
-      if _normalised(person) in known
-    }
+    pairs = set()
+    for person in _people(tested, who) & others.keys():
+      there = [x for x in others[person] if _has_any(learnt, clips[x])]
+      if there and not _has_any(learnt, clips[person]):
+        pairs.add(f'{there[0]} and {person}')
     if pairs:
       yield f'{name}: {count_and_name(sorted(pairs), "pair")}'
   disputed = [
@@ -60,7 +74,7 @@ def subject_under_two_names(run: evidence.Evidence) -> Iterator[str]:
 def clip_on_both_sides(run: evidence.Evidence) -> Iterator[str]:
   """Yields the clips of each fold that are both trained on and tested."""
   for name, learnt, tested in _train_and_test(run):
-    both = sorted(set(learnt) & set(tested))
+    both = sorted(clip for clip in tested if clip in learnt)
     if both:
       yield f'{name}: {count_and_name(both, "clip")}'
 
@@ -83,8 +97,16 @@ def identical_clips(run: evidence.Evidence) -> Iterator[str]:
   digests = {
     clip: row['sha256'] for clip, row in run.clips.items() if row.get('sha256')
   }
+  copies = _grouped(digests, digests)
   for name, learnt, tested in _train_and_test(run):
-    sides = _grouped(learnt, digests), _grouped(tested, digests)
+    of_tests = _grouped(tested, digests)
+    # Only copies of what is tested, of which there are few.
+    of_training = {
+      digest: there
+      for digest in of_tests
+      if (there := {clip for clip in copies[digest] if clip in learnt})
+    }
+    sides = of_training, of_tests
     both = sides[0].keys() & sides[1].keys()
     # Counted, not listed: 5,000 copies of one clip make millions of pairs.
     count = sum(_pairs(sides[0][x], sides[1][x]) for x in both)
@@ -164,11 +186,36 @@ def _subject_names(run):
     found[clip].add(who)
   for clip, row in run.clips.items():
     found[clip].add(row.get('subject', ''))
+  for side in _sides_once(run):
+    for clip, who in side.items():
+      found[clip].add(who)
+  return {clip: people - {''} for clip, people in found.items()}
+
+
+def _sides_once(run):
+  """The sides of all folds; of views of one dict, that dict once."""
+  whole = {}
   for fold in run.folds.values():
     for side in fold.values():
-      for clip, who in side.items():
-        found[clip].add(who)
-  return {clip: people - {''} for clip, people in found.items()}
+      if isinstance(side, folds_file.Others):
+        whole[id(side.everyone)] = side.everyone
+      else:
+        yield side
+  yield from whole.values()
+
+
+def _clips_of_people(who):
+  """The clips of each person, by the person's name."""
+  found = collections.defaultdict(list)
+  for clip, people in who.items():
+    for person in people:
+      found[person].append(clip)
+  return found
+
+
+def _has_any(side, clips):
+  """Whether any of the clips is on a side."""
+  return any(clip in side for clip in clips)
 
 
 def _people(clips, who):

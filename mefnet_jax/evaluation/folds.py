@@ -109,7 +109,8 @@ def make(
   why_leaky(protocol.name)  # raises for an unknown name
   if protocol.name == 'cross_database':
     masks = cross_database.train_test_masks(protocol, np.asarray(database))
-    splits = [_fold(name, *pair, subject) for name, pair in masks.items()]
+    people = np.unique(subject, return_inverse=True)
+    splits = [_fold(name, *pair, *people) for name, pair in masks.items()]
     return tuple(_check_people(fold) for fold in splits)
   split = {
     'loso': _loso,
@@ -122,8 +123,9 @@ def make(
   tests = split(protocol, label, subject, np.random.default_rng(seed))
   if protocol.name in _OWN:
     _check_own(protocol.name, tests, len(label))
+  people = np.unique(subject, return_inverse=True)
   return tuple(
-    _fold(name, ~test, test, subject) for name, test in tests.items()
+    _fold(name, ~test, test, *people) for name, test in tests.items()
   )
 
 
@@ -173,8 +175,11 @@ def split_strings(fold: Fold) -> tuple[str, str] | None:
   return '+'.join(fold.train_subjects), '+'.join(fold.test_subjects)
 
 
-def _fold(name: str, train_N: np.ndarray, test_N: np.ndarray, subject) -> Fold:
-  """The fold of a training and a test mask over the clips."""
+def _fold(name: str, train_N, test_N, people, who_N) -> Fold:
+  """The fold of a training and a test mask over the clips.
+
+  `people` are the sorted names of all subjects, `who_N` indices into them.
+  """
   train, test = (
     np.flatnonzero(side).astype(np.int32) for side in (train_N, test_N)
   )
@@ -183,9 +188,14 @@ def _fold(name: str, train_N: np.ndarray, test_N: np.ndarray, subject) -> Fold:
     train=train,
     test=test,
     validation=np.zeros(0, np.int32),
-    train_subjects=tuple(np.unique(subject[train]).tolist()),
-    test_subjects=tuple(np.unique(subject[test]).tolist()),
+    train_subjects=_names(people, who_N[train]),
+    test_subjects=_names(people, who_N[test]),
   )
+
+
+def _names(people, who):
+  """The people of some clips, each once, in the order of their names."""
+  return tuple(people[np.bincount(who, minlength=len(people)) > 0].tolist())
 
 
 def _check_people(fold: Fold) -> Fold:
@@ -205,13 +215,13 @@ def _check_people(fold: Fold) -> Fold:
 
 def _loso(protocol, label, subject, rng):
   """Leave one subject out."""
-  names = np.unique(subject).tolist()
+  names, who = np.unique(subject, return_inverse=True)
   if len(names) < 2:
     raise errors.UserError(
       f'protocol loso needs 2 subjects, the release has {len(names)}: '
       'add subjects, or set --config.protocol.name=holdout (leaky)'
     )
-  return {name: subject == name for name in names}
+  return {name: who == k for k, name in enumerate(names.tolist())}
 
 
 def _kfold(protocol, label, subject, rng):

@@ -30,12 +30,11 @@ def root() -> pathlib.Path:
   Raises:
     errors.UserError: no home folder is known, and no other one is named.
   """
-  given = os.environ.get('MEFNET_CACHE')
-  # A path is returned as it was if there is no such home.
-  found = os.path.expanduser(given or _OWN)
-  if found.startswith('~'):
+  given = os.environ.get('MEFNET_CACHE') or _OWN
+  found = _expanded(given)
+  if not found:
     raise errors.UserError(
-      f'{given or _OWN}: no such home folder: name a folder for the cache in '
+      f'{given}: no such home folder: name a folder for the cache in '
       'MEFNET_CACHE'
     )
   return pathlib.Path(os.path.abspath(found))
@@ -46,8 +45,20 @@ def own_root() -> list[pathlib.Path]:
 
   A list of one path; empty if no home folder is known.
   """
-  found = os.path.expanduser(_OWN)
-  return [] if found.startswith('~') else [pathlib.Path(found).absolute()]
+  return [pathlib.Path(found)] if (found := _expanded(_OWN)) else []
+
+
+def _expanded(path):
+  """A path with the home folder in place of ~; '' if there is no such home.
+
+  A home of '' or a relative one would lie wherever the command was started.
+  """
+  if not path.startswith('~'):
+    return path
+  if os.environ.get('HOME') == '':
+    return ''
+  found = os.path.expanduser(path)  # as it was if there is no such home
+  return found if os.path.isabs(found) else ''
 
 
 def made(folder: pathlib.Path) -> pathlib.Path:

@@ -26,9 +26,12 @@ def folder(name: str) -> tuple[pathlib.Path | None, str]:
   """
   why_not = ''
   for root in dict.fromkeys((cache.root(), *cache.own_root())):
-    here = why_not_private(root / name)
+    # Where it truly lies: a link in its path could be turned to a folder of
+    # somebody else between the check and the use.
+    path = root.resolve() / name
+    here = why_not_private(path)
     if not here:
-      return root / name, ''
+      return path, ''
     why_not = why_not or here
   return None, why_not
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 
 import numba
 import pytest
@@ -85,3 +86,32 @@ def test_a_folder_that_others_can_write_is_not_used(folder, monkeypatch):
   assert (
     kernel_cache.begin().why_not == f'{folder.parent} belongs to another user'
   )
+
+
+def test_two_that_compile_at_once_leave_one_whole_folder(folder):
+  """The second puts its own in place of the first; neither is half."""
+  (folder / 'manifest.json').unlink()
+  first, second = kernel_cache.begin(), kernel_cache.begin()
+  assert first.fresh != second.fresh
+  for begun in (first, second):
+    (begun.fresh / 'kernel.nbi').write_bytes(b'same')
+    kernel_cache.seal(begun)
+  assert kernel_cache.begin() == kernel_cache.Folder(folder)
+  assert [p.name for p in folder.parent.iterdir()] == [folder.name]
+
+
+def test_a_cache_that_is_removed_meanwhile_ends_nothing(folder):
+  (folder / 'manifest.json').unlink()
+  begun = kernel_cache.begin()
+  shutil.rmtree(folder.parent)
+  kernel_cache.seal(begun)
+  assert kernel_cache.begin().fresh
+
+
+def test_a_link_to_the_folder_is_followed_once(tmp_path, folder, monkeypatch):
+  """So that nobody can turn it between the check and the use."""
+  link = tmp_path / 'link'
+  link.symlink_to(folder.parent)
+  monkeypatch.setenv('NUMBA_CACHE_DIR', str(link))
+  assert kernel_cache.begin() == kernel_cache.Folder(folder)
+  assert numba.config.CACHE_DIR == str(folder)

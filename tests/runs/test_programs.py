@@ -80,3 +80,53 @@ def test_a_command_says_that_it_keeps_no_programs(tmp_path):
   )
   said = f'compiled programs are not kept: others can write to {shared}\n'
   assert done.stderr == said
+
+
+def test_a_link_that_is_turned_later_leads_nowhere_else(home, tmp_path):
+  """MEFNET_CACHE is a link, which somebody else may be able to replace."""
+  mine, theirs = tmp_path / 'mine', tmp_path / 'theirs'
+  mine.mkdir(), theirs.mkdir()
+  (tmp_path / 'shared').rmdir()
+  (tmp_path / 'shared').symlink_to(mine)
+  folder, why_not = programs.folder('numba')
+  assert (folder, why_not) == (mine / 'numba', '')
+  (tmp_path / 'shared').unlink()
+  (tmp_path / 'shared').symlink_to(theirs)
+  assert folder.resolve() == mine / 'numba'
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason='only root gives files away')
+@pytest.mark.parametrize('what', ['cache', 'programs'])
+def test_programs_of_another_user_are_passed_over(home, tmp_path, what):
+  """Whoever made the cache may have planted compiled programs in it."""
+  shared = tmp_path / 'shared'
+  (shared / 'xla').mkdir(mode=0o700)
+  os.chown(shared if what == 'cache' else shared / 'xla', 12345, 12345)
+  folder, why_not = programs.folder('xla')
+  assert (folder, why_not) == (home / '.cache' / 'mefnet_jax' / 'xla', '')
+
+
+@pytest.mark.parametrize('home', ['', '.', 'a/b'])
+def test_a_home_that_is_no_place_is_one_line(home, tmp_path, monkeypatch):
+  """The cache would lie wherever the command is started, and so would code."""
+  monkeypatch.chdir(tmp_path)
+  monkeypatch.setenv('HOME', home)
+  monkeypatch.delenv('MEFNET_CACHE', raising=False)
+  with pytest.raises(errors.UserError, match='name a folder .* MEFNET_CACHE'):
+    cache.root()
+  assert cache.own_root() == [] and not list(tmp_path.iterdir())
+
+
+def test_a_home_that_cannot_be_written_keeps_no_programs(tmp_path, monkeypatch):
+  (tmp_path / 'home').write_text('a file')
+  monkeypatch.setenv('HOME', str(tmp_path / 'home'))
+  monkeypatch.delenv('MEFNET_CACHE', raising=False)
+  folder, why_not = programs.folder('xla')
+  assert folder is None and 'Not a directory' in why_not
+
+
+def test_a_relative_xdg_cache_home_is_not_asked(home, tmp_path, monkeypatch):
+  monkeypatch.chdir(tmp_path)
+  monkeypatch.setenv('XDG_CACHE_HOME', 'planted')
+  assert programs.folder('xla')[0] == tmp_path / 'shared' / 'xla'
+  assert not (tmp_path / 'planted').exists()

@@ -44,7 +44,7 @@ def begin() -> Folder:
   The folder lies in NUMBA_CACHE_DIR if that is set, else in the user's cache.
   """
   chosen = os.environ.get('NUMBA_CACHE_DIR')
-  root, why_not = pathlib.Path(chosen or ''), ''
+  root, why_not = pathlib.Path(chosen or '').resolve(), ''
   if chosen:
     why_not = programs.why_not_private(root)
   else:
