@@ -155,7 +155,9 @@ def _check_formats(options):
       raise errors.UserError(f'--formats={name}: must be of {known}')
 
 
-def _scorer(options: Options, **how: int) -> 'expressions.Scorer':
+def _scorer(
+  options: Options, at_once: int | None = None
+) -> 'expressions.Scorer':
   import cv2
 
   from mefnet_jax.predict import model, scorers
@@ -163,7 +165,8 @@ def _scorer(options: Options, **how: int) -> 'expressions.Scorer':
 
   cv2.setNumThreads(1)  # crops are small; decoding needs the other core
   xla.prepare()
-  return scorers.scorer(model.load(options.model), **how)
+  loaded = model.load(options.model)
+  return scorers.scorer(loaded, at_once=at_once or scorers.AT_ONCE)
 
 
 def _predict(

@@ -18,7 +18,7 @@ from mefnet_jax.runs import errors
 
 ZERO = 'mefnet-zero'
 _MAPS = 'motion'  # the input of models for motion maps
-_AT_ONCE = 16  # maps that a program is compiled for
+AT_ONCE = 16  # maps that a program is compiled for
 _STRAIN = 3  # channels of a public map: flow to the right, down, and strain
 
 
@@ -26,7 +26,7 @@ def scorer(
   model: models.Model,
   finder: models.Model | None = None,
   *,
-  at_once: int = _AT_ONCE,
+  at_once: int = AT_ONCE,
 ) -> expressions.Scorer:
   """Returns an `expressions.Scorer` that a model stands behind.
 
@@ -50,7 +50,7 @@ class Motion:
 
   needs_squares = False
 
-  def __init__(self, model: models.Model, at_once: int = _AT_ONCE):
+  def __init__(self, model: models.Model, at_once: int = AT_ONCE):
     self._model, self.classes = model, model.classes
     self._at_once = at_once
     self.lacks = conformal.lacks(model.description)

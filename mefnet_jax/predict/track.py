@@ -181,7 +181,8 @@ class Tracker:
     self.tracks: list[Track] = []
     self.cut = False
     self._find = find or functools.partial(faces.find_all, detector=detector)
-    self._later, self._asked = later, None
+    self._later = later
+    self._asked: _Asked | None = None
     self._numbers = itertools.count(1)
     self._gallery: list[tuple[int, matching.Person]] = []
     self._cuts = cuts.Cuts()
