@@ -27,34 +27,53 @@ class Job:
 def main(file):
   xla.tune_cpu()
   given = task.Task.read(file)
-  config = base.get_config()
-  config.train.batch_size = given.network.batch
-  config.train.learning_rate, config.train.decay = task.RATE, 0.0
-  config.train.class_weights = False
-  network = ours.network(given.network, given.dropout)
   streams = models_task.STREAMS[given.network.network]
   clips = {name: given.clips[name] for name in streams}
-  job = Job(network, {**clips, 'label': given.label}, config)
+  config = untouched(base.get_config(), given.network.batch)
+  job = Job(
+    ours.network(given.network, given.dropout),
+    {**clips, 'label': given.label},
+    config,
+  )
+  compete(job, given.fold, ours.tree(given.network))
+
+
+def untouched(config, batch):
+  """The config with the task's rate and nothing that the peers lack."""
+  config.train.batch_size = batch
+  config.train.learning_rate, config.train.decay = task.RATE, 0.0
+  config.train.class_weights = False
+  return config
+
+
+def compete(job, fold, tree):
+  """Trains all folds, as often as asked, from the given weights.
+
+  Args:
+    job: what is trained.
+    fold: number of the fold that holds each clip out, (N,).
+    tree: the weights of one network.
+  """
   splits = tuple(
     folds.Fold(
       f'{k}',
-      train=np.flatnonzero(given.fold != k),
-      test=np.flatnonzero(given.fold == k),
+      train=np.flatnonzero(fold != k),
+      test=np.flatnonzero(fold == k),
       validation=np.zeros(0, int),
     )
-    for k in range(given.folds)
+    for k in range(fold.max() + 1)
   )
   made = compiled_steps.CompiledSteps(job, splits)
-  params = jax.tree.map(lambda x: np.asarray(x)[None], ours.tree(given.network))
+  params = jax.tree.map(lambda x: np.asarray(x)[None], tree)
 
   def cross_validate(epochs):
     state = made.initial((0,)).replace(params=made.plan.spread(params))
     for epoch in range(1, epochs + 1):
       state, _ = train_loop.train_epoch(made, state, (0,), epoch)
-    answers = np.zeros((len(given.label), models_task.CLASSES))
     held_out = made.probabilities(state.params, 'test')[0]
-    for fold, found in zip(splits, held_out, strict=True):
-      answers[fold.test] = found
+    answers = np.zeros((len(fold), held_out[0].shape[-1]))
+    for split, found in zip(splits, held_out, strict=True):
+      answers[split.test] = found
     return answers
 
   task.compete(cross_validate, f'jax {jax.__version__}')

@@ -18,21 +18,32 @@ from mefnet_jax.runs import environment
 
 
 def main(file):
+  given = task.Task.read(file)
+  streams = [x.reshape(len(x), 1, *x.shape[1:4]) for x in given.seen()]
+  model = pytorch.Network(given.network, given.dropout)
+  compete(given, model, streams, torch.channels_last_3d)
+
+
+def compete(given, model, streams, layout):
+  """Trains the model once a fold, as often as asked.
+
+  Args:
+    given: the task.
+    model: network that takes the streams.
+    streams: arrays (N, C, ...) of all clips.
+    layout: the memory format that a GPU likes.
+  """
   torch.set_num_threads(environment.cores())
   torch.backends.cudnn.benchmark = True
-  given = task.Task.read(file)
   device = 'cuda' if torch.cuda.is_available() else 'cpu'
-  model = pytorch.Network(given.network, given.dropout).to(device)
-  streams = [
-    torch.from_numpy(x.reshape(len(x), 1, *x.shape[1:4])).to(device)
-    for x in given.seen()
-  ]
+  model = model.to(device)
+  streams = [torch.from_numpy(x).to(device) for x in streams]
   amp = functools.partial(
     torch.autocast, 'cuda', torch.bfloat16, enabled=device == 'cuda'
   )
   if device == 'cuda':
-    model = model.to(memory_format=torch.channels_last_3d)
-    streams = [x.to(memory_format=torch.channels_last_3d) for x in streams]
+    model = model.to(memory_format=layout)
+    streams = [x.to(memory_format=layout) for x in streams]
   run = torch.compile(model)
   optimizer = torch.optim.Adam(
     model.parameters(), lr=task.RATE, eps=models_task.EPSILON

@@ -1,6 +1,5 @@
 """PyTorch, fold after fold: one compiled model."""
 
-import copy
 import sys
 
 import numpy as np
@@ -8,11 +7,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from benchmarks.cross_validation import task as folds_task
+from benchmarks.cross_validation import pytorch_folds
 from benchmarks.flow import task
 from benchmarks.models import pytorch
-from benchmarks.models import task as models_task
-from mefnet_jax.runs import environment
 
 
 class Network(nn.Module):
@@ -56,38 +53,10 @@ def _conv(kernel, padding=0):
 
 
 def main(file):
-  torch.set_num_threads(environment.cores())
   given = task.Task.read(file)
+  maps = given.seen()[:, 0].transpose(0, 3, 1, 2).copy()
   model = Network(given.dropout)
-  maps = torch.from_numpy(given.seen()[:, 0].transpose(0, 3, 1, 2).copy())
-  label = torch.from_numpy(given.label).long()
-  run = torch.compile(model)
-  optimizer = torch.optim.Adam(
-    model.parameters(), lr=folds_task.RATE, eps=models_task.EPSILON
-  )
-  start = copy.deepcopy(model.state_dict())
-
-  def begin():
-    model.load_state_dict(start)
-    optimizer.state.clear()
-
-  def train(index):
-    model.train()
-    optimizer.zero_grad(set_to_none=True)
-    index = torch.from_numpy(index)
-    F.cross_entropy(run(maps[index]), label[index]).backward()
-    optimizer.step()
-
-  def predict(index):
-    model.eval()
-    with torch.inference_mode():
-      logits = model(maps[torch.from_numpy(index)])
-    return logits.softmax(-1).numpy().astype(np.float64)
-
-  def cross_validate(epochs):
-    return folds_task.one_by_one(given, epochs, begin, train, predict)
-
-  folds_task.compete(cross_validate, f'torch {torch.__version__}')
+  pytorch_folds.compete(given, model, [maps], torch.channels_last)
 
 
 if __name__ == '__main__':
