@@ -16,20 +16,23 @@ from tests.fixtures import networks
 
 TINY = {**networks.SMALL, 'hidden': (4,)}
 FLAT = {'form': '2d', **TINY}
+FURTHER = [
+  ('base', {'normalisation': 'group'}),
+  ('mecnn', {'conv': '2plus1d', 'attention_place': 'pool'}),
+  ('mfcnn', {'form': '2d', 'conv': '2plus1d'}),
+  ('mfcnn', {'streams': ('face', 'audio', 'text')}),
+]
 EVERY = [
   ('base', {}),
   ('base', {'conv': '2plus1d'}),
-  ('base', {'normalisation': 'group'}),
   ('mecnn', {}),
-  ('mecnn', {'conv': '2plus1d', 'attention_place': 'pool'}),
   ('mecnn', {'form': '2d'}),
   ('residual', {'depth': (1, 1), 'width': (4, 6)}),
   ('residual', {'depth': (1,), 'width': (4,), 'form': '2d'}),
   ('mfcnn', {}),
   ('mfcnn', {'conv': '2plus1d', 'fusion': 'intermediate'}),
-  ('mfcnn', {'form': '2d', 'conv': '2plus1d'}),
   ('mfcnn', {'depth': (1,), 'width': (4,), 'streams': ('eyes', 'flow')}),
-  ('mfcnn', {'streams': ('face', 'audio', 'text')}),
+  *(pytest.param(*one, marks=pytest.mark.slow) for one in FURTHER),
 ]
 
 

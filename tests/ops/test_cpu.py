@@ -354,7 +354,7 @@ NETWORKS = {
 }
 
 
-QUICK = ('base', 'channel', 'spatial', '2d', 'flow', 'normalised', 'mfcnn')
+QUICK = ('base', 'channel', 'spatial', '2d', 'flow', 'normalised')
 
 
 @pytest.mark.parametrize(
