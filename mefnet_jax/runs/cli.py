@@ -98,7 +98,9 @@ def status(main: Callable[[], int | None]) -> int:
     os._exit(1)
   except OSError as error:
     # Libraries raise OSError for other reasons; those of the system have these.
-    if error.filename is None and error.errno is None:
+    # OpenCV gives none for a picture that it could not write.
+    said = 'cannot be written' in str(error)
+    if error.filename is None and error.errno is None and not said:
       raise
     return _say(f'error: {_disk_error(error)}', 1)
   except ValueError as error:

@@ -45,9 +45,11 @@ def aside(path: str | os.PathLike, *, mark: str = '') -> Iterator[pathlib.Path]:
     # Unlike os.rename it replaces an existing file on Windows too.
     os.replace(temporary, path)
   except OSError as error:
-    # A write to an open file fails without naming it.
+    # A write to an open file fails without naming it, and libraries name the
+    # temporary one.
     if error.errno in _FULL and error.filename in (None, str(temporary)):
-      error.filename = str(path)
+      reason = os.strerror(error.errno)
+      raise OSError(error.errno, reason, str(path)) from error
     raise
   finally:
     remove(temporary)

@@ -1,5 +1,6 @@
 """Compiled kernels are code: damaged or foreign ones are never run."""
 
+import errno
 import json
 import os
 import shutil
@@ -115,3 +116,14 @@ def test_a_link_to_the_folder_is_followed_once(tmp_path, folder, monkeypatch):
   monkeypatch.setenv('NUMBA_CACHE_DIR', str(link))
   assert kernel_cache.begin() == kernel_cache.Folder(folder)
   assert numba.config.CACHE_DIR == str(folder)
+
+
+def test_a_disk_that_fills_is_said_of_the_folder(folder):
+  """Numba's write names no file; what it has written of these is removed."""
+  (folder / 'manifest.json').unlink()
+  begun = kernel_cache.begin()
+  with pytest.raises(OSError) as said, kernel_cache.filled(begun):
+    (begun.fresh / 'kernel.nbc').write_bytes(b'half')
+    raise OSError(errno.ENOSPC, 'No space left on device')
+  assert said.value.filename == str(folder)
+  assert not begun.fresh.exists()

@@ -45,6 +45,15 @@ def test_what_the_disk_says_is_one_line(monkeypatch, capsys, number, words):
   assert line.startswith('error: ') and all(word in line for word in words)
 
 
+def test_a_picture_that_opencv_could_not_write_is_one_line(capsys):
+  def main():
+    raise OSError('a/b.jpg cannot be written.')
+
+  assert cli.status(main) == 1
+  (line,) = capsys.readouterr().err.splitlines()
+  assert line.startswith('error: a/b.jpg cannot be written.')
+
+
 @pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_what_does_not_look_for_it(number):
   """The preparation of an hour ends at once; an epoch is finished first."""

@@ -61,6 +61,21 @@ def test_a_disk_that_fills_is_said_of_the_file(tmp_path, number):
   assert [p.read_text() for p in tmp_path.iterdir()] == ['old']
 
 
+class OfALibrary(OSError):
+  """As PyAV's, whose name of a file cannot be set."""
+
+  filename = property(lambda self: None)
+
+
+def test_the_error_of_a_library_is_said_of_the_file(tmp_path):
+  path = tmp_path / 'talk.mp4'
+  with pytest.raises(OSError) as said, files.aside(path) as temporary:
+    temporary.write_text('half')
+    raise OfALibrary(errno.EFBIG, 'as the library says')
+  assert (said.value.errno, said.value.filename) == (errno.EFBIG, str(path))
+  assert not list(tmp_path.iterdir())
+
+
 def test_a_limit_of_sizes_names_file_and_mend(tmp_path):
   code = (
     'import resource, sys\n'

@@ -10,17 +10,18 @@ from mefnet_jax.ops.cpu import kernel_cache
 _FOLDER = kernel_cache.begin()
 NOT_CACHED = _FOLDER.why_not
 
-from mefnet_jax.ops.cpu import (  # noqa: E402
-  adam,
-  convolve_relu,
-  convolve_relu_handlers,
-  custom_calls,
-  dense,
-  max_pool,
-  planes,
-  pools,
-  relu,
-)
+with kernel_cache.filled(_FOLDER):
+  from mefnet_jax.ops.cpu import (
+    adam,
+    convolve_relu,
+    convolve_relu_handlers,
+    custom_calls,
+    dense,
+    max_pool,
+    planes,
+    pools,
+    relu,
+  )
 
 # name: (implementation, whether it accepts these arrays)
 FORMS = {
@@ -49,6 +50,7 @@ def register() -> None:
   Raises:
     jax.errors.JaxRuntimeError: XLA's interface has another version.
   """
-  for module in _WITH_HANDLERS:
-    custom_calls.register(module.HANDLERS)
-  kernel_cache.seal(_FOLDER)
+  with kernel_cache.filled(_FOLDER):
+    for module in _WITH_HANDLERS:
+      custom_calls.register(module.HANDLERS)
+    kernel_cache.seal(_FOLDER)

@@ -6,6 +6,7 @@ otherwise the kernels are compiled afresh, into a new folder that takes the
 place of the old one once it is whole.
 """
 
+import contextlib
 import dataclasses
 import hashlib
 import os
@@ -13,6 +14,7 @@ import pathlib
 import shutil
 import sys
 import tempfile
+from collections.abc import Iterator
 
 import numba
 from llvmlite import binding
@@ -57,6 +59,24 @@ def begin() -> Folder:
     fresh = pathlib.Path(tempfile.mkdtemp(prefix='.new-', dir=root))
   numba.config.CACHE_DIR = str(fresh or path)
   return Folder(path, fresh)
+
+
+@contextlib.contextmanager
+def filled(folder: Folder) -> Iterator[None]:
+  """Names the folder if kernels that are compiled in it cannot be kept.
+
+  Raises:
+    OSError: the disk is full, or files may not be so large; what was kept of
+      these kernels is removed.
+  """
+  try:
+    yield
+  except OSError as error:
+    if folder.fresh is None or error.errno is None:
+      raise
+    shutil.rmtree(folder.fresh, ignore_errors=True)
+    reason = os.strerror(error.errno)
+    raise OSError(error.errno, reason, str(folder.path)) from error
 
 
 def seal(folder: Folder):
