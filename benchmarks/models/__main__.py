@@ -2,6 +2,8 @@
 
 python -m benchmarks.models --peers=.venv-bench/bin/python
 python -m benchmarks.models --networks=mecnn --frames=18 --repeats=3
+python -m benchmarks.models --conv=2plus1d --frames=18,32
+python -m benchmarks.models --networks=mecnn --frames=18 --channels=3
 python -m benchmarks.models --frames=96 --alone  # three do not fit in 24 GB
 """
 
@@ -27,6 +29,10 @@ def main():
   )
   parser.add_argument('--frames', type=_frames, default=(18, 96))
   parser.add_argument('--batch', type=cli.count, default=64)
+  parser.add_argument('--conv', choices=('3d', '2plus1d'), default='3d')
+  parser.add_argument(
+    '--channels', type=cli.count, default=1, help='of the clips'
+  )
   parser.add_argument(
     '--repeats', type=cli.count, default=5, help='turns of each'
   )
@@ -59,7 +65,7 @@ def _frames(text):
 def measured(network, frames, args):
   """The medians of one network with so many frames."""
   facts, samples = {}, {}
-  given = [network, frames, args.batch]
+  given = [network, frames, args.batch, args.conv, args.channels]
   if args.alone:
     for _ in range(args.repeats):
       for name in args.contestants:
@@ -76,12 +82,16 @@ def measured(network, frames, args):
     said = ', '.join(f'{n} {medians[n][what]:.4f} s' for n in medians)
     ratio = best / medians['ours'][what]
     print(
-      f'{network}, {frames} frames, {what}: {said}: {ratio:.2f} x', flush=True
+      f'{network}, {args.conv}, {args.channels} channels, {frames} frames, '
+      f'{what}: {said}: {ratio:.2f} x',
+      flush=True,
     )
   return {
     'network': network,
     'frames': frames,
     'batch': args.batch,
+    'conv': args.conv,
+    'channels': args.channels,
     'alone': args.alone,
     'contestants': facts,
     'median_seconds': medians,

@@ -58,9 +58,13 @@ def stream(given, name, x, dropout, made):
     made[f'{name}/{kind}'] = new = kwargs.pop('cls')(*args, **kwargs)
     return new
 
-  x = layer(
-    'conv', task.FILTERS, task.KERNEL, activation='relu', cls=layers.Conv3D
-  )(x)
+  how = {'activation': 'relu', 'cls': layers.Conv3D}
+  if given.conv == '3d':
+    x = layer('conv', task.FILTERS, task.KERNEL, **how)(x)
+  else:
+    middle = given.middle(task.KERNEL, given.channels, task.FILTERS)
+    x = layer('conv_space', middle, (1, *task.KERNEL[1:]), **how)(x)
+    x = layer('conv_time', task.FILTERS, (task.KERNEL[0], 1, 1), **how)(x)
   if given.attends:
     x = attended(given, x, layer)
   x = layers.Flatten()(layers.MaxPooling3D(task.POOL)(x))

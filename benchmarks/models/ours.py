@@ -79,7 +79,11 @@ def build(given, dropout):
 def network(given, dropout):
   masks = {'drop_rate': 0.0} if given.attends else {}
   return models.build(
-    given.network, num_classes=task.CLASSES, dropout=dropout, **masks
+    given.network,
+    num_classes=task.CLASSES,
+    dropout=dropout,
+    conv=given.conv,
+    **masks,
   )
 
 
@@ -93,7 +97,12 @@ def tree(given):
 
   params = {'classes': layer('classes')}
   for stream in task.STREAMS[given.network]:
-    params[stream] = {'trunk': {'conv': layer(f'{stream}/conv')}}
+    halves = ('space', 'time')
+    if given.conv == '3d':
+      conv = layer(f'{stream}/conv')
+    else:
+      conv = {half: layer(f'{stream}/conv_{half}') for half in halves}
+    params[stream] = {'trunk': {'conv': conv}}
     if given.attends:
       params[stream]['trunk']['attention'] = attention(stream, layer)
     dense = f'{stream}_dense' if given.network == 'mfcnn' else 'dense'

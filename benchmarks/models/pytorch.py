@@ -25,7 +25,9 @@ class Stream(nn.Module):
 
   def __init__(self, given, stream, weights, dropout):
     super().__init__()
-    self.conv = conv(weights.pop(f'{stream}/conv'))
+    halves = ('',) if given.conv == '3d' else ('_space', '_time')
+    kernels = [conv(weights.pop(f'{stream}/conv{half}')) for half in halves]
+    self.convs = nn.ModuleList(kernels)
     self.attends = given.attends
     if given.attends:
       self.squeeze = dense(weights.pop(f'{stream}/squeeze'))
@@ -44,7 +46,8 @@ class Stream(nn.Module):
     self.stack = nn.Sequential(*stack)
 
   def forward(self, x):
-    x = F.relu(self.conv(x))
+    for convolve in self.convs:
+      x = F.relu(convolve(x))
     if self.attends:
       x = self.attended(x)
     return self.stack(F.max_pool3d(x, task.POOL).flatten(1))
@@ -95,7 +98,7 @@ def with_weight(layer, weight):
 
 def build(given, dropout):
   clips = [
-    torch.from_numpy(x.reshape(len(x), 1, *x.shape[1:4]))
+    torch.from_numpy(np.ascontiguousarray(np.moveaxis(x, 4, 1)))
     for x in given.clips().values()
   ]
   label = torch.from_numpy(given.label()).long()

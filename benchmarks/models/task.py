@@ -36,11 +36,17 @@ class Contestant:
 
 @dataclasses.dataclass(frozen=True)
 class Task:
-  """What all get: a network's name, frames, clips, labels and weights."""
+  """What all get: a network's name, frames, clips, labels and weights.
+
+  conv: '3d', or '2plus1d': in space, ReLU, then in time (`middle`).
+  channels: of the clips, 3 for colours or flow.
+  """
 
   network: str
   frames: int
   batch: int
+  conv: str = '3d'
+  channels: int = 1
 
   @property
   def attends(self) -> bool:
@@ -54,7 +60,7 @@ class Task:
     }
 
   def shape(self, side):
-    return (self.batch, self.frames, side, side, 1)
+    return (self.batch, self.frames, side, side, self.channels)
 
   def label(self) -> np.ndarray:
     return (np.arange(self.batch) % CLASSES).astype(np.int32)
@@ -69,7 +75,12 @@ class Task:
       made[name] = x * np.float32(1 / np.sqrt(np.prod(shape[:-1])))
 
     for stream, side in STREAMS[self.network].items():
-      draw(f'{stream}/conv', *KERNEL, 1, FILTERS)
+      if self.conv == '3d':
+        draw(f'{stream}/conv', *KERNEL, self.channels, FILTERS)
+      else:
+        middle = self.middle(KERNEL, self.channels, FILTERS)
+        draw(f'{stream}/conv_space', 1, *KERNEL[1:], self.channels, middle)
+        draw(f'{stream}/conv_time', KERNEL[0], 1, 1, middle, FILTERS)
       rows = FILTERS * int(np.prod(self.pooled(side)))
       if self.attends:
         draw(f'{stream}/squeeze', FILTERS, FILTERS // REDUCTION)
@@ -90,10 +101,11 @@ class Task:
     )
 
   @staticmethod
-  def middle() -> int:
-    """Channels that give STAM's (2+1)D kernel the 3D kernel's parameters."""
-    kt, kh, kw = ATTENTION
-    return kt * kh * kw // (kh * kw + kt)
+  def middle(kernel=ATTENTION, channels=1, filters=1) -> int:
+    """Channels that give a (2+1)D kernel the 3D kernel's parameters."""
+    kt, kh, kw = kernel
+    whole = kt * kh * kw * channels * filters
+    return whole // (kh * kw * channels + kt * filters)
 
 
 def compete(build: Callable[[Task, float], Contestant], version: str):
@@ -102,6 +114,8 @@ def compete(build: Callable[[Task, float], Contestant], version: str):
   parser.add_argument('network')
   parser.add_argument('frames', type=int)
   parser.add_argument('batch', type=int)
+  parser.add_argument('conv')
+  parser.add_argument('channels', type=int)
   task = Task(**vars(parser.parse_args()))
   contestant = build(task, DROPOUT)
   loss, norm = contestant.proof()

@@ -19,8 +19,8 @@ from mefnet_jax.ops import convolution
 class Conv3D(nn.Module):
   """A 3D convolution of stride 1, by the fast exact forms of `ops`.
 
-  `pool` is a VALID max-pooling that follows. With `maps` a ReLU follows, and
-  `ops.Maps` come back.
+  `pool` is a VALID max-pooling that follows, `relu` says whether a ReLU does.
+  With `maps` a ReLU follows, and `ops.Maps` come back.
   """
 
   features: int
@@ -30,6 +30,7 @@ class Conv3D(nn.Module):
   kernel_init: str = 'glorot_uniform'
   dtype: str = 'float32'
   maps: bool = False
+  relu: bool = False
 
   @nn.compact
   def __call__(self, x_BTHWC: jax.Array) -> jax.Array | ops.Maps:
@@ -39,13 +40,13 @@ class Conv3D(nn.Module):
     x_BTHWC, kernel, bias_C = choices.cast(self.dtype, x_BTHWC, kernel, bias_C)
     if self.maps:
       return ops.convolve_relu(x_BTHWC, kernel, bias_C)
-    if self.pool:
-      y = ops.convolve_max_pool(x_BTHWC, kernel, self.pool)
-    else:
-      y = ops.convolve(x_BTHWC, kernel, self.padding)
-    # With a pooling the bias is added after it, to fewer values: a maximum
-    # moves with a constant.
-    return y + bias_C.reshape(1, 1, 1, 1, -1)
+    if not self.pool:
+      return ops.convolve(x_BTHWC, kernel, bias_C, self.padding, relu=self.relu)
+    y = ops.convolve_max_pool(x_BTHWC, kernel, self.pool)
+    # The bias is added after the pooling, to fewer values: a maximum moves with
+    # a constant.
+    y = y + bias_C.reshape(1, 1, 1, 1, -1)
+    return nn.relu(y) if self.relu else y
 
 
 class Conv2Plus1D(nn.Module):
@@ -54,7 +55,7 @@ class Conv2Plus1D(nn.Module):
   `middle` is the number of channels in between; by default (0) it matches the
   parameters of the full 3D kernel (Tran et al., CVPR 2018, section 3.5).
   Without a time axis, that is for maps (B, H, W, C) or a kernel of one frame,
-  it is the convolution in space alone. `pool` is a VALID max-pooling after it.
+  it is the convolution in space alone. `pool` and `maps` as for `Conv3D`.
   """
 
   features: int
@@ -64,9 +65,10 @@ class Conv2Plus1D(nn.Module):
   pool: tuple[int, int, int] | None = None
   kernel_init: str = 'glorot_uniform'
   dtype: str = 'float32'
+  maps: bool = False
 
   @nn.compact
-  def __call__(self, x_BTHWC: jax.Array) -> jax.Array:
+  def __call__(self, x_BTHWC: jax.Array) -> jax.Array | ops.Maps:
     """Maps (B, T, H, W, C) or (B, H, W, C) to `features` channels."""
     kt, kh, kw = self.kernel
     if x_BTHWC.ndim == 4:
@@ -74,7 +76,10 @@ class Conv2Plus1D(nn.Module):
       flat = self._conv(self.features, (1, kh, kw), 'space', pool)
       return flat(x_BTHWC[:, None]).squeeze(1)
     if kt == 1:
-      return self._conv(self.features, self.kernel, 'space', self.pool)(x_BTHWC)
+      kernel = self.kernel
+      return self._conv(self.features, kernel, 'space', self.pool, self.maps)(
+        x_BTHWC
+      )
     middle = self.middle or matching_middle(
       self.kernel, x_BTHWC.shape[-1], self.features
     )
@@ -83,10 +88,11 @@ class Conv2Plus1D(nn.Module):
       convolution.check(x_BTHWC.shape[1:4], self.kernel)
     if self.pool:  # the edge that the pooling drops need not be convolved
       x_BTHWC = convolution.read_by_pooling(x_BTHWC, self.kernel, self.pool)
-    x = nn.relu(self._conv(middle, (1, kh, kw), 'space')(x_BTHWC))
-    return self._conv(self.features, (kt, 1, 1), 'time', self.pool)(x)
+    x = self._conv(middle, (1, kh, kw), 'space', relu=True)(x_BTHWC)
+    last = self.features, (kt, 1, 1), 'time', self.pool, self.maps
+    return self._conv(*last)(x)
 
-  def _conv(self, features, kernel, name, pool=None):
+  def _conv(self, features, kernel, name, pool=None, maps=False, relu=False):
     return Conv3D(
       features,
       kernel,
@@ -94,6 +100,8 @@ class Conv2Plus1D(nn.Module):
       pool,
       self.kernel_init,
       self.dtype,
+      maps,
+      relu,
       name=name,
     )
 

@@ -128,7 +128,7 @@ class Trunk(Options):
     )
     if self.whole_maps():
       # Kernels of a CPU take the sums of attention in the same pass.
-      if self.conv == '3d' and self.normalisation == 'none':
+      if self.normalisation == 'none':
         x = self._conv(maps=True)(x)
       else:
         x = ops.relu(normalise(self._conv()(x)))
@@ -163,10 +163,11 @@ class Trunk(Options):
       'pool': pool,
       'kernel_init': self.kernel_init,
       'dtype': self.dtype,
+      'maps': maps,
       'name': 'conv',
     }
     if self.conv == '3d':
-      return layers.Conv3D(self.filters, kernel, **how, maps=maps)
+      return layers.Conv3D(self.filters, kernel, **how)
     return layers.Conv2Plus1D(self.filters, kernel, middle=self.middle, **how)
 
   def _attention(self):

@@ -34,20 +34,27 @@ __all__ = (
 
 
 def convolve(
-  x_BTHWC: jax.Array, kernel: jax.Array, padding: str = 'VALID'
+  x_BTHWC: jax.Array,
+  kernel: jax.Array,
+  bias: jax.Array,
+  padding: str = 'VALID',
+  *,
+  relu: bool = False,
 ) -> jax.Array:
-  """A convolution of stride 1: (B, t, h, w, D).
+  """A convolution of stride 1, and a bias: (B, t, h, w, D).
 
   Args:
     x_BTHWC: clips.
     kernel: (kt, kh, kw, C, D).
+    bias: (D,).
     padding: 'VALID' or 'SAME'.
+    relu: whether a ReLU follows.
 
   Raises:
     ValueError: a kernel that does not fit in the clips.
   """
   function = choice.form('convolve', x_BTHWC, kernel, padding)
-  return function(x_BTHWC, kernel, padding=padding)
+  return function(x_BTHWC, kernel, bias, padding, relu=relu)
 
 
 def convolve_max_pool(

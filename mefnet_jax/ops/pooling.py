@@ -16,7 +16,7 @@ from jax import ad_checkpoint
 
 # What the gradient of a pooling needs to know: small beside what was pooled.
 # A `jax.checkpoint` whose policy saves them need not compute the maps again.
-SAVED = ('pooled', 'pool_choice')
+SAVED = ('pooled', 'pool_choice', 'found_by_kernel')
 
 
 def max_pool3d(x_BTHWC: jax.Array, window: tuple[int, int, int]) -> jax.Array:

@@ -14,10 +14,17 @@ POOLING = core.Primitive('mefnet_max_pool')
 
 
 def convolve(
-  x_BTHWC: jax.Array, kernel: jax.Array, padding: str = 'VALID'
+  x_BTHWC: jax.Array,
+  kernel: jax.Array,
+  bias: jax.Array,
+  padding: str = 'VALID',
+  *,
+  relu: bool = False,
 ) -> jax.Array:
-  """A convolution of stride 1."""
-  return CONVOLUTION.bind(x_BTHWC, kernel, padding=padding)
+  """A convolution of stride 1, and a bias."""
+  y = CONVOLUTION.bind(x_BTHWC, kernel, padding=padding)
+  y = y + bias.reshape(1, 1, 1, 1, -1)
+  return jax.nn.relu(y) if relu else y
 
 
 def max_pool(x_BTHWC: jax.Array, window: tuple[int, int, int]) -> jax.Array:
@@ -30,15 +37,15 @@ def convolve_max_pool(
 ) -> jax.Array:
   """A VALID convolution of what a VALID max-pooling of it reads."""
   x_BTHWC = convolution.read_by_pooling(x_BTHWC, kernel.shape[:3], window)
-  return max_pool(convolve(x_BTHWC, kernel), window)
+  y = CONVOLUTION.bind(x_BTHWC, kernel, padding='VALID')
+  return max_pool(y, window)
 
 
 def convolve_relu(
   x_BTHWC: jax.Array, kernel: jax.Array, bias: jax.Array
 ) -> maps.Maps:
   """VALID convolution, bias and ReLU."""
-  y = convolve(x_BTHWC, kernel) + bias.reshape(1, 1, 1, 1, -1)
-  return relu(y)
+  return relu(convolve(x_BTHWC, kernel, bias))
 
 
 def relu(x_BTHWD: jax.Array) -> maps.Maps:

@@ -8,18 +8,30 @@ import jax.numpy as jnp
 
 from mefnet_jax.ops import convolution, maps, pooling, products
 
-convolve = convolution.conv3d
 convolve_max_pool = convolution.conv3d_max_pool3d
 dense = products.product
 max_pool = pooling.max_pool3d
+
+
+def convolve(
+  x_BTHWC: jax.Array,
+  kernel: jax.Array,
+  bias: jax.Array,
+  padding: str = 'VALID',
+  *,
+  relu: bool = False,
+) -> jax.Array:
+  """As `ops.convolve`."""
+  y = convolution.conv3d(x_BTHWC, kernel, padding=padding)
+  y = y + bias.reshape(1, 1, 1, 1, -1)
+  return jax.nn.relu(y) if relu else y
 
 
 def convolve_relu(
   x_BTHWC: jax.Array, kernel: jax.Array, bias: jax.Array
 ) -> maps.Maps:
   """As `ops.convolve_relu`."""
-  y = convolution.conv3d(x_BTHWC, kernel) + bias.reshape(1, 1, 1, 1, -1)
-  return relu(y)
+  return relu(convolve(x_BTHWC, kernel, bias))
 
 
 def relu(x_BTHWD: jax.Array) -> maps.Maps:

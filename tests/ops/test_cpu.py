@@ -14,7 +14,7 @@ import optax
 import pytest
 
 from mefnet_jax import models, ops
-from mefnet_jax.ops import choice, convolution, cpu, pooling
+from mefnet_jax.ops import choice, convolution, cpu, pooling, xla
 from mefnet_jax.ops.cpu import planes
 from mefnet_jax.training import optimizer, parallel
 
@@ -104,6 +104,17 @@ def test_maps_and_what_attention_asks_of_them(shape, kernel, filters, window):
   )
 
 
+def test_maps_of_clips_of_several_channels():
+  """As of flow, and of what (2+1)D leaves between space and time."""
+  random = np.random.default_rng(8)
+  shapes = (2, 6, 7, 9, 3), (4, 2, 3, 3, 20), (20,)
+  operands = [jnp.asarray(random.normal(size=s), jnp.float32) for s in shapes]
+  assert_same(
+    with_gradients(KERNEL['convolve_relu'], *operands),
+    with_gradients(plain_maps, *operands),
+  )
+
+
 @pytest.mark.parametrize('filters', [3, 16, 20, 32])
 def test_relu_of_maps_and_what_attention_asks_of_them(filters):
   """Of one and of two members; maps as after any convolution."""
@@ -119,6 +130,40 @@ def test_relu_of_maps_and_what_attention_asks_of_them(filters):
   assert_same(
     with_gradients(jax.vmap(KERNEL['relu']), x),
     with_gradients(jax.vmap(plain), x),
+  )
+
+
+@pytest.mark.parametrize(
+  ('shape', 'kernel', 'filters'),
+  [
+    ((2, 6, 9, 11, 1), (1, 3, 3), 8),  # in space, of (2+1)D
+    ((2, 18, 9, 11, 8), (15, 1, 1), 32),  # in time
+    ((1, 7, 5, 6, 3), (3, 2, 4), 5),  # even, of colours
+    ((2, 1, 5, 6, 33), (3, 3, 3), 64),  # most of the kernel on the padding
+  ],
+)
+@pytest.mark.parametrize('padding', ['VALID', 'SAME'])
+def test_convolution_of_channels(shape, kernel, filters, padding):
+  """Of two members that share their clips, one with a ReLU."""
+  if padding == 'VALID' and kernel[0] > shape[1]:
+    padding = 'SAME'
+  random = np.random.default_rng(6)
+  x, w, bias = (
+    jnp.asarray(random.normal(size=size), jnp.float32)
+    for size in (shape, (2, *kernel, shape[-1], filters), (2, filters))
+  )
+
+  def both(function):
+    def run(x, w, bias):
+      rectified = function(x, w[0], bias[0], padding, relu=True)
+      shared = functools.partial(function, padding=padding)
+      return rectified, jax.vmap(shared, (None, 0, 0))(x, w, bias)
+
+    return run
+
+  assert_same(
+    with_gradients(both(KERNEL['convolve']), x, w, bias),
+    with_gradients(both(xla.convolve), x, w, bias),
   )
 
 
@@ -323,6 +368,8 @@ def test_nan_is_not_lost():
   assert np.isnan(maps.y[..., 1]).all() and np.isfinite(maps.y[..., 0]).all()
   again = KERNEL['relu'](jnp.log(-maps.y))
   assert np.isnan(again.y[..., 1]).all() and np.isnan(again.peak[:, 1]).all()
+  y = KERNEL['convolve'](x, kernel, bias, relu=True)
+  assert np.isnan(y[..., 1]).all() and np.isfinite(y[..., 0]).all()
   assert np.isnan(maps.peak[:, 1]).all() and np.isfinite(maps.mean[:, 0]).all()
   plain, weighed = cpu.max_pools(maps.y, maps.y[..., 0], (2, 2, 2))
   assert np.isnan(plain[..., 1]).all() and np.isnan(weighed[..., 1]).all()
@@ -354,7 +401,7 @@ NETWORKS = {
 }
 
 
-QUICK = ('base', 'channel', 'spatial', '2d', 'flow', 'normalised')
+QUICK = ('base', 'spatial', '2d', 'flow', '2plus1d', 'normalised')
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,8 @@ NOT_CACHED = _FOLDER.why_not
 with kernel_cache.filled(_FOLDER):
   from mefnet_jax.ops.cpu import (
     adam,
+    convolve,
+    convolve_handlers,
     convolve_relu,
     convolve_relu_handlers,
     custom_calls,
@@ -26,7 +28,7 @@ with kernel_cache.filled(_FOLDER):
 # name: (implementation, whether it accepts these arrays)
 FORMS = {
   'adam': (adam.adam, adam.takes),
-  'convolve': (planes.convolve, planes.takes),
+  'convolve': (convolve.convolve, convolve.takes),
   'convolve_max_pool': (max_pool.convolve_max_pool, max_pool.takes),
   'convolve_relu': (convolve_relu.convolve_relu, convolve_relu.takes),
   'dense': (dense.dense, dense.takes),
@@ -35,6 +37,7 @@ FORMS = {
 max_pools = pools.max_pools
 _WITH_HANDLERS = (
   adam,
+  convolve_handlers,
   convolve_relu_handlers,
   dense,
   max_pool,

@@ -16,7 +16,7 @@ from mefnet_jax.ops.cpu import (
 )
 
 _FORWARD = signatures.signature(
-  'fbTHW fijkd fd -> fb(T-i)(H-j)(W-k)d ub(T-i)(H-j)(W-k)d* fbd fbd ibd '
+  'fbTHWC fijkCd fd -> fb(T-i)(H-j)(W-k)d ub(T-i)(H-j)(W-k)d* fbd fbd ibd '
   'fb(T-i)(H-j)(W-k) fb(T-i)(H-j)(W-k) ib(T-i)(H-j)(W-k)'
 )
 _GRADIENT = signatures.signature(
@@ -26,20 +26,24 @@ _GRADIENT = signatures.signature(
 
 
 @compiled.kernel
-def _rectify(x, w, bias, sizes, kernel, filters, y, bits, clip, maps):
+def _rectify(x, w, bias, shape, y, bits, clip, maps):
   """ReLU(VALID convolution + bias) of one clip; results: see `rectify_row`."""
+  (_, high, wide), channels, kernel, filters = shape
   totals, peaks, places = clip
-  frame_step, row_step = sizes[1] * sizes[2], sizes[2]
-  nt, nh, nw = _output_sizes(sizes, kernel)
-  width = rows.padded_width(filters)
-  offsets = rows.offsets_of(*kernel, frame_step, row_step, 1)
+  nt, nh, nw = _output_sizes(shape[0], kernel)
+  row_step, width = wide * channels, rows.padded_width(filters)
+  frame_step = high * row_step
+  offsets = rows.offsets_of(kernel, channels, frame_step, row_step)
+  taps, weights = (offsets, 0, len(offsets)), (w, width)
   row, in_row = np.empty(nw * width, np.float32), np.zeros(width, np.float32)
+  # The ReLU adds the bias: it must know what is below 0.
+  end = np.zeros(width, np.float32), np.float32(-np.inf)
   totals[:], peaks[:], places[:] = 0, -1, 0  # -1 is below any ReLU
   n = 0
   for t in range(nt):
     for h in range(nh):
       start = t * frame_step + h * row_step
-      rows.convolve_row(x, start, offsets, w, width, row, nw)
+      rows.convolve_row(x, start, channels, taps, weights, end, row, 0, nw)
       relu_rows.rectify_row(
         row, nw, n, bias, filters, y, bits, clip, maps, in_row
       )
@@ -59,19 +63,19 @@ def _output_sizes(sizes, kernel):
 def _add_gradient(x, g, bits, clip, maps, sizes, kernel, filters, into):
   """Adds one clip's share to the gradients `into` of kernel and bias.
 
-  x is `rows.frames_last`; g, bits, clip and maps: see `mask_row`. The kernel's
-  gradient is (kh, kw, kt, width).
+  g, bits, clip and maps: see `mask_row`. The kernel's gradient is (taps,
+  width).
   """
   to_kernel, to_bias = into
   _, nh, nw = _output_sizes(sizes, kernel)
   width = rows.padded_width(filters)
+  offsets = rows.offsets_of(kernel, 1, sizes[1] * sizes[2], sizes[2])
   row, in_row = np.zeros(nw * width, np.float32), np.zeros(width, np.float32)
   for n in range(0, len(maps[0]), nw):
     some = relu_rows.mask_row(g, bits, n, nw, filters, clip, maps, row, in_row)
     if some:  # all zero where the fold holds the clip out: no product
-      start = (n // nw % nh) * sizes[2] * sizes[0] + n // nw // nh
-      args = kernel, sizes[0], sizes[2], nw, width
-      rows.add_row(x, start, row, *args, to_kernel)
+      start = (n // nw // nh * sizes[1] + n // nw % nh) * sizes[2]
+      rows.add_row(x, start, 1, offsets, row, width, nw, width, to_kernel)
     for f in range(width):
       to_bias[f] += in_row[f]
       in_row[f] = 0
@@ -92,11 +96,12 @@ def _convolve_relu(address):
   mean, peak = frames.floats(frame, 5, n), frames.floats(frame, 6, n)
   place, map_mean = frames.integers(frame, 7, n), frames.floats(frame, 8, n)
   map_peak, first = frames.floats(frame, 9, n), frames.integers(frame, 10, n)
-  sizes, kernel, filters = (n[1], n[2], n[3]), (n[4], n[5], n[6]), n[7]
+  filters = n[8]
+  shape = (n[1], n[2], n[3]), n[4], (n[5], n[6], n[7]), filters
   parts, width = frames.parts(y), rows.padded_width(filters)
   totals, peaks = np.empty(width, np.float32), np.empty(width, np.float32)
   found = np.empty(width, np.int32)
-  taps = n[4] * n[5] * n[6]
+  taps = n[4] * n[5] * n[6] * n[7]
   packed = [
     rows.pack_kernel(frames.part(w, p, y), taps, filters) for p in range(parts)
   ]
@@ -114,20 +119,18 @@ def _convolve_relu(address):
         frames.clip(x, p, y, b),
         packed[p],
         shifts[p],
-        sizes,
-        kernel,
-        filters,
+        shape,
         frames.clip(y, p, y, b),
         frames.clip(bits, p, y, b),
         (totals, peaks, found),
         maps,
       )
-      places = len(maps[0])
-      relu_rows.scale_into(
-        totals, 1 / places, frames.clip(mean, p, y, b), filters
+      to = (
+        frames.clip(mean, p, y, b),
+        frames.clip(peak, p, y, b),
+        frames.clip(place, p, y, b),
       )
-      relu_rows.scale_into(peaks, 1.0, frames.clip(peak, p, y, b), filters)
-      relu_rows.scale_into(found, 1, frames.clip(place, p, y, b), filters)
+      relu_rows.write_clip((totals, peaks, found), len(maps[0]), to, filters)
   return 0
 
 
@@ -148,12 +151,9 @@ def _convolve_relu_gradient(address):
   into = np.zeros((parts, n[4] * n[5] * n[6] * width), np.float32)
   into_bias = np.zeros((parts, width), np.float32)
   # Whole vectors of it are read: what lies beyond the filters must stay 0.
-  own, turned = np.zeros(width, np.float32), np.empty(0, np.float32)
+  own = np.zeros(width, np.float32)
   for b in range(n[0]):
     for p in range(parts):
-      if p == 0 or frames.place(x, p, out) != frames.place(x, p - 1, out):
-        # Folds share their clips: at the same address it is the same clip.
-        turned = rows.frames_last(frames.clip(x, p, out, b), *sizes)
       maps = (
         frames.clip(to_map_mean, p, out, b),
         frames.clip(to_map_peak, p, out, b),
@@ -164,7 +164,7 @@ def _convolve_relu_gradient(address):
       )
       peak, at = frames.clip(to_peak, p, out, b), frames.clip(place, p, out, b)
       _add_gradient(
-        turned,
+        frames.clip(x, p, out, b),
         frames.clip(g, p, out, b),
         frames.clip(bits, p, out, b),
         (own, peak, at),
@@ -175,7 +175,8 @@ def _convolve_relu_gradient(address):
         (into[p], into_bias[p]),
       )
   for p in range(parts):
-    rows.unpack_kernel(into[p], kernel, filters, frames.part(out, p, out))
+    to = frames.part(out, p, out)
+    rows.unpack_kernel(into[p], n[4] * n[5] * n[6], filters, to)
     relu_rows.scale_into(
       into_bias[p], 1.0, frames.part(out_bias, p, out), filters
     )

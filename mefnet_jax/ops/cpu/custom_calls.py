@@ -5,6 +5,9 @@ from typing import Any
 
 import jax
 import numpy as np
+from jax import ad_checkpoint
+
+from mefnet_jax.ops import pooling
 
 _PREFIX = 'mefnet_jax.'
 
@@ -37,6 +40,13 @@ def call(
   # what the folds share is not copied for each of them.
   run = jax.ffi.ffi_call(_PREFIX + name, shapes, vmap_method='expand_dims')
   return run(*operands)
+
+
+def saved(*arrays: jax.Array) -> tuple[jax.Array, ...]:
+  """Names what `streams.over_clips` stores instead of computing it again."""
+  return tuple(
+    ad_checkpoint.checkpoint_name(a, pooling.SAVED[2]) for a in arrays
+  )
 
 
 def in_place(

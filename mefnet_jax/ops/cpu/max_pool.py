@@ -159,7 +159,9 @@ def _pool_clip(x, w, sizes, kernel, window, filters, y, choice):
     sizes[2],
     sizes[1] * sizes[2],
   )
-  offsets = rows.offsets_of(*kernel, frame_step, row_step, 1)
+  offsets = rows.offsets_of(kernel, 1, frame_step, row_step)
+  taps, weights = (offsets, 0, len(offsets)), (w, width)
+  end = np.zeros(width, np.float32), np.float32(-np.inf)
   row = np.empty(cw * ww * width, np.float32)
   best = np.empty(cw * width, np.float32)
   chosen = np.empty(cw * width, np.int32)
@@ -168,7 +170,7 @@ def _pool_clip(x, w, sizes, kernel, window, filters, y, choice):
       for i in range(wt):
         for j in range(wh):
           start = (t * wt + i) * frame_step + (h * wh + j) * row_step
-          rows.convolve_row(x, start, offsets, w, width, row, cw * ww)
+          rows.convolve_row(x, start, 1, taps, weights, end, row, 0, cw * ww)
           number = (i * wh + j) * ww
           for c in range(cw * ww):
             to, n = c // ww * width, number + c % ww

@@ -50,8 +50,10 @@ def _vjp_forward(y, weight, window):
     y,
     weight,
   )
-  known = weight, choice, weighed_choice, value
-  return (plain, weighed), known
+  plain, weighed, choice, weighed_choice, value = custom_calls.saved(
+    plain, weighed, choice, weighed_choice, value
+  )
+  return (plain, weighed), (weight, choice, weighed_choice, value)
 
 
 def _vjp_backward(window, known, bars):

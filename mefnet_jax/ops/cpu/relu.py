@@ -80,6 +80,9 @@ def _vjp_forward(x):
   y, bits, mean, peak, place, map_mean, map_peak, first = custom_calls.call(
     'relu', shapes, x
   )
+  bits, mean, peak, place, map_mean, map_peak, first = custom_calls.saved(
+    bits, mean, peak, place, map_mean, map_peak, first
+  )
   # Not y: where it is above 0 is enough, in a thirty-second of the memory.
   return (y, mean, peak, map_mean, map_peak), (bits, place, first)
 
@@ -149,10 +152,12 @@ def _forward(address):
         (totals, peaks, found),
         maps,
       )
-      to_mean, places = frames.clip(mean, p, y, b), len(maps[0])
-      relu_rows.scale_into(totals, 1 / places, to_mean, filters)
-      relu_rows.scale_into(peaks, 1.0, frames.clip(peak, p, y, b), filters)
-      relu_rows.scale_into(found, 1, frames.clip(place, p, y, b), filters)
+      to = (
+        frames.clip(mean, p, y, b),
+        frames.clip(peak, p, y, b),
+        frames.clip(place, p, y, b),
+      )
+      relu_rows.write_clip((totals, peaks, found), len(maps[0]), to, filters)
   return 0
 
 

@@ -95,6 +95,18 @@ def _is_set(bits, at, number):
 
 
 @compiled.kernel
+def write_clip(clip, places, to, filters):
+  """Writes mean, maximum and its place of each filter of a clip.
+
+  clip: of `rectify_row`, after all rows.
+  """
+  (totals, peaks, peak_places), (mean, peak, place) = clip, to
+  share = np.float32(1 / places)
+  for f in range(filters):
+    mean[f], peak[f], place[f] = totals[f] * share, peaks[f], peak_places[f]
+
+
+@compiled.kernel
 def scale_into(values, factor, to, count):
   """to = values * factor, of the first `count`."""
   for i in range(count):

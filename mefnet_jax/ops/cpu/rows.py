@@ -21,45 +21,66 @@ def _convolution(vectors):
   """The intrinsic `convolve`, of one or two vectors of filters."""
 
   @intrinsic
-  def convolve(context, x, x_at, offsets, w, w_at, taps, y, y_at, step, n):
-    """Up to TILE neighbours along a row, times all taps of some filters.
+  def convolve(
+    context,
+    x,
+    x_at,
+    x_step,
+    offsets,
+    first,
+    taps,
+    w,
+    w_at,
+    bias,
+    b_at,
+    floor,
+    y,
+    y_at,
+    y_step,
+    n,
+  ):
+    """Up to TILE neighbours along a row, times some taps of some filters.
 
-    y[y_at + i * step + f] = sum of x[x_at + i + offsets[t]] * w[t, f] over
-    t < taps, for i < n; w holds vectors * LANES filters a tap.
+    y[y_at + i * y_step + f] = bias[b_at + f] + sum of x[x_at + i * x_step +
+    offsets[first + t]] * w[w_at + t, f] over t < taps, or `floor` if that is
+    larger, for i < n; w holds vectors * LANES filters a tap. NaN stays NaN.
     """
 
     def generate(context, builder, signature, args):
       code = simd.Code(context, builder, signature, args)
-      x, offsets, w, y = (
-        code.array(*a) for a in ((0, 1), (2,), (3, 4), (6, 7))
-      )
+      arrays = (0, 1), (3, 4), (6, 7), (8, 9), (11, 12)
+      x, offsets, w, bias, y = (code.array(*a) for a in arrays)
+      floor = code.broadcast(args[10])
 
-      def tap(places, i, w, *sums):
+      def tap(steps, i, w, *sums):
         here = builder.gep(x, [builder.load(builder.gep(offsets, [i]))])
         weights = [code.load(w, v) for v in range(vectors)]
         sums, added = iter(sums), []
-        for place in range(places):
-          pixel = builder.load(builder.gep(here, [code.int(place)]))
-          pixel = code.broadcast(pixel)
+        for step in steps:
+          pixel = code.broadcast(builder.load(builder.gep(here, [step])))
           added += [code.fma(pixel, weight, next(sums)) for weight in weights]
         return [builder.gep(w, [code.int(vectors * LANES)]), *added]
 
       def write(places):
-        body = functools.partial(tap, places)
+        steps = [builder.mul(args[2], code.int(i)) for i in range(places)]
+        body = functools.partial(tap, steps)
         # Sums are values of the loop, which LLVM keeps in registers; in an
         # array they would be stored and loaded again for every tap.
-        zeros = [simd.ZERO] * (places * vectors)
-        _, *sums = code.loop(args[5], body, w, *zeros)
+        begin = [code.load(bias, v) for v in range(vectors)] * places
+        _, *sums = code.loop(args[5], body, w, *begin)
         for place in range(places):
-          row = builder.gep(y, [builder.mul(args[8], code.int(place))])
+          row = builder.gep(y, [builder.mul(args[13], code.int(place))])
           for v in range(vectors):
-            code.store(sums[place * vectors + v], row, v)
+            value = sums[place * vectors + v]
+            low = builder.fcmp_ordered('<=', value, floor)
+            code.store(builder.select(low, floor, value), row, v)
 
-      code.choose(args[9], TILE, write)
+      code.choose(args[14], TILE, write)
       return context.get_dummy_value()
 
-    i = types.intp
-    return types.void(x, i, offsets, w, i, i, y, i, i, i), generate
+    i, f = types.intp, types.float32
+    kinds = (x, i, i, offsets, i, i, w, i, bias, i, f, y, i, i, i)
+    return types.void(*kinds), generate
 
   return convolve
 
@@ -68,46 +89,61 @@ def _kernel_gradient(vectors):
   """The intrinsic `correlate`, of one or two vectors of filters."""
 
   @intrinsic
-  def correlate(context, x, x_at, step, g, g_at, width, places, w, w_at, n):
+  def correlate(
+    context,
+    x,
+    x_at,
+    x_step,
+    offsets,
+    first,
+    g,
+    g_at,
+    g_step,
+    places,
+    w,
+    w_at,
+    w_step,
+    n,
+  ):
     """Adds a row of places to the gradient of up to TILE taps.
 
-    w[w_at + t * width + f] += sum of x[x_at + p * step + t] *
-    g[g_at + p * width + f] over p < places, for t < n and vectors * LANES
+    w[w_at + t * w_step + f] += sum of x[x_at + p * x_step + offsets[first + t]]
+    * g[g_at + p * g_step + f] over p < places, for t < n and vectors * LANES
     filters f.
     """
 
     def generate(context, builder, signature, args):
       code = simd.Code(context, builder, signature, args)
-      x, g, w = (code.array(*a) for a in ((0, 1), (3, 4), (7, 8)))
+      x, offsets, g, w = (
+        code.array(*a) for a in ((0, 1), (3, 4), (5, 6), (9, 10))
+      )
 
-      def place(taps, i, x, g, *sums):
+      def place(steps, i, x, g, *sums):
         down = [code.load(g, v) for v in range(vectors)]
         sums, added = iter(sums), []
-        for t in range(taps):
-          pixel = builder.load(builder.gep(x, [code.int(t)]))
-          pixel = code.broadcast(pixel)
+        for step in steps:
+          pixel = code.broadcast(builder.load(builder.gep(x, [step])))
           added += [code.fma(pixel, one, next(sums)) for one in down]
-        return [builder.gep(x, [args[2]]), builder.gep(g, [args[5]]), *added]
+        return [builder.gep(x, [args[2]]), builder.gep(g, [args[7]]), *added]
 
       def write(taps):
-        rows = [
-          builder.gep(w, [builder.mul(args[5], code.int(t))])
-          for t in range(taps)
-        ]
+        numbers = [code.int(t) for t in range(taps)]
+        steps = [builder.load(builder.gep(offsets, [t])) for t in numbers]
+        rows = [builder.gep(w, [builder.mul(args[11], t)]) for t in numbers]
         # The gradient is read before the loop and written after it, not at each
         # place.
         known = [code.load(row, v) for row in rows for v in range(vectors)]
-        body = functools.partial(place, taps)
-        _, _, *sums = code.loop(args[6], body, x, g, *known)
+        body = functools.partial(place, steps)
+        _, _, *sums = code.loop(args[8], body, x, g, *known)
         for t, row in enumerate(rows):
           for v in range(vectors):
             code.store(sums[t * vectors + v], row, v)
 
-      code.choose(args[9], TILE, write)
+      code.choose(args[12], TILE, write)
       return context.get_dummy_value()
 
     i = types.intp
-    return types.void(x, i, i, g, i, i, i, w, i, i), generate
+    return types.void(x, i, i, offsets, i, g, i, i, i, w, i, i, i), generate
 
   return correlate
 
@@ -123,14 +159,15 @@ def padded_width(filters):
 
 
 @compiled.kernel
-def offsets_of(kt, kh, kw, step_t, step_h, step_w):
-  """Where each tap reads, in the order of the kernel."""
-  offsets = np.empty(kt * kh * kw, np.int64)
+def offsets_of(kernel, channels, frame_step, row_step):
+  """Where each tap reads, in the order of the kernel (kt, kh, kw, C)."""
+  kt, kh, kw = kernel
+  offsets = np.empty(kt * kh * kw * channels, np.int64)
   at = 0
   for t in range(kt):
     for h in range(kh):
-      for w in range(kw):
-        offsets[at] = t * step_t + h * step_h + w * step_w
+      for i in range(kw * channels):
+        offsets[at] = t * frame_step + h * row_step + i
         at += 1
   return offsets
 
@@ -149,23 +186,61 @@ def pack_kernel(w, taps, filters):
 
 
 @compiled.kernel
-def convolve_row(x, x_at, offsets, w, width, out, places):
-  """`places` neighbours along a row, all filters: out (places, width)."""
-  taps = len(offsets)
+def convolve_row(x, x_at, x_step, taps, weights, end, out, out_at, places):
+  """`places` neighbours along a row, all filters: out (places, width).
+
+  taps: (offsets, the first and the number of those that are used); weights: of
+  `pack_kernel`, and width; end: bias (width,), and the least that is written.
+  """
+  (offsets, skip, count), (w, width), (bias, floor) = taps, weights, end
   # Tiles of similar size: a last tile of one place would leave most registers
   # unused while it reads all the weights.
   parts = (places + TILE - 1) // TILE
   done = 0
   for part in range(parts):
-    size = (places - done + parts - part - 1) // (parts - part)
-    x_from = x_at + done
-    for first in range(0, width, 2 * LANES):
-      at, to = first * taps, done * width + first
-      if width - first > LANES:
-        _convolve_2(x, x_from, offsets, w, at, taps, out, to, width, size)
+    n = (places - done + parts - part - 1) // (parts - part)
+    start = x_at + done * x_step
+    for f in range(0, width, 2 * LANES):
+      to = out_at + done * width + f
+      span = min(2 * LANES, width - f)
+      at = f * len(offsets) + skip * span
+      if span > LANES:
+        _convolve_2(
+          x,
+          start,
+          x_step,
+          offsets,
+          skip,
+          count,
+          w,
+          at,
+          bias,
+          f,
+          floor,
+          out,
+          to,
+          width,
+          n,
+        )
       else:
-        _convolve_1(x, x_from, offsets, w, at, taps, out, to, width, size)
-    done += size
+        _convolve_1(
+          x,
+          start,
+          x_step,
+          offsets,
+          skip,
+          count,
+          w,
+          at,
+          bias,
+          f,
+          floor,
+          out,
+          to,
+          width,
+          n,
+        )
+    done += n
 
 
 @compiled.kernel
@@ -224,31 +299,57 @@ def unpack_runs(into, kernel, frames_, filters, out):
 
 
 @compiled.kernel
-def add_row(x, start, row, kernel, frames, columns, places, width, into):
-  """Adds what one row of places gives to the gradient of all taps."""
-  kt, kh, kw = kernel
-  parts = (kt + TILE - 1) // TILE
-  for tap in range(kh * kw):
-    at = start + (tap // kw * columns + tap % kw) * frames
-    done = 0
-    for part in range(parts):
-      n = (kt - done + parts - part - 1) // (parts - part)
-      to, x_at = (tap * kt + done) * width, at + done
-      for f in range(0, width, 2 * LANES):
-        if width - f > LANES:
-          _correlate_2(x, x_at, frames, row, f, width, places, into, to + f, n)
-        else:
-          _correlate_1(x, x_at, frames, row, f, width, places, into, to + f, n)
-      done += n
+def add_row(x, x_at, x_step, offsets, row, row_step, places, width, into):
+  """Adds what a row of places gives to the gradient (taps, width) of all taps.
+
+  row: `row_step` numbers a place; whole vectors of it are read.
+  """
+  taps = len(offsets)
+  parts = (taps + TILE - 1) // TILE
+  done = 0
+  for part in range(parts):
+    n = (taps - done + parts - part - 1) // (parts - part)
+    for f in range(0, width, 2 * LANES):
+      to = done * width + f
+      if width - f > LANES:
+        _correlate_2(
+          x,
+          x_at,
+          x_step,
+          offsets,
+          done,
+          row,
+          f,
+          row_step,
+          places,
+          into,
+          to,
+          width,
+          n,
+        )
+      else:
+        _correlate_1(
+          x,
+          x_at,
+          x_step,
+          offsets,
+          done,
+          row,
+          f,
+          row_step,
+          places,
+          into,
+          to,
+          width,
+          n,
+        )
+    done += n
 
 
 @compiled.kernel
-def unpack_kernel(into, kernel, filters, out):
-  """(kh * kw, kt, width) in the kernel's order, (kt, kh, kw, D)."""
-  kt, kh, kw = kernel
+def unpack_kernel(into, taps, filters, out):
+  """(taps, width) without the padding of the filters."""
   width = padded_width(filters)
-  for t in range(kt):
-    for p in range(kh * kw):
-      to, row = (t * kh * kw + p) * filters, (p * kt + t) * width
-      for f in range(filters):
-        out[to + f] = into[row + f]
+  for t in range(taps):
+    for f in range(filters):
+      out[t * filters + f] = into[t * width + f]
