@@ -6,150 +6,11 @@ frames, H rows, W columns, D filters; `taps` are the kernel's places. The
 filters are padded with zeros to `width`, a multiple of `simd.LANES`.
 """
 
-import functools
-
 import numpy as np
-from numba import types
-from numba.extending import intrinsic
 
-from mefnet_jax.ops.cpu import compiled, simd
+from mefnet_jax.ops.cpu import compiled, row_tiles, simd
 
 LANES, TILE = simd.LANES, simd.TILE
-
-
-def _convolution(vectors):
-  """The intrinsic `convolve`, of one or two vectors of filters."""
-
-  @intrinsic
-  def convolve(
-    context,
-    x,
-    x_at,
-    x_step,
-    offsets,
-    first,
-    taps,
-    w,
-    w_at,
-    bias,
-    b_at,
-    floor,
-    y,
-    y_at,
-    y_step,
-    n,
-  ):
-    """Up to TILE neighbours along a row, times some taps of some filters.
-
-    y[y_at + i * y_step + f] = bias[b_at + f] + sum of x[x_at + i * x_step +
-    offsets[first + t]] * w[w_at + t, f] over t < taps, or `floor` if that is
-    larger, for i < n; w holds vectors * LANES filters a tap. NaN stays NaN.
-    """
-
-    def generate(context, builder, signature, args):
-      code = simd.Code(context, builder, signature, args)
-      arrays = (0, 1), (3, 4), (6, 7), (8, 9), (11, 12)
-      x, offsets, w, bias, y = (code.array(*a) for a in arrays)
-      floor = code.broadcast(args[10])
-
-      def tap(steps, i, w, *sums):
-        here = builder.gep(x, [builder.load(builder.gep(offsets, [i]))])
-        weights = [code.load(w, v) for v in range(vectors)]
-        sums, added = iter(sums), []
-        for step in steps:
-          pixel = code.broadcast(builder.load(builder.gep(here, [step])))
-          added += [code.fma(pixel, weight, next(sums)) for weight in weights]
-        return [builder.gep(w, [code.int(vectors * LANES)]), *added]
-
-      def write(places):
-        steps = [builder.mul(args[2], code.int(i)) for i in range(places)]
-        body = functools.partial(tap, steps)
-        # Sums are values of the loop, which LLVM keeps in registers; in an
-        # array they would be stored and loaded again for every tap.
-        begin = [code.load(bias, v) for v in range(vectors)] * places
-        _, *sums = code.loop(args[5], body, w, *begin)
-        for place in range(places):
-          row = builder.gep(y, [builder.mul(args[13], code.int(place))])
-          for v in range(vectors):
-            value = sums[place * vectors + v]
-            low = builder.fcmp_ordered('<=', value, floor)
-            code.store(builder.select(low, floor, value), row, v)
-
-      code.choose(args[14], TILE, write)
-      return context.get_dummy_value()
-
-    i, f = types.intp, types.float32
-    kinds = (x, i, i, offsets, i, i, w, i, bias, i, f, y, i, i, i)
-    return types.void(*kinds), generate
-
-  return convolve
-
-
-def _kernel_gradient(vectors):
-  """The intrinsic `correlate`, of one or two vectors of filters."""
-
-  @intrinsic
-  def correlate(
-    context,
-    x,
-    x_at,
-    x_step,
-    offsets,
-    first,
-    g,
-    g_at,
-    g_step,
-    places,
-    w,
-    w_at,
-    w_step,
-    n,
-  ):
-    """Adds a row of places to the gradient of up to TILE taps.
-
-    w[w_at + t * w_step + f] += sum of x[x_at + p * x_step + offsets[first + t]]
-    * g[g_at + p * g_step + f] over p < places, for t < n and vectors * LANES
-    filters f.
-    """
-
-    def generate(context, builder, signature, args):
-      code = simd.Code(context, builder, signature, args)
-      x, offsets, g, w = (
-        code.array(*a) for a in ((0, 1), (3, 4), (5, 6), (9, 10))
-      )
-
-      def place(steps, i, x, g, *sums):
-        down = [code.load(g, v) for v in range(vectors)]
-        sums, added = iter(sums), []
-        for step in steps:
-          pixel = code.broadcast(builder.load(builder.gep(x, [step])))
-          added += [code.fma(pixel, one, next(sums)) for one in down]
-        return [builder.gep(x, [args[2]]), builder.gep(g, [args[7]]), *added]
-
-      def write(taps):
-        numbers = [code.int(t) for t in range(taps)]
-        steps = [builder.load(builder.gep(offsets, [t])) for t in numbers]
-        rows = [builder.gep(w, [builder.mul(args[11], t)]) for t in numbers]
-        # The gradient is read before the loop and written after it, not at each
-        # place.
-        known = [code.load(row, v) for row in rows for v in range(vectors)]
-        body = functools.partial(place, steps)
-        _, _, *sums = code.loop(args[8], body, x, g, *known)
-        for t, row in enumerate(rows):
-          for v in range(vectors):
-            code.store(sums[t * vectors + v], row, v)
-
-      code.choose(args[12], TILE, write)
-      return context.get_dummy_value()
-
-    i = types.intp
-    return types.void(x, i, i, offsets, i, g, i, i, i, w, i, i, i), generate
-
-  return correlate
-
-
-_convolve_1, _convolve_2 = _convolution(1), _convolution(2)
-_correlate_1, _correlate_2 = _kernel_gradient(1), _kernel_gradient(2)
 
 
 @compiled.kernel
@@ -205,7 +66,7 @@ def convolve_row(x, x_at, x_step, taps, weights, end, out, out_at, places):
       span = min(2 * LANES, width - f)
       at = f * len(offsets) + skip * span
       if span > LANES:
-        _convolve_2(
+        row_tiles.convolve_2(
           x,
           start,
           x_step,
@@ -223,7 +84,7 @@ def convolve_row(x, x_at, x_step, taps, weights, end, out, out_at, places):
           n,
         )
       else:
-        _convolve_1(
+        row_tiles.convolve_1(
           x,
           start,
           x_step,
@@ -312,7 +173,7 @@ def add_row(x, x_at, x_step, offsets, row, row_step, places, width, into):
     for f in range(0, width, 2 * LANES):
       to = done * width + f
       if width - f > LANES:
-        _correlate_2(
+        row_tiles.correlate_2(
           x,
           x_at,
           x_step,
@@ -328,7 +189,7 @@ def add_row(x, x_at, x_step, offsets, row, row_step, places, width, into):
           n,
         )
       else:
-        _correlate_1(
+        row_tiles.correlate_1(
           x,
           x_at,
           x_step,
