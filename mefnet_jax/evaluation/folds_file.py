@@ -12,6 +12,7 @@ folds.json.
 
 import collections.abc
 import pathlib
+import typing
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
@@ -76,7 +77,7 @@ def write(
   short = _shortened(splits, clip)
   rows = []
   for fold in splits:
-    roles = ROLES
+    roles: tuple[str, ...] = ROLES
     if fold.name in short:
       rows.append((ALL_OTHERS, ALL_OTHERS, fold.name, 'train'))
       roles = ROLES[1:]
@@ -89,10 +90,11 @@ def write(
   sides: dict[str, dict[str, list[str]]] = {
     fold.name: {'train': [], 'test': []} for fold in splits
   }
-  for name, _, fold, role in rows:
+  for name, _, of_fold, role in rows:
     # folds.json has no validation side
-    if role in sides[fold] and (fold not in short or role == 'test'):
-      sides[fold][role].append(name)
+    side = sides[of_fold].get(role)
+    if side is not None and (of_fold not in short or role == 'test'):
+      side.append(name)
   content = {
     'version': folds.VERSION,
     'protocol': config.protocol.name,
@@ -145,8 +147,9 @@ def read(path: pathlib.Path) -> Table:
   Raises:
     errors.UserError: the file cannot be read, or holds an unknown role.
   """
-  table: dict[str, dict[str, dict[str, str]]] = {}
-  everyone, short = {}, []
+  table: Table = {}
+  everyone: dict[str, str] = {}
+  short = []
   for number, row in csv_table.filled(path, COLUMNS):
     if row['role'] not in ROLES:
       raise errors.UserError(
@@ -157,7 +160,9 @@ def read(path: pathlib.Path) -> Table:
     if row['clip'] == row['subject'] == ALL_OTHERS and row['role'] == 'train':
       short.append(row['fold'])
       continue
-    fold[row['role']][row['clip']] = everyone[row['clip']] = row['subject']
+    everyone[row['clip']] = row['subject']
+    own = typing.cast(dict[str, str], fold[row['role']])
+    own[row['clip']] = row['subject']
   for name in short:
     fold = table[name]
     if not fold['train']:
