@@ -4,6 +4,7 @@ Axes: B batch, T frames, H rows, W columns, C channels. T may be absent: the
 2D form, maps (B, H, W, C), of the paper's N in R^{HxWxC}.
 """
 
+import typing
 from collections.abc import Callable
 from typing import Any
 
@@ -90,7 +91,7 @@ class SpatialTemporalAttention(nn.Module):
       dtype=self.dtype,
       name='convolution',
     )
-    highlight = nn.sigmoid(convolve(pooled))
+    highlight = nn.sigmoid(typing.cast(jax.Array, convolve(pooled)))
     if key_B is None:
       return weigh(maps.y, highlight), highlight
     weight = self._drop_some(highlight, key_B)
