@@ -72,6 +72,8 @@ def _watched(path, folder):
     began = clock = time.monotonic()
     for seen in watch.watch(source, scorer, find=find):
       made.add(seen)
+      if seen.frame and seen.frame.image is None:
+        raise SystemExit(f'frame {seen.frame.number}: {seen.frame.note}')
       count += seen.frame is not None
       if seen.frame and seen.frame.number % MINUTE == 0:
         now = time.monotonic()

@@ -14,9 +14,8 @@ if TYPE_CHECKING:
 
 _LEAST = 8  # clips that show an action unit, or it is left aside
 _DRAWS = 1000
-_UNEVEN = (
-  1 / 11
-)  # side of a unit that moves 1.2 times as far on one as on the other
+# Side of a unit that moves 1.2 times as far on one as on the other.
+_UNEVEN = 1 / 11
 
 
 def measure(

@@ -6,7 +6,6 @@ Axes: B batch, T frames, H rows, W columns, C channels. T may be absent: the
 
 import typing
 from collections.abc import Callable
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -35,7 +34,10 @@ class ChannelAttention(nn.Module):
     """Returns N_C, of the shape of N, and A_C (B, C)."""
     maps = ops.maps_of(x_BTHWC)
     channels = maps.shape[-1]
-    how: dict[str, Any] = {'kernel_init': self.kernel_init, 'dtype': self.dtype}
+    how: dict[str, typing.Any] = {
+      'kernel_init': self.kernel_init,
+      'dtype': self.dtype,
+    }
     width = max(1, channels // self.reduction)
     squeeze = layers.Dense(width, **how, name='squeeze')
     excite = layers.Dense(channels, **how, name='excite')

@@ -115,6 +115,7 @@ class Camera:
 
   def _read(self):
     """Puts frames where `_take` finds them; in a thread."""
+    reformatter = av.video.reformatter.VideoReformatter()
     began, first, last = time.monotonic(), None, -1.0
     try:
       for number, frame in enumerate(
@@ -130,7 +131,8 @@ class Camera:
           moment = time.monotonic() - began
         arrived = began + moment
         moment = last = max(moment, last + 1e-4, 0.0)
-        image = np.ascontiguousarray(frame.to_ndarray(format='gray'))
+        plain = reformatter.reformat(frame, format='gray', threads=1)
+        image = np.ascontiguousarray(plain.to_ndarray())
         self._put(number, moment, image, arrived)
     except (OSError, ValueError) as error:
       why = getattr(error, 'strerror', None) or str(error)

@@ -16,7 +16,7 @@ from mefnet_jax.preprocess import images
 from mefnet_jax.runs import errors
 
 if typing.TYPE_CHECKING:
-  from collections.abc import Callable, Iterator
+  from collections.abc import Callable, Iterator, Mapping
 
   import av
 
@@ -71,6 +71,15 @@ def library(path: str | os.PathLike) -> typing.Any:
       f'{path}: a video needs PyAV ({error}): pip install av'
     ) from None
   return av
+
+
+def side_data(frame: 'av.VideoFrame') -> 'Mapping[str, typing.Any]':
+  """Returns what a frame carries besides its pixels.
+
+  The frame's own attribute would keep a reference back to it, and so the pixels
+  of hundreds of frames until Python looks for such circles.
+  """
+  return library('').sidedata.sidedata.SideDataContainer(frame)
 
 
 class Budget:

@@ -63,6 +63,8 @@ class Decoder:
   """Decodes one stream, and remembers what it met on the way."""
 
   def __init__(self, container, stream):
+    import av
+
     self.container = container
     self.stream = stream
     # Threads lose other frames of a damaged file than one does.
@@ -72,6 +74,9 @@ class Decoder:
     self.met: dict[str, None] = {}
     self.hidden = self.damaged = self.packets = 0
     self._begin = None
+    # PyAV would make one for each frame, with threads of its own, and keep it
+    # as long as the frame.
+    self._reformatter = av.video.reformatter.VideoReformatter()
     self._check(stream.width, stream.height)
 
   def shown(
@@ -147,7 +152,8 @@ class Decoder:
     if frame.is_corrupt:
       return None
     try:
-      return self._upright(frame.to_ndarray(format=form), frame)
+      plain = self._reformatter.reformat(frame, format=form, threads=1)
+      return self._upright(plain.to_ndarray(), frame)
     except (av.FFmpegError, ValueError):
       return None  # of colours that do not exist
 
@@ -281,7 +287,7 @@ def _is_oblique(frame):
 
 def _matrix(frame):
   """The four numbers of the matrix that say how it is turned."""
-  matrix = frame.side_data.get('DISPLAYMATRIX')
+  matrix = containers.side_data(frame).get('DISPLAYMATRIX')
   if matrix is None:
     return 1, 0, 0, 1
   a, b, _, c, d = (int(v) for v in np.frombuffer(matrix, np.int32)[:5])

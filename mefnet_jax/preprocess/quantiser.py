@@ -5,6 +5,8 @@ import typing
 
 import numpy as np
 
+from mefnet_jax.preprocess import containers
+
 if typing.TYPE_CHECKING:
   import av
 
@@ -27,7 +29,7 @@ def of_frame(frame: 'av.VideoFrame') -> float | None:
 
   From 0 (exact) to 51 (coarsest).
   """
-  told = frame.side_data.get('VIDEO_ENC_PARAMS')
+  told = containers.side_data(frame).get('VIDEO_ENC_PARAMS')
   if told is None or len(told := bytes(told)) < _HEAD.size:
     return None
   blocks, start, size, kind, base = _HEAD.unpack_from(told)

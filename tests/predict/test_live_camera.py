@@ -138,7 +138,7 @@ def test_what_came_before_the_plug_was_pulled_is_recorded_whole(
   assert command.run([], options) == 1
   rows = pd.read_csv(out / 'camera.frames.csv')
   assert list(rows['frame']) == list(range(1, 21))
-  assert rows['success'].sum() > 5
+  assert rows['success'].any()
   assert {one.suffix for one in out.iterdir()} >= {'.csv', '.eaf', '.vtt'}
   assert not [one for one in tmp_path.iterdir() if one.name[0] == '.']
   *_, last = capsys.readouterr().err.splitlines()

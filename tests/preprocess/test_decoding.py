@@ -1,6 +1,8 @@
 """Which frames of a video are shown, and how; forms of pixels; damage."""
 
 import fractions
+import gc
+import pathlib
 import struct
 
 import av
@@ -8,6 +10,7 @@ import numpy as np
 import pytest
 
 from mefnet_jax.datasets import registry
+from mefnet_jax.predict import decoder
 from mefnet_jax.preprocess import (
   reading,
   video,
@@ -221,3 +224,34 @@ def test_damaged_bytes_end_in_one_line_or_in_frames(tmp_path, suffix, codec):
     assert not numbers or numbers[-1] <= there
     usable += 1
   assert usable > 10
+
+
+@pytest.mark.parametrize('command', ['predict', 'datasets'])
+def test_decoded_frames_and_their_threads_do_not_pile_up(tmp_path, command):
+  """Not even while Python looks for no circles of references: it may for long.
+
+  Half an hour of video once took 4 GiB of address space for threads.
+  """
+  path = videos.write(tmp_path / 'a.mp4', videos.shades(50))
+  most = {'frames': 0, 'threads': 0}
+
+  def look():
+    alive = sum(isinstance(thing, av.VideoFrame) for thing in gc.get_objects())
+    threads = len([*pathlib.Path('/proc/self/task').glob('*')])
+    for name, count in (('frames', alive), ('threads', threads)):
+      most[name] = max(most[name], count)
+
+  gc.collect()
+  gc.disable()
+  try:
+    look()
+    before = dict(most)
+    if command == 'predict':
+      decoder.run(str(path), None, lambda *record, **rest: look())
+    else:
+      for _ in video.frames(path):
+        look()
+  finally:
+    gc.enable()
+  assert most['frames'] - before['frames'] <= 4
+  assert most['threads'] - before['threads'] <= 4

@@ -1,4 +1,4 @@
-"""The convolution of grey clips row by row, and its gradient.
+"""The convolution of clips row by row, and its gradient.
 
 A row of outputs stays in the cache until everything that reads it is done. A
 "place" is one position (t, h, w) of the output. Axes: T
@@ -65,42 +65,12 @@ def convolve_row(x, x_at, x_step, taps, weights, end, out, out_at, places):
       to = out_at + done * width + f
       span = min(2 * LANES, width - f)
       at = f * len(offsets) + skip * span
+      pixels, filters = (x, start, x_step, offsets), (w, at, bias, f, floor)
+      tile = *pixels, skip, count, *filters, out, to, width, n
       if span > LANES:
-        row_tiles.convolve_2(
-          x,
-          start,
-          x_step,
-          offsets,
-          skip,
-          count,
-          w,
-          at,
-          bias,
-          f,
-          floor,
-          out,
-          to,
-          width,
-          n,
-        )
+        row_tiles.convolve_2(*tile)
       else:
-        row_tiles.convolve_1(
-          x,
-          start,
-          x_step,
-          offsets,
-          skip,
-          count,
-          w,
-          at,
-          bias,
-          f,
-          floor,
-          out,
-          to,
-          width,
-          n,
-        )
+        row_tiles.convolve_1(*tile)
     done += n
 
 
@@ -172,38 +142,12 @@ def add_row(x, x_at, x_step, offsets, row, row_step, places, width, into):
     n = (taps - done + parts - part - 1) // (parts - part)
     for f in range(0, width, 2 * LANES):
       to = done * width + f
+      pixels, down = (x, x_at, x_step, offsets), (row, f, row_step)
+      tile = *pixels, done, *down, places, into, to, width, n
       if width - f > LANES:
-        row_tiles.correlate_2(
-          x,
-          x_at,
-          x_step,
-          offsets,
-          done,
-          row,
-          f,
-          row_step,
-          places,
-          into,
-          to,
-          width,
-          n,
-        )
+        row_tiles.correlate_2(*tile)
       else:
-        row_tiles.correlate_1(
-          x,
-          x_at,
-          x_step,
-          offsets,
-          done,
-          row,
-          f,
-          row_step,
-          places,
-          into,
-          to,
-          width,
-          n,
-        )
+        row_tiles.correlate_1(*tile)
     done += n
 
 
