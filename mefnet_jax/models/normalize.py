@@ -126,7 +126,8 @@ def batch(
   taken = {n: x[index_B] for n, x in clips.items() if n != 'moments'}
   streams = {name: taken[name].astype(jnp.float32) for name in clips['moments']}
   if augmentation:
-    assert key_B is not None, 'an augmentation is drawn from keys'
+    if key_B is None:
+      raise ValueError('an augmentation is drawn from keys: give key_B')
     streams = augment.augment(streams, key_B, augmentation)
   for name, pair in clips['moments'].items():
     chosen = moments[name] if moments else [x_N[index_B] for x_N in pair]

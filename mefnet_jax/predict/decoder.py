@@ -12,6 +12,7 @@ import pathlib
 import re
 import struct
 import sys
+import typing
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -31,6 +32,8 @@ INFO, FRAME, DAMAGED, END, ERROR = b'i', b'f', b'd', b'e', b'x'
 QUANTISER = b'q'  # once, of the first frames of a codec that tells it
 MEMORY = 4 * 2**30  # bytes of address space; a frame of 8K has 2^25 pixels
 _TOLD = 100  # frames whose quantisers are averaged
+_LEAST = 1e-4  # seconds between two frames
+_RESTART = 0.5  # seconds back, from which it is another clock
 _FPS = 25.0  # where neither the file nor the user says one
 
 Send = Callable[..., None]
@@ -71,19 +74,15 @@ def _video(path, fps, send):
     seconds = seconds or (decoder.container.duration or 0) / 1e6
     guess = stream.frames or round(seconds * float(stream.average_rate or 0))
     send(INFO, text={'frames': guess, 'fps': rate})
-    times, start = array.array('d'), None
-    untimed, told = 0, []
+    clock, told = _Clock(rate, given=bool(fps)), []
     for number, frame in enumerate(
       decoder.shown(unbounded, float('inf')), start=1
     ):
-      start = frame.time if start is None else start
-      untimed += frame.time is None
       if number <= _TOLD:
         told.append(quantiser.of_frame(frame))
       if number == _TOLD:
         _tell(told, send)
-      time = _time(number, frame.time, start, rate, fps, times)
-      times.append(time)
+      time = clock.next(decoder.time(frame, number))
       if number == 1:
         decoder.size(frame)  # notes what changes it
       image = decoder.image(frame, 'gray')
@@ -91,13 +90,11 @@ def _video(path, fps, send):
         send(DAMAGED, number, time)
       else:
         send(FRAME, number, time, image=image)
-    if not times:
+    if not clock.times:
       raise ValueError('a video without frames')
-    if len(times) < _TOLD:
+    if len(clock.times) < _TOLD:
       _tell(told, send)
-    notes = list(decoder.notes(() if fps else times))
-    if untimed and not fps:
-      notes.append(f'{untimed} frames without times: {rate:g} a second')
+    notes = [*decoder.notes(() if fps else clock.times), *clock.notes()]
     send(END, text={'notes': notes})
 
 
@@ -107,13 +104,51 @@ def _tell(quantisers, send):
     send(QUANTISER, text={'mean': sum(quantisers) / len(quantisers)})
 
 
-def _time(number, shown, start, rate, fps, times):
-  """Seconds of a frame; they increase, whatever the file says."""
-  if fps or shown is None or start is None:
-    time = (number - 1) / rate
-  else:
-    time = float(shown - start)
-  return max(time, times[-1] + 1e-4) if times else max(time, 0.0)
+class _Clock:
+  """The times of a video's frames, which increase whatever its file says.
+
+  Attributes:
+    times: seconds since the first frame, one of each that was asked for.
+  """
+
+  def __init__(self, rate: float, *, given: bool):
+    self.rate, self._given = rate, given
+    self.times = array.array('d')
+    self._start: float | None = None
+    self._untimed = self._back = 0
+
+  def next(self, shown: float | None) -> float:
+    """Returns the time of the next frame, by what the file says of it."""
+    if self._start is None:
+      self._start = shown
+    time = len(self.times) / self.rate
+    if shown is not None and not self._given:
+      time = shown - typing.cast(float, self._start)
+    if self.times and time <= self.times[-1]:
+      self._back += 1
+      if time < self.times[-1] - _RESTART and shown is not None:
+        # One file behind another: its clock goes on from here.
+        time = self.times[-1] + 1 / self.rate
+        self._start = shown - time
+      else:
+        time = self.times[-1] + _LEAST
+    self._untimed += shown is None
+    self.times.append(max(time, 0.0))
+    return self.times[-1]
+
+  def notes(self) -> list[str]:
+    """Returns what is to be told of the file's times."""
+    if self._given:
+      return []
+    made = []
+    if self._untimed:
+      made.append(
+        f'{self._untimed} frames without times: {self.rate:g} a second'
+      )
+    if self._back:
+      of = f'{self._back} of {len(self.times)} frames'
+      made.append(f'the times of {of} do not run forward')
+    return made
 
 
 def _folder(folder, fps, send):

@@ -1,5 +1,6 @@
 """Decodes the one video of a file: frames shown, upright, of square pixels."""
 
+import array
 import contextlib
 import os
 import typing
@@ -77,6 +78,7 @@ class Decoder:
     # PyAV would make one for each frame, with threads of its own, and keep it
     # as long as the frame.
     self._reformatter = av.video.reformatter.VideoReformatter()
+    self._places = array.array('q')
     self._check(stream.width, stream.height)
 
   def shown(
@@ -107,6 +109,8 @@ class Decoder:
         if self._is_hidden(frame):
           self.hidden += 1
           continue
+        # A second file behind the first one begins its clock anew.
+        self._begin = None
         number += 1
         if number > most:
           raise ValueError(f'more than {most} frames')
@@ -133,14 +137,16 @@ class Decoder:
   def time(self, frame: 'av.VideoFrame', number: int) -> float | None:
     """Returns when a frame is shown, in seconds; None where nothing says it.
 
-    AVI stores frames in the order of decoding and no times. Of a codec that
-    shows them in another order PyAV then gives times that run back and forth.
+    AVI stores frames in the order of decoding, each at its place and without a
+    time. PyAV guesses times from the places, and of a codec that shows frames
+    in another order they run back and forth.
     """
-    stream = self.stream
-    reordered = bool(stream.codec_context.has_b_frames)
-    if self.kind == 'avi' and reordered and stream.average_rate:
-      return float((number - 1) / stream.average_rate)
-    return frame.time
+    if self.kind != 'avi':
+      return frame.time
+    place = frame.dts
+    if self.stream.codec_context.has_b_frames:
+      place = self._places[number - 1] if number <= len(self._places) else None
+    return None if place is None else float(place * self.stream.time_base)
 
   def image(self, frame: 'av.VideoFrame', form: str) -> np.ndarray | None:
     """Returns a frame's image in the form 'gray' or 'rgb24', as it is shown.
@@ -190,6 +196,8 @@ class Decoder:
     for packet in containers.packets(budget, self.container, self.stream):
       if packet.size:
         self.packets += 1
+        if self.kind == 'avi' and packet.dts is not None:
+          self._places.append(packet.dts)
         self.hidden += packet.is_discard
         if packet.is_keyframe and not found:
           found, self.hidden = True, self.hidden + len(before)
@@ -229,6 +237,8 @@ class Decoder:
     """Seconds that the header says; 0 where it says none."""
     stream, own = self.stream, len(self.container.streams) == 1
     said = (self.container.duration or 0) / 1e6 if own else 0
+    if self.kind == 'matroska':  # its length counts from time 0
+      said -= max(0, self.container.start_time or 0) / 1e6
     if stream.duration:
       said = float(stream.duration * stream.time_base)
     if stream.frames and stream.average_rate:

@@ -14,7 +14,7 @@ import typing
 
 import numpy as np
 
-from mefnet_jax.preprocess import decoding, images, media
+from mefnet_jax.preprocess import clock, decoding, images, media
 from mefnet_jax.runs import cache, errors, files
 
 if typing.TYPE_CHECKING:
@@ -24,7 +24,7 @@ SUFFIXES = media.VIDEOS
 # Matroska's and Flash's clock ticks once a millisecond.
 _TICK = 0.0011
 _LONG = 1.0  # seconds: what took more is worth a file in the cache
-_FORM = 2  # to be raised with what decoding finds
+_FORM = 3  # to be raised with what decoding finds
 _UNEVEN = 0.1  # of a frame: less is the jitter of a clock
 
 
@@ -108,12 +108,13 @@ def positions(
   """Returns when frames are shown, in frames.
 
   Returns:
-    The numbers where the frames follow one another evenly, or have no times;
-    else floats, which begin with the first number.
+    The numbers where the frames follow one another evenly, or have no times
+    that run forward; else floats, which begin with the first number.
   """
-  shown = np.array([np.nan if t is None else t for t in times])
-  if len(shown) < 3 or not (np.diff(shown) > 0).all():
+  running = clock.forward(numbers, times)
+  if running is None or len(times) < 3:
     return tuple(numbers)
+  shown, _ = running
   ahead = np.asarray(numbers) - numbers[0]
   step = (shown[-1] - shown[0]) / ahead[-1]
   late = shown - shown[0] - ahead * step
@@ -178,9 +179,22 @@ def _decoded(path):
       raise ValueError('a video without frames')
     times = tuple(_since(times[0], moment) for moment in times)
     notes = decoder.notes(times)
-  if isinstance(positions(range(1, len(times) + 1), times)[-1], float):
-    notes += ('variable frame rate: its frames are taken at their times',)
-  return Scan(times, size, notes)
+  return Scan(times, size, (*notes, *_of_clock(times)))
+
+
+def _of_clock(times):
+  """What is to be told of the times of a video's frames."""
+  numbers = range(1, len(times) + 1)
+  running = clock.forward(numbers, times)
+  if running is None and len(times) > 2 and set(times) != {None}:
+    yield 'its times do not run forward: its frames are taken as even'
+  if running and running[1]:
+    yield (
+      f'{running[1]} of {len(times)} frames lack a time of their own: they are '
+      'placed between their neighbours'
+    )
+  if isinstance(positions(numbers, times)[-1], float):
+    yield 'variable frame rate: its frames are taken at their times'
 
 
 def _since(start, moment):

@@ -6,6 +6,7 @@ their command. `python -m` imports their package first, and each package calls
 """
 
 import functools
+import os
 import sys
 from types import TracebackType
 
@@ -21,6 +22,9 @@ def begin(*, console: bool = False) -> None:
   # Python writes '-m' there while it looks for the module of `python -m`.
   if console or getattr(sys, 'argv', [])[:1] == ['-m']:
     sys.excepthook = _one_line
+    # Commands draw into files only. matplotlib fails when it is imported, after
+    # hours of training, if it does not know what the variable names.
+    os.environ['MPLBACKEND'] = 'agg'
 
 
 def _one_line(

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from mefnet_jax.runs import errors, xla_flags
+from mefnet_jax.runs import early, errors, xla_flags
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -54,6 +54,16 @@ def test_a_library_keeps_the_hook_of_its_user():
     [sys.executable, '-c', code], cwd=ROOT, capture_output=True, text=True
   )
   assert done.stdout == 'True\n', done.stderr
+
+
+def test_a_command_draws_into_files_whatever_matplotlib_is_told(monkeypatch):
+  """It would end in a traceback after the training, in the first figure."""
+  monkeypatch.setattr(sys, 'excepthook', sys.excepthook)
+  for argv, wanted in ((['-m', 'x'], 'agg'), (['-c'], 'junk')):
+    monkeypatch.setenv('MPLBACKEND', 'junk')
+    monkeypatch.setattr(sys, 'argv', argv)
+    early.begin()
+    assert os.environ['MPLBACKEND'] == wanted
 
 
 @pytest.mark.slow

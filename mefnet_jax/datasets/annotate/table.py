@@ -1,5 +1,6 @@
 """The table of a `folder` data set, with who annotated what and when."""
 
+import itertools
 import os
 import pathlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -158,6 +159,8 @@ def frame_times(path: pathlib.Path) -> list[float]:
   # Annotations are in seconds, and only times turn them into frames.
   if len(known) < len(times):
     raise errors.UserError(f'{path}: frames without a time: encode it again')
+  if any(b <= a for a, b in itertools.pairwise(known)):
+    raise errors.UserError(f'{path}: times that run back: encode it again')
   return known
 
 

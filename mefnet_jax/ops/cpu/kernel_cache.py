@@ -112,8 +112,12 @@ def _digests(path):
 
 
 def _version():
-  """A digest of the source, the compiler and the processor of the kernels."""
-  digest = hashlib.sha256()
+  """A digest of the source, the compiler and the processor of the kernels.
+
+  And of where the source lies: Numba does, so that of two copies of the package
+  each would add its kernels to the other's folder, and break its seal.
+  """
+  digest = hashlib.sha256(os.fsencode(_HERE))
   for file in sorted(_HERE.glob('*.py')):
     digest.update(file.read_bytes())
   made_for = binding.get_host_cpu_name(), binding.get_host_cpu_features()
