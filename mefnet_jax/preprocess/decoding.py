@@ -8,7 +8,7 @@ import typing
 import cv2
 import numpy as np
 
-from mefnet_jax.preprocess import containers, headers
+from mefnet_jax.preprocess import containers, display_matrix, headers
 
 if typing.TYPE_CHECKING:
   from collections.abc import Iterator, Sequence
@@ -24,15 +24,6 @@ _MOST_ASPECT = 8
 _FROM_ZERO = ('mov', 'matroska')
 # Containers that say how long the video is; others estimate it.
 _KNOWN_LENGTH = ('mov', 'matroska', 'avi', 'asf')
-_TURNS = {
-  (True, False, True): 'by 90 degrees',
-  (False, True, True): 'by 180 degrees',
-  (True, True, False): 'by 270 degrees',
-  (False, True, False): 'mirrored',
-  (False, False, True): 'mirrored upside down',
-  (True, False, False): 'by 90 degrees and mirrored',
-  (True, True, True): 'by 270 degrees and mirrored',
-}
 
 
 @contextlib.contextmanager
@@ -127,10 +118,10 @@ class Decoder:
       self.note(f'pixels of {shape.numerator}:{shape.denominator} made square')
     if frame.interlaced_frame:
       self.note('interlaced: two fields are taken for one frame')
-    turn = _turn(frame)
-    if turn in _TURNS:
-      self.note(f'turned {_TURNS[turn]}, as its container says')
-    if _is_oblique(frame):
+    turn = display_matrix.turn(frame)
+    if turn in display_matrix.TURNS:
+      self.note(f'turned {display_matrix.TURNS[turn]}, as its container says')
+    if display_matrix.is_oblique(frame):
       self.note('its container turns it by an odd angle: that is not done')
     return square if turn[0] else square[::-1]
 
@@ -169,7 +160,7 @@ class Decoder:
     square = _square(width, height, self.aspect)
     if square != (width, height):
       image = cv2.resize(image, square, interpolation=cv2.INTER_LANCZOS4)
-    transposed, mirrored, upside_down = _turn(frame)
+    transposed, mirrored, upside_down = display_matrix.turn(frame)
     image = image.swapaxes(0, 1) if transposed else image
     image = image[:, ::-1] if mirrored else image
     image = image[::-1] if upside_down else image
@@ -276,29 +267,3 @@ def _aspect(stream):
 def _square(width, height, aspect):
   """Width and height with square pixels; the shorter side grows."""
   return round(width * max(1, aspect)), round(height * max(1, 1 / aspect))
-
-
-def _turn(frame):
-  """Whether a frame is to be transposed, then mirrored, then upside down.
-
-  The matrix says where a pixel goes: x' = a x + c y, y' = b x + d y.
-  """
-  a, b, c, d = _matrix(frame)
-  if abs(b) + abs(c) > abs(a) + abs(d):
-    return True, c < 0, b < 0
-  return False, a < 0, d < 0
-
-
-def _is_oblique(frame):
-  """Whether it is to be turned by no multiple of 90 degrees."""
-  a, b, c, d = map(abs, _matrix(frame))
-  return min(a + d, b + c) > 0.02 * max(a + d, b + c)
-
-
-def _matrix(frame):
-  """The four numbers of the matrix that say how it is turned."""
-  matrix = containers.side_data(frame).get('DISPLAYMATRIX')
-  if matrix is None:
-    return 1, 0, 0, 1
-  a, b, _, c, d = (int(v) for v in np.frombuffer(matrix, np.int32)[:5])
-  return a, b, c, d

@@ -1,0 +1,47 @@
+"""How a frame is turned, as the matrix in its container says."""
+
+import typing
+
+import numpy as np
+
+from mefnet_jax.preprocess import containers
+
+if typing.TYPE_CHECKING:
+  import av
+
+# What `turn` returns, in words.
+TURNS = {
+  (True, False, True): 'by 90 degrees',
+  (False, True, True): 'by 180 degrees',
+  (True, True, False): 'by 270 degrees',
+  (False, True, False): 'mirrored',
+  (False, False, True): 'mirrored upside down',
+  (True, False, False): 'by 90 degrees and mirrored',
+  (True, True, True): 'by 270 degrees and mirrored',
+}
+
+
+def turn(frame: 'av.VideoFrame') -> tuple[bool, bool, bool]:
+  """Returns whether a frame is to be transposed, then mirrored, then upside down.
+
+  The matrix says where a pixel goes: x' = a x + c y, y' = b x + d y.
+  """
+  a, b, c, d = _matrix(frame)
+  if abs(b) + abs(c) > abs(a) + abs(d):
+    return True, c < 0, b < 0
+  return False, a < 0, d < 0
+
+
+def is_oblique(frame: 'av.VideoFrame') -> bool:
+  """Returns whether it is to be turned by no multiple of 90 degrees."""
+  a, b, c, d = map(abs, _matrix(frame))
+  return min(a + d, b + c) > 0.02 * max(a + d, b + c)
+
+
+def _matrix(frame):
+  """The four numbers of the matrix that say how it is turned."""
+  matrix = containers.side_data(frame).get('DISPLAYMATRIX')
+  if matrix is None:
+    return 1, 0, 0, 1
+  a, b, _, c, d = (int(v) for v in np.frombuffer(matrix, np.int32)[:5])
+  return a, b, c, d
