@@ -22,7 +22,7 @@ TURNS = {
 
 
 def turn(frame: 'av.VideoFrame') -> tuple[bool, bool, bool]:
-  """Returns whether a frame is to be transposed, then mirrored, then upside down.
+  """Returns whether to transpose a frame, then mirror it, then turn it over.
 
   The matrix says where a pixel goes: x' = a x + c y, y' = b x + d y.
   """
