@@ -133,10 +133,10 @@ def _prepared(release, dataset, options, memory, progress):
     try:
       made.prepare(release)
     except (OSError, RuntimeError) as error:  # ArrayRecord raises the latter
-      why = ' '.join(str(error).split())[-200:]
+      why = ' '.join(str(error).split()).partition('; writing ')[0][-200:]
       raise errors.UserError(
-        f'{made.data_path}: cannot be written ({why}); name another folder in '
-        'the environment variable MEFNET_CACHE'
+        f'{made.data_path}: cannot be written ({why}): free some space there, '
+        'or name another folder in the environment variable MEFNET_CACHE'
       ) from None
     try:
       # A new builder: TFDS reads what it finds when it is made.

@@ -1,5 +1,6 @@
 """Draws a network: one row of boxes per stream, then the fused layers."""
 
+import io
 import pathlib
 import typing
 
@@ -41,7 +42,8 @@ def save(
     layers: of `describe.describe`.
 
   Raises:
-    errors.UserError: the file type is unknown, or the file cannot be written.
+    errors.UserError: the file type is unknown.
+    OSError: the file cannot be written; its folder is made if it is missing.
   """
   if path.suffix.lower() not in SUFFIXES:
     raise errors.UserError(f'{path}: choose one of {", ".join(SUFFIXES)}')
@@ -56,17 +58,18 @@ def save(
     if box:
       rows.get(stream, joined).append(box)
   figure = _figure(name, list(rows.values()), joined, layers)
-  try:
-    with (
-      files.aside(path) as aside,
-      # Without a salt the ids in an SVG are random.
-      matplotlib.rc_context({'svg.hashsalt': name}),
-    ):
-      figure.savefig(
-        aside, bbox_inches='tight', dpi=120, metadata=_undated(path)
-      )
-  except OSError as error:
-    raise errors.UserError(f'{path}: {error.strerror}') from error
+  # On a full disk a PDF fails in odd ways, and no error names the file.
+  drawn = io.BytesIO()
+  # Without a salt the ids in an SVG are random.
+  with matplotlib.rc_context({'svg.hashsalt': name}):
+    figure.savefig(
+      drawn,
+      format=path.suffix.lower()[1:],
+      bbox_inches='tight',
+      dpi=120,
+      metadata=_undated(path),
+    )
+  files.write(path, drawn.getvalue())
 
 
 def _undated(path):

@@ -1,5 +1,6 @@
 """A figure of one video: frames above, the signal and the events below."""
 
+import io
 import pathlib
 import typing
 from collections.abc import Sequence
@@ -7,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from mefnet_jax.predict import event, thresholds, thumbnails
-from mefnet_jax.runs import fonts
+from mefnet_jax.runs import files, fonts
 
 if typing.TYPE_CHECKING:
   from matplotlib.axes import Axes
@@ -73,7 +74,9 @@ def draw(
       _frame(rows[1], duration)
     rows[-1].set_xlabel('seconds', fontsize=9, color=_SLATE)
     _legend(made, dict(zip(texts[1:], colours.values(), strict=True)), events)
-    made.savefig(path, dpi=130, facecolor='white')
+    drawn = io.BytesIO()
+    made.savefig(drawn, format='png', dpi=130, facecolor='white')
+  files.write(path, drawn.getvalue())
 
 
 def colours_of(classes: Sequence[str]) -> dict[str, str]:

@@ -34,6 +34,12 @@ from mefnet_jax.runs import (
 # default of 700 they take a tenth of the time to the first training step.
 _GC_THRESHOLD = 100_000
 _LONGEST_WORD = 500  # characters of a word in an error message
+# Where libraries read variables of the environment, and what they raise is a
+# ValueError.
+_OF_ENVIRONMENT = (
+  'jax/_src/config.py',
+  'google/protobuf/internal/api_implementation.py',
+)
 STOPPED = 143  # exit status after SIGTERM or Ctrl-C, with a checkpoint saved
 
 
@@ -105,7 +111,7 @@ def status(main: Callable[[], int | None]) -> int:
     return _say(f'error: {_disk_error(error)}', 1)
   except ValueError as error:
     # What Python says of a path with one; it comes out of tables and configs.
-    if _arose_in(error, 'jax/_src/config.py'):
+    if _arose_in(error, _OF_ENVIRONMENT):
       return _say(f'error: the environment: {error}: mend or unset it', 1)
     if 'embedded null' not in str(error):
       raise

@@ -1,6 +1,7 @@
-"""The environment variable XLA_FLAGS, checked before XLA reads it.
+"""XLA_FLAGS and JAX_NUM_CPU_DEVICES, checked before XLA and jax read them.
 
-XLA ends the whole process, without an exception, if it cannot read its flags.
+XLA ends the whole process, without an exception, if it cannot read its flags;
+of no devices jax says later that JAX_PLATFORMS were wrong.
 """
 
 import functools
@@ -25,11 +26,16 @@ _WRONG = re.compile(
 
 
 def check() -> None:
-  """Checks the environment variable XLA_FLAGS.
+  """Checks the two environment variables.
 
   Raises:
-    errors.UserError: XLA cannot read it.
+    errors.UserError: XLA cannot read its flags, or there would be no device.
   """
+  devices = os.environ.get('JAX_NUM_CPU_DEVICES', '')
+  if re.fullmatch(r'\s*(0+|-\d+)\s*', devices) and int(devices) != -1:
+    raise errors.UserError(
+      f'JAX_NUM_CPU_DEVICES={devices}: at least 1: mend or unset it'
+    )
   given = os.environ.get('XLA_FLAGS', '')
   if all(_KNOWN.fullmatch(flag) for flag in given.split()):
     return

@@ -4,6 +4,7 @@ python -m mefnet_jax.synthetic.contact_sheet --out=docs/figures
 """
 
 import dataclasses
+import io
 import pathlib
 import sys
 
@@ -84,8 +85,9 @@ def save(
   for x, y, text in captions:
     figure.text(x, height - y, text, fontsize=8.5, va='bottom', **place)
   figure.text(GAP, height + 14, title, fontsize=13, **place)
-  with files.aside(path) as temporary:
-    figure.savefig(temporary, format='png', dpi=100)
+  drawn = io.BytesIO()
+  figure.savefig(drawn, format='png', dpi=100)
+  files.write(path, drawn.getvalue())
 
 
 def _shown(played):

@@ -89,9 +89,14 @@ def test_a_drawing_holds_every_stream_and_is_the_same_each_time(name, tmp_path):
 
 def test_a_drawing_that_cannot_be_written_says_so(tmp_path):
   _, inputs, found = described(base_cnn.get_config())
-  for file, said in (('a.doc', 'svg'), ('no/a.svg', 'No such file')):
-    with pytest.raises(errors.UserError, match=said):
-      drawing.save(tmp_path / file, 'base', inputs, found)
+  (tmp_path / 'file').touch()
+  for path, error, said in (
+    ('a.doc', errors.UserError, 'svg'),
+    ('file/a.svg', OSError, 'exists'),
+  ):
+    with pytest.raises(error, match=said):
+      drawing.save(tmp_path / path, 'base', inputs, found)
+  assert [p.name for p in tmp_path.iterdir()] == ['file']
 
 
 def command(*flags):

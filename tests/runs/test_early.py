@@ -106,3 +106,13 @@ def test_flags_that_xla_cannot_read_are_one_line(given, said, monkeypatch):
 def test_flags_that_xla_reads_pass(given, monkeypatch):
   monkeypatch.setenv('XLA_FLAGS', given)
   xla_flags.check()
+
+
+@pytest.mark.parametrize('count', ['0', '-5'])
+def test_no_devices_are_one_line(count, monkeypatch):
+  """jax would start, and then accuse JAX_PLATFORMS; -1 is its own default."""
+  monkeypatch.setenv('JAX_NUM_CPU_DEVICES', count)
+  with pytest.raises(errors.UserError, match=f'DEVICES={count}: at least 1'):
+    xla_flags.check()
+  monkeypatch.setenv('JAX_NUM_CPU_DEVICES', '-1')
+  xla_flags.check()

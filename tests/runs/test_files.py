@@ -1,7 +1,9 @@
 """Names of files, and what can be done where one cannot be written."""
 
+import ast
 import errno
 import os
+import pathlib
 import subprocess
 import sys
 
@@ -11,6 +13,7 @@ from hypothesis import strategies as st
 
 from mefnet_jax.runs import files
 
+ROOT = pathlib.Path(__file__).parents[2]
 IDS = st.lists(st.text(max_size=300), unique=True, max_size=8)
 
 
@@ -93,3 +96,22 @@ def test_a_limit_of_sizes_names_file_and_mend(tmp_path):
   (line,) = done.stderr.splitlines()
   assert 'a.csv: File too large' in line and 'ulimit -f' in line
   assert not list(tmp_path.iterdir())
+
+
+def test_figures_are_drawn_into_memory_before_they_are_written():
+  """On a full disk matplotlib fails in odd ways, and names no file."""
+  calls = 0
+  for room in ('mefnet_jax', 'experiments', 'benchmarks'):
+    for path in (ROOT / room).rglob('*.py'):
+      tree = ast.parse(path.read_text())
+      buffers = {
+        node.targets[0].id
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign)
+        and ast.unparse(node.value) == 'io.BytesIO()'
+      }
+      for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and 'savefig' in ast.unparse(node.func):
+          calls += 1
+          assert node.args[0].id in buffers, path
+  assert calls > 8
