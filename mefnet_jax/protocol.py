@@ -77,10 +77,11 @@ def run(
   for table in write.tables(summary):
     console.print(table)
   if config.seeds == 1 and 'weights' not in config:
-    minutes = 4 * seconds['train'] / 60
+    minutes = max(1, round(4 * seconds['train'] / 60))
     console.print(
       'One seed: another one moves these scores. --config.seeds=5 in a new '
-      f'--workdir says by how much, for about {minutes:.0f} more minutes.'
+      '--workdir says by how much; it takes about '
+      f'{minutes} minute{"s" if minutes > 1 else ""} more.'
     )
   return summary
 

@@ -22,7 +22,7 @@ from mefnet_jax.preprocess import (
   motion_clips,
   options,
 )
-from mefnet_jax.runs import errors, files, findings
+from mefnet_jax.runs import errors, files, findings, progress_lines
 
 _CELL, _COLUMNS, _LEFT = 128, 7, 110
 _INK, _PAPER = (30, 30, 30), 255
@@ -65,7 +65,7 @@ def write(
     names = files.flat_names(row.clip for row in sample)
     return [
       _save(folder / f'{names[row.clip]}.png', _sheet(row, how, release))
-      for row in sample
+      for row in progress_lines.over(sample, 'Drawing clips', len(sample))
     ]
   except OSError as error:
     raise errors.UserError(

@@ -216,12 +216,14 @@ def _truth(run):
 
 def _write_pictures(out, run, index, target, maps, faces, show):
   from mefnet_jax.explain import pictures
+  from mefnet_jax.runs import progress_lines
 
   folder = out / 'clips'
   folder.mkdir()
   videos = True
   names = files.flat_names(run.clips.clip[i] for i in index)
-  for at, i in enumerate(index):
+  drawn = progress_lines.over(index, 'Drawing clips', len(index))
+  for at, i in enumerate(drawn):
     face, name = faces[at], names[run.clips.clip[i]]
     ground = pictures.backgrounds(run.clips.streams['face'][i], face, show=show)
     rows = pictures.overlays_by_method(maps, at, face, ground)

@@ -48,17 +48,19 @@ def explain(
     UserError: a method or the layer does not exist.
   """
   check(names)
-  results = {}
+  results, maps_made = {}, 0
   batches = jobs.make_jobs(run, index, target, layer, faces)
   with progress_lines.Progress() as shown:
-    task = shown.add_task('Explaining clips', total=len(index) * len(names))
+    title = f'Explaining clips, {len(names)} method(s)'
+    task = shown.add_task(title, total=len(index))
     for at, job in batches:
       for name in names:
         for stream, maps in _METHODS[name](job).items():
           streams = results.setdefault(name, {})
           shape = (len(index), *maps.shape[1:])
           streams.setdefault(stream, np.zeros(shape, np.float32))[at] = maps
-        shown.advance(task, len(set(at.tolist())))
+        maps_made += len(set(at.tolist()))
+        shown.update(task, completed=maps_made / len(names))
   return results
 
 

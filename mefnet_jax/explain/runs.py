@@ -10,7 +10,14 @@ import numpy as np
 from mefnet_jax import datasets
 from mefnet_jax.evaluation import folds, folds_file
 from mefnet_jax.predict import model as models
-from mefnet_jax.runs import csv_table, errors, json_file, predictions, workdirs
+from mefnet_jax.runs import (
+  csv_table,
+  errors,
+  json_file,
+  predictions,
+  progress_lines,
+  workdirs,
+)
 
 _RENDERED = 'SYNTHETIC'
 
@@ -121,9 +128,10 @@ def load(workdir: pathlib.Path) -> Run:
     empty,
     _report_notices(workdir, config),
   )
-  _compare(workdir, run, predictions.read(workdir))
+  probabilities = _compare(workdir, run, predictions.read(workdir))
   # predictions.csv has the mean over seeds; the networks of one are explained.
-  probabilities = _probabilities(run, config.seed)
+  if config.seeds > 1:
+    probabilities = _probabilities(run, config.seed)
   return dataclasses.replace(run, probabilities=probabilities)
 
 
@@ -171,7 +179,10 @@ def _report_notices(workdir, config):
 def _probabilities(run, seed):
   """(N, C) probabilities of each clip by the fold that held it out."""
   probabilities = run.probabilities.copy()
-  for k, name in enumerate(run.folds):
+  names = progress_lines.over(
+    run.folds, 'Predicting again, folds', len(run.folds)
+  )
+  for k, name in enumerate(names):
     at = np.flatnonzero(run.held_out == k)
     if len(at):
       probabilities[at] = run.model.probabilities(
@@ -181,7 +192,7 @@ def _probabilities(run, seed):
 
 
 def _compare(workdir, run, stored):
-  """Raises UserError if the model's predictions differ from those on disk."""
+  """Predicts again; raises UserError if that differs from what is on disk."""
   found = _probabilities(run, None)
   at = _places(workdir, run.clips, stored.clip)
   if tuple(stored.classes) != run.model.classes:
@@ -198,6 +209,7 @@ def _compare(workdir, run, stored):
       f'{workdir}: its weights no longer give its predictions: the release or '
       'the code has changed since; run mefnet_jax.main again in a new --workdir'
     )
+  return found
 
 
 def choose_clips(run: Run, wanted: str) -> np.ndarray:

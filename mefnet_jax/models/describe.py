@@ -12,11 +12,20 @@ import math
 import jax
 from flax import linen as nn
 
-from mefnet_jax.models import attention, encoders, layers, residual, streams
+from mefnet_jax.models import (
+  attention,
+  encoders,
+  layers,
+  motion_heads,
+  residual,
+  streams,
+)
 
 _LISTED = (
   layers.Conv3D,
   layers.Dense,
+  nn.Dense,
+  motion_heads.Heads,
   layers.Normalisation,
   attention.ChannelAttention,
   attention.SpatialTemporalAttention,
@@ -66,7 +75,7 @@ def describe(model: nn.Module, batch: dict) -> list[Layer]:
     if context.method_name == '__call__' and isinstance(module, _LISTED):
       layer = _layer(module, args, result)
       before = found.get(layer.path)
-      if before and before.flops:  # CAM's perceptron is used twice
+      if before and before.flops:  # CAM's perceptron; a map and its mirror
         layer = dataclasses.replace(layer, flops=layer.flops + before.flops)
       if layer.kind:
         found[layer.path] = layer
@@ -176,6 +185,12 @@ def _kind(module, args, y):
     case layers.Dense():
       rows = sum(part.shape[-1] for part in args)
       return 'dense', 2 * rows * module.features + module.features
+    case nn.Dense():
+      # Of any network: over each place of an input with positions.
+      return 'dense', math.prod(y.shape[1:]) * (2 * x.shape[-1] + 1)
+    case motion_heads.Heads():
+      count = module.variables['params']['bias'].size
+      return 'answers', count * (2 * x.shape[-1] + 1)
     case layers.Normalisation():
       none = module.kind == 'none'
       return ('', 0) if none else (f'{module.kind} norm', 5 * size)

@@ -10,7 +10,7 @@ import rich.progress
 from mefnet_jax.predict import frames
 from mefnet_jax.runs import clean
 
-_EVERY = 60.0  # seconds between two lines of a log
+_FIRST, _EVERY = 5.0, 60.0  # seconds to the first line of a log, and between
 
 
 @contextlib.contextmanager
@@ -32,17 +32,17 @@ def bar(source: frames.Source) -> Iterator[Callable[[frames.Frame], None]]:
   )
   name = clean.terminal(source.name)
   task = shown.add_task(name, total=source.expected or None, rate='')
-  began = told = time.monotonic()
+  began, due = time.monotonic(), _FIRST
 
   def update(frame: frames.Frame) -> None:
-    nonlocal told
+    nonlocal due
     if frame.number % 10:
       return
     now = time.monotonic()
     rate = frame.number / max(now - began, 1e-6)
     shown.update(task, completed=frame.number, rate=f'{rate:.0f} frames/s')
-    if not console.is_terminal and now - told > _EVERY:
-      told = now
+    if not console.is_terminal and now - began > due:
+      due += min(due, _EVERY)
       left = max(0, source.expected - frame.number) / rate
       console.print(
         f'{name}: frame {frame.number}, {rate:.0f} frames/s'

@@ -14,6 +14,7 @@ from absl import flags
 
 from mefnet_jax.runs import config_files, errors, plugins
 
+_LISTED = 12  # fields that a line may list
 _MOST = 2**53  # larger whole numbers are not exact as floats
 
 
@@ -215,5 +216,20 @@ def _no_field(text):
   if not flag:
     return text
   guess = re.search(r'Did you mean "(\w+)"', text)
-  hint = f'did you mean {guess[1]!r}?' if guess else 'see configs/base.py'
+  hint = f'did you mean {guess[1]!r}?' if guess else _known(flag[0])
   return f'{flag[0]}: the config has no such field; {hint}'
+
+
+def _known(flag):
+  """The fields beside the one that a flag names, if they are few."""
+  from configs import base
+
+  group = base.get_config()
+  path = flag.lstrip('-').split('.')[1:-1]
+  for part in path:
+    group = group.get(part)
+    if not isinstance(group, ml_collections.ConfigDict):
+      return 'see configs/base.py'
+  if not path or len(group) > _LISTED:
+    return 'see configs/base.py'
+  return f'config.{".".join(path)} has {", ".join(group)}'

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from mefnet_jax.runs import cli, errors, files, outputs
+from mefnet_jax.runs import cli, errors, files, outputs, progress_lines
 from mefnet_jax.synthetic import (
   camera,
   emotions,
@@ -144,7 +144,8 @@ def write(
     stream = container.add_stream('libx264', rate=rate)
     stream.height, stream.width = take.scene.camera.size
     stream.pix_fmt, stream.options = 'yuv420p', {'crf': str(crf)}
-    for image in frames(take, times):
+    images = frames(take, times)
+    for image in progress_lines.over(images, 'Rendering frames', len(times)):
       shown = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), 'gray')
       container.mux(stream.encode(shown))
     container.mux(stream.encode())

@@ -186,15 +186,10 @@ def _main(argv):
   args = {name: value for name, value in args.items() if value is not None}
   if args.get('defects'):
     args['defects'] = tuple(args['defects'].split(','))
-  import rich.progress
+  from mefnet_jax.runs import progress_lines  # rich takes a while to import
 
-  with rich.progress.Progress(
-    *rich.progress.Progress.get_default_columns(),
-    rich.progress.MofNCompleteColumn(),
-    transient=True,
-    disable=not sys.stdout.isatty(),
-  ) as bar:
-    task = bar.add_task('SYNTHETIC clips', total=None)
+  with progress_lines.Progress() as bar:
+    task = bar.add_task('Rendering SYNTHETIC clips', total=None)
     out = write(
       **args, progress=lambda n, of: bar.update(task, completed=n, total=of)
     )
