@@ -1,10 +1,10 @@
 r"""The table of the shipped configs: what each costs, and what it scored.
 
-python -m experiments.zoo [--runs=runs] [--out=FILE.md]
+python -m experiments.zoo [--runs=runs] [--out=docs/zoo.md]
 
 Parameters and FLOPs are computed. Scores, training time and processor are those
-of finished runs below --runs, the newest of each config; where there is none,
-the table says so.
+of finished runs below --runs, the newest of each config as it ships. Where
+there is none, the page says which command makes it.
 """
 
 import importlib
@@ -28,9 +28,34 @@ from mefnet_jax.runs import (
 from mefnet_jax.training import config_check
 
 _HEAD = (
-  *('config', 'network', 'parameters', 'MFLOPs a clip', 'data', 'UAR [95 %]'),
-  *('UF1', 'training', 'processor'),
+  *('config', 'network', 'parameters', 'MFLOPs a clip', 'data', 'seeds'),
+  *('UAR [95 %]', 'UF1', 'training', 'processor'),
 )
+_MISSING = 'not run'
+_PAGE = """# The shipped configs: cost and score
+
+Written by `{command}`.
+Of a file with several variants this is the default one. Parameters and FLOPs
+(one clip, forward, a multiply-add counted as two) are computed for three
+classes. Scores, training time and processor are those of the newest finished
+run below `{runs}` that differs from the shipped config in nothing but its
+seeds, the folder of its release, and how the work was divided.
+
+{table}
+{fill}"""
+_FILL = """## Rows that say "{missing}"
+
+No such run was there. To fill a row, train its config and write the page again:
+
+{commands}
+    {command}
+"""
+# Fields that say nothing about what is trained, or only how often.
+_FREE = {
+  '': ('seed', 'seeds'),
+  'dataset': ('release', 'workers', 'cluster', 'allow_lost'),
+  'train': (*('parallel', 'kernels', 'memory', 'profile', 'checkpoint_every'),),
+}
 
 
 def configs() -> dict[str, ConfigDict]:
@@ -83,13 +108,14 @@ def row(name: str, config: ConfigDict, reports: list[dict]) -> tuple[str, ...]:
   )
   own = [x for x in reports if _same(x['config'], config)]
   if not own:
-    return (*cells, 'no run here', '', '', '', '')
+    return (*cells, _MISSING, '', '', '', '', '')
   x = own[-1]
   low, high = x['intervals']['uar'] or (float('nan'),) * 2
   words = ' '.join(x['notices']) or 'real'
   return (
     *cells,
     f'{x["dataset"]}, {words}',
+    str(len(x['seeds'])),
     f'{x["metrics"]["uar"]:.3f} [{low:.3f}, {high:.3f}]',
     f'{x["metrics"]["uf1"]:.3f}',
     f'{x["seconds"]["train"]:.0f} s',
@@ -97,28 +123,63 @@ def row(name: str, config: ConfigDict, reports: list[dict]) -> tuple[str, ...]:
   )
 
 
-def table(runs: pathlib.Path) -> str:
-  """Returns the table in Markdown."""
-  reports = finished(runs)
-  lines = [_HEAD, ('---',) * len(_HEAD)]
-  lines += [row(name, config, reports) for name, config in configs().items()]
+def table(rows: list[tuple[str, ...]]) -> str:
+  """Returns rows as a table in Markdown."""
+  lines = [_HEAD, ('---',) * len(_HEAD), *rows]
   return '\n'.join(f'| {" | ".join(cells)} |' for cells in lines) + '\n'
 
 
-def _same(ran: dict, config: ConfigDict) -> bool:
-  """Whether a run was of the config: network, input and protocol agree."""
-  plain = json.loads(json.dumps(config.to_dict()))
-  return all(
-    ran.get(part) == plain[part] for part in ('model', 'input', 'protocol')
+def page(runs: pathlib.Path, command: str) -> str:
+  """Returns the table in Markdown, and how its empty rows are filled."""
+  reports = finished(runs)
+  rows = {name: row(name, one, reports) for name, one in configs().items()}
+  commands = ''.join(
+    f'    python -m mefnet_jax.main --config=configs/{name}.py '
+    f'--workdir={runs}/{name}\n'
+    for name, cells in rows.items()
+    if _MISSING in cells
+  )
+  fill = _FILL.format(missing=_MISSING, commands=commands, command=command)
+  return (
+    _PAGE.format(
+      command=command,
+      runs=runs,
+      table=table([*rows.values()]),
+      fill=fill if commands else '',
+    ).rstrip()
+    + '\n'
   )
 
 
+def _same(ran: dict, config: ConfigDict) -> bool:
+  """Whether a run was of the config as it ships, up to `_FREE`."""
+  return _fixed(ran) == _fixed(json.loads(json.dumps(config.to_dict())))
+
+
+def _fixed(config):
+  """The fields of a config, as plain values by their paths, without `_FREE`."""
+  parts = {'': {}}
+  for name, value in config.items():
+    part, fields = (
+      (name, value) if isinstance(value, dict) else ('', {name: value})
+    )
+    parts.setdefault(part, {}).update(fields)
+  return {
+    (part, name): value
+    for part, fields in parts.items()
+    for name, value in fields.items()
+    if name not in _FREE.get(part, ())
+  }
+
+
 def main() -> None:
-  """Prints the table, or writes it."""
-  text = table(pathlib.Path(flags.FLAGS.runs))
-  if flags.FLAGS.out:
-    files.write(pathlib.Path(flags.FLAGS.out), text.encode())
-    print(flags.FLAGS.out)
+  """Prints the page, or writes it."""
+  runs, out = pathlib.Path(flags.FLAGS.runs), flags.FLAGS.out
+  command = f'python -m experiments.zoo --runs={runs}'
+  text = page(runs, f'{command} --out={out}' if out else command)
+  if out:
+    files.write(pathlib.Path(out), text.encode())
+    print(out)
   else:
     print(text, end='')
 

@@ -77,7 +77,8 @@ def test_the_choice_never_looks_at_held_out_clips(tiny_smic, tmp_path):
 
 
 def test_the_zoo_lists_every_config_with_its_cost(tmp_path):
-  text = zoo.table(tmp_path)
+  text = zoo.page(tmp_path, 'python -m experiments.zoo')
+  assert '?' not in text
   for name in zoo.configs():
     assert f'configs/{name}.py' in text
   config = mfcnn.get_config()
@@ -86,5 +87,28 @@ def test_the_zoo_lists_every_config_with_its_cost(tmp_path):
     model.init, jax.random.key(0), config_check.shapes(config, model)
   )
   count = sum(leaf.size for leaf in jax.tree.leaves(made))
-  (line,) = [x for x in text.splitlines() if 'configs/mfcnn.py' in x]
-  assert f'| {count:,} |' in line and 'no run here' in line
+  (line,) = [x for x in text.splitlines() if '| `configs/mfcnn.py' in x]
+  assert f'| {count:,} |' in line and 'not run' in line
+  assert f'--config=configs/mfcnn.py --workdir={tmp_path}/mfcnn' in text
+
+
+def test_a_shorter_training_is_not_the_run_of_a_shipped_config(monkeypatch):
+  """Else two epochs would stand as the score of thirty."""
+  config = mfcnn.get_config()
+  config.update(seeds=5)
+  config.dataset.release, config.train.kernels = '/elsewhere', 'cpu'
+  report = {
+    'config': json.loads(json.dumps(config.to_dict())),
+    'dataset': 'smic',
+    'seeds': [0, 1, 2, 3, 4],
+    'notices': {'SYNTHETIC': ''},
+    'metrics': {'uar': 0.8, 'uf1': 0.7},
+    'intervals': {'uar': [0.7, 0.9]},
+    'seconds': {'train': 76},
+    'device': 'a processor',
+  }
+  monkeypatch.setattr(zoo, 'cost', lambda config: (7, 2.0))
+  cells = zoo.row('mfcnn', mfcnn.get_config(), [report])
+  assert cells[4:7] == ('smic, SYNTHETIC', '5', '0.800 [0.700, 0.900]')
+  report['config']['train']['epochs'] = 2
+  assert 'not run' in zoo.row('mfcnn', mfcnn.get_config(), [report])
