@@ -15,7 +15,7 @@ import rich.console
 
 from experiments import seals
 from mefnet_jax import protocol
-from mefnet_jax.runs import metrics_log, workdirs
+from mefnet_jax.runs import metrics_log, progress_lines, workdirs
 from mefnet_jax.training import cross_validation
 from mefnet_jax.training import jobs as training_jobs
 
@@ -52,10 +52,12 @@ def run(
     }
     for name, config in unfinished.items():
       seals.announce_run(out / 'runs' / name, config)
-    jobs = {
-      name: _prepare_job(config, out / 'runs' / name, console, stop)
-      for name, config in unfinished.items()
-    }
+    jobs = {}
+    for name in progress_lines.over(
+      unfinished, 'Preparing variants', len(unfinished)
+    ):
+      workdir = out / 'runs' / name
+      jobs[name] = _prepare_job(unfinished[name], workdir, console, stop)
     for names in _groups(jobs):
       trained = _together({n: jobs[n] for n in names}, out, console)
       for name in names:

@@ -54,7 +54,7 @@ def write(
     subjects: maximum number of subjects (None: all).
     processes: number of worker processes (None: one per core); it does not
       affect the result.
-    progress: called with (clips done, clips in all).
+    progress: called with (clips done, clips in all), first with 0 done.
     multimodal: whether to write a sound and a transcript beside each clip.
     **options: of the layout, see `plan` of its module.
 
@@ -118,6 +118,8 @@ def _film(plan, root, truth, seed, processes, progress):
     seed=seed,
   )
   done = 0
+  if progress:
+    progress(0, len(plan.shots))
   for count in workers.each(film, _batches(plan.shots), processes):
     done += count
     if progress:
@@ -189,10 +191,13 @@ def _main(argv):
   from mefnet_jax.runs import progress_lines  # rich takes a while to import
 
   with progress_lines.Progress() as bar:
-    task = bar.add_task('Rendering SYNTHETIC clips', total=None)
-    out = write(
-      **args, progress=lambda n, of: bar.update(task, completed=n, total=of)
-    )
+
+    def update(done, total):
+      if not bar.tasks:  # not before the options have been checked
+        bar.add_task('Rendering SYNTHETIC clips', total=total)
+      bar.update(bar.task_ids[0], completed=done)
+
+    out = write(**args, progress=update)
   print(f'SYNTHETIC release in {out}, its truth in {out}_truth.')
 
 
