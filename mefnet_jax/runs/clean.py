@@ -23,6 +23,14 @@ def terminal(text: object) -> str:
   return ''.join(map(_visible, str(text)))
 
 
+def page(text: object) -> str:
+  r"""Returns text for HTML, before its own escapes, with \u202e shown as such.
+
+  A page could otherwise be made to read backwards. Lines and tabs stay.
+  """
+  return ''.join(c if c in '\n\t' else _visible(c) for c in str(text))
+
+
 def csv_cell(value: object) -> object:
   """Returns a cell that is not run as a formula; `csv_text` reverses it."""
   if not isinstance(value, str) or _NUMBER.fullmatch(value):

@@ -80,6 +80,8 @@ def _lines(path, delimiters):
     with path.open(newline='', encoding=encoding) as file:
       # By the header alone: the cells below it may hold any delimiter.
       first, start = file.readline(), 0
+      if '\0' in first:
+        raise ValueError('its text is of another encoding')
       stated = _SEPARATOR.fullmatch(first)
       if stated:
         delimiters, start = stated[1], file.tell()
@@ -92,9 +94,8 @@ def _lines(path, delimiters):
       f'{path}: cannot be read as CSV ({why}); save it as UTF-8 text'
     ) from None
   if not lines or not any(lines[0]):
-    raise errors.UserError(
-      f'{path}: an empty file; its first line names columns'
-    )
+    what = 'its first line is empty' if lines else 'an empty file'
+    raise errors.UserError(f'{path}: {what}; the first line names columns')
   return lines[0], lines[1:]
 
 

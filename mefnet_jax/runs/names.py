@@ -10,30 +10,53 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
-_WHOLE = re.compile(r'[+-]?\d+\.0+')
+# 1.0, and 1,0 of programs that write German or French; 1,000 is a thousand.
+_WHOLE = re.compile(r'([+-]?\d+)(\.0+|,00?)')
+# Marks, fillers and variation selectors that no font shows, beside controls and
+# formats.
+_BLANK = frozenset('\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0').union(
+  map(chr, (*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)))
+)
+# What programs write where nothing is known, as `key` has it.
+_MISSING = frozenset(
+  'nan na n/a #n/a <na> nat null '
+  '#ref! #value! #name? #div/0! #null! #num!'.split()
+)
 _NUMBERS = re.compile(r'\d+')
 
 
 def key(text: str) -> str:
   """Returns a key that is equal for all spellings of a name.
 
-  It is NFKC, case folded, without invisible characters, with white space of
-  any kind collapsed to single spaces and stripped.
+  It is NFKC, case folded, without invisible and control characters, with white
+  space of any kind collapsed to single spaces and stripped.
   """
   folded = unicodedata.normalize('NFKC', text).casefold()
-  seen = ''.join(c for c in folded if unicodedata.category(c) != 'Cf')
+  seen = _seen(folded)
   return ' '.join(unicodedata.normalize('NFKC', seen).split())
 
 
 def label_key(text: str) -> str:
   """Returns the `key` of a class or person that may be a number: 1.0 is 1."""
   plain = key(text)
-  return plain.partition('.')[0] if _WHOLE.fullmatch(plain) else plain
+  whole = _WHOLE.fullmatch(plain)
+  return whole[1] if whole else plain
 
 
 def person_key(text: str) -> str:
   """Returns a `label_key` without leading zeros: fold_006 equals fold_6."""
   return _NUMBERS.sub(lambda found: str(int(found[0])), label_key(text))
+
+
+def is_missing(text: str, *, of_person: bool = False) -> bool:
+  """Returns whether a cell is empty, or says that nothing is known.
+
+  Args:
+    text: of the cell.
+    of_person: whether NA may be the initials of somebody.
+  """
+  plain = key(text)
+  return not plain or (plain in _MISSING and not (of_person and plain == 'na'))
 
 
 def spellings(texts: Iterable[str]) -> dict[str, str]:
@@ -44,6 +67,16 @@ def spellings(texts: Iterable[str]) -> dict[str, str]:
   count = collections.Counter(texts)
   chosen: dict[str, str] = {}
   for text in sorted(count, key=lambda text: (-count[text], text)):
-    plain = unicodedata.normalize('NFC', ' '.join(text.split()))
+    plain = unicodedata.normalize('NFC', ' '.join(_seen(text).split()))
     chosen.setdefault(label_key(text), plain)
   return {text: chosen[label_key(text)] for text in count}
+
+
+def _seen(text):
+  """A text without the characters that nobody sees; white space is seen."""
+  return ''.join(
+    c
+    for c in text
+    if c.isspace()
+    or (unicodedata.category(c) not in ('Cc', 'Cf') and c not in _BLANK)
+  )

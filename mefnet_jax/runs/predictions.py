@@ -104,6 +104,9 @@ def read(path: str | os.PathLike) -> Predictions:
   ]
   # A clip that is scored twice weighs twice.
   _refuse(path, _doubled([row['clip'] for row in rows]), 'doubled clip')
+  for column in ('label', 'predicted'):
+    unknown = [row['clip'] for row in rows if names.is_missing(row[column])]
+    _refuse(path, unknown, f'{column} that says nothing, such as nan, at clip')
   probable = [name for name in rows[0] if name.startswith(_PREFIX)]
   classes = _classes(path, rows, probable)
   index = {names.label_key(name): i for i, name in enumerate(classes)}

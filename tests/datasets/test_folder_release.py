@@ -158,6 +158,11 @@ def test_databases_of_a_table_tell_people_apart(frames):
     ('a,p,sad,soon,,', "onset is 'soon'"),
     ('a,p,sad,50,,60', 'none of its 9 frames'),
     ('a,,sad,,,', 'subject is empty'),
+    ('a,p,nan,,,', "label is 'nan': nothing is known"),
+    ('a,p,NA,,,', "label is 'NA': nothing is known"),
+    ('a,#REF!,sad,,,', "subject is '#REF!': nothing is known"),
+    ('a,p,sad\x1b[31m,,,', 'it holds control characters'),
+    ('a,p\0,sad,,,', 'it holds control characters'),
   ],
 )
 def test_rows_that_cannot_be_used_say_why(frames, line, why):
@@ -165,6 +170,16 @@ def test_rows_that_cannot_be_used_say_why(frames, line, why):
   assert [r.clip for r in release.rows] == ['b']
   (told,) = (f for f in release.findings if f.kind == findings.LEFT_OUT)
   assert why in told.what
+
+
+def test_people_whose_names_differ_in_zeros_are_told(frames):
+  """A spreadsheet drops zeros; one person would be on both sides of a fold."""
+  release = registry.read('folder', table(frames, 'a,02,sad,,,', 'b,2,glad,,,'))
+  assert {row.subject for row in release.rows} == {'02', '2'}
+  told = [f.what for f in release.findings if 'are taken for' in f.what]
+  assert told == [
+    "'02', '2' are taken for 2 people: spell them alike if they are one"
+  ]
 
 
 def test_people_stay_apart_whatever_their_names(tree, tmp_path, monkeypatch):
@@ -220,7 +235,7 @@ def test_tables_of_another_form_are_one_line(frames):
     ('path,subject,label\n', 'no row'),
     ('', 'empty file'),
     ('path,subject,label,onset\na,p,sad,soon\n', "row 2: onset is 'soon'"),
-    ('path,subject\0,label\na\xff', 'no column subject'),
+    ('path,subject\0,label\na\xff', 'of another encoding'),
   ):
     (frames / 'clips.csv').write_text(text)
     with pytest.raises(errors.UserError, match=why):

@@ -1,14 +1,19 @@
 """Compiled kernels are code: damaged or foreign ones are never run."""
 
+import contextlib
 import errno
 import json
 import os
+import pathlib
+import pickle
+import runpy
 import shutil
 
 import numba
 import pytest
 
 from mefnet_jax.ops.cpu import kernel_cache
+from mefnet_jax.runs import files
 
 
 @pytest.fixture
@@ -127,3 +132,49 @@ def test_a_disk_that_fills_is_said_of_the_folder(folder):
     raise OSError(errno.ENOSPC, 'No space left on device')
   assert said.value.filename == str(folder)
   assert not begun.fresh.exists()
+
+
+class Trap:
+  """Touches a file when it is unpickled."""
+
+  def __init__(self, marker):
+    self.marker = marker
+
+  def __reduce__(self):
+    return pathlib.Path.touch, (self.marker,)
+
+
+KERNEL = (
+  'import numba\n\n\n@numba.njit(cache=True)\ndef f(x):\n  return x + 1\n'
+)
+
+
+@pytest.mark.parametrize(
+  ('how', 'runs'),
+  [('not sealed', False), ('written by others', False), ('own', True)],
+)
+def test_a_pickle_that_somebody_planted_is_never_run(
+  tmp_path, monkeypatch, how, runs
+):
+  """Numba's index is a pickle. One that the user has sealed is theirs."""
+  monkeypatch.setenv('NUMBA_CACHE_DIR', str(tmp_path / 'kernels'))
+  monkeypatch.setattr(numba.config, 'CACHE_DIR', '')
+  (tmp_path / 'kernel.py').write_text(KERNEL)
+
+  def compiled():
+    begun = kernel_cache.begin()
+    module = runpy.run_path(str(tmp_path / 'kernel.py'))
+    assert module['f'](1) == 2
+    kernel_cache.seal(begun)
+    return begun
+
+  path, marker = compiled().path, tmp_path / 'marker'
+  for index in path.rglob('*.nbi'):
+    index.write_bytes(pickle.dumps(Trap(marker)))
+  if how != 'not sealed':
+    files.write_json(path / 'manifest.json', kernel_cache._digests(path))
+  if how == 'written by others':
+    path.chmod(0o777)
+  with contextlib.suppress(Exception):  # the trap is no index of Numba
+    compiled()
+  assert marker.exists() == runs

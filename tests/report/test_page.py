@@ -10,7 +10,7 @@ from mefnet_jax.evaluation import published, results
 from mefnet_jax.report.page import build
 from tests.fixtures import reported
 
-_EVIL = '<script>alert("s")</script>'
+_EVIL = '<script>alert("s")</script>\x1b[31m\u202eback'
 
 
 def _html(result) -> str:
@@ -68,7 +68,9 @@ def test_page_escapes_all_that_comes_from_outside():
     config={_EVIL: _EVIL},
     findings=(reported.Finding('left out', _EVIL, _EVIL, _EVIL),),
   )
-  assert '<script' not in _html(result)
+  page = _html(result)
+  assert '<script' not in page
+  assert not {c for c in page if not (c.isprintable() or c == '\n')}
 
 
 _SAYINGS = [

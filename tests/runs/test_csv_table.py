@@ -38,6 +38,8 @@ def test_empty_columns_at_the_end_are_no_cells(tmp_path):
     ('a,b,\n1,2,3\n', 'row 2 has not 2 cells'),
     ('a\n1\n', 'no column b'),
     ('', 'an empty file'),
+    ('\na,b\n1,2\n', 'its first line is empty'),
+    ('a\0,\0b\0', 'of another encoding'),
     ('a,b\n1,"2\n', 'cannot be read'),
   ],
 )

@@ -21,6 +21,10 @@ NFD = unicodedata.normalize('NFD', 'José')
     ('p\u00a01', 'P\u3000 1'),
     ('\ufeffpos\u200bitive', 'positive'),
     ('straße', 'STRASSE'),
+    ('joy\0', 'joy'),
+    ('\x1bjoy', 'joy'),
+    ('joy\ufe0f', 'joy'),
+    ('j\u034foy\u3164', 'joy'),
   ],
 )
 def test_spellings_of_one_name_have_one_key(one, other):
@@ -30,7 +34,10 @@ def test_spellings_of_one_name_have_one_key(one, other):
 
 @pytest.mark.parametrize(
   ('one', 'other'),
-  [('s1', 's01'), ('p 1', 'p_1'), ('clip1.0', 'clip1'), ('1.10', '1.1')],
+  [
+    *(('s1', 's01'), ('p 1', 'p_1'), ('clip1.0', 'clip1'), ('1.10', '1.1')),
+    *(('1,000', '1'), ('1,5', '1'), ('a\tb', 'ab'), ('é', 'e')),
+  ],
 )
 def test_other_names_keep_apart(one, other):
   assert names.key(one) != names.key(other)
@@ -39,6 +46,7 @@ def test_other_names_keep_apart(one, other):
 
 def test_numbers_of_spreadsheets_are_one_label_and_two_clips():
   assert names.label_key('1.0') == names.label_key(' 1') == '1'
+  assert names.label_key('1,0') == names.label_key('1,00') == '1'
   assert names.key('1.0') != names.key('1')
   assert names.person_key('006') == names.person_key('6.0') == '6'
   assert names.person_key('s1') == names.person_key('S01') == 's1'
@@ -55,3 +63,21 @@ def test_the_commonest_spelling_stands_for_all():
   assert names.spellings(said) == {
     **{'Joy': 'joy', 'joy': 'joy', ' fear ': 'fear', '1': '1.0', '1.0': '1.0'}
   }
+
+
+def test_an_invisible_character_is_in_no_spelling():
+  assert names.spellings(['joy\u200b', 'joy\u200b', 'joy']) == {
+    'joy': 'joy',
+    'joy\u200b': 'joy',
+  }
+
+
+@pytest.mark.parametrize(
+  ('text', 'missing'),
+  [
+    *((text, True) for text in ('', ' ', 'nan', 'NaN', '#N/A', 'NA', '<NA>')),
+    *((text, False) for text in ('none', '0', 'nana', '#1', 'neutral')),
+  ],
+)
+def test_what_says_nothing_is_missing(text, missing):
+  assert names.is_missing(text) == missing

@@ -43,6 +43,7 @@ BAD = {
   'negative': (_set(prob_negative='-0.5'), 'numbers of 0 to 1'),
   'nan': (_set(prob_negative='nan'), 'numbers of 0 to 1'),
   'word': (_set(prob_negative='high'), 'numbers of 0 to 1'),
+  'no label': (_set(predicted='nan'), 'predicted that says nothing'),
   'label': (_set(label='anger'), 'label that is none of'),
   'predicted': (_set(predicted='anger'), 'predicted that is none of'),
 }

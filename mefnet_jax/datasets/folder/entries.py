@@ -4,6 +4,7 @@ import os
 import pathlib
 import posixpath
 import re
+import unicodedata
 
 from mefnet_jax.datasets import directories, tables
 from mefnet_jax.preprocess import media
@@ -126,6 +127,13 @@ def _wrong(record):
   for name in NEEDED:
     if not record[name]:
       return f'{name} is empty'
+    if any(
+      unicodedata.category(c) == 'Cc' for c in ''.join(record[name].split())
+    ):
+      return f'{name} is {record[name]!r}: it holds control characters'
+  for name in ('subject', 'label'):
+    if names.is_missing(record[name], of_person=name == 'subject'):
+      return f'{name} is {record[name]!r}: nothing is known'
   path = record['path'].replace('\\', '/')
   absolute = path.startswith('/') or re.match(r'[A-Za-z]:', path)
   # A table may come from anybody: it must not make us read other files.

@@ -36,6 +36,22 @@ def unify(entries: list[dict], listed: list[findings.Finding]) -> None:
         listed.append(findings.Finding(findings.REPAIRED, '', '', told))
     for entry in entries:
       entry[field] = chosen[entry.get(field, '')]
+  _tell_near(entries, listed)
+
+
+def _tell_near(entries, listed):
+  """Reports people whose names differ in zeros alone, which programs drop."""
+  near = collections.defaultdict(set)
+  for entry in entries:
+    who = person(entry)
+    near[who[0], names.person_key(who[1])].add(who[1])
+  for _, alike in sorted(near.items()):
+    if len(alike) > 1:
+      what = (
+        f'{", ".join(map(repr, sorted(alike)))} are taken for {len(alike)} '
+      )
+      what += 'people: spell them alike if they are one'
+      listed.append(findings.Finding(findings.REPAIRED, '', '', what))
 
 
 def check_sides(entries: list[dict], where: str) -> None:

@@ -3,7 +3,6 @@
 Sizes are in units of the view box, which the page scales to its column.
 """
 
-import html
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from mefnet_jax.evaluation import results
+from mefnet_jax.report.page import markup
 
 _WIDTH, _HEIGHT = 420, 250
 _LEFT, _RIGHT, _TOP, _BOTTOM = 40, 8, 10, 36
@@ -41,7 +41,7 @@ def curves(history: Sequence[Mapping[str, Any]], key: str) -> str:
   highest = 1.0 if key == 'accuracy' else rows[:, 1:].max()
   ticks = _ticks(highest)
   place = _placer(rows[:, 0], ticks[-1])
-  label = html.escape(_spoken(found, key))
+  label = markup.text(_spoken(found, key))
   drawn = ''.join(_series(kind, x, place) for kind, x in found.items())
   return (
     f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{label}">'
@@ -80,7 +80,7 @@ def reliability(bins: list[dict[str, Any]]) -> str:
   axes = _axes(np.array([0.0, 1.0]), [0, 0.25, 0.5, 0.75, 1.0], place)
   return (
     f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" '
-    f'aria-label="{html.escape(f"Reliability plot: {spoken}.")}">'
+    f'aria-label="{markup.text(f"Reliability plot: {spoken}.")}">'
     f'{axes.replace(">epoch<", ">confidence<")}'
     f'<polyline class="ideal line" points="{line}"/>{dots}</svg>'
   )

@@ -4,11 +4,13 @@ import html
 import re
 from collections.abc import Iterable, Sequence
 
+from mefnet_jax.runs import clean
+
 
 def text(value: object) -> str:
   """Returns a value as text that is safe in HTML."""
   # Quotes too: names of classes go into attributes.
-  return html.escape(str(value))
+  return html.escape(clean.page(value))
 
 
 def table(
