@@ -17,6 +17,7 @@ _COPY = re.compile(r'(\(\d+\)| - copy.*|~)$', re.IGNORECASE)
 _LEAF = re.compile(r's?\d+|s\d+_.*|micro|non_micro', re.IGNORECASE)
 _MOST_FOLDERS = 2000
 _LOSSY = ('.jpg', '.jpeg', '.jpe', '.jfif')
+_UNLIKE = 0.2  # the share of a clip's names that may be of another pattern
 _MOST_DIGITS = 15  # of a frame number: it is stored in 64 bits
 
 
@@ -88,7 +89,8 @@ def frames(folder: pathlib.Path) -> Frames:
   The number of a frame is the integer of its name that varies within the clip:
   'reg_image036237', 'frame (1)', 'img_1_of_30', 'frame0001_face0'. Where
   several vary, the one with the fewest repetitions is taken, then the one with
-  the smallest gaps, then the last.
+  the smallest gaps, then the last. Names that are unlike most around that number
+  are no frames: contact_sheet1 beside img1, frame-1 beside frame1, 0a beside 01.
   """
   names = sorted(_image_names(folder))
   twins = _twins(names)
@@ -98,6 +100,10 @@ def frames(folder: pathlib.Path) -> Frames:
   # Not \d, which also matches digits of other scripts.
   texts = [re.findall('[0-9]+', _stem(name)) for name in candidates]
   column = _frame_column(texts)
+  alike = _alike(candidates, texts, column)
+  if alike is None:
+    return Frames((), (), (), _patterns(candidates))
+  candidates, texts = [candidates[i] for i in alike], [texts[i] for i in alike]
   numbered: dict[int, str] = {}
   for name, text in zip(candidates, texts, strict=True):
     at = _integer(text, column)
@@ -194,6 +200,41 @@ def _frame_column(texts):
     return len(found), -(max(found) - min(found)) if found else 0
 
   return max(columns, key=merit, default=-1)
+
+
+def _alike(names, texts, column):
+  """Indices of the names that are like most around their number.
+
+  None if a fifth is unlike the others: which are the frames cannot be told.
+  """
+  count = range(len(names))
+  numbered = [i for i in count if _integer(texts[i], column) is not None]
+  around = {i: _around(_stem(names[i]), column) for i in numbered}
+  # Where a hash or the like stands beside the number, what touches it counts.
+  touching = {i: tuple(map(_touch, pair)) for i, pair in around.items()}
+  for patterns in (around, touching):
+    times = collections.Counter(patterns.values())
+    common, most = max(times.items(), key=lambda one: one[1], default=('', 0))
+    if len(numbered) - most <= _UNLIKE * len(numbered):
+      return [i for i in count if patterns.get(i, common) == common]
+  return None
+
+
+def _around(stem, column):
+  """The texts before an integer and after it, each from the integer outward."""
+  parts = re.split('[0-9]+', stem.casefold())
+  at = column if column >= 0 else column - 1
+  return parts[at][::-1], parts[at + 1]
+
+
+def _touch(text):
+  """The separators that a text begins with; a letter as 'a'."""
+  return re.match(r'[\W_]*', text)[0] or 'a' * bool(text)
+
+
+def _patterns(names):
+  shown = f'{names[0]} and {names[-1]}'
+  return f'names of several patterns, {shown}: its frames cannot be told'
 
 
 def _integer(text, column):

@@ -113,3 +113,37 @@ def test_a_clip_whose_order_is_not_known_is_lost(tmp_path, names, why):
   assert [row.clip for row in release.rows] == ['sad/q/a']
   (told,) = (f for f in release.findings if f.clip == 'sad/p/a')
   assert told.kind == 'left out' and why in told.what
+
+
+@pytest.mark.parametrize(
+  ('files', 'stranger'),
+  [
+    ([f'img{i}.png' for i in range(1, 9)], 'contact_sheet1.png'),
+    ([f'frame{i}.png' for i in range(9)], 'frame-1.png'),
+    ([f'{i:02x}.png' for i in range(10)], '0a.png'),
+    ([f'f{i}_{i * 7919 % 4096:03x}.png' for i in range(9)], 'mask_3.png'),
+  ],
+)
+def test_a_picture_of_another_pattern_is_no_frame(tmp_path, files, stranger):
+  """It would take the place of a frame, or stand before the first one."""
+  for name in (*files, stranger):
+    (tmp_path / name).touch()
+  found = directories.frames(tmp_path)
+  assert [path.name for path in found.files] == files
+  assert found.aside == (stranger,)
+
+
+@pytest.mark.parametrize(
+  'files',
+  [
+    [f'{i:02x}.png' for i in range(30)],
+    [f'frame{i}.png' for i in range(-5, 6)],
+    [f'img{i}{end}.png' for i in range(6) for end in ('', '_mask')],
+  ],
+)
+def test_frames_of_several_patterns_are_none(tmp_path, files):
+  for name in files:
+    (tmp_path / name).touch()
+  found = directories.frames(tmp_path)
+  assert not found.files
+  assert 'names of several patterns' in found.why
