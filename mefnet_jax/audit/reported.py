@@ -13,6 +13,7 @@ import numpy as np
 
 from mefnet_jax.audit import evidence
 from mefnet_jax.evaluation import metrics
+from mefnet_jax.runs import names
 
 _TOLERANCE = 1e-3  # scores are often rounded to three digits
 _AROUND = re.compile(r'^(test|pooled|overall|final)|(score|percent|pct|value)$')
@@ -34,8 +35,8 @@ _MACRO = {
 }
 _DEFINITIONS = {
   name: (kind, f'{kind} of present classes')
-  for kind, names in _MACRO.items()
-  for name in names.split()
+  for kind, called in _MACRO.items()
+  for name in called.split()
 } | {
   'weightedf1': ('f1 weighted',),
   'f1weighted': ('f1 weighted',),
@@ -80,28 +81,37 @@ def wrong(run: evidence.Evidence, *, averaged: bool) -> Iterator[str]:
     _definitions(predicted.label[at], predicted.predicted[at], classes)
     for at in (fold == name for name in np.unique(fold))
   ]
-  # The most of all numbers: JSON writers drop the zeros of 0.800.
-  digits = max(map(_digits, claimed.values()))
+  most = max(map(_digits, claimed.values()))
   for name, value in claimed.items():
-    kinds = _definitions_of(name)
+    kinds, digits = _definitions_of(name), _digits(value)
+    if digits < (0 if value > 1 else 2):
+      digits = most  # JSON writers drop the zeros of 0.800
     if any(_matches(value, pooled[kind], digits) for kind in kinds):
       continue
     mean = [np.mean([x[kind] for x in single]) for kind in kinds]
-    is_mean = any(_matches(value, x, digits) for x in mean)
-    if is_mean != averaged:
+    matching = [x for x in mean if _matches(value, x, digits)]
+    if bool(matching) != averaged:
       continue
-    source = 'the mean of the folds' if is_mean else 'neither'
+    source = 'the mean of the folds' if matching else 'neither'
     share = value / 100 if value > 1 else value
     yield (
       f'{name} is reported as {share:.3f}; pooled {pooled[kinds[0]]:.3f}, mean '
-      f'of the folds {mean[0]:.3f}: it is {source}'
+      f'of the folds {(matching or mean)[0]:.3f}: it is {source}'
     )
 
 
 def _definitions_of(name):
-  """The definitions that a name may stand for; none for an unknown name."""
-  plain = re.sub(r'[^a-z0-9]', '', name.casefold())
-  return _DEFINITIONS.get(plain) or _DEFINITIONS.get(_AROUND.sub('', plain), ())
+  """The definitions that a name may stand for; none for an unknown name.
+
+  Of 'Unweighted F1-score (UF1)' either part will do.
+  """
+  for part in (name, *re.split(r'[()\[\]]', name)):
+    plain = re.sub(r'[^a-z0-9]', '', names.key(part))
+    plain = re.sub(r'f1?(score|measure)', 'f1', plain)
+    found = _DEFINITIONS.get(plain) or _DEFINITIONS.get(_AROUND.sub('', plain))
+    if found:
+      return found
+  return ()
 
 
 def _definitions(label, predicted, classes):

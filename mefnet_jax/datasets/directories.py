@@ -89,8 +89,9 @@ def frames(folder: pathlib.Path) -> Frames:
   The number of a frame is the integer of its name that varies within the clip:
   'reg_image036237', 'frame (1)', 'img_1_of_30', 'frame0001_face0'. Where
   several vary, the one with the fewest repetitions is taken, then the one with
-  the smallest gaps, then the last. Names that are unlike most around that number
-  are no frames: contact_sheet1 beside img1, frame-1 beside frame1, 0a beside 01.
+  the smallest gaps, then the last. Names that are unlike most around that
+  number are no frames: contact_sheet1 beside img1, frame-1 beside frame1, 0a
+  beside 01.
   """
   names = sorted(_image_names(folder))
   twins = _twins(names)

@@ -22,12 +22,13 @@ def read(
     options: of `json.loads`.
 
   Raises:
-    errors.UserError: the file cannot be read, is no JSON object, or lacks a
-      key.
+    errors.UserError: the file cannot be read, is no JSON object, lacks a key,
+      or says something twice.
   """
   try:
-    text = pathlib.Path(path).read_text(encoding='utf-8')
-    found = json.loads(text, **options)
+    # Windows writes a mark before the text.
+    text = pathlib.Path(path).read_text(encoding='utf-8-sig')
+    found = json.loads(text, object_pairs_hook=_once, **options)
   except (OSError, ValueError, RecursionError) as error:
     why = getattr(error, 'strerror', None) or error
     raise errors.UserError(f'{path}: cannot be read ({why})') from error
@@ -39,4 +40,14 @@ def read(
         f'{path}: {key!r} is missing or of another type: delete the file and '
         'give the same command again'
       )
+  return found
+
+
+def _once(pairs):
+  """An object whose keys differ; Python would take the last of equal ones."""
+  found = dict(pairs)
+  if len(found) < len(pairs):
+    keys = [key for key, _ in pairs]
+    twice = next(key for key in keys if keys.count(key) > 1)
+    raise ValueError(f'{twice!r} is there twice')
   return found

@@ -36,7 +36,11 @@ def pooled(run):
 
 
 @pytest.mark.parametrize(
-  'name', ['UF1', 'uf1', 'F1-macro', 'macro F1 score', 'Test_UF1', 'UF1 (%)']
+  'name',
+  [
+    *('UF1', 'uf1', 'F1-macro', 'macro F1 score', 'Test_UF1', 'UF1 (%)'),
+    *('F1-score (macro)', 'Unweighted F-score [UF1]', 'ＵＦ１', 'f-measure'),
+  ],
 )
 def test_a_wrong_score_is_found_by_any_of_its_names(run, name):
   true = pooled(run)['uf1']
@@ -75,6 +79,20 @@ def test_scores_rounded_to_what_is_printed(run, digits):
   cut = f'{np.floor(true["uf1"] * 100) / 100:.2f}'
   assert found(run, f'{{"metrics": {{"uf1": {cut}}}}}')['leaks'] == []
   assert found(run, '{"metrics": {"uf1": 0.95}}')['kinds'] == [ANOTHER]
+
+
+def test_each_score_may_be_rounded_on_its_own(run):
+  true = pooled(run)
+  text = f'"uf1": {true["uf1"]:.2f}, "uar": {true["uar"]:.5f}'
+  assert found(run, f'{{"metrics": {{{text}}}}}')['leaks'] == []
+
+
+def test_a_score_that_is_said_twice_is_refused(run):
+  text = f'"uf1": 0.99, "uf1": {pooled(run)["uf1"]}'
+  with pytest.raises(errors.UserError, match="'uf1' is there twice"):
+    found(run, f'{{"metrics": {{{text}}}}}')
+  right = f'\ufeff{{"metrics": {{"uf1": {pooled(run)["uf1"]}}}}}'
+  assert found(run, right)['leaks'] == []
 
 
 def test_a_recall_that_leaves_an_absent_class_out(run):
