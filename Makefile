@@ -1,4 +1,5 @@
 # make demo | make test | make bench-step | bench-models | bench-saliency |
+# bench-predict |
 # bench-gpu: each sets up what it needs, once.
 
 PYTHON ?= python3
@@ -7,11 +8,12 @@ PY := $(VENV)/bin/python
 PIP := $(PY) -m pip install --quiet --disable-pip-version-check \
   --constraint constraints.txt
 BENCH := .venv-bench
+VIDEO := .venv-bench-video
 CONFIG ?= configs/mfcnn.py
 WORKDIR ?= runs/demo
 
 .PHONY: demo test test-all lint constraints clean
-.PHONY: bench-step bench-models bench-saliency bench-gpu
+.PHONY: bench-step bench-models bench-saliency bench-gpu bench-predict
 
 demo: $(VENV)/.installed
 	$(PY) -m mefnet_jax.main --config=$(CONFIG) --workdir=$(WORKDIR)
@@ -67,8 +69,18 @@ $(BENCH)/.installed: benchmarks/requirements-peers.txt
 	  -r benchmarks/requirements-peers.txt
 	touch $@
 
+$(VIDEO)/.installed: benchmarks/requirements-video-peers.txt
+	$(PYTHON) -m venv $(VIDEO)
+	$(VIDEO)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	$(VIDEO)/bin/python -m pip install --quiet --disable-pip-version-check \
+	  --no-deps fer==25.10.3
+	touch $@
+
+bench-predict: $(VENV)/.installed $(VIDEO)/.installed
+	$(PY) -m benchmarks.predict --peers=$(VIDEO)/bin/python
+
 bench-saliency: $(VENV)/.installed $(BENCH)/.installed
 	$(PY) -m benchmarks.saliency --peers=$(BENCH)/bin/python
 
 clean:
-	rm -rf $(VENV) $(BENCH) .venv-newest
+	rm -rf $(VENV) $(BENCH) $(VIDEO) .venv-newest

@@ -1,18 +1,21 @@
 """How fast a video is watched, and whether memory and speed last.
 
-python -m benchmarks.predict [--minutes=3] [--people 1 3]
+python -m benchmarks.predict [--minutes=3] [--people 1 3] [--peers=PYTHON]
 
 SYNTHETIC people, 640 x 480 pixels at 30 frames a second; a few seconds are
 rendered and played to and fro. Measured are frames a second by the clock, from
 the file to rows on disk, and processor seconds a frame of all processes, which
 other programs on the machine change less; the pace and the memory, of all
 processes too, after each minute of video; and the time from the command's start
-to its first row and to its end on ten frames, with warm caches.
+to its first row and to its end on ten frames, with warm caches. With --peers,
+the Python of an environment that holds fer, both watch one short video in turn.
 """
 
+import contextlib
 import functools
 import os
 import pathlib
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -21,7 +24,7 @@ import time
 import cv2
 import numpy as np
 
-from benchmarks import record, scenes, usage
+from benchmarks import contest, record, scenes, usage
 from mefnet_jax.predict import (
   face_finder,
   frames,
@@ -33,6 +36,7 @@ from mefnet_jax.predict import (
 from mefnet_jax.runs import cli, xla
 
 MINUTE = 60 * scenes.FPS  # frames
+_BESIDE, _TURNS = 20 * scenes.FPS, 3
 
 
 def main() -> int:
@@ -40,6 +44,7 @@ def main() -> int:
   parser = cli.Parser(description=__doc__)
   parser.add_argument('--minutes', type=cli.count, default=3)
   parser.add_argument('--people', type=cli.count, nargs='+', default=[1, 3])
+  parser.add_argument('--peers', help='Python of the closest peer, fer')
   args = parser.parse_args()
   load = os.getloadavg()[0]
   cv2.setNumThreads(1)
@@ -51,12 +56,36 @@ def main() -> int:
       if people == args.people[0]:
         short = scenes.write(folder / 'short.mp4', images, 10)
         result |= _started(short, folder)
+        if args.peers:
+          result['beside fer'] = _beside(args.peers, images, folder)
       long = scenes.write(
         folder / f'{people}.mp4', images, args.minutes * MINUTE
       )
       result[f'faces {people}'] = _watched(long, folder)
   record.write('predict', result, load)
   return 0
+
+
+def _beside(peers, images, folder):
+  """Frames a second of ours and of fer on one video, in turn; medians."""
+  path = scenes.write(folder / 'beside.mp4', images, _BESIDE)
+  with contextlib.closing(
+    contest.Worker('fer', peers, 'benchmarks.predict.fer_video')
+  ) as fer:
+    facts = fer.answer()
+    ours, theirs = [], []
+    for _ in range(_TURNS + 1):
+      ours.append(_watched(path, folder)['frames/s'])
+      theirs.append(fer.turn(path))
+  pace = [one['frames/s'] for one in theirs[1:]]  # the first turn warms up
+  return {
+    'fer': facts['version'],
+    'ours frames/s': statistics.median(ours[1:]),
+    'fer frames/s': statistics.median(pace),
+    'ratios': [a / b for a, b in zip(ours[1:], pace, strict=True)],
+    'frames': theirs[0]['frames'],
+    'frames in which fer finds a face': theirs[0]['faces in'],
+  }
 
 
 def _watched(path, folder):
