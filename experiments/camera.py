@@ -33,6 +33,7 @@ from mefnet_jax.runs import (
   files,
   json_file,
   outputs,
+  stopping,
   workdirs,
   xla,
 )
@@ -88,7 +89,7 @@ def _main(argv):
   known = {name: cameras()[name] for name in args.cameras}
   # By name: a worker knows this file as a module, not as __main__.
   one = importlib.import_module('experiments.camera').run
-  with cli.stop_signals():
+  with stopping.signals():
     cells.run(
       {
         name: functools.partial(one, camera, folder / name, args.people)

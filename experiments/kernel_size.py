@@ -26,7 +26,7 @@ from experiments import (
 from mefnet_jax import models
 from mefnet_jax.evaluation import folds
 from mefnet_jax.models import describe, from_config
-from mefnet_jax.runs import cli, errors, outputs, workdirs, xla
+from mefnet_jax.runs import cli, errors, outputs, stopping, workdirs, xla
 from mefnet_jax.training import config_check
 
 SPATIAL, TEMPORAL, FRAMES = (1, 3, 5, 7), (1, 3, 5, 7, 9, 11, 15), (18, 32)
@@ -72,7 +72,7 @@ def main(argv: list[str] | None = None) -> int:
 def _main(argv):
   args = arguments(argv)
   xla.prepare()
-  with cli.stop_signals() as stop:
+  with stopping.signals() as stop:
     study(args, stop)
 
 

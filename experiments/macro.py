@@ -19,7 +19,7 @@ from experiments import running, tables
 from mefnet_jax.audit import audit, evidence
 from mefnet_jax.evaluation import folds_file, intervals, metrics
 from mefnet_jax.report import compare
-from mefnet_jax.runs import cli, files, predictions
+from mefnet_jax.runs import cli, files, predictions, stopping
 
 KINDS = {'micro': 'micro alone', 'both': 'micro and macro'}
 
@@ -79,7 +79,7 @@ def main() -> None:
   """Trains what is left; writes the scores and their comparison."""
   out = pathlib.Path(flags.FLAGS.out)
   variants = running.chosen(make(running.prepared))
-  with cli.stop_signals() as stop:
+  with stopping.signals() as stop:
     running.run(variants, out, stop=stop, console=running.console())
   if set(variants) != set(KINDS):
     return

@@ -15,7 +15,7 @@ from absl import flags
 
 from experiments import cells, seals, tables, together
 from mefnet_jax import protocol
-from mefnet_jax.runs import cli, errors, outputs, workdirs, xla
+from mefnet_jax.runs import errors, outputs, stopping, workdirs, xla
 from mefnet_jax.training import config_check
 
 _DATASETS = ('smic', 'cas_me2')
@@ -51,7 +51,7 @@ def main(experiment: str, make, rows, *, title: str, first) -> dict[str, dict]:
   """
   given = flags.FLAGS
   _check(given)
-  with cli.stop_signals() as stop:
+  with stopping.signals() as stop:
     reports = run(
       chosen(make(given.datasets, prepared)),
       given.out,

@@ -121,7 +121,9 @@ def _figure(rows, title, first):
       )
     for chance in {x['chance_uar'] for x in rows}:
       axes.axvline(chance, color='#5b6570', lw=1, ls='--', zorder=0)
-    varying = [key for key in first if len({x[key] for x in rows}) > 1]
+    # Numbers without their column's name would say nothing in a label.
+    texts = [key for key in first if isinstance(rows[0][key], str)]
+    varying = [key for key in texts if len({x[key] for x in rows}) > 1]
     names = [', '.join(str(x[key]) for key in varying or first) for x in rows]
     names = [textwrap.fill(name, 40) for name in names]
     names = [

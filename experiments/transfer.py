@@ -19,7 +19,7 @@ from configs import mefnet_flow, mefnet_zero
 from experiments import running, seals, tables
 from mefnet_jax import protocol
 from mefnet_jax.report import compare
-from mefnet_jax.runs import cli, outputs, workdirs, xla
+from mefnet_jax.runs import cli, outputs, stopping, workdirs, xla
 from mefnet_jax.training import config_check
 
 RUNS = {
@@ -37,7 +37,7 @@ def main(argv: list[str] | None = None) -> int:
 def _main(argv):
   args = _arguments(argv)
   reports = {}
-  with cli.stop_signals() as stop:
+  with stopping.signals() as stop:
     xla.prepare()
     configs = {name: _config(name, args) for name in args.runs}
     for config in configs.values():

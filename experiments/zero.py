@@ -35,6 +35,7 @@ from mefnet_jax.runs import (
   json_file,
   outputs,
   predictions,
+  stopping,
   workdirs,
   xla,
 )
@@ -65,7 +66,7 @@ def _main(argv):
     done = [name for name in args.variants if is_done(name)]
     zero_tables.write(args.out, done, zero_variants.VARIANTS)
 
-  with cli.stop_signals():
+  with stopping.signals():
     xla.prepare()
     # By name: a worker knows this file as a module, not as __main__.
     one = importlib.import_module('experiments.zero').run

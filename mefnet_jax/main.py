@@ -10,7 +10,7 @@ import sys
 from absl import flags
 from ml_collections import config_flags
 
-from mefnet_jax.runs import cli, config_flag, outputs
+from mefnet_jax.runs import cli, config_flag, outputs, stopping
 
 _CONFIG = config_flags.DEFINE_config_file(
   'config', None, 'A file of configs/, with its variant after a colon.'
@@ -66,7 +66,7 @@ def main() -> None:
     if multihost.is_first():
       stack.enter_context(workdirs.locked(workdir))
       workdirs.claim(config, workdir)
-    stop = stack.enter_context(cli.stop_signals())
+    stop = stack.enter_context(stopping.signals())
     speaks = multihost.is_first() and not _QUIET.value
     console = rich.console.Console(
       soft_wrap=not sys.stdout.isatty(),

@@ -20,7 +20,7 @@ import numpy as np
 from absl import flags
 
 from mefnet_jax.audit import audit, evidence, spotting
-from mefnet_jax.runs import cli, csv_table, errors, files, outputs
+from mefnet_jax.runs import cli, csv_table, errors, files, outputs, stopping
 
 # Not 1, which means that the files cannot be used: a script can tell them
 # apart.
@@ -115,7 +115,7 @@ def _permuted(workdir):
   console = rich.console.Console(soft_wrap=not sys.stdout.isatty())
   xla.prepare()
   # The control is a run like any other: Ctrl-C saves it, and it can be resumed.
-  with workdirs.locked(control), cli.stop_signals() as stop:
+  with workdirs.locked(control), stopping.signals() as stop:
     workdirs.claim(config, control)
     protocol.run(config, control, console=console, stop=stop)
   return control

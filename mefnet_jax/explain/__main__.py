@@ -246,7 +246,7 @@ def _head(run, i, target):
     run.clips.clip[i],
     f'true {classes[run.clips.label[i]]}',
     f'predicted {classes[predicted]} ({run.probabilities[i].max():.0%})',
-    f'why {classes[target]}',
+    f'explained: {classes[target]}',
     f'held out in {run.folds[run.held_out[i]]}',
   ]
 

@@ -87,8 +87,8 @@ class Model:
   """
 
   folder: pathlib.Path
-  description: Mapping[str, Any]
-  network: nn.Module
+  description: Mapping[str, Any] = dataclasses.field(repr=False)
+  network: nn.Module = dataclasses.field(repr=False)
 
   def __post_init__(self):
     choices.one_of('input.how', self.input_kind, normalize.CHOICES)

@@ -5,17 +5,14 @@ a config keep their Python names: --config.train.batch_size=32.
 """
 
 import argparse
-import contextlib
 import errno
 import gc
 import itertools
 import os
 import shlex
-import signal
 import sys
-import threading
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NoReturn
 
 from absl import flags, logging
@@ -211,38 +208,6 @@ def kebab_case(argument: str, known: Iterable[str]) -> str:
   if dashes and is_known:
     return f'{dashes}{name}{equals}{value}'
   return argument
-
-
-class Stop(threading.Event):
-  """Set when the process is asked to stop.
-
-  Attributes:
-    patient: whether the running code polls this event at points where it can
-      stop; otherwise the signal raises errors.Stopped immediately.
-  """
-
-  patient = False
-
-
-@contextlib.contextmanager
-def stop_signals() -> Iterator[Stop]:
-  """Yields a Stop that SIGTERM or Ctrl-C sets; restores the handlers after."""
-  stop = Stop()
-
-  def ask(signum, frame):
-    # A second Ctrl-C: the user does not want to wait for the epoch to end.
-    if stop.is_set() and signum == signal.SIGINT:
-      raise KeyboardInterrupt
-    stop.set()
-    if not stop.patient:
-      raise errors.Stopped('stopped; run the same command again to resume')
-
-  old = {s: signal.signal(s, ask) for s in (signal.SIGTERM, signal.SIGINT)}
-  try:
-    yield stop
-  finally:
-    for signum, handler in old.items():
-      signal.signal(signum, handler)
 
 
 def _parse(argv):

@@ -27,6 +27,8 @@ def test_a_grid_is_every_combination():
   grid = ['model.fusion=late,intermediate']
   words = sweep.combinations(base.get_config(), grid)
   assert [c.model.fusion for c in words.values()] == ['late', 'intermediate']
+  told = [sweep.values(variant, grid) for variant in words.values()]
+  assert told == ['model.fusion=late', 'model.fusion=intermediate']
 
 
 @pytest.mark.parametrize(

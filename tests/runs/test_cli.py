@@ -1,5 +1,6 @@
 """What every command says of a disk, or of a config that is not there."""
 
+import ctypes
 import errno
 import os
 import signal
@@ -8,7 +9,7 @@ import sys
 
 import pytest
 
-from mefnet_jax.runs import cli, config_flag, errors
+from mefnet_jax.runs import cli, config_flag, errors, stopping
 
 
 def test_help_that_nobody_reads_to_its_end_leaves_no_traceback():
@@ -57,11 +58,11 @@ def test_a_picture_that_opencv_could_not_write_is_one_line(capsys):
 @pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_what_does_not_look_for_it(number):
   """The preparation of an hour ends at once; an epoch is finished first."""
-  with cli.stop_signals() as stop:
+  with stopping.signals() as stop:
     stop.patient = True
     signal.raise_signal(number)
     assert stop.is_set()
-  with pytest.raises(errors.Stopped), cli.stop_signals():
+  with pytest.raises(errors.Stopped), stopping.signals():
     try:
       signal.raise_signal(number)
     except Exception:  # such as that of one odd clip
@@ -99,3 +100,11 @@ def test_a_missing_config_is_one_line(module):
   assert done.returncode == 1
   assert done.stderr.startswith('error: --config=configs/no.py')
   assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_stop_that_a_callback_lost_is_still_one():
+  """Numba's callbacks cannot raise, and it then fails for another reason."""
+  callback = ctypes.CFUNCTYPE(None)(lambda: signal.raise_signal(signal.SIGTERM))
+  with pytest.raises(errors.Stopped), stopping.signals():
+    callback()
+    raise RuntimeError('no compiled object yet')

@@ -57,6 +57,11 @@ def begin() -> Folder:
   path, fresh = root / _version(), None
   if not is_whole(path):
     fresh = pathlib.Path(tempfile.mkdtemp(prefix='.new-', dir=root))
+    print(
+      'Compiling kernels for this processor, once; a minute or two ...',
+      file=sys.stderr,
+      flush=True,
+    )
   numba.config.CACHE_DIR = str(fresh or path)
   return Folder(path, fresh)
 
