@@ -39,7 +39,8 @@ Of a file with several variants this is the default one. Parameters and FLOPs
 (one clip, forward, a multiply-add counted as two) are computed for three
 classes. Scores, training time and processor are those of the newest finished
 run below `{runs}` that differs from the shipped config in nothing but its
-seeds, the folder of its release, and how the work was divided.
+seeds, the folder of its release, and how the work was divided. A training
+time is what the run took on its machine, busy or not.
 
 {table}
 {fill}"""
