@@ -20,6 +20,8 @@ MOST_FRAMES = 10**6
 _MOST_BEFORE = 2000
 # Pixels that are longer than this are a damaged header.
 _MOST_ASPECT = 8
+# Curves of light that are not those of ordinary videos, by FFmpeg's numbers.
+_HDR = {16: 'PQ', 18: 'HLG'}
 # Containers whose time 0 is the first moment that is shown.
 _FROM_ZERO = ('mov', 'matroska')
 # Containers that say how long the video is; others estimate it.
@@ -118,6 +120,8 @@ class Decoder:
       self.note(f'pixels of {shape.numerator}:{shape.denominator} made square')
     if frame.interlaced_frame:
       self.note('interlaced: two fields are taken for one frame')
+    if curve := _HDR.get(frame.color_trc):
+      self.note(f'HDR ({curve}): its greys are those of another curve of light')
     turn = display_matrix.turn(frame)
     if turn in display_matrix.TURNS:
       self.note(f'turned {display_matrix.TURNS[turn]}, as its container says')

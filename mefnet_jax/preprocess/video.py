@@ -24,7 +24,7 @@ SUFFIXES = media.VIDEOS
 # Matroska's and Flash's clock ticks once a millisecond.
 _TICK = 0.0011
 _LONG = 1.0  # seconds: what took more is worth a file in the cache
-_FORM = 3  # to be raised with what decoding finds
+_FORM = 4  # to be raised with what decoding finds
 _UNEVEN = 0.1  # of a frame: less is the jitter of a clock
 
 

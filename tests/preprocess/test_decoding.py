@@ -255,3 +255,20 @@ def test_decoded_frames_and_their_threads_do_not_pile_up(tmp_path, command):
     gc.enable()
   assert most['frames'] - before['frames'] <= 4
   assert most['threads'] - before['threads'] <= 4
+
+
+@pytest.mark.parametrize(
+  ('curve', 'said'),
+  [('arib-std-b67', 'HLG'), ('smpte2084', 'PQ'), ('bt709', '')],
+)
+def test_the_light_of_a_telephone_is_told(tmp_path, curve, said):
+  """Greys of HDR lie closer together; what is darker stays darker."""
+  options = {'x265-params': f'log-level=none:transfer={curve}'}
+  path = tmp_path / 'a.mp4'
+  form = 'yuv420p10le'
+  videos.write(path, videos.shades(9), 'libx265', form=form, options=options)
+  notes = video.scan(path).notes
+  assert [note.partition(':')[0] for note in notes] == (
+    [f'HDR ({said})'] if said else []
+  )
+  assert videos.numbers_shown(path) == list(range(9))
