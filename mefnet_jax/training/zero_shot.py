@@ -42,6 +42,7 @@ def train(job: jobs.Job, seeds: tuple[int, ...]) -> list[jobs.Fitted]:
       f'{model.folder}: it has {len(model.members)} members: set '
       f'--config.seeds={len(model.members)}'
     )
+  job.console.print(f'scoring all clips with {len(seeds)} networks')
   probabilities = _scored(model, job)
   _copy(model, job.workdir / _FOLDER)
   seconds = (time.monotonic() - started) / len(seeds)
