@@ -1,15 +1,19 @@
 """All that lies in a release is read, left out and counted, or litter."""
 
 import os
+import pathlib
+import re
 import shutil
 import unicodedata
 
 import pytest
 
 from mefnet_jax.datasets import registry
+from mefnet_jax.preprocess import containers, decoding, media
 from mefnet_jax.runs import errors, findings
 from tests.fixtures import releases
 
+ROOT = pathlib.Path(__file__).parents[2]
 EMOTIONS = ('negative', 'positive', 'surprise')
 PEOPLE = ('anna', 'ben', 'carl', 'dora')
 
@@ -305,3 +309,16 @@ def test_names_that_are_not_utf8_can_be_written_down(tmp_path):
   findings.write(tmp_path / 'findings.csv', release.findings)
   text = (tmp_path / 'findings.csv').read_text()
   assert 'positive/ben/\\udcff\\udcfe' in text and 'rename it' in text
+
+
+def test_the_documentation_lists_what_is_read():
+  text = (ROOT / 'docs' / 'datasets.md').read_text()
+  for kind, suffixes in (
+    ('pictures', media.PICTURES),
+    ('videos', media.VIDEOS),
+  ):
+    (line,) = re.findall(rf'^\| {kind} `([^`]*)`', text, re.MULTILINE)
+    assert sorted(line.split()) == sorted(suffixes)
+  for number in (decoding.MOST_FRAMES, containers.MOST_PACKETS):
+    assert f'{number:,} ' in text
+  assert f'{containers.MOST_SECONDS} seconds of decoding' in text

@@ -272,6 +272,7 @@ def _rewritten(tmp_path, name, old, new):
     ('boris', 'STATE,0.000', 'STATE,soon', "row 2: Start \\(s\\) is 'soon'"),
     ('boris', 'x,micro,STATE', 'x,micro,POINT', "row 2: 'x' is a point event"),
     ('vtt', 'WEBVTT', 'SUBTITLES', 'not a WebVTT file'),
+    ('vtt', '.', ',', 'cues cannot be read'),
     ('vtt', 'face 1: ', '', 'is not of the form face 1: surprise'),
   ],
 )

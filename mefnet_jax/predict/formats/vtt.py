@@ -5,6 +5,7 @@ webvtt-py (MIT) writes and reads them.
 
 import html
 import os
+import pathlib
 import re
 from collections.abc import Iterable
 
@@ -13,6 +14,7 @@ from mefnet_jax.predict.formats import media as shared
 from mefnet_jax.runs import errors, files
 
 SUFFIX = '.vtt'
+_TIMES = re.compile(2 * r'\s*(\d+:)?\d\d:\d\d\.\d{3}(\s+-->|\s|$)')
 
 
 def write(
@@ -45,6 +47,7 @@ def read(path: str | os.PathLike) -> list[shared.Annotation]:
   import webvtt
 
   try:
+    text = pathlib.Path(path).read_text(encoding='utf-8-sig')
     cues = webvtt.read(str(path)).captions
   except OSError as error:
     raise errors.UserError(
@@ -52,6 +55,14 @@ def read(path: str | os.PathLike) -> list[shared.Annotation]:
     ) from None
   except (webvtt.errors.MalformedFileError, UnicodeError, ValueError) as error:
     raise errors.UserError(f'{path}: not a WebVTT file ({error})') from None
+  # webvtt-py passes over a cue whose times it cannot read.
+  timed = [line for line in text.splitlines() if '-->' in line]
+  if len(timed) != len(cues):
+    wrong = next((x for x in timed if not _TIMES.match(x)), '')
+    raise errors.UserError(
+      f'{path}: {len(timed) - len(cues)} of {len(timed)} cues cannot be read, '
+      f'{shared.text(wrong)!r}: times are 00:00:01.000 --> 00:00:02.000'
+    )
   return [_annotation(path, cue) for cue in cues]
 
 
