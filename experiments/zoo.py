@@ -119,7 +119,7 @@ def row(name: str, config: ConfigDict, reports: list[dict]) -> tuple[str, ...]:
     str(len(x['seeds'])),
     f'{x["metrics"]["uar"]:.3f} [{low:.3f}, {high:.3f}]',
     f'{x["metrics"]["uf1"]:.3f}',
-    f'{x["seconds"]["train"]:.0f} s',
+    'none' if 'ZERO-SHOT' in x['notices'] else f'{x["seconds"]["train"]:.0f} s',
     x['device'],
   )
 

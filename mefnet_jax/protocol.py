@@ -177,7 +177,7 @@ def _announce(job):
   if config.protocol.shuffle_labels:
     say('SHUFFLED LABELS: a control; scores must fall to chance.')
   say(
-    f'{from_config.name(config)}: {len(job.splits)} folds of '
+    f'{from_config.name(config)}: {len(job.splits)} fold(s) of '
     f'{config.protocol.name}, {len(clips.clip)} clips of '
     f'{len(set(clips.subject))} subjects, on {environment.devices()}'
   )
