@@ -35,7 +35,8 @@ def intervals(
   Raises:
     errors.UserError: the units differ and the frame rate is unknown; a cell is
       no number, an interval ends before it begins, or a kind is unknown; a
-      video without its subject is of several.
+      video without its subject is of several, or is
+      called 01 in one table and 1 in the other.
   """
   # Frames first: they need no frame rate, and their overlap is exact.
   shared = [
@@ -51,7 +52,28 @@ def intervals(
     ]
     for table in (truths, events)
   ]
+  own, said = ({one.video for _, one in rows} for rows in made)
+  _check_videos(truths.path, own, events.path, said)
   return *_with_subjects(truths, events, *made), unit == 'frames'
+
+
+def _check_videos(truths, own, events, said):
+  """Raises UserError if a program has dropped the zeros of a video's name.
+
+  Its events would be those of a video of which no truth is known.
+  """
+  bare = {names.person_key(video): video for video in own}
+  eaten = {
+    video: bare[names.person_key(video)]
+    for video in sorted(said - own)
+    if names.person_key(video) in bare
+  }
+  if eaten:
+    here, there = next(iter(eaten.items()))
+    raise errors.UserError(
+      f'{events}: video {clean.terminal(here)} is {clean.terminal(there)} in '
+      f'{truths}: use the same names (spreadsheets turn 01 into 1)'
+    )
 
 
 def _interval(table, number, row, unit, fps):

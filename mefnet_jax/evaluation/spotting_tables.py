@@ -137,7 +137,7 @@ def _cells(rows):
 
 
 def _whole(text):
-  return names.label_key(text).isdecimal()
+  return names.label_key(text).removeprefix('-').isdecimal()
 
 
 def described(table: Table, keys: Sequence[str] = tuple(NAMES)) -> str:

@@ -111,3 +111,21 @@ def test_a_mistake_is_one_line(text, said, tmp_path):
   with pytest.raises(errors.UserError, match=f'truth.csv: .*{said}') as caught:
     both(tmp_path, text, 'video,onset,offset\nv,1,9\n')
   assert '\n' not in str(caught.value)
+
+
+def test_videos_whose_zeros_were_dropped_are_no_missed_events(tmp_path):
+  """They would be missed, and their events would be false."""
+  head = 'video,onset,offset\n'
+  truth = f'{head}01,1,5\n10,1,5\n'
+  said = 'events.csv: video 1 is 01 in .*truth.csv: use the same'
+  with pytest.raises(errors.UserError, match=said):
+    both(tmp_path, truth, f'{head}10,1,5\n1,1,5\n')
+  # One more video, of which no truth is known, is no mistake.
+  _, found, _ = both(tmp_path, truth, f'{head}01,1,5\nnew,1,5\n')
+  assert len(found) == 2
+
+
+def test_a_frame_before_the_first_is_said_as_such(tmp_path):
+  head = 'video,onset,offset\n'
+  with pytest.raises(errors.UserError, match="'-5', not a number of at least"):
+    both(tmp_path, f'{head}v,1,5\n', f'{head}v,-5,5\n')
