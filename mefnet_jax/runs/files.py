@@ -46,10 +46,13 @@ def aside(path: str | os.PathLike, *, mark: str = '') -> Iterator[pathlib.Path]:
     os.replace(temporary, path)
   except OSError as error:
     # A write to an open file fails without naming it, and libraries name the
-    # temporary one.
-    if error.errno in _FULL and error.filename in (None, str(temporary)):
+    # temporary one, or what lies in it.
+    named = str(error.filename or temporary)
+    inside = named == str(temporary) or named.startswith(f'{temporary}{os.sep}')
+    if error.errno in _FULL and inside:
       reason = os.strerror(error.errno)
-      raise OSError(error.errno, reason, str(path)) from error
+      final = f'{path}{named.removeprefix(str(temporary))}'
+      raise OSError(error.errno, reason, final) from error
     raise
   finally:
     remove(temporary)

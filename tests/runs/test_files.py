@@ -79,6 +79,16 @@ def test_the_error_of_a_library_is_said_of_the_file(tmp_path):
   assert not list(tmp_path.iterdir())
 
 
+def test_a_file_of_a_folder_that_is_not_whole_is_named_where_it_would_lie(
+  tmp_path,
+):
+  with pytest.raises(OSError) as said, files.aside(tmp_path / 'out') as folder:
+    folder.mkdir()
+    raise OSError(errno.ENOSPC, 'No space', str(folder / 'a.csv'))
+  assert said.value.filename == str(tmp_path / 'out' / 'a.csv')
+  assert not list(tmp_path.iterdir())
+
+
 def test_a_limit_of_sizes_names_file_and_mend(tmp_path):
   code = (
     'import resource, sys\n'
