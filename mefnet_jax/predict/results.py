@@ -84,7 +84,8 @@ def aside(out: pathlib.Path) -> Iterator[pathlib.Path]:
     mend = files.mend(error, out, 'name another folder')
     raise errors.UserError(f'--out={out}: {error.strerror}: {mend}') from None
   try:
-    yield folder
+    with files.named(folder, out):
+      yield folder
     for file in sorted(folder.iterdir()):
       # One by one: other files in `out` belong to the user, and stay.
       os.replace(file, out / file.name)

@@ -41,21 +41,33 @@ def aside(path: str | os.PathLike, *, mark: str = '') -> Iterator[pathlib.Path]:
   temporary = path.with_name(f'.{path.stem}.{mark or os.getpid()}{path.suffix}')
   remove(temporary)
   try:
-    yield temporary
-    # Unlike os.rename it replaces an existing file on Windows too.
-    os.replace(temporary, path)
+    with named(temporary, path):
+      yield temporary
+      # Unlike os.rename it replaces an existing file on Windows too.
+      os.replace(temporary, path)
+  finally:
+    remove(temporary)
+
+
+@contextlib.contextmanager
+def named(temporary: pathlib.Path, path: pathlib.Path) -> Iterator[None]:
+  """Makes errors of a full disk name `path` in place of a temporary one.
+
+  Raises:
+    OSError: as its code, which writes below `temporary`.
+  """
+  try:
+    yield
   except OSError as error:
     # A write to an open file fails without naming it, and libraries name the
     # temporary one, or what lies in it.
-    named = str(error.filename or temporary)
-    inside = named == str(temporary) or named.startswith(f'{temporary}{os.sep}')
+    said = str(error.filename or temporary)
+    inside = said == str(temporary) or said.startswith(f'{temporary}{os.sep}')
     if error.errno in _FULL and inside:
       reason = os.strerror(error.errno)
-      final = f'{path}{named.removeprefix(str(temporary))}'
+      final = f'{path}{said.removeprefix(str(temporary))}'
       raise OSError(error.errno, reason, final) from error
     raise
-  finally:
-    remove(temporary)
 
 
 def write(path: str | os.PathLike, content: bytes | str) -> None:
