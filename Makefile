@@ -1,6 +1,5 @@
 # make demo | make test | make bench-step | bench-models | bench-saliency |
-# bench-predict |
-# bench-gpu: each sets up what it needs, once.
+# bench-predict | bench-gpu: each sets up what it needs, once.
 
 PYTHON ?= python3
 VENV := .venv

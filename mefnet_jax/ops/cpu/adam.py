@@ -54,7 +54,7 @@ def _adam_of_members(size, batched, *operands):
   return _adam(*operands), (True,) * 3
 
 
-@compiled.kernel
+@compiled.inlined
 def _step(p, m, v, g, numbers):
   rate, b1, a1, b2 = numbers[0], numbers[1], numbers[2], numbers[3]
   a2, c1, c2, epsilon = numbers[4], numbers[5], numbers[6], numbers[7]
@@ -64,7 +64,7 @@ def _step(p, m, v, g, numbers):
     p[i] -= rate * ((m[i] / c1) / (np.sqrt(v[i] / c2) + epsilon))
 
 
-@compiled.kernel
+@compiled.inlined
 def _copy(x, y):
   for i in range(len(x)):
     y[i] = x[i]

@@ -11,6 +11,13 @@ from numba import types
 _CACHED = bool(numba.config.CACHE_DIR)
 
 # error_model: Python's would test each division for 0 and could raise.
-kernel = numba.njit(nogil=True, cache=_CACHED, error_model='numpy')
+kernel = numba.njit(
+  nogil=True,
+  error_model='numpy',
+  no_cpython_wrapper=True,
+  no_cfunc_wrapper=True,
+)
+# A step of one caller: compiled within it, not once more by itself.
+inlined = numba.njit(nogil=True, error_model='numpy', inline='always')
 # A function that XLA calls with the address of a frame, see `frames`.
 handler = numba.cfunc(types.int64(types.voidptr), cache=_CACHED)

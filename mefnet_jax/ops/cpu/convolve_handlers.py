@@ -24,7 +24,7 @@ _KERNEL = signatures.signature(f'fbTHWC {_OUT} {_OUT} f1 -> fijkCd fd')
 _CLIP = signatures.signature(f'{_OUT} {_OUT} fijkCd f1 -> fbTHWC')
 
 
-@compiled.kernel
+@compiled.inlined
 def _block(kernel, filters, frames_):
   """Frames of outputs whose filters share the two vectors of a tile."""
   block = 1
@@ -34,7 +34,7 @@ def _block(kernel, filters, frames_):
   return block
 
 
-@compiled.kernel
+@compiled.inlined
 def _pack(w, kernel, channels, filters, block):
   """The kernel as `rows.convolve_row` reads it, for `block` frames at once.
 
@@ -50,7 +50,7 @@ def _pack(w, kernel, channels, filters, block):
   return rows.pack_kernel(out, taps, wide)
 
 
-@compiled.kernel
+@compiled.inlined
 def _turned(w, kernel, channels, filters):
   """The kernel (kt, kh, kw, C, D) turned about all its axes: (.., D, C)."""
   out = np.empty(len(w), np.float32)
@@ -63,7 +63,7 @@ def _turned(w, kernel, channels, filters):
   return out
 
 
-@compiled.kernel
+@compiled.inlined
 def _convolve_clip(x, w, end, shape, before, block, y):
   """A convolution of x (T, H, W, C), before which `before` zero frames lie.
 
@@ -95,7 +95,7 @@ def _convolve_clip(x, w, end, shape, before, block, y):
         to += rows_ * places * filters
 
 
-@compiled.kernel
+@compiled.inlined
 def _lay(row, at, width, y, to, filters, places):
   """Copies the filters of each place out of a row of `width` a place."""
   vectors = (filters + LANES - 1) // LANES
@@ -109,7 +109,7 @@ def _lay(row, at, width, y, to, filters, places):
       y[to + p * filters + f] = row[at + p * width + f]
 
 
-@compiled.kernel
+@compiled.inlined
 def _mask(y, g, at, floor, size, out, to):
   """out = g where y is above the floor, else 0; whether any is not 0."""
   some = 0
@@ -121,7 +121,7 @@ def _mask(y, g, at, floor, size, out, to):
   return some != 0
 
 
-@compiled.kernel
+@compiled.inlined
 def _add_kernel_gradient(x, y, g, floor, shape, into, to_bias):
   """Adds one clip's share to the gradients of kernel (taps, width) and bias."""
   (_, high, wide), channels, kernel, filters, (deep, rows_, places) = shape
@@ -144,7 +144,7 @@ def _add_kernel_gradient(x, y, g, floor, shape, into, to_bias):
       to_bias[f] += sums[p * filters + f]
 
 
-@compiled.kernel
+@compiled.inlined
 def _clip_gradient(y, g, floor, shape, w, block, padded, out):
   """The gradient of one clip; `padded` has room for g with zeros around it."""
   sizes, channels, kernel, filters, (deep, rows_, places) = shape
@@ -164,7 +164,7 @@ def _clip_gradient(y, g, floor, shape, w, block, padded, out):
   _convolve_clip(padded, w, end, turned, kernel[0] - 1, block, out)
 
 
-@compiled.kernel
+@compiled.inlined
 def _shape(sizes, channels, kernel, filters):
   """The four, and frames, rows and columns of the outputs."""
   out = (

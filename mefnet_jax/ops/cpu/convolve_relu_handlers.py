@@ -25,7 +25,7 @@ _GRADIENT = signatures.signature(
 )
 
 
-@compiled.kernel
+@compiled.inlined
 def _rectify(x, w, bias, shape, y, bits, clip, maps):
   """ReLU(VALID convolution + bias) of one clip; results: see `rectify_row`."""
   (_, high, wide), channels, kernel, filters = shape
@@ -59,7 +59,7 @@ def _output_sizes(sizes, kernel):
   )
 
 
-@compiled.kernel
+@compiled.inlined
 def _add_gradient(x, g, bits, clip, maps, sizes, kernel, filters, into):
   """Adds one clip's share to the gradients `into` of kernel and bias.
 

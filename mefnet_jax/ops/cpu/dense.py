@@ -93,7 +93,7 @@ def _multiply(
   return types.void(a, i, i, i, b, i, i, y, i, i, i, i), generate
 
 
-@compiled.kernel
+@compiled.inlined
 def _panels(b, start, count, columns, step, turned, out):
   """Pairs of vectors of columns of b one behind another, from row `start` on.
 
@@ -145,7 +145,7 @@ def _product(a, b, rows, terms, columns, y):
       done += size
 
 
-@compiled.kernel
+@compiled.inlined
 def _turn(x, rows, width, columns, out):
   """x (rows, width), of which `columns` count, as (columns, rows)."""
   # LANES rows at a time, so that both arrays are read and written in runs.

@@ -145,7 +145,7 @@ def _cells(sizes, kernel, window):
   )
 
 
-@compiled.kernel
+@compiled.inlined
 def _pool_clip(x, w, sizes, kernel, window, filters, y, choice):
   """VALID convolution and max-pooling of one clip.
 
@@ -182,7 +182,7 @@ def _pool_clip(x, w, sizes, kernel, window, filters, y, choice):
           choice[to + f] = chosen[c * width + f]
 
 
-@compiled.kernel
+@compiled.inlined
 def _add_gradient(x, g, choice, sizes, kernel, window, filters, offsets, into):
   """Adds one clip's share to the gradient of the kernel.
 

@@ -136,7 +136,7 @@ def _convolve_planes(x, w, offsets, sizes, padded, filters, y):
           y[to + i * filters] = plane[h * wide + i]
 
 
-@compiled.kernel
+@compiled.inlined
 def _add_planes_gradient(x, g, offsets, sizes, padded, filters, into):
   """Adds to the gradient (D, len(offsets), LANES) of w in `_convolve_planes`.
 
@@ -179,7 +179,7 @@ def _by_filter(w, taps, channels, filters, flipped):
   return out
 
 
-@compiled.kernel
+@compiled.inlined
 def _unpack_kernel(into, taps, channels, filters, out):
   """The sums of the lanes, in the kernel's order (taps, C, D)."""
   for t in range(taps):

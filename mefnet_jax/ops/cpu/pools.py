@@ -138,7 +138,7 @@ def _pool_window(
   return types.void(y, weight, i, steps, i, i, i, *outputs, i), generate
 
 
-@compiled.kernel
+@compiled.inlined
 def _pool(y, weight, sizes, window, filters, plain, weighed, value):
   """Pools one clip: y (T, H, W, D), weight (T, H, W).
 
@@ -205,7 +205,7 @@ def _steps(window, sizes):
   return steps
 
 
-@compiled.kernel
+@compiled.inlined
 def _add_gradient(
   plain, weighed, value, weight, sizes, window, to_y, to_weight
 ):

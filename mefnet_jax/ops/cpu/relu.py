@@ -95,7 +95,7 @@ def _vjp_backward(known, bars):
 _relu.defvjp(_vjp_forward, _vjp_backward)
 
 
-@compiled.kernel
+@compiled.inlined
 def _rectify(x, sizes, filters, bias, y, bits, clip, maps):
   """ReLU of one clip's maps (T, H, W, D); results: see `rectify_row`."""
   totals, peaks, places = clip
@@ -161,7 +161,7 @@ def _forward(address):
   return 0
 
 
-@compiled.kernel
+@compiled.inlined
 def _mask(g, bits, clip, maps, columns, filters, out):
   """The gradient of one clip's maps; arguments: see `relu_rows.mask_row`."""
   width = rows.padded_width(filters)
