@@ -1,5 +1,6 @@
 """Compiled kernels are code: damaged or foreign ones are never run."""
 
+import concurrent.futures
 import contextlib
 import errno
 import json
@@ -13,7 +14,7 @@ import numba
 import pytest
 
 from mefnet_jax.ops.cpu import kernel_cache
-from mefnet_jax.runs import files
+from mefnet_jax.runs import errors, files, locks
 
 
 @pytest.fixture
@@ -94,9 +95,39 @@ def test_a_folder_that_others_can_write_is_not_used(folder, monkeypatch):
   )
 
 
-def test_two_that_compile_at_once_leave_one_whole_folder(folder):
-  """The second puts its own in place of the first; neither is half."""
+def test_one_compiles_and_the_others_wait_for_it(folder, capsys):
   (folder / 'manifest.json').unlink()
+  first = kernel_cache.begin()
+  with concurrent.futures.ThreadPoolExecutor(1) as pool:
+    second = pool.submit(kernel_cache.begin)
+    with pytest.raises(concurrent.futures.TimeoutError):
+      second.result(timeout=0.3)
+    (first.fresh / 'kernel.nbi').write_bytes(b'new')
+    kernel_cache.seal(first)
+    assert second.result(timeout=60) == kernel_cache.Folder(folder)
+  assert capsys.readouterr().err.splitlines()[-1] == (
+    'Another process is compiling kernels: waiting for them ...'
+  )
+  assert [p.name for p in folder.parent.iterdir()] == [folder.name]
+
+
+def test_one_that_died_leaves_its_place_to_the_next(folder):
+  (folder / 'manifest.json').unlink()
+  kernel_cache.begin().alone.close()  # as the system does for a dead process
+  assert kernel_cache.begin().fresh
+
+
+def test_two_that_compile_at_once_leave_one_whole_folder(folder, monkeypatch):
+  """Where nothing can be locked: the second's takes the place of the first's.
+
+  Neither is half.
+  """
+  (folder / 'manifest.json').unlink()
+
+  def hold(path, wait):
+    raise errors.UserError('this file system does not support locks')
+
+  monkeypatch.setattr(locks, 'hold', hold)
   first, second = kernel_cache.begin(), kernel_cache.begin()
   assert first.fresh != second.fresh
   for begun in (first, second):

@@ -19,7 +19,7 @@ from collections.abc import Iterator
 import numba
 from llvmlite import binding
 
-from mefnet_jax.runs import cache, files, programs
+from mefnet_jax.runs import cache, errors, files, locks, programs
 
 _MANIFEST = 'manifest.json'
 _HERE = pathlib.Path(__file__).parent
@@ -33,11 +33,15 @@ class Folder:
     path: their final place; None if they are not cached.
     fresh: where they lie until `seal`, if they must be compiled.
     why_not: the reason why they are not cached; '' if they are.
+    alone: keeps other processes from compiling the same, until it is closed.
   """
 
   path: pathlib.Path | None
   fresh: pathlib.Path | None = None
   why_not: str = ''
+  alone: contextlib.ExitStack = dataclasses.field(
+    default_factory=contextlib.ExitStack, compare=False
+  )
 
 
 def begin() -> Folder:
@@ -54,16 +58,34 @@ def begin() -> Folder:
   if why_not:
     numba.config.CACHE_DIR = ''  # they are compiled for this process only
     return Folder(None, why_not=why_not)
-  path, fresh = root / _version(), None
+  path = root / _version()
+  folder = Folder(path)
+  if not is_whole(path):
+    _wait(folder)
   if not is_whole(path):
     fresh = pathlib.Path(tempfile.mkdtemp(prefix='.new-', dir=root))
-    print(
-      'Compiling kernels for this processor, once; a minute or two ...',
-      file=sys.stderr,
-      flush=True,
-    )
-  numba.config.CACHE_DIR = str(fresh or path)
-  return Folder(path, fresh)
+    folder = dataclasses.replace(folder, fresh=fresh)
+    _say('Compiling kernels for this processor, once; a minute or two ...')
+  else:
+    folder.alone.close()
+  numba.config.CACHE_DIR = str(folder.fresh or path)
+  return folder
+
+
+def _wait(folder):
+  """Waits for a process that compiles these kernels, if there is one."""
+  lock = folder.path.with_name(f'.{folder.path.name}.lock')
+  # Without locks each process compiles them: what is sealed first stays.
+  with contextlib.suppress(OSError, errors.UserError):
+    if not folder.alone.enter_context(locks.hold(lock, wait=False)):
+      folder.alone.close()
+      _say('Another process is compiling kernels: waiting for them ...')
+      folder.alone.enter_context(locks.hold(lock, wait=True))
+    folder.alone.callback(lock.unlink, missing_ok=True)
+
+
+def _say(text):
+  print(text, file=sys.stderr, flush=True)
 
 
 @contextlib.contextmanager
@@ -80,14 +102,19 @@ def filled(folder: Folder) -> Iterator[None]:
     if folder.fresh is None or error.errno is None:
       raise
     shutil.rmtree(folder.fresh, ignore_errors=True)
+    folder.alone.close()
     reason = os.strerror(error.errno)
     raise OSError(error.errno, reason, str(folder.path)) from error
 
 
 def seal(folder: Folder):
   """Moves kernels that this process has compiled to their final place."""
-  if folder.fresh is None or not folder.fresh.exists():
-    return
+  with folder.alone:
+    if folder.fresh is not None and folder.fresh.exists():
+      _move(folder)
+
+
+def _move(folder):
   # The manifest comes last: a folder without one is never read.
   files.write_json(folder.fresh / _MANIFEST, _digests(folder.fresh))
   old = pathlib.Path(tempfile.mkdtemp(prefix='.old-', dir=folder.path.parent))
