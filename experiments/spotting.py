@@ -92,6 +92,7 @@ def main() -> int:
     what: [_quiet(args.out, s, what) for s in REPORTING] for what in QUIET
   }
   found = {
+    'data': 'SYNTHETIC',
     'mefnet-zero': _reported(videos, quiet, zero, thresholds.CHOSEN),
     'main direction': _reported(
       videos, quiet, energy, thresholds.MAIN_DIRECTION
