@@ -13,6 +13,7 @@ import shutil
 import numba
 import pytest
 
+from mefnet_jax.ops import cpu
 from mefnet_jax.ops.cpu import kernel_cache
 from mefnet_jax.runs import errors, files, locks
 
@@ -109,6 +110,22 @@ def test_one_compiles_and_the_others_wait_for_it(folder, capsys):
     'Another process is compiling kernels: waiting for them ...'
   )
   assert [p.name for p in folder.parent.iterdir()] == [folder.name]
+
+
+def test_one_that_hangs_is_not_waited_for_for_ever(folder, monkeypatch):
+  (folder / 'manifest.json').unlink()
+  monkeypatch.setattr(kernel_cache, '_PATIENCE', 0.3)
+  hanging, begun = kernel_cache.begin(), kernel_cache.begin()
+  assert begun.fresh and begun.fresh != hanging.fresh
+  hanging.alone.close()
+
+
+def test_whoever_has_imported_the_kernels_holds_up_nobody():
+  path = cpu._FOLDER.path
+  lock = path.with_name(f'.{path.name}.lock')
+  with locks.hold(lock, wait=False) as alone:
+    assert alone
+    lock.unlink()
 
 
 def test_one_that_died_leaves_its_place_to_the_next(folder):

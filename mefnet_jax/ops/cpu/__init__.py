@@ -25,6 +25,9 @@ with kernel_cache.filled(_FOLDER):
     relu,
   )
 
+  # At once: other processes wait for these kernels.
+  kernel_cache.seal(_FOLDER)
+
 # name: (implementation, whether it accepts these arrays)
 FORMS = {
   'adam': (adam.adam, adam.takes),
@@ -48,12 +51,10 @@ _WITH_HANDLERS = (
 
 
 def register() -> None:
-  """Registers the kernels with XLA, and caches what was compiled.
+  """Registers the kernels with XLA.
 
   Raises:
     jax.errors.JaxRuntimeError: XLA's interface has another version.
   """
-  with kernel_cache.filled(_FOLDER):
-    for module in _WITH_HANDLERS:
-      custom_calls.register(module.HANDLERS)
-    kernel_cache.seal(_FOLDER)
+  for module in _WITH_HANDLERS:
+    custom_calls.register(module.HANDLERS)

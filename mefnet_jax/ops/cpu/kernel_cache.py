@@ -14,6 +14,7 @@ import pathlib
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 
 import numba
@@ -22,6 +23,8 @@ from llvmlite import binding
 from mefnet_jax.runs import cache, errors, files, locks, programs
 
 _MANIFEST = 'manifest.json'
+_PATIENCE = 600.0  # seconds to wait for another process
+_SOON = 0.2
 _HERE = pathlib.Path(__file__).parent
 
 
@@ -77,10 +80,14 @@ def _wait(folder):
   lock = folder.path.with_name(f'.{folder.path.name}.lock')
   # Without locks each process compiles them: what is sealed first stays.
   with contextlib.suppress(OSError, errors.UserError):
-    if not folder.alone.enter_context(locks.hold(lock, wait=False)):
+    began = time.monotonic()
+    while not folder.alone.enter_context(locks.hold(lock, wait=False)):
       folder.alone.close()
-      _say('Another process is compiling kernels: waiting for them ...')
-      folder.alone.enter_context(locks.hold(lock, wait=True))
+      if time.monotonic() > began + _PATIENCE:  # it has been stopped
+        return
+      if time.monotonic() < began + _SOON:
+        _say('Another process is compiling kernels: waiting for them ...')
+      time.sleep(_SOON)
     folder.alone.callback(lock.unlink, missing_ok=True)
 
 
