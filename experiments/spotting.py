@@ -6,8 +6,9 @@ python -m experiments.spotting --out=spotting
 The videos are those of `synthetic.release --layout=cas_me2 --macro --rawpic`.
 Thresholds are chosen (--choose) on people of CHOOSING seeds alone, and scored
 on people of REPORTING seeds. False events a minute are counted on recordings in
-which nobody shows an expression, with and without speech. What has been
-rendered stays in --out and is not rendered again. SYNTHETIC.
+which nobody shows an expression, with and without speech, and on a photograph
+of a real face that is moved. What has been rendered stays in --out and is not
+rendered again. SYNTHETIC, but for the photograph.
 """
 
 import dataclasses
@@ -20,7 +21,7 @@ import sys
 import cv2
 import numpy as np
 
-from experiments import seals
+from experiments import photograph, seals
 from mefnet_jax.evaluation import spotting
 from mefnet_jax.predict import (
   events,
@@ -41,7 +42,7 @@ from mefnet_jax.synthetic import video as long_videos
 # Subjects, and the shortest of their long videos, of each seed.
 CHOOSING = {9101: (5, 8), 9102: (5, 8)}
 REPORTING = dict.fromkeys((9501, 9502, 9503, 9504), (10, 12))
-QUIET = ('rest', 'speech')
+QUIET = ('rest', 'speech', 'photograph')
 QUIET_SECONDS = 15.0  # without an expression, of a person of each seed
 GRID = {
   'amplitude': (0.006, 0.009),
@@ -92,7 +93,7 @@ def main() -> int:
     what: [_quiet(args.out, s, what) for s in REPORTING] for what in QUIET
   }
   found = {
-    'data': 'SYNTHETIC',
+    'data': 'SYNTHETIC, and a photograph',
     'mefnet-zero': _reported(videos, quiet, zero, thresholds.CHOSEN),
     'main direction': _reported(
       videos, quiet, energy, thresholds.MAIN_DIRECTION
@@ -174,6 +175,11 @@ def _quiet(out, seed, what):
   path = out / f'quiet{seed}_{what}.mp4'
 
   def record(path):
+    if what == 'photograph':
+      size = {'fps': cas_me2.FPS, 'seconds': QUIET_SECONDS}
+      with files.aside(path) as aside:
+        photograph.write(aside, seed=seed, **size)
+      return
     take = recording.plan(
       seed, QUIET_SECONDS, expressions=False, speech=what == 'speech'
     )

@@ -2,9 +2,10 @@
 
 import types
 
+import av
 import numpy as np
 
-from experiments import spotting
+from experiments import photograph, spotting
 
 
 def test_the_truth_of_a_video_is_its_expressions_in_seconds():
@@ -32,3 +33,20 @@ def test_a_flow_is_that_of_its_crops_even_where_others_have_been(monkeypatch):
     video = np.full((2, 112, 112), k, np.float32)
     assert spotting._flow(video[0], video[1])[0, 0] == 2 * k
     assert spotting._flow(video[0], video[1])[0, 0] == 2 * k
+
+
+def test_a_photograph_is_moved_alike_for_one_seed(tmp_path):
+  shown = []
+  for name, seed in (('a', 1), ('b', 1), ('c', 2)):
+    path = tmp_path / name
+    photograph.write(path, seed=seed, fps=10, seconds=0.6)
+    with av.open(str(path)) as container:
+      frames = [f.to_ndarray(format='gray') for f in container.decode(video=0)]
+    shown.append(np.stack(frames).astype(float))
+  one, again, other = shown
+  assert len(one) == 6
+  assert (one == again).all()
+  assert np.abs(one - other).mean() > 1
+  # It moves by more than the noise of a camera, and stays the same picture.
+  assert np.abs(one[0] - one[-1]).mean() > 3
+  assert np.corrcoef(one[0].ravel(), one[-1].ravel())[0, 1] > 0.5
