@@ -60,11 +60,7 @@ def write(path: pathlib.Path, images: np.ndarray, count: int) -> pathlib.Path:
 def _encode(path, images):
   """Writes frames; returns their number."""
   with av.open(str(path), 'w') as container:
-    stream = container.add_stream('libx264', rate=FPS)
-    stream.height, stream.width = images[0].shape
     # Without B-frames the packets lie in the order of their times.
-    stream.pix_fmt, stream.options = 'yuv420p', {'crf': '18', 'bf': '0'}
-    for image in images:
-      container.mux(stream.encode(av.VideoFrame.from_ndarray(image, 'gray')))
-    container.mux(stream.encode())
+    options = {'crf': '18', 'bf': '0'}
+    recording.encode(container, images, FPS, images[0].shape, options)
   return len(images)

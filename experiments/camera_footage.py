@@ -7,7 +7,6 @@ noise is added, and H.264 codes the whole.
 """
 
 import dataclasses
-import fractions
 import functools
 import io
 from collections.abc import Iterator
@@ -25,6 +24,7 @@ from mefnet_jax.synthetic import (
   nuisance,
   paint,
   prototypes,
+  recording,
   render,
   stage,
   studio,
@@ -227,19 +227,9 @@ def coded(
   )
   file = io.BytesIO()
   with av.open(file, 'w', format='mp4') as container:
-    rate = fractions.Fraction(camera.fps).limit_denominator(1001)
-    stream = container.add_stream('libx264', rate=rate)
-    stream.height, stream.width = who.size
-    stream.pix_fmt = 'yuv420p'
-    stream.options = {
-      'crf': str(camera.crf),
-      'preset': 'veryfast',
-      'threads': '1',
-    }
-    for image in _pictures(who, camera, events, seen, places, random):
-      shown = av.VideoFrame.from_ndarray(image, 'gray')
-      container.mux(stream.encode(shown))
-    container.mux(stream.encode())
+    options = {'crf': str(camera.crf), 'preset': 'veryfast', 'threads': '1'}
+    images = _pictures(who, camera, events, seen, places, random)
+    recording.encode(container, images, camera.fps, who.size, options)
   return file.getvalue(), places
 
 

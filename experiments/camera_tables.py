@@ -1,7 +1,6 @@
 """The table of `experiments.camera` that ships, its Markdown and its figure."""
 
 import datetime
-import io
 import pathlib
 
 import numpy as np
@@ -9,7 +8,7 @@ from sklearn import linear_model
 
 from experiments import camera_footage
 from mefnet_jax.predict.camera import study
-from mefnet_jax.runs import files
+from mefnet_jax.runs import figure_file, files
 
 DRAWS = 100  # of people
 _SOFT = 3.0  # 1 / strength of the penalty: a coefficient of 2 is nothing odd
@@ -142,9 +141,7 @@ def figure(table: dict) -> bytes:
     ha='left',
     color='#b3400a',
   )
-  file = io.BytesIO()
-  plot.savefig(file, format='png', metadata={'Software': None})
-  return file.getvalue()
+  return figure_file.encoded(plot)
 
 
 _LABELS = {

@@ -6,7 +6,7 @@ import pathlib
 
 import numpy as np
 
-from mefnet_jax.runs import files
+from mefnet_jax.runs import figure_file, files
 
 _BLUE, _ORANGE = '#0b62a4', '#b3400a'
 _MARKS = {
@@ -230,6 +230,4 @@ def _score(row, key):
 
 def _encoded(figure, rows):
   figure.suptitle(_title(rows), x=0.01, ha='left', fontsize=10, color=_ORANGE)
-  file = io.BytesIO()
-  figure.savefig(file, format='png', metadata={'Software': None})
-  return file.getvalue()
+  return figure_file.encoded(figure)

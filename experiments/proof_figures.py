@@ -1,6 +1,6 @@
 """The table and the figure of the proof of saliency."""
 
-import io
+from mefnet_jax.runs import figure_file
 
 _COLUMNS = {
   'pointing': 'pointing game',
@@ -57,6 +57,4 @@ def draw(result: dict) -> bytes:
     ha='left',
     color='#b3400a',
   )
-  file = io.BytesIO()
-  figure.savefig(file, format='png', metadata={'Software': None})
-  return file.getvalue()
+  return figure_file.encoded(figure)

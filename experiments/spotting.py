@@ -175,15 +175,13 @@ def _quiet(out, seed, what):
   path = out / f'quiet{seed}_{what}.mp4'
 
   def record(path):
+    fps, seconds = cas_me2.FPS, QUIET_SECONDS
     if what == 'photograph':
-      size = {'fps': cas_me2.FPS, 'seconds': QUIET_SECONDS}
-      with files.aside(path) as aside:
-        photograph.write(aside, seed=seed, **size)
-      return
-    take = recording.plan(
-      seed, QUIET_SECONDS, expressions=False, speech=what == 'speech'
-    )
-    recording.write(path, take, cas_me2.FPS, QUIET_SECONDS)
+      photograph.write(path, seed=seed, fps=fps, seconds=seconds)
+    else:
+      speech = what == 'speech'
+      take = recording.plan(seed, seconds, expressions=False, speech=speech)
+      recording.write(path, take, fps, seconds)
 
   made_by = {'seed': seed, 'speech': what, 'seconds': QUIET_SECONDS}
   seals.once(path, made_by, record)

@@ -12,7 +12,9 @@ part in it. The choices may differ from fold to fold; the table says which.
 
 import ast
 import collections
+import functools
 import itertools
+import operator
 import pathlib
 import shutil
 
@@ -76,11 +78,10 @@ def combinations(config: ConfigDict, grid: list[str]) -> dict[str, ConfigDict]:
 def values(variant: ConfigDict, grid: list[str]) -> str:
   """Returns what a combination sets: 'train.epochs=10, model.filters=16'."""
   paths = [text.partition('=')[0] for text in grid]
-  plain = {path: variant for path in paths}
-  for path in paths:
-    for name in path.split('.'):
-      plain[path] = plain[path][name]
-  return ', '.join(f'{path}={value}' for path, value in plain.items())
+  return ', '.join(
+    f'{path}={functools.reduce(operator.getitem, path.split("."), variant)}'
+    for path in dict.fromkeys(paths)
+  )
 
 
 def validation_losses(workdir: pathlib.Path) -> dict[str, float]:

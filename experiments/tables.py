@@ -7,7 +7,7 @@ import textwrap
 
 import numpy as np
 
-from mefnet_jax.runs import files
+from mefnet_jax.runs import figure_file, files
 
 _SCORES = ('accuracy', 'uf1', 'uar')
 
@@ -145,14 +145,7 @@ def _figure(rows, title, first):
       fontweight='bold',
       color='#b3400a' if notice else 'black',
     )
-    return {suffix: _encoded(plot, suffix) for suffix in ('png', 'svg')}
-
-
-def _encoded(plot, suffix):
-  metadata = {'Date': None} if suffix == 'svg' else {'Software': None}
-  file = io.BytesIO()
-  plot.savefig(file, format=suffix, metadata=metadata)
-  return file.getvalue()
+    return {form: figure_file.encoded(plot, form) for form in ('png', 'svg')}
 
 
 def _csv(rows):

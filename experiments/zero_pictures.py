@@ -4,14 +4,13 @@ python -m experiments.zero_pictures --out=docs/figures/zero_class_means.png
 """
 
 import argparse
-import io
 import pathlib
 import sys
 
 import numpy as np
 from matplotlib import figure
 
-from mefnet_jax.runs import cli, files, outputs, xla
+from mefnet_jax.runs import cli, figure_file, files, outputs, xla
 from mefnet_jax.synthetic import motion_basis
 from mefnet_jax.training import synthetic_maps
 
@@ -62,9 +61,7 @@ def draw(found: dict[str, np.ndarray], path: pathlib.Path) -> None:
       place.set_title(f'{name}: {title}', fontsize=9)
   made.colorbar(image, ax=axes, shrink=0.6, label="of each map's own RMS")
   made.suptitle('SYNTHETIC: mean motion maps of rendered heads', fontsize=10)
-  drawn = io.BytesIO()
-  made.savefig(drawn, format='png', metadata={'Software': None})
-  files.write(path, drawn.getvalue())
+  files.write(path, figure_file.encoded(made))
 
 
 if __name__ == '__main__':

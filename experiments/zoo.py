@@ -14,6 +14,7 @@ import sys
 
 import jax
 from absl import flags
+from flax import traverse_util
 from ml_collections import ConfigDict
 
 from mefnet_jax.models import describe, from_config
@@ -52,11 +53,11 @@ No such run was there. To fill a row, train its config and write the page again:
     {command}
 """
 # Fields that say nothing about what is trained, or only how often.
-_FREE = {
-  '': ('seed', 'seeds'),
-  'dataset': ('release', 'workers', 'cluster', 'allow_lost'),
-  'train': (*('parallel', 'kernels', 'memory', 'profile', 'checkpoint_every'),),
-}
+_FREE = (
+  *('seed', 'seeds', 'dataset.release', 'dataset.workers', 'dataset.cluster'),
+  *('dataset.allow_lost', 'train.parallel', 'train.kernels', 'train.memory'),
+  *('train.profile', 'train.checkpoint_every'),
+)
 
 
 def configs() -> dict[str, ConfigDict]:
@@ -158,19 +159,9 @@ def _same(ran: dict, config: ConfigDict) -> bool:
 
 
 def _fixed(config):
-  """The fields of a config, as plain values by their paths, without `_FREE`."""
-  parts = {'': {}}
-  for name, value in config.items():
-    part, fields = (
-      (name, value) if isinstance(value, dict) else ('', {name: value})
-    )
-    parts.setdefault(part, {}).update(fields)
-  return {
-    (part, name): value
-    for part, fields in parts.items()
-    for name, value in fields.items()
-    if name not in _FREE.get(part, ())
-  }
+  """The fields of a config by their paths, without `_FREE`."""
+  fields = traverse_util.flatten_dict(config, sep='.', keep_empty_nodes=True)
+  return {path: x for path, x in fields.items() if path not in _FREE}
 
 
 def main() -> None:

@@ -1,13 +1,12 @@
 """The share of each map in the parts of the face, by class and action unit."""
 
-import io
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from mefnet_jax.explain import face_regions, truth
-from mefnet_jax.runs import files, fonts
+from mefnet_jax.runs import figure_file, files, fonts
 
 Maps = dict[str, dict[str, np.ndarray]]  # method -> stream -> (n, T, H, W)
 _COLOURS = ('#b3400a', '#0b62a4', '#3b8f5a', '#8a5a9e', '#c79a1b', '#777777')
@@ -179,10 +178,7 @@ def _draw_channels(weights, groups, title):
 
 def _encoded(figure, title):
   figure.suptitle(title, x=0.01, ha='left', fontsize=10, color=_COLOURS[0])
-  file = io.BytesIO()
-  # Without matplotlib's version, so that equal tables give equal bytes.
-  figure.savefig(file, format='png', metadata={'Software': None})
-  return file.getvalue()
+  return figure_file.encoded(figure)
 
 
 def _rows(method, name, index, share, area):

@@ -1,6 +1,5 @@
 """Draws a network: one row of boxes per stream, then the fused layers."""
 
-import io
 import pathlib
 import typing
 
@@ -8,7 +7,7 @@ import matplotlib
 import matplotlib.figure
 from matplotlib import patches
 
-from mefnet_jax.runs import errors, files
+from mefnet_jax.runs import errors, figure_file, files
 
 if typing.TYPE_CHECKING:
   from mefnet_jax.models import describe
@@ -58,27 +57,11 @@ def save(
     if box:
       rows.get(stream, joined).append(box)
   figure = _figure(name, list(rows.values()), joined, layers)
-  # On a full disk a PDF fails in odd ways, and no error names the file.
-  drawn = io.BytesIO()
+  form = path.suffix.lower()[1:]
   # Without a salt the ids in an SVG are random.
   with matplotlib.rc_context({'svg.hashsalt': name}):
-    figure.savefig(
-      drawn,
-      format=path.suffix.lower()[1:],
-      bbox_inches='tight',
-      dpi=120,
-      metadata=_undated(path),
-    )
-  files.write(path, drawn.getvalue())
-
-
-def _undated(path):
-  """Metadata without a date, so that equal networks give equal files."""
-  return (
-    {}
-    if path.suffix.lower() == '.png'
-    else {'Date' if path.suffix.lower() == '.svg' else 'CreationDate': None}
-  )
+    drawn = figure_file.encoded(figure, form, bbox_inches='tight', dpi=120)
+  files.write(path, drawn)
 
 
 def _box(layer):

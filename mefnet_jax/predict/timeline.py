@@ -1,6 +1,5 @@
 """A figure of one video: frames above, the signal and the events below."""
 
-import io
 import pathlib
 import typing
 from collections.abc import Sequence
@@ -8,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from mefnet_jax.predict import event, thresholds, thumbnails
-from mefnet_jax.runs import files, fonts
+from mefnet_jax.runs import figure_file, files, fonts
 
 if typing.TYPE_CHECKING:
   from matplotlib.axes import Axes
@@ -74,9 +73,8 @@ def draw(
       _frame(rows[1], duration)
     rows[-1].set_xlabel('seconds', fontsize=9, color=_SLATE)
     _legend(made, dict(zip(texts[1:], colours.values(), strict=True)), events)
-    drawn = io.BytesIO()
-    made.savefig(drawn, format='png', dpi=130, facecolor='white')
-  files.write(path, drawn.getvalue())
+    drawn = figure_file.encoded(made, dpi=130, facecolor='white')
+  files.write(path, drawn)
 
 
 def colours_of(classes: Sequence[str]) -> dict[str, str]:

@@ -79,7 +79,9 @@ def side_data(frame: 'av.VideoFrame') -> 'Mapping[str, typing.Any]':
   The frame's own attribute would keep a reference back to it, and so the pixels
   of hundreds of frames until Python looks for such circles.
   """
-  return library('').sidedata.sidedata.SideDataContainer(frame)
+  from av.sidedata import sidedata
+
+  return sidedata.SideDataContainer(frame)
 
 
 class Budget:

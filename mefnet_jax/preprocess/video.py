@@ -111,8 +111,12 @@ def positions(
     The numbers where the frames follow one another evenly, or have no times
     that run forward; else floats, which begin with the first number.
   """
-  running = clock.forward(numbers, times)
-  if running is None or len(times) < 3:
+  return _positions(numbers, clock.forward(numbers, times))
+
+
+def _positions(numbers, running):
+  """`positions` of what `clock.forward` returns."""
+  if running is None or len(numbers) < 3:
     return tuple(numbers)
   shown, _ = running
   ahead = np.asarray(numbers) - numbers[0]
@@ -193,7 +197,7 @@ def _of_clock(times):
       f'{running[1]} of {len(times)} frames lack a time of their own: they are '
       'placed between their neighbours'
     )
-  if isinstance(positions(numbers, times)[-1], float):
+  if isinstance(_positions(numbers, running)[-1], float):
     yield 'variable frame rate: its frames are taken at their times'
 
 

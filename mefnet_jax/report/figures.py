@@ -1,12 +1,11 @@
 """The figures of a run: scores, confusion matrix, curves and subjects."""
 
-import io
 import textwrap
 
 import numpy as np
 
 from mefnet_jax.evaluation import metrics, results
-from mefnet_jax.runs import fonts
+from mefnet_jax.runs import figure_file, fonts
 
 _BLUE, _ORANGE, _GREY = '#0b62a4', '#b3400a', '#5b6570'
 _LETTERS = 36  # of class names that fit side by side below a confusion matrix
@@ -88,12 +87,7 @@ def _framed(plot, summary, note):
 def _encoded(figure, suffix: str, summary) -> bytes:
   # The notices stay with an image even if it is copied out of its report.
   title = '; '.join([*summary['notices'], summary['verdict']])
-  metadata = {'Title': title}
-  # Without a date or a version of matplotlib equal runs give equal bytes.
-  metadata |= {'Date': None} if suffix == 'svg' else {'Software': None}
-  file = io.BytesIO()
-  figure.savefig(file, format=suffix, metadata=metadata)
-  return file.getvalue()
+  return figure_file.encoded(figure, suffix, metadata={'Title': title})
 
 
 def _scores(figure, summary):

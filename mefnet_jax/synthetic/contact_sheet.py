@@ -4,13 +4,12 @@ python -m mefnet_jax.synthetic.contact_sheet --out=docs/figures
 """
 
 import dataclasses
-import io
 import pathlib
 import sys
 
 import numpy as np
 
-from mefnet_jax.runs import cli, files, outputs
+from mefnet_jax.runs import cli, figure_file, files, outputs
 from mefnet_jax.synthetic import camera as cameras
 from mefnet_jax.synthetic import cas_me2, emotions, render, smic, studio
 
@@ -85,9 +84,7 @@ def save(
   for x, y, text in captions:
     figure.text(x, height - y, text, fontsize=8.5, va='bottom', **place)
   figure.text(GAP, height + 14, title, fontsize=13, **place)
-  drawn = io.BytesIO()
-  figure.savefig(drawn, format='png', dpi=100)
-  files.write(path, drawn.getvalue())
+  files.write(path, figure_file.encoded(figure, dpi=100))
 
 
 def _shown(played):

@@ -12,7 +12,8 @@ import dataclasses
 import fractions
 import pathlib
 import sys
-from collections.abc import Iterable, Iterator
+import typing
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 
@@ -26,6 +27,9 @@ from mefnet_jax.synthetic import (
   render,
   studio,
 )
+
+if typing.TYPE_CHECKING:
+  import av
 
 CLOCK = 200  # moments a second at which motion is drawn
 VIEW = camera.Camera(size=(240, 320), scale=66.0, eyes=(159.5, 104.0))
@@ -140,20 +144,43 @@ def write(
   times = np.arange(round(seconds * fps)) / fps
   path.parent.mkdir(parents=True, exist_ok=True)
   with files.aside(path) as aside, av.open(str(aside), 'w') as container:
-    rate = fractions.Fraction(fps).limit_denominator(1001)
-    stream = container.add_stream('libx264', rate=rate)
-    stream.height, stream.width = take.scene.camera.size
-    stream.pix_fmt, stream.options = 'yuv420p', {'crf': str(crf)}
-    images = frames(take, times)
-    for image in progress_lines.over(images, 'Rendering frames', len(times)):
-      shown = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), 'gray')
-      container.mux(stream.encode(shown))
-    container.mux(stream.encode())
+    images = progress_lines.over(
+      frames(take, times), 'Rendering frames', len(times)
+    )
+    encode(container, images, fps, take.scene.camera.size, {'crf': str(crf)})
   rows = [
     (path.name, 1, *(f'{t:.3f}' for t in own[:3]), *own[3:])
     for own in take.events
   ]
   files.write_csv(path.with_suffix('.truth.csv'), HEADER, rows)
+
+
+def encode(
+  container: 'av.container.OutputContainer',
+  images: Iterable[np.ndarray],
+  fps: float,
+  size: tuple[int, int],
+  options: Mapping[str, str],
+) -> None:
+  """Adds a video (H.264) to a file that PyAV has opened.
+
+  Args:
+    container: the file.
+    images: (H, W) uint8, grey.
+    fps: frames a second.
+    size: H and W.
+    options: of libx264.
+  """
+  import av
+
+  rate = fractions.Fraction(fps).limit_denominator(1001)
+  stream = container.add_stream('libx264', rate=rate)
+  stream.height, stream.width = size
+  stream.pix_fmt, stream.options = 'yuv420p', dict(options)
+  for image in images:
+    shown = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), 'gray')
+    container.mux(stream.encode(shown))
+  container.mux(stream.encode())
 
 
 def _expressions(units, n, person, rng):

@@ -17,7 +17,7 @@ kernel = numba.njit(
   no_cpython_wrapper=True,
   no_cfunc_wrapper=True,
 )
-# A step of one caller: compiled within it, not once more by itself.
+# For what a caller needs in one place: compiled within it, not also by itself.
 inlined = numba.njit(nogil=True, error_model='numpy', inline='always')
 # A function that XLA calls with the address of a frame, see `frames`.
 handler = numba.cfunc(types.int64(types.voidptr), cache=_CACHED)

@@ -24,7 +24,6 @@ from mefnet_jax.runs import cache, errors, files, locks, programs
 
 _MANIFEST = 'manifest.json'
 _PATIENCE = 600.0  # seconds to wait for another process
-_SOON = 0.2
 _HERE = pathlib.Path(__file__).parent
 
 
@@ -61,33 +60,38 @@ def begin() -> Folder:
   if why_not:
     numba.config.CACHE_DIR = ''  # they are compiled for this process only
     return Folder(None, why_not=why_not)
-  path = root / _version()
-  folder = Folder(path)
-  if not is_whole(path):
-    _wait(folder)
-  if not is_whole(path):
-    fresh = pathlib.Path(tempfile.mkdtemp(prefix='.new-', dir=root))
-    folder = dataclasses.replace(folder, fresh=fresh)
-    _say('Compiling kernels for this processor, once; a minute or two ...')
-  else:
-    folder.alone.close()
-  numba.config.CACHE_DIR = str(folder.fresh or path)
+  folder = Folder(root / _version())
+  if not is_whole(folder.path):
+    folder = _to_fill(folder)
+  numba.config.CACHE_DIR = str(folder.fresh or folder.path)
   return folder
+
+
+def _to_fill(folder):
+  """The folder with a fresh one, unless another process fills it meanwhile."""
+  _wait(folder)
+  if is_whole(folder.path):
+    folder.alone.close()
+    return folder
+  fresh = tempfile.mkdtemp(prefix='.new-', dir=folder.path.parent)
+  _say('Compiling kernels for this processor, once; a minute or two ...')
+  return dataclasses.replace(folder, fresh=pathlib.Path(fresh))
 
 
 def _wait(folder):
   """Waits for a process that compiles these kernels, if there is one."""
   lock = folder.path.with_name(f'.{folder.path.name}.lock')
+  until = None
   # Without locks each process compiles them: what is sealed first stays.
   with contextlib.suppress(OSError, errors.UserError):
-    began = time.monotonic()
     while not folder.alone.enter_context(locks.hold(lock, wait=False)):
       folder.alone.close()
-      if time.monotonic() > began + _PATIENCE:  # it has been stopped
-        return
-      if time.monotonic() < began + _SOON:
+      if until is None:
         _say('Another process is compiling kernels: waiting for them ...')
-      time.sleep(_SOON)
+        until = time.monotonic() + _PATIENCE
+      if time.monotonic() > until:  # it has been stopped
+        return
+      time.sleep(0.2)
     folder.alone.callback(lock.unlink, missing_ok=True)
 
 

@@ -1,10 +1,10 @@
 """camera.png: the recall of each action unit over amplitude and duration."""
 
-import io
 import textwrap
 import typing
 
 from mefnet_jax.predict.camera import study
+from mefnet_jax.runs import figure_file
 
 _COLOURS = ('#b3400a', '#0b62a4', '#1b7f4b')  # of the durations, short to long
 _NUMBERS = (
@@ -41,9 +41,7 @@ def png(name: str, content: dict[str, typing.Any]) -> bytes:
     panels[0].set_ylabel('found, of SYNTHETIC faces')
     panels[-1].legend(frameon=False, fontsize=8, loc='lower right')
   plot.subplots_adjust(left=0.07, right=0.98, top=0.76, bottom=0.2, wspace=0.08)
-  file = io.BytesIO()
-  plot.savefig(file, format='png', metadata={'Software': None})
-  return file.getvalue()
+  return figure_file.encoded(plot)
 
 
 def _numbers(measured):
