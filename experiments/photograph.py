@@ -37,7 +37,8 @@ def write(
     av.open(str(aside), 'w', format='mp4') as container,
   ):
     images = itertools.chain([first], shown)
-    recording.encode(container, images, fps, first.shape, {'crf': '20'})
+    options = {'crf': '20', **recording.SAME_BITS}
+    recording.encode(container, images, fps, first.shape, options)
 
 
 def frames(seed: int, count: int, fps: int) -> Iterator[np.ndarray]:
