@@ -1,7 +1,5 @@
 """The table, the heat maps and the Pareto plot of the kernel sizes."""
 
-import csv
-import io
 import pathlib
 
 import numpy as np
@@ -20,12 +18,10 @@ _SCORES = ('accuracy', 'uf1', 'uar')
 
 def write(out: pathlib.Path, rows: list[dict]):
   """Writes kernel_size.csv, .md, kernel_uar.md, heat_map.png and pareto.png."""
-  file = io.StringIO()
-  writer = csv.DictWriter(file, list(rows[0]), lineterminator='\n')
-  writer.writeheader()
-  writer.writerows(rows)
+  names = list(rows[0])
+  cells = ([row[name] for name in names] for row in rows)
   for name, data in {
-    'kernel_size.csv': file.getvalue().encode(),
+    'kernel_size.csv': files.to_csv(names, cells).encode(),
     'kernel_size.md': (table(rows) + '\n').encode(),
     'kernel_uar.md': (uar_table(rows) + '\n').encode(),
     'heat_map.png': heat_map(rows),

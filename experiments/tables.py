@@ -1,7 +1,5 @@
 """Tables and figures of an experiment: CSV, Markdown, PNG and SVG."""
 
-import csv
-import io
 import pathlib
 import textwrap
 
@@ -149,8 +147,5 @@ def _figure(rows, title, first):
 
 
 def _csv(rows):
-  text = io.StringIO(newline='')
-  writer = csv.DictWriter(text, list(rows[0]), lineterminator='\n')
-  writer.writeheader()
-  writer.writerows(rows)
-  return text.getvalue()
+  names = list(rows[0])
+  return files.to_csv(names, ([row[name] for name in names] for row in rows))

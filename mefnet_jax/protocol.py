@@ -159,6 +159,7 @@ def _result(job, fitted, seconds):
     device=environment.devices(),
     command=environment.command(),
     vector_bits=environment.vector_bits(),
+    compiled_for=environment.compiled_for(),
     code=environment.code(),
     licence=registry.licence(config.dataset.name, clips.synthetic),
   )

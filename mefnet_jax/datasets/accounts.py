@@ -12,7 +12,7 @@ import pathlib
 import typing
 
 from mefnet_jax.datasets import directories
-from mefnet_jax.preprocess import clip_records, media, reading
+from mefnet_jax.preprocess import clip_records, containers, media, reading
 from mefnet_jax.runs import findings, names
 
 if typing.TYPE_CHECKING:
@@ -146,6 +146,8 @@ class _Sweep:
         pictures.append(name)
       elif suffix in media.UNREAD_PICTURES:
         unread.append(name)
+      elif suffix in media.SOUNDS and containers.holds_video(path):
+        self._lose(path, f'a video with the name of a sound ({suffix})')
       elif media.is_document(name):
         self._tell(findings.IGNORED, path, 'no clip: text, a table or sound')
       elif here and not self.single and suffix not in media.VIDEOS:

@@ -80,6 +80,7 @@ class Result:
   device: str
   command: str
   vector_bits: int = 0  # of the processor; 0 if unknown
+  compiled_for: str = ''  # processor of kernels, and variables that change it
   code: dict[str, Any] = dataclasses.field(default_factory=dict)  # commit
   licence: str = ''  # of the data
   seed_probabilities: np.ndarray | None = None  # (seeds, N, C)
@@ -257,6 +258,7 @@ def _provenance(result: Result) -> dict[str, Any]:
     'shuffled_labels': result.shuffled,
     'device': result.device,
     'vector_bits': result.vector_bits,
+    'compiled_for': result.compiled_for,
     'kernels': result.kernels,
     'code': dict(result.code),
     'licence': result.licence,

@@ -22,6 +22,8 @@ if typing.TYPE_CHECKING:
 
 # Containers by FFmpeg's names; 'mov' stands for mp4, m4v, 3gp and their like.
 FORMATS = 'avi,mov,matroska,mpeg,mpegts,mpegvideo,asf,flv,ogg'
+# First bytes of Ogg, ASF, Matroska and AVI (or WAV); of 'mov' they come later.
+_OF_BOTH = (b'OggS', b'0&\xb2u', b'\x1aE\xdf\xa3', b'RIFF')
 # 640 x 480 pixels were decoded at 400 to 600 frames a second.
 MOST_SECONDS = 300  # spent on one reading of a file
 _OPENING = 60.0  # seconds that one call may wait for the disk
@@ -56,6 +58,27 @@ def opened(path: str | os.PathLike) -> 'Iterator[av.container.InputContainer]':
     raise ValueError('not a video') from None
   with container:
     yield container
+
+
+def holds_video(path: str | os.PathLike) -> bool:
+  """Whether a file with the name of a sound holds moving pictures as well.
+
+  False where that cannot be told: it is damaged, or PyAV is missing.
+  """
+  try:
+    images.regular(path)
+    with open(path, 'rb') as file:
+      head = file.read(12)
+    # Other containers hold sound alone; a release may have thousands of them.
+    if not head.startswith(_OF_BOTH) and head[4:8] != b'ftyp':
+      return False
+    with opened(path) as container:
+      return any(
+        not stream.disposition & library(path).stream.Disposition.attached_pic
+        for stream in container.streams.video
+      )
+  except (OSError, ValueError, errors.UserError):
+    return False
 
 
 def library(path: str | os.PathLike) -> typing.Any:

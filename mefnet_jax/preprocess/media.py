@@ -19,13 +19,17 @@ UNREAD_PICTURES = (
   *('.jxl', '.jxr', '.raw', '.dng', '.cr2', '.cr3', '.nef', '.arw', '.orf'),
   *('.rw2', '.exr', '.hdr', '.tga', '.pcx', '.psd'),
 )
+SOUNDS = (
+  *('.wav', '.mp3', '.flac', '.m4a', '.aac', '.ogg', '.oga', '.opus', '.wma'),
+  *('.mka', '.aif', '.aiff'),
+)
 # Files that lie beside clips and are not clips.
 DOCUMENTS = (
+  *SOUNDS,
   *('.txt', '.md', '.rst', '.pdf', '.rtf', '.doc', '.docx', '.odt', '.html'),
   *('.htm', '.csv', '.tsv', '.xls', '.xlsx', '.ods', '.json', '.jsonl'),
   *('.xml', '.yaml', '.yml', '.toml', '.ini', '.cfg', '.log', '.py', '.m'),
   *('.sh', '.md5', '.sha256', '.bib', '.srt', '.vtt', '.eaf', '.textgrid'),
-  *('.wav', '.mp3', '.flac', '.m4a', '.aac', '.ogg', '.opus', '.wma'),
 )
 _DOCUMENTS = {
   'readme',

@@ -20,8 +20,7 @@ DIGITS = 2 * _HALF // 4  # of a mark, in hex
 # never have less than 85; brighter, noisy, JPEG and cut copies have at most so
 # much, at 91 to 100 %. A bit of what a face looks like counts for four.
 _LOOKS, _MOST = 4, 64
-_BLOCK = 512  # marks that are compared with all others at a time
-_MOST_AT_ONCE = 2**16  # pairs whose distance is taken at a time
+_ROWS, _COLUMNS = 60, 4096  # marks that are compared at a time, in the cache
 
 
 def digest(clip_THWC: np.ndarray) -> str:
@@ -68,38 +67,57 @@ def near(marks: 'Sequence[str]') -> np.ndarray:
 
 
 def near_pairs(marks: 'Sequence[str]') -> 'Iterator[tuple[int, int]]':
-  """Yields (i, j) of each True in `near`, in memory that grows only with N."""
+  """Yields (i, j) of each True in `near`, in memory that grows only with N.
+
+  All pairs are compared, a nanosecond each: faces are so much alike that no
+  index by parts of a mark would leave out many.
+  """
   bits = np.stack([_bits(x) for x in marks])
-  signs = _signs(bits)
-  for other in (signs, _signs(_mirrored(bits))):
-    for start in range(0, len(bits), _BLOCK):
-      block = slice(start, start + _BLOCK)
-      # Both relations are symmetric: each pair is met once.
-      # Looks alone first, as one product: most pairs are settled by them.
-      alike = signs[block, :_HALF] @ other[start:, :_HALF].T
-      rows, columns = np.nonzero(alike >= _HALF - 2 * (_MOST // _LOOKS))
-      for at in range(0, len(rows), _MOST_AT_ONCE):
-        part = slice(at, at + _MOST_AT_ONCE)
-        i_P, j_P = rows[part] + start, columns[part] + start
-        near = _distance(signs[i_P], other[j_P]) <= _MOST
-        near &= i_P < j_P
-        for i, j in zip(i_P[near].tolist(), j_P[near].tolist(), strict=True):
-          yield i, j
-          yield j, i
+  # The bits in which faces differ most come first, in one word: it alone
+  # settles most pairs.
+  bits_of_looks = np.argsort(-bits[:, :_HALF].var(0), kind='stable')
+  order = np.concatenate([bits_of_looks, np.arange(_HALF, 2 * _HALF)])
+  words = _words(bits[:, order])
+  space = np.empty((_ROWS, _COLUMNS), np.uint64)
+  for other in (words, _words(_mirrored(bits)[:, order])):
+    # Both relations are symmetric: each pair is met once.
+    for i in range(0, len(bits), _ROWS):
+      for j in range(i, len(bits), _COLUMNS):
+        rows, columns = _alike(
+          words[:, i : i + _ROWS], other[:, j : j + _COLUMNS], space
+        )
+        rows, columns = rows + i, columns + j
+        once = rows < columns
+        pairs = zip(rows[once].tolist(), columns[once].tolist(), strict=True)
+        for one, two in pairs:
+          yield one, two
+          yield two, one
 
 
-def _signs(bits):
-  return bits.astype(np.float32) * 2 - 1
+def _words(bits_NB):
+  """Bits as words (W, N) of 64; the first half of W says how faces look."""
+  packed = np.ascontiguousarray(np.packbits(bits_NB, axis=1))
+  return np.ascontiguousarray(packed.view(np.uint64).T)
 
 
-def _distance(one_PD, other_PD):
-  """The distances (P,) of pairs of marks, given as signs."""
-  same_PD = one_PD * other_PD
-  looks, moves = (
-    (_HALF - same_PD[:, half].sum(1)) / 2
-    for half in (slice(_HALF), slice(_HALF, None))
-  )
-  return _LOOKS * looks + moves
+def _alike(one_WR, two_WC, space):
+  """Where two marks are of one recording, as indices (P,) and (P,).
+
+  Into `space` the first words are compared: new memory would take longer.
+  """
+  looks = len(one_WR) // 2
+  space_RC = space[: one_WR.shape[1], : two_WC.shape[1]]
+  np.bitwise_xor(one_WR[0][:, None], two_WC[0], out=space_RC)
+  different_RC = np.bitwise_count(space_RC)
+  at = np.flatnonzero(different_RC <= _MOST // _LOOKS)
+  rows, columns = np.divmod(at, two_WC.shape[1])
+  distance = _LOOKS * different_RC.ravel()[at].astype(np.int64)
+  for word in range(1, len(one_WR)):
+    different = np.bitwise_count(one_WR[word, rows] ^ two_WC[word, columns])
+    distance += (_LOOKS if word < looks else 1) * different.astype(np.int64)
+    near = distance <= _MOST
+    rows, columns, distance = rows[near], columns[near], distance[near]
+  return rows, columns
 
 
 def _mirrored(bits_NB):

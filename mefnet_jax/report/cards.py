@@ -210,7 +210,9 @@ def _input(summary):
 def _hardware(summary):
   bits = summary['vector_bits']
   width = f', vectors of {bits} bits' if bits else ''
-  return f'{summary["device"]}{width}; layers by: {summary["kernels"]}'
+  target = summary.get('compiled_for')  # earlier reports do not say it
+  made = f', compiled for {target}' if target else ''
+  return f'{summary["device"]}{width}; layers by: {summary["kernels"]}{made}'
 
 
 def _commit(summary):

@@ -11,6 +11,10 @@ import unicodedata
 
 # Beginnings that spreadsheets run as formulas, including full-width forms.
 _FORMULA = re.compile(r"'*[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
+# The same behind what ends a cell where another separator is set: a German
+# Excel divides at semicolons, and sees no quotes within a cell.
+_WITHIN = r"(?<=[;|\t\r\n])%s(?='*[=+\-@\uff1d\uff0b\uff0d\uff20])"
+_UNQUOTED, _QUOTED = re.compile(_WITHIN % ''), re.compile(_WITHIN % "'")
 _NUMBER = re.compile(r'[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?')
 _MARKDOWN = re.compile(r'[\\`*\[\]<>|!#~]|(?<=http):|(?<=https):|(?<=www)\.')
 # Control characters, formats such as right-to-left overrides, lone surrogates,
@@ -35,12 +39,14 @@ def csv_cell(value: object) -> object:
   """Returns a cell that is not run as a formula; `csv_text` reverses it."""
   if not isinstance(value, str) or _NUMBER.fullmatch(value):
     return value  # -1.5 begins like a formula and is none
-  return f"'{value}" if _FORMULA.match(value) else value
+  within = _UNQUOTED.sub("'", value)
+  return f"'{within}" if _FORMULA.match(value) else within
 
 
 def csv_text(cell: str) -> str:
   """Returns the text of a cell before `csv_cell`."""
-  return cell[1:] if cell[:1] == "'" and _FORMULA.match(cell) else cell
+  bare = cell[1:] if cell[:1] == "'" and _FORMULA.match(cell) else cell
+  return _QUOTED.sub('', bare)
 
 
 def markdown(text: object) -> str:

@@ -8,6 +8,16 @@ import subprocess
 import sys
 from importlib import metadata
 
+# Variables that choose instructions, or the order of sums.
+_COMPILERS = (
+  'NUMBA_CPU_NAME',
+  'NUMBA_CPU_FEATURES',
+  'NUMBA_OPT',
+  'NUMBA_LOOP_VECTORIZE',
+  'NUMBA_SLP_VECTORIZE',
+  'XLA_FLAGS',
+  'JAX_NUM_CPU_DEVICES',
+)
 _VERSIONS = (
   'mefnet_jax',
   'jax',
@@ -44,6 +54,24 @@ def vector_bits() -> int:
   words = set(text.split())
   widths = {'avx512f': 512, 'avx2': 256, 'sse2': 128, 'asimd': 128}
   return next((bits for name, bits in widths.items() if name in words), 0)
+
+
+def compiled_for() -> str:
+  """Returns the processor that kernels and programs are compiled for.
+
+  Variables that change it, and with it last digits, are named; '' if neither
+  Numba nor such a variable is there.
+  """
+  try:
+    from llvmlite import binding  # a part of Numba, which may be missing
+
+    words = [binding.get_host_cpu_name()]
+  except ImportError:
+    words = []
+  for name in _COMPILERS:
+    if value := ' '.join(os.environ.get(name, '').split()):
+      words.append(f'{name}={value}')
+  return ' '.join(words)
 
 
 def code() -> dict[str, str | bool]:

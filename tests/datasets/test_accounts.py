@@ -11,7 +11,7 @@ import pytest
 from mefnet_jax.datasets import registry
 from mefnet_jax.preprocess import containers, decoding, media
 from mefnet_jax.runs import errors, findings
-from tests.fixtures import releases
+from tests.fixtures import releases, videos
 
 ROOT = pathlib.Path(__file__).parents[2]
 EMOTIONS = ('negative', 'positive', 'surprise')
@@ -322,3 +322,40 @@ def test_the_documentation_lists_what_is_read():
   for number in (decoding.MOST_FRAMES, containers.MOST_PACKETS):
     assert f'{number:,} ' in text
   assert f'{containers.MOST_SECONDS} seconds of decoding' in text
+
+
+@pytest.mark.parametrize(
+  ('true', 'codec', 'said'),
+  [
+    ('.ogv', 'libvpx', '.ogg'),
+    ('.mp4', 'libx264', '.m4a'),
+    ('.wmv', 'wmv2', '.wma'),
+    ('.avi', 'mjpeg', '.wav'),
+  ],
+)
+def test_a_video_with_the_name_of_a_sound_is_lost(tmp_path, true, codec, said):
+  root = tree(tmp_path)
+  path = root / 'negative' / 'anna' / f'film{true}'
+  form = 'yuvj420p' if codec == 'mjpeg' else 'yuv420p'
+  videos.write(path, videos.shades(3), codec, form=form, options={})
+  path.rename(path.with_suffix(said))
+  release = read(root)
+  assert lost(release) == {f'negative/anna/film{said}'}
+  told = release.findings[-1].what
+  assert told == f'a video with the name of a sound ({said})'
+
+
+@pytest.mark.parametrize(
+  ('suffix', 'codec'),
+  [('.ogg', 'libopus'), ('.m4a', 'aac'), ('.wav', 'pcm_s16le'), ('.mp3', '')],
+)
+def test_a_sound_is_no_clip(tmp_path, suffix, codec):
+  root = tree(tmp_path)
+  path = root / 'negative' / 'anna' / f'film{suffix}'
+  if codec:
+    videos.sound(path, codec)
+  else:
+    path.write_bytes(b'')
+  release = read(root)
+  assert not lost(release)
+  assert ignored(release) == [f'negative/anna/film{suffix}']

@@ -9,6 +9,7 @@ import pathlib
 import pickle
 import runpy
 import shutil
+import time
 
 import numba
 import pytest
@@ -180,6 +181,34 @@ def test_a_disk_that_fills_is_said_of_the_folder(folder):
     raise OSError(errno.ENOSPC, 'No space left on device')
   assert said.value.filename == str(folder)
   assert not begun.fresh.exists()
+
+
+def test_what_killed_compilations_left_is_removed_after_a_day(folder):
+  """Unless somebody still works there, or has done so since."""
+  day = 86400
+  gone = 2**22 + 1  # above the highest number of a process
+  names = {
+    f'.new-{gone}-a': (2 * day, False),
+    '.new-abcd_ef1': (2 * day, False),  # as earlier versions named them
+    '.old-abcdefg': (2 * day, False),
+    f'.new-{gone}-b': (day / 2, True),
+    f'.new-{os.getpid()}-c': (2 * day, True),
+    f'.new-{gone}-d': (2 * day, True),  # its file is younger
+    'else': (2 * day, True),
+  }
+  for name, (age, _) in names.items():
+    inner = folder.with_name(name) / 'ops'
+    inner.mkdir(parents=True)
+    (inner / 'kernel.nbc').write_bytes(b'code')
+    for path in (inner / 'kernel.nbc', inner, inner.parent):
+      then = time.time() - (0 if path.suffix and name.endswith('d') else age)
+      os.utime(path, (then, then))
+  (folder / 'manifest.json').unlink()
+  begun = kernel_cache.begin()
+  begun.alone.close()
+  left = {p.name for p in folder.parent.iterdir()} - {begun.fresh.name}
+  expected = {name for name, (_, stays) in names.items() if stays}
+  assert left == {folder.name, *expected}
 
 
 class Trap:

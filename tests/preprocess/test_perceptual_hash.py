@@ -1,5 +1,7 @@
 """A recording is known again though its copy was changed; others are not."""
 
+import time
+
 import numpy as np
 import pytest
 
@@ -72,3 +74,40 @@ def test_one_frame_has_no_mark():
 def test_a_wrong_mark_is_refused():
   with pytest.raises(ValueError, match='bits'):
     perceptual_hash.near(['abcd', 'abcd'])
+
+
+def _mirror(bits_ND):
+  """The bits of mirror images: columns turned, brighter becomes darker."""
+  grids = bits_ND.reshape(-1, 6, 8, 8)[..., ::-1].copy()
+  grids[:, :3] ^= 1
+  return grids.reshape(bits_ND.shape)
+
+
+def test_the_pairs_are_those_that_each_with_each_gives(monkeypatch):
+  """Copies, and copies of the mirror image, about as far as they may be."""
+  monkeypatch.setattr(perceptual_hash, '_ROWS', 7)
+  monkeypatch.setattr(perceptual_hash, '_COLUMNS', 11)
+  rng = np.random.default_rng(0)
+  faces = rng.integers(0, 2, (12, 384), np.uint8)
+  bits = faces[rng.integers(12, size=90)]
+  bits[::3] = _mirror(bits[::3])
+  bits[:, :192] ^= rng.random((90, 192)) < rng.random((90, 1)) * 0.06
+  bits[:, 192:] ^= rng.random((90, 192)) < rng.random((90, 1)) * 0.3
+  expected = np.zeros((90, 90), bool)
+  for other in (bits, _mirror(bits)):
+    apart = bits[:, None] != other
+    distance = 4 * apart[..., :192].sum(-1) + apart[..., 192:].sum(-1)
+    expected |= distance <= 64
+  np.fill_diagonal(expected, False)
+  marks = [np.packbits(one).tobytes().hex() for one in bits]
+  np.testing.assert_array_equal(perceptual_hash.near(marks), expected)
+  assert 90 < expected.sum() < 600  # of 8,010, and some of each kind
+
+
+def test_12_000_marks_are_compared_in_seconds():
+  marks = np.random.default_rng(0).integers(0, 256, (12_000, 48), np.uint8)
+  texts = [mark.tobytes().hex() for mark in marks]
+  texts[-1] = texts[3]
+  began = time.process_time()
+  assert [*perceptual_hash.near_pairs(texts)] == [(3, 11_999), (11_999, 3)]
+  assert time.process_time() - began < 5

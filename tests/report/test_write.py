@@ -69,7 +69,8 @@ def test_predictions_give_the_reported_scores(workdir):
 
 def test_report_json_keeps_the_designed_names(workdir):
   summary = json.loads((workdir / 'report.json').read_text())
-  assert set(_DESIGNED.split()) <= summary.keys() == set(results.KEYS)
+  assert set(_DESIGNED.split()) <= summary.keys()
+  assert summary.keys() == {*results.KEYS, 'compiled_for'}
   assert summary['release'] == 'synthetic'
   scores = 'accuracy precision recall sensitivity specificity f1 uf1 war uar'
   assert set(summary['metrics']) == set(scores.split())
@@ -131,12 +132,14 @@ def test_the_card_says_what_reproduces_it(tmp_path):
   result = reported.result(
     code={'commit': '0a1b2c', 'changed': True},
     vector_bits=512,
+    compiled_for='haswell',
     licence='my own',
   )
   protocol.report(tmp_path, result)
   card = (tmp_path / 'model_card.md').read_text()
   assert 'commit 0a1b2c, with changes that are not committed' in card
   assert 'vectors of 512 bits' in card and 'Apache-2.0' in card
+  assert 'compiled for haswell' in card
   assert 'Licence of the training data: my own' in card
   assert 'jax 0.10.2' in card
   summary = json.loads((tmp_path / 'report.json').read_text())
@@ -149,6 +152,17 @@ def test_the_commit_is_that_of_this_repository():
     assert re.fullmatch('[0-9a-f]{40}', found['commit'])
     assert isinstance(found['changed'], bool)
   assert environment.vector_bits() in (0, 128, 256, 512)
+
+
+def test_what_kernels_are_compiled_for_is_recorded(monkeypatch):
+  monkeypatch.setenv('XLA_FLAGS', '')
+  plain = environment.compiled_for()
+  monkeypatch.setenv('NUMBA_CPU_NAME', 'haswell')
+  monkeypatch.setenv('XLA_FLAGS', ' --a=1  --b=2')
+  changed = 'NUMBA_CPU_NAME=haswell XLA_FLAGS=--a=1 --b=2'
+  assert environment.compiled_for().replace(changed, '') == plain + ' '
+  summary = results.summary(reported.result(compiled_for='haswell'))
+  assert summary['compiled_for'] == 'haswell'
 
 
 def test_each_number_has_one_row_with_all_its_names():

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 import subprocess
 import sys
 
@@ -36,6 +37,15 @@ def test_cells_are_no_formulas_and_come_back(text):
   assert clean.csv_text(cell) == text
   if cell and cell[0] in '=+-@\t\r\n\uff1d':
     float(cell)  # nothing but a number
+  # Nor where a spreadsheet ends cells at another separator.
+  for part in re.split(r'[;|\t\r\n]', cell)[1:]:
+    assert part[:1] not in tuple('=+-@\uff1d')
+
+
+def test_a_formula_behind_a_semicolon_is_none():
+  assert clean.csv_cell('a;=1') == "a;'=1"
+  assert clean.csv_cell("a;'=1|+2\n@x; =3") == "a;''=1|'+2\n'@x; =3"
+  assert clean.csv_cell('a;b;c') == 'a;b;c'
 
 
 @hypothesis.given(

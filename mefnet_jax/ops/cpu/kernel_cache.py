@@ -23,6 +23,7 @@ from llvmlite import binding
 from mefnet_jax.runs import cache, errors, files, locks, programs
 
 _MANIFEST = 'manifest.json'
+_LEFT_BEHIND = 86400.0  # seconds since the last change of a killed process
 _PATIENCE = 600.0  # seconds to wait for another process
 _HERE = pathlib.Path(__file__).parent
 
@@ -73,9 +74,39 @@ def _to_fill(folder):
   if is_whole(folder.path):
     folder.alone.close()
     return folder
-  fresh = tempfile.mkdtemp(prefix='.new-', dir=folder.path.parent)
+  _clear(folder.path.parent)
+  fresh = tempfile.mkdtemp(
+    prefix=f'.new-{os.getpid()}-', dir=folder.path.parent
+  )
   _say('Compiling kernels for this processor, once; a minute or two ...')
   return dataclasses.replace(folder, fresh=pathlib.Path(fresh))
+
+
+def _clear(root):
+  """Removes what compilations that were killed have left.
+
+  Only after a day, since the process may run on another machine; and not while
+  a process of its number lives here.
+  """
+  for path in (*root.glob('.new-*'), *root.glob('.old-*')):
+    with contextlib.suppress(OSError):
+      changed = max(p.lstat().st_mtime for p in (path, *path.rglob('*')))
+      old = time.time() - changed > _LEFT_BEHIND
+      if old and not _lives(path.name.split('-')[1]):
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _lives(number):
+  """Whether a process of this number is there; False of other texts."""
+  if os.name != 'posix':
+    return True  # where a signal of 0 would stop it
+  try:
+    os.kill(int(number), 0)
+  except PermissionError:
+    return True
+  except (OSError, ValueError, OverflowError):
+    return False
+  return True
 
 
 def _wait(folder):
