@@ -10,7 +10,7 @@ import pathlib
 import numpy as np
 from absl import flags
 
-from mefnet_jax.runs import cli, errors, files, outputs
+from mefnet_jax.runs import cli, errors, files, outputs, plugins
 
 _WORKDIR = flags.DEFINE_string('workdir', None, 'Folder of a finished run.')
 _OUT = outputs.DEFINE_folder('out', None, 'A new folder for the results.')
@@ -35,12 +35,7 @@ _LAYER = flags.DEFINE_string(
 _TRUTH = flags.DEFINE_string(
   'truth', None, 'Ground truth of a synthetic release; by default beside it.'
 )
-_PLUGIN = flags.DEFINE_multi_string(
-  'plugin',
-  [],
-  'A Python file of yours that registers the network or data set of the run '
-  '(docs/own_network.md).',
-)
+_PLUGIN = plugins.DEFINE_files('plugin')
 _FACES = flags.DEFINE_bool(
   'show-faces',
   None,
@@ -60,7 +55,7 @@ def main() -> None:
   if out.exists() and (not out.is_dir() or any(out.iterdir())):
     raise errors.UserError(f'--out={out} is not empty: name a new folder')
   # Imported after the flags are checked: jax takes a second to start.
-  from mefnet_jax.runs import plugins, xla
+  from mefnet_jax.runs import xla
 
   xla.prepare()
   plugins.load(_PLUGIN.value)

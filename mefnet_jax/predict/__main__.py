@@ -16,7 +16,7 @@ import typing
 from absl import flags
 
 from mefnet_jax.predict import command
-from mefnet_jax.runs import cli, outputs
+from mefnet_jax.runs import cli, outputs, plugins
 
 outputs.DEFINE_folder('out', None, 'Folder of the results.')
 flags.DEFINE_string(
@@ -24,6 +24,7 @@ flags.DEFINE_string(
   command.Options.model,
   'Name of a model that ships with the package, a run, or a model folder.',
 )
+plugins.DEFINE_files('plugin')
 flags.DEFINE_list(
   'formats', None, 'Of csv, eaf, textgrid, boris, vtt and megc; all by default.'
 )

@@ -29,6 +29,7 @@ class Options:
   static: str | None = None
   port: int = 8765
   show_faces: bool = False
+  plugin: Sequence[str] = ()
 
 
 def run(paths: list[str], options: Options) -> int:
@@ -47,6 +48,7 @@ def run(paths: list[str], options: Options) -> int:
     raise errors.UserError('--static goes with --serve')
   if options.camera is not None:
     return _live(paths, options)
+  _refuse(options, ('record',), 'a VIDEO')
   if not paths:
     raise errors.UserError('no VIDEO is named: see --help')
   if not options.out:
@@ -82,16 +84,29 @@ def _each(paths, options, find):
   return failed
 
 
+def _refuse(options, names, where):
+  """Raises UserError for a flag that would have no effect."""
+  for name in names:
+    if getattr(options, name):
+      flag = name.replace('_', '-')
+      raise errors.UserError(f'--{flag} does not go with {where}')
+
+
 def _page(paths, options):
   """Serves the page of --serve."""
   if paths or options.camera is not None:
     raise errors.UserError('a VIDEO or --camera cannot go with --serve')
-  from mefnet_jax.predict.serve import app, static
+  unused = ('out', 'formats', 'fps', 'overlay', 'record')
+  _refuse(options, unused, '--serve, whose page offers all files')
+  from mefnet_jax.predict.serve import app, jobs, static
 
   if options.static is not None:
     static.serve(options.static, options.port)
   else:
-    app.serve(options.model, options.port, show_faces=options.show_faces)
+    app.serve(
+      jobs.Task(options.model, options.show_faces, tuple(options.plugin)),
+      options.port,
+    )
   return 0
 
 
@@ -99,12 +114,16 @@ def _live(paths, options):
   """Watches the camera that --camera names."""
   if paths:
     raise errors.UserError(f'{paths[0]}: a VIDEO cannot go with --camera')
+  _refuse(options, ('fps', 'overlay', 'show_faces'), '--camera')
   if options.record and not options.out:
     raise errors.UserError('--record needs --out, a folder for the files')
+  if not options.record:  # it would be believed to be recorded
+    _refuse(options, ('out', 'formats'), '--camera without --record')
   _check_formats(options)
-  from mefnet_jax.predict import face_finder, formats, live
+  from mefnet_jax.predict import face_finder, formats, live, live_camera
   from mefnet_jax.runs import limits
 
+  live_camera.check_device(options.camera)
   print(limits.TEXT, file=sys.stderr, flush=True)
   with face_finder.started(options.detector) as find:
     camera = live.run(
@@ -161,10 +180,11 @@ def _scorer(
   import cv2
 
   from mefnet_jax.predict import model, scorers
-  from mefnet_jax.runs import xla
+  from mefnet_jax.runs import plugins, xla
 
   cv2.setNumThreads(1)  # crops are small; decoding needs the other core
   xla.prepare()
+  plugins.load(options.plugin)
   loaded = model.load(options.model)
   return scorers.scorer(loaded, at_once=at_once or scorers.AT_ONCE)
 

@@ -55,12 +55,9 @@ class Camera:
     try:
       self._container = av.open(place, format=form, timeout=STALLED)
       self._stream = self._container.streams.video[0]
-    except (OSError, IndexError, ValueError) as error:
+    except (av.FFmpegError, OSError, LookupError, ValueError) as error:
       why = getattr(error, 'strerror', None) or str(error) or 'no video in it'
-      raise errors.UserError(
-        f'--camera={source}: cannot be opened ({why}): is it there, and does '
-        'no other program use it?'
-      ) from None
+      raise _unopened(source, why) from None
     self.fps = float(self._stream.average_rate or 0)
     self._paced = os.path.isfile(place)
     self._waiting: collections.deque = collections.deque()
@@ -134,7 +131,7 @@ class Camera:
         plain = reformatter.reformat(frame, format='gray', threads=1)
         image = np.ascontiguousarray(plain.to_ndarray())
         self._put(number, moment, image, arrived)
-    except (OSError, ValueError) as error:
+    except (av.FFmpegError, OSError, ValueError) as error:
       why = getattr(error, 'strerror', None) or str(error)
       self.notes.append(f'it stopped ({why})')
     finally:
@@ -148,6 +145,24 @@ class Camera:
         self._waiting[i] = (old, then, None, since)  # its row is enough
       self._waiting.append((number, moment, image, arrived))
       self._changed.notify()
+
+
+def check_device(source: str) -> None:
+  """Says at once that a device is not there; streams and files may wait.
+
+  Raises:
+    errors.UserError: there is no such device.
+  """
+  place, form = _place(source)
+  if form and not os.path.exists(place):
+    raise _unopened(source, 'no such device')
+
+
+def _unopened(source, why):
+  return errors.UserError(
+    f'--camera={source}: cannot be opened ({why}): is it there, and does no '
+    'other program use it?'
+  )
 
 
 def _place(source):

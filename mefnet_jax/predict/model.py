@@ -145,13 +145,11 @@ class Model:
       errors.UserError: no such fold or seed; a damaged file; weights that are
         not of this network.
     """
-    for one in self.description['members']:
-      if one['fold'] == fold and seed in (None, one['seed']):
-        return self._read(one)
-    known = ', '.join(dict.fromkeys(name for name, _ in self.members))
-    raise errors.UserError(
-      f'{self.folder}: no weights of fold {fold}, seed {seed}; of {known}'
-    )
+    return self._read(self.listed(fold, seed)[0])
+
+  def listed(self, fold: str | None, seed: int | None) -> list[dict]:
+    """As `model_file.members`, of this model."""
+    return model_file.members(self.folder, self.description, fold, seed)
 
   def weights(self, member: Mapping) -> dict[str, np.ndarray]:
     """The arrays of one member by name, as `model_file.read_weights`."""
@@ -242,13 +240,7 @@ class Model:
       errors.UserError: clips that do not fit the network, no such fold or
         seed, or a damaged file.
     """
-    chosen = [
-      one
-      for one in self.description['members']
-      if fold in (None, one['fold']) and seed in (None, one['seed'])
-    ]
-    if not chosen:
-      self.member(str(fold), seed)  # says which there are
+    chosen = self.listed(fold, seed)
     clip_streams.check(self.folder, self._input, clips)
     return np.mean([self._answer(self._read(one), clips) for one in chosen], 0)
 

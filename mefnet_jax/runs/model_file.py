@@ -125,6 +125,34 @@ def read_description(folder: pathlib.Path) -> dict[str, Any]:
   return found
 
 
+def members(
+  folder: pathlib.Path,
+  description: Mapping,
+  fold: str | None,
+  seed: int | None,
+) -> list[dict]:
+  """The members of a fold and seed, None being any, as model.json lists them.
+
+  Raises:
+    errors.UserError: there is none.
+  """
+  listed = description['members']
+  found = [
+    one
+    for one in listed
+    if fold in (None, one['fold']) and seed in (None, one['seed'])
+  ]
+  if not found:
+    asked = [] if fold is None else [fold]
+    asked += [] if seed is None else [f'seed {seed}']
+    folds = ', '.join(dict.fromkeys(one['fold'] for one in listed))
+    seeds = ', '.join(dict.fromkeys(str(one['seed']) for one in listed))
+    raise errors.UserError(
+      f'{folder}: no weights of {", ".join(asked)}; of {folds}, seed {seeds}'
+    )
+  return found
+
+
 def read_weights(folder: pathlib.Path, member: Mapping) -> dict:
   """Reads the arrays of one member by name, after checking its digest.
 

@@ -11,7 +11,12 @@ import sys
 import traceback
 from collections.abc import Iterable
 
+from absl import flags
+
 from mefnet_jax.runs import errors
+
+# The flag belongs to the module that calls `DEFINE_files`.
+flags.disclaim_key_flags()
 
 _names: dict[str, set[str]] = {}
 
@@ -29,6 +34,16 @@ def note(kind: str, name: str) -> None:
 def is_own(kind: str, name: object) -> bool:
   """Returns whether a name was registered from outside the package."""
   return name in _names.get(kind, ())
+
+
+def DEFINE_files(name: str) -> flags.FlagHolder:
+  """Defines a flag of that name, whose files `load` imports."""
+  return flags.DEFINE_multi_string(
+    name,
+    [],
+    'A Python file of yours that registers the network or data set of the '
+    'model (docs/own_network.md).',
+  )
 
 
 def load(files: Iterable[str]) -> None:

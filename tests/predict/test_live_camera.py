@@ -7,6 +7,7 @@ import os
 import time
 import types
 
+import av
 import numpy as np
 import pandas as pd
 import pytest
@@ -63,7 +64,9 @@ def test_who_is_slow_is_given_the_newest_frame(played):
   assert {frame.note for frame in dropped} == {live_camera.DROPPED}
 
 
-@pytest.mark.parametrize('source', ['7', '/dev/video7', 'nowhere.mp4'])
+@pytest.mark.parametrize(
+  'source', ['7', '/dev/video7', 'nowhere.mp4', 'nowhere://camera']
+)
 def test_a_camera_that_is_not_there_is_one_line(source):
   with pytest.raises(errors.UserError, match='cannot be opened') as caught:
     live_camera.Camera(source)
@@ -80,25 +83,43 @@ def test_a_camera_that_gives_nothing_is_given_up(played, monkeypatch):
     list(source)
 
 
-def test_a_camera_that_is_unplugged_is_said_so(played):
+def test_a_device_that_is_not_there_is_told_before_the_model_is_loaded():
+  with pytest.raises(errors.UserError, match='--camera=7: .*no such device'):
+    command.run([], command.Options(camera='7', model='nowhere'))
+
+
+GONE = OSError(errno.ENODEV, os.strerror(errno.ENODEV))
+
+
+@pytest.mark.parametrize(
+  'error, words',
+  [
+    (GONE, 'No such device'),
+    # FFmpeg's own are no OSError.
+    (av.error.HTTPNotFoundError(404, 'Not found', 'stream'), 'Not found'),
+    (av.error.ExternalError(1, 'Generic error', 'stream'), 'Generic error'),
+  ],
+  ids=['device', 'http', 'ffmpeg'],
+)
+def test_a_camera_that_is_unplugged_is_said_so(played, error, words):
   """What came before it is given, then one note."""
   with live_camera.opened(played) as source:
-    source._container = _Unplugged(source._container, after=5)
+    source._container = _Unplugged(source._container, 5, error)
     found = [frame.number for frame in source]
   assert found == [1, 2, 3, 4, 5]
   (note,) = source.notes
-  assert 'No such device' in note and '\n' not in note
+  assert words in note and '\n' not in note
 
 
 class _Unplugged:
   """A container whose device goes away after some frames."""
 
-  def __init__(self, inner, after):
-    self._inner, self._after = inner, after
+  def __init__(self, inner, after, error=GONE):
+    self._inner, self._after, self._error = inner, after, error
 
   def decode(self, stream):
     yield from itertools.islice(self._inner.decode(stream), self._after)
-    raise OSError(errno.ENODEV, os.strerror(errno.ENODEV))
+    raise self._error
 
   def close(self):
     self._inner.close()
@@ -114,6 +135,7 @@ def test_an_unplugged_camera_is_one_line_and_status_1(monkeypatch, capsys):
   )
   monkeypatch.setattr(live, 'run', lambda *args, **kwargs: camera)
   monkeypatch.setattr(command, '_scorer', lambda options, **_: None)
+  monkeypatch.setattr(live_camera, 'check_device', lambda source: None)
   assert command.run([], command.Options(camera='0')) == 1
   error = capsys.readouterr().err.splitlines()[-1]
   assert error == 'error: --camera=0: it stopped (No such device)'

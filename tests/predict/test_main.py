@@ -202,6 +202,21 @@ def test_an_unknown_format_is_told_before_any_work(predict, film):
     predict(film, formats=['xlsx'])
 
 
+@pytest.mark.parametrize(
+  'given, words',
+  [
+    ({'record': True}, '--record does not go with a VIDEO'),
+    ({'serve': True, 'formats': ['csv']}, '--formats does not go with --serve'),
+    ({'camera': '0', 'overlay': True}, '--overlay does not go with --camera'),
+    ({'camera': '0', 'out': 'out'}, '--out .* --camera without --record'),
+  ],
+  ids=str,
+)
+def test_a_flag_that_would_have_no_effect_is_refused(given, words):
+  with pytest.raises(errors.UserError, match=words):
+    command.run([], command.Options(**given))
+
+
 @pytest.mark.parametrize('what', ['one frame', 'one a second', 'no face'])
 def test_what_cannot_hold_events_has_rows_and_none(
   what, predict, smile, tmp_path, capsys

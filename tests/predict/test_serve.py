@@ -1,9 +1,11 @@
 """The page: from this machine alone, one video at a time, nothing left."""
 
 import json
+import pathlib
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import urllib.error
@@ -13,7 +15,7 @@ import pytest
 import uvicorn
 
 from mefnet_jax.predict.serve import app, jobs
-from mefnet_jax.runs import limits
+from mefnet_jax.runs import errors, limits
 from tests.fixtures import recorded, videos
 
 _FPS = 25
@@ -21,7 +23,7 @@ _FPS = 25
 
 @pytest.fixture
 def work():
-  made = jobs.Jobs('mefnet-zero')
+  made = jobs.Jobs(jobs.Task('mefnet-zero'))
   yield made
   made.close()
   assert not made.root.exists()
@@ -125,8 +127,10 @@ def test_a_video_is_watched_and_its_files_taken(page, work, smile, tmp_path):
 
 
 def test_what_is_no_video_is_one_line(page):
-  assert page('POST', 'video?name=a.mp4', b'no video at all')[0] == 202
+  name = 'video?name=100%2520.mp4'  # a file called 100%20.mp4
+  assert page('POST', name, b'no video at all')[0] == 202
   state = finished(page)
+  assert state['name'] == '100%20.mp4'
   assert state['state'] == 'failed' and '\n' not in state['error']
 
 
@@ -161,10 +165,29 @@ def test_a_port_that_is_taken_is_one_line():
   assert f'--port={port}' in done.stderr
 
 
+def test_a_model_that_is_not_there_is_said_at_once(monkeypatch, tmp_path):
+  monkeypatch.setattr(tempfile, 'tempdir', str(tmp_path))
+  for task, words in (
+    (jobs.Task('nowhere'), 'nowhere: no such folder'),
+    (jobs.Task('mefnet-zero', plugins=('no.py',)), '--plugin=no.py: no such'),
+  ):
+    with pytest.raises(errors.UserError, match=words):
+      app.serve(task, 0)
+  assert [*tmp_path.iterdir()] == []
+
+
+def test_browsers_leave_port_80_out():
+  assert set(app.hosts('127.0.0.1', 80)) == {
+    *('127.0.0.1', 'localhost', '127.0.0.1:80', 'localhost:80')
+  }
+  assert app.hosts('127.0.0.1', 81) == ['127.0.0.1:81', 'localhost:81']
+
+
 def test_a_killed_server_leaves_nothing():
   code = (
     'import time; from mefnet_jax.predict.serve import jobs; '
-    "work = jobs.Jobs('mefnet-zero'); (work.root / 'video').write_bytes(b'x'); "
+    "work = jobs.Jobs(jobs.Task('mefnet-zero')); "
+    "(work.root / 'video').write_bytes(b'x'); "
     'print(work.root, flush=True); time.sleep(60)'
   )
   process = subprocess.Popen(
@@ -173,6 +196,9 @@ def test_a_killed_server_leaves_nothing():
   with process:
     root = process.stdout.readline().strip()
     process.kill()
+  for _ in range(20):  # as a child that has not noticed yet
+    pathlib.Path(root, 'out').mkdir(parents=True, exist_ok=True)
+    time.sleep(0.02)
   for _ in range(200):
     if subprocess.run(['test', '-e', root]).returncode:
       return

@@ -47,7 +47,7 @@ def page(driver, monkeypatch, request):
   child = getattr(request, 'param', _CHILD)
   if child:
     monkeypatch.setattr(jobs, '_CHILD', [sys.executable, '-c', child])
-  work = jobs.Jobs('mefnet-zero')
+  work = jobs.Jobs(jobs.Task('mefnet-zero'))
   with socket.socket() as listening:
     listening.bind(('127.0.0.1', 0))
     host = f'127.0.0.1:{listening.getsockname()[1]}'
@@ -113,11 +113,26 @@ def test_what_is_no_video_is_refused(driver, page, tmp_path):
   assert driver.find_element('id', 'video').is_enabled()
 
 
+def test_a_video_that_is_too_large_is_refused_before_it_is_sent(
+  driver, page, tmp_path
+):
+  script = 'document.body.dataset.largest = 2 ** 20'
+  assert driver.find_element('tag name', 'body').get_attribute(
+    'data-largest'
+  ) == str(app.LARGEST)
+  driver.execute_script(script)
+  upload(driver, tmp_path / 'long.mp4', bytes(2**20 + 1))
+  says(driver, 'Refused: more than 1 MiB: use the command line')
+  assert page[0].state == jobs.IDLE | {'events': []}
+
+
 def test_a_stopped_job_ends(driver, page, tmp_path):
   upload(driver, tmp_path / 'smile.mp4', b'a video')
   says(driver, 'frame 11')
   driver.find_element('id', 'cancel').click()
   says(driver, 'Failed: stopped')
+  upload(driver, tmp_path / 'smile.mp4', b'a video')  # the same once more
+  says(driver, 'frame 11')
 
 
 @pytest.mark.slow

@@ -12,7 +12,7 @@ import pathlib
 
 from absl import flags
 
-from mefnet_jax.runs import cli, errors, outputs
+from mefnet_jax.runs import cli, errors, outputs, plugins
 
 flags.DEFINE_string(
   'model', 'mefnet-zero', 'A model for motion maps: a folder, a run or a name.'
@@ -21,6 +21,7 @@ flags.DEFINE_string(
   'runtime', None, 'node_modules, or the folder of the package onnxruntime-web.'
 )
 outputs.DEFINE_folder('out', None, 'Folder of the page.')
+plugins.DEFINE_files('plugin')
 
 
 def main() -> None:
@@ -33,6 +34,7 @@ def main() -> None:
   from mefnet_jax.predict import model
   from mefnet_jax.predict.browser import write
 
+  plugins.load(args.plugin)
   out = pathlib.Path(args.out).absolute()
   digest = write.folder(model.load(args.model), pathlib.Path(args.runtime), out)
   print(f'{args.out}: model.onnx has SHA-256 {digest}')

@@ -13,7 +13,7 @@ model's own answers within 1e-5, or none is left. docs/export.md.
 
 from absl import flags
 
-from mefnet_jax.runs import cli, errors, outputs
+from mefnet_jax.runs import cli, errors, outputs, plugins
 
 _FORMATS = ('onnx', 'stablehlo', 'safetensors')
 flags.DEFINE_string(
@@ -23,6 +23,7 @@ flags.DEFINE_enum('format', None, _FORMATS, 'What to write.')
 outputs.DEFINE_file('out', None, 'The file.')
 flags.DEFINE_string('fold', None, 'Of this fold alone.')
 flags.DEFINE_integer('seed', None, 'Of this seed alone.')
+plugins.DEFINE_files('plugin')
 
 
 def main() -> None:
@@ -35,6 +36,7 @@ def main() -> None:
   from mefnet_jax.predict import model
   from mefnet_jax.predict.export import write
 
+  plugins.load(args.plugin)
   found = write.write(
     model.load(args.model),
     args.out,

@@ -4,7 +4,8 @@ One pure function of the streams as they are stored (uint8), with the weights,
 the normalisation and the mean over members inside.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -13,7 +14,9 @@ import numpy as np
 
 from mefnet_jax.models import choices, normalize, pixel_scaling
 from mefnet_jax.predict import model as model_files
+from mefnet_jax.runs import errors
 
+_MANY = 16  # clips, of which four may be odd
 # Streams that a clip may lack: a mask says of each clip whether it has one.
 _OPTIONAL = tuple(n for n in choices.STREAMS if n not in choices.CLIPS)
 
@@ -38,6 +41,24 @@ def function(
     return sum(each[1:], each[0]) / len(each)
 
   return probabilities
+
+
+@contextlib.contextmanager
+def any_batch(model: model_files.Model) -> Iterator[None]:
+  """While a network is traced for a batch whose size is left open.
+
+  Raises:
+    errors.UserError: it cannot be, as a network of one's own that asks how many
+      clips there are.
+  """
+  try:
+    yield
+  except Exception as error:  # whatever the network's own code raises
+    why = ' '.join(str(error).split())[:200]
+    raise errors.UserError(
+      f'{model.folder}: its network cannot be exported for any number of clips '
+      f'({type(error).__name__}: {why}): use --format=safetensors'
+    ) from error
 
 
 def _one(model, member, streams):
@@ -68,7 +89,8 @@ def sample(
   """Made-up clips by which an export is compared with its model.
 
   Smooth patterns that drift, with noise, at many contrasts: what a network
-  answers to plain noise is nearly the same for every clip.
+  answers to plain noise is nearly the same for every clip. The last of many are
+  black, white, grey, and plain noise: in three of them nothing moves.
   """
   random = np.random.default_rng(seed)
   return {
@@ -85,7 +107,11 @@ def _stream(random, shape, dtype):
     return random.integers(0, 1000, shape).astype(dtype)
   axes = [np.linspace(0, 1, n, dtype=np.float32) for n in shape[1:]]
   places = np.stack(np.meshgrid(*axes, indexing='ij'), axis=-1)
-  return np.stack([_pattern(random, places) for _ in range(shape[0])])
+  found = np.stack([_pattern(random, places) for _ in range(shape[0])])
+  if len(found) >= _MANY:
+    noise = random.integers(0, 256, shape[1:], np.uint8)
+    found[-4], found[-3], found[-2], found[-1] = 0, 255, 128, noise
+  return found
 
 
 def _pattern(random, places):

@@ -179,6 +179,11 @@ class Graph:
     onnx.checker.check_model(made, full_check=True)
     return made
 
+  @property
+  def size(self) -> int:
+    """Bytes of the constants."""
+    return sum(len(one.raw_data) for one in self._used_constants())
+
   def _needed(self):
     """The nodes that an output depends on."""
     wanted = {one.name for one in self._outputs}

@@ -50,6 +50,35 @@ def convolution(
   return graphs.Value(shape, _IMAGES, name)
 
 
+def plain_convolution(
+  graph: graphs.Graph, eqn: Any, x: graphs.Value, kernel: graphs.Value
+) -> graphs.Value:
+  """`conv_general_dilated`, of Flax's own layers: over any number of axes."""
+  options = eqn.params
+  low, high = zip(*options['padding'], strict=True)
+  if (
+    kernel.constant is None
+    or {*options['lhs_dilation'], options['batch_group_count']} != {1}
+    or min(*low, *high) < 0
+  ):
+    raise NotImplementedError('a transposed or computed convolution')
+  numbers = options['dimension_numbers']
+  weights = kernel.constant.transpose(numbers.rhs_spec)
+  x = graph.full(x, eqn.invars[0].aval.shape)
+  name = graph.node(
+    'Conv',
+    graph.arranged(x, graphs.singles(numbers.lhs_spec)),
+    graph.constant(weights),
+    kernel_shape=list(weights.shape[2:]),
+    strides=list(options['window_strides']),
+    dilations=list(options['rhs_dilation']),
+    group=options['feature_group_count'],
+    pads=[*low, *high],
+  )
+  shape = tuple(eqn.outvars[0].aval.shape)
+  return graphs.Value(shape, graphs.singles(numbers.out_spec), name)
+
+
 def _points(graph, images, weights, shape):
   """A 1 x 1 convolution as a product."""
   rows, columns = shape[2:4]
@@ -118,7 +147,7 @@ def pooling(graph: graphs.Graph, eqn: Any, x: graphs.Value) -> graphs.Value:
 def window_maximum(
   graph: graphs.Graph, eqn: Any, x: graphs.Value
 ) -> graphs.Value:
-  """`reduce_window_max` over rows and columns of maps (..., H, W, C)."""
+  """`reduce_window_max` over maps (..., H, W, C) or (B, T, H, W, C)."""
   return _window(graph, eqn, x, 'MaxPool')
 
 
@@ -131,11 +160,13 @@ def window_sum(graph: graphs.Graph, eqn: Any, x: graphs.Value) -> graphs.Value:
 
 def _window(graph, eqn, x, kind, **attributes):
   rank = len(eqn.outvars[0].aval.shape)
-  places = (rank - 3, rank - 2)
   options = [
     eqn.params[name]
     for name in ('window_dimensions', 'window_strides', 'padding')
   ]
+  places = tuple(range(max(rank - 3, 0), rank - 1))
+  if rank == 5 and options[0][1] != 1:  # over frames as well
+    places = (1, *places)
   dilated = {*eqn.params['base_dilation'], *eqn.params['window_dilation']}
   others = [axis for axis in range(rank) if axis not in places]
   if dilated != {1} or any(

@@ -8,24 +8,6 @@ from mefnet_jax.predict.export import answer
 WHOLE = 'model.json'
 
 
-def chosen(
-  model: model_files.Model, fold: str | None, seed: int | None
-) -> list[dict]:
-  """The members of one fold or seed, as model.json lists them.
-
-  Raises:
-    errors.UserError: there is no such fold or seed.
-  """
-  found = [
-    one
-    for one in model.description['members']
-    if fold in (None, one['fold']) and seed in (None, one['seed'])
-  ]
-  if not found:
-    model.member(str(fold), seed)  # says which there are
-  return found
-
-
 def of_members(model: model_files.Model, members: list[dict]) -> dict[str, str]:
   """Properties of a file that holds those members.
 

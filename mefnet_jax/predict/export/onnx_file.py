@@ -10,7 +10,7 @@ from mefnet_jax.predict.export import agreement, answer, metadata, translate
 from mefnet_jax.runs import errors
 
 OUTPUT = 'probabilities'
-_LARGEST = 2**31 - 2**20  # bytes of one file of Protocol Buffers
+_LARGEST = 2**31 - 2**24  # bytes of constants in a file of Protocol Buffers
 
 
 def content(model: model_files.Model, members: list[dict]) -> bytes:
@@ -31,9 +31,14 @@ def content(model: model_files.Model, members: list[dict]) -> bytes:
     )
   inputs = answer.inputs(model)
   weights = [model.member(one['fold'], one['seed']) for one in members]
-  try:
+  with answer.any_batch(model):
     traced = translate.trace(answer.function(model, weights), inputs)
+  try:
     graph = translate.to_graph(traced, inputs, OUTPUT)
+    if graph.size > _LARGEST:  # which ONNX's own check cannot take
+      raise errors.UserError(
+        f'{model.folder}: more than 2 GB as ONNX: export one --fold'
+      )
     name = str(model.description['network']['name'])
     made = graph.model(name, metadata.of_members(model, members))
   except (
@@ -45,10 +50,6 @@ def content(model: model_files.Model, members: list[dict]) -> bytes:
       f'{model.folder}: its network cannot be written as ONNX '
       f'({str(error).splitlines()[0]}): try --format=stablehlo'
     ) from error
-  if made.ByteSize() > _LARGEST:
-    raise errors.UserError(
-      f'{model.folder}: more than 2 GB as ONNX: export one --fold'
-    )
   return made.SerializeToString()
 
 
@@ -67,15 +68,17 @@ def answers(file: bytes) -> agreement.Answers:
       file, options, providers=['CPUExecutionProvider']
     )
   except Exception as error:  # of classes that are not public
-    raise errors.UserError(
-      f'ONNX Runtime cannot run this network ({_first_line(error)})'
-    ) from error
+    raise _cannot_run(error) from error
 
   def run(clips: Mapping[str, np.ndarray]) -> np.ndarray:
-    return session.run([OUTPUT], dict(clips))[0]
+    try:
+      return session.run([OUTPUT], dict(clips))[0]
+    except Exception as error:  # as above
+      raise _cannot_run(error) from error
 
   return run
 
 
-def _first_line(error):
-  return str(error).splitlines()[0][:200]
+def _cannot_run(error):
+  line = str(error).splitlines()[0][:200]
+  return errors.UserError(f'ONNX Runtime cannot run this network ({line})')

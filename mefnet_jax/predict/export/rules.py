@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from jax import lax
 from onnx import helper
 
 from mefnet_jax.ops import primitives
@@ -12,9 +13,13 @@ from mefnet_jax.predict.export import layers, shapes
 
 _SAME = {
   'abs': 'Abs',
+  'acos': 'Acos',
   'add_any': 'Add',
   'and': 'And',
+  'asin': 'Asin',
+  'atan': 'Atan',
   'ceil': 'Ceil',
+  'cos': 'Cos',
   'eq': 'Equal',
   'erf': 'Erf',
   'exp': 'Exp',
@@ -30,10 +35,11 @@ _SAME = {
   'not': 'Not',
   'or': 'Or',
   'pow': 'Pow',
-  'round': 'Round',  # to even, as NumPy and ONNX do
   'sign': 'Sign',
+  'sin': 'Sin',
   'sqrt': 'Sqrt',
   'sub': 'Sub',
+  'tan': 'Tan',
   'tanh': 'Tanh',
 }
 _REDUCTIONS = {
@@ -89,6 +95,27 @@ def _power(graph, eqn, x):
   return graphs.elementwise(graph, 'Pow', x, exponent)
 
 
+def _one_minus_erf(graph, eqn, x):
+  return _shifted(graph, 'Sub', 1, graphs.elementwise(graph, 'Erf', x))
+
+
+def _log_of_one_more(graph, eqn, x):
+  return graphs.elementwise(graph, 'Log', _shifted(graph, 'Add', 1, x))
+
+
+def _exp_less_one(graph, eqn, x):
+  return _shifted(graph, 'Add', -1, graphs.elementwise(graph, 'Exp', x))
+
+
+def _power_of_two(graph, eqn, x):
+  return _shifted(graph, 'Pow', 2, x)
+
+
+def _shifted(graph, kind, number, x):
+  """number + x, or what `kind` makes of the two."""
+  return graphs.elementwise(graph, kind, graphs.known(np.float32(number)), x)
+
+
 def _inverse_root(graph, eqn, x):
   root = graphs.elementwise(graph, 'Sqrt', x)
   return graphs.elementwise(graph, 'Reciprocal', root)
@@ -98,6 +125,12 @@ def _unequal(graph, eqn, *values):
   return graphs.elementwise(
     graph, 'Not', graphs.elementwise(graph, 'Equal', *values)
   )
+
+
+def _round(graph, eqn, x):
+  if eqn.params['rounding_method'] != lax.RoundingMethod.TO_NEAREST_EVEN:
+    raise NotImplementedError('rounding of halves away from zero')
+  return graphs.elementwise(graph, 'Round', x)
 
 
 def _remainder(graph, eqn, *values):
@@ -218,15 +251,20 @@ RULES: dict[str, Callable[..., Any]] = {
   **{name: _reduced(kind) for name, kind in _REDUCTIONS.items()},
   'add': _with_neutral('Add', 0, (0, 1)),
   'div': _with_neutral('Div', 1, (1,)),
+  'erfc': _one_minus_erf,
+  'exp2': _power_of_two,
+  'expm1': _exp_less_one,
   'mul': _with_neutral('Mul', 1, (0, 1)),
   'broadcast_in_dim': shapes.broadcast,
   'clamp': _clamp,
   'concatenate': shapes.concatenate,
+  'conv_general_dilated': layers.plain_convolution,
   'convert_element_type': _cast,
   'copy': _same,
   'dot_general': _product,
   'gather': shapes.gather,
   'integer_pow': _power,
+  'log1p': _log_of_one_more,
   'max': _maximum,
   'ne': _unequal,
   'optimization_barrier': _same,
@@ -236,6 +274,7 @@ RULES: dict[str, Callable[..., Any]] = {
   'rem': _remainder,
   'reshape': shapes.reshape,
   'rev': shapes.reverse,
+  'round': _round,
   'rsqrt': _inverse_root,
   'select_n': _select,
   'slice': shapes.slices,

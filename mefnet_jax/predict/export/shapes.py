@@ -106,10 +106,23 @@ def _together(x, axes):
 
 def stack(graph: graphs.Graph, eqn: Any, *parts: graphs.Value) -> graphs.Value:
   """`stack`: concatenation along an axis of its own."""
-  axis = eqn.params['axis']
   whole = _whole(graph, eqn, parts)
-  new = (*whole[0].shape[:axis], 1, *whole[0].shape[axis:])
-  return _joined(graph, eqn, axis, [reshaped(graph, x, new) for x in whole])
+  return stacked(graph, eqn.params['axis'], whole)
+
+
+def stacked(
+  graph: graphs.Graph, axis: int, parts: list[graphs.Value]
+) -> graphs.Value:
+  """Values of one shape, none broadcast, along a new axis."""
+  before, after = parts[0].shape[:axis], parts[0].shape[axis:]
+  apart = [reshaped(graph, x, (*before, 1, *after)) for x in parts]
+  return _joined(graph, (*before, len(parts), *after), axis, apart)
+
+
+def row(graph: graphs.Graph, x: graphs.Value, index: int) -> graphs.Value:
+  """x[index] of a value that is not broadcast."""
+  part = cut(graph, x, {0: (index, index + 1, 1)}, (1, *x.shape[1:]))
+  return reshaped(graph, part, x.shape[1:])
 
 
 def concatenate(
@@ -117,7 +130,8 @@ def concatenate(
 ) -> graphs.Value:
   """`concatenate`."""
   whole = _whole(graph, eqn, parts)
-  return _joined(graph, eqn, eqn.params['dimension'], whole)
+  shape = tuple(eqn.outvars[0].aval.shape)
+  return _joined(graph, shape, eqn.params['dimension'], whole)
 
 
 def _whole(graph, eqn, parts):
@@ -127,13 +141,13 @@ def _whole(graph, eqn, parts):
   ]
 
 
-def _joined(graph, eqn, axis, parts):
+def _joined(graph, shape, axis, parts):
   layout = next((x for x in parts if x.constant is None), parts[0]).layout
   if (axis,) not in layout:
     layout = graphs.singles([a for group in layout for a in group])
   names = [graph.arranged(x, layout) for x in parts]
   name = graph.node('Concat', *names, axis=layout.index((axis,)))
-  return graphs.Value(tuple(eqn.outvars[0].aval.shape), layout, name)
+  return graphs.Value(shape, layout, name)
 
 
 def slices(graph: graphs.Graph, eqn: Any, x: graphs.Value) -> graphs.Value:

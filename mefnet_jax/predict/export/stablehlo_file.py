@@ -45,7 +45,8 @@ def content(model: model_files.Model, members: list[dict]) -> bytes:
     members: of model.json; their probabilities are averaged.
 
   Raises:
-    errors.UserError: weights that are damaged.
+    errors.UserError: weights that are damaged, or a network that cannot be
+      traced for a batch of any size.
   """
   weights = [model.member(one['fold'], one['seed']) for one in members]
   function = jax.jit(ops.whole(answer.function(model, weights)))
@@ -54,12 +55,14 @@ def content(model: model_files.Model, members: list[dict]) -> bytes:
     name: jax.ShapeDtypeStruct((batch, *shape), dtype)
     for name, (shape, dtype) in answer.inputs(model).items()
   }
-  exported = jax_export.export(function, platforms=_PLATFORMS)(streams)
+  with answer.any_batch(model):
+    exported = jax_export.export(function, platforms=_PLATFORMS)(streams)
+    program = bytes(exported.serialize())
   described = metadata.of_members(model, members)[metadata.WHOLE]
   file = io.BytesIO()
   with zipfile.ZipFile(file, 'w') as archive:
     for name, data in (
-      (_PROGRAM, bytes(exported.serialize())),
+      (_PROGRAM, program),
       (metadata.WHOLE, described.encode()),
     ):
       archive.writestr(zipfile.ZipInfo(name, _EPOCH), data)

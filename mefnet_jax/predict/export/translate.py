@@ -6,10 +6,11 @@ import jax
 import numpy as np
 from jax import export as jax_export
 from jax.extend import core
+from jax.interpreters import partial_eval
 
 from mefnet_jax import ops
 from mefnet_jax.predict.export import graph as graphs
-from mefnet_jax.predict.export import rules
+from mefnet_jax.predict.export import rules, shapes
 
 # Primitives that hold a function, and where.
 _CALLS = {
@@ -38,7 +39,11 @@ def trace(
     name: jax.ShapeDtypeStruct((batch, *shape), dtype)
     for name, (shape, dtype) in inputs.items()
   }
-  return jax.make_jaxpr(ops.whole(function))(streams)
+  traced = jax.make_jaxpr(ops.whole(function))(streams)
+  # Without what no answer needs, such as a random key for a state of zeros.
+  wanted = [True] * len(traced.jaxpr.outvars)
+  needed, _ = partial_eval.dce_jaxpr(traced.jaxpr, wanted, instantiate=True)
+  return core.ClosedJaxpr(needed, traced.consts)
 
 
 def to_graph(
@@ -91,7 +96,11 @@ def _equation(graph, eqn, given):
     return _computed(eqn, given)
   if name not in rules.RULES:
     raise NotImplementedError(f'the operation {name}')
-  found = rules.RULES[name](graph, eqn, *given)
+  try:
+    found = rules.RULES[name](graph, eqn, *given)
+  except (ValueError, TypeError, LookupError, AttributeError) as error:
+    # A form that no network of ours has, so that no rule thought of it.
+    raise NotImplementedError(f'the operation {name} in this form') from error
   return found if isinstance(found, list) else [found]
 
 
@@ -113,11 +122,23 @@ def _computed(eqn, given):
 
 
 def _unrolled(graph, eqn, given):
-  """A loop of so many rounds, that gathers nothing: `fori_loop`."""
+  """A loop of so many rounds: `fori_loop`, or over the rows of arrays."""
   fixed, carried = eqn.params['num_consts'], eqn.params['num_carry']
-  if len(eqn.outvars) > carried or len(given) > fixed + carried:
-    raise NotImplementedError('a loop over the parts of an array')
-  constants, carry = given[:fixed], given[fixed:]
-  for _ in range(eqn.params['length']):
-    carry = _run(graph, eqn.params['jaxpr'], [*constants, *carry])
-  return carry
+  constants, carry = given[:fixed], given[fixed : fixed + carried]
+  start = fixed + carried
+  arrays = [
+    graph.full(x, var.aval.shape)
+    for x, var in zip(given[start:], eqn.invars[start:], strict=True)
+  ]
+  rounds = range(eqn.params['length'])
+  made = {}
+  for i in reversed(rounds) if eqn.params['reverse'] else rounds:
+    rows = [shapes.row(graph, x, i) for x in arrays]
+    found = _run(graph, eqn.params['jaxpr'], [*constants, *carry, *rows])
+    carry, made[i] = found[:carried], found[carried:]
+  wanted = [var.aval.shape[1:] for var in eqn.outvars[carried:]]
+  gathered = [
+    [graph.full(made[i][k], shape) for i in rounds]
+    for k, shape in enumerate(wanted)
+  ]
+  return [*carry, *(shapes.stacked(graph, 0, parts) for parts in gathered)]

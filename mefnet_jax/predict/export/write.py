@@ -8,7 +8,6 @@ from typing import NamedTuple
 from mefnet_jax.predict import model as model_files
 from mefnet_jax.predict.export import (
   agreement,
-  metadata,
   onnx_file,
   packed_file,
   stablehlo_file,
@@ -55,7 +54,7 @@ def write(
   """
   path = pathlib.Path(path)
   _check_place(path)
-  members = metadata.chosen(model, fold, seed)
+  members = model.listed(fold, seed)
   form = FORMATS[kind]
   content = form.content(model, members)
   off = agreement.check(

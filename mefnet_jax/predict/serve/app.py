@@ -7,7 +7,6 @@ too: the Host and the Origin of each are checked.
 import contextlib
 import pathlib
 import socket
-import urllib.parse
 from collections.abc import Callable, Iterable
 
 import uvicorn
@@ -21,7 +20,7 @@ from starlette import (
 )
 
 from mefnet_jax.predict.serve import jobs
-from mefnet_jax.runs import errors, files, limits
+from mefnet_jax.runs import errors, limits, plugins
 
 LARGEST = 2**31  # bytes of a video
 _FOLDER = pathlib.Path(__file__).parent
@@ -46,7 +45,8 @@ def make(
 
   async def page(request: requests.Request) -> responses.Response:
     text = (_FOLDER / 'page.html').read_text(encoding='utf-8')
-    return responses.HTMLResponse(text.replace('{limits}', limits.TEXT))
+    text = text.replace('{limits}', limits.TEXT)
+    return responses.HTMLResponse(text.replace('{largest}', str(largest)))
 
   async def asset(request: requests.Request) -> responses.Response:
     return responses.FileResponse(_FOLDER / request.url.path.lstrip('/'))
@@ -134,42 +134,56 @@ async def _upload(request, work, largest):
           work.give_up(_too_large(largest))
           return responses.PlainTextResponse(_too_large(largest), 413)
         file.write(part)
+    work.start()
   except requests.ClientDisconnect:
     work.give_up('the upload was broken off')
     return responses.PlainTextResponse('broken off', 400)
   except OSError as error:
     work.give_up(f'cannot be stored: {error.strerror}')
     return responses.PlainTextResponse('cannot be stored', 507)
-  work.start()
   return responses.JSONResponse(work.state, 202)
 
 
 def _name(text):
   """A name to show; no path is made of it."""
-  return urllib.parse.unquote(text).replace('\\', '/').rpartition('/')[2][:80]
+  return text.replace('\\', '/').rpartition('/')[2][:80] or 'a video'
 
 
 def _too_large(largest):
   return f'more than {largest / 2**20:.0f} MiB: use the command line'
 
 
-def serve(model: str, port: int, *, show_faces: bool = False) -> None:
+def serve(task: jobs.Task, port: int) -> None:
   """Serves the page until Ctrl-C.
 
   Args:
-    model: name or path.
+    task: what is done with each video.
     port: on which it listens, of this machine alone.
-    show_faces: whether the page shows frames, or outlines alone.
 
   Raises:
-    errors.UserError: the port is taken or not ours to use.
+    errors.UserError: no such model or plugin; the port is taken or not ours to
+      use.
   """
-  work = jobs.Jobs(model, show_faces=show_faces)
+  work = jobs.Jobs(task)
+
+  def application(hosts: list[str]) -> types.ASGIApp:
+    from mefnet_jax.predict import model
+
+    plugins.load(task.plugins)
+    model.load(task.model)  # said now, and not when the first video has come
+    return make(work, hosts)
+
   try:
-    run(lambda hosts: make(work, hosts), port)
+    run(application, port)
   finally:
     work.close()
-    files.remove(work.root)
+
+
+def hosts(host: str, port: int) -> list[str]:
+  """What a browser may call this machine: 'localhost:8000'."""
+  names = [host, 'localhost']
+  plain = names if port == 80 else []  # which browsers leave out
+  return [*plain, *(f'{name}:{port}' for name in names)]
 
 
 def run(
@@ -198,9 +212,9 @@ def run(
         'another port'
       ) from None
     port = listening.getsockname()[1]
+    app = application(hosts(host, port))
     print(limits.TEXT, flush=True)
     print(f'http://{host}:{port}/ (Ctrl-C ends it)', flush=True)
-    app = application([f'{name}:{port}' for name in (host, 'localhost')])
     config = uvicorn.Config(app, log_level='warning', ws='none')
     with contextlib.suppress(KeyboardInterrupt):
       uvicorn.Server(config).run([listening])

@@ -1,6 +1,8 @@
 """The work of one job, in a process of its own that ends with its parent.
 
-python -m mefnet_jax.predict.serve.child VIDEO OUT MODEL [show-faces]
+python -m mefnet_jax.predict.serve.child VIDEO OUT TASK
+
+TASK: `jobs.Task` as JSON.
 
 Writes lines of JSON to stdout: {"frame", "expected", "seconds", "overlay"},
 {"event"}, and at the end {"files"} or {"error"}.
@@ -13,25 +15,26 @@ import pathlib
 import sys
 from typing import Any
 
-from mefnet_jax.runs import child_processes, errors
+from mefnet_jax.predict.serve import jobs
+from mefnet_jax.runs import child_processes, errors, plugins
 
 SECONDS = 3600  # of a processor; a longer video is for the command line
 
 
 def main() -> None:
   """Predicts what the arguments name."""
-  video, out, model, *more = sys.argv[1:]
+  video, out, given = sys.argv[1:]
   child_processes.end_with_stdin()
   _bound()
   try:
-    _predict(video, pathlib.Path(out), model, show_faces=bool(more))
+    _predict(video, pathlib.Path(out), jobs.Task(**json.loads(given)))
   except (errors.UserError, OSError) as error:
     _say(error=str(error).removeprefix(f'{video}: '))
   sys.stdout.flush()
   os._exit(0)  # the thread still waits
 
 
-def _predict(video, out, name, *, show_faces):
+def _predict(video, out, task):
   from mefnet_jax.predict import (
     formats,
     frames,
@@ -42,8 +45,9 @@ def _predict(video, out, name, *, show_faces):
   )
   from mefnet_jax.predict.serve import picture
 
-  scorer = scorers.scorer(model.load(name))
   with frames.opened(video) as source, results.aside(out) as aside:
+    plugins.load(task.plugins)
+    scorer = scorers.scorer(model.load(task.model))
     made = results.Results(aside, 'video', scorer.action_units)
     with made:
       for seen in watch.watch(source, scorer):
@@ -55,7 +59,7 @@ def _predict(video, out, name, *, show_faces):
             frame=seen.frame.number,
             expected=source.expected,
             seconds=seen.frame.time,
-            overlay=picture.overlay(seen, show_faces=show_faces),
+            overlay=picture.overlay(seen, show_faces=task.show_faces),
           )
     media = made.write(video, tuple(formats.FORMATS))
     files = sorted(path.name for path in aside.iterdir())

@@ -4,8 +4,8 @@ All lies in one temporary folder. A small process that holds nothing but a pipe
 removes it when this one ends, however it ends.
 """
 
+import dataclasses
 import json
-import os
 import pathlib
 import signal
 import subprocess
@@ -14,14 +14,18 @@ import tempfile
 import threading
 from typing import Any
 
-from mefnet_jax.runs import files
+from mefnet_jax.runs import child_processes, files
 
-_JANITOR = (
-  'import shutil, sys; sys.stdin.read(); '
-  'shutil.rmtree(sys.argv[1], ignore_errors=True)'
-)
-_CHILD = [sys.executable, '-m', f'{__package__}.child']
-_PACKAGE = pathlib.Path(__file__).parents[3]
+# For some seconds: a child that is about to end may write there once more.
+_JANITOR = """
+import shutil, sys, time
+sys.stdin.read()
+for _ in range(50):
+  shutil.rmtree(sys.argv[1], ignore_errors=True)
+  time.sleep(0.1)
+"""
+# -P: a file called numpy.py in the user's folder is not to be imported.
+_CHILD = [sys.executable, '-P', '-m', f'{__package__}.child']
 IDLE = {'state': 'idle'}
 
 
@@ -29,11 +33,24 @@ class Busy(Exception):
   """Another video is being watched."""
 
 
+@dataclasses.dataclass(frozen=True)
+class Task:
+  """What is done with each video.
+
+  model: name or path. show_faces: whether the page shows frames, or outlines
+  alone. plugins: as of `plugins.load`.
+  """
+
+  model: str
+  show_faces: bool = False
+  plugins: tuple[str, ...] = ()
+
+
 class Jobs:
   """The one job that there may be, and its state for the page."""
 
-  def __init__(self, model: str, *, show_faces: bool = False):
-    self._words = [model, *['show-faces'] * show_faces]
+  def __init__(self, task: Task):
+    self._task = json.dumps(dataclasses.asdict(task))
     self.root = pathlib.Path(tempfile.mkdtemp(prefix='mefnet-serve-'))
     self._janitor = subprocess.Popen(
       [sys.executable, '-I', '-c', _JANITOR, str(self.root)],
@@ -76,14 +93,13 @@ class Jobs:
 
   def start(self) -> None:
     """Watches the video that was claimed for."""
-    path = os.pathsep.join([str(_PACKAGE), os.environ.get('PYTHONPATH', '')])
     process = subprocess.Popen(
-      [*_CHILD, str(self.root / 'video'), str(self.out), *self._words],
+      [*_CHILD, str(self.root / 'video'), str(self.out), self._task],
       stdin=subprocess.PIPE,
       stdout=subprocess.PIPE,
       stderr=subprocess.DEVNULL,
       text=True,
-      env={**os.environ, 'PYTHONPATH': path},
+      env=child_processes.environment(),
     )
     with self._lock:
       self._process = process
@@ -99,10 +115,14 @@ class Jobs:
 
   def close(self) -> None:
     """Ends the job, and removes all files."""
-    self.cancel()
-    if self._janitor.stdin:
-      self._janitor.stdin.close()
-    self._janitor.wait()
+    with self._lock:
+      process = self._process
+    if process is not None:
+      process.kill()
+      process.wait()
+    files.remove(self.root)
+    with self._janitor:  # nothing is left for it
+      self._janitor.kill()
 
   def _clear(self):
     files.remove(self.root / 'video')

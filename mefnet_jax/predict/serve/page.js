@@ -106,22 +106,40 @@ async function refresh() {
   timer = setTimeout(refresh, wait);
 }
 
+/** Sends a video; returns why it was refused, or ''. */
+async function sent(video) {
+  const largest = Number(document.body.dataset.largest);
+  if (video.size > largest) {
+    return `more than ${Math.round(largest / 2 ** 20)} MiB: use the command line`;
+  }
+  const name = encodeURIComponent(video.name);
+  try {
+    const answer = await fetch(`video?name=${name}`,
+      { method: 'POST', body: video });
+    return answer.ok ? '' : await answer.text();
+  } catch {
+    return 'it could not be read or sent';
+  }
+}
+
 async function send(video) {
   if (!video) return;
   shown = '';
   at('status').textContent = `Taking ${video.name} ...`;
-  const name = encodeURIComponent(video.name);
-  const answer = await fetch(`video?name=${name}`,
-    { method: 'POST', body: video });
-  if (!answer.ok) at('status').textContent = `Refused: ${await answer.text()}`;
+  const why = await sent(video);
+  if (why) at('status').textContent = `Refused: ${why}`;
   clearTimeout(timer);
-  timer = setTimeout(refresh, answer.ok ? 0 : 4000);
+  timer = setTimeout(refresh, why ? 4000 : 0);
 }
 
-at('video').addEventListener('change', (e) => send(e.target.files[0]));
+at('video').addEventListener('change', (e) => {
+  send(e.target.files[0]);
+  e.target.value = ''; // the same video may be chosen again
+});
 at('cancel').addEventListener('click', () => fetch('cancel', { method: 'POST' }));
 for (const kind of ['dragover', 'dragleave', 'drop']) {
-  at('drop').addEventListener(kind, (e) => {
+  // Wherever it is dropped: the browser would show it in place of the page.
+  document.addEventListener(kind, (e) => {
     e.preventDefault();
     at('drop').classList.toggle('over', kind === 'dragover');
     if (kind === 'drop') send(e.dataTransfer.files[0]);
