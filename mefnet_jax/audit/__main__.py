@@ -20,7 +20,15 @@ import numpy as np
 from absl import flags
 
 from mefnet_jax.audit import audit, evidence, spotting
-from mefnet_jax.runs import cli, csv_table, errors, files, outputs, stopping
+from mefnet_jax.runs import (
+  cli,
+  csv_table,
+  errors,
+  files,
+  outputs,
+  plugins,
+  stopping,
+)
 
 # Not 1, which means that the files cannot be used: a script can tell them
 # apart.
@@ -37,6 +45,7 @@ def main(workdirs: list[str]) -> int:
       --predictions or --events.
   """
   args = flags.FLAGS
+  plugins.load(args.plugin)
   if args.events:
     return _print_audit(_spotting(workdirs, args), None, args)
   # A workdir and --predictions would both be evidence, and could contradict.
@@ -162,6 +171,7 @@ def _define():
   flags.DEFINE_bool('network', False, 'Probe the features of its network.')
   flags.DEFINE_bool('permute', False, 'Train that run, in W/permuted.')
   outputs.DEFINE_file('out', '', 'Write the audit as JSON.')
+  plugins.DEFINE_files('plugin')
 
 
 if __name__ == '__main__':

@@ -22,7 +22,7 @@ import rich.table
 
 from mefnet_jax.datasets import contact_sheet, directories, inspection, registry
 from mefnet_jax.preprocess import clip_records, map_check, maps
-from mefnet_jax.runs import clean, cli, errors, findings, outputs
+from mefnet_jax.runs import clean, cli, errors, findings, outputs, plugins
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -32,6 +32,13 @@ def main(argv: list[str] | None = None) -> int:
 
 def _main(argv):
   args = _arguments(argv)
+  plugins.load(args.plugin)
+  if args.dataset not in registry.DATASETS:
+    raise errors.UserError(
+      f'--dataset={args.dataset}: choose one of '
+      f'{", ".join(registry.DATASETS)}; one of your own needs --plugin=FILE.py '
+      '(docs/own_network.md)'
+    )
   tree = registry.tree(args.dataset, args.subset)
   try:
     release = registry.read(
@@ -119,7 +126,8 @@ def _arguments(argv):
     description='Says what lies in a release folder, and what is amiss.',
   )
   add = parser.add_argument
-  add('--dataset', required=True, choices=tuple(registry.DATASETS))
+  add('--dataset', required=True, help=', '.join(registry.DATASETS))
+  add('--plugin', action='append', default=[], help=plugins.HELP)
   add('--release', required=True, help='folder of the release')
   add('--subset', default='hs', help='SMIC: hs, vis, nir, all, hs_long, ...')
   add('--labels', default='emotion3', help='label set of CAS(ME)^2')

@@ -1,13 +1,13 @@
 """The folds of a protocol: which clips train and which are tested."""
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 from ml_collections import ConfigDict
 
-from mefnet_jax.evaluation import balance, cross_database
+from mefnet_jax.evaluation import balance, cross_database, own_masks
 from mefnet_jax.runs import errors
 
 _SAME_FACES = (
@@ -22,12 +22,7 @@ _LEAKY = {
   'holdout': _SAME_FACES,
   'kfold_clips': _SAME_FACES,
 }
-# Makes the test masks of a protocol, as the `split` of `register`.
-Split = Callable[
-  [ConfigDict, np.ndarray, np.ndarray, np.random.Generator],
-  dict[str, np.ndarray],
-]
-_OWN: dict[str, Split] = {}
+_OWN: dict[str, own_masks.Split] = {}
 # To be increased whenever the same labels, subjects and seed give other folds.
 VERSION = 1
 
@@ -57,7 +52,7 @@ class Fold:
   test_subjects: tuple[str, ...] = ()
 
 
-def register(name: str, split: Split, *, why_leaky: str = '') -> None:
+def register(name: str, split: own_masks.Split, *, why_leaky: str = '') -> None:
   """Makes a protocol of one's own known, by `config.protocol.name`.
 
   Args:
@@ -118,28 +113,17 @@ def make(
     'zero_shot': _zero_shot,
     'holdout': _holdout,
     'kfold_clips': _kfold_clips,
-    **_OWN,
-  }[protocol.name]
-  tests = split(protocol, label, subject, np.random.default_rng(seed))
-  if protocol.name in _OWN:
-    _check_own(protocol.name, tests, len(label))
+  }.get(protocol.name)
+  rng = np.random.default_rng(seed)
+  if split is None:
+    own = _OWN[protocol.name]
+    tests = own_masks.masks(protocol, own, label, subject, rng)
+  else:
+    tests = split(protocol, label, subject, rng)
   people = np.unique(subject, return_inverse=True)
   return tuple(
     _fold(name, ~test, test, *people) for name, test in tests.items()
   )
-
-
-def _check_own(name, tests, count):
-  """Raises UserError unless each clip is tested at most once."""
-  masks = [np.asarray(test) for test in tests.values()]
-  fine = masks and all(m.shape == (count,) and m.dtype == bool for m in masks)
-  if not fine or not all(m.any() and not m.all() for m in masks):
-    raise errors.UserError(
-      f'protocol {name}: each of its folds needs a mask of {count} truth '
-      'values that tests some clips and leaves some to train on'
-    )
-  if np.sum(masks, 0).max() > 1:
-    raise errors.UserError(f'protocol {name}: two folds test the same clip')
 
 
 def check_rows(protocol: ConfigDict, rows: Sequence, *, seed: int) -> None:

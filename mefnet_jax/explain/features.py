@@ -45,8 +45,11 @@ def dense_features(workdir: pathlib.Path) -> dict[str, np.ndarray]:
 
 
 def _dense(network, params, batch):
-  """The outputs (B, D) of all dense layers but the last, concatenated."""
-  (logits, _), state = network.apply(
+  """The outputs (B, D) of all dense layers but the last, concatenated.
+
+  A network of one's own may have none of ours: then its `features`.
+  """
+  (logits, out), state = network.apply(
     {'params': params},
     batch,
     train=False,
@@ -56,4 +59,4 @@ def _dense(network, params, batch):
   flat = traverse_util.flatten_dict(state['intermediates'])
   found = [x[0] for _, x in sorted(flat.items())]
   hidden = [x for x in found if x.ndim == 2 and x.shape[1] != logits.shape[1]]
-  return jax.numpy.concatenate(hidden or [logits], axis=1)
+  return jax.numpy.concatenate(hidden or [out.get('features', logits)], axis=1)

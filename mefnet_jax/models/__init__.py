@@ -59,11 +59,14 @@ def register(name: str, network: type[nn.Module]) -> None:
       (docs/own_network.md).
 
   Raises:
-    ValueError: the name is one of ours, or a field is missing.
+    ValueError: the name is one of ours, it is no Flax module, or a field is
+      missing.
   """
   if name in _NETWORKS and not plugins.is_own('network', name):
     raise ValueError(f'{name!r} is one of our networks: choose another name')
-  fields = {f.name: f for f in dataclasses.fields(network)}
+  if not (isinstance(network, type) and issubclass(network, nn.Module)):
+    raise ValueError(f'{name!r}: a class of flax.linen.Module is needed')
+  fields = {f.name for f in dataclasses.fields(network)}
   if 'num_classes' not in fields or not hasattr(network, 'streams'):
     raise ValueError(
       f'{network.__name__} needs the fields num_classes: int and '
@@ -109,7 +112,8 @@ def views(name: str, streams: tuple[str, ...] = ()) -> tuple[str, ...]:
 def _network(name):
   if name not in _NETWORKS:
     raise ValueError(
-      f'model {name!r} is not one of {", ".join(_NETWORKS)}; a network of your '
-      'own is registered by a file of yours (docs/own_network.md)'
+      f'model {name!r} is not one of {", ".join(_NETWORKS)}; for one of your '
+      'own, first import the file that registers it: --plugin=FILE.py, or in '
+      'your config or script (docs/own_network.md)'
     )
   return _NETWORKS[name]

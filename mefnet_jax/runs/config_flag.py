@@ -73,8 +73,14 @@ def _compare(config, base, path):
         f'{path}.{name} is missing: begin with base.get_config() of '
         'configs/base.py and change what differs'
       )
-  if path == 'config.model' and plugins.is_own('network', config.name):
-    return  # it has fields of its own, which it checks when it is built
+  if path == 'config.model' and (own := plugins.names('network')):
+    if config.name in own:
+      return  # it has fields of its own, which it checks when it is built
+    if near := difflib.get_close_matches(config.name, own, 1, 0.8):
+      raise errors.UserError(
+        f'{path}.name={config.name!r}: did you mean {near[0]!r}, which is '
+        'registered here?'
+      )
   for name, value in config.items():
     where = f'{path}.{name}'
     if name not in base:
@@ -165,6 +171,8 @@ def explain(error: BaseException) -> str:
     )
   if isinstance(error, SyntaxError):
     return f'--config={name}: the config is not Python: {_plain(text)}'
+  if "Attribute <class 'NoneType'>" in text:
+    return f'--config={name}: its get_config() returns nothing'
   if "has no attribute 'get_config'" in text:
     return f'--config={name}: it has no function get_config()'
   if 'get_config() takes' in text and not text.startswith('--config'):

@@ -6,6 +6,7 @@ names it on the command line, never because a model or a run's folder does.
 
 import hashlib
 import importlib.util
+import inspect
 import pathlib
 import sys
 import traceback
@@ -17,6 +18,10 @@ from mefnet_jax.runs import errors
 
 # The flag belongs to the module that calls `DEFINE_files`.
 flags.disclaim_key_flags()
+HELP = (
+  'A Python file of yours that registers a network or data set '
+  '(docs/own_network.md)'
+)
 
 _names: dict[str, set[str]] = {}
 
@@ -31,6 +36,11 @@ def note(kind: str, name: str) -> None:
   _names.setdefault(kind, set()).add(name)
 
 
+def names(kind: str) -> tuple[str, ...]:
+  """Returns the names of that kind that were registered from outside."""
+  return tuple(sorted(_names.get(kind, ())))
+
+
 def is_own(kind: str, name: object) -> bool:
   """Returns whether a name was registered from outside the package."""
   return name in _names.get(kind, ())
@@ -38,12 +48,7 @@ def is_own(kind: str, name: object) -> bool:
 
 def DEFINE_files(name: str) -> flags.FlagHolder:
   """Defines a flag of that name, whose files `load` imports."""
-  return flags.DEFINE_multi_string(
-    name,
-    [],
-    'A Python file of yours that registers the network or data set of the '
-    'model (docs/own_network.md).',
-  )
+  return flags.DEFINE_multi_string(name, [], HELP)
 
 
 def load(files: Iterable[str]) -> None:
@@ -69,14 +74,32 @@ def load(files: Iterable[str]) -> None:
     except (Exception, SystemExit) as error:
       del sys.modules[name]
       raise errors.UserError(
-        f'--plugin={file}: it raises {type(error).__name__}: '
-        f'{" ".join(str(error).split())} ({_line(error, path)})'
+        f'--plugin={file}: it {raised(error, str(path))}'
       ) from error
 
 
-def _line(error, path):
-  """The last line of the file on the way to an error."""
+def file_of(function: object) -> str:
+  """Returns the file in which a function or class stands, '' if in none."""
+  try:
+    return inspect.getfile(function)  # type: ignore[arg-type]
+  except (TypeError, OSError):
+    return ''
+
+
+def raised(error: BaseException, file: str) -> str:
+  """Returns in a line what a user's code raised, and where.
+
+  Args:
+    error: what was caught.
+    file: of the user's code, in which the line is looked for.
+
+  Returns:
+    Such as 'raises KeyError: 'eyes' (own_network.py, line 19)'.
+  """
   frames = traceback.extract_tb(error.__traceback__)
-  inside = [f.lineno for f in frames if f.filename == str(path)]
-  lines = inside or [getattr(error, 'lineno', None)]
-  return f'line {lines[-1]}'
+  inside = [f.lineno for f in frames if f.filename == file]
+  line = inside[-1] if inside else getattr(error, 'lineno', None)
+  where = f' ({pathlib.Path(file).name}, line {line})' if line else ''
+  # Flax adds the address of a page, and repeats what a traceback says.
+  text = ' '.join(str(error).split()).partition(' (https://')[0]
+  return f'raises {type(error).__name__}: {text}'.removesuffix(': ') + where

@@ -10,7 +10,7 @@ from ml_collections import ConfigDict
 from mefnet_jax import datasets, ops
 from mefnet_jax.datasets import modalities, registry
 from mefnet_jax.evaluation import folds
-from mefnet_jax.models import from_config, normalize
+from mefnet_jax.models import contract, from_config, normalize
 from mefnet_jax.runs import config_flag, errors, plugins
 from mefnet_jax.training import best_epoch, config_fields, parallel, sampler
 
@@ -87,14 +87,17 @@ def check(config: ConfigDict) -> None:
   # Built last: its errors are worse to read than those of single fields.
   model = from_config.network(config, num_classes=2)
   clip = shapes(config, model)
-  try:  # shapes alone: no weights are drawn
-    jax.eval_shape(lambda x: model.init(jax.random.key(0), x), clip)
-  except Exception as error:  # a network of one's own may raise anything
-    own = plugins.is_own('network', config.model.name)
-    if not own and not isinstance(error, TypeError | ValueError):
-      raise
+  name = config.model.name
+  own = plugins.is_own('network', name)
+  try:
+    if own:
+      contract.check(model, clip)
+    else:  # shapes alone: no weights are drawn
+      jax.eval_shape(lambda x: model.init(jax.random.key(0), x), clip)
+  except (TypeError, ValueError) as error:
     reason = (str(error).splitlines() or [type(error).__name__])[0]
-    raise errors.UserError(f'config.model: {reason}') from error
+    whose = f'network {name!r}: ' if own else ''
+    raise errors.UserError(f'config.model: {whose}{reason}') from error
 
 
 def settle(config: ConfigDict) -> None:

@@ -14,6 +14,7 @@ from flax import linen as nn
 from mefnet_jax.datasets import registry
 from mefnet_jax.evaluation import folds
 from mefnet_jax.models import describe
+from mefnet_jax.preprocess import clip_records
 from mefnet_jax.runs import errors, plugins
 from tests.fixtures import forked
 
@@ -145,11 +146,17 @@ def test_a_protocol_gives_its_folds(own):
 @pytest.mark.parametrize(
   ('masks', 'said'),
   [
-    ({}, 'a mask'),
-    ({'a': np.ones(4, bool)}, 'some to train on'),
-    ({'a': np.zeros(4, bool)}, 'tests some clips'),
-    ({'a': np.array([1, 0, 0, 0])}, 'truth values'),
-    ({'a': np.arange(4) < 2, 'b': np.arange(4) < 1}, 'the same clip'),
+    (None, 'it returns NoneType'),
+    ({}, 'it returns an empty dict'),
+    ({'a': np.ones(4, bool)}, 'fold a tests all clips'),
+    ({'a': np.zeros(4, bool)}, 'fold a tests none'),
+    ({'a': np.array([1, 0, 0, 0])}, r'fold a is \(4,\) int64'),
+    ({'a': np.arange(3) < 2}, r'fold a is \(3,\) bool'),
+    ({1: np.arange(4) < 2}, 'a fold is called 1'),
+    (
+      {'a': np.arange(4) < 2, 'b': np.arange(4) < 1},
+      'folds a and b test the same clip',
+    ),
   ],
 )
 def test_a_protocol_that_is_none_is_refused(monkeypatch, masks, said):
@@ -162,6 +169,76 @@ def test_a_protocol_that_is_none_is_refused(monkeypatch, masks, said):
   protocol.name = 'mine'
   with pytest.raises(errors.UserError, match=said):
     folds.make(protocol, [0, 1, 0, 1], ['a', 'b', 'c', 'd'], seed=0)
+
+
+def test_what_a_protocol_raises_is_told_with_its_line(monkeypatch):
+  from configs import base
+
+  monkeypatch.setattr(folds, '_OWN', dict(folds._OWN))
+  monkeypatch.setattr(folds, '_LEAKY', dict(folds._LEAKY))
+  folds.register('mine', lambda protocol, label, subject, rng: rng.nothing)
+  protocol = base.get_config().protocol
+  protocol.name = 'mine'
+  said = r"AttributeError: .*'nothing' \(test_own_network.py, line \d+\)"
+  with pytest.raises(errors.UserError, match=said):
+    folds.make(protocol, [0, 1, 0, 1], ['a', 'b', 'c', 'd'], seed=0)
+
+
+def row(**changed):
+  frames = tuple(pathlib.Path(f'{i}.png') for i in (1, 2, 3))
+  fields = dict(clip='c', subject='s', label=0, onset=1, apex=2, offset=3)
+  return clip_records.Row(
+    **fields | dict(frames=frames, numbers=(1, 2, 3)) | changed
+  )
+
+
+def release(*rows, name='mine'):
+  return clip_records.Release(
+    name=name,
+    root=pathlib.Path('.'),
+    rows=rows,
+    classes=('happy', 'sad'),
+    findings=(),
+    synthetic=False,
+    published={},
+  )
+
+
+@pytest.mark.parametrize(
+  ('found', 'said'),
+  [
+    (None, 'returns NoneType'),
+    (release(row(), name='other'), "called 'other': write name='mine'"),
+    (release(row(), row()), "2 clips are called 'c'"),
+    (release(row(label=2)), "clip 'c': its label 2 .* 0 to 1"),
+    (release(row(label='sad')), "its label 'sad'"),
+    (release(row(subject='a b')), "its subject 'a b'"),
+    (release(row(clip='a/b')), 'without /'),
+    (release(row(numbers=(1, 2))), '3 frames and 2 numbers'),
+    (release(row(onset=7, offset=9)), r'lies in 7 \.\. 9'),
+  ],
+)
+def test_a_reader_that_no_run_could_use_is_refused(
+  monkeypatch, tmp_path, found, said
+):
+  from mefnet_jax import datasets
+
+  monkeypatch.setattr(registry, 'DATASETS', dict(registry.DATASETS))
+  datasets.register('mine', lambda root, **_: found)
+  (tmp_path / 'file').touch()
+  with pytest.raises(errors.UserError, match=f'data set mine: .*{said}'):
+    registry.read('mine', tmp_path)
+
+
+def test_what_a_reader_raises_is_told_with_its_line(monkeypatch, tmp_path):
+  from mefnet_jax import datasets
+
+  monkeypatch.setattr(registry, 'DATASETS', dict(registry.DATASETS))
+  datasets.register('mine', lambda root, **_: 1 / 0)
+  (tmp_path / 'file').touch()
+  said = r'ZeroDivisionError.*\(test_own_network.py, line \d+\)'
+  with pytest.raises(errors.UserError, match=said):
+    registry.read('mine', tmp_path)
 
 
 def test_our_own_names_are_not_replaced():

@@ -1,0 +1,76 @@
+"""The test masks of a protocol of one's own, tried before they are used."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from ml_collections import ConfigDict
+
+from mefnet_jax.runs import errors, plugins
+
+# Takes (config.protocol, label (N,), subject (N,), a random generator); returns
+# for each fold its name and a mask (N,) of the clips that it tests.
+Split = Callable[
+  [ConfigDict, np.ndarray, np.ndarray, np.random.Generator],
+  dict[str, np.ndarray],
+]
+
+
+def masks(
+  protocol: ConfigDict,
+  split: Split,
+  label_N: np.ndarray,
+  subject_N: np.ndarray,
+  rng: np.random.Generator,
+) -> dict[str, np.ndarray]:
+  """Returns the masks of the tested clips, by the names of the folds.
+
+  Raises:
+    errors.UserError: the function raises, or returns anything but masks that
+      test each clip at most once and leave some to train on.
+  """
+  name = protocol.name
+  try:
+    tests = split(protocol, label_N, subject_N, rng)
+  except errors.UserError:
+    raise
+  except Exception as error:  # somebody else's code may raise anything
+    raise errors.UserError(
+      f'protocol {name}: it {plugins.raised(error, plugins.file_of(split))}'
+    ) from error
+  _check(name, tests, len(label_N))
+  return tests
+
+
+def _check(name: str, tests: Any, count: int) -> None:
+  """Raises UserError unless each clip is tested at most once."""
+  wanted = (
+    f'protocol {name}: a dict is needed, with the name of each fold and a mask '
+    f'of {count} truth values that tests some clips and leaves some to train on'
+  )
+  if not isinstance(tests, dict) or not tests:
+    given = 'an empty dict' if tests == {} else type(tests).__name__
+    raise errors.UserError(f'{wanted}; it returns {given}')
+  for fold, mask in tests.items():
+    if not isinstance(fold, str):
+      raise errors.UserError(f'{wanted}; a fold is called {fold!r}')
+    if fault := _fault(np.asarray(mask), count):
+      raise errors.UserError(f'{wanted}; fold {fold} {fault}')
+  names = list(tests)
+  sum_N = np.sum([tests[fold] for fold in names], 0)
+  if sum_N.max() > 1:
+    clip = int(np.argmax(sum_N > 1))
+    both = ' and '.join(f for f in names if tests[f][clip])
+    raise errors.UserError(
+      f'protocol {name}: folds {both} test the same clip, so that it would '
+      'count twice'
+    )
+
+
+def _fault(mask_N, count):
+  """What is wrong with the mask of a fold; '' if nothing is."""
+  if mask_N.shape != (count,) or mask_N.dtype != bool:
+    return f'is {mask_N.shape} {mask_N.dtype}'
+  if mask_N.all():
+    return 'tests all clips'
+  return '' if mask_N.any() else 'tests none'
