@@ -102,7 +102,7 @@ def explain(workdir: pathlib.Path, out: pathlib.Path) -> None:
   show = run.synthetic if _FACES.value is None else _FACES.value
   note = privacy.note(run, show) + _escapes(run, index)
   print(note)
-  (out / 'NOTE.txt').write_text(note + '\n')
+  files.write(out / 'NOTE.txt', note + '\n')
   attention = methods.attention(run, index) if 'attention' in names else {}
   _write_attention(out, run, target, attention)
   # Tables hold shares of regions, which show nobody; what follows shows pixels.
@@ -142,15 +142,14 @@ def _write_tables(out, run, index, target, maps, faces, truths):
   title = f'{kind} | {len(index)} held-out clips | class explained: '
   title += _TARGET.value
   rows = tables.by_class(maps, faces, groups)
-  (out / 'regions.csv').write_text(tables.to_csv(rows))
-  (out / 'regions.png').write_bytes(tables.draw(rows, 'class', title))
+  files.write(out / 'regions.csv', tables.to_csv(rows))
+  files.write(out / 'regions.png', tables.draw(rows, 'class', title))
   if truths:
     rows = tables.by_action_unit(maps, faces, truths)
-    (out / 'action_units.csv').write_text(tables.to_csv(rows))
+    files.write(out / 'action_units.csv', tables.to_csv(rows))
     title = f'{kind} | action units truly shown | share over area'
-    (out / 'action_units.png').write_bytes(
-      tables.draw(rows, 'action_unit', title)
-    )
+    picture = tables.draw(rows, 'action_unit', title)
+    files.write(out / 'action_units.png', picture)
 
 
 def _write_attention(out, run, target, attention):
@@ -161,7 +160,7 @@ def _write_attention(out, run, target, attention):
   if weights:
     title = f'{_kind(run)} | channel attention, mean over {len(target)} clips'
     picture = tables.draw_channels(weights, _groups(run, target), title)
-    (out / 'channel_attention.png').write_bytes(picture)
+    files.write(out / 'channel_attention.png', picture)
 
 
 def _groups(run, target):

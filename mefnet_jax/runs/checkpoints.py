@@ -82,7 +82,10 @@ def _write(folder, epoch, tree, sealed, keep):
       + files.mend(cause, folder, 'choose another --workdir')
     ) from error
   # Only after the new one is complete: one checkpoint at least always exists.
-  for old in epochs(folder)[:-keep]:
+  # One of a later epoch is not of this training, or it would have gone on from
+  # there: it must not take the place of one that is.
+  older = [old for old in epochs(folder) if old < epoch]
+  for old in older[: max(0, len(older) + 1 - keep)]:
     shutil.rmtree(_path(folder, old), ignore_errors=True)
 
 

@@ -27,9 +27,8 @@ def digest(
   """
   found = hashlib.blake2b(digest_size=16)
   for path in modules:
-    found.update(
-      f'{path.name} {_plain(ast.parse(path.read_text()), {})}'.encode()
-    )
+    tree = ast.parse(path.read_text(encoding='utf-8'))
+    found.update(f'{path.name} {_plain(tree, {})}'.encode())
   for path in others:
     found.update(f'{path.name} '.encode() + path.read_bytes())
   return found.hexdigest()

@@ -5,6 +5,7 @@ import math
 import pathlib
 import shutil
 import warnings
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import tensorboardX
@@ -32,13 +33,9 @@ class History:
     self._rows, self._boards = None, {}
     if not multihost.is_first():
       return
+    own = _of(block.seeds, names)
     self._rows = metrics_log.Writer(
-      workdir,
-      lambda row: (
-        row['seed'] not in block.seeds
-        or row['fold'] not in names
-        or row['epoch'] <= done
-      ),
+      workdir, lambda row: not own(row) or row['epoch'] <= done, own
     )
     # A folder for each seed, so that TensorBoard draws them as runs.
     _, dot, part = block.name.partition('.')
@@ -65,12 +62,18 @@ class History:
       if math.isfinite(value):
         self._boards[seed].add_scalar(f'{split}/{name}/{fold}', value, epoch)
 
-  def flush(self) -> None:
-    """Flushes all rows to the disk, as is needed before a checkpoint."""
-    if self._rows:
-      self._rows.flush()
-      for board in self._boards.values():
-        board.flush()
+  def flush(self) -> str:
+    """Flushes all rows to the disk, as is needed before a checkpoint.
+
+    Returns:
+      The digest of the block's rows, for `check`.
+    """
+    if not self._rows:
+      return ''
+    self._rows.flush()
+    for board in self._boards.values():
+      board.flush()
+    return self._rows.seal()
 
   def __enter__(self):
     return self
@@ -80,6 +83,54 @@ class History:
       self._rows.close()
     for board in self._boards.values():
       board.close()
+
+
+def check(
+  workdir: pathlib.Path,
+  block: Any,
+  names: Collection[str],
+  note: Mapping[str, Any],
+  done: int,
+) -> None:
+  """Checks that the rows of a block are those that it wrote.
+
+  Args:
+    workdir: of the run.
+    block: a `blocks.Block`.
+    names: of the block's folds.
+    note: of its newest checkpoint: `History.flush` is its 'curves', which
+      those of earlier versions lack.
+    done: epochs of that checkpoint.
+
+  Raises:
+    errors.UserError: they are of another run, or some were added or taken away.
+      Without any row of the block there is nothing to be wrong.
+  """
+  if not multihost.is_first() or 'curves' not in note:
+    return
+  # A training that has ended wrote none of later epochs.
+  own, ended = _of(block.seeds, names), 'probabilities' in note
+  found = metrics_log.seal(
+    workdir, lambda row: own(row) and (ended or row['epoch'] <= done)
+  )
+  if found not in ('', note['curves']):
+    metrics_log.refuse(
+      workdir, f'its rows of {block.name} are not those of this training'
+    )
+
+
+def check_members(
+  workdir: pathlib.Path, seeds: Collection[int], names: Collection[str]
+) -> None:
+  """Raises errors.UserError for rows of a seed or fold that the run lacks."""
+  own = _of(seeds, names)
+  if multihost.is_first() and metrics_log.seal(workdir, lambda r: not own(r)):
+    metrics_log.refuse(workdir, 'it has rows of other seeds or folds')
+
+
+def _of(seeds, names):
+  """A function that says whether a row is of some of these members."""
+  return lambda row: row['seed'] in seeds and row['fold'] in names
 
 
 def add_image(workdir: pathlib.Path, name: str, png: bytes) -> None:

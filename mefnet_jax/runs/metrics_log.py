@@ -5,17 +5,22 @@ scores; a score that is not finite is null in the file and nan in memory.
 """
 
 import contextlib
+import hashlib
 import json
 import math
 import os
 import pathlib
+import sys
 from collections.abc import Callable, Iterable
+from typing import NoReturn
 
 from mefnet_jax.runs import errors, files
 
 _FILE = 'metrics.jsonl'
 _KEYS = {'epoch': int, 'seed': int, 'fold': str, 'split': str}
 _LEAST = {'epoch': 1, 'seed': 0}
+_LARGEST = sys.float_info.max
+_SPLITS = ('train', 'validation', 'held-out')
 
 
 def read(workdir: pathlib.Path) -> list[dict]:
@@ -30,6 +35,20 @@ def read(workdir: pathlib.Path) -> list[dict]:
     {name: math.nan if x is None else x for name, x in row.items()}
     for row in _rows(workdir / _FILE)
   ]
+
+
+def seal(workdir: pathlib.Path, own: Callable[[dict], bool]) -> str:
+  """Returns the digest of some rows in their order; '' if there are none.
+
+  Args:
+    workdir: of the run.
+    own: whether a row counts.
+  """
+  found = hashlib.sha256()
+  rows = [row for row in _rows(workdir / _FILE) if own(row)]
+  for row in rows:
+    found.update(_line(row).encode())
+  return found.hexdigest() if rows else ''
 
 
 def merge(workdir: pathlib.Path, parts: Iterable[pathlib.Path]) -> None:
@@ -78,6 +97,11 @@ def _rows(path):
   return rows
 
 
+def refuse(workdir: pathlib.Path, why: str) -> NoReturn:
+  """Raises errors.UserError for a file that is not of this run."""
+  raise errors.UserError(f'{workdir / _FILE}: {why}: {_REMEDY}')
+
+
 _REMEDY = 'repair it or delete it; it only holds the curves of past epochs'
 
 
@@ -104,10 +128,18 @@ def _check(row):
   for key, least in _LEAST.items():
     if row[key] < least:
       raise ValueError(f'its {key} is below {least}')
+  if row['split'] not in _SPLITS:
+    raise ValueError(f'its split is none of {", ".join(_SPLITS)}')
   for key, value in row.items():
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if key not in _KEYS and not (value is None or number):
+    if key not in _KEYS and not (value is None or _is_number(value)):
       raise ValueError(f'its {key} is not a number')
+
+
+def _is_number(value):
+  """Whether a value is a number that a float can hold."""
+  if isinstance(value, bool) or not isinstance(value, int | float):
+    return False
+  return -_LARGEST <= value <= _LARGEST
 
 
 def _not_finite(word):
@@ -120,17 +152,33 @@ class Writer:
   Args:
     workdir: of the run.
     keep: whether an existing row stays in the file.
+    own: whether a row is of those that are sealed; all that are added are.
   """
 
-  def __init__(self, workdir: pathlib.Path, keep: Callable[[dict], bool]):
-    path = workdir / _FILE
-    _rewrite(path, [row for row in _rows(path) if keep(row)])
+  def __init__(
+    self,
+    workdir: pathlib.Path,
+    keep: Callable[[dict], bool],
+    own: Callable[[dict], bool],
+  ):
+    path, self._own = workdir / _FILE, hashlib.sha256()
+    rows = [row for row in _rows(path) if keep(row)]
+    _rewrite(path, rows)
+    for row in rows:
+      if own(row):
+        self._own.update(_line(row).encode())
     # After a rewrite without the rows that a resumed run computes again.
     self._file = open(path, 'a', encoding='utf-8')
 
   def add(self, row: dict[str, object]) -> None:
     """Writes one row, with floats rounded to six decimals."""
-    self._file.write(json.dumps({k: _plain(x) for k, x in row.items()}) + '\n')
+    line = _line({k: _plain(x) for k, x in row.items()})
+    self._own.update(line.encode())
+    self._file.write(line)
+
+  def seal(self) -> str:
+    """Returns what `seal` gives for the block's rows up to now."""
+    return self._own.hexdigest()
 
   def flush(self) -> None:
     """Flushes all rows to the disk."""
@@ -151,4 +199,8 @@ def _plain(value):
 
 
 def _rewrite(path, rows):
-  files.write(path, ''.join(json.dumps(row) + '\n' for row in rows))
+  files.write(path, ''.join(map(_line, rows)))
+
+
+def _line(row):
+  return json.dumps(row) + '\n'

@@ -5,9 +5,12 @@ who can write it can act as the person who runs it. So programs are read only
 from a folder that nobody but the user and root can write or replace.
 """
 
+import contextlib
 import os
 import pathlib
 import stat
+import time
+import zlib
 
 from mefnet_jax.runs import cache
 
@@ -73,3 +76,29 @@ def _why_parents_not_private(path):
     if found.st_mode & 0o022 and not sticky:
       return f'others can write to {parent}'
   return ''
+
+
+def drop_torn(folder: pathlib.Path) -> None:
+  """Removes XLA programs that a kill or a full disk has cut short.
+
+  jax would warn of such a file at each start, and never write it again. Only
+  files that are newer than the last such look are read.
+  """
+  with contextlib.suppress(OSError):
+    mark, began = folder / '.checked', time.time_ns()
+    since = mark.stat().st_mtime_ns if mark.exists() else 0
+    for path in folder.glob('*-cache'):
+      if path.stat().st_mtime_ns >= since and _is_torn(path.read_bytes()):
+        path.unlink(missing_ok=True)
+    mark.touch()
+    os.utime(mark, ns=(began, began))  # others write meanwhile
+
+
+def _is_torn(data):
+  """Whether data that begin as zlib's do not end as such."""
+  whole = zlib.decompressobj()
+  try:
+    whole.decompress(data)
+  except zlib.error:
+    return data[:1] == b'x'  # others are of another compression
+  return not whole.eof

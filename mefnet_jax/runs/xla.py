@@ -91,6 +91,8 @@ def _keep_programs():
   """Makes jax cache what it compiles, if there is a private folder for it."""
   folder, why_not = programs.folder('xla')
   jax.config.update('jax_compilation_cache_dir', folder and str(folder))
+  if folder:
+    programs.drop_torn(folder)
   if why_not:
     print(f'compiled programs are not kept: {why_not}', file=sys.stderr)
 

@@ -125,6 +125,16 @@ def _check_members(planned, seeds, folds):
     raise ValueError('some seed and fold is missing, or there twice')
 
 
+def tell_unused(
+  workdir: pathlib.Path, planned: list[Block], tell: Callable[[str], object]
+) -> None:
+  """Tells of checkpoints of no block: those of this run are divided anew."""
+  used = {block.name for block in planned}
+  for folder in sorted((workdir / 'checkpoints').glob('seed*')):
+    if folder.is_dir() and folder.name not in used:
+      tell(f'{folder}: of no block of {_FILE}: it is not used')
+
+
 def write(workdir: pathlib.Path, planned: list[Block]) -> list[Block]:
   """Writes the blocks of a run, and returns those that all processes use.
 

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from mefnet_jax.models import normalize, pixel_scaling
-from mefnet_jax.runs import checkpoints, files, metrics_log
+from mefnet_jax.runs import checkpoints, curves, files, metrics_log
 from mefnet_jax.training import (
   blocks,
   compiled_steps,
@@ -59,6 +59,8 @@ def _fit(job, seeds):
     job.workdir, _blocks(job, seeds)
   )
   fitted = {seed: jobs.Fitted() for seed in seeds}
+  blocks.tell_unused(job.workdir, planned, job.console.print)
+  curves.check_members(job.workdir, seeds, [f.name for f in job.splits])
   compiled = None
   for block in planned:
     folder = job.workdir / 'checkpoints' / block.name
@@ -66,6 +68,7 @@ def _fit(job, seeds):
       folder, job.console.print, identity=jobs.identity(job, block)
     )
     splits = job.splits[block.start : block.stop]
+    curves.check(job.workdir, block, [f.name for f in splits], note, done)
     if 'probabilities' not in note:
       # Blocks that differ only in their seeds share one compiled program.
       if compiled is None or compiled.splits != splits:

@@ -110,7 +110,7 @@ class TrainLoop:
             f'stopped after epoch {epoch} of {config.epochs}; run the same '
             'command again to resume'
           )
-      history.flush()
+      self.note['curves'] = history.flush()
     return self._end(state, epoch, started)
 
   def _begin(self, done, note):
@@ -224,7 +224,7 @@ class TrainLoop:
   def _save(self, state, epoch, history, started):
     """Saves a checkpoint, after its rows have been written to the disk."""
     self.note['seconds'] = time.monotonic() - started
-    history.flush()
+    self.note['curves'] = history.flush()
     tree = {'state': self.steps.plan.join(state)}
     if self.best:
       tree['best'] = self.best.tree()

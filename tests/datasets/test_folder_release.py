@@ -10,7 +10,7 @@ import pytest
 
 from mefnet_jax import datasets
 from mefnet_jax.datasets import registry
-from mefnet_jax.datasets.folder import people
+from mefnet_jax.datasets.folder import entries, people
 from mefnet_jax.preprocess import clips, images, video
 from mefnet_jax.runs import errors, findings
 from tests.fixtures import prepared, releases, videos
@@ -341,3 +341,18 @@ def test_pictures_of_the_whole_face_need_no_detector(tiny_smic):
     images.read(row.frames[0]), (64, 64), interpolation=cv2.INTER_AREA
   )
   assert np.abs(face.astype(int) - whole).mean() < 4
+
+
+def test_many_people_are_all_read(tmp_path, monkeypatch):
+  """3 classes of 700 people: as many folders of people as a large set has."""
+  for label in ('negative', 'positive', 'surprise'):
+    for person in range(700):
+      clip = tmp_path / label / f'p{person}' / 'clip'
+      clip.mkdir(parents=True)
+      (clip / '1.png').touch()
+  release = registry.read('folder', tmp_path)
+  assert len(release.rows) == 2100
+  assert not findings.lost(release.findings)
+  monkeypatch.setattr(entries, '_MOST_SUBJECTS', 2000)
+  with pytest.raises(errors.UserError, match='2100 folders of the form'):
+    registry.read('folder', tmp_path)

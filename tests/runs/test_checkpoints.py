@@ -174,6 +174,20 @@ def test_a_renamed_one_is_passed_over(tmp_path, name):
   assert name in warned[0] and f'epoch 3, not {int(name)}' in warned[0]
 
 
+@pytest.mark.parametrize('keep', [1, 2, 3])
+def test_one_of_a_later_epoch_takes_nobodys_place(tmp_path, keep):
+  """It was passed over; what is saved afterwards must stay."""
+  saved(tmp_path)
+  (tmp_path / '000003').rename(tmp_path / '000099')
+  (tmp_path / '000042').mkdir()
+  for epoch in (3, 4):
+    checkpoints.save(tmp_path, epoch, TREE, {}, identity=MINE, keep=keep)
+  own = [2, 3, 4][-keep:]
+  assert checkpoints.epochs(tmp_path) == [*own, 42, 99]
+  assert latest(tmp_path, [])[0] == 4
+  checkpoints.load(tmp_path, 4, TREE)
+
+
 def test_one_that_does_not_say_whose_it_is_is_passed_over(tmp_path):
   """As versions before this one left them."""
   saved(tmp_path)

@@ -44,6 +44,8 @@ def test_a_last_line_that_a_kill_cut_short_is_left_out(tmp_path):
     ROW | {'epoch': 0},
     ROW | {'fold': 1},
     ROW | {'split': None},
+    ROW | {'split': 'tset'},
+    ROW | {'loss': 10**400},
     ROW | {'loss': 'low'},
     ROW | {'loss': True},
     ROW | {'loss': [1]},

@@ -4,6 +4,7 @@ import os
 import pathlib
 import subprocess
 import sys
+import zlib
 
 import pytest
 
@@ -130,3 +131,30 @@ def test_a_relative_xdg_cache_home_is_not_asked(home, tmp_path, monkeypatch):
   monkeypatch.setenv('XDG_CACHE_HOME', 'planted')
   assert programs.folder('xla')[0] == tmp_path / 'shared' / 'xla'
   assert not (tmp_path / 'planted').exists()
+
+
+def test_programs_that_were_cut_short_are_removed(tmp_path):
+  """jax would warn of them at each start, and never write them again."""
+  whole = zlib.compress(bytes(range(256)) * 9)
+  contents = {
+    'a-cache': whole,
+    'b-cache': whole[:-1],
+    'c-cache': whole[:40],
+    'd-cache': b'',
+    'e-cache': b'\x28\xb5\x2f\xfd of another compression',
+    'f-cache': whole[:50] + b'?' + whole[51:],
+    'else': whole[:40],
+  }
+  for name, data in contents.items():
+    (tmp_path / name).write_bytes(data)
+  programs.drop_torn(tmp_path)
+  left = {p.name for p in tmp_path.iterdir()}
+  assert left == {'a-cache', 'e-cache', 'else', '.checked'}
+  # What was looked at once is not read again; what is newer is.
+  for name, age in (('g-cache', 9), ('h-cache', 0)):
+    (tmp_path / name).write_bytes(whole[:40])
+    then = (tmp_path / '.checked').stat().st_mtime + 1 - age
+    os.utime(tmp_path / name, (then, then))
+  programs.drop_torn(tmp_path)
+  assert (tmp_path / 'g-cache').exists() and not (tmp_path / 'h-cache').exists()
+  programs.drop_torn(tmp_path / 'nowhere')

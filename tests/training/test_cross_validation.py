@@ -315,3 +315,37 @@ def test_a_checkpoint_that_is_not_its_own_changes_nothing(
   assert said.count(word) == 1
   assert 'resumes after epoch 1' in said
   np.testing.assert_array_equal(flat([whole]), flat([resumed]))
+
+
+def test_curves_of_another_run_are_refused(config, clips, tmp_path):
+  """Rows that are valid, but not those that this training wrote."""
+  config.train.epochs = 1
+
+  def fitted(name):
+    made = training_jobs.job(config, clips, tmp_path / name)
+    (one,) = cross_validation.fit(made, (0,))
+    return flat([one]), made.console.file.getvalue()
+
+  expected, _ = fitted('w')
+  path = tmp_path / 'w' / 'metrics.jsonl'
+  whole = path.read_text()
+  rows = whole.splitlines(keepends=True)
+  row = json.loads(rows[0])
+  for harm, words in (
+    (rows + rows, 'not those of this training'),
+    (rows[1:], 'not those of this training'),
+    ([json.dumps(row | {'loss': 0.1}) + '\n', *rows[1:]], 'not those of this'),
+    ([*rows, json.dumps(row | {'epoch': 9}) + '\n'], 'not those of this'),
+    ([*rows, json.dumps(row | {'seed': 7}) + '\n'], 'other seeds or folds'),
+    ([*rows, json.dumps(row | {'fold': 'x'}) + '\n'], 'other seeds or folds'),
+  ):
+    path.write_text(''.join(harm))
+    with pytest.raises(errors.UserError, match=words) as said:
+      fitted('w')
+    assert str(path) in str(said.value)
+  path.write_bytes(whole.replace('\n', '\r\n').encode())
+  np.testing.assert_array_equal(fitted('w')[0], expected)
+  path.unlink()  # as the message advises
+  np.testing.assert_array_equal(fitted('w')[0], expected)
+  (tmp_path / 'w' / 'checkpoints' / 'seed0.folds1-2').mkdir()
+  assert 'seed0.folds1-2: of no block of' in fitted('w')[1]

@@ -12,7 +12,8 @@ from mefnet_jax.runs import errors, findings, names
 
 NEEDED = ('path', 'subject', 'label')
 MARKS = ('onset', 'apex', 'offset')
-_MOST_SUBJECTS = 2000
+# Folders of a person below a class: a disk named by mistake holds more.
+_MOST_SUBJECTS = 10**5
 # How sheets write that a frame number is not known; '/' is CASME II's.
 _UNKNOWN = ('/', '\\', '-', '–', '—', '?', 'na', 'n/a', 'nan', 'none', 'null')
 
@@ -149,6 +150,9 @@ def of_tree(root: pathlib.Path) -> list[dict]:
   """class/subject/clip, clips being folders of frames or videos.
 
   A folder without pictures that holds folders is no clip.
+
+  Raises:
+    errors.UserError: there are far more folders than a data set has.
   """
   entries = []
   subjects = [
@@ -156,7 +160,12 @@ def of_tree(root: pathlib.Path) -> list[dict]:
     for label in directories.subfolders(root)
     for subject in directories.subfolders(label)
   ]
-  for label, subject in subjects[:_MOST_SUBJECTS]:
+  if len(subjects) > _MOST_SUBJECTS:
+    raise errors.UserError(
+      f'{root}: {len(subjects)} folders of the form class/subject: more than '
+      f'{_MOST_SUBJECTS}: name the folder of the data set, or write clips.csv'
+    )
+  for label, subject in subjects:
     places = [
       folder
       for folder in directories.subfolders(subject)
