@@ -1,24 +1,24 @@
 """From a release folder to clips in memory, whatever is amiss in the folder.
 
     clips = datasets.load(config.dataset)
-    console.print(datasets.table(clips.findings))
+    print(datasets.listing(clips.findings))
 
 Imports no jax.
 """
 
-from mefnet_jax.runs.findings import Finding, table
+from mefnet_jax.runs.findings import Finding, listing
 from mefnet_jax.runs.findings import write as write_findings
 
 __all__ = [
   'Clips',
   'Finding',
+  'listing',
   'load',
   'preprocessing',
   'preview',
   'register',
   'shapes',
   'stored_stream',
-  'table',
   'write_findings',
 ]
 

@@ -206,10 +206,12 @@ def _report(release, problem, tree):
 
 
 def _show(release, problem, tree, clips):
-  console = rich.console.Console(width=None if sys.stdout.isatty() else 200)
+  console = rich.console.Console(width=None if sys.stdout.isatty() else 80)
   stamp = 'SYNTHETIC ' if release.synthetic else ''
-  console.print(
-    findings.table(release.findings, f'{stamp}{release.root}', 'said by --json')
+  print(
+    findings.listing(
+      release.findings, f'{stamp}{release.root}', 'said by --json'
+    )
   )
   console.print(_count_table(counts(release), release.published))
   if clips:

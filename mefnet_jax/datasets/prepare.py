@@ -7,8 +7,6 @@ A run with the same `config.dataset` then finds them in the cache. --cluster
 names a Dask scheduler whose workers do the work; the clips are the same.
 """
 
-import sys
-
 from absl import flags
 from ml_collections import config_flags
 
@@ -26,23 +24,20 @@ _CLUSTER = flags.DEFINE_string(
 
 def main() -> None:
   """Prepares the clips and prints the findings."""
-  import rich.console  # imports that take their time stay out of --help
-
-  from mefnet_jax import datasets
+  from mefnet_jax import datasets  # takes its time: stays out of --help
 
   dataset = config_flag.read(_CONFIG, 'say what to prepare').dataset
   if _CLUSTER.value:
     dataset.cluster = _CLUSTER.value
-  console = rich.console.Console(width=None if sys.stdout.isatty() else 200)
   try:
     clips = datasets.load(dataset, memory=0)
   except errors.UserError as error:
     if getattr(error, 'findings', ()):
-      console.print(datasets.table(error.findings))
+      print(datasets.listing(error.findings))
     raise
-  console.print(datasets.table(clips.findings))
+  print(datasets.listing(clips.findings))
   size = sum(stream.nbytes for stream in clips.streams.values()) / 2**20
-  console.print(
+  print(
     f'{len(clips.clip)} clips of {len(set(clips.subject))} subjects, '
     f'{", ".join(clips.streams)}: {size:.1f} MiB, {clips.fingerprint}'
   )

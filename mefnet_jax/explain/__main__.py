@@ -238,8 +238,8 @@ def _head(run, i, target):
   return [
     *run.notices,
     run.clips.clip[i],
-    f'true {classes[run.clips.label[i]]}',
-    f'predicted {classes[predicted]} ({run.probabilities[i].max():.0%})',
+    f'label: {classes[run.clips.label[i]]}',
+    f'predicted: {classes[predicted]} ({run.probabilities[i].max():.0%})',
     f'explained: {classes[target]}',
     f'held out in {run.folds[run.held_out[i]]}',
   ]

@@ -6,6 +6,8 @@ python -m mefnet_jax.models --config=configs/base_cnn.py --classes=4
 """
 
 import pathlib
+import shutil
+import sys
 
 from absl import flags
 from ml_collections import config_flags
@@ -33,7 +35,9 @@ def main() -> None:
   model = from_config.network(config, num_classes=_CLASSES.value)
   inputs = config_check.shapes(config, model)
   found = describe.describe(model, inputs)
-  print(describe.table(config.model.name, inputs, found))
+  # In a log paths stay whole.
+  columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+  print(describe.table(config.model.name, inputs, found, columns))
   if _DRAWING.value:
     path = pathlib.Path(_DRAWING.value)
     drawing.save(path, config.model.name, inputs, found)

@@ -105,13 +105,16 @@ def _others(params, found):
   ]
 
 
-def table(name: str, inputs: dict, found: list[Layer]) -> str:
+def table(
+  name: str, inputs: dict, found: list[Layer], width: int | None = None
+) -> str:
   """Formats the layers as a table, with their sums.
 
   Args:
     name: of the network.
     inputs: for each stream an array or shape of one clip.
     found: of `describe`.
+    width: columns of the terminal, for which long paths lose their middle.
   """
   rows = [('layer', 'what it is', 'shape', 'parameters', 'MFLOPs')]
   rows += [
@@ -135,8 +138,21 @@ def table(name: str, inputs: dict, found: list[Layer]) -> str:
     total = '?'
   count = sum(layer.parameters for layer in found)
   rows.append((name, 'whole network', '', f'{count:,}', total))
-  widths = [max(len(row[i]) for row in rows) for i in range(5)]
+  rest = [max(len(row[i]) for row in rows) for i in range(1, 5)]
+  if width:
+    room = width - sum(rest) - 2 * len(rest)
+    rows = [(_short(row[0], room), *row[1:]) for row in rows]
+  widths = [max(len(row[0]) for row in rows), *rest]
   return '\n'.join(_line(row, widths) for row in rows)
+
+
+def _short(path, room):
+  """'eyes/.../channel/squeeze': a path without its middle, to fit a column."""
+  first, *parts = path.split('/')
+  while len(path) > room and len(parts) > 1:
+    del parts[0]
+    path = '/'.join([first, '...', *parts])
+  return path
 
 
 def _line(row, widths):

@@ -4,9 +4,8 @@ import collections
 import dataclasses
 import os
 import pathlib
+import textwrap
 import typing
-
-import rich.table
 
 from mefnet_jax.runs import clean, csv_table, files
 
@@ -22,6 +21,7 @@ GAP = 'gap'
 UNREADABLE = 'unreadable'
 DUPLICATE = 'duplicate'
 _ROWS = 30
+_WIDTH = 80
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,34 +54,37 @@ def lost(findings: 'Iterable[Finding]') -> set[str]:
   return {f.clip or f.file or f.what for f in findings if f.kind == LEFT_OUT}
 
 
-def table(
+def listing(
   findings: 'Sequence[Finding]', title: str = '', all_are: str = ''
-) -> rich.table.Table:
-  """Returns the findings as a table for the terminal, of at most ~30 rows.
+) -> str:
+  """Returns the findings as lines for the terminal or a log, at most ~30.
 
-  Equal findings of several clips share a row.
+  Equal findings of several clips share one. Lines are 80 columns wide, and are
+  broken between words alone: a longer path stays whole, to be copied.
 
   Args:
     findings: of a release.
-    title: above the table, 'Release' by default.
+    title: above them, 'Release' by default.
     all_are: where the user finds all of them, by default 'in findings.csv'
       (`write`).
   """
-  rows_table = rich.table.Table(
-    title=rich.markup.escape(clean.terminal(title or 'Release')),
-    title_justify='left',
-  )
-  for column in ('', 'clip', 'file', 'what'):
-    rows_table.add_column(column, overflow='fold')
   rows = _rows(findings)
-  for row in rows[:_ROWS]:
-    cells = (rich.markup.escape(clean.terminal(text)) for text in row)
-    rows_table.add_row(*cells)
+  told = [(kind, _told(*rest)) for kind, *rest in rows[:_ROWS]]
   if len(rows) > _ROWS:
     where = all_are or 'in findings.csv'
-    rest = f'... and {len(rows) - _ROWS} more, all {where}'
-    rows_table.add_row('', '', '', rest)
-  return rows_table
+    told.append(('', f'... and {len(rows) - _ROWS} more, all {where}'))
+  indent = max((len(kind) for kind, _ in told), default=0) + 4
+  lines = [clean.terminal(title or 'Release')]
+  for kind, text in told:
+    lines += textwrap.wrap(
+      clean.terminal(text),
+      _WIDTH,
+      initial_indent=f'  {kind}'.ljust(indent),
+      subsequent_indent=' ' * indent,
+      break_long_words=False,
+      break_on_hyphens=False,
+    )
+  return '\n'.join(lines)
 
 
 def write(path: str | os.PathLike, findings: 'Iterable[Finding]') -> None:
@@ -108,7 +111,7 @@ def summary(rows: 'Sequence', classes: 'Sequence[str]') -> list[Finding]:
 
 
 def _rows(findings):
-  """Rows of the table: found, left out, repaired; equal findings share one."""
+  """Rows of the listing, what was found first; equal findings share one."""
   order = (FOUND, LEFT_OUT, DUPLICATE, UNREADABLE, GAP, REPAIRED, IGNORED)
   groups = collections.defaultdict(list)
   for finding in sorted(findings, key=lambda f: order.index(f.kind)):
@@ -119,6 +122,13 @@ def _rows(findings):
     (kind, _one_and_more(g, 'clip'), _one_and_more(g, 'file'), what)
     for (kind, what), g in groups.items()
   ]
+
+
+def _told(clip, file, what):
+  """'s01_ne_01 (image7.bmp): what was found'."""
+  file = f'({file})' if clip and file else file
+  where = ' '.join(filter(None, (clip, file)))
+  return f'{where}: {what}' if where else what
 
 
 def _one_and_more(group, field):

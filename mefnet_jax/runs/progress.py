@@ -16,8 +16,9 @@ def progress(
   """Yields a function update(epoch, scores, num_clips, folds).
 
   `num_clips` is the number of clips that all members trained on since the last
-  call. On a terminal this draws a bar with the time left, the clips per second
-  and a line about the folds; elsewhere it prints eight lines in all.
+  call. On a terminal this draws a bar with the time left and the clips per
+  second, and lines about scores and folds; elsewhere it prints eight lines in
+  all.
 
   Args:
     console: to print to.
@@ -29,7 +30,6 @@ def progress(
     rich.progress.TextColumn('{task.description}'),
     rich.progress.BarColumn(),
     rich.progress.MofNCompleteColumn(),
-    rich.progress.TextColumn('{task.fields[scores]}'),
     rich.progress.TextColumn('{task.fields[rate]}'),
     rich.progress.TimeElapsedColumn(),
     rich.progress.TextColumn('left'),
@@ -57,12 +57,16 @@ def progress(
 
 
 class _Bar(rich.progress.Progress):
-  """A progress bar with a line below it about the loss of each fold."""
+  """A progress bar with lines below it: scores, and the loss of each fold.
+
+  Beside the bar they would leave no room for the time left.
+  """
 
   def get_renderables(self):
     yield from super().get_renderables()
     for task in self.tasks:
-      if task.fields['folds']:
-        text = rich.text.Text(task.fields['folds'], 'dim', overflow='ellipsis')
+      for field in ('scores', 'folds'):
+        text = rich.text.Text(task.fields[field], 'dim', overflow='ellipsis')
         text.no_wrap = True
-        yield text
+        if text:
+          yield text

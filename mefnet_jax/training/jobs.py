@@ -242,7 +242,8 @@ def _memory(config):
 def _show(found, workdir, console):
   """Prints findings and writes findings.csv, if there are any."""
   if found and multihost.is_first():
-    console.print(findings.table(found))
+    text = findings.listing(found)
+    console.print(text, soft_wrap=True, markup=False, highlight=False)
     findings.write(workdir / 'findings.csv', found)
 
 

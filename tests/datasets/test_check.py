@@ -53,16 +53,32 @@ def test_table_is_short_and_the_file_has_all(tmp_path):
     findings.Finding('left out', f'c{i}', f'f[{i}]', f'reason {i}')
     for i in range(50)
   ] + [findings.Finding('repaired', f'c{i}', '', 'same') for i in range(9)]
-  table = findings.table(many)
-  assert table.row_count == 31
-  assert '21 more, all in findings.csv' in list(table.columns[-1].cells)[-1]
-  shared = findings.table(many[50:])
-  assert list(shared.columns[1].cells) == ['c0 and 8 more']
+  title, *lines = findings.listing(many).splitlines()
+  assert title == 'Release' and len(lines) == 31
+  assert lines[-1].strip() == '... and 21 more, all in findings.csv'
+  (shared,) = findings.listing(many[50:]).splitlines()[1:]
+  assert shared == '  repaired  c0 and 8 more: same'
   findings.write(tmp_path / 'findings.csv', many)
   lines = (tmp_path / 'findings.csv').read_text().splitlines()
   assert lines[0] == 'kind,clip,file,what'
   assert len(lines) == 60
   assert [p.name for p in tmp_path.iterdir()] == ['findings.csv']
+
+
+def test_lines_break_between_words_alone_and_a_path_stays_whole():
+  path = 'SMIC_all_cropped/HS/s01/micro/' + 'a-long_folder/' * 5 + 'image.bmp'
+  told = [
+    findings.Finding('left out', 's01_ne_01', path, 'cannot be read ' * 9),
+    findings.Finding('found', '', '/data/SMIC-all/HS', 'images'),
+  ]
+  title, first, *lines = findings.listing(told, '/data').splitlines()
+  assert (title, first) == ('/data', '  found     /data/SMIC-all/HS: images')
+  assert lines[0] == '  left out  s01_ne_01'
+  assert lines[1] == f'            ({path}):'
+  assert all(len(line) <= 80 for line in lines[2:])
+  assert ' '.join(' '.join(lines[2:]).split()) == ' '.join(
+    ['cannot be read'] * 9
+  )
 
 
 def test_check_compares_with_the_published_counts(tmp_path, capsys):

@@ -150,7 +150,8 @@ def test_too_many_lost_clips_stop_the_run_unless_allowed(copied):
   assert len(loaded.clip) == 8
   (finding,) = (f for f in loaded.findings if f.kind == findings.LEFT_OUT)
   assert damaged.name in finding.file
-  assert datasets.table(loaded.findings).row_count == 4
+  told = datasets.listing(loaded.findings).splitlines()
+  assert len([line for line in told if line[:3].strip()]) == 1 + 4
 
 
 def test_no_clip_at_all_and_no_face_anywhere(copied):

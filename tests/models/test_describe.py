@@ -122,3 +122,12 @@ def test_the_command_prints_the_table():
   assert wrong.returncode == 1
   assert wrong.stderr.startswith('error: ') and '99' in wrong.stderr
   assert len(wrong.stderr.strip().splitlines()) == 1
+
+
+def test_a_narrow_terminal_takes_the_middle_out_of_long_paths():
+  path = ('mouth', 'trunk', 'attention', 'channel', 'squeeze')
+  found = [describe.Layer(path, 'dense', (4,), 132, 100)]
+  whole, narrow = (describe.table('n', {}, found, w) for w in (None, 60))
+  assert 'mouth/trunk/attention/channel/squeeze  dense' in whole
+  assert 'mouth/.../squeeze  dense' in narrow.replace('channel/', '')
+  assert max(map(len, narrow.splitlines())) <= 60

@@ -3,6 +3,7 @@
 import io
 import json
 import math
+import re
 
 import rich.console
 
@@ -10,21 +11,22 @@ from mefnet_jax.runs import curves, progress
 from mefnet_jax.training import blocks
 
 
-def said(**how):
+def said(scores='loss 1.000', **how):
   """What four epochs of two folds print."""
-  console = rich.console.Console(file=io.StringIO(), width=120, **how)
+  console = rich.console.Console(file=io.StringIO(), width=80, **how)
   with progress.progress(console, 'seed0', 0, 4) as tell:
     for epoch in range(1, 5):
-      tell(epoch, 'loss 1.000', 50, 'fold1 1.02  fold2 diverged')
+      tell(epoch, scores, 50, 'fold1 1.02  fold2 diverged')
   return console.file.getvalue()
 
 
 def test_a_terminal_has_a_bar_with_the_state_of_each_fold():
-  shown = said(force_terminal=True)
+  long = f'loss 1.000{", accuracy" * 6}'
+  shown = re.sub(r'\x1b\[[\d;?]*\w', '', said(long, force_terminal=True))
   for words in (
     'seed0',
     'clips/s',
-    'left',
+    'left 0:00:00',
     '4/4',
     'fold1 1.02  fold2 diverged',
   ):
