@@ -16,7 +16,7 @@ import typing
 from absl import flags
 
 from mefnet_jax.predict import command
-from mefnet_jax.runs import cli, outputs, plugins
+from mefnet_jax.runs import cli, outputs, plugins, stopping
 
 outputs.DEFINE_folder('out', None, 'Folder of the results.')
 flags.DEFINE_string(
@@ -71,7 +71,8 @@ def main(paths: list[str]) -> int:
     field.name: given[field.name.replace('_', '-')].value
     for field in dataclasses.fields(command.Options)
   }
-  return command.run(paths, command.Options(**options))
+  with stopping.as_interrupts():
+    return command.run(paths, command.Options(**options))
 
 
 if __name__ == '__main__':

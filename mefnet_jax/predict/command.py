@@ -121,11 +121,15 @@ def _live(paths, options):
     _refuse(options, ('out', 'formats'), '--camera without --record')
   _check_formats(options)
   from mefnet_jax.predict import face_finder, formats, live, live_camera
-  from mefnet_jax.runs import limits
+  from mefnet_jax.predict import model as models
+  from mefnet_jax.runs import limits, plugins
 
   live_camera.check_device(options.camera)
-  print(limits.TEXT, file=sys.stderr, flush=True)
   with face_finder.started(options.detector) as find:
+    plugins.load(options.plugin)
+    described = models.load(options.model).description
+    words = limits.of_model(options.model, described)
+    print(clean.terminal(words), file=sys.stderr, flush=True)
     camera = live.run(
       options.camera,
       _scorer(options, at_once=live.AT_ONCE),

@@ -1,5 +1,8 @@
 """What the law and the science say of such a tool, in one place for all."""
 
+from collections.abc import Mapping
+from typing import Any
+
 LAW = (
   'In the EU it has been forbidden since 2 February 2025 to infer the emotions '
   'of people at work or in education from their faces, save for medical or '
@@ -21,3 +24,20 @@ SHORT = (
   'A micro-expression is no proof of a lie or a feeling. Inferring emotions at '
   'work or in schools is banned in the EU (AI Act, art. 5(1)(f)).'
 )
+
+
+def of_model(name: str, description: Mapping[str, Any]) -> str:
+  """TEXT, and of another model than mefnet-zero, on whom it was tested.
+
+  Args:
+    name: of the model, as its user gives it.
+    description: model.json.
+  """
+  if name == 'mefnet-zero' or not description.get('dataset'):
+    return TEXT
+  faces = 'SYNTHETIC faces' if description['synthetic'] else 'recordings'
+  return (
+    f'{TEXT} Expressions are named by {name}, trained on the {faces} of '
+    f'{description["dataset"]} and tested there by the protocol '
+    f'{description["protocol"]}: {description.get("verdict", "not scored")}'
+  )

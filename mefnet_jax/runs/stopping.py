@@ -1,6 +1,7 @@
 """SIGTERM and Ctrl-C: a run is asked to stop, saves, and can be resumed."""
 
 import contextlib
+import os
 import signal
 import sys
 import threading
@@ -53,5 +54,31 @@ def signals() -> Iterator[Stop]:
     raise
   finally:
     sys.unraisablehook = hook
+    for signum, handler in old.items():
+      signal.signal(signum, handler)
+
+
+@contextlib.contextmanager
+def as_interrupts() -> Iterator[None]:
+  """SIGTERM, or a terminal that is closed, ends the code as Ctrl-C does.
+
+  It raises KeyboardInterrupt, so that what is half-written is removed.
+  """
+
+  def end(signum, frame):
+    if signum != signal.SIGTERM:  # nobody reads, and prints would fail
+      nothing = os.open(os.devnull, os.O_RDWR)
+      for number in range(3):
+        os.dup2(nothing, number)
+    raise KeyboardInterrupt
+
+  names = ('SIGTERM', 'SIGHUP')  # of which Windows has the first alone
+  known = [getattr(signal, name) for name in names if hasattr(signal, name)]
+  # nohup ignores SIGHUP, and so it stays.
+  ours = [s for s in known if signal.getsignal(s) is not signal.SIG_IGN]
+  old = {s: signal.signal(s, end) for s in ours}
+  try:
+    yield
+  finally:
     for signum, handler in old.items():
       signal.signal(signum, handler)

@@ -121,6 +121,8 @@ def test_a_video_is_watched_and_its_files_taken(page, work, smile, tmp_path):
   assert 'video.events.csv' in state['files']
   status, table = page('GET', 'files/video.events.csv')
   assert status == 200 and table.count('\n') == 2
+  # As they name the video, they lie beside it.
+  assert '"./smile.mp4"' in page('GET', 'files/video.eaf')[1]
   for name in ('..%2Fvideo', 'video.mp4', '%2Fetc%2Fpasswd'):
     assert page('GET', f'files/{name}')[0] == 404
   assert not (work.root / 'video').exists()

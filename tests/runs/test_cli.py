@@ -108,3 +108,35 @@ def test_a_stop_that_a_callback_lost_is_still_one():
   with pytest.raises(errors.Stopped), stopping.signals():
     callback()
     raise RuntimeError('no compiled object yet')
+
+
+def test_sigterm_cleans_up_as_ctrl_c_does():
+  before = signal.getsignal(signal.SIGTERM)
+  with pytest.raises(KeyboardInterrupt), stopping.as_interrupts():
+    signal.raise_signal(signal.SIGTERM)
+  assert signal.getsignal(signal.SIGTERM) is before
+
+
+_CLOSED = """
+import os, signal, sys
+from mefnet_jax.runs import stopping
+try:
+  with stopping.as_interrupts():
+    signal.raise_signal(signal.SIGHUP)
+    print('still here')
+finally:
+  print('to nobody', flush=True)
+  os._exit(7)
+"""
+
+
+@pytest.mark.parametrize('ignored', [False, True], ids=['closed', 'nohup'])
+def test_a_closed_terminal_ends_it_and_is_not_written_to(ignored):
+  done = subprocess.run(
+    [*['nohup'] * ignored, sys.executable, '-c', _CLOSED],
+    stdin=subprocess.DEVNULL,
+    capture_output=True,
+    text=True,
+  )
+  assert done.returncode == 7
+  assert done.stdout == ('still here\nto nobody\n' if ignored else '')

@@ -5,6 +5,7 @@ too: the Host and the Origin of each are checked.
 """
 
 import contextlib
+import html
 import pathlib
 import socket
 from collections.abc import Callable, Iterable
@@ -20,7 +21,7 @@ from starlette import (
 )
 
 from mefnet_jax.predict.serve import jobs
-from mefnet_jax.runs import errors, limits, plugins
+from mefnet_jax.runs import clean, errors, limits, plugins
 
 LARGEST = 2**31  # bytes of a video
 _FOLDER = pathlib.Path(__file__).parent
@@ -33,7 +34,10 @@ _HEADERS = {
 
 
 def make(
-  work: jobs.Jobs, hosts: Iterable[str], largest: int = LARGEST
+  work: jobs.Jobs,
+  hosts: Iterable[str],
+  largest: int = LARGEST,
+  words: str = limits.TEXT,
 ) -> types.ASGIApp:
   """The application.
 
@@ -41,11 +45,12 @@ def make(
     work: who watches videos.
     hosts: by which the page may be called: 'localhost:8000'.
     largest: bytes of a video.
+    words: what the page says of the law and the model.
   """
 
   async def page(request: requests.Request) -> responses.Response:
     text = (_FOLDER / 'page.html').read_text(encoding='utf-8')
-    text = text.replace('{limits}', limits.TEXT)
+    text = text.replace('{limits}', html.escape(clean.page(words)))
     return responses.HTMLResponse(text.replace('{largest}', str(largest)))
 
   async def asset(request: requests.Request) -> responses.Response:
@@ -65,7 +70,8 @@ def make(
     name = request.path_params['name']
     if name not in work.state.get('files', ()):
       return responses.PlainTextResponse('no such file', 404)
-    return responses.FileResponse(work.out / name, filename=name)
+    shown = jobs.shown(work.state['name'], name)
+    return responses.FileResponse(work.out / name, filename=shown)
 
   found = applications.Starlette(
     routes=[
@@ -145,8 +151,9 @@ async def _upload(request, work, largest):
 
 
 def _name(text):
-  """A name to show; no path is made of it."""
-  return text.replace('\\', '/').rpartition('/')[2][:80] or 'a video'
+  """A name to show and to write into files; no path is opened by it."""
+  name = clean.terminal(text.replace('\\', '/').rpartition('/')[2])[:80]
+  return 'video' if name.strip('. ') == '' else name
 
 
 def _too_large(largest):
@@ -170,8 +177,9 @@ def serve(task: jobs.Task, port: int) -> None:
     from mefnet_jax.predict import model
 
     plugins.load(task.plugins)
-    model.load(task.model)  # said now, and not when the first video has come
-    return make(work, hosts)
+    # A wrong name is told now, and not when the first video has come.
+    described = model.load(task.model).description
+    return make(work, hosts, words=limits.of_model(task.model, described))
 
   try:
     run(application, port)

@@ -1,8 +1,9 @@
 """The work of one job, in a process of its own that ends with its parent.
 
-python -m mefnet_jax.predict.serve.child VIDEO OUT TASK
+python -m mefnet_jax.predict.serve.child VIDEO OUT TASK NAME
 
-TASK: `jobs.Task` as JSON.
+TASK: `jobs.Task` as JSON. NAME: by which the files name the video, as if they
+lay beside it.
 
 Writes lines of JSON to stdout: {"frame", "expected", "seconds", "overlay"},
 {"event"}, and at the end {"files"} or {"error"}.
@@ -23,18 +24,18 @@ SECONDS = 3600  # of a processor; a longer video is for the command line
 
 def main() -> None:
   """Predicts what the arguments name."""
-  video, out, given = sys.argv[1:]
+  video, out, given, name = sys.argv[1:]
   child_processes.end_with_stdin()
   _bound()
   try:
-    _predict(video, pathlib.Path(out), jobs.Task(**json.loads(given)))
+    _predict(video, pathlib.Path(out), jobs.Task(**json.loads(given)), name)
   except (errors.UserError, OSError) as error:
     _say(error=str(error).removeprefix(f'{video}: '))
   sys.stdout.flush()
   os._exit(0)  # the thread still waits
 
 
-def _predict(video, out, task):
+def _predict(video, out, task, name):
   from mefnet_jax.predict import (
     formats,
     frames,
@@ -48,7 +49,7 @@ def _predict(video, out, task):
   with frames.opened(video) as source, results.aside(out) as aside:
     plugins.load(task.plugins)
     scorer = scorers.scorer(model.load(task.model))
-    made = results.Results(aside, 'video', scorer.action_units)
+    made = results.Results(aside, jobs.STEM, scorer.action_units)
     with made:
       for seen in watch.watch(source, scorer):
         made.add(seen)
@@ -61,7 +62,7 @@ def _predict(video, out, task):
             seconds=seen.frame.time,
             overlay=picture.overlay(seen, show_faces=task.show_faces),
           )
-    media = made.write(video, tuple(formats.FORMATS))
+    media = made.write(str(aside / name), tuple(formats.FORMATS))
     files = sorted(path.name for path in aside.iterdir())
   _say(files=files, seconds=media.duration, frame=len(made.times))
 

@@ -27,6 +27,7 @@ for _ in range(50):
 # -P: a file called numpy.py in the user's folder is not to be imported.
 _CHILD = [sys.executable, '-P', '-m', f'{__package__}.child']
 IDLE = {'state': 'idle'}
+STEM = 'video'  # of the names of all files here, whatever the video is called
 
 
 class Busy(Exception):
@@ -83,7 +84,7 @@ class Jobs:
         raise Busy
       self._state = {'state': 'uploading', 'name': name, 'events': []}
     self._clear()
-    return self.root / 'video'
+    return self.root / STEM
 
   def give_up(self, why: str) -> None:
     """Ends a claim whose video did not come whole."""
@@ -93,8 +94,10 @@ class Jobs:
 
   def start(self) -> None:
     """Watches the video that was claimed for."""
+    with self._lock:
+      name = self._state['name']
     process = subprocess.Popen(
-      [*_CHILD, str(self.root / 'video'), str(self.out), self._task],
+      [*_CHILD, str(self.root / STEM), str(self.out), self._task, name],
       stdin=subprocess.PIPE,
       stdout=subprocess.PIPE,
       stderr=subprocess.DEVNULL,
@@ -125,7 +128,7 @@ class Jobs:
       self._janitor.kill()
 
   def _clear(self):
-    files.remove(self.root / 'video')
+    files.remove(self.root / STEM)
     files.remove(self.out)
 
   def _follow(self, process):
@@ -145,7 +148,7 @@ class Jobs:
     process.stdin.close()
     process.stdout.close()
     # Before the state says that the next video may come to the same place.
-    files.remove(self.root / 'video')
+    files.remove(self.root / STEM)
     with self._lock:
       self._process = None
       self._state |= last or {'error': _why(code)}
@@ -156,6 +159,11 @@ class Jobs:
       self._state['events'].append(facts['event'])
     else:
       self._state |= facts
+
+
+def shown(video: str, file: str) -> str:
+  """A file's name for whoever sent a video of that name: x.mp4, x.eaf."""
+  return pathlib.PurePath(video).stem + file.removeprefix(STEM)
 
 
 def _why(code):

@@ -61,11 +61,14 @@ function overlay({ width, height, image, faces, seconds: time }) {
   at('overlay').ariaLabel = `Faces: ${faces.length}, at ${seconds(time)}`;
 }
 
-function file(name) {
+/** A link to a file, by the name of its video, as the server sends it. */
+function file(video, name) {
   const item = document.createElement('li');
   const link = document.createElement('a');
   link.href = `files/${encodeURIComponent(name)}`;
-  link.download = link.textContent = name;
+  link.download = '';
+  const stem = video.replace(/(.)\.[^.]*$/, '$1');
+  link.textContent = name.replace(/^video/, () => stem);
   item.append(link);
   return item;
 }
@@ -87,7 +90,7 @@ function show(job) {
   if (job.overlay) overlay(job.overlay);
   else at('overlay').replaceChildren();
   at('events').replaceChildren(...job.events.map(row));
-  at('files').replaceChildren(...(job.files || []).map(file));
+  at('files').replaceChildren(...(job.files || []).map((name) => file(job.name, name)));
 }
 
 /** Shows the job; what has not changed stays, and with it the focus. */
