@@ -13,7 +13,8 @@ _GAP = rb'(?:\s+|#[^\n]*\n)+'
 _PNM = re.compile(rb'P[1-6]' + _GAP + rb'(\d+)' + _GAP + rb'(\d+)')
 # Of the binary ones; decoders scale the textual ones themselves.
 _WHITE = re.compile(rb'P[56]' + 3 * (_GAP + rb'(\d+)') + rb'\s')
-_TIFF = (b'II*\0', b'MM\0*')
+_PNG, _TIFF = b'\x89PNG\r\n\x1a\n', (b'II*\0', b'MM\0*')
+_KIND, _MOST_PAGES = 254, 10_000
 _WIDTH, _HEIGHT, _PHOTOMETRIC = 256, 257, 262  # tags of TIFF
 _NO_FRAME = {0xC4, 0xC8, 0xCC}  # JPEG markers among the frame headers' numbers
 
@@ -31,6 +32,19 @@ def check(data: bytes) -> None:
     raise ValueError(f'an image of {width} x {height} pixels')
 
 
+def pictures(data: bytes) -> int:
+  """Returns how many pictures a TIFF or PNG holds; thumbnails do not count.
+
+  Decoders would show the first one, and nothing of the others.
+  """
+  try:
+    if data[:4] in _TIFF:
+      return max(1, sum(not kind & 1 for kind in _pages(data)))
+    return _animation(data) if data[:8] == _PNG else 1
+  except struct.error:
+    return 1  # damaged: decoders have the last word
+
+
 def white(data: bytes) -> int | None:
   """Returns the largest value that a PGM or PPM says; None of other images."""
   found = _WHITE.match(data[:400])
@@ -43,7 +57,7 @@ def may_be_deep(head: bytes) -> bool:
   Args:
     head: the first bytes of a file.
   """
-  if head[:8] == b'\x89PNG\r\n\x1a\n':
+  if head[:8] == _PNG:
     return head[24:25] == b'\x10'
   return head[:4] in _TIFF
 
@@ -59,7 +73,7 @@ def _size(data):
     # A negative height means that the first row is the top one.
     width, height = struct.unpack_from('<ii', data, 18)
     return width, abs(height)
-  if data[:8] == b'\x89PNG\r\n\x1a\n':
+  if data[:8] == _PNG:
     return struct.unpack_from('>II', data, 16)
   if data[:2] == b'\xff\xd8':
     return _jpeg(data)
@@ -83,6 +97,35 @@ def _jpeg(data):
     else:
       at += 2 + max(2, struct.unpack_from('>H', data, at + 2)[0])
   return None
+
+
+def _pages(data):
+  """Yields the kinds of a TIFF's pictures: bit 0 marks a smaller copy."""
+  order, seen = '<' if data[:2] == b'II' else '>', set()
+  (start,) = struct.unpack_from(f'{order}I', data, 4)
+  while start and start not in seen and len(seen) < _MOST_PAGES:
+    seen.add(start)
+    (count,) = struct.unpack_from(f'{order}H', data, start)
+    kind = 0
+    for at in range(start + 2, start + 2 + 12 * count, 12):
+      (tag,) = struct.unpack_from(f'{order}H', data, at)
+      if tag == _KIND:
+        (kind,) = struct.unpack_from(f'{order}I', data, at + 8)
+    yield kind
+    (start,) = struct.unpack_from(f'{order}I', data, start + 2 + 12 * count)
+
+
+def _animation(data):
+  """The number of pictures of a PNG; one that is animated says it early."""
+  at = len(_PNG)
+  while at + 12 <= len(data):
+    length, kind = struct.unpack_from('>I4s', data, at)
+    if kind == b'IDAT':
+      break
+    if kind == b'acTL':
+      return struct.unpack_from('>I', data, at + 8)[0]
+    at += 12 + length
+  return 1
 
 
 def _tags(data):

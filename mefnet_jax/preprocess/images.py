@@ -42,6 +42,8 @@ def read_values(
   if _is_truncated(data):
     raise ValueError('truncated image')
   headers.check(data)
+  if (count := headers.pictures(data)) > 1:
+    raise ValueError(f'{count} pictures in one file: save each by itself')
   how = cv2.IMREAD_COLOR_RGB if colour else cv2.IMREAD_GRAYSCALE
   how |= cv2.IMREAD_ANYDEPTH
   try:

@@ -19,7 +19,8 @@ from typing import Any
 from mefnet_jax.runs import clean
 
 _LONGEST = 150  # bytes of a file's name, before its suffix
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
+_OF_DISKS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS}
+_OF_RIGHTS = {errno.EACCES, errno.EPERM}
 
 
 @contextlib.contextmanager
@@ -51,7 +52,7 @@ def aside(path: str | os.PathLike, *, mark: str = '') -> Iterator[pathlib.Path]:
 
 @contextlib.contextmanager
 def named(temporary: pathlib.Path, path: pathlib.Path) -> Iterator[None]:
-  """Makes errors of a full disk name `path` in place of a temporary one.
+  """Makes errors of disks and rights name `path` in place of a temporary one.
 
   Raises:
     OSError: as its code, which writes below `temporary`.
@@ -63,7 +64,7 @@ def named(temporary: pathlib.Path, path: pathlib.Path) -> Iterator[None]:
     # temporary one, or what lies in it.
     said = str(error.filename or temporary)
     inside = said == str(temporary) or said.startswith(f'{temporary}{os.sep}')
-    if error.errno in _FULL and inside:
+    if error.errno in _OF_DISKS | _OF_RIGHTS and inside:
       reason = os.strerror(error.errno)
       final = f'{path}{said.removeprefix(str(temporary))}'
       raise OSError(error.errno, reason, final) from error

@@ -17,6 +17,9 @@ _WHOLE = re.compile(r'([+-]?\d+)(\.0+|,00?)')
 _BLANK = frozenset('\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0').union(
   map(chr, (*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)))
 )
+_TYPOGRAPHY = dict.fromkeys(
+  map(ord, '\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe58\ufe63\uff0d'), '-'
+) | dict.fromkeys(map(ord, '\u2018\u2019\u201b\u02bc\u02b9\u2032`'), "'")
 # What programs write where nothing is known, as `key` has it.
 _MISSING = frozenset(
   'nan na n/a #n/a <na> nat null '
@@ -29,11 +32,13 @@ def key(text: str) -> str:
   """Returns a key that is equal for all spellings of a name.
 
   It is NFKC, case folded, without invisible and control characters, with white
-  space of any kind collapsed to single spaces and stripped.
+  space of any kind collapsed to single spaces and stripped, and with one kind
+  of dash and of apostrophe, which programs for texts exchange.
   """
   folded = unicodedata.normalize('NFKC', text).casefold()
-  seen = _seen(folded)
-  return ' '.join(unicodedata.normalize('NFKC', seen).split())
+  seen = re.sub('i\u0307+', 'i', _seen(folded))  # of Turkish, a dotted I
+  plain = unicodedata.normalize('NFKC', seen).translate(_TYPOGRAPHY)
+  return ' '.join(plain.split())
 
 
 def label_key(text: str) -> str:
@@ -46,6 +51,16 @@ def label_key(text: str) -> str:
 def person_key(text: str) -> str:
   """Returns a `label_key` without leading zeros: fold_006 equals fold_6."""
   return _NUMBERS.sub(lambda found: str(int(found[0])), label_key(text))
+
+
+def near_key(text: str) -> tuple[str, ...]:
+  """Returns a key that is equal for names that may be meant as one.
+
+  They differ in accents, in what stands between words, or in leading zeros.
+  """
+  plain = unicodedata.normalize('NFKD', person_key(text))
+  bare = ''.join(c for c in plain if unicodedata.category(c) != 'Mn')
+  return tuple(re.findall(r'\d+|[^\W\d_]+', bare)) or (plain,)
 
 
 def is_missing(text: str, *, of_person: bool = False) -> bool:

@@ -94,12 +94,20 @@ def check(path: str | os.PathLike, *, is_folder: bool) -> None:
     if not part.is_dir():
       raise _error(errno.ENOTDIR, path)
     if not os.access(part, os.W_OK | os.X_OK):
-      raise _error(errno.EACCES, part)
+      raise _error(_why_not_writable(part), part)
   except OSError as error:
     raise errors.UserError(
       f'{error.filename or path}: cannot be written ({error.strerror}): '
       + files.mend(error, path, 'choose another')
     ) from error
+
+
+def _why_not_writable(folder):
+  """The number of the error of writing there: a disk may be read-only."""
+  read_only = getattr(os, 'ST_RDONLY', 0)  # not on Windows
+  if read_only and os.statvfs(folder).f_flag & read_only:
+    return errno.EROFS
+  return errno.EACCES
 
 
 def _error(number, path):

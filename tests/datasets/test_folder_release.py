@@ -182,6 +182,26 @@ def test_people_whose_names_differ_in_zeros_are_told(frames):
   ]
 
 
+def test_people_whose_names_differ_in_accents_are_told(frames):
+  lines = 'a,José,sad,,,', 'b,jose,glad,,,', 'b,p 1,sad,,,', 'a,p_1,sad,,,'
+  release = registry.read('folder', table(frames, *lines))
+  told = [f.what for f in release.findings if 'are taken for' in f.what]
+  assert ["'José', 'jose'", "'p 1', 'p_1'"] == [
+    what.partition(' are')[0] for what in sorted(told)
+  ]
+
+
+def test_one_place_has_one_name_whatever_its_spelling(frames):
+  """Twice in the table: the same row, or another label of the same clip."""
+  (frames / 'link').symlink_to(frames / 'a')
+  lines = 'a,p1,sad,,,', 'A/,p1,sad,,,', 'link,p1,sad,,,', './a,p1,glad,,,'
+  release = registry.read('folder', table(frames, *lines, 'b,p2,glad,,,'))
+  assert [row.clip for row in release.rows] == ['a', 'b']
+  same = [f for f in release.findings if 'says the same as row 2' in f.what]
+  assert len(same) == 2
+  assert findings.lost(release.findings) == {'a (2)'}
+
+
 def test_people_stay_apart_whatever_their_names(tree, tmp_path, monkeypatch):
   monkeypatch.setenv('MEFNET_CACHE', str(tmp_path / 'cache'))
   copy = shutil.copytree(tree, tmp_path / 'own')

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from mefnet_jax.preprocess import images
+from mefnet_jax.preprocess import headers, images
 
 
 def chunk(kind, data):
@@ -58,8 +58,32 @@ def test_a_profile_of_200_megabytes_is_not_unpacked(tmp_path):
   np.testing.assert_array_equal(images.read(path), np.full((2, 2), 5))
 
 
-def test_of_a_tiff_of_10_000_pages_the_first_is_read(tmp_path):
-  path = tmp_path / 'frame1.tif'
-  pages = [np.full((8, 8), 7, np.uint8)] + [np.zeros((8, 8), np.uint8)] * 9_999
-  assert cv2.imwritemulti(str(path), pages)
-  np.testing.assert_array_equal(images.read(path), pages[0])
+def test_a_file_of_several_pictures_is_none(tmp_path):
+  """A stack of frames: the first alone would be a clip without motion."""
+  page = np.arange(48, dtype=np.uint8).reshape(6, 8)
+  cv2.imwritemulti(str(tmp_path / 'stack.tif'), [page] * 12)
+  control = chunk(b'acTL', struct.pack('>II', 9, 0))
+  (tmp_path / 'moving.png').write_bytes(png(2, 2, control))
+  cv2.imwritemulti(str(tmp_path / 'long.tif'), [page] * 10_001)
+  named = (('stack.tif', 12), ('moving.png', 9), ('long.tif', 10_000))
+  for name, count in named:
+    with pytest.raises(ValueError, match=f'{count} pictures in one file'):
+      images.read(tmp_path / name)
+  cv2.imwrite(str(tmp_path / 'one.tif'), page)
+  (tmp_path / 'still.png').write_bytes(png(2, 2))
+  np.testing.assert_array_equal(images.read(tmp_path / 'one.tif'), page)
+  assert images.read(tmp_path / 'still.png').shape == (2, 2)
+
+
+def test_a_thumbnail_is_no_second_picture(tmp_path):
+  """Cameras put a smaller copy behind the picture."""
+  page = np.arange(48, dtype=np.uint8).reshape(6, 8)
+  path = tmp_path / 'camera.tif'
+  cv2.imwritemulti(str(path), [page, page[:3]])
+  data = path.read_bytes()
+  kinds = [*headers._pages(data)]
+  assert len(kinds) == 2
+  tag = struct.pack('<HHI', 254, 4, 1)
+  at = data.rfind(tag)
+  path.write_bytes(data[: at + 8] + struct.pack('<I', 1) + data[at + 12 :])
+  np.testing.assert_array_equal(images.read(path), page)

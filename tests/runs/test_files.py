@@ -6,12 +6,13 @@ import os
 import pathlib
 import subprocess
 import sys
+import types
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mefnet_jax.runs import files
+from mefnet_jax.runs import errors, files, outputs
 
 ROOT = pathlib.Path(__file__).parents[2]
 IDS = st.lists(st.text(max_size=300), unique=True, max_size=8)
@@ -62,6 +63,26 @@ def test_a_disk_that_fills_is_said_of_the_file(tmp_path, number):
     raise OSError(number, os.strerror(number))
   assert said.value.filename == str(path)
   assert [p.read_text() for p in tmp_path.iterdir()] == ['old']
+
+
+@pytest.mark.parametrize('number', [errno.EROFS, errno.EACCES, errno.EPERM])
+def test_a_right_that_lacks_is_said_of_the_file(tmp_path, number):
+  with pytest.raises(OSError) as said, files.aside(tmp_path / 'a.csv') as there:
+    raise OSError(number, os.strerror(number), str(there))
+  assert said.value.filename == str(tmp_path / 'a.csv')
+
+
+@pytest.mark.parametrize(
+  ('flag', 'why'), [(os.ST_RDONLY, 'Read-only'), (0, 'Permission denied')]
+)
+def test_a_disk_that_is_read_only_is_said_as_such(
+  tmp_path, monkeypatch, flag, why
+):
+  monkeypatch.setattr(os, 'access', lambda *_: False)
+  disk = types.SimpleNamespace(f_flag=flag)
+  monkeypatch.setattr(os, 'statvfs', lambda _: disk)
+  with pytest.raises(errors.UserError, match=why):
+    outputs.check(tmp_path / 'out', is_folder=True)
 
 
 class OfALibrary(OSError):

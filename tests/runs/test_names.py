@@ -24,6 +24,10 @@ NFD = unicodedata.normalize('NFD', 'José')
     ('joy\0', 'joy'),
     ('\x1bjoy', 'joy'),
     ('joy\ufe0f', 'joy'),
+    ('a\u20131', 'a-1'),
+    ('a\u20101', 'A\u22121'),
+    ('O\u2019Brien', "O'Brien"),
+    ('\u0130smail', 'ismail'),
     ('j\u034foy\u3164', 'joy'),
   ],
 )
@@ -50,6 +54,13 @@ def test_numbers_of_spreadsheets_are_one_label_and_two_clips():
   assert names.key('1.0') != names.key('1')
   assert names.person_key('006') == names.person_key('6.0') == '6'
   assert names.person_key('s1') == names.person_key('S01') == 's1'
+
+
+def test_names_that_may_be_meant_as_one_are_near():
+  near = [names.near_key(x) for x in ('José 02', 'jose_2', 'JOSE-002')]
+  assert len(set(near)) == 1
+  apart = ('s11', 's1-1', 's1', 'ss1', 'é', '?')
+  assert len({names.near_key(x) for x in apart}) == len(apart)
 
 
 @hypothesis.given(strategies.text())

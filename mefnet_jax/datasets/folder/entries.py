@@ -30,13 +30,17 @@ def of_table(file: pathlib.Path, listed: list[findings.Finding]) -> list[dict]:
   if not rows:
     raise errors.UserError(f'{file}: no row below its header')
   rows = _renamed(file, rows, listed)
-  entries, seen = [], {}
+  entries, seen, called = [], {}, {}
   for number, record in rows:
     place = f'{file.name} row {number}'
     if wrong := _wrong(record):
       listed.append(findings.Finding(findings.LEFT_OUT, place, place, wrong))
       continue
     path = posixpath.normpath(record['path'].replace('\\', '/'))
+    found = _place(file.parent, path)
+    # One place has one name, whatever the spelling of its path, or a link.
+    real = os.path.realpath(found)
+    path = called.setdefault(real, path)
     # By meaning, not by spelling: 'Joy' and 'joy' of one clip are the same row.
     said = (path, *(names.label_key(record.get(k, '')) for k in _SAID))
     if said in seen:
@@ -44,8 +48,7 @@ def of_table(file: pathlib.Path, listed: list[findings.Finding]) -> list[dict]:
       listed.append(findings.Finding(findings.IGNORED, '', place, what))
       continue
     seen[said] = number
-    place = _place(file.parent, path)
-    entries.append(record | {'place': place, 'clip': path})
+    entries.append(record | {'place': found, 'clip': path})
   return entries
 
 

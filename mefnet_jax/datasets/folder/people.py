@@ -40,11 +40,11 @@ def unify(entries: list[dict], listed: list[findings.Finding]) -> None:
 
 
 def _tell_near(entries, listed):
-  """Reports people whose names differ in zeros alone, which programs drop."""
+  """Reports people whose names differ in little: zeros, accents, separators."""
   near = collections.defaultdict(set)
   for entry in entries:
     who = person(entry)
-    near[who[0], names.person_key(who[1])].add(who[1])
+    near[who[0], names.near_key(who[1])].add(who[1])
   for _, alike in sorted(near.items()):
     if len(alike) > 1:
       what = (
