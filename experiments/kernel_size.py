@@ -218,14 +218,21 @@ def _parser():
   add('--dataset', default='smic', help='smic or cas_me2')
   add('--release', default='', help='its folder; synthetic if not given')
   add('--protocol', default='kfold', help='loso or kfold')
-  add('--folds', type=cli.count, default=6)
+  add('--folds', type=cli.count, default=6, help='of kfold')
   add('--models', type=cli.names(NETWORKS), default=NETWORKS)
   add('--convolutions', type=cli.names(CONVOLUTIONS), default=CONVOLUTIONS)
-  add('--spatial', type=_numbers, default=SPATIAL)
-  add('--temporal', type=_numbers, default=TEMPORAL)
+  add(
+    '--spatial',
+    type=_numbers,
+    default=SPATIAL,
+    help='kernel sizes in rows, which are those in columns',
+  )
+  add(
+    '--temporal', type=_numbers, default=TEMPORAL, help='kernel sizes in frames'
+  )
   add('--frames', type=_numbers, default=FRAMES, help='T after interpolation')
-  add('--epochs', type=cli.count, default=30)
-  add('--seeds', type=cli.count, default=3)
+  add('--epochs', type=cli.count, default=30, help='of each training')
+  add('--seeds', type=cli.count, default=3, help='of each cell')
   add('--filters', type=int, default=0, help="0: the config's own")
   add('--attention', default='conv', help='conv (the paper) or pool (fast)')
   add('--pixels', type=int, default=0, help="of a face; 0: the config's own")

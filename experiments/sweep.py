@@ -202,13 +202,21 @@ def main() -> None:
     for name in variants
   ]
   first = ['variant', 'fields', 'validation_loss', 'chosen_in_folds']
-  tables.write(out, 'sweep', rows, title='Sweep', first=first)
+  title = 'Sweep: every combination'
+  tables.write(out, 'sweep', rows, title=title, first=first)
+  result = _result(report, out)
+  table = tables.markdown(rows, title, first)
+  tables.text(out, 'sweep.md', f'{table}\n{result}')
+  print(f'{out}/sweep.md lists every combination.\n{result}')
+
+
+def _result(report, out):
+  """What the sweep found, beside which its table must be read."""
   low, high = report['intervals']['uar'] or (np.nan, np.nan)
-  print(
-    f'{out}/sweep.md lists every combination; the best row is no result, for '
-    'held-out clips would have chosen it.\nChosen in each fold by its own '
-    f'validation clips: UAR {report["metrics"]["uar"]:.3f} [{low:.3f}, '
-    f'{high:.3f}], in {out}/chosen'
+  return (
+    'Chosen in each fold by its own validation clips: UAR '
+    f'{report["metrics"]["uar"]:.3f} [{low:.3f}, {high:.3f}], in {out}/chosen. '
+    'The best row is no result: held-out clips would have chosen it.'
   )
 
 
@@ -234,7 +242,7 @@ def _axis(config, text):
 if __name__ == '__main__':
   outputs.DEFINE_folder('out', 'runs/sweep', 'Folder of runs and tables.')
   flags.DEFINE_multi_string(
-    'grid', [], 'FIELD=VALUE,VALUE; several of them are combined.'
+    'grid', [], 'FIELD=VALUE,VALUE; several of them are combined'
   )
   flags.DEFINE_string('cluster', '', cells.HELP)
   cli.run(main)

@@ -257,6 +257,7 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     '--variants',
     type=cli.names(tuple(zero_variants.VARIANTS)),
     default=tuple(zero_variants.VARIANTS),
+    help='networks, and the recipe with a part taken away',
   )
   if parser.parse_args(argv).small:
     parser.set_defaults(seeds=2, steps=20, people=32, tests=1)

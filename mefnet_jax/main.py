@@ -70,8 +70,6 @@ def main() -> None:
     speaks = multihost.is_first() and not _QUIET.value
     console = rich.console.Console(
       soft_wrap=not sys.stdout.isatty(),
-      # In a log nothing wraps, so that paths stay whole.
-      width=None if sys.stdout.isatty() else 200,
       quiet=not speaks,
     )
     protocol.run(config, workdir, console=console, stop=stop)

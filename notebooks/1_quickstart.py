@@ -90,7 +90,7 @@ from IPython.display import Image, display
 
 report = json.loads((runs / 'quickstart' / 'report.json').read_text())
 print(report['verdict'])
-pd.DataFrame({'score': report['metrics'], '95 % over people': report['intervals']})
+pd.DataFrame({'score': report['metrics'], '95 % over people': report['intervals']}).loc[['uar', 'uf1', 'accuracy', 'precision', 'specificity']]
 
 # %%
 for name in ('scores', 'confusion', 'curves'):

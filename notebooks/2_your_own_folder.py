@@ -16,8 +16,8 @@
 #
 # [![Open In Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/mefnet/mefnet_jax/blob/main/notebooks/2_your_own_folder.ipynb)
 #
-# Set `dataset` and `release` to the folder that you were given with your licence,
-# and run all cells. As it stands a synthetic CAS(ME)^2 with the defects of the
+# Below set `DATASET`, and `RELEASE` to the folder that you were given with your
+# licence, and run all cells. As it stands a synthetic CAS(ME)^2 with the defects of the
 # real one takes its place. Do not share this notebook with outputs that show
 # licensed faces.
 

@@ -63,6 +63,6 @@ from IPython.display import Image
 Image(str(runs / 'flow' / 'figures' / 'confusion.png'), width=520)
 
 # %% [markdown]
-# Published honest results on these maps lie between .70 and .80 UF1. What chose
-# its epoch on the tested person is higher and means less: see
-# `docs/protocols.md`.
+# Published scores on these maps lie between .59 and .79 UF1 where nothing is known
+# to have been chosen on the tested person, and reach .90 where the epoch was:
+# `docs/leaderboard.md` lists them.

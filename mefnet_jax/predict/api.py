@@ -9,6 +9,7 @@ import contextlib
 import dataclasses
 import functools
 import os
+import sys
 import typing
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -18,6 +19,7 @@ from mefnet_jax.predict import (
   event,
   frame_rows,
   frames,
+  progress,
   scorers,
   thresholds,
   watch,
@@ -57,6 +59,7 @@ class Model(models.Model):
     *,
     detector: str = 'dlib',
     limits: thresholds.Thresholds = thresholds.CHOSEN,
+    show_progress: bool | None = None,
   ) -> Prediction:
     """Finds the expressions in a video.
 
@@ -67,6 +70,8 @@ class Model(models.Model):
         the time of each in seconds; a video has times of its own.
       detector: of faces: dlib, insightface or insightface:NAME.
       limits: by which expressions are told from other motion.
+      show_progress: on stderr, what is waited for, the frames watched, and the
+        time left; by default only if that is a terminal.
 
     Raises:
       errors.UserError: the video cannot be read, or the model looks at what a
@@ -77,11 +82,19 @@ class Model(models.Model):
     rows: list[frame_rows.Row] = []
     found: list[event.Event] = []
     notes: Sequence[str] = ()
-    for seen in self.watch(video, fps, detector=detector, limits=limits):
-      rows += seen.rows
-      found += seen.events
-      notes = seen.notes
-    scorer = self._scorer
+    if show_progress is None:
+      show_progress = sys.stderr.isatty()
+    with (
+      _opened(video, fps) as source,
+      progress.bar(source) if show_progress else _silence() as tell,
+    ):
+      scorer = self._scorer
+      for seen in watch.watch(source, scorer, limits, detector=detector):
+        rows += seen.rows
+        found += seen.events
+        notes = seen.notes
+        if seen.frame is not None:
+          tell(seen.frame)
     columns = event.frame_columns(scorer.action_units)
     names = [f'AU{unit:02d}' for unit in scorer.action_units]
     return Prediction(
@@ -139,6 +152,11 @@ def _opened(video, fps):
       yield source
   else:
     yield frames.Arrays(video, fps if fps is not None else _no_clock())
+
+
+@contextlib.contextmanager
+def _silence():
+  yield lambda frame: None
 
 
 def _no_clock():

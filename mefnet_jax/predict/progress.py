@@ -17,7 +17,8 @@ _FIRST, _EVERY = 5.0, 60.0  # seconds to the first line of a log, and between
 def bar(source: frames.Source) -> Iterator[Callable[[frames.Frame], None]]:
   """Yields a function that is told of each frame.
 
-  It shows frames a second and the time that is left, on stderr.
+  It shows frames a second and the time that is left, on stderr; before the
+  first ones, what is waited for.
   """
   console = rich.console.Console(stderr=True)
   shown = rich.progress.Progress(
@@ -31,7 +32,10 @@ def bar(source: frames.Source) -> Iterator[Callable[[frames.Frame], None]]:
     transient=True,
   )
   name = clean.terminal(source.name)
-  task = shown.add_task(name, total=source.expected or None, rate='')
+  # It takes ten seconds where nothing is in the cache.
+  task = shown.add_task(
+    name, total=source.expected or None, rate='compiling the model'
+  )
   began, due = time.monotonic(), _FIRST
 
   def update(frame: frames.Frame) -> None:

@@ -124,7 +124,19 @@ class Parser(argparse.ArgumentParser):
   """An argparse parser whose errors are errors.UserError.
 
   It refuses numbers that no command can use: below 0, too large, not finite.
+  Its help names the default of each flag.
   """
+
+  def add_argument(self, *names: Any, **fields: Any) -> argparse.Action:
+    """As argparse's."""
+    action = super().add_argument(*names, **fields)
+    default = action.default
+    if default not in (None, False, '', (), [], argparse.SUPPRESS):
+      several = isinstance(default, tuple | list)
+      text = ', '.join(map(str, default)) if several else str(default)
+      said = f'default: {text}'.replace('%', '%%')
+      action.help = f'{action.help} ({said})' if action.help else said
+    return action
 
   def parse_known_args(  # type: ignore[override]
     self, args: Sequence[str] | None = None, namespace: Any = None

@@ -1,5 +1,6 @@
 """From frames to rows and events; a rendered person who smiles for .45 s."""
 
+import sys
 import threading
 
 import numpy as np
@@ -183,3 +184,14 @@ def test_a_floor_of_motion_is_a_floor(smile, model):
 def test_frames_without_a_clock_are_refused(smile, model):
   with pytest.raises(errors.UserError, match='give fps'):
     model.predict([*smile[:3]])
+
+
+def test_python_says_what_it_waits_for_on_a_terminal_alone(
+  smile, model, monkeypatch, capsys
+):
+  images, times = (x[:12] for x in at_rate(smile, 25))
+  model.predict(images, times)
+  assert capsys.readouterr().err == ''
+  monkeypatch.setattr(sys.stderr, 'isatty', lambda: True)
+  model.predict(images, times)
+  assert 'compiling the model' in capsys.readouterr().err
