@@ -41,7 +41,7 @@ from mefnet_jax.synthetic import video as long_videos
 
 # Subjects, and the shortest of their long videos, of each seed.
 CHOOSING = {9101: (5, 8), 9102: (5, 8)}
-REPORTING = dict.fromkeys((9501, 9502, 9503, 9504), (10, 12))
+REPORTING = dict.fromkeys((9601, 9602, 9603, 9604), (10, 12))
 QUIET = ('rest', 'speech', 'photograph')
 QUIET_SECONDS = 15.0  # without an expression, of a person of each seed
 GRID = {

@@ -162,17 +162,35 @@ class Spotter:
     return here.score * here.motion >= max(c.score * c.motion for c in around)
 
   def _follow(self, cells, first, at, final):
-    """As `_try`, of a candidate in some cells; `first` is their first one."""
-    here, last = cells[at], len(cells) - 1
-    if here.returns:
-      turned = last - (at - self.window)
-      found = self._course(turned, cells, first, lambda i: last - i)
-      found = found and _flipped(found, last)
-    else:
-      found = self._course(at, cells, first, lambda i: i)
-      if found and not found.is_whole and not final:
-        return None
-    return [self._event(found, here.score, cells, first)] if found else []
+    """As `_try`, of a candidate in some cells; `first` is their first one.
+
+    What looks as if it went back has begun before. Where it is not seen to, but
+    is seen to end afterwards, it begins here, whatever the model says: brows
+    that are low at rest rise like brows after a frown.
+    """
+    here = cells[at]
+    back = self._back(at, cells, first) if here.returns else None
+    if back and self._is_over(back):
+      return [self._event(back, here.score, cells, first)]
+    forth = self._course(at, cells, first, lambda i: i)
+    if forth and not forth.is_whole and not final:
+      return None
+    if not here.returns:
+      return [self._event(forth, here.score, cells, first)] if forth else []
+    if forth and self._is_over(forth):
+      return [self._event(forth, here.score, cells, first, begins=True)]
+    return [self._event(back, here.score, cells, first)] if back else []
+
+  def _back(self, at, cells, first):
+    """The course of what ends in a window, followed backwards in time."""
+    last = len(cells) - 1
+    peak = last - (at - self.window)
+    found = self._course(peak, cells, first, lambda i: last - i)
+    return found and _flipped(found, last)
+
+  def _is_over(self, found):
+    """Whether both ends of a course have been seen."""
+    return found.is_whole and found.offset - found.onset <= self._longest
 
   def _course(self, peak, cells, first, place):
     """Follows a candidate; `place` says which cell a crop is."""
@@ -196,18 +214,23 @@ class Spotter:
       longest=self._longest,
     )
 
-  def _event(self, found, score, cells, first):
+  def _event(self, found, score, cells, first, *, begins=False):
+    """`begins`: it does, and what the model takes for a return is none."""
     onset, apex, offset = (
       (first + cell) * resample.CELL
       for cell in (found.onset, found.apex, found.offset)
     )
     cells = cells[int(found.onset) : int(found.offset) + 2]
     places = np.stack([cell.place for cell in cells])
+    answer = self._scorer.answer(self._expression(found.middle, cells))
+    if begins:
+      sure = min(1.0, answer.confidence + answer.returning)
+      answer = answer._replace(confidence=sure)
     return expressions.Found(
       onset,
       apex,
       offset,
-      self._scorer.answer(self._expression(found.middle, cells)),
+      answer,
       found.motion,
       found.lids,
       found.middle,

@@ -25,6 +25,7 @@ class Answer(typing.NamedTuple):
 
   Attributes:
     confidence: probability that it is one.
+    returning: probability that it is one that goes back.
     probabilities: of the classes; empty where it names none.
     spread: standard deviation of the likeliest class over the members.
     units: 'p', 'level', 'side' (A,).
@@ -34,6 +35,7 @@ class Answer(typing.NamedTuple):
   probabilities: dict[str, float]
   spread: float
   units: dict[str, np.ndarray]
+  returning: float = 0.0
 
 
 class Expression(typing.NamedTuple):

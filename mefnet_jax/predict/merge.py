@@ -16,13 +16,16 @@ def settled(
 ) -> list[expressions.Found]:
   """The events among expressions that follow close on one another.
 
-  Of two that overlap the likelier one stays. One that moves against the one
-  before is its end, one that moves as it did is its second half.
+  One that moves against the one before is its end, one that moves as it did is
+  its second half. Of others that overlap the likelier one stays.
   """
   kept: list[expressions.Found] = []
-  for one in sorted(group, key=lambda f: -f.answer.confidence * f.score):
-    if all(one.offset <= f.onset or one.onset >= f.offset for f in kept):
-      kept.append(one)
+  for one in sorted(group, key=lambda f: f.onset):
+    others = [f for f in kept if f.offset > one.onset]
+    if any(_cosine(one.middle, f.middle) < -_ALIKE for f in others):
+      continue
+    if all(_likelihood(f) < _likelihood(one) for f in others):
+      kept = [f for f in kept if f.offset <= one.onset] + [one]
   events: list[expressions.Found] = []
   for one in sorted(kept, key=lambda f: f.onset):
     before = events[-1] if events else None
@@ -35,6 +38,10 @@ def settled(
     elif alike > -_ALIKE:
       events.append(one)
   return events
+
+
+def _likelihood(found):
+  return found.answer.confidence * found.score
 
 
 def _cosine(first, second):

@@ -71,6 +71,7 @@ class Motion:
       dict(zip(self._model.classes, said.classes[0].tolist(), strict=True)),
       float(said.spread[0, best]),
       {name: x[0] for name, x in said.units.items()},
+      float(said.returning[0]),
     )
 
   def _scores(self, maps):
