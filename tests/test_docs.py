@@ -162,7 +162,7 @@ def flags_in(file):
 
 # Of programs that are not ours: git, SLURM, Dask.
 OTHERS = {'depth', 'gpus-per-node', 'job-name', 'array', 'cpus-per-task', 'mem'}
-OTHERS |= {'time', 'requeue', 'constraint', 'port', 'nthreads'}
+OTHERS |= {'time', 'requeue', 'constraint', 'port', 'nthreads', 'no-deps'}
 
 
 @with_code
