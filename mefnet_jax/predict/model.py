@@ -42,7 +42,7 @@ def load(path: str | os.PathLike) -> 'Model':
     return Model(folder, description, _network(description))
   except (ValueError, TypeError, KeyError, AttributeError) as error:
     raise errors.UserError(
-      f'{folder / model_file.NAME}: {error}: not a network of this version'
+      f'{folder / model_file.NAME}: not a network of this version: {error}'
     ) from error
 
 
