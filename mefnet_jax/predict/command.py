@@ -120,16 +120,17 @@ def _live(paths, options):
   if not options.record:  # it would be believed to be recorded
     _refuse(options, ('out', 'formats'), '--camera without --record')
   _check_formats(options)
-  from mefnet_jax.predict import face_finder, formats, live, live_camera
-  from mefnet_jax.predict import model as models
+  from mefnet_jax.predict import face_finder, formats, live, live_camera, model
   from mefnet_jax.runs import limits, plugins
 
   live_camera.check_device(options.camera)
+  print(limits.TEXT, file=sys.stderr, flush=True)
   with face_finder.started(options.detector) as find:
-    plugins.load(options.plugin)
-    described = models.load(options.model).description
-    words = limits.of_model(options.model, described)
-    print(clean.terminal(words), file=sys.stderr, flush=True)
+    if options.model != Options.model:
+      plugins.load(options.plugin)
+      described = model.load(options.model).description
+      more = limits.training(options.model, described)
+      print(clean.terminal(more), file=sys.stderr, flush=True)
     camera = live.run(
       options.camera,
       _scorer(options, at_once=live.AT_ONCE),

@@ -27,17 +27,22 @@ SHORT = (
 
 
 def of_model(name: str, description: Mapping[str, Any]) -> str:
-  """TEXT, and of another model than mefnet-zero, on whom it was tested.
+  """TEXT, and what `training` says."""
+  return f'{TEXT} {training(name, description)}'.strip()
+
+
+def training(name: str, description: Mapping[str, Any]) -> str:
+  """On whom another model than mefnet-zero was trained and tested; or ''.
 
   Args:
     name: of the model, as its user gives it.
     description: model.json.
   """
   if name == 'mefnet-zero' or not description.get('dataset'):
-    return TEXT
+    return ''
   faces = 'SYNTHETIC faces' if description['synthetic'] else 'recordings'
   return (
-    f'{TEXT} Expressions are named by {name}, trained on the {faces} of '
+    f'Expressions are named by {name}, trained on the {faces} of '
     f'{description["dataset"]} and tested there by the protocol '
     f'{description["protocol"]}: {description.get("verdict", "not scored")}'
   )
