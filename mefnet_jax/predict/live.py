@@ -179,7 +179,9 @@ class View:
       line = f'{one.kind} {label} P {one.confidence:.2f} face {one.face}'
       table.add_row(f'{one.onset:.2f} s', rich.text.Text(line))
     title = rich.text.Text(clean.terminal(self._camera.name))
-    return rich.panel.Panel(table, title=title, subtitle=limits.SHORT)
+    # Below the table, where it wraps; a subtitle would be cut.
+    law = rich.text.Text(limits.SHORT, style='dim')
+    return rich.panel.Panel(rich.console.Group(table, law), title=title)
 
 
 def _rate(times):

@@ -11,6 +11,7 @@ import av
 import numpy as np
 import pandas as pd
 import pytest
+import rich.console
 
 import mefnet_jax
 from mefnet_jax.predict import (
@@ -20,7 +21,7 @@ from mefnet_jax.predict import (
   live_camera,
   scorers,
 )
-from mefnet_jax.runs import errors
+from mefnet_jax.runs import errors, limits
 from tests.fixtures import recorded, videos
 
 FPS = 25
@@ -182,6 +183,16 @@ def test_what_is_recorded_is_what_a_video_would_get(smile, scorer, tmp_path):
     'camera.vtt',
   }
   assert [one.name for one in tmp_path.iterdir() if one.name[0] == '.'] == []
+
+
+@pytest.mark.parametrize('width', [60, 80, 200])
+def test_the_law_is_shown_whole_on_any_terminal(played, width):
+  with live_camera.opened(played) as source:
+    console = rich.console.Console(width=width)
+    with console.capture() as shown:
+      console.print(live.View(source).picture())
+  lines = [line.strip('│ ') for line in shown.get().splitlines()]
+  assert limits.SHORT in ' '.join(lines)
 
 
 def test_a_sparkline():
