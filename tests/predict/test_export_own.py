@@ -144,8 +144,7 @@ def test_what_is_too_large_for_one_file_is_refused(own, tmp_path, monkeypatch):
     write.write(own('pooled_3d'), tmp_path / 'm.onnx', 'onnx')
 
 
-def test_the_clips_that_are_compared_hold_the_extremes(own):
+def test_the_clips_that_are_compared_hold_noise_and_no_still_one(own):
   face = answer.sample(own('pooled_3d'), 64)['face']
-  still = [clip for clip in face if np.ptp(clip) == 0]
-  assert sorted(int(clip.max()) for clip in still) == [0, 128, 255]
+  assert all(np.ptp(clip) > 0 for clip in face)
   assert face[-1].min() == 0 and face[-1].max() == 255
