@@ -48,6 +48,11 @@ def main(workdirs: list[str]) -> int:
   plugins.load(args.plugin)
   if args.events:
     return _print_audit(_spotting(workdirs, args), None, args)
+  for name in workdirs:
+    if pathlib.Path(name).is_file():
+      raise errors.UserError(
+        f'{name}: a file, not a workdir: write --predictions={name}'
+      )
   # A workdir and --predictions would both be evidence, and could contradict.
   if len(workdirs) > 1 or bool(workdirs) == bool(args.predictions):
     raise errors.UserError('name one workdir, or --predictions=FILE')

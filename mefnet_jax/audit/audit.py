@@ -19,7 +19,8 @@ def find(run: evidence.Evidence, features: np.ndarray | None = None) -> dict:
   Returns:
     leaks: one 'kind: description' each; kinds: the kinds that were found;
     checked: the kinds that could be checked; not_checked: the others, each
-    with the evidence that is missing; probes: the results of `probes`, if
+    with the evidence that is missing; notes: what is no leak, and must be known
+    to read the scores; probes: the results of `probes`, if
     there are features.
   """
   leaks, kinds, missing = [], [], {}
@@ -47,6 +48,9 @@ def find(run: evidence.Evidence, features: np.ndarray | None = None) -> dict:
     'kinds': kinds,
     'checked': checked,
     'not_checked': missing,
+    'notes': [note]
+    if (note := predictions.contradiction(run.predictions))
+    else [],
     'probes': _probes(run, features),
   }
 
@@ -69,12 +73,7 @@ def to_text(run: evidence.Evidence, audit: dict) -> str:
     lines.append(
       'note  no folds given: each fold is assumed to train on all other clips'
     )
-  odd = predictions.not_most_probable(run.predictions)
-  if odd:
-    lines.append(
-      f'note  predicted is not the most probable class of {len(odd)} clips: '
-      f'{", ".join(odd[:3])}'
-    )
+  lines += [f'note  {note}' for note in audit['notes']]
   lines += [
     f'note  not checked: {kind} (missing: {required})'
     for kind, required in audit['not_checked'].items()

@@ -77,6 +77,10 @@ def wrong(run: evidence.Evidence, *, averaged: bool) -> Iterator[str]:
   predicted, fold = run.predictions, np.array(run.predictions.fold)
   classes = len(predicted.classes)
   pooled = _definitions(predicted.label, predicted.predicted, classes)
+  probable = pooled
+  if predicted.probabilities is not None:
+    most_probable = predicted.probabilities.argmax(1)
+    probable = _definitions(predicted.label, most_probable, classes)
   single = [
     _definitions(predicted.label[at], predicted.predicted[at], classes)
     for at in (fold == name for name in np.unique(fold))
@@ -93,6 +97,10 @@ def wrong(run: evidence.Evidence, *, averaged: bool) -> Iterator[str]:
     if bool(matching) != averaged:
       continue
     source = 'the mean of the folds' if matching else 'neither'
+    if not matching and any(
+      _matches(value, probable[k], digits) for k in kinds
+    ):
+      source = 'that of the most probable classes, which predicted contradicts'
     share = value / 100 if value > 1 else value
     yield (
       f'{name} is reported as {share:.3f}; pooled {pooled[kinds[0]]:.3f}, mean '

@@ -20,7 +20,8 @@ def compare(names: Sequence[str], titles: Sequence[str] = ()) -> dict[str, Any]:
   Returns:
     runs: their titles; pairs: the result of `paired_tests.compare` for each
     pair, with titles and Holm's p-values; notices: for warnings such as
-    SYNTHETIC the titles of the runs that carry them.
+    SYNTHETIC the titles of the runs that carry them; notes: by title, what must
+    be known to read the scores of a run.
 
   Raises:
     UserError: a file cannot be used, or the runs differ in their clips.
@@ -43,7 +44,9 @@ def compare(names: Sequence[str], titles: Sequence[str] = ()) -> dict[str, Any]:
     # A predictions.csv of somebody else's has no report, and no notices.
     for word in _notices(run.path.with_name('report.json')):
       notices.setdefault(word, []).append(title)
-  return {'runs': titles, 'notices': notices, 'pairs': pairs}
+  said = zip(titles, map(predictions.contradiction, runs), strict=True)
+  notes = {title: note for title, note in said if note}
+  return {'runs': titles, 'notices': notices, 'notes': notes, 'pairs': pairs}
 
 
 def markdown(found: dict[str, Any]) -> str:
@@ -56,6 +59,10 @@ def markdown(found: dict[str, Any]) -> str:
     f'**{clean.markdown(word)}**: {clean.markdown(", ".join(runs))}.'
     for word, runs in found['notices'].items()
   ]
+  notes = [
+    f'{clean.markdown(title)}: {clean.markdown(note)}.'
+    for title, note in found['notes'].items()
+  ]
   pairs = [
     pair | {side: clean.markdown(pair[side]) for side in ('one', 'other')}
     for pair in found['pairs']
@@ -63,6 +70,7 @@ def markdown(found: dict[str, Any]) -> str:
   return '\n\n'.join(
     [
       *notices,
+      *notes,
       '\n'.join([head, *(row for pair in pairs for row in _rows(pair))]),
       *(_sentences(pair) for pair in pairs),
       f"Holm's correction: over {len(found['pairs'])} comparison(s) per test.",

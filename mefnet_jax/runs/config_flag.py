@@ -209,7 +209,26 @@ def _of_parser(error, text):
     'this config has no variants: remove the colon and what follows it',
     text,
   )
-  return _plain(text) or type(error).__name__
+  return _wrong_value(text) or _plain(text) or type(error).__name__
+
+
+# How parsers refuse a flag's value, and what to say instead.
+_NEEDED = {
+  'invalid literal for int()': 'a whole number in digits is needed',
+  'could not convert string to float': 'a number is needed',
+  "('Non-boolean argument": 'true or false is needed',
+  'Error while parsing string': 'a list such as 3,3,3 is needed',
+  'Failed to parse': 'a group of fields: set each of them by a flag of its own',
+}
+
+
+def _wrong_value(text):
+  """Says which kind of value a flag needs; '' for an error of another kind."""
+  for words, needed in _NEEDED.items():
+    flag = re.match(rf'flag (--.*?): {re.escape(words)}', text, re.DOTALL)
+    if flag:
+      return f'{_plain(flag[1])}: {needed}'
+  return ''
 
 
 def _plain(text):

@@ -233,14 +233,25 @@ def renamed(clips: Sequence[str], known: Sequence[str]) -> tuple[str, ...]:
   )
 
 
-def not_most_probable(run: Predictions) -> list[str]:
-  """Returns the clips whose predicted class is not the most probable one."""
+def contradiction(run: Predictions) -> str:
+  """Says where `predicted` is not the most probable class; '' if nowhere.
+
+  That is no error, since thresholds may be chosen per class; but a reader must
+  know which of the two is scored.
+  """
   if run.probabilities is None:
-    return []
+    return ''
   p_N1 = np.take_along_axis(run.probabilities, run.predicted[:, None], 1)
-  # Digits cut off by a file must not look like another class.
+  # Ties, and digits cut off by a file, must not look like another class.
   below_N = p_N1[:, 0] < run.probabilities.max(1) - 1e-6
-  return [clip for clip, below in zip(run.clip, below_N, strict=True) if below]
+  odd = [clip for clip, below in zip(run.clip, below_N, strict=True) if below]
+  if not odd:
+    return ''
+  return (
+    f'predicted is not the most probable class of {len(odd)} of '
+    f'{len(run.clip)} clips ({", ".join(odd[:3])}): scores are those of '
+    'predicted, not of the probabilities'
+  )
 
 
 def _probabilities(path, rows, columns):

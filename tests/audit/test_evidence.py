@@ -7,6 +7,7 @@ import pytest
 
 from mefnet_jax.audit import audit, evidence
 from mefnet_jax.evaluation import metrics
+from mefnet_jax.report import compare
 from mefnet_jax.runs import errors, predictions
 from tests.fixtures import audited_runs
 
@@ -85,7 +86,43 @@ def test_a_prediction_that_is_not_the_most_probable_is_noted(run):
 
   audited_runs.change(run / 'predictions.csv', edit)
   seen = evidence.from_run(run)
-  assert seen.predictions.clip[0] in audit.to_text(seen, audit.find(seen))
+  said = audit.find(seen)
+  clip = seen.predictions.clip[0]
+  assert said['leaks'] == []
+  assert said['notes'] == [
+    f'predicted is not the most probable class of 1 of 24 clips ({clip}): '
+    'scores are those of predicted, not of the probabilities'
+  ]
+  assert said['notes'][0] in audit.to_text(seen, said)
+  compared = compare.compare([str(run / 'predictions.csv'), str(run)])
+  assert compared['notes'][str(run)] == said['notes'][0]
+  assert '1 of 24 clips' in compare.markdown(compared)
+
+
+def test_a_report_of_the_most_probable_classes_is_said_to_be_one(run):
+  true = predictions.read(run)
+  best = metrics.scores(true.label, true.predicted, 3)['accuracy']
+
+  def edit(rows):
+    for row in rows:
+      row['predicted'] = 'negative'
+
+  audited_runs.change(run / 'predictions.csv', edit)
+  (run / 'said.json').write_text(json.dumps({'metrics': {'accuracy': best}}))
+  seen = evidence.from_files(
+    run / 'predictions.csv', folds=run / 'folds.csv', report=run / 'said.json'
+  )
+  (leak,) = audit.find(seen)['leaks']
+  assert 'it is that of the most probable classes' in leak
+
+
+def test_a_tie_is_no_contradiction(run):
+  def edit(rows):
+    for row in rows:
+      row |= {f'prob_{c}': '.333' for c in audited_runs.CLASSES}
+
+  audited_runs.change(run / 'predictions.csv', edit)
+  assert found(run)['notes'] == []
 
 
 @pytest.mark.parametrize(
