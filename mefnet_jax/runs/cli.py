@@ -5,6 +5,7 @@ a config keep their Python names: --config.train.batch_size=32.
 """
 
 import argparse
+import codecs
 import errno
 import gc
 import itertools
@@ -87,6 +88,7 @@ def status(main: Callable[[], int | None]) -> int:
   """
   clean.console()
   try:
+    _check_encoding()
     xla_flags.check()
     return main() or 0
   except errors.UserError as error:
@@ -118,6 +120,19 @@ def status(main: Callable[[], int | None]) -> int:
     if not _arose_in(error, 'xla_bridge.py'):
       raise
     return _say(f'error: {_no_device(error)}', 1)
+
+
+def _check_encoding():
+  """Raises UserError if names of files are not read as UTF-8.
+
+  A table in UTF-8 would then name files that are not found, and ids of clips
+  would depend on the locale.
+  """
+  if codecs.lookup(found := sys.getfilesystemencoding()).name != 'utf-8':
+    raise errors.UserError(
+      f'the environment: names of files are read as {found}, not UTF-8: set '
+      'PYTHONUTF8=1, or LC_ALL=C.UTF-8'
+    )
 
 
 class Parser(argparse.ArgumentParser):

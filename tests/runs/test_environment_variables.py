@@ -76,6 +76,21 @@ def test_a_variable_that_jax_cannot_read_is_one_line(name, value):
   assert line.startswith('error: ') and name.lower() in line.lower()
 
 
+def test_names_of_files_that_are_not_utf8_are_one_line():
+  """A table in UTF-8 would not find its files, and end in a traceback."""
+  code = (
+    'import sys\n'
+    'from mefnet_jax.runs import cli\n'
+    'sys.exit(cli.status(lambda: 0))\n'
+  )
+  ascii_names = {'LC_ALL': 'C', 'PYTHONCOERCECLOCALE': '0'}
+  done = run(code, **ascii_names, PYTHONUTF8='0')
+  assert done.returncode == 1
+  (line,) = done.stderr.splitlines()
+  assert 'read as ascii' in line and 'PYTHONUTF8=1' in line
+  assert run(code, **ascii_names, PYTHONUTF8='1').returncode == 0
+
+
 @pytest.mark.parametrize('device', ['no_such_device', 'cuda'])
 def test_a_device_that_is_not_here_is_one_line(device):
   """Of a name that jax knows, or not; here no wheel for it is installed."""
