@@ -110,9 +110,14 @@ def _filled(found, name):
 
 
 def _joined(outputs):
-  """Pieces in which a process happened to write, as one text."""
+  """Pieces in which a process happened to write, as one text.
+
+  Not those of stderr, where programs say how long they will take.
+  """
   made = []
   for output in outputs:
+    if output.get('name') == 'stderr':
+      continue
     last = made[-1] if made else {}
     if 'text' in output and output.get('name') == last.get('name'):
       last['text'] += output['text']
