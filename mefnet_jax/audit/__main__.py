@@ -138,7 +138,10 @@ def _permuted(workdir):
 def _features(path, run):
   """Reads (N, D) features from a CSV file, in the order of the run's clips."""
   names = [row['clip'] for row in evidence.clip_rows(run)]
-  table = {row['clip']: row for _, row in csv_table.filled(path, ['clip'])}
+  table: dict[str, dict[str, str]] = {}
+  for number, row in csv_table.filled(path, ['clip']):
+    if table.setdefault(row['clip'], row) is not row:
+      raise errors.UserError(f'{path}: row {number}: {row["clip"]} once more')
   missing = [name for name in names if name not in table]
   if missing:
     raise errors.UserError(f'{path}: missing clip: {", ".join(missing[:5])}')

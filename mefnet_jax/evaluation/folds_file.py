@@ -145,7 +145,8 @@ def read(path: pathlib.Path) -> Table:
   The training side of a fold that trains on all others is a view, `Others`.
 
   Raises:
-    errors.UserError: the file cannot be read, or holds an unknown role.
+    errors.UserError: the file cannot be read, or holds an unknown role, or one
+      clip of two subjects.
   """
   table: Table = {}
   everyone: dict[str, str] = {}
@@ -162,7 +163,10 @@ def read(path: pathlib.Path) -> Table:
       continue
     everyone[row['clip']] = row['subject']
     own = typing.cast(dict[str, str], fold[row['role']])
-    own[row['clip']] = row['subject']
+    if own.setdefault(row['clip'], row['subject']) != row['subject']:
+      raise errors.UserError(
+        f'{path}: row {number}: another subject for {row["clip"]} than above'
+      )
   for name in short:
     fold = table[name]
     if not fold['train']:

@@ -52,6 +52,7 @@ def intervals(
     ]
     for table in (truths, events)
   ]
+  _refuse_doubled(truths.path, made[0])
   own, said = ({one.video for _, one in rows} for rows in made)
   _check_videos(truths.path, own, events.path, said)
   return *_with_subjects(truths, events, *made), unit == 'frames'
@@ -74,6 +75,16 @@ def _check_videos(truths, own, events, said):
       f'{events}: video {clean.terminal(here)} is {clean.terminal(there)} in '
       f'{truths}: use the same names (spreadsheets turn 01 into 1)'
     )
+
+
+def _refuse_doubled(path, rows):
+  """Raises UserError if a truth is there twice: no event can find it twice."""
+  seen: dict[spotting.Interval, int] = {}
+  for number, one in rows:
+    if seen.setdefault(one, number) != number:
+      raise errors.UserError(
+        f'{path}: row {number}: the same as row {seen[one]}; remove one'
+      )
 
 
 def _interval(table, number, row, unit, fps):

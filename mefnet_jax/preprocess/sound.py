@@ -13,6 +13,7 @@ WINDOW, HOP = 512, 160
 LOWEST, HIGHEST = 60.0, 7600.0  # Hz
 RANGE = 80.0  # dB below the loudest that are kept
 LONGEST = 60  # seconds that are read
+_FASTEST = 400_000  # samples a second; recorders have up to 384,000
 SUFFIXES = ('.wav', *media.VIDEOS)
 
 
@@ -38,7 +39,8 @@ def read(path: pathlib.Path) -> np.ndarray:
       raise
     except Exception as error:  # of many types where a file is damaged
       raise ValueError(f'not a WAV file ({error})') from None
-  if rate < 1000 or not x.size:
+  # The filter that resamples grows with the rate: minutes at a few MHz.
+  if not 1000 <= rate <= _FASTEST or not x.size:
     raise ValueError(f'{x.size} samples at {rate} a second')
   x = x[: LONGEST * rate].astype(np.float32)
   x = x.mean(1) if x.ndim == 2 else x

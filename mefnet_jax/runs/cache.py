@@ -31,6 +31,13 @@ def root() -> pathlib.Path:
     errors.UserError: no home folder is known, and no other one is named.
   """
   given = os.environ.get('MEFNET_CACHE') or _OWN
+  if given.startswith(
+    '$'
+  ):  # as files of variables hold it, which no shell read
+    raise errors.UserError(
+      f'MEFNET_CACHE={given}: no shell has replaced the variable in it: write '
+      'the whole path'
+    )
   found = _expanded(given)
   if not found:
     raise errors.UserError(
@@ -68,7 +75,10 @@ def made(folder: pathlib.Path) -> pathlib.Path:
     errors.UserError: the folder cannot be created.
   """
   try:
-    folder.mkdir(parents=True, exist_ok=True)
+    # In the user's own cache nobody else may write, whatever the umask, or no
+    # program would be read from it.
+    own = any(folder.is_relative_to(root) for root in own_root())
+    make(folder, 0o755 if own else 0o777)
   except OSError as error:
     raise errors.UserError(
       f'{folder}: the cache cannot be written ({error.strerror}): '
@@ -76,6 +86,19 @@ def made(folder: pathlib.Path) -> pathlib.Path:
       + ', or name another folder in the environment variable MEFNET_CACHE'
     ) from None
   return folder
+
+
+def make(folder: pathlib.Path, mode: int) -> None:
+  """Creates a folder, and those above it, with the bits of `mode` at most.
+
+  `Path.mkdir` gives the folders above what the umask leaves.
+
+  Raises:
+    OSError: it cannot be created.
+  """
+  for path in (*reversed(folder.parents), folder):
+    if path == folder or not path.exists():
+      path.mkdir(mode, exist_ok=True)
 
 
 @contextlib.contextmanager

@@ -38,6 +38,7 @@ _OF_ENVIRONMENT = (
   'jax/_src/config.py',
   'google/protobuf/internal/api_implementation.py',
 )
+_OF_DEVICES = ('JAX_PLATFORMS', 'JAX_PLATFORM_NAME', 'JAX_DEFAULT_DEVICE')
 STOPPED = 143  # exit status after SIGTERM or Ctrl-C, with a checkpoint saved
 
 
@@ -89,6 +90,9 @@ def status(main: Callable[[], int | None]) -> int:
   clean.console()
   try:
     _check_encoding()
+    # Of no command do figures open windows; one that is not here would be
+    # found out only when the training is done.
+    os.environ['MPLBACKEND'] = 'agg'
     xla_flags.check()
     return main() or 0
   except errors.UserError as error:
@@ -116,8 +120,9 @@ def status(main: Callable[[], int | None]) -> int:
       raise
     return _say('error: a name of a file holds a null byte: rename it', 1)
   except (RuntimeError, AssertionError) as error:
-    # That is where jax starts its devices; it has no exception of its own.
-    if not _arose_in(error, 'xla_bridge.py'):
+    # jax has no exception of its own, and takes its frames off a traceback.
+    named = str(error).startswith('Unknown backend')
+    if not named and not _arose_in(error, 'xla_bridge.py'):
       raise
     return _say(f'error: {_no_device(error)}', 1)
 
@@ -267,13 +272,13 @@ def _arose_in(error, file):
 
 
 def _no_device(error):
-  """What is wrong with JAX_PLATFORMS, and what to do about it."""
-  asked = os.environ.get('JAX_PLATFORMS', '')
+  """Which variable asks for a device that is not here, and what to do."""
+  name = next((x for x in _OF_DEVICES if os.environ.get(x)), _OF_DEVICES[0])
   reason = str(error).partition(' (set JAX_PLATFORMS')[0]
   reason = reason or 'jax has no such device here'
   return (
-    f'JAX_PLATFORMS={asked}: {reason}: unset it to use what is here, or '
-    'install jax for that device'
+    f'{name}={os.environ.get(name, "")}: {reason}: unset it to use what is '
+    'here, or install jax for that device'
   )
 
 

@@ -34,7 +34,8 @@ def read(
 
   Raises:
     errors.UserError: the file cannot be read or has no header, a column is
-      missing or occurs twice, or a row has more or fewer cells than the header.
+      missing or occurs twice, or a row has more or fewer cells than the header
+      or repeats it.
   """
   head, body = _lines(pathlib.Path(path), delimiters)
   if plain:
@@ -117,5 +118,11 @@ def _row(path, number, head, cells):
     raise errors.UserError(
       f'{path}: row {number} has not {len(head)} cells, as its header has, but '
       f'{len(cells)}; a text with a delimiter in it belongs in quotes'
+    )
+  # As `cat fold*.csv` makes it; 'label' would become a class.
+  if len(head) > 1 and cells[: len(head)] == head:
+    raise errors.UserError(
+      f'{path}: row {number} is the header once more: several files in one; '
+      'remove that row'
     )
   return dict(zip(head, map(clean.csv_text, cells), strict=False))

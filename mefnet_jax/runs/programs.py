@@ -46,7 +46,8 @@ def why_not_private(path: pathlib.Path) -> str:
     '', or the reason why it must not hold programs.
   """
   try:
-    path.mkdir(parents=True, mode=0o700, exist_ok=True)
+    cache.make(path.parent, 0o755)  # a umask of 002 is usual
+    path.mkdir(mode=0o700, exist_ok=True)
     found = path.lstat()  # not stat: a link could be turned to another folder
     if not stat.S_ISDIR(found.st_mode):
       return f'{path} is no folder'

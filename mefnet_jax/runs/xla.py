@@ -23,6 +23,8 @@ _NUMBERS = {
   # A loss that is not finite is a finding of a run, not an exception.
   'jax_debug_nans': False,
   'jax_debug_infs': False,
+  # Its guard would end a training at the first number that it prints.
+  'jax_transfer_guard': 'allow',
 }
 
 

@@ -408,3 +408,12 @@ def test_a_wrong_command_is_one_line(words, said):
   done = _command(*words)
   assert done.returncode == 1
   assert len(done.stderr.splitlines()) == 1 and said in done.stderr
+
+
+def test_features_of_a_clip_that_is_there_twice_are_refused(run):
+  rows = audited_runs.read(run / 'clips.csv')
+  lines = [f'{row["clip"]},{i},1' for i, row in enumerate(rows)]
+  (run / 'f.csv').write_text('\n'.join(['clip,a,b', *lines, lines[0]]))
+  done = _command(str(run), f'--features={run / "f.csv"}')
+  assert done.returncode == 1
+  assert f'row {len(rows) + 2}: {rows[0]["clip"]} once more' in done.stderr

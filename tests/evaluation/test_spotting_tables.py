@@ -105,6 +105,7 @@ def test_unsure_is_no_class_and_unknown_kinds_stay_unknown(tmp_path):
     ('video,onset,offset,fps\nv,1,5,0\n', 'row 2: 0 frames per second'),
     ('video,onset_frame,offset_frame\nv,1.5,5\n', 'row 2: a frame is a whole'),
     ('video,onset,offset\nv,1\n', 'row 2 has not 3 cells'),
+    ('video,onset,offset\nv,1,5\nv.mp4,1,5\n', 'row 3: the same as row 2'),
   ],
 )
 def test_a_mistake_is_one_line(text, said, tmp_path):

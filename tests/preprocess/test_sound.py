@@ -74,6 +74,14 @@ def test_the_sound_track_of_a_video_is_its_sound(tmp_path):
   assert np.abs(maps[0] - maps[1]).max() <= 1
 
 
+def test_a_rate_that_no_recorder_has_is_refused_at_once(tmp_path):
+  """A filter for 3 MHz took 40 s, of a file of 8 kB."""
+  x = np.ones(4000, np.int16)
+  scipy.io.wavfile.write(tmp_path / 'a.wav', 2_999_999, x)
+  with pytest.raises(ValueError, match='at 2999999 a second'):
+    sound.read(tmp_path / 'a.wav')
+
+
 @pytest.mark.parametrize('name', ['a.wav', 'a.avi'])
 def test_what_is_no_sound_is_a_value_error(tmp_path, name):
   if name == 'a.avi':

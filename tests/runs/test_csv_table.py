@@ -41,6 +41,7 @@ def test_empty_columns_at_the_end_are_no_cells(tmp_path):
     ('\na,b\n1,2\n', 'its first line is empty'),
     ('a\0,\0b\0', 'of another encoding'),
     ('a,b\n1,"2\n', 'cannot be read'),
+    ('a,b\n1,2\na,b\n3,4\n', 'row 3 is the header once more'),
   ],
 )
 def test_what_is_no_table_is_refused(tmp_path, text, why):
@@ -48,6 +49,15 @@ def test_what_is_no_table_is_refused(tmp_path, text, why):
   with pytest.raises(errors.UserError, match=why) as said:
     csv_table.read(path, ['a', 'b'] if 'path' not in text else ['path'])
   assert str(path) in str(said.value)
+
+
+def test_a_clip_of_two_people_in_one_fold_is_refused(tmp_path):
+  rows = 'c,s1,f,test\nc,s1,f,test\nc,s2,{},test\n'
+  head = 'clip,subject,fold,role\n'
+  # In two folds it is evidence, which the audit judges.
+  assert folds_file.read(table(tmp_path, head + rows.format('g')))
+  with pytest.raises(errors.UserError, match='row 4: another subject for c'):
+    folds_file.read(table(tmp_path, head + rows.format('f')))
 
 
 def test_all_readers_of_a_run_are_that_one(tmp_path):

@@ -76,6 +76,46 @@ def test_a_variable_that_jax_cannot_read_is_one_line(name, value):
   assert line.startswith('error: ') and name.lower() in line.lower()
 
 
+@pytest.mark.parametrize(
+  'name',
+  [
+    'JAX_PLATFORM_NAME',
+    pytest.param('JAX_DEFAULT_DEVICE', marks=pytest.mark.slow),
+  ],
+)
+def test_another_variable_that_asks_for_a_device_is_named(name):
+  if importlib.util.find_spec('jax_cuda13_plugin'):
+    pytest.skip('there may be one')
+  code = (
+    'import sys\n'
+    'from mefnet_jax.runs import cli\n'
+    'def main():\n'
+    '  import jax\n'
+    '  jax.jit(lambda x: x + 1)(1.0)\n'
+    'sys.exit(cli.status(main))\n'
+  )
+  done = run(code, JAX_PLATFORMS='', **{name: 'gpu'})
+  assert done.returncode == 1
+  (line,) = done.stderr.splitlines()
+  assert line.startswith(f'error: {name}=gpu: ')
+
+
+def test_neither_a_backend_nor_a_guard_ends_a_run():
+  """Each would end a training at its end, or at its first number."""
+  code = (
+    'import sys\n'
+    'from mefnet_jax.runs import cli, xla\n'
+    'xla.prepare()\n'
+    'def main():\n'
+    '  import jax\n'
+    '  import matplotlib.figure\n'
+    '  print(matplotlib.get_backend(), jax.numpy.ones(2) + 1)\n'
+    'sys.exit(cli.status(main))\n'
+  )
+  done = run(code, MPLBACKEND='nosuch', JAX_TRANSFER_GUARD='disallow')
+  assert done.stdout == 'agg [2. 2.]\n', done.stderr
+
+
 def test_names_of_files_that_are_not_utf8_are_one_line():
   """A table in UTF-8 would not find its files, and end in a traceback."""
   code = (

@@ -66,6 +66,40 @@ def test_without_a_home_the_cache_is_one_line(given, tmp_path, monkeypatch):
   assert not list(tmp_path.iterdir())
 
 
+def test_a_variable_that_no_shell_has_replaced_is_no_folder(
+  tmp_path, monkeypatch
+):
+  monkeypatch.chdir(tmp_path)
+  monkeypatch.setenv('MEFNET_CACHE', '$HOME/cache')
+  with pytest.raises(errors.UserError, match='no shell has replaced'):
+    cache.root()
+
+
+@pytest.mark.parametrize('first', ['data', 'programs'])
+@pytest.mark.parametrize('umask', [0o002, 0o000])
+def test_programs_are_kept_whatever_the_umask(home, monkeypatch, umask, first):
+  """Under the usual 002, what the cache itself makes is for its user alone."""
+  monkeypatch.delenv('MEFNET_CACHE')
+  home.mkdir(mode=0o755)
+  before = os.umask(umask)
+  try:
+    if first == 'data':
+      cache.made(cache.root() / 'clips')
+    folder, why_not = programs.folder('xla')
+  finally:
+    os.umask(before)
+  assert (folder, why_not) == (home / '.cache' / 'mefnet_jax' / 'xla', '')
+
+
+def test_a_shared_cache_stays_the_groups(home, tmp_path):
+  before = os.umask(0o002)
+  try:
+    made = cache.made(tmp_path / 'shared' / 'clips')
+  finally:
+    os.umask(before)
+  assert made.stat().st_mode & 0o777 == 0o775
+
+
 def test_a_command_says_that_it_keeps_no_programs(tmp_path):
   shared = tmp_path / 'shared'
   shared.mkdir()
