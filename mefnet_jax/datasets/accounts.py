@@ -99,7 +99,12 @@ class _Sweep:
   def _entries(self, folder):
     """Folders to enter, and names of files that no finding mentions yet."""
     inner, files, litter = [], [], []
-    for entry in _sorted(folder):
+    try:
+      entries = _sorted(folder)
+    except OSError as error:  # its clips are not known, and so not counted
+      self._lose(folder, f'a folder that cannot be read ({error.strerror})')
+      return [], []
+    for entry in entries:
       self.left -= 1
       path = folder / entry.name
       if self.left < 0 or self._is_mentioned(path):
@@ -195,12 +200,9 @@ class _Sweep:
     self.told.append(findings.Finding(kind, '', shown, what))
 
 
-def _sorted(folder) -> 'Iterator[os.DirEntry]':
-  try:
-    with os.scandir(folder) as entries:
-      return sorted(entries, key=lambda entry: entry.name)
-  except OSError:
-    return []
+def _sorted(folder):
+  with os.scandir(folder) as entries:
+    return sorted(entries, key=lambda entry: entry.name)
 
 
 def _is_folder(entry):

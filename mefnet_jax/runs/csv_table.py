@@ -89,10 +89,12 @@ def _lines(path, delimiters):
       file.seek(start)
       delimiter = max(delimiters, key=first.count)
       lines = list(csv.reader(file, delimiter=delimiter, strict=True))
-  except (OSError, ValueError, csv.Error) as error:
-    why = getattr(error, 'strerror', None) or error
+  except OSError as error:
+    why = error.strerror or error
+    raise errors.UserError(f'{path}: cannot be read ({why})') from None
+  except (ValueError, csv.Error) as error:
     raise errors.UserError(
-      f'{path}: cannot be read as CSV ({why}); save it as UTF-8 text'
+      f'{path}: cannot be read as CSV ({error}); save it as UTF-8 text'
     ) from None
   if not lines or not any(lines[0]):
     what = 'its first line is empty' if lines else 'an empty file'

@@ -53,6 +53,25 @@ def test_names_with_odd_spaces_are_read(tmp_path, space):
   assert {row.subject for row in release.rows} == {'s02', 's11'}
 
 
+def test_a_folder_that_may_not_be_read_is_lost(tmp_path, monkeypatch):
+  """Mode 000, which does not bind root: so the call is made to fail."""
+  root = tree(tmp_path)
+  closed, scandir = root / 'negative' / 'ben', os.scandir
+
+  def guarded(folder):
+    if pathlib.Path(folder) == closed:
+      raise PermissionError(13, 'Permission denied', str(folder))
+    return scandir(folder)
+
+  monkeypatch.setattr(os, 'scandir', guarded)
+  release = read(root)
+  assert len(release.rows) == 11
+  (left_out,) = (f for f in release.findings if f.file == 'negative/ben')
+  assert left_out.kind == findings.LEFT_OUT
+  assert 'cannot be read (Permission denied)' in left_out.what
+  assert len(lost(release)) == 1
+
+
 @pytest.mark.parametrize('suffix', ['.MTS', '.m4v', '.3gp', '.ts', '.flv'])
 def test_videos_of_any_suffix_are_taken_up(tmp_path, suffix):
   root = tree(tmp_path)

@@ -84,7 +84,10 @@ def test_names_that_never_meet_are_noted(tables, monkeypatch, capsys):
 @pytest.mark.parametrize(
   'arguments, said',
   [
-    (['--truth=no.csv', '--events=no.csv'], 'no.csv: cannot be read as CSV'),
+    (
+      ['--truth=no.csv', '--events=no.csv'],
+      'no.csv: cannot be read (No such file',
+    ),
     (['--truth=no.csv'], 'the following arguments are required: --events'),
   ],
 )

@@ -51,6 +51,12 @@ def test_what_is_no_table_is_refused(tmp_path, text, why):
   assert str(path) in str(said.value)
 
 
+def test_a_file_that_may_not_be_read_is_of_no_wrong_encoding(tmp_path):
+  with pytest.raises(errors.UserError, match='No such file') as said:
+    csv_table.read(tmp_path / 'a.csv')
+  assert 'UTF-8' not in str(said.value)
+
+
 def test_a_clip_of_two_people_in_one_fold_is_refused(tmp_path):
   rows = 'c,s1,f,test\nc,s1,f,test\nc,s2,{},test\n'
   head = 'clip,subject,fold,role\n'
