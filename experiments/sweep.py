@@ -52,12 +52,18 @@ def combinations(config: ConfigDict, grid: list[str]) -> dict[str, ConfigDict]:
       list as a value is written in brackets.
 
   Raises:
-    errors.UserError: a field that is not there, a value of another type, or
-      too many combinations.
+    errors.UserError: a field that is not there, a value of another type,
+      one of them twice, or too many combinations.
   """
   axes = [_axis(config, text) for text in grid]
   if not axes:
     raise errors.UserError('--grid=train.learning_rate=1e-3,3e-3: say what')
+  for i, axis in enumerate(axes):
+    # The last would win, and the same network be trained several times.
+    if any(axis[0][0] == other[0][0] for other in axes[:i]):
+      raise errors.UserError(f'--grid={grid[i]}: its field is there twice')
+    if any(pair in axis[:j] for j, pair in enumerate(axis)):
+      raise errors.UserError(f'--grid={grid[i]}: a value is there twice')
   chosen = list(itertools.product(*axes))
   if len(chosen) > _MOST:
     raise errors.UserError(
@@ -68,8 +74,11 @@ def combinations(config: ConfigDict, grid: list[str]) -> dict[str, ConfigDict]:
     one = ConfigDict(config.copy_and_resolve_references())
     try:
       one.update_from_flattened_dict(dict(pairs))
-    except (TypeError, KeyError) as error:
-      raise errors.UserError(f'--grid: {dict(pairs)}: {error}') from None
+    except (TypeError, KeyError):
+      raise errors.UserError(
+        f'--grid: {dict(pairs)}: a value is not of the type of its field in '
+        'configs/base.py'
+      ) from None
     one.train.selection = 'validation'
     made[f'v{number:02d}'] = one
   return made

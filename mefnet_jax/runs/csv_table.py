@@ -87,6 +87,8 @@ def _lines(path, delimiters):
       if stated:
         delimiters, start = stated[1], file.tell()
       file.seek(start)
+      if delimiters == ',' and ';' in first and ',' not in first:
+        raise ValueError('";" stands between its cells: write "," instead')
       delimiter = max(delimiters, key=first.count)
       lines = list(csv.reader(file, delimiter=delimiter, strict=True))
   except OSError as error:

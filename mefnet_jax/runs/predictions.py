@@ -103,7 +103,7 @@ def read(path: str | os.PathLike) -> Predictions:
     for _, row in csv_table.filled(path, list(called))
   ]
   # A clip that is scored twice weighs twice.
-  _refuse(path, _doubled([row['clip'] for row in rows]), 'doubled clip')
+  _refuse(path, _doubled([row['clip'].strip() for row in rows]), 'doubled clip')
   for column in ('label', 'predicted'):
     unknown = [row['clip'] for row in rows if names.is_missing(row[column])]
     _refuse(path, unknown, f'{column} that says nothing, such as nan, at clip')

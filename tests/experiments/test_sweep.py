@@ -38,7 +38,9 @@ def test_a_grid_is_every_combination():
     (['train.speed=1'], 'no field train.speed'),
     (['train=1'], 'write FIELD=VALUE'),
     (['train.learning_rate=fast'], 'values like 0.001'),
-    (['train.epochs=1.5'], 'epochs'),
+    (['train.epochs=1.5'], 'epochs.*not of the type'),
+    (['train.epochs=1,2,1'], 'a value is there twice'),
+    (['train.epochs=1', 'train.epochs=2'], 'its field is there twice'),
     ([f'seed={",".join(map(str, range(65)))}'], 'at most 64'),
   ],
 )

@@ -41,6 +41,7 @@ def test_empty_columns_at_the_end_are_no_cells(tmp_path):
     ('\na,b\n1,2\n', 'its first line is empty'),
     ('a\0,\0b\0', 'of another encoding'),
     ('a,b\n1,"2\n', 'cannot be read'),
+    ('a;b\n1;2\n', '";" stands between its cells'),
     ('a,b\n1,2\na,b\n3,4\n', 'row 3 is the header once more'),
   ],
 )
@@ -71,3 +72,9 @@ def test_all_readers_of_a_run_are_that_one(tmp_path):
   for read in (predictions.read, folds_file.read):
     with pytest.raises(errors.UserError, match='row 2 has not 6 cells'):
       read(table(tmp_path, text))
+
+
+def test_a_clip_that_differs_by_a_space_is_not_scored_twice(tmp_path):
+  text = 'clip,subject,fold,label,predicted\na,b,c,d,d\n a,b,c,d,d\n'
+  with pytest.raises(errors.UserError, match='doubled clip: a'):
+    predictions.read(table(tmp_path, text))
