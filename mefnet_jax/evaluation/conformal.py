@@ -50,6 +50,33 @@ def threshold(
   return float(missed[order][np.argmax(enough)]) if enough.any() else 1.0
 
 
+def calibration(
+  probabilities_NC: np.ndarray, label: np.ndarray, who: Sequence[Any]
+) -> dict[str, Any]:
+  """What stands in model.json under 'calibration', by a run's held-out clips.
+
+  Each was scored by networks that had not seen its person, as in CV+ (Barber,
+  Candes, Ramdas and Tibshirani 2021); a new person gets the mean of all of
+  them, which is surer of the truth, so sets are a little too large.
+
+  Args:
+    probabilities_NC, label, who: as of `threshold`.
+
+  Returns:
+    temperature (1), threshold, wanted and people; {} if these are too few.
+  """
+  most = threshold(probabilities_NC, label, who)
+  if most == 1:
+    return {}
+  people = len(np.unique(np.asarray(who)))
+  return {
+    'temperature': 1.0,
+    'threshold': most,
+    'wanted': COVERAGE,
+    'people': people,
+  }
+
+
 def sets(probabilities_NC: np.ndarray, threshold: float) -> np.ndarray:
   """(N, C) booleans: the classes that may be; the likeliest is one of them."""
   held = 1 - probabilities_NC <= threshold + 1e-12

@@ -10,6 +10,7 @@ import numpy as np
 
 from mefnet_jax import datasets
 from mefnet_jax.datasets import registry
+from mefnet_jax.evaluation import conformal
 from mefnet_jax.models import normalize, pixel_scaling
 from mefnet_jax.runs import checkpoints, model_file
 from mefnet_jax.training import jobs
@@ -46,8 +47,26 @@ def save(job: jobs.Job, fitted: list[jobs.Fitted], summary: dict) -> None:
       )
       if one.moments[k]:
         moments[file] = one.moments[k]
-  model_file.write_description(
-    folder, _description(job, summary, members, moments)
+  described = _description(job, summary, members, moments)
+  if found := calibration(job, fitted, summary):
+    described['calibration'] = found
+  model_file.write_description(folder, described)
+
+
+def calibration(
+  job: jobs.Job, fitted: list[jobs.Fitted], summary: dict
+) -> dict:
+  """How sure the model may be of new people; {} where the scores say nothing.
+
+  By the clips that its folds held out; no score of the run depends on it.
+  """
+  if {'LEAKY', 'SHUFFLED LABELS'} & {*summary['notices']}:
+    return {}
+  order = np.concatenate([fold.test for fold in job.splits])
+  return conformal.calibration(
+    np.mean([np.concatenate(one.held_out) for one in fitted], 0),
+    np.asarray(job.clips['label'])[order],
+    [f'{job.source.database[i]}/{job.source.subject[i]}' for i in order],
   )
 
 

@@ -50,6 +50,21 @@ def test_too_few_people_make_sets_of_everything():
   assert most == 1 and conformal.sets(p, most).all()
 
 
+def test_a_run_calibrates_its_model_by_nine_people_or_more():
+  logits, label, who = drawn(9, 4, 0)
+  p = softmax(logits)
+  found = conformal.calibration(p, label, who)
+  assert found == {
+    'temperature': 1.0,
+    'threshold': conformal.threshold(p, label, who, coverage=0.9),
+    'wanted': 0.9,
+    'people': 9,
+  }
+  assert conformal.lacks({'calibration': found}) < 1
+  few = who < 8
+  assert conformal.calibration(p[few], label[few], who[few]) == {}
+
+
 def test_the_likeliest_class_is_always_in_the_set():
   p = np.array([[0.4, 0.35, 0.25], [0.98, 0.01, 0.01]])
   assert conformal.sets(p, 0.1).tolist() == [[True, False, False]] * 2

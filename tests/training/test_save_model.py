@@ -1,11 +1,15 @@
 """What a run leaves as a model is all that its answers depend on."""
 
+import types
+
 import numpy as np
 import pytest
 
 from configs import base_cnn, mfcnn_multimodal, residual
+from mefnet_jax.evaluation import conformal
 from mefnet_jax.report import figures
 from mefnet_jax.synthetic import release as synthetic
+from mefnet_jax.training import save_model
 from tests.fixtures import model_files, protocol_runs, stand_ins
 
 
@@ -54,3 +58,30 @@ def test_sounds_and_words(tmp_path):
   protocol_runs.carried_out(config, root, tmp_path / 'w')
   model_files.check(tmp_path / 'w')
   assert np.isfinite(model_files.answers(tmp_path / 'w')).all()
+
+
+@pytest.mark.parametrize('notice', [None, 'LEAKY', 'SHUFFLED LABELS'])
+def test_only_honest_scores_calibrate_the_model(notice):
+  rng = np.random.default_rng(0)
+  order = rng.permutation(40)
+  label = rng.integers(0, 3, 40)
+  p = rng.dirichlet(np.ones(3), (2, 40))
+  # Two databases may both have somebody called 1: ten people, not five.
+  subject = np.tile(np.arange(5).astype(str), 8)
+  database = np.repeat(['samm', 'smic'], 20)
+  job = types.SimpleNamespace(
+    splits=[types.SimpleNamespace(test=part) for part in np.split(order, 2)],
+    clips={'label': label},
+    source=types.SimpleNamespace(subject=subject, database=database),
+  )
+  fitted = [
+    types.SimpleNamespace(held_out=[own[part] for part in np.split(order, 2)])
+    for own in p
+  ]
+  found = save_model.calibration(job, fitted, {'notices': {notice: ''}})
+  if notice:
+    assert found == {}
+    return
+  people = np.char.add(database, subject)
+  assert found['people'] == 10
+  assert found['threshold'] == conformal.threshold(p.mean(0), label, people)
