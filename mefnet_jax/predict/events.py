@@ -1,6 +1,6 @@
 """Expressions in one face's crops, as they come: candidates, then events.
 
-A window of a third of a second slides over the crops. Where the model finds an
+A window of .3 seconds slides over the crops. Where the model finds an
 expression in its motion, or one that is going back, and where this is most
 likely, a candidate is followed from its onset to its offset (`course`). What
 the model says of the motion of its middle half decides whether it is an event.

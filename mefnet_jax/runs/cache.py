@@ -1,6 +1,6 @@
 """The cache folder: its place, locks for writers, and names by content hash.
 
-    <root>/clips/<dataset>/<name>/1.0.0/   prepared clips, a TFDS dataset
+    <root>/clips/<dataset>/<name>/1.1.0/   prepared clips, a TFDS dataset
     <root>/synthetic/<name>/               synthetic releases
     <root>/hashes/<name>.json              hashes of release files by their stat
     <root>/videos/<name>.json              times of the frames of long videos
