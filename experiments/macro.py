@@ -107,5 +107,5 @@ def _write_folds(run, clips, folder):
 
 
 if __name__ == '__main__':
-  running.define('macro')
+  running.define_few('macro')
   cli.run(main)

@@ -22,10 +22,16 @@ _DATASETS = ('smic', 'cas_me2')
 
 
 def define(name: str) -> None:
-  """Defines the flags of all experiments; `name` is the default folder's."""
-  outputs.DEFINE_folder('out', f'runs/{name}', 'Folder of runs and tables.')
+  """Defines the flags of most experiments; `name` is the default folder's."""
+  define_few(name)
   flags.DEFINE_list('datasets', ['smic'], 'smic, cas_me2.')
   flags.DEFINE_string('smic', '', 'Release of SMIC; empty: synthetic.')
+  flags.DEFINE_string('cluster', '', cells.HELP)
+
+
+def define_few(name: str) -> None:
+  """Defines those that an experiment on CAS(ME)^2 alone has, run here."""
+  outputs.DEFINE_folder('out', f'runs/{name}', 'Folder of runs and tables.')
   flags.DEFINE_string('cas-me2', '', 'Release of CAS(ME)^2; empty: synthetic.')
   flags.DEFINE_bool(
     'small', False, 'Small clips and networks, for a quick run.'
@@ -33,7 +39,6 @@ def define(name: str) -> None:
   flags.DEFINE_list('variants', [], 'Only these variants; all if empty.')
   flags.DEFINE_integer('epochs', 0, 'Epochs; 0: those of the config.')
   flags.DEFINE_integer('seeds', 1, 'Seeds of each variant.')
-  flags.DEFINE_string('cluster', '', cells.HELP)
 
 
 def main(experiment: str, make, rows, *, title: str, first) -> dict[str, dict]:

@@ -41,11 +41,10 @@ def test_a_person_on_both_sides_is_still_found(run, tmp_path):
   clips = set(predictions.read(run).clip)
   assert macro.scored_on(run, clips, tmp_path / 'a')['audit']['leaks'] == []
   path = tmp_path / 'a' / 'folds.csv'
-  first = path.read_text().splitlines()[1].split(',')
 
   def edit(rows):
     tested = next(row for row in rows if row['role'] == 'test')
-    rows.append(tested | {'clip': first[0], 'role': 'train'})
+    rows.append(tested | {'role': 'train'})
 
   audited_runs.change(path, edit)
   assert audit.find(evidence.from_run(tmp_path / 'a'))['leaks']
