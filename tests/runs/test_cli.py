@@ -137,6 +137,8 @@ def test_a_closed_terminal_ends_it_and_is_not_written_to(ignored):
     stdin=subprocess.DEVNULL,
     capture_output=True,
     text=True,
+    # The tests themselves may have been started by nohup.
+    preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
   )
   assert done.returncode == 7
   assert done.stdout == ('still here\nto nobody\n' if ignored else '')
