@@ -9,10 +9,11 @@ here, and no picture of them is kept. One developer looked at them, a few
 pictures a second, and wrote down when a face shows no expression (it turns,
 nods, comes nearer, blinks, speaks, or has a hand before it), and when brows are
 raised or a smile begins. Whatever is found within the first is false. Nobody
-coded the videos by FACS, so what is found elsewhere is only counted. The
-webcam's and the conversation's times were written down before anything had been
-found in them; how a motion's direction is told (`predict.events`) was changed
-after the webcam had been tried.
+coded the videos by FACS, so what is found elsewhere is only counted. Of the
+webcam and the conversation the times without an expression were written down
+before anything found there had been seen, those of expressions afterwards. How
+a motion's direction is told (`predict.events`) was changed after the webcam had
+been tried.
 """
 
 import dataclasses
@@ -56,11 +57,12 @@ VIDEOS = {
     '17abc22c8372a77d15b30e0c9c173d02cda7be2e00ca852754963139d526ab4f',
     'webcam, 400x300, 25 fps: brows and mouth, then a head that turns, comes '
     'nearer, and a hand',
-    ((0, 2.4), (19.4, 32.5), (33.8, 50.3), (51.5, 53.5)),
+    ((0, 2.4), (19.4, 32.6), (33.8, 50.4), (51.5, 53.5)),
     (
       (2.5, 3.5, 'surprise'),
       (4.1, 5.1, 'surprise'),
       (5.8, 6.8, 'surprise'),
+      (8.7, 9.9, 'surprise'),
       (32.6, 33.5, 'surprise'),
       (50.5, 51.3, 'surprise'),
     ),
@@ -74,15 +76,16 @@ VIDEOS = {
   'franck.mp4': Video(
     '253751d5549ef5d4bb82693fa851197fa53e5373c69acc0a11c8d6601f4b7e02',
     'a conversation, 360x288, 24 fps',
-    ((21.3, 38.6), (58.5, 72.0), (121.5, 147.5), (185.5, 200.0)),
+    ((21.3, 38.6), (58.5, 72.0), (121.5, 149.0), (185.5, 200.0)),
     (
+      (1.0, 4.5, 'positive'),
       (18.0, 20.0, 'positive'),
       (54.0, 57.5, 'positive'),
       (76.0, 78.5, 'positive'),
       (83.0, 89.5, 'positive'),
       (97.3, 104.0, 'positive'),
       (108.5, 112.0, 'positive'),
-      (147.5, 155.0, 'positive'),
+      (149.0, 155.0, 'positive'),
     ),
   ),
   'single_face.mp4': Video(
