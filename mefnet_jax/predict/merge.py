@@ -27,7 +27,7 @@ def settled(
     if all(_likelihood(f) < _likelihood(one) for f in others):
       kept = [f for f in kept if f.offset <= one.onset] + [one]
   events: list[expressions.Found] = []
-  for one in sorted(kept, key=lambda f: f.onset):
+  for one in kept:
     before = events[-1] if events else None
     if before is None or one.onset - before.offset > SOON:
       events.append(one)

@@ -31,9 +31,7 @@ def root() -> pathlib.Path:
     errors.UserError: no home folder is known, and no other one is named.
   """
   given = os.environ.get('MEFNET_CACHE') or _OWN
-  if given.startswith(
-    '$'
-  ):  # as files of variables hold it, which no shell read
+  if given.startswith('$'):  # of a file of variables that no shell has read
     raise errors.UserError(
       f'MEFNET_CACHE={given}: no shell has replaced the variable in it: write '
       'the whole path'

@@ -5,7 +5,7 @@ import math
 import pathlib
 import shutil
 import warnings
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import tensorboardX
@@ -85,8 +85,18 @@ class History:
       board.close()
 
 
+def stored(workdir: pathlib.Path) -> list[dict]:
+  """The rows that `check` and `check_members` look at.
+
+  Another block's training leaves those of a block as they are, so one reading
+  serves all. Only the first process has the file.
+  """
+  return metrics_log.stored(workdir) if multihost.is_first() else []
+
+
 def check(
   workdir: pathlib.Path,
+  rows: Sequence[dict],
   block: Any,
   names: Collection[str],
   note: Mapping[str, Any],
@@ -96,6 +106,7 @@ def check(
 
   Args:
     workdir: of the run.
+    rows: of `stored`.
     block: a `blocks.Block`.
     names: of the block's folds.
     note: of its newest checkpoint: `History.flush` is its 'curves', which
@@ -106,12 +117,12 @@ def check(
     errors.UserError: they are of another run, or some were added or taken away.
       Without any row of the block there is nothing to be wrong.
   """
-  if not multihost.is_first() or 'curves' not in note:
+  if 'curves' not in note:
     return
   # A training that has ended wrote none of later epochs.
   own, ended = _of(block.seeds, names), 'probabilities' in note
   found = metrics_log.seal(
-    workdir, lambda row: own(row) and (ended or row['epoch'] <= done)
+    row for row in rows if own(row) and (ended or row['epoch'] <= done)
   )
   if found not in ('', note['curves']):
     metrics_log.refuse(
@@ -120,11 +131,13 @@ def check(
 
 
 def check_members(
-  workdir: pathlib.Path, seeds: Collection[int], names: Collection[str]
+  workdir: pathlib.Path,
+  rows: Sequence[dict],
+  seeds: Collection[int],
+  names: Collection[str],
 ) -> None:
   """Raises errors.UserError for rows of a seed or fold that the run lacks."""
-  own = _of(seeds, names)
-  if multihost.is_first() and metrics_log.seal(workdir, lambda r: not own(r)):
+  if not all(map(_of(seeds, names), rows)):
     metrics_log.refuse(workdir, 'it has rows of other seeds or folds')
 
 

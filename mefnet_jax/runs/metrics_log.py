@@ -33,22 +33,19 @@ def read(workdir: pathlib.Path) -> list[dict]:
   """
   return [
     {name: math.nan if x is None else x for name, x in row.items()}
-    for row in _rows(workdir / _FILE)
+    for row in stored(workdir)
   ]
 
 
-def seal(workdir: pathlib.Path, own: Callable[[dict], bool]) -> str:
-  """Returns the digest of some rows in their order; '' if there are none.
+def stored(workdir: pathlib.Path) -> list[dict]:
+  """As `read`, but with None for what is null, as the file has it."""
+  return _rows(workdir / _FILE)
 
-  Args:
-    workdir: of the run.
-    own: whether a row counts.
-  """
-  found = hashlib.sha256()
-  rows = [row for row in _rows(workdir / _FILE) if own(row)]
-  for row in rows:
-    found.update(_line(row).encode())
-  return found.hexdigest() if rows else ''
+
+def seal(rows: Iterable[dict]) -> str:
+  """Returns the digest of `stored` rows in their order; '' for none."""
+  text = ''.join(map(_line, rows))
+  return hashlib.sha256(text.encode()).hexdigest() if text else ''
 
 
 def merge(workdir: pathlib.Path, parts: Iterable[pathlib.Path]) -> None:

@@ -60,7 +60,8 @@ def _fit(job, seeds):
   )
   fitted = {seed: jobs.Fitted() for seed in seeds}
   blocks.tell_unused(job.workdir, planned, job.console.print)
-  curves.check_members(job.workdir, seeds, [f.name for f in job.splits])
+  rows = curves.stored(job.workdir)
+  curves.check_members(job.workdir, rows, seeds, [f.name for f in job.splits])
   compiled = None
   for block in planned:
     folder = job.workdir / 'checkpoints' / block.name
@@ -68,7 +69,8 @@ def _fit(job, seeds):
       folder, job.console.print, identity=jobs.identity(job, block)
     )
     splits = job.splits[block.start : block.stop]
-    curves.check(job.workdir, block, [f.name for f in splits], note, done)
+    names = [fold.name for fold in splits]
+    curves.check(job.workdir, rows, block, names, note, done)
     if 'probabilities' not in note:
       # Blocks that differ only in their seeds share one compiled program.
       if compiled is None or compiled.splits != splits:

@@ -17,7 +17,6 @@ def _event(onset, apex, offset, label=''):
 def test_false_events_and_what_is_found():
   video = real_videos.Video(
     digest='',
-    what='',
     quiet=((0.0, 30.0), (60.0, 90.0)),
     shown=((40.0, 41.0, 'positive'), (50.0, 51.0, 'surprise')),
   )

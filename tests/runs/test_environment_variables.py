@@ -22,6 +22,14 @@ def run(code, **variables):
   )
 
 
+def only_line(code, **variables):
+  """The line of a program that ends in one, with status 1."""
+  done = run(code, **variables)
+  assert done.returncode == 1
+  (line,) = done.stderr.splitlines()
+  return line
+
+
 def test_numbers_stay_of_32_bits():
   code = (
     'from mefnet_jax.runs import xla\n'
@@ -70,9 +78,7 @@ def test_a_variable_that_jax_cannot_read_is_one_line(name, value):
     'from mefnet_jax.runs import cli\n'
     'sys.exit(cli.status(lambda: __import__("jax") and 0))\n'
   )
-  done = run(code, **{name: value})
-  assert done.returncode == 1
-  (line,) = done.stderr.splitlines()
+  line = only_line(code, **{name: value})
   assert line.startswith('error: ') and name.lower() in line.lower()
 
 
@@ -94,9 +100,7 @@ def test_another_variable_that_asks_for_a_device_is_named(name):
     '  jax.jit(lambda x: x + 1)(1.0)\n'
     'sys.exit(cli.status(main))\n'
   )
-  done = run(code, JAX_PLATFORMS='', **{name: 'gpu'})
-  assert done.returncode == 1
-  (line,) = done.stderr.splitlines()
+  line = only_line(code, JAX_PLATFORMS='', **{name: 'gpu'})
   assert line.startswith(f'error: {name}=gpu: ')
 
 
@@ -124,9 +128,7 @@ def test_names_of_files_that_are_not_utf8_are_one_line():
     'sys.exit(cli.status(lambda: 0))\n'
   )
   ascii_names = {'LC_ALL': 'C', 'PYTHONCOERCECLOCALE': '0'}
-  done = run(code, **ascii_names, PYTHONUTF8='0')
-  assert done.returncode == 1
-  (line,) = done.stderr.splitlines()
+  line = only_line(code, **ascii_names, PYTHONUTF8='0')
   assert 'read as ascii' in line and 'PYTHONUTF8=1' in line
   assert run(code, **ascii_names, PYTHONUTF8='1').returncode == 0
 
@@ -142,8 +144,6 @@ def test_a_device_that_is_not_here_is_one_line(device):
     'import jax\n'
     'sys.exit(cli.status(lambda: jax.devices()))\n'
   )
-  done = run(code, JAX_PLATFORMS=device)
-  assert done.returncode == 1
-  (line,) = done.stderr.splitlines()
+  line = only_line(code, JAX_PLATFORMS=device)
   assert line.startswith(f'error: JAX_PLATFORMS={device}: ')
   assert 'unset it' in line
