@@ -132,13 +132,14 @@ finally:
 
 @pytest.mark.parametrize('ignored', [False, True], ids=['closed', 'nohup'])
 def test_a_closed_terminal_ends_it_and_is_not_written_to(ignored):
+  # The tests themselves may have been started by nohup.
+  first = 'import signal; signal.signal(signal.SIGHUP, signal.SIG_DFL)\n'
+  code = _CLOSED if ignored else first + _CLOSED
   done = subprocess.run(
-    [*['nohup'] * ignored, sys.executable, '-c', _CLOSED],
+    [*['nohup'] * ignored, sys.executable, '-c', code],
     stdin=subprocess.DEVNULL,
     capture_output=True,
     text=True,
-    # The tests themselves may have been started by nohup.
-    preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
   )
   assert done.returncode == 7
   assert done.stdout == ('still here\nto nobody\n' if ignored else '')
