@@ -70,6 +70,7 @@ def run(
   if not multihost.is_first():
     return results.summary(result)
   summary = report(workdir, result, clips=job.source)
+  # After the report: the model card shows its scores.
   save_model.save(job, fitted, summary)
   confusion = workdir / 'figures' / 'confusion.png'
   curves.add_image(workdir, 'confusion', confusion.read_bytes())

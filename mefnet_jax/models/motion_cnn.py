@@ -70,6 +70,7 @@ class MotionCNN(streams.Options, kw_only=True):
     def answer(x, *, mirrored):
       found = []
       for i, (part, trunk) in enumerate(zip(self.parts, trunks, strict=True)):
+        # A part's dropout is its own, or both would lose the same places.
         own_B = layers.stream_keys(key_B, i)
         maps, _ = trunk(_part(x, part)[:, None], own_B)
         flat = layers.flatten(maps)

@@ -44,6 +44,7 @@ class OffApexNetLike(nn.Module):
     (name,) = self.streams
     key_B = layers.clip_keys(self, batch, name, train=train)
     out = {}
+    # The two share no filter, as in the paper.
     for channel, component in enumerate('uv'):
       x = batch[name][..., channel : channel + 1]
       for i, filters in enumerate(self.width):

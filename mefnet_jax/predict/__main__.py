@@ -67,6 +67,7 @@ flags.DEFINE_bool(
 def main(paths: list[str]) -> int:
   """Runs the command as the flags say; returns the status."""
   given = flags.FLAGS
+  # By name: a flag without its option, or the reverse, fails at once.
   options: dict[str, typing.Any] = {
     field.name: given[field.name.replace('_', '-')].value
     for field in dataclasses.fields(command.Options)

@@ -27,6 +27,7 @@ def mean(
   """
   logit = np.stack([out['unit_logit'] for out in outs]).astype(np.float64)
   sides = np.mean([out['unit_level'] for out in outs], 0)
+  # A side that runs backwards is at rest when sides are compared.
   left, right = np.moveaxis(np.maximum(sides, 0), -1, 0)
   return {
     'p': (1 / (1 + np.exp(-logit))).mean(0),

@@ -77,6 +77,7 @@ class Model(models.Model):
       errors.UserError: the video cannot be read, or the model looks at what a
         video does not show.
     """
+    # Only here: `watch` needs no table, and pandas is slow to import.
     import pandas as pd
 
     rows: list[frame_rows.Row] = []

@@ -33,6 +33,7 @@ def chosen(
         f'{", ".join(clips)}'
       )
     x, shape = clips[stored], tuple(one['shape'])
+    # A network without dense layers would answer clips of any size.
     if tuple(x.shape[1:]) != shape:
       raise errors.UserError(
         f'{folder}: {stored} must be clips of shape {shape}, not '

@@ -48,6 +48,7 @@ def load(path: str | os.PathLike) -> 'Model':
 
 def _folder(path):
   """The folder of that path, or of the shipped model of that name."""
+  # A folder that is there goes before a shipped model of its name.
   folder = pathlib.Path(path)
   shipped = SHIPPED / folder.name
   if folder.exists() or folder.name != str(path) or not shipped.is_dir():
@@ -268,6 +269,7 @@ class Model:
     ]
 
   def _answer(self, member, clips):
+    # On the device once, not with each batch.
     streams, params = self.inputs(clips), jax.device_put(member.params)
     count = len(next(iter(streams.values())))
 

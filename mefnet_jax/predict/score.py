@@ -37,6 +37,7 @@ def main() -> int:
   found = spotting.scores(counted, draws=args.draws)
   found['unit'] = 'frames' if frames else 'seconds'
   print(to_text(found))
+  # A score of 0 would be true, and hide that two names differ.
   if said and not {x[:2] for x in own} & {x[:2] for x in said}:
     print('note: no event is in a video of the truth: are their names alike?')
   for name, table in (('truth', truths), ('events', events)):

@@ -41,6 +41,7 @@ def _main(argv):
   members = [model.member(fold, seed).params for fold, seed in model.members]
   found = synthetic_calibration.fit(model.network, members, tested, 0)
   print(synthetic_calibration.said(found))
+  # One file, replaced whole: what is interrupted leaves a model that opens.
   description = {**model.description, 'calibration': found}
   model_file.write_description(model.folder, description)
 

@@ -135,6 +135,7 @@ def choose(known: Known, name: str, count: int, seed: int) -> Choice:
   protocol = ml_collections.ConfigDict(
     {'name': 'kfold', 'folds': min(count, people)}
   )
+  # Whole people: a head that knows the face would seem better than it is.
   inner = folds.make(protocol, known.label, known.subject, seed=seed)
   found = {AS_IT_IS: known.network}
   for head in HEADS:
@@ -186,6 +187,7 @@ def _kernel(head, one, learnt):
   """(M, N) of clips with training clips, by whose features it is scaled."""
   name, kernel = HEADS[head]
   x = learnt.features[name]
+  # Of what is learnt from alone: a held-out clip scales nothing.
   mean, spread = x.mean(0), x.std(0)
   spread = np.where(spread > 0, spread, 1)
   scaled = ((k.features[name] - mean) / spread for k in (one, learnt))
@@ -225,6 +227,7 @@ def _known(model, job):
   seen = motion_input.standardise(np.asarray(maps)[:, 0])
   # Averaged over the mirror image, as the network's own answers are.
   both = (np.asarray(x) for x in (seen, motion_input.mirrored(seen)))
+  # Roots, or the few cells that move far would decide every distance.
   roots = sum(np.sign(x) * np.sqrt(np.abs(x)) for x in both) / 2
   features = {'layers': layers.astype(np.float64)}
   flat = roots.reshape(len(roots), -1)

@@ -91,6 +91,7 @@ def answers(
       order or form.
   """
   found = model.answers(job.clips)
+  # Of a release with fewer classes, the others cannot be the answer.
   own = [model.classes.index(name) for name in job.source.classes]
   probabilities = [
     inference.softmax((logits / model.temperature)[:, own].astype(np.float64))
@@ -127,5 +128,6 @@ def _copy(model: models.Model, folder: pathlib.Path) -> None:
   model_file.begin(folder)
   for one in model.description['members']:
     shutil.copyfile(model.folder / one['file'], folder / one['file'])
+  # Last: a folder that lacks it is no model yet.
   description = (model.folder / model_file.NAME).read_bytes()
   files.write(folder / model_file.NAME, description)

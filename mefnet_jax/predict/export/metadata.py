@@ -15,6 +15,7 @@ def of_members(model: model_files.Model, members: list[dict]) -> dict[str, str]:
   'fps', 'licence', 'notices', 'weights' (SHA-256 of each), and 'model.json',
   the whole description with those members.
   """
+  # Not the members that were left out: their weights are not in the file.
   described = {**model.description, 'members': members}
   inputs = {
     name: {'shape': ['N', *shape], 'dtype': dtype}

@@ -63,6 +63,7 @@ def _with_neutral(kind, neutral, sides):
     shape = eqn.outvars[0].aval.shape
     for side in sides:
       one, other = values[side], values[1 - side]
+      # A neutral array may still be what the other is repeated along.
       if other.shape == shape and _is_all(one, neutral):
         return other
     return graphs.elementwise(graph, kind, *values)
@@ -169,6 +170,7 @@ def _reduced(kind):
       x, [shape[a] if a in axes else n for a, n in enumerate(x.shape)]
     )
     while axes:
+      # A node reduces axes that lie side by side; others take their turn.
       x, axes = _last_run(graph, kind, x, axes)
     return x
 
@@ -235,6 +237,7 @@ def _product(graph, eqn, x, y):
     tuple(range(left, left + len(columns))),
   )
   shape = tuple(eqn.outvars[0].aval.shape)
+  # MatMul wants rows and columns; where there are none they have length 1.
   if () in layout:
     layout = tuple(group for group in layout if group)
     name = graph.reshaped(name, [graphs.size(shape, g) for g in layout])

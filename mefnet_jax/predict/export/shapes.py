@@ -48,6 +48,7 @@ def reshaped(graph: graphs.Graph, x: graphs.Value, new: tuple) -> graphs.Value:
   parts = _segments(x.shape, new)
   straight = all(len(a) == 1 or len(b) == 1 for a, b in parts)
   layout = x.layout
+  # Axes to be joined may lie apart within the graph's own joined axes.
   if any(len(a) > 1 for a, _ in parts):  # joins
     layout = graphs.singles(x.order)
   if not straight or not all(_together(x, a) for a, _ in parts):
@@ -178,6 +179,7 @@ def split(graph: graphs.Graph, eqn: Any, x: graphs.Value) -> list[graphs.Value]:
 def reverse(graph: graphs.Graph, eqn: Any, x: graphs.Value) -> graphs.Value:
   """`rev`."""
   x = graph.full(x, eqn.invars[0].aval.shape)
+  # Backwards from the end; ONNX cuts an end that is too far at 0.
   cuts = {a: (-1, -(2**31), -1) for a in eqn.params['dimensions']}
   return cut(graph, x, cuts, x.shape)
 

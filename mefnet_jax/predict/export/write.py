@@ -57,6 +57,7 @@ def write(
   members = model.listed(fold, seed)
   form = FORMATS[kind]
   content = form.content(model, members)
+  # Before there is a file: what does not agree is never one.
   off = agreement.check(
     form.answers(content), model, fold=fold, seed=seed, path=path
   )
