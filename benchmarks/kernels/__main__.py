@@ -2,26 +2,18 @@
 
 import dataclasses
 import functools
-import importlib
 import os
-import pathlib
-import random
-import statistics
 import sys
-import threading
-import time
 from collections.abc import Callable
 from unittest import mock
 
 import jax
-import numpy as np
 
 from benchmarks import record
+from benchmarks.kernels import noise
 from mefnet_jax import ops
-from mefnet_jax.evaluation import folds
-from mefnet_jax.models import from_config
 from mefnet_jax.runs import cli, outputs, xla
-from mefnet_jax.training import compiled_steps, config_check, jobs
+from mefnet_jax.training import compiled_steps, jobs
 
 CONFIGS = {
   'base_cnn': ('base_cnn', ()),
@@ -32,7 +24,6 @@ CONFIGS = {
   'mefnet_flow': ('mefnet_flow', ()),
 }
 ALL, NONE = 'all kernels', 'none'
-CLIPS, CLASSES = 128, 3
 
 
 def main():
@@ -50,9 +41,11 @@ def main():
   xla.tune_cpu()
   found = {}
   for name in args.configs:
-    found[name] = measure(job(name, args.folds), args.repeats)
-    for variant, row in found[name].items():
-      print(f'{name:20s} {variant:28s} {_said(row)}', flush=True)
+    module, variant = CONFIGS[name]
+    job = noise.job(module, args.folds, variant)
+    found[name] = measure(job, args.repeats)
+    for one, row in found[name].items():
+      print(f'{name:20s} {one:28s} {_said(row)}', flush=True)
     jax.clear_caches()
   result = {'folds': args.folds, 'configs': found}
   record.write('kernels', result, load, args.out)
@@ -62,34 +55,6 @@ def _said(row):
   if 'cpu_seconds' not in row:
     return 'not used'
   return f'{row["least"]:.3f} s  {row["gain"]:+.0%}'
-
-
-def job(name: str, count: int) -> jobs.Job:
-  """A shipped config on noise, with so many folds."""
-  module, variant = CONFIGS[name]
-  config = importlib.import_module(f'configs.{module}').get_config(*variant)
-  model = from_config.network(config, CLASSES)
-  draw = np.random.default_rng(0)
-  clips = {
-    stream: draw.integers(0, 256, (CLIPS, *x.shape[1:]), np.uint8)
-    for stream, x in config_check.shapes(config, model).items()
-  }
-  clips['label'] = np.arange(CLIPS, dtype=np.int32) % CLASSES
-  everybody = np.arange(CLIPS, dtype=np.int32)
-  splits = tuple(
-    folds.Fold(f'{i}', np.setdiff1d(everybody, test), test, everybody[:0])
-    for i, test in enumerate(np.array_split(everybody, count))
-  )
-  return jobs.Job(
-    model=model,
-    clips=clips,
-    splits=splits,
-    config=config,
-    workdir=pathlib.Path(),
-    fingerprint='',
-    console=None,
-    stop=threading.Event(),
-  )
 
 
 @dataclasses.dataclass
@@ -109,22 +74,11 @@ def measure(one: jobs.Job, repeats: int) -> dict[str, dict]:
     if text not in texts:
       texts.add(text)
       steps[name] = step
-      step()  # compiles
-  samples = {name: [] for name in steps}
-  for _ in range(repeats):
-    for name in random.sample(list(steps), len(steps)):
-      before = time.process_time()
-      steps[name]()
-      samples[name].append(time.process_time() - before)
-  least = min(samples[ALL])
   rows = {name: {} for name in variants}
-  for name, seconds in samples.items():
-    rows[name] = {
-      'cpu_seconds': seconds,
-      'least': min(seconds),
-      'median': statistics.median(seconds),
-      'gain': min(seconds) / least - 1,
-    }
+  rows |= noise.in_turns(steps, repeats)
+  least = rows[ALL]['least']
+  for name in steps:
+    rows[name]['gain'] = rows[name]['least'] / least - 1
   return rows
 
 

@@ -77,11 +77,12 @@ def _convolve_clip(x, w, end, shape, before, block, y):
   long = kernel[0] + block - 1, kernel[1], kernel[2]
   offsets = rows.offsets_of(long, channels, frame_step, row_step)
   row = np.zeros(places * width + LANES, np.float32)
-  for t in range(0, deep, block):
-    first = max(0, before - t)
-    last = min(long[0], frames_ + before - t)
-    taps = offsets, first * size, (last - first) * size
-    for h in range(rows_):
+  # Frames innermost: the rows that they share then stay in the cache.
+  for h in range(rows_):
+    for t in range(0, deep, block):
+      first = max(0, before - t)
+      last = min(long[0], frames_ + before - t)
+      taps = offsets, first * size, (last - first) * size
       start = (t - before) * frame_step + h * row_step
       to = (t * rows_ + h) * places * filters
       # A row as wide as its filters is written where it belongs.
@@ -109,14 +110,16 @@ def _lay(row, at, width, y, to, filters, places):
       y[to + p * filters + f] = row[at + p * width + f]
 
 
-@compiled.inlined
-def _mask(y, g, at, floor, size, out, to):
+@compiled.kernel
+def _mask(y, g, floor, out):
   """out = g where y is above the floor, else 0; whether any is not 0."""
   some = 0
-  for i in range(size):
+  for i in range(len(out)):
+    # Both are read always, and no index is a sum, or LLVM finds no vectors.
+    value, down = y[i], g[i]
     # A NaN is not below, so that a diverged training is noticed.
-    down = np.float32(0) if y[at + i] <= floor else g[at + i]
-    out[to + i] = down
+    down = np.float32(0) if value <= floor else down
+    out[i] = down
     some |= down != 0
   return some != 0
 
@@ -130,10 +133,13 @@ def _add_kernel_gradient(x, y, g, floor, shape, into, to_bias):
   offsets = rows.offsets_of(kernel, channels, frame_step, row_step)
   # Whole vectors of the row are read.
   row, sums = np.zeros(size + LANES, np.float32), np.zeros(size, np.float32)
-  for t in range(deep):
-    for h in range(rows_):
+  # Frames innermost: the rows that they share then stay in the cache.
+  for h in range(rows_):
+    for t in range(deep):
+      at = (t * rows_ + h) * size
+      down = y[at : at + size], g[at : at + size]
       # All zero where the fold holds the clip out: no product.
-      if _mask(y, g, (t * rows_ + h) * size, floor, size, row, 0):
+      if _mask(*down, floor, row[:size]):
         start = t * frame_step + h * row_step
         args = row, filters, places, width, into
         rows.add_row(x, start, channels, offsets, *args)
@@ -154,7 +160,8 @@ def _clip_gradient(y, g, floor, shape, w, block, padded, out):
     for h in range(rows_):
       to = ((t * high + h + kernel[1] - 1) * wide + kernel[2] - 1) * filters
       at = (t * rows_ + h) * size
-      some |= _mask(y, g, at, floor, size, padded, to)
+      down = y[at : at + size], g[at : at + size]
+      some |= _mask(*down, floor, padded[to : to + size])
   if not some:
     out[:] = 0
     return

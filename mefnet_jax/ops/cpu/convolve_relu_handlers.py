@@ -39,15 +39,23 @@ def _rectify(x, w, bias, shape, y, bits, clip, maps):
   # The ReLU adds the bias: it must know what is below 0.
   end = np.zeros(width, np.float32), np.float32(-np.inf)
   totals[:], peaks[:], places[:] = 0, -1, 0  # -1 is below any ReLU
-  n = 0
-  for t in range(nt):
-    for h in range(nh):
-      start = t * frame_step + h * row_step
+  frame_peaks = np.full((nt, width), np.float32(-1))
+  frame_places = np.zeros((nt, width), np.int32)
+  # Frames innermost: the rows that they share then stay in the cache.
+  for h in range(nh):
+    for t in range(nt):
+      start, n = t * frame_step + h * row_step, (t * nh + h) * nw
       rows.convolve_row(x, start, channels, taps, weights, end, row, 0, nw)
+      clip = totals, frame_peaks[t], frame_places[t]
       relu_rows.rectify_row(
         row, nw, n, bias, filters, y, bits, clip, maps, in_row
       )
-      n += nw
+  # Of equal maxima the first counts, in the order of frames.
+  for t in range(nt):
+    for f in range(width):
+      peak = frame_peaks[t, f]
+      if peak > peaks[f] or peak != peak:
+        peaks[f], places[f] = peak, frame_places[t, f]
 
 
 @compiled.kernel

@@ -1,0 +1,80 @@
+"""Measures steps of several networks in random turns, in one process."""
+
+import os
+import sys
+
+import jax
+
+from benchmarks import record
+from benchmarks.kernels import noise
+from mefnet_jax import ops
+from mefnet_jax.runs import cli, outputs, xla
+from mefnet_jax.training import compiled_steps
+
+_FACTORISED = {'model.conv': '2plus1d'}
+_FLOW = {'dataset.flow': 'dis', 'input': 'flow'}
+_LONG = {'dataset.frames': 32}
+# network:form, the shipped config, and what of it is another
+FORMS = {
+  'mecnn:3d': ('mecnn', {}),
+  'mecnn:2plus1d': ('mecnn', _FACTORISED),
+  'mecnn:group': ('mecnn', {'model.normalisation': 'group'}),
+  'mecnn:flow': ('mecnn', _FLOW),
+  'mecnn:flow2plus1d': ('mecnn', _FLOW | _FACTORISED),
+  'mfcnn:3d': ('mfcnn', {}),
+  'mfcnn:2plus1d': ('mfcnn', _FACTORISED),
+  'residual:3d': ('residual', {'model.conv': '3d'}),
+  'residual:2plus1d': ('residual', {}),
+  'mecnn32:3d': ('mecnn', _LONG),
+  'mecnn32:2plus1d': ('mecnn', _LONG | _FACTORISED),
+}
+
+
+def main():
+  parser = cli.Parser(description=__doc__)
+  parser.add_argument('--forms', type=cli.names(FORMS), default=tuple(FORMS))
+  parser.add_argument(
+    '--repeats', type=cli.count, default=8, help='turns of each'
+  )
+  parser.add_argument('--folds', type=cli.count, default=2)
+  parser.add_argument(
+    '--kernels', choices=ops.CHOICES, default='auto', help='of the layers'
+  )
+  parser.add_argument('--out', type=outputs.file, help='file of the results')
+  args = parser.parse_args()
+  load = os.getloadavg()[0]
+  xla.tune_cpu()
+  asked = [name for name in FORMS if name in args.forms]
+  steps = {name: step_of(name, args) for name in asked}
+  found = {}
+  for name, row in noise.in_turns(steps, args.repeats).items():
+    network, form = name.split(':')
+    forms = found.setdefault(network, {})
+    forms[form] = row
+    said = f'{row["least"]:.3f} s'
+    if '3d' in forms:  # its name is the first of a network's
+      row['to_3d'] = row['least'] / forms['3d']['least']
+      said += f', {row["to_3d"]:.2f} times the 3D form'
+    print(f'{name:20s} {said}', flush=True)
+  result = {'folds': args.folds, 'kernels': args.kernels, 'networks': found}
+  record.write('forms', result, load, args.out)
+
+
+def step_of(name, args):
+  """One training step of a form, on a state of its own."""
+  config, changes = FORMS[name]
+  changes = {**changes, 'train.kernels': args.kernels}
+  job = noise.job(config, args.folds, changes=changes)
+  steps = compiled_steps.CompiledSteps(job, job.splits)
+  states = [steps.initial((0,))]
+  batch = next(steps.batches((0,), 0))
+
+  def step():
+    states[0], _ = steps.train_step(states[0], *batch)
+    jax.block_until_ready(states[0])
+
+  return step
+
+
+if __name__ == '__main__':
+  sys.exit(cli.status(main))
