@@ -1,13 +1,13 @@
 """MEFNet-2D for motion maps: parts, fusion, attention, and the mirror."""
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from configs import mefnet_zero
 from mefnet_jax import models
 from mefnet_jax.models import motion_input
+from tests.fixtures import networks
 
 
 def build(variant, **fields):
@@ -22,9 +22,20 @@ def maps():
   return x.astype(np.float32)
 
 
-def leaves(params):
+def drawn(network, maps):
+  """Random weights; biases of zero, as at the start of a training."""
+  params = networks.random_params(network, {'face': maps})
+  return {
+    'params': jax.tree_util.tree_map_with_path(
+      lambda path, x: x * (path[-1].key != 'bias'), params
+    )
+  }
+
+
+def leaves(network, maps):
   """Names of all parameters, with their sizes."""
-  flat = jax.tree_util.tree_flatten_with_path(params['params'])[0]
+  made = jax.eval_shape(network.init, jax.random.key(0), {'face': maps})
+  flat = jax.tree_util.tree_flatten_with_path(made['params'])[0]
   return {jax.tree_util.keystr(path): x.size for path, x in flat}
 
 
@@ -35,9 +46,7 @@ def leaves(params):
 def test_each_variant_has_its_attention_and_no_other(
   variant, channel, spatial, maps
 ):
-  found = leaves(
-    build(variant).init(jax.random.key(0), {'face': jnp.asarray(maps)})
-  )
+  found = leaves(build(variant), maps)
   assert any("['channel']" in name for name in found) == bool(channel)
   assert any("['spatial']" in name for name in found) == bool(spatial)
   # 14 - 2 = 12 cells, halved; both attentions double the channels.
@@ -48,8 +57,9 @@ def test_each_variant_has_its_attention_and_no_other(
 @pytest.mark.parametrize('variant', ['late', 'intermediate'])
 def test_each_half_is_seen_by_its_own_trunk_alone(variant, maps):
   network = build(variant)
-  params = network.init(jax.random.key(0), {'face': jnp.asarray(maps)})
+  params = drawn(network, maps)
 
+  @jax.jit
   def features(x):
     # Trained on: the mirror's answer is not mixed in; no drop-out.
     return network.apply(params, {'face': x}, train=False)[1]['features']
@@ -70,14 +80,15 @@ def test_intermediate_fusion_weighs_the_halves_alike(maps):
   """A half that moves a hundred times as far counts no more than before."""
   network = build('intermediate', channel_attention=False)
   network = network.clone(spatial_attention=False)
-  params = network.init(jax.random.key(0), {'face': jnp.asarray(maps)})
+  params = drawn(network, maps)
   kernels = params['params']['eyes_trunk']['conv']
   larger = {**kernels, 'kernel': 100 * kernels['kernel']}
   trunk = {**params['params']['eyes_trunk'], 'conv': larger}
   other = {'params': {**params['params'], 'eyes_trunk': trunk}}
+  apply = jax.jit(network.apply)
   np.testing.assert_allclose(
-    network.apply(params, {'face': maps})[0],
-    network.apply(other, {'face': maps})[0],
+    apply(params, {'face': maps})[0],
+    apply(other, {'face': maps})[0],
     atol=1e-4,
   )
 
@@ -90,9 +101,9 @@ def test_a_mirror_image_gets_the_same_answer_with_the_sides_changed(
   variant, maps
 ):
   network = build(variant, returning=True)
-  params = network.init(jax.random.key(0), {'face': jnp.asarray(maps)})
-  logits, out = network.apply(params, {'face': maps})
-  other, mirrored = network.apply(params, {'face': motion_input.mirrored(maps)})
+  params, apply = drawn(network, maps), jax.jit(network.apply)
+  logits, out = apply(params, {'face': maps})
+  other, mirrored = apply(params, {'face': motion_input.mirrored(maps)})
   np.testing.assert_allclose(logits, other, atol=1e-5)
   np.testing.assert_allclose(
     out['unit_level'], mirrored['unit_level'][..., ::-1], atol=1e-5
@@ -104,19 +115,19 @@ def test_a_mirror_image_gets_the_same_answer_with_the_sides_changed(
 
 def test_dropout_follows_from_the_clips_key_alone(maps):
   network = build('mefnet', dropout=0.5)
-  params = network.init(jax.random.key(0), {'face': jnp.asarray(maps)})
+  params = drawn(network, maps)
   key = jax.random.split(jax.random.key(3), 4)
+  apply = jax.jit(network.apply, static_argnames='train')
 
   def logits(index):
     batch = {'face': maps[index], 'key': key[index]}
-    return network.apply(params, batch, train=True)[0]
+    return apply(params, batch, train=True)[0]
 
   np.testing.assert_allclose(
     logits(np.array([2, 0])), logits(np.arange(4))[np.array([2, 0])], atol=1e-5
   )
   assert (
-    abs(logits(np.arange(4)) - network.apply(params, {'face': maps})[0]).max()
-    > 1e-3
+    abs(logits(np.arange(4)) - apply(params, {'face': maps})[0]).max() > 1e-3
   )
 
 
@@ -132,4 +143,4 @@ def test_dropout_follows_from_the_clips_key_alone(maps):
 def test_fields_that_make_no_sense_are_named(fields, said, maps):
   network = build('mefnet', **fields)
   with pytest.raises(ValueError, match=said):
-    network.init(jax.random.key(0), {'face': jnp.asarray(maps)})
+    leaves(network, maps)
