@@ -242,8 +242,15 @@ def test_rows_sorted_by_class_are_no_leak(run, name):
   assert 'labels follow the order of files' in said['not_checked']
 
 
-def test_forty_thousand_clips_are_audited_in_seconds(tmp_path):
-  count, people = 40_000, 20
+@pytest.mark.parametrize(
+  ('count', 'pairs'),
+  [  # a twentieth is tested; half of the others are identical to each
+    (10_000, 500 * 4_500),
+    pytest.param(40_000, 2_000 * 18_000, marks=pytest.mark.slow),
+  ],
+)
+def test_thousands_of_clips_are_audited_in_seconds(tmp_path, count, pairs):
+  people = 20
   rows = [
     (f'c{i}', f's{i % people}', f'f{i % people}', f'{i % 3}', f'{i % 5 % 3}')
     for i in range(count)
@@ -261,7 +268,7 @@ def test_forty_thousand_clips_are_audited_in_seconds(tmp_path):
   )
   assert time.monotonic() - started < 30
   assert 'identical clips on both sides' in said['kinds']
-  assert '36000000 pairs' in said['leaks'][0]  # 2,000 tested, 18,000 learnt
+  assert f'{pairs} pairs' in said['leaks'][0]
 
 
 def test_values_are_no_classes(tmp_path):

@@ -19,7 +19,7 @@ from hypothesis import strategies
 from mefnet_jax.datasets import check, registry
 from mefnet_jax.preprocess import media, reading
 from mefnet_jax.runs import errors, files, findings, names
-from tests.fixtures import accounted, releases
+from tests.fixtures import accounted, releases, sampled
 
 LETTERS = 'abzÀé\uff33\uff10\uff11张01 .()[]_-\u202f\u00a0\u3000\n\u0301'
 NAMES = strategies.text(
@@ -46,11 +46,6 @@ CONTENT = strategies.tuples(
   SUFFIXES,
   NUMBERING,
   LITTER,
-)
-MOST = hypothesis.settings(
-  max_examples=60,
-  deadline=None,
-  suppress_health_check=list(hypothesis.HealthCheck),
 )
 
 
@@ -95,8 +90,7 @@ def read(name, root, **options):
     return None
 
 
-@MOST
-@hypothesis.given(
+@sampled.given(
   strategies.dictionaries(
     strategies.tuples(
       strategies.sampled_from(('sad', 'Sad', 'glad', 'fear ', 'joy')),
@@ -130,8 +124,7 @@ def test_a_tree(clips, litter):
     assert len(people) <= len({names.label_key(x[1]) for x in clips})
 
 
-@MOST
-@hypothesis.given(
+@sampled.given(
   strategies.lists(strategies.tuples(NAMES, CONTENT), min_size=1, max_size=6),
   strategies.integers(0, 2),
 )
@@ -165,8 +158,7 @@ SMIC = strategies.tuples(
 )
 
 
-@MOST
-@hypothesis.given(
+@sampled.given(
   strategies.dictionaries(SMIC, CONTENT, min_size=1, max_size=8),
   strategies.sets(NAMES, max_size=2),
   LITTER,
@@ -194,8 +186,7 @@ def test_smic(clips, others, litter):
     assert not litter or litter_is_told(root, release)
 
 
-@MOST
-@hypothesis.given(
+@sampled.given(
   strategies.lists(
     strategies.tuples(
       strategies.sampled_from(
@@ -224,8 +215,7 @@ def test_flow_maps_of_folders(maps, litter):
     assert not litter or litter_is_told(root, release)
 
 
-@MOST
-@hypothesis.given(
+@sampled.given(
   strategies.lists(
     strategies.tuples(
       strategies.sampled_from(('006', 's01', 'sub01')),
@@ -266,8 +256,7 @@ def test_flow_maps_of_a_table(maps, litter):
 CODED = strategies.sampled_from(releases.CODED)
 
 
-@MOST
-@hypothesis.given(
+@sampled.given(
   strategies.dictionaries(CODED, CONTENT, min_size=0, max_size=5),
   strategies.sampled_from(('', '\u202f', '\u3000')),
   strategies.sets(NAMES, max_size=2),
@@ -306,8 +295,7 @@ LONG = strategies.sampled_from(
 )
 
 
-@MOST
-@hypothesis.given(
+@sampled.given(
   strategies.dictionaries(LONG, CONTENT, min_size=0, max_size=3),
   strategies.sampled_from(('', '\u202f', '\u3000', ' ')),
   strategies.sets(NAMES, max_size=2),
@@ -337,8 +325,7 @@ def test_long_recordings_of_smic(changed, space, others, litter):
 SHORT = tuple(row for row in releases.CODED if row[4] <= 41)
 
 
-@MOST
-@hypothesis.given(
+@sampled.given(
   strategies.dictionaries(
     strategies.sampled_from(SHORT), CONTENT, min_size=0, max_size=3
   ),
@@ -379,8 +366,7 @@ RAMP = np.tile(np.linspace(0, 1, 32), (8, 1))
 DEPTHS = strategies.sampled_from((8, 10, 12, 14, 16, 'mixed', 'negative'))
 
 
-@MOST
-@hypothesis.given(strategies.lists(DEPTHS, min_size=1, max_size=6))
+@sampled.given(strategies.lists(DEPTHS, min_size=1, max_size=6))
 def test_bit_depths(depths):
   """A clip is as bright as the white of its camera says, or it is lost."""
   with tempfile.TemporaryDirectory() as folder:

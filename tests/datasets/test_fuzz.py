@@ -8,11 +8,14 @@ from mefnet_jax.preprocess import headers, images
 from tests import fuzz
 
 
-def test_mutated_releases_are_read_or_refused(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+  'count', [15, pytest.param(40, marks=pytest.mark.slow)]
+)
+def test_mutated_releases_are_read_or_refused(tmp_path, monkeypatch, count):
   monkeypatch.setenv('MEFNET_CACHE', str(tmp_path / 'hashes'))
-  said = fuzz.run(40, 7, tmp_path)
-  assert said['cases'] == 40
-  assert said['clips'] > 40 > said['refused']
+  said = fuzz.run(count, 7, tmp_path)
+  assert said['cases'] == count
+  assert said['clips'] > count > said['refused']
 
 
 @pytest.mark.slow

@@ -3,7 +3,6 @@
 import io
 import math
 
-import hypothesis
 import pandas as pd
 import pytest
 from hypothesis import strategies as st
@@ -11,6 +10,7 @@ from hypothesis import strategies as st
 from mefnet_jax.evaluation import spotting
 from mefnet_jax.predict import event
 from mefnet_jax.runs import errors
+from tests.fixtures import sampled
 
 FINITE = st.floats(0, 1e4, allow_nan=False)
 
@@ -40,10 +40,7 @@ def events(draw):
   )
 
 
-@hypothesis.settings(
-  deadline=None, suppress_health_check=list(hypothesis.HealthCheck)
-)
-@hypothesis.given(st.lists(events(), max_size=4))
+@sampled.given(st.lists(events(), max_size=4), few=30, many=100)
 def test_a_table_read_back_is_the_events(some):
   assert event.from_table(event.table(some)) == some
 

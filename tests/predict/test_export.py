@@ -3,10 +3,8 @@
 import functools
 import hashlib
 import json
-import multiprocessing
+import os
 import pathlib
-import subprocess
-import sys
 
 import numpy as np
 import onnx
@@ -37,8 +35,11 @@ from mefnet_jax.predict.export import (
   write,
 )
 from mefnet_jax.runs import errors
-from tests.fixtures import untrained
+from tests.fixtures import forked, untrained
 
+ROOT = pathlib.Path(__file__).parents[2]
+# Of what is tested beside the layers themselves: it compiles sooner.
+PLAIN = {'channel_attention': False, 'spatial_attention': False}
 CONFIGS = {
   'base_cnn': base_cnn.get_config,
   'mecnn': mecnn.get_config,
@@ -79,7 +80,9 @@ def test_each_config_is_here():
 
 
 # make test-all exports the others too: each takes seconds to compile.
-_QUICK = ('mecnn', 'mfcnn:intermediate', 'mefnet_flow', 'mefnet_zero')
+# These hold convolutions over time with attention and streams that are fused;
+# convolutions of one frame; networks of motion maps.
+_QUICK = ('mfcnn:intermediate', 'mefnet_flow', 'mefnet_zero')
 
 
 @pytest.mark.parametrize(
@@ -91,7 +94,7 @@ _QUICK = ('mecnn', 'mfcnn:intermediate', 'mefnet_flow', 'mefnet_zero')
 )
 def test_onnx_runtime_gives_the_models_answers(small, tmp_path, name):
   """`write` compares; here on other clips, in other batches."""
-  model = small(name)
+  model = small(name, members=1)
   found = write.write(model, tmp_path / 'm.onnx', 'onnx')
   assert found.difference <= agreement.TOLERANCE
   session = onnxruntime.InferenceSession(found.path)
@@ -119,18 +122,30 @@ def test_each_format_gives_the_models_answers(small, tmp_path, name, kind):
 @pytest.mark.parametrize(
   'options',
   [
-    {'conv': '2plus1d'},
-    {'attention_place': 'pool', 'pool': (2, 2, 2)},
-    {'normalisation': 'layer'},
-    {'channel_attention': False},
-    {'spatial_attention': False, 'pool': (1, 3, 3)},
-    {'depth': (1, 1), 'width': (4, 6), 'conv': '3d'},
-    {'hidden': ()},
+    {'conv': '2plus1d', 'attention_place': 'pool', 'pool': (2, 2, 2)},
+    {
+      **{'depth': (1, 1), 'width': (4, 6), 'conv': '3d', 'hidden': ()},
+      **{'normalisation': 'layer', 'channel_attention': False},
+      **{'spatial_attention': False, 'pool': (1, 3, 3)},
+    },
+    *(
+      pytest.param(alone, marks=pytest.mark.slow)
+      for alone in (
+        {'conv': '2plus1d'},
+        {'attention_place': 'pool', 'pool': (2, 2, 2)},
+        {'normalisation': 'layer'},
+        {'channel_attention': False},
+        {'spatial_attention': False, 'pool': (1, 3, 3)},
+        {'depth': (1, 1), 'width': (4, 6), 'conv': '3d'},
+        {'hidden': ()},
+      )
+    ),
   ],
   ids=str,
 )
 def test_the_networks_options_are_exported(small, tmp_path, options):
-  write.write(small('mecnn', **options), tmp_path / 'm.onnx', 'onnx')
+  model = small('mecnn', members=1, **options)
+  write.write(model, tmp_path / 'm.onnx', 'onnx')
 
 
 @pytest.mark.parametrize(
@@ -146,17 +161,17 @@ def test_the_scales_of_training_clips_are_inside(small, tmp_path, kind):
       'spread': random.uniform(0, 30, shape).astype(np.float32),
     }
   }
-  plain = small()
+  plain = small(members=1, **PLAIN)
   clips = answer.sample(plain, 4)
   before = plain.probabilities(clips)
   for scale in ({'moments': {'face': (3.0, 900.0)}}, {'pixels': pixels}):
-    scaled = small(**scale)
+    scaled = small(members=1, **PLAIN, **scale)
     assert np.abs(scaled.probabilities(clips) - before).max() > 1e-3
     write.write(scaled, tmp_path / 'm', kind)
 
 
 def test_a_fold_alone_or_the_mean_over_all(small, tmp_path):
-  model = small(members=3)
+  model = small(members=3, **PLAIN)
   clips = answer.sample(model, 3)
   for fold in (None, 'fold2'):
     found = write.write(model, tmp_path / 'm.onnx', 'onnx', fold=fold)
@@ -189,7 +204,7 @@ def test_the_form_that_runtimes_are_fast_at(small, tmp_path):
 
 
 def test_the_file_says_what_it_is(small, tmp_path):
-  model = small('mfcnn')
+  model = small('mfcnn', **PLAIN)
   members = model.description['members']
   found = write.write(model, tmp_path / 'm.onnx', 'onnx')
   properties = {
@@ -238,7 +253,7 @@ def test_what_onnx_runtime_cannot_compute_is_refused(small, tmp_path):
 
 
 def test_a_program_is_opened_with_its_digest_only(small, tmp_path):
-  model = small()
+  model = small(**PLAIN)
   found = write.write(model, tmp_path / 'm.zip', 'stablehlo')
   clips = answer.sample(model, 2)
   said = stablehlo_file.load(found.path, sha256=found.sha256)(clips)
@@ -248,7 +263,7 @@ def test_a_program_is_opened_with_its_digest_only(small, tmp_path):
 
 
 def test_a_packed_model_is_a_model(small, tmp_path):
-  model = small(members=2)
+  model = small(members=2, **PLAIN)
   path = write.write(model, tmp_path / 'm.safetensors', 'safetensors').path
   packed = packed_file.load(path)
   assert packed.members == model.members and packed.streams == model.streams
@@ -291,19 +306,21 @@ def test_a_place_that_is_no_file_is_one_line(small, tmp_path, name, words):
     write.write(small(), tmp_path / name, 'onnx')
 
 
-def export(folder, path, kind):
-  write.write(mefnet_jax.load(folder), path, kind)
+def command(folder, path, kind):
+  return (
+    'mefnet_jax.predict.export',
+    [f'--model={folder}', f'--out={path}', f'--format={kind}'],
+  )
 
 
 def test_two_exports_into_one_file_leave_one_whole_file(small, tmp_path):
-  model, path = small(), tmp_path / 'm'
-  context = multiprocessing.get_context('spawn')
-  both = [
-    context.Process(target=export, args=(model.folder, path, kind))
-    for kind in ('onnx', 'safetensors')
-  ]
-  for one in both:
-    one.start()
+  model, path = small(**PLAIN), tmp_path / 'm'
+  said = tmp_path / 'said'
+  both = []
+  for kind in ('onnx', 'safetensors'):
+    (said / kind).mkdir(parents=True)
+    given = command(model.folder, path, kind)
+    both.append(forked.start(*given, said / kind, env=os.environ, cwd=ROOT))
   for one in both:
     one.join()
   assert [one.exitcode for one in both] == [0, 0]
@@ -314,23 +331,16 @@ def test_two_exports_into_one_file_leave_one_whole_file(small, tmp_path):
   np.testing.assert_allclose(
     module.answers(content)(clips), model.probabilities(clips), atol=1e-5
   )
-  assert {one.name for one in tmp_path.iterdir()} == {'m', 'model'}
+  assert {one.name for one in tmp_path.iterdir()} == {'m', 'model', 'said'}
 
 
 def test_the_command(tmp_path):
   out = tmp_path / 'zero.onnx'
-  command = [sys.executable, '-m', 'mefnet_jax.predict.export', f'--out={out}']
-  done = subprocess.run(
-    [*command, '--model=mefnet-zero', '--format=onnx'],
-    capture_output=True,
-    text=True,
-  )
+  given = command('mefnet-zero', out, 'onnx')
+  done = forked.run(*given, env=os.environ, cwd=ROOT)
   assert done.returncode == 0, done.stderr
   digest = hashlib.sha256(out.read_bytes()).hexdigest()
   assert digest in done.stdout
-  failed = subprocess.run(
-    [*command, '--model=nowhere', '--format=onnx'],
-    capture_output=True,
-    text=True,
-  )
+  given = command('nowhere', out, 'onnx')
+  failed = forked.run(*given, env=os.environ, cwd=ROOT)
   assert failed.returncode == 1 and failed.stderr.count('\n') == 1

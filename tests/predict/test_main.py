@@ -60,6 +60,13 @@ def film(smile, tmp_path):
   return videos.write(tmp_path / 'Gespräch mit Jürgen 1.mp4', images)
 
 
+@pytest.fixture
+def short(smile, tmp_path):
+  """The first half second of that video."""
+  images = list(smile[: recorded.FPS // 2 : recorded.FPS // 25])
+  return videos.write(tmp_path / 'Müller, ganz kurz.mp4', images)
+
+
 def files_of(folder, stem):
   return {p.name.removeprefix(stem) for p in folder.iterdir()}
 
@@ -90,21 +97,21 @@ print(json.dumps(video.count(sys.argv[1])))
 """
 
 
-def test_faces_are_shown_only_where_asked_for(predict, film, tmp_path):
+def test_faces_are_shown_only_where_asked_for(predict, short, tmp_path):
   import cv2
 
   plain = []
   for show in (False, True):
-    predict(film, overlay=True, show_faces=show)
+    predict(short, overlay=True, show_faces=show)
     reader = cv2.VideoCapture(
-      str(tmp_path / 'out' / f'{film.stem}.overlay.mp4')
+      str(tmp_path / 'out' / f'{short.stem}.overlay.mp4')
     )
     _, image = reader.read()
     plain.append(np.mean(np.abs(image.astype(int) - overlay.WALL) < 10))
   assert plain[1] < 0.2 < 0.7 < plain[0]
 
 
-def test_a_failed_video_stops_no_other(predict, film, tmp_path, capsys):
+def test_a_failed_video_stops_no_other(predict, short, tmp_path, capsys):
   import cv2
 
   still = cv2.imencode('.jpg', np.zeros((48, 64), np.uint8))[1].tobytes()
@@ -121,9 +128,9 @@ def test_a_failed_video_stops_no_other(predict, film, tmp_path, capsys):
   folder = tmp_path / 'frames'
   folder.mkdir()
   paths = [*(tmp_path / name for name in bad), folder]
-  assert predict(*paths[:3], film, *paths[3:], formats=['csv']) == 1
+  assert predict(*paths[:3], short, *paths[3:], formats=['csv']) == 1
   out = tmp_path / 'out'
-  assert files_of(out, film.stem) == {
+  assert files_of(out, short.stem) == {
     csv_files.SUFFIX,
     csv_files.FRAMES,
     '.timeline.png',
@@ -269,10 +276,11 @@ def test_memory_does_not_grow_with_the_video(smile, scorer):
   watcher = watch.Watcher('x', scorer)
   kept = []
   frame = watch.frames.Frame
-  for number in range(1, 1001):
+  fps = 12  # the fewer frames, the sooner thirty seconds are over
+  for number in range(1, 33 * fps + 1):
     image = smile[number % 40]
-    watcher.step(frame(number, number / 30, image))
-    if number in (650, 1000):
+    watcher.step(frame(number, number / fps, image))
+    if number in (21 * fps, 33 * fps):
       (face,) = watcher._faces.values()
       kept.append(
         (

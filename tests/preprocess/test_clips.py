@@ -130,9 +130,10 @@ def test_what_no_one_thought_of_costs_one_clip(rendered, monkeypatch):
 
 
 def test_clips_do_not_depend_on_the_number_of_processes(rendered):
-  alone = pool.prepare(rendered, SMALL, workers=1)
-  together = pool.prepare(rendered, SMALL, workers=2)
-  assert [p.clip for p in alone] == [row.clip for row in rendered]
+  some = rendered[:4]
+  alone = pool.prepare(some, SMALL, workers=1)
+  together = pool.prepare(some, SMALL, workers=2)
+  assert [p.clip for p in alone] == [row.clip for row in some]
   for one, other in zip(alone, together, strict=True):
     for name in clips.STREAMS:
       np.testing.assert_array_equal(one.streams[name], other.streams[name])

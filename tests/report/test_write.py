@@ -12,9 +12,9 @@ import pytest
 
 from mefnet_jax import protocol
 from mefnet_jax.evaluation import metrics, results
-from mefnet_jax.report import write
+from mefnet_jax.report import figures, write
 from mefnet_jax.runs import environment, errors
-from tests.fixtures import reported
+from tests.fixtures import reported, stand_ins
 
 _DESIGNED = (
   'dataset release protocol selection model parameters clips subjects folds '
@@ -128,7 +128,8 @@ def test_terminal_shows_scores_beside_the_baseline():
     assert content in shown
 
 
-def test_the_card_says_what_reproduces_it(tmp_path):
+def test_the_card_says_what_reproduces_it(tmp_path, monkeypatch):
+  monkeypatch.setattr(figures, 'draw', stand_ins.undrawn)
   result = reported.result(
     code={'commit': '0a1b2c', 'changed': True},
     vector_bits=512,

@@ -17,12 +17,6 @@ from mefnet_jax.synthetic import cas_me2, release, studio, video
 
 
 @pytest.fixture(scope='module')
-def tiny_smic(tmp_path_factory):
-  folder = tmp_path_factory.mktemp('smic') / 'release'
-  return release.write('smic', folder, clips=2, subjects=2, processes=1)
-
-
-@pytest.fixture(scope='module')
 def tiny_cas(tmp_path_factory):
   folder = tmp_path_factory.mktemp('cas') / 'release'
   defects = ('offset0', 'typo', 'incomplete_cropped', 'workbook_name')
@@ -45,10 +39,9 @@ def test_a_release_has_the_real_layout_and_says_what_it_is(tiny_smic):
   assert 'SYNTHETIC' in (tiny_smic / 'SYNTHETIC.txt').read_text()
   folders = sorted((tiny_smic / 'SMIC_all_cropped/HS').glob('s*/micro/*/*'))
   assert [f.name for f in folders] == [
-    's1_ne_01',
-    's1_po_01',
-    's2_ne_01',
-    's2_po_01',
+    f's{subject}_{code}_01'
+    for subject in (1, 2, 3)
+    for code in ('ne', 'po', 'sur')
   ]
   for frame in folders[0].iterdir():
     assert re.fullmatch(r'reg_image\d{6,8}\.bmp', frame.name)
@@ -57,7 +50,7 @@ def test_a_release_has_the_real_layout_and_says_what_it_is(tiny_smic):
 
 
 def test_the_truth_lies_beside_and_fits_the_frames(tiny_smic):
-  truth = tiny_smic.with_name('release_truth')
+  truth = tiny_smic.with_name('smic_truth')
   assert 'SYNTHETIC' in (truth / 'SYNTHETIC.txt').read_text()
   folders = sorted((tiny_smic / 'SMIC_all_cropped/HS').glob('s*/micro/*/*'))
   for folder in folders:
@@ -87,12 +80,15 @@ def test_dlib_finds_each_onset_face(tiny_smic, tiny_cas):
     assert len(faces) == 1, onset
 
 
-def test_same_seed_same_bytes_for_any_number_of_processes(tiny_smic, tmp_path):
-  again = release.write(
-    'smic', tmp_path / 'again', clips=2, subjects=2, processes=2
+def test_same_seed_same_bytes_for_any_number_of_processes(tmp_path):
+  first, again = (
+    release.write(
+      'smic', tmp_path / f'{number}', clips=1, subjects=2, processes=number
+    )
+    for number in (1, 2)
   )
-  assert _files(again) == _files(tiny_smic)
-  truths = [r.with_name(f'{r.name}_truth') for r in (again, tiny_smic)]
+  assert _files(again) == _files(first)
+  truths = [r.with_name(f'{r.name}_truth') for r in (again, first)]
   assert _files(truths[0]) == _files(truths[1])
 
 
