@@ -13,9 +13,10 @@ from mefnet_jax.audit import audit, evidence
 from mefnet_jax.datasets import check, registry
 from mefnet_jax.datasets.megc_flow import builder
 from mefnet_jax.evaluation import by_database, metrics
+from mefnet_jax.report import figures
 from mefnet_jax.runs import errors, findings
 from mefnet_jax.synthetic import release as synthetic
-from tests.fixtures import model_files, protocol_runs
+from tests.fixtures import model_files, protocol_runs, stand_ins
 
 
 @pytest.fixture(scope='module')
@@ -106,6 +107,7 @@ def test_the_config_runs_from_folder_to_report(
   maps, tmp_path, monkeypatch, variant
 ):
   monkeypatch.setenv('MEFNET_CACHE', str(tmp_path / 'cache'))
+  monkeypatch.setattr(figures, 'draw', stand_ins.undrawn)
   config = mefnet_flow.get_config(variant)
   kernel, pool = config.model.kernel, config.model.pool
   config.model.update(filters=4)

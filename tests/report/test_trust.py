@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from mefnet_jax import protocol
 from mefnet_jax.audit import probes
 from mefnet_jax.evaluation import intervals, metrics, published, results
-from mefnet_jax.report import cards
+from mefnet_jax.report import cards, figures
 from mefnet_jax.report.page import faces
-from tests.fixtures import reported
+from tests.fixtures import reported, stand_ins
 
 
 @st.composite
@@ -173,7 +173,8 @@ def _clips(synthetic):
 
 
 @pytest.mark.parametrize('synthetic', [True, False])
-def test_only_synthetic_faces_are_shown(tmp_path, synthetic):
+def test_only_synthetic_faces_are_shown(tmp_path, synthetic, monkeypatch):
+  monkeypatch.setattr(figures, 'draw', stand_ins.undrawn)
   result = reported.result(synthetic=synthetic)
   protocol.report(tmp_path, result, clips=_clips(synthetic))
   page = (tmp_path / 'report.html').read_text()
