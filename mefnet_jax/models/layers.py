@@ -13,7 +13,7 @@ from flax import linen as nn
 
 from mefnet_jax import ops
 from mefnet_jax.models import choices
-from mefnet_jax.ops import convolution
+from mefnet_jax.ops import convolution, products
 
 
 class Conv3D(nn.Module):
@@ -132,7 +132,38 @@ class Normalisation(nn.Module):
     # Not batch norm: the clips of a batch would affect each other, and the
     # folds that share it would no longer be independent.
     groups = 1 if self.kind == 'layer' else math.gcd(x.shape[-1], 8)
-    return nn.GroupNorm(groups, dtype=self.dtype, name='norm')(x)
+    return GroupNorm(groups, self.dtype, name='norm')(x)
+
+
+class GroupNorm(nn.Module):
+  """As Flax's, several times as fast on a CPU.
+
+  Channels are summed each by itself and then those of a group: XLA has no
+  vectors for a sum over the last axis.
+  """
+
+  groups: int
+  dtype: str = 'float32'
+
+  @nn.compact
+  def __call__(self, x: jax.Array) -> jax.Array:
+    batch, channels = x.shape[0], x.shape[-1]  # batch may be a symbol
+    scale_C = self.param('scale', nn.initializers.ones, (channels,))
+    bias_C = self.param('bias', nn.initializers.zeros, (channels,))
+    x_BPC = x.reshape(batch, -1, channels).astype(jnp.float32)
+
+    def of_group(x_BC):
+      parts = x_BC.reshape(batch, self.groups, -1)
+      means = parts.mean(-1, keepdims=True)
+      return jnp.broadcast_to(means, parts.shape).reshape(batch, channels)
+
+    mean_BC = of_group(x_BPC.mean(1))
+    square_BC = of_group((x_BPC**2).mean(1))
+    variance_BC = jnp.maximum(square_BC - mean_BC**2, 0.0)
+    factor_BC = jax.lax.rsqrt(variance_BC + 1e-6) * scale_C[None]
+    shift_BC = bias_C[None] - mean_BC * factor_BC
+    y_BPC = products.scale(x_BPC, factor_BC) + shift_BC[:, None]
+    return y_BPC.reshape(x.shape).astype(self.dtype)
 
 
 def dropout(

