@@ -283,6 +283,14 @@ def test_adam_is_that_of_optax():
   assert abs(start['heavy'] - ours['heavy']).min() > 0  # the old ones stay
 
 
+def test_kernels_divide_as_xla_does():
+  """Were each division tested for 0, as by Python, Adam had no vectors."""
+  zero, one = jnp.zeros(1 << 16), jnp.ones(1 << 16)
+  numbers = jnp.float32([1, 0.9, 0.1, 0.999, 0.001, 0, 1, 1e-7])
+  new, *_ = jax.jit(ops.using(ops.adam))(zero, one, one, one, numbers)
+  np.testing.assert_array_equal(new, np.full(1 << 16, -np.inf))
+
+
 @pytest.mark.parametrize('mode', ['folds', 'batch'])
 def test_adam_works_where_the_state_lies(mode):
   """Under the pmap and the vmaps of training nothing is copied for it."""

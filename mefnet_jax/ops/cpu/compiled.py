@@ -10,14 +10,12 @@ from numba import types
 
 _CACHED = bool(numba.config.CACHE_DIR)
 
-# error_model: Python's would test each division for 0 and could raise.
-kernel = numba.njit(
-  nogil=True,
-  error_model='numpy',
-  no_cpython_wrapper=True,
-  no_cfunc_wrapper=True,
-)
+# What is inlined is compiled by its caller's options, so all have the same.
+# error_model: Python's would test each division for 0 and could raise, and a
+# loop that could raise is not made of vectors.
+_OPTIONS = {'nogil': True, 'error_model': 'numpy'}
+kernel = numba.njit(**_OPTIONS, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 # For what a caller needs in one place: compiled within it, not also by itself.
-inlined = numba.njit(nogil=True, error_model='numpy', inline='always')
+inlined = numba.njit(**_OPTIONS, inline='always')
 # A function that XLA calls with the address of a frame, see `frames`.
-handler = numba.cfunc(types.int64(types.voidptr), cache=_CACHED)
+handler = numba.cfunc(types.int64(types.voidptr), cache=_CACHED, **_OPTIONS)
