@@ -17,7 +17,7 @@ def undrawn(monkeypatch):
 
 
 # Networks of MFCNN's parts, and the paper's protocol, in other settings.
-FURTHER = ('mecnn', 'intermediate', 'paper')
+FURTHER = ('mecnn', 'intermediate', 'base', 'paper')
 
 
 @pytest.mark.parametrize(

@@ -22,17 +22,17 @@ FURTHER = [
   ('mecnn', {'conv': '2plus1d', 'attention_place': 'pool'}),
   ('mfcnn', {'form': '2d', 'conv': '2plus1d'}),
   ('mfcnn', {'streams': ('face', 'audio', 'text')}),
+  ('mecnn', {}),  # MFCNN has its trunk
+  ('residual', {'depth': (1,), 'width': (4,), 'form': '2d'}),
+  ('mfcnn', {'conv': '2plus1d', 'fusion': 'intermediate'}),
+  ('mfcnn', {'depth': (1,), 'width': (4,), 'streams': ('eyes', 'flow')}),
 ]
 EVERY = [
   ('base', {}),
   ('base', {'conv': '2plus1d'}),
-  ('mecnn', {}),
   ('mecnn', {'form': '2d'}),
   ('residual', {'depth': (1, 1), 'width': (4, 6)}),
-  ('residual', {'depth': (1,), 'width': (4,), 'form': '2d'}),
   ('mfcnn', {}),
-  ('mfcnn', {'conv': '2plus1d', 'fusion': 'intermediate'}),
-  ('mfcnn', {'depth': (1,), 'width': (4,), 'streams': ('eyes', 'flow')}),
   *(pytest.param(*one, marks=pytest.mark.slow) for one in FURTHER),
 ]
 
@@ -60,7 +60,9 @@ def test_no_network_holds_a_convolution_of_xla(name, fields):
   assert 'dot_general' in program
 
 
-@pytest.mark.parametrize('name', ['base', 'mecnn', 'mfcnn'])
+@pytest.mark.parametrize(
+  'name', ['base', 'mecnn', pytest.param('mfcnn', marks=pytest.mark.slow)]
+)
 def test_2d_networks_are_3d_ones_on_one_frame(name):
   """kernel, pool and STAM's kernel of one frame: equal weights and logits."""
   batch = networks.everything(2, frames=1)

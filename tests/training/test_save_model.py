@@ -23,7 +23,7 @@ def undrawn(monkeypatch):
   [
     {'scale': 'train'},
     {'protocol.statistics': 'folds'},
-    {'protocol.statistics': 'all'},
+    pytest.param({'protocol.statistics': 'all'}, marks=pytest.mark.slow),
     {'train.selection': 'oracle', 'train.evaluate_every': 1},
   ],
   ids=lambda change: '-'.join(map(str, change.values())),
