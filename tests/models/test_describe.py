@@ -13,6 +13,9 @@ from configs import base_cnn, mecnn, mfcnn, mfcnn_multimodal, residual
 from mefnet_jax.models import describe, drawing, from_config
 from mefnet_jax.runs import errors
 from mefnet_jax.training import config_check
+from tests.fixtures import forked
+
+ROOT = pathlib.Path(__file__).parents[2]
 
 CONFIGS = {
   'base': base_cnn.get_config,
@@ -102,7 +105,7 @@ def test_a_drawing_that_cannot_be_written_says_so(tmp_path):
 def command(*flags):
   return subprocess.run(
     [sys.executable, '-m', 'mefnet_jax.models', *flags],
-    cwd=pathlib.Path(__file__).parents[2],
+    cwd=ROOT,
     env=dict(os.environ),
     capture_output=True,
     text=True,
@@ -116,9 +119,8 @@ def test_the_command_prints_the_table():
   assert done.returncode == 0, done.stderr
   last = done.stdout.strip().splitlines()[-1]
   assert last.startswith('base') and '44,241,667' in last
-  wrong = command(
-    '--config=configs/base_cnn.py', '--config.model.kernel=(99,3,3)'
-  )
+  words = ['--config=configs/base_cnn.py', '--config.model.kernel=(99,3,3)']
+  wrong = forked.run('mefnet_jax.models', words, env=os.environ, cwd=ROOT)
   assert wrong.returncode == 1
   assert wrong.stderr.startswith('error: ') and '99' in wrong.stderr
   assert len(wrong.stderr.strip().splitlines()) == 1

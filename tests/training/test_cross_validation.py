@@ -203,7 +203,7 @@ def test_the_weights_of_a_member_lie_where_it_says(config, clips, tmp_path):
   batch = normalize.batch(
     jax.tree.map(np.asarray, measured), fold.test, input_kind='difference'
   )
-  logits, _ = made.model.apply({'params': params}, batch, train=False)
+  logits, _ = jax.jit(made.model.apply)({'params': params}, batch)
   np.testing.assert_allclose(
     jax.nn.softmax(logits), fitted[1].held_out[2], atol=1e-4
   )
@@ -233,7 +233,7 @@ def test_scale_by_the_training_clips_looks_at_no_other(config, clips, tmp_path):
   np.testing.assert_allclose(found[0], clips['face'][1:9:2].mean(), rtol=1e-5)
 
 
-@pytest.mark.parametrize('epochs', [1, 2])
+@pytest.mark.parametrize('epochs', [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_a_profile_is_written(config, clips, tmp_path, epochs):
   config.train.update(profile=True, epochs=epochs)
   cross_validation.fit(training_jobs.job(config, clips, tmp_path / 'w'), (0,))
