@@ -1,6 +1,7 @@
 """The proof against the truth, on a tiny run: what it measures and says."""
 
 import pathlib
+import types
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from experiments import proof_figures, saliency_proof
 from mefnet_jax.explain import runs, truth
 from mefnet_jax.runs import errors
+from tests.fixtures import explained
 
 
 @pytest.fixture(scope='module')
@@ -40,7 +42,12 @@ def test_the_proof_measures_each_method_and_its_baselines(run, monkeypatch):
   assert proof_figures.draw(result)[1:4] == b'PNG'
 
 
-def test_without_truth_there_is_no_proof(run, monkeypatch):
+def test_without_truth_there_is_no_proof(tiny_smic, monkeypatch):
+  run = types.SimpleNamespace(
+    config=explained.tiny_config(tiny_smic),
+    clips=types.SimpleNamespace(clip=('a', 'b'), label=np.array([0, 1])),
+    held_out=np.zeros(2, int),
+  )
   monkeypatch.setattr(truth, 'folder', lambda root: None)
   with pytest.raises(errors.UserError, match='no truth'):
     saliency_proof.measure(run, '2')

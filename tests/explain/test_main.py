@@ -2,10 +2,10 @@
 
 import csv
 import dataclasses
+import functools
+import os
 import pathlib
 import shutil
-import subprocess
-import sys
 
 import cv2
 import jax
@@ -20,6 +20,7 @@ from mefnet_jax.explain import __main__ as explain
 from mefnet_jax.explain import (
   face_regions,
   methods,
+  networks,
   pictures,
   privacy,
   runs,
@@ -27,6 +28,7 @@ from mefnet_jax.explain import (
   truth,
 )
 from mefnet_jax.runs import errors
+from tests.fixtures import forked
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -42,12 +44,28 @@ def faces(run):
   return list(found.values())
 
 
+# Of each kind one; tests/explain/test_methods.py tries all on another network.
+METHODS = ('gradient', 'grad_cam', 'regions', 'attention')
+
+
 @pytest.fixture(scope='module')
 def explained(tiny_run, tmp_path_factory):
   """What the command leaves of three clips."""
   out = tmp_path_factory.mktemp('why') / 'out'
-  command(tiny_run, out, '--clips=3')
+  command(tiny_run, out, '--clips=3', f'--methods={",".join(METHODS)}')
   return out
+
+
+@pytest.fixture
+def whole(monkeypatch):
+  """Networks are not taken apart, which takes seconds."""
+  monkeypatch.setattr(
+    networks,
+    'decompose',
+    lambda model, *_: networks.Functions(
+      functools.partial(networks.apply, model)
+    ),
+  )
 
 
 def command(workdir, out, *more):
@@ -112,7 +130,7 @@ def test_the_command_leaves_arrays_tables_and_pictures(explained):
   assert 'SYNTHETIC' in (explained / 'NOTE.txt').read_text()
   with np.load(explained / 'saliency.npz') as file:
     clips = file['clip'].tolist()
-    for method in methods.NAMES:
+    for method in METHODS:
       for stream in ('eyes', 'mouth'):
         assert file[f'{method}/{stream}'].shape == (3, 9, 12, 12)
         assert np.isfinite(file[f'{method}/{stream}']).all()
@@ -122,13 +140,23 @@ def test_the_command_leaves_arrays_tables_and_pictures(explained):
     for suffix in ('png', 'gif'):
       assert (explained / 'clips' / f'{clip}.{suffix}').stat().st_size > 1000
   picture = cv2.imread(str(explained / 'clips' / f'{clips[0]}.png'))
-  assert picture.shape[0] > len(methods.NAMES) * pictures.TILE
+  assert picture.shape[0] > len(METHODS) * pictures.TILE
+
+
+@pytest.mark.slow
+def test_every_method_is_shown_by_default(tiny_run, tmp_path):
+  command(tiny_run, tmp_path / 'out', '--clips=3')
+  with np.load(tmp_path / 'out' / 'saliency.npz') as file:
+    for method in methods.NAMES:
+      for stream in ('eyes', 'mouth'):
+        assert file[f'{method}/{stream}'].shape == (3, 9, 12, 12)
+        assert np.isfinite(file[f'{method}/{stream}']).all()
 
 
 def test_shares_of_the_regions_add_up(explained):
   rows = table(explained / 'regions.csv')
   assert {row['region'] for row in rows} == set(face_regions.REGIONS)
-  for method in methods.NAMES:
+  for method in METHODS:
     own = [r for r in rows if r['method'] == method and r['class'] == 'all']
     if own:  # Grad-CAM may be empty
       assert abs(sum(float(r['share']) for r in own) - 1) < 1e-3
@@ -167,7 +195,7 @@ def test_hidden_faces_leave_no_pixel_in_the_picture(run, faces):
 def test_real_faces_are_shown_only_when_asked(
   run, tiny_run, tmp_path, monkeypatch, flag, synthetic, expected
 ):
-  asked, drawn = [], pictures.backgrounds
+  asked, drawn, given = [], pictures.backgrounds, []
   clips = dataclasses.replace(run.clips, synthetic=synthetic)
   pretended = dataclasses.replace(run, clips=clips)
 
@@ -175,12 +203,19 @@ def test_real_faces_are_shown_only_when_asked(
     asked.append(show)
     return drawn(clip, face, show=show)
 
+  def explained(run, index, target, names, **_):
+    given.append(names)
+    ones = np.ones((len(index), 9, 12, 12), np.float32)
+    return {'gradient': {'eyes': ones, 'mouth': ones}}
+
+  monkeypatch.setattr(methods, 'explain', explained)
+  monkeypatch.setattr(methods, 'attention', lambda *_: {})
   monkeypatch.setattr(runs, 'load', lambda workdir: pretended)
   monkeypatch.setattr(pictures, 'backgrounds', watched)
   monkeypatch.setattr(tables, 'draw', lambda *_: b'')  # shows no face
-  more = ['--clips=1', '--methods=gradient', *([flag] if flag else [])]
-  command(tiny_run, tmp_path / 'out', *more)
+  command(tiny_run, tmp_path / 'out', '--clips=1', *([flag] if flag else []))
   assert asked == [expected]
+  assert given == [methods.NAMES]  # all of them by default
   note = (tmp_path / 'out' / 'NOTE.txt').read_text()
   assert ('licence' in note) == (not synthetic and expected)
   assert ('outline' in note) == (not expected)
@@ -270,7 +305,7 @@ def test_sound_and_words_stand_beside_the_clips_that_are_explained(run):
   ],
 )
 def test_a_mistake_is_one_line_that_names_it(
-  run, tiny_run, tmp_path, monkeypatch, more, word
+  run, tiny_run, tmp_path, monkeypatch, whole, more, word
 ):
   monkeypatch.setattr(runs, 'load', lambda workdir: run)
   with pytest.raises(errors.UserError, match=word):
@@ -280,16 +315,8 @@ def test_a_mistake_is_one_line_that_names_it(
 
 
 def test_a_folder_that_holds_no_run_is_one_line(tmp_path):
-  done = subprocess.run(
-    [
-      *(sys.executable, '-m', 'mefnet_jax.explain'),
-      *(f'--workdir={tmp_path}', f'--out={tmp_path / "out"}'),
-    ],
-    cwd=ROOT,
-    capture_output=True,
-    text=True,
-    check=False,
-  )
+  words = [f'--workdir={tmp_path}', f'--out={tmp_path / "out"}']
+  done = forked.run('mefnet_jax.explain', words, env=os.environ, cwd=ROOT)
   assert done.returncode == 1
   assert done.stderr.startswith('error: ')
   assert len(done.stderr.strip().splitlines()) == 1
