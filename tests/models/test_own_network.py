@@ -21,6 +21,7 @@ from tests.fixtures import forked
 ROOT = pathlib.Path(__file__).parents[2]
 SMALL = [
   *('--config.dataset.frames=9', '--config.dataset.face=16'),
+  *('--config.dataset.eyes=12', '--config.dataset.mouth=12'),
   *('--config.protocol.folds=3', '--config.train.epochs=2'),
   '--config.train.kernels=xla',  # nothing to compile first
 ]

@@ -3,14 +3,13 @@
 import csv
 import os
 import socket
-import subprocess
 import time
 
 import numpy as np
 import pytest
 
 from mefnet_jax.runs import errors, multihost, peers
-from tests.fixtures import commands
+from tests.fixtures import commands, forked
 
 SHORT = ['--config.train.epochs=2']
 
@@ -35,24 +34,36 @@ def by_slurm(port, i):
   return ['--coordinator=auto'], variables
 
 
-def together(release, workdir, env, start, *more):
-  """The exit statuses and texts of two processes with one workdir."""
-  port = free_port()
-  command = commands.command(workdir, release, *more)
-  started = [start(port, i) for i in range(2)]
-  running = [
-    subprocess.Popen(
-      [*command, *flags],
-      env=env | variables,
-      cwd=commands.ROOT,
-      stdout=subprocess.PIPE,
-      stderr=subprocess.STDOUT,
-      text=True,
+def two(words, folder, env, how):
+  """Two processes, and the folders of what they say."""
+  port, running = free_port(), []
+  said = [folder / f'said{i}' for i in range(2)]
+  for i, place in enumerate(said):
+    place.mkdir()
+    flags, variables = how(port, i)
+    running.append(
+      forked.start(
+        'mefnet_jax.main',
+        [*words, *flags],
+        place,
+        env=env | variables,
+        cwd=commands.ROOT,
+      )
     )
-    for flags, variables in started
+  return running, said
+
+
+def together(release, folder, env, how, *more):
+  """The exit statuses and texts of two processes with one workdir."""
+  words = commands.words(folder / 'w', release, *more)
+  running, said = two(words, folder, env, how)
+  for one in running:
+    one.join(400)
+  texts = [
+    ''.join((place / name).read_text() for name in ('stdout', 'stderr'))
+    for place in said
   ]
-  texts = [one.communicate(timeout=400)[0] for one in running]
-  return [one.returncode for one in running], texts
+  return [one.exitcode for one in running], texts
 
 
 def table(workdir):
@@ -89,7 +100,7 @@ def test_two_processes_are_one(alone, tiny_smic, env, tmp_path, mode, start):
   assert statuses == [0, 0], '\n'.join(texts)
   assert 'UAR' in texts[0]
   assert 'UAR' not in texts[1]
-  np.testing.assert_allclose(table(tmp_path), alone, atol=1e-3)
+  np.testing.assert_allclose(table(tmp_path / 'w'), alone, atol=1e-3)
 
 
 @pytest.mark.parametrize(
@@ -143,30 +154,19 @@ def test_the_death_of_a_process_ends_the_other_in_one_line(
   tiny_smic, env, tmp_path
 ):
   """Soon, with a known status, and without the log of another language."""
-  port = free_port()
   flags = ['--config.train.epochs=500', '--config.train.parallel=folds']
-  command = commands.command(tmp_path / 'w', tiny_smic, *flags)
-  running = [
-    subprocess.Popen(
-      [*command, *by_flags(port, i)[0]],
-      env=env,
-      cwd=commands.ROOT,
-      stdout=subprocess.PIPE,
-      stderr=subprocess.PIPE,
-      text=True,
-    )
-    for i in range(2)
-  ]
+  words = commands.words(tmp_path / 'w', tiny_smic, *flags)
+  running, said = two(words, tmp_path, env, by_flags)
   folder = tmp_path / 'w' / 'checkpoints' / 'seed0'
   deadline = time.monotonic() + 240
   while not any(folder.glob('0*')) and time.monotonic() < deadline:
-    assert all(one.poll() is None for one in running)
+    assert all(one.is_alive() for one in running)
     time.sleep(0.1)
   running[1].kill()
   killed = time.monotonic()
-  _, said = running[0].communicate(timeout=60)
+  running[0].join(60)
   assert time.monotonic() - killed < 20
-  assert running[0].returncode == peers.LOST
-  (line,) = said.splitlines()
+  assert running[0].exitcode == peers.LOST
+  (line,) = (said[0] / 'stderr').read_text().splitlines()
   assert line.startswith('error: ') and 'to resume' in line
-  running[1].communicate()
+  running[1].join()
