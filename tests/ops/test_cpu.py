@@ -14,9 +14,10 @@ import optax
 import pytest
 
 from mefnet_jax import models, ops
-from mefnet_jax.ops import choice, convolution, cpu, pooling, xla
-from mefnet_jax.ops.cpu import planes
+from mefnet_jax.ops import choice, convolution, pooling, xla
 from mefnet_jax.training import optimizer, parallel
+from tests.fixtures import kernels
+from tests.fixtures.kernels import cpu, planes
 
 # Clips (B, T, H, W), kernel, filters, window; filters that fill no vector.
 CASES = [
@@ -28,7 +29,7 @@ CASES = [
 ]
 
 
-KERNEL = {name: form for name, (form, _) in cpu.FORMS.items()}
+KERNEL = kernels.Forms()
 
 
 def arrays(shape, kernel, filters, *, whole=False):
@@ -434,7 +435,7 @@ def test_networks_train_alike(name):
     for stream in model.streams
   }
   batch['key'] = jax.random.split(jax.random.key(0), 4)
-  params = model.init(jax.random.key(1), batch)['params']
+  params = jax.jit(model.init)(jax.random.key(1), batch)['params']
 
   def loss(params, batch):
     logits, _ = model.apply({'params': params}, batch, train=True)
@@ -443,13 +444,12 @@ def test_networks_train_alike(name):
   def step(params, batch):
     return jax.value_and_grad(loss, has_aux=True)(params, batch)
 
-  ours = jax.jit(ops.using(step))(params, batch)
+  lowered = jax.jit(ops.using(step)).lower(params, batch)
+  ours = lowered.compile()(params, batch)
   theirs = jax.jit(step)(params, batch)
   tolerance = 1e-2 if name == 'bfloat16' else 1e-4
   assert_same(jax.tree.leaves(ours), jax.tree.leaves(theirs), tolerance)
-  used = (
-    'mefnet_jax.' in jax.jit(ops.using(step)).lower(params, batch).as_text()
-  )
+  used = 'mefnet_jax.' in lowered.as_text()
   assert used == (name != 'bfloat16')
 
 

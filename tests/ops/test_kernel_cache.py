@@ -14,9 +14,8 @@ import time
 import numba
 import pytest
 
-from mefnet_jax.ops import cpu
-from mefnet_jax.ops.cpu import kernel_cache
 from mefnet_jax.runs import errors, files, locks
+from tests.fixtures.kernels import cpu, kernel_cache
 
 
 @pytest.fixture
