@@ -20,24 +20,25 @@ def afresh():
   choice.obstacle.cache_clear()
 
 
-def product(x, w):
-  return ops.dense(x, w)
+def convolved(x, w):
+  return ops.convolve(x, w, jnp.zeros(w.shape[-1]))
 
 
 def lowered(step):
-  """The program of a large dense layer."""
-  x, w = jnp.ones((4, 256)), jnp.ones((256, 128))
+  """The program of a convolution."""
+  x, w = jnp.ones((2, 4, 5, 5, 1)), jnp.ones((3, 3, 3, 1, 16))
   return jax.jit(step).lower(x, w).as_text()
 
 
 def test_a_step_takes_the_chosen_forms():
   assert ops.resolve('auto') == ops.resolve('cpu') == ('cpu', '')
   assert ops.resolve('xla') == ('xla', '')
-  assert 'mefnet_jax.dense' in lowered(ops.using(product))
-  assert 'mefnet_jax.dense' in lowered(ops.using(product, 'cpu'))
-  assert 'mefnet_jax.' not in lowered(ops.using(product, 'xla'))
-  assert 'mefnet_jax.' not in lowered(ops.using(product, without=('dense',)))
-  assert 'mefnet_jax.' not in lowered(product)  # saliency, initialisation
+  assert 'mefnet_jax.convolve' in lowered(ops.using(convolved))
+  assert 'mefnet_jax.convolve' in lowered(ops.using(convolved, 'cpu'))
+  assert 'mefnet_jax.' not in lowered(ops.using(convolved, 'xla'))
+  without = ops.using(convolved, without=('convolve',))
+  assert 'mefnet_jax.' not in lowered(without)
+  assert 'mefnet_jax.' not in lowered(convolved)  # saliency, initialisation
 
 
 def test_where_they_cannot_run_auto_falls_back_and_says_why(
@@ -48,7 +49,7 @@ def test_where_they_cannot_run_auto_falls_back_and_says_why(
   assert ops.resolve('xla') == ('xla', '')
   with pytest.raises(ValueError, match='NUMBA_DISABLE_JIT is set'):
     ops.resolve('cpu')
-  assert 'mefnet_jax.' not in lowered(ops.using(product))
+  assert 'mefnet_jax.' not in lowered(ops.using(convolved))
 
 
 def test_without_numba_xla_does_it_all(afresh, monkeypatch):

@@ -239,25 +239,6 @@ def test_few_channels(shape, kernel, filters):
   )
 
 
-@pytest.mark.parametrize(
-  ('batch', 'deep', 'wide'), [(5, 300, 64), (64, 70, 96), (1, 513, 32)]
-)
-def test_dense_layers(batch, deep, wide):
-  random = np.random.default_rng(4)
-  x, w = random.normal(size=(batch, deep)), random.normal(size=(deep, wide))
-  x, w = jnp.asarray(x, jnp.float32), jnp.asarray(w, jnp.float32)
-  assert_same(
-    with_gradients(KERNEL['dense'], x, w),
-    with_gradients(lambda x, w: x @ w, x, w),
-  )
-  several = jnp.stack([w, 2 * w, -w])
-  ours = jax.vmap(KERNEL['dense'], (None, 0))
-  theirs = jax.vmap(jnp.matmul, (None, 0))
-  assert_same(
-    with_gradients(ours, x, several), with_gradients(theirs, x, several)
-  )
-
-
 def test_adam_is_that_of_optax():
   """Ten steps of two members, a heavy array and a light one, rates falling."""
   tx = optimizer.adam(0.01, decay=0.1)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mefnet_jax.ops import choice
-from tests.fixtures.kernels import custom_calls, dense, frames, signatures
+from tests.fixtures.kernels import adam, custom_calls, frames, signatures
 
 
 @pytest.fixture(autouse=True, scope='module')
@@ -29,7 +29,7 @@ def handshake(version):
   frame = np.full(22, 1, np.int64)
   frame[1], frame[2] = extension.ctypes.data, api.ctypes.data
   handler = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p)(
-    dense.HANDLERS['dense'].address
+    adam.HANDLERS['adam'].address
   )
   assert handler(frame.ctypes.data) == 0
   return metadata[3] & 0xFFFFFFFF, metadata[3] >> 32
@@ -93,14 +93,6 @@ BACK = [
   (MAP, F32),
 ]
 CALLS = {
-  'dense': [((5, 64), F32), ((64, 32), F32), ((5, 32), F32)],
-  'dense_gradient': [
-    ((5, 64), F32),
-    ((64, 32), F32),
-    ((5, 32), F32),
-    ((5, 64), F32),
-    ((64, 32), F32),
-  ],
   'convolve_few': [
     ((2, 4, 4, 4, 1), F32),
     ((1, 3, 3, 1, 2), F32),
@@ -194,8 +186,6 @@ CALLS = {
 }
 RESULTS = {
   'adam': 3,
-  'dense': 1,
-  'dense_gradient': 2,
   'convolve': 1,
   'convolve_kernel_gradient': 2,
   'convolve_clip_gradient': 1,
@@ -253,7 +243,7 @@ def test_each_message_ends_with_a_zero():
 def test_another_number_of_arrays_and_an_empty_window_are_an_error():
   for _ in range(20):  # the text must end where it ends, whatever follows it
     with pytest.raises(Exception, match='another number of arrays') as raised:
-      run('dense', [((5, 64), F32), *CALLS['dense']])
+      run('adam', [((8,), F32), *CALLS['adam']])
     assert str(raised.value).endswith('arrays than the kernel takes')
   window, *others = CALLS['pool_weighed'][:3]
   operands = [np.zeros(3, S32), *(np.ones(*one) for one in others)]
@@ -264,11 +254,13 @@ def test_another_number_of_arrays_and_an_empty_window_are_an_error():
 
 
 def test_axes_in_front_must_be_those_of_the_result():
-  x, w, y = np.ones((3, 5, 64), F32), np.ones((1, 64, 32), F32), (3, 5, 32)
-  (made,) = custom_calls.call('dense', [(y, F32)], x, w)
-  assert (made == 64).all()
-  for wrong in ((2, 64, 32), (64, 32), (1, 1, 64, 32)):
+  x, w, y = np.ones((3, 5, 3, 4, 4, 2), F32), (1, 3, 4, 4, 2, 16), (3, 5)
+  y = [((*y, 1, 1, 1, 16), F32)]
+  others = np.zeros((1, 16), F32), np.zeros((1, 1), F32)
+  (made,) = custom_calls.call('convolve', y, x, np.ones(w, F32), *others)
+  assert (made == 3 * 4 * 4 * 2).all()
+  for wrong in ((2, *w[1:]), w[1:], (1, *w)):
     with pytest.raises(Exception, match='array  1: (a shape|another rank)'):
-      custom_calls.call('dense', [(y, F32)], x, np.ones(wrong, F32))[
+      custom_calls.call('convolve', y, x, np.ones(wrong, F32), *others)[
         0
       ].block_until_ready()

@@ -18,7 +18,6 @@ with kernel_cache.filled(_FOLDER):
     convolve_relu,
     convolve_relu_handlers,
     custom_calls,
-    dense,
     max_pool,
     planes,
     pools,
@@ -34,7 +33,6 @@ FORMS = {
   'convolve': (convolve.convolve, convolve.takes),
   'convolve_max_pool': (max_pool.convolve_max_pool, max_pool.takes),
   'convolve_relu': (convolve_relu.convolve_relu, convolve_relu.takes),
-  'dense': (dense.dense, dense.takes),
   'relu': (relu.relu, relu.takes),
 }
 max_pools = pools.max_pools
@@ -42,7 +40,6 @@ _WITH_HANDLERS = (
   adam,
   convolve_handlers,
   convolve_relu_handlers,
-  dense,
   max_pool,
   planes,
   pools,
