@@ -114,7 +114,7 @@ def test_one_compiles_and_the_others_wait_for_it(folder, capsys):
 
 def test_one_that_hangs_is_not_waited_for_for_ever(folder, monkeypatch):
   (folder / 'manifest.json').unlink()
-  monkeypatch.setattr(kernel_cache, '_PATIENCE', 0.3)
+  monkeypatch.setattr('mefnet_jax.ops.cpu.kernel_cache._PATIENCE', 0.3)
   hanging, begun = kernel_cache.begin(), kernel_cache.begin()
   assert begun.fresh and begun.fresh != hanging.fresh
   hanging.alone.close()
