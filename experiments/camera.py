@@ -48,8 +48,8 @@ STAR = {
   'fps': (15.0, 50.0, 100.0, 200.0),
   'eyes': (20.0, 40.0, 100.0, 200.0),
   'crf': (18, 28, 35),
-  'noise': (8.0,),
-  'blur': (2.0,),
+  'noise': (4.0, 8.0),
+  'blur': (1.0, 2.0),
 }
 # At the same crf a faster camera codes its frames more coarsely: not this one.
 FINE = {'fine-100': dataclasses.replace(REFERENCE, fps=100.0, crf=15)}
@@ -74,7 +74,7 @@ def people(camera: camera_footage.Camera, most: int) -> int:
   """How many people stand before a camera: fewer where it takes long."""
   work = camera.fps / 25 * max(camera.eyes / 60, 0.7) ** 2
   plain = camera == dataclasses.replace(REFERENCE, fps=camera.fps)
-  least = min(most, 2)
+  least = min(most, 4)
   return max(least, min(most if plain else most - 1, round(3.2 * most / work)))
 
 
@@ -246,7 +246,7 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
   add = parser.add_argument
   add('--out', type=outputs.folder, required=True, help='where the results go')
   add('--small', action='store_true', help='two people, to try it')
-  add('--people', type=cli.count, default=4, help='before most cameras')
+  add('--people', type=cli.count, default=12, help='before most cameras')
   add('--cluster', default='', help=cells.HELP)
   names = tuple(cameras())
   add('--cameras', type=cli.names(names), default=names, help='only these')

@@ -31,7 +31,7 @@ from mefnet_jax.synthetic import (
 )
 
 CLOCK = 200  # moments a second of the head's sway
-QUIET = 15.0  # seconds before the first event in which no face moves
+QUIET = 20.0  # seconds before the first event in which no face moves
 ACTIONS = {  # name: class, action units that move together; as in `study`
   'AU1+2': ('surprise', (1, 2)),
   'AU4': ('negative', (4,)),
@@ -228,6 +228,7 @@ def coded(
   file = io.BytesIO()
   with av.open(file, 'w', format='mp4') as container:
     options = {'crf': str(camera.crf), 'preset': 'veryfast', 'threads': '1'}
+    options |= recording.SAME_BITS
     images = _pictures(who, camera, events, seen, places, random)
     recording.encode(container, images, camera.fps, who.size, options)
   return file.getvalue(), places
