@@ -14,6 +14,7 @@ from mefnet_jax.predict import frames
 from mefnet_jax.predict.camera import __main__ as command
 from mefnet_jax.predict.camera import look, measure, study, verdict
 from mefnet_jax.runs import errors
+from mefnet_jax.synthetic import recording
 from tests.fixtures import recorded, videos
 
 MEASURED = measure.Measured(
@@ -101,6 +102,19 @@ def test_a_meter_has_constant_memory_and_finds_an_uneven_clock():
   assert found.frames == measure.MOST and found.is_variable
   assert found.jitter == pytest.approx(0.4, abs=0.01)
   assert (found.eyes, found.noise, found.bits) == (30.0, 0.0, None)
+
+
+@pytest.mark.parametrize('tree', [True, False])
+def test_a_file_of_x264_says_whether_it_has_a_macroblock_tree(tree, tmp_path):
+  path = tmp_path / 'face.mp4'
+  with av.open(str(path), 'w') as container:
+    images = [np.rint(picture(seed=n)).astype(np.uint8) for n in range(9)]
+    options = {} if tree else recording.SAME_BITS
+    recording.encode(container, images, 25, images[0].shape, options)
+  assert measure.has_tree(path) == tree
+  assert not measure.has_tree(tmp_path)
+  lines = look.told(dataclasses.replace(MEASURED, tree=tree))
+  assert any('macroblock tree' in line for line in lines) == tree
 
 
 def test_quantisers_are_those_of_the_codec(tmp_path):
