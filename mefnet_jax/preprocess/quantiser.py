@@ -1,5 +1,6 @@
 """How coarsely a codec has coded a frame, as its decoder tells (FFmpeg)."""
 
+import os
 import struct
 import typing
 
@@ -13,6 +14,7 @@ if typing.TYPE_CHECKING:
 # The head of AVVideoEncParams: blocks, offset and size of theirs, type, qp.
 _HEAD = struct.Struct('@IQQii')
 _H264 = 1  # the type; the scales of others differ
+_START = 1 << 20  # bytes of a file in which its first frame begins
 _DELTA = 4  # of a block: x, y, width, height, and how its qp differs
 
 
@@ -38,3 +40,17 @@ def of_frame(frame: 'av.VideoFrame') -> float | None:
   own = np.frombuffer(told, np.int32, blocks * size // 4, start)
   differs = own.reshape(blocks, -1)[:, _DELTA]
   return float(base + differs.mean()) if blocks else None
+
+
+def has_tree(path: str | os.PathLike) -> bool:
+  """Whether a file says that x264 coded it with its macroblock tree.
+
+  The tree spends bits on what later frames show again, so that the mean
+  quantiser is higher where the picture is the same. x264 writes its options,
+  as text, into the first frame.
+  """
+  if not os.path.isfile(path):
+    return False
+  with open(path, 'rb') as file:
+    start = file.read(_START)
+  return b'x264 - core' in start and b' mbtree=1 ' in start

@@ -13,6 +13,7 @@ import pytest
 from mefnet_jax.predict import frames
 from mefnet_jax.predict.camera import __main__ as command
 from mefnet_jax.predict.camera import look, measure, study, verdict
+from mefnet_jax.preprocess import quantiser
 from mefnet_jax.runs import errors
 from mefnet_jax.synthetic import recording
 from tests.fixtures import recorded, videos
@@ -111,8 +112,8 @@ def test_a_file_of_x264_says_whether_it_has_a_macroblock_tree(tree, tmp_path):
     images = [np.rint(picture(seed=n)).astype(np.uint8) for n in range(9)]
     options = {} if tree else recording.SAME_BITS
     recording.encode(container, images, 25, images[0].shape, options)
-  assert measure.has_tree(path) == tree
-  assert not measure.has_tree(tmp_path)
+  assert quantiser.has_tree(path) == tree
+  assert not quantiser.has_tree(tmp_path)
   lines = look.told(dataclasses.replace(MEASURED, tree=tree))
   assert any('macroblock tree' in line for line in lines) == tree
 

@@ -13,6 +13,8 @@ import os
 import cv2
 import numpy as np
 
+from mefnet_jax.preprocess import quantiser as quantisers
+
 BLOCK = 8  # pixels, of codecs and of `noise`
 MOST = 400  # frames of which images are looked at
 _EACH = 20  # frames from one look at noise and edges to the next
@@ -20,7 +22,6 @@ _SLOPE = 1 / 3  # what a difference of pixels two apart blurs, square pixels
 _EDGES = 0.02  # share of a face's pixels that are its strongest edges
 _LAMPS = {'50 Hz': 100.0, '60 Hz': 120.0}  # mains: flicker of lamps, Hz
 _FAINT = 0.002  # share of the brightness below which light does not flicker
-_HEAD = 1 << 20  # bytes of a file in which its first frame begins
 _CLEAR = 6.0  # times the median of all frequencies: a peak
 
 
@@ -44,7 +45,8 @@ class Measured:
     flicker_hz: its frequency in the recording; 0 without flicker.
     lamps: '50 Hz' or '60 Hz' mains whose lamps are seen so at this frame rate,
       or ''.
-    tree: whether x264's macroblock tree raised the quantisers (`has_tree`).
+    tree: whether x264's macroblock tree raised the quantisers
+      (`quantiser.has_tree`).
   """
 
   frames: int
@@ -171,22 +173,8 @@ class Meter:
       flicker=strength,
       flicker_hz=hertz,
       lamps=lamps(hertz, 1 / step, float(times[-1] - times[0])),
-      tree=has_tree(path),
+      tree=quantisers.has_tree(path),
     )
-
-
-def has_tree(path: str | os.PathLike) -> bool:
-  """Whether a file says that x264 coded it with its macroblock tree.
-
-  The tree spends bits on what later frames show again, so that the mean
-  quantiser is higher where the picture is the same. x264 writes its options,
-  as text, into the first frame.
-  """
-  if not os.path.isfile(path):
-    return False
-  with open(path, 'rb') as file:
-    start = file.read(_HEAD)
-  return b'x264 - core' in start and b' mbtree=1 ' in start
 
 
 def noise(before: np.ndarray, after: np.ndarray) -> float:
