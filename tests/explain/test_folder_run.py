@@ -4,7 +4,6 @@ import csv
 import shutil
 
 import numpy as np
-import pytest
 from absl import flags
 
 from mefnet_jax.datasets import registry
@@ -12,7 +11,6 @@ from mefnet_jax.explain import __main__ as explain
 from tests.fixtures import explained
 
 
-@pytest.mark.slow
 def test_a_run_of_a_folder_is_explained(tiny_smic, tmp_path):
   root = tmp_path / 'own'
   for row in registry.read('smic', tiny_smic).rows:
