@@ -5,8 +5,7 @@ import sys
 
 import jax
 
-from benchmarks import record
-from benchmarks.kernels import noise
+from benchmarks import noise, record
 from mefnet_jax import ops
 from mefnet_jax.runs import cli, outputs, xla
 from mefnet_jax.training import compiled_steps

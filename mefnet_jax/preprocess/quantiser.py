@@ -14,7 +14,9 @@ if typing.TYPE_CHECKING:
 # The head of AVVideoEncParams: blocks, offset and size of theirs, type, qp.
 _HEAD = struct.Struct('@IQQii')
 _H264 = 1  # the type; the scales of others differ
-_START = 1 << 20  # bytes of a file in which its first frame begins
+# Bytes in which a file's first frame begins: a table of all frames may come
+# before it.
+_START = 1 << 24
 _DELTA = 4  # of a block: x, y, width, height, and how its qp differs
 
 

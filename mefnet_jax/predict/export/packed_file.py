@@ -76,7 +76,7 @@ def load(path: str | os.PathLike) -> model_files.Model:
     raise errors.UserError(f'{path}: holds no {metadata.WHOLE}') from error
   except (OSError, SafetensorError) as error:
     raise errors.UserError(f'{path}: not a packed model ({error})') from error
-  # A description alone is checked by what opens model folders.
+  # What opens model folders checks the description too, but wants a folder.
   with tempfile.TemporaryDirectory() as folder:
     (pathlib.Path(folder) / model_file.NAME).write_text(described)
     try:
