@@ -10,7 +10,7 @@ import pathlib
 import cv2
 import numpy as np
 
-from mefnet_jax.runs import errors, per_thread
+from mefnet_jax.runs import errors, lent
 
 CHIP = 150  # pixels a side of what the network sees
 # Distances of descriptions. dlib's own threshold for one person is .6.
@@ -50,12 +50,13 @@ def describe(chip: np.ndarray) -> np.ndarray:
     errors.UserError: the network's weights are not installed.
   """
   colour = np.repeat(chip[..., None], 3, axis=-1)
-  return np.array(_network().compute_face_descriptor(colour))
+  with _network() as network:
+    return np.array(network.compute_face_descriptor(colour))
 
 
-@per_thread.cache
+@lent.pool
 def _network():
-  import dlib  # its networks keep the last answer, so threads share none
+  import dlib  # its networks keep the last answer, so no two threads share one
 
   spec = importlib.util.find_spec('face_recognition_models')
   if spec and spec.submodule_search_locations:

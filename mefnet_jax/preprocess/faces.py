@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from mefnet_jax.preprocess import insight
-from mefnet_jax.runs import errors, per_thread
+from mefnet_jax.runs import errors, lent
 
 if typing.TYPE_CHECKING:
   from collections.abc import Callable
@@ -83,7 +83,7 @@ def find_all(image: np.ndarray, detector: str = 'dlib') -> list[Landmarks]:
   if detector != 'dlib':
     found = find(image, detector)
     return [] if found is None else [found]
-  detect, points_in = _dlib()
+  points_in = _points_in()
   longer = max(image.shape)
   scale = min(2.0, _SMALL / min(image.shape)) if longer < _SMALL else 1.0
   scale = _SEARCHED / longer if longer > _SEARCHED else scale
@@ -92,7 +92,7 @@ def find_all(image: np.ndarray, detector: str = 'dlib') -> list[Landmarks]:
     searched = cv2.resize(
       image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA
     )
-  found = sorted(detect(searched, 0), key=lambda box: -box.area())
+  found = sorted(_boxes(searched), key=lambda box: -box.area())
   return [
     Landmarks(points_in(image, *_corners(box, scale)), faces=len(found))
     for box in found
@@ -113,7 +113,8 @@ def finder(
   name, pack = _name_and_pack(detector)
   if name != 'dlib':
     return insight.finder(pack)
-  _dlib()
+  with _detector():  # it is there, and so are the points' weights
+    _points_in()
   return _largest
 
 
@@ -162,8 +163,7 @@ def _padded(image, border, enlarged):
 
 def _largest(image):
   """(points, number of faces) by dlib; see `finder`."""
-  detect, points_in = _dlib()
-  found = detect(image, 0)
+  points_in, found = _points_in(), _boxes(image)
   if not found:
     return None, 0
   box = max(found, key=lambda box: box.area())
@@ -176,15 +176,16 @@ def _corners(box, scale):
   return tuple(side / scale for side in sides)
 
 
-def _dlib():
-  """dlib's detector, and a function from an image and a box to points."""
-  return _detector(), _points_in()
+def _boxes(image):
+  """The boxes of all faces, by dlib."""
+  with _detector() as detect:
+    return detect(image, 0)
 
 
-@per_thread.cache
+@lent.pool
 def _detector():
   # It keeps the pyramid of the image that it searches, so that threads that
-  # share one read each other's memory, or none.
+  # share one read each other's memory, or none. To make one takes a second.
   return _imported().get_frontal_face_detector()
 
 
