@@ -22,7 +22,7 @@ from mefnet_jax.predict import (
   scorers,
 )
 from mefnet_jax.runs import errors, limits
-from tests.fixtures import recorded, videos
+from tests.fixtures import videos
 
 FPS = 25
 
@@ -147,7 +147,7 @@ def test_what_came_before_the_plug_was_pulled_is_recorded_whole(
 ):
   """Twenty frames, then the device is gone: whole files, one line, status 1."""
   path, out = tmp_path / 'smile.mp4', tmp_path / 'out'
-  videos.write(path, smile[:: recorded.FPS // FPS], rate=FPS)
+  videos.write(path, smile, rate=FPS)
   real = live_camera.av.open
 
   def opened(*args, **how):
@@ -170,11 +170,10 @@ def test_what_came_before_the_plug_was_pulled_is_recorded_whole(
 
 def test_what_is_recorded_is_what_a_video_would_get(smile, scorer, tmp_path):
   path, out = tmp_path / 'smile.mp4', tmp_path / 'out'
-  step = recorded.FPS // FPS
-  videos.write(path, smile[::step], rate=FPS)
+  videos.write(path, smile, rate=FPS)
   source = live.run(str(path), scorer, record=out, which=('csv', 'vtt'))
   rows = pd.read_csv(out / 'camera.frames.csv')
-  assert len(rows) == len(smile[::step])
+  assert len(rows) == len(smile)
   assert (rows['note'] == live_camera.DROPPED).sum() == source.dropped
   assert rows['success'].sum() > 0
   assert {one.name for one in out.iterdir()} == {

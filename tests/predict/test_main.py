@@ -56,15 +56,13 @@ def predict(monkeypatch, scorer, tmp_path):
 @pytest.fixture
 def film(smile, tmp_path):
   """A video of the smile, 25 frames a second, named as people name them."""
-  images = list(smile[:: recorded.FPS // 25])
-  return videos.write(tmp_path / 'Gespräch mit Jürgen 1.mp4', images)
+  return videos.write(tmp_path / 'Gespräch mit Jürgen 1.mp4', smile)
 
 
 @pytest.fixture
 def short(smile, tmp_path):
   """The first half second of that video."""
-  images = list(smile[: recorded.FPS // 2 : recorded.FPS // 25])
-  return videos.write(tmp_path / 'Müller, ganz kurz.mp4', images)
+  return videos.write(tmp_path / 'Müller, ganz kurz.mp4', smile[:13])
 
 
 def files_of(folder, stem):
@@ -230,7 +228,7 @@ def test_what_cannot_hold_events_has_rows_and_none(
 ):
   images = {
     'one frame': [smile[0]],
-    'one a second': list(smile[:300:60]),
+    'one a second': list(smile[:40:8]),
     'no face': [np.full((96, 128), 90, np.uint8)] * 12,
   }[what]
   path = videos.write(
@@ -263,24 +261,25 @@ def test_a_damaged_model_is_one_line(tmp_path):
 def test_the_network_of_a_run_names_what_mefnet_zero_finds(tiny_run, smile):
   """Prepared as the run's own clips were; folds averaged, spread told."""
   model = mefnet_jax.load(pathlib.Path(tiny_run) / 'model')
-  images = list(smile[:: recorded.FPS // 25])
-  found = event.from_table(model.predict(images, 25).events)
+  found = event.from_table(model.predict(list(smile), 25).events)
   assert len(found) == 1
   assert set(found[0].probabilities) == set(model.classes)
   assert sum(found[0].probabilities.values()) == pytest.approx(1, abs=1e-5)
   assert found[0].spread >= 0 and found[0].units
 
 
-def test_memory_does_not_grow_with_the_video(smile, scorer):
-  """Thirty seconds leave no more behind than twenty."""
+def test_memory_does_not_grow_with_the_video(smile, scorer, monkeypatch):
+  """Twelve seconds leave no more behind than eight, where frames of the last
+  five are remembered."""
+  monkeypatch.setattr(watch, '_SINCE', 5.0)
   watcher = watch.Watcher('x', scorer)
   kept = []
   frame = watch.frames.Frame
-  fps = 12  # the fewer frames, the sooner thirty seconds are over
-  for number in range(1, 33 * fps + 1):
-    image = smile[number % 40]
+  fps = 12  # the fewer frames, the sooner the seconds are over
+  for number in range(1, 12 * fps + 1):
+    image = smile[number % 5]
     watcher.step(frame(number, number / fps, image))
-    if number in (21 * fps, 33 * fps):
+    if number in (8 * fps, 12 * fps):
       (face,) = watcher._faces.values()
       kept.append(
         (

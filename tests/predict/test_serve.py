@@ -18,8 +18,6 @@ from mefnet_jax.predict.serve import app, jobs
 from mefnet_jax.runs import errors, limits
 from tests.fixtures import recorded, videos
 
-_FPS = 25
-
 
 @pytest.fixture
 def work():
@@ -108,7 +106,7 @@ def test_head_answers_as_get_does_without_a_body(page, host):
 
 def test_a_video_is_watched_and_its_files_taken(page, work, smile, tmp_path):
   path = tmp_path / 'smile.mp4'
-  videos.write(path, smile[:: recorded.FPS // _FPS], rate=_FPS)
+  videos.write(path, smile, rate=recorded.FPS)
   status, _ = page('POST', 'video?name=..%2F..%2Fsmile.mp4', path.read_bytes())
   assert status == 202
   assert page('POST', 'video?name=second.mp4', b'x')[0] == 409  # a second tab

@@ -11,7 +11,7 @@ import pytest
 import uvicorn
 
 from mefnet_jax.predict.serve import app, jobs
-from tests.fixtures import browser, recorded, videos
+from tests.fixtures import browser, videos
 
 _CHILD = """
 import json, pathlib, sys, time
@@ -139,7 +139,7 @@ def test_a_stopped_job_ends(driver, page, tmp_path):
 @pytest.mark.parametrize('page', [None], indirect=True)
 def test_the_real_child(driver, page, smile, tmp_path):
   path = tmp_path / 'real.mp4'
-  videos.write(path, smile[:: recorded.FPS // 25], rate=25)
+  videos.write(path, smile)
   upload(driver, path, path.read_bytes())
   says(driver, '1 expression in', 120)
   assert driver.find_elements('css selector', '#overlay polyline')
