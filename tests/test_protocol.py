@@ -27,7 +27,7 @@ FURTHER = ('mecnn', 'intermediate', 'base', 'paper')
     for name in protocol_runs.CONFIGS
   ],
 )
-def test_every_config_runs(name, tiny_smic, tmp_path):
+def test_every_config_runs(name, tiny_smic, tmp_path, undrawn):
   summary, said = protocol_runs.carried_out(
     protocol_runs.CONFIGS[name](), tiny_smic, tmp_path / 'w'
   )

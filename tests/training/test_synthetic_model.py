@@ -1,6 +1,8 @@
 """From rendered heads to weights, and their scores on maps never seen."""
 
 import csv
+import dataclasses
+import functools
 import io
 import json
 import pathlib
@@ -9,14 +11,17 @@ import threading
 
 import cv2
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 import rich.console
 
 import mefnet_jax
 from configs import mefnet_flow, mefnet_zero
-from mefnet_jax import models, protocol
+from mefnet_jax import protocol
 from mefnet_jax.audit import audit, evidence
+from mefnet_jax.models import from_config
+from mefnet_jax.report import figures
 from mefnet_jax.runs import errors
 from mefnet_jax.synthetic import motion_basis
 from mefnet_jax.synthetic import release as synthetic
@@ -26,7 +31,7 @@ from mefnet_jax.training import (
   synthetic_model,
   synthetic_training,
 )
-from tests.fixtures import motion_maps
+from tests.fixtures import motion_maps, stand_ins
 
 QUIET = rich.console.Console(quiet=True)
 
@@ -49,14 +54,46 @@ def test_fewer_people_than_a_batch_shows_are_one_line(field, tmp_path):
     synthetic_model.make(config, tmp_path, console=QUIET, stop=None)
 
 
+@pytest.fixture
+def undrawn(monkeypatch):
+  """The report has no figures: they are those of `scored`."""
+  monkeypatch.setattr(figures, 'draw', stand_ins.undrawn)
+
+
 @pytest.fixture(scope='module')
-def trained(tmp_path_factory):
+def asked():
+  """Numbers of the people that were asked for, by their place in the code.
+
+  Two stand for all of them: each that is rendered takes half a second.
+  """
+  load, numbers = motion_basis.load, []
+
+  def two(convention, *, seed, count, first=0, processes=1):
+    numbers.append(range(first, first + count))
+    basis = load(convention, seed=seed, count=2, processes=processes)
+    who = np.arange(count) % 2
+    flow, scale = basis.flow[who], basis.scale[who]
+    return dataclasses.replace(basis, flow=flow, scale=scale)
+
+  with pytest.MonkeyPatch.context() as patch:
+    patch.setattr(motion_basis, 'load', two)
+    yield numbers
+
+
+@pytest.fixture(scope='module')
+def trained(asked, tmp_path_factory):
   """The folder of a tiny model, made by the command's own function."""
   workdir = tmp_path_factory.mktemp('trained')
   config = tiny('train')
   config_check.check(config)
   synthetic_model.make(config, workdir, console=QUIET, stop=threading.Event())
   return workdir / 'model'
+
+
+def test_nobody_is_learnt_from_who_is_held_out(trained, asked):
+  learnt, held_out = asked[:2]
+  assert len(learnt) == len(held_out) == 32
+  assert not set(learnt) & set(held_out)
 
 
 @pytest.fixture(scope='module')
@@ -93,18 +130,33 @@ def test_the_model_says_what_it_has_seen(trained):
   )
 
 
-def test_a_member_is_itself_again_and_among_others():
-  people = synthetic_maps.source(motion_basis.load('megc2019', seed=0, count=2))
-  network = mefnet_zero.get_config().model.to_dict() | {'hidden': (8,)}
-  network = models.build(network.pop('name'), num_classes=3, **network)
-  rest = dict(
+def drawn(people, key, settings):
+  """In place of `synthetic_maps.batch`, whose programs take seconds each."""
+  keys = jax.random.split(key, 3)
+  count, side = settings.maps, synthetic_maps.SIDE
+  shown = jax.random.bernoulli(keys[0], 0.5, (3, count))
+  return {
+    'maps': jax.random.normal(keys[1], (count, side, side, 2)),
+    'scale': jnp.ones(count),
+    'label': jnp.arange(count) % 3,
+    **dict(zip(('named', 'idle', 'returning'), shown, strict=True)),
+    'level': jax.random.uniform(keys[2], (count, len(synthetic_maps.AUS), 2)),
+    'coded': jnp.ones(count),
+  }
+
+
+def test_a_member_is_itself_again_and_among_others(monkeypatch):
+  monkeypatch.setattr(synthetic_maps, 'batch', drawn)
+  train = functools.partial(
+    synthetic_training.train,
+    from_config.network(tiny('train'), 3),
+    {},
     recipe=synthetic_training.Recipe(steps=2),
-    settings=synthetic_maps.Settings(maps=8, people=2),
+    settings=synthetic_maps.Settings(maps=8),
   )
-  both = synthetic_training.train(network, people, (4, 5), **rest)
-  again = synthetic_training.train(network, people, (4, 5), **rest)
+  both, again = (train((4, 5)) for _ in range(2))
   jax.tree.map(np.testing.assert_array_equal, both, again)
-  (alone,) = synthetic_training.train(network, people, (4,), **rest)
+  (alone,) = train((4,))
   jax.tree.map(
     lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), both[0], alone
   )
@@ -130,7 +182,9 @@ def test_a_zero_shot_run_holds_every_clip_out_and_says_so(scored):
   )
 
 
-def test_transfer_is_an_ordinary_run_without_a_leak(trained, scored, tmp_path):
+def test_transfer_is_an_ordinary_run_without_a_leak(
+  trained, scored, tmp_path, undrawn
+):
   config = mefnet_flow.get_config('transfer')
   config.dataset.release = str(scored[0].parent / 'maps')
   config.weights = str(trained)
@@ -157,17 +211,21 @@ def test_transfer_is_an_ordinary_run_without_a_leak(trained, scored, tmp_path):
 
 
 def test_a_release_of_images_is_scored_as_motion_maps(
-  trained, tiny_smic, tmp_path
+  trained, tiny_smic, tmp_path, undrawn
 ):
+  root = shutil.copytree(  # two of three people: a clip takes a second
+    tiny_smic, tmp_path / 'smic', ignore=shutil.ignore_patterns('s1')
+  )
   config = tiny('score')
-  config.dataset.name, config.dataset.release = 'smic', str(tiny_smic)
+  config.dataset.name, config.dataset.release = 'smic', str(root)
   config.weights = str(trained)
   config_check.check(config)
+  (tmp_path / 'w').mkdir()
   summary = protocol.run(
-    config, tmp_path, console=QUIET, stop=threading.Event()
+    config, tmp_path / 'w', console=QUIET, stop=threading.Event()
   )
   assert summary['dataset'] == 'smic' and summary['protocol'] == 'zero_shot'
-  with open(tmp_path / 'action_units.csv') as file:
+  with open(tmp_path / 'w' / 'action_units.csv') as file:
     assert len(list(csv.DictReader(file))) == summary['clips'] > 4
 
 
