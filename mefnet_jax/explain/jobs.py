@@ -60,6 +60,7 @@ def make_jobs(
   target: np.ndarray,
   layer: str,
   faces: list[face_regions.Face] | None,
+  apart: bool,
 ) -> Iterator[tuple[np.ndarray, Job]]:
   """Yields jobs that together cover all clips, with their positions in `index`.
 
@@ -67,8 +68,9 @@ def make_jobs(
 
   Args:
     run, index, target, layer, faces: as in `methods.explain`.
+    apart: whether a method uses the parts of a network, which take seconds.
   """
-  parts = _parts(run, index)
+  parts = _parts(run, index, apart)
   for at in _batches(run, index):
     x, fixed = _split_inputs(run.views(index[at]))
     yield (
@@ -85,13 +87,17 @@ def make_jobs(
     )
 
 
-def _parts(run, index):
+def _parts(run, index, apart):
   """The network as functions, decomposed if its only inputs are clips."""
   # Two clips, because a batch of one takes another path on CPU.
   x, fixed = _split_inputs(run.views(index[:1].repeat(2)))
   if fixed:
     return networks.Functions(
       functools.partial(networks.apply_beside, run.model.network)
+    )
+  if not apart:
+    return networks.Functions(
+      functools.partial(networks.apply, run.model.network)
     )
   return networks.decompose(run.model.network, run.weights(0), x)
 

@@ -22,6 +22,7 @@ NAMES = (
 )
 # Methods whose maps also show evidence against the target.
 SIGNED = ('gradient', 'gradient_x_input', 'smooth_grad', 'integrated_gradients')
+_APART = ('smooth_grad', 'integrated_gradients')  # use a network's parts
 
 
 def explain(
@@ -49,7 +50,8 @@ def explain(
   """
   check(names)
   results, maps_made = {}, 0
-  batches = jobs.make_jobs(run, index, target, layer, faces)
+  apart = any(name in _APART for name in names)
+  batches = jobs.make_jobs(run, index, target, layer, faces, apart)
   with progress_lines.Progress() as shown:
     title = f'Explaining clips, {len(names)} method(s)'
     task = shown.add_task(title, total=len(index))

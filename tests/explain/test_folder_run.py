@@ -6,6 +6,7 @@ import shutil
 import numpy as np
 from absl import flags
 
+from configs import base_cnn
 from mefnet_jax.datasets import registry
 from mefnet_jax.explain import __main__ as explain
 from tests.fixtures import explained
@@ -14,12 +15,14 @@ from tests.fixtures import explained
 def test_a_run_of_a_folder_is_explained(tiny_smic, tmp_path):
   root = tmp_path / 'own'
   for row in registry.read('smic', tiny_smic).rows:
+    if row.subject == 's01':  # two people are enough, and three times faster
+      continue
     label = ('negative', 'positive', 'surprise')[row.label]
     place = root / label / row.subject / f'{row.clip} v1.1, a'
     shutil.copytree(row.frames[0].parent, place)
-  config = explained.tiny_config(root)
+  config = explained.tiny_config(root, base_cnn)
   config.dataset.name = 'folder'
-  config.model.streams = ('face',)
+  config.protocol.folds = 2
   (tmp_path / 'run').mkdir()
   workdir = explained.run(config, tmp_path / 'run')
   out = tmp_path / 'why'

@@ -2,7 +2,6 @@
 
 import csv
 import dataclasses
-import functools
 import os
 import pathlib
 import shutil
@@ -20,7 +19,6 @@ from mefnet_jax.explain import __main__ as explain
 from mefnet_jax.explain import (
   face_regions,
   methods,
-  networks,
   pictures,
   privacy,
   runs,
@@ -54,18 +52,6 @@ def explained(tiny_run, tmp_path_factory):
   out = tmp_path_factory.mktemp('why') / 'out'
   command(tiny_run, out, '--clips=3', f'--methods={",".join(METHODS)}')
   return out
-
-
-@pytest.fixture
-def whole(monkeypatch):
-  """Networks are not taken apart, which takes seconds."""
-  monkeypatch.setattr(
-    networks,
-    'decompose',
-    lambda model, *_: networks.Functions(
-      functools.partial(networks.apply, model)
-    ),
-  )
 
 
 def command(workdir, out, *more):
@@ -305,7 +291,7 @@ def test_sound_and_words_stand_beside_the_clips_that_are_explained(run):
   ],
 )
 def test_a_mistake_is_one_line_that_names_it(
-  run, tiny_run, tmp_path, monkeypatch, whole, more, word
+  run, tiny_run, tmp_path, monkeypatch, more, word
 ):
   monkeypatch.setattr(runs, 'load', lambda workdir: run)
   with pytest.raises(errors.UserError, match=word):

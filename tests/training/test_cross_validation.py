@@ -1,7 +1,11 @@
 """Runs as the engine makes them: blocks, choices, divergence, resuming."""
 
+import contextlib
+import copy
+import dataclasses
 import json
 import shutil
+import threading
 
 import cv2
 import jax
@@ -11,7 +15,7 @@ import pytest
 from configs import base
 from mefnet_jax.evaluation import folds
 from mefnet_jax.models import normalize
-from mefnet_jax.runs import curves, errors, metrics_log
+from mefnet_jax.runs import curves, errors, metrics_log, xla
 from mefnet_jax.training import (
   compiled_steps,
   config_check,
@@ -22,6 +26,40 @@ from mefnet_jax.training import (
 from tests.fixtures import training_jobs
 
 config = training_jobs.config  # a fixture
+
+
+@pytest.fixture(scope='module')
+def kept():
+  """What `trained` has made in this module, by its seeds."""
+  return {}
+
+
+@pytest.fixture
+def trained(config, clips, kept, tmp_path_factory):
+  """The job and the result of some seeds, trained once for several tests."""
+  config, clips = copy.deepcopy((config, clips))
+  config.train.evaluate_every = 1
+
+  def of(*seeds):
+    if seeds not in kept:
+      workdir = tmp_path_factory.mktemp('kept')
+      job = training_jobs.job(config, clips, workdir)
+      kept[seeds] = job, cross_validation.fit(job, seeds)
+    return kept[seeds]
+
+  return of
+
+
+class Later(threading.Event):
+  """Is set after some epochs."""
+
+  def __init__(self, epochs):
+    super().__init__()
+    self.epochs = epochs
+
+  def is_set(self):
+    self.epochs -= 1
+    return self.epochs <= 0
 
 
 def flat(fitted):
@@ -44,13 +82,8 @@ def test_blocks_train_the_same_members(config, clips, tmp_path):
   assert len(rows[0]) == len(rows[1])
 
 
-def test_a_seed_among_others_is_the_seed_alone(config, clips, tmp_path):
-  both = cross_validation.fit(
-    training_jobs.job(config, clips, tmp_path / 'both'), (0, 1)
-  )
-  alone = cross_validation.fit(
-    training_jobs.job(config, clips, tmp_path / 'alone'), (1,)
-  )
+def test_a_seed_among_others_is_the_seed_alone(trained):
+  (_, both), (_, alone) = trained(1, 0), trained(0)
   np.testing.assert_allclose(flat(both[1:]), flat(alone), atol=2e-3)
   assert not np.allclose(flat(both[:1]), flat(both[1:]), atol=1e-3)
 
@@ -64,25 +97,27 @@ def test_a_seed_among_others_is_the_seed_alone(config, clips, tmp_path):
   ],
 )
 def test_a_stopped_run_goes_on_to_the_same_bits(
-  config, clips, tmp_path, choice
+  config, clips, tmp_path, trained, choice
 ):
-  config.train.update(selection=choice, evaluate_every=1, epochs=3)
-  whole = cross_validation.fit(
-    training_jobs.job(config, clips, tmp_path / 'whole'), (0, 1)
-  )
+  config.train.update(selection=choice, evaluate_every=1)
+  if choice == 'last':
+    job, whole = trained(1, 0)
+  else:
+    job = training_jobs.job(config, clips, tmp_path / 'whole')
+    whole = cross_validation.fit(job, (1, 0))
   for _ in range(2):
     stopped = training_jobs.job(config, clips, tmp_path / 'parts')
     stopped.stop.set()
     with pytest.raises(errors.Stopped):
-      cross_validation.fit(stopped, (0, 1))
+      cross_validation.fit(stopped, (1, 0))
   parts = cross_validation.fit(
-    training_jobs.job(config, clips, tmp_path / 'parts'), (0, 1)
+    training_jobs.job(config, clips, tmp_path / 'parts'), (1, 0)
   )
   np.testing.assert_array_equal(flat(whole), flat(parts))
   assert [one.epochs for one in whole] == [one.epochs for one in parts]
   texts = [
-    (tmp_path / name / 'metrics.jsonl').read_text()
-    for name in ('whole', 'parts')
+    (folder / 'metrics.jsonl').read_text()
+    for folder in (job.workdir, tmp_path / 'parts')
   ]
   assert texts[0] == texts[1]
 
@@ -194,9 +229,8 @@ def test_what_diverges_in_the_last_step_is_named_too(
   assert finite == {1: True, 2: False}
 
 
-def test_the_weights_of_a_member_lie_where_it_says(config, clips, tmp_path):
-  made = training_jobs.job(config, clips, tmp_path / 'w')
-  fitted = cross_validation.fit(made, (0, 1))
+def test_the_weights_of_a_member_lie_where_it_says(trained):
+  made, fitted = trained(1, 0)
   measured = normalize.measured(made.clips, input_kind='difference')
   fold = made.splits[2]
   params = list(save_model.read_weights(made, fitted[1].weights))[2]
@@ -209,14 +243,13 @@ def test_the_weights_of_a_member_lie_where_it_says(config, clips, tmp_path):
   )
 
 
-def test_scale_by_the_training_clips_looks_at_no_other(config, clips, tmp_path):
+def test_scale_by_the_training_clips_looks_at_no_other(
+  config, clips, tmp_path, trained
+):
+  other = trained(0)[1][0]
   config.scale = 'train'
   before = cross_validation.fit(
     training_jobs.job(config, clips, tmp_path / 'a'), (0,)
-  )[0]
-  config.scale = 'clip'
-  other = cross_validation.fit(
-    training_jobs.job(config, clips, tmp_path / 'b'), (0,)
   )[0]
   assert not np.allclose(before.held_out[0], other.held_out[0], atol=1e-4)
   measured = normalize.measured(clips, input_kind='frames')
@@ -233,7 +266,29 @@ def test_scale_by_the_training_clips_looks_at_no_other(config, clips, tmp_path):
   np.testing.assert_allclose(found[0], clips['face'][1:9:2].mean(), rtol=1e-5)
 
 
-@pytest.mark.parametrize('epochs', [1, pytest.param(2, marks=pytest.mark.slow)])
+@pytest.mark.parametrize('epochs', [1, 2])
+def test_one_epoch_is_profiled_the_second_if_there_is_one(
+  config, clips, tmp_path, monkeypatch, epochs
+):
+  asked = []
+
+  def profiled(workdir, enabled):
+    asked.append(enabled)
+    return contextlib.nullcontext()
+
+  def train_epoch(compiled, state, seeds, epoch):
+    shape = len(seeds), len(compiled.splits)
+    names = ('loss', 'weight', 'correct', 'clips')
+    return state, dict.fromkeys(names, np.ones(shape))
+
+  monkeypatch.setattr(xla, 'profiled', profiled)
+  monkeypatch.setattr(train_loop, 'train_epoch', train_epoch)
+  config.train.update(profile=True, epochs=epochs)
+  cross_validation.fit(training_jobs.job(config, clips, tmp_path / 'w'), (0,))
+  assert asked == [epoch == epochs for epoch in range(1, epochs + 1)]
+
+
+@pytest.mark.parametrize('epochs', [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_a_profile_is_written(config, clips, tmp_path, epochs):
   config.train.update(profile=True, epochs=epochs)
   cross_validation.fit(training_jobs.job(config, clips, tmp_path / 'w'), (0,))
@@ -283,19 +338,16 @@ def test_a_picture_reaches_tensorboard(tmp_path):
   ],
 )
 def test_a_checkpoint_that_is_not_its_own_changes_nothing(
-  config, clips, tmp_path, harm
+  config, clips, tmp_path, trained, harm
 ):
   """Whole, but of a higher learning rate or of another epoch."""
-  (whole,) = cross_validation.fit(
-    training_jobs.job(config, clips, tmp_path / 'w'), (0,)
-  )
+  whole = trained(0)[1]
 
   def stopped(workdir, epochs):
-    for _ in range(epochs):
-      made = training_jobs.job(config, clips, workdir)
-      made.stop.set()
-      with pytest.raises(errors.Stopped):
-        cross_validation.fit(made, (0,))
+    made = training_jobs.job(config, clips, workdir)
+    made = dataclasses.replace(made, stop=Later(epochs))
+    with pytest.raises(errors.Stopped, match=f'after epoch {epochs} of 3'):
+      cross_validation.fit(made, (0,))
     return workdir / 'checkpoints' / 'seed0'
 
   mine = stopped(tmp_path / 'mine', 2)
@@ -314,7 +366,7 @@ def test_a_checkpoint_that_is_not_its_own_changes_nothing(
   word = 'different config' if harm == 'of another run' else 'it was renamed'
   assert said.count(word) == 1
   assert 'resumes after epoch 1' in said
-  np.testing.assert_array_equal(flat([whole]), flat([resumed]))
+  np.testing.assert_array_equal(flat(whole), flat([resumed]))
 
 
 def test_curves_of_another_run_are_refused(config, clips, tmp_path):
