@@ -43,6 +43,8 @@ def test_a_run_of_a_folder_is_explained(tiny_smic, tmp_path):
       flags.FLAGS[name].unparse()
   with np.load(out / 'saliency.npz') as file:
     shown = file['clip'].tolist()
+    assert file['gradient/face'].shape == (3, 9, 16, 16)
+    assert np.isfinite(file['gradient/face']).all()
   assert len(shown) == 3 and set(shown) <= set(ids)
   files = [p for p in (out / 'clips').rglob('*') if p.suffix == '.png']
   assert len(files) == 3

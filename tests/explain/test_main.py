@@ -42,15 +42,18 @@ def faces(run):
   return list(found.values())
 
 
-# Of each kind one; tests/explain/test_methods.py tries all on another network.
-METHODS = ('gradient', 'grad_cam', 'regions', 'attention')
+# Of each kind one; tests/explain/test_methods.py tries all on another network,
+# and test_folder_run.py has the gradient.
+METHODS = ('grad_cam', 'regions', 'attention')
 
 
 @pytest.fixture(scope='module')
-def explained(tiny_run, tmp_path_factory):
-  """What the command leaves of three clips."""
+def explained(run, tiny_run, tmp_path_factory):
+  """What the command leaves of three clips; the run is not read again."""
   out = tmp_path_factory.mktemp('why') / 'out'
-  command(tiny_run, out, '--clips=3', f'--methods={",".join(METHODS)}')
+  with pytest.MonkeyPatch.context() as patch:
+    patch.setattr(runs, 'load', lambda workdir: run)
+    command(tiny_run, out, '--clips=3', f'--methods={",".join(METHODS)}')
   return out
 
 
