@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import pathlib
+import shutil
 
 import numpy as np
 import onnx
@@ -62,13 +63,23 @@ CONFIGS = {
 }
 
 
-@pytest.fixture
-def small(tmp_path):
-  """The model of a config, small and untrained."""
+@pytest.fixture(scope='module')
+def small(tmp_path_factory):
+  """The model of a config, small and untrained; not to be changed.
+
+  Tests that ask for the same get the same, which is traced once.
+  """
+  models = {}
 
   def made(name='mecnn', **options):
-    folder = untrained.write(tmp_path / 'model', CONFIGS[name](), **options)
-    return mefnet_jax.load(folder)
+    folder = tmp_path_factory.mktemp('small') / 'model'
+    if 'pixels' in options or 'moments' in options:
+      return mefnet_jax.load(untrained.write(folder, CONFIGS[name](), **options))
+    which = (name, *sorted(options.items()))
+    if which not in models:
+      untrained.write(folder, CONFIGS[name](), **options)
+      models[which] = mefnet_jax.load(folder)
+    return models[which]
 
   return made
 
@@ -242,7 +253,7 @@ def test_an_export_that_answers_otherwise_is_refused(
   with pytest.raises(errors.UserError, match='answers otherwise') as caught:
     write.write(small(), tmp_path / 'm.onnx', 'onnx')
   assert '\n' not in str(caught.value)
-  assert [path.name for path in tmp_path.iterdir()] == ['model']
+  assert not list(tmp_path.iterdir())
 
 
 def test_what_onnx_runtime_cannot_compute_is_refused(small, tmp_path):
@@ -263,7 +274,7 @@ def test_a_program_is_opened_with_its_digest_only(small, tmp_path):
 
 
 def test_a_packed_model_is_a_model(small, tmp_path):
-  model = small(members=2, **PLAIN)
+  model = small(**PLAIN)
   path = write.write(model, tmp_path / 'm.safetensors', 'safetensors').path
   packed = packed_file.load(path)
   assert packed.members == model.members and packed.streams == model.streams
@@ -290,7 +301,8 @@ def damage(model):
 
 @pytest.mark.parametrize('kind', write.FORMATS)
 def test_damaged_weights_leave_no_file(small, tmp_path, kind):
-  model = small()
+  folder = shutil.copytree(small().folder, tmp_path / 'model')
+  model = mefnet_jax.load(folder)
   damage(model)
   with pytest.raises(errors.UserError, match='damaged'):
     write.write(model, tmp_path / 'm', kind)
@@ -331,7 +343,7 @@ def test_two_exports_into_one_file_leave_one_whole_file(small, tmp_path):
   np.testing.assert_allclose(
     module.answers(content)(clips), model.probabilities(clips), atol=1e-5
   )
-  assert {one.name for one in tmp_path.iterdir()} == {'m', 'model', 'said'}
+  assert {one.name for one in tmp_path.iterdir()} == {'m', 'said'}
 
 
 def test_the_command(tmp_path):

@@ -30,31 +30,30 @@ def only_line(code, **variables):
   return line
 
 
-def test_numbers_stay_of_32_bits():
+def test_numbers_and_the_backend_stay_as_they_are():
+  """Of 32 bits, drawn and multiplied as without the variables; and no guard
+  ends a training at its first number, no backend at its figures."""
   code = (
-    'from mefnet_jax.runs import xla\n'
+    'import sys\n'
+    'from mefnet_jax.runs import cli, xla\n'
     'xla.prepare()\n'
-    'import jax.numpy as jnp\n'
-    'print(jnp.zeros(1).dtype, jnp.arange(1).dtype)\n'
-  )
-  done = run(code, JAX_ENABLE_X64='1')
-  assert done.stdout.split() == ['float32', 'int32'], done.stderr
-
-
-def test_random_numbers_and_products_stay_as_they_are():
-  code = (
-    'from mefnet_jax.runs import xla\n'
-    'xla.prepare()\n'
-    'import jax\n'
-    'key = jax.random.key(0)\n'
-    'x = jax.random.normal(key, (7, 7))\n'
-    'print(jax.random.key_impl(key), (x @ x).sum())\n'
-    'print(jax.config.jax_default_matmul_precision)\n'
-    'print(jax.config.jax_disable_jit, (x / 0).sum())\n'
+    'def main():\n'
+    '  import jax\n'
+    '  import jax.numpy as jnp\n'
+    '  import matplotlib.figure\n'
+    '  key = jax.random.key(0)\n'
+    '  x = jax.random.normal(key, (7, 7))\n'
+    '  print(jnp.zeros(1).dtype, jnp.arange(1).dtype)\n'
+    '  print(jax.random.key_impl(key), (x @ x).sum())\n'
+    '  print(jax.config.jax_default_matmul_precision)\n'
+    '  print(jax.config.jax_disable_jit, (x / 0).sum())\n'
+    '  print(matplotlib.get_backend(), jnp.ones(2) + 1)\n'
+    'sys.exit(cli.status(main))\n'
   )
   plain = run(code)
   changed = run(
     code,
+    JAX_ENABLE_X64='1',
     JAX_DEFAULT_PRNG_IMPL='rbg',
     JAX_THREEFRY_PARTITIONABLE='0',
     JAX_DEFAULT_MATMUL_PRECISION='bfloat16',
@@ -63,9 +62,13 @@ def test_random_numbers_and_products_stay_as_they_are():
     JAX_DISABLE_JIT='1',
     JAX_DEBUG_NANS='1',
     JAX_DEBUG_INFS='1',
+    JAX_TRANSFER_GUARD='disallow',
+    MPLBACKEND='nosuch',
   )
   assert plain.returncode == 0, plain.stderr
   assert changed.stdout == plain.stdout, changed.stderr
+  first, *_, last = changed.stdout.splitlines()
+  assert (first, last) == ('float32 int32', 'agg [2. 2.]')
 
 
 @pytest.mark.parametrize(
@@ -102,22 +105,6 @@ def test_another_variable_that_asks_for_a_device_is_named(name):
   )
   line = only_line(code, JAX_PLATFORMS='', **{name: 'gpu'})
   assert line.startswith(f'error: {name}=gpu: ')
-
-
-def test_neither_a_backend_nor_a_guard_ends_a_run():
-  """Each would end a training at its end, or at its first number."""
-  code = (
-    'import sys\n'
-    'from mefnet_jax.runs import cli, xla\n'
-    'xla.prepare()\n'
-    'def main():\n'
-    '  import jax\n'
-    '  import matplotlib.figure\n'
-    '  print(matplotlib.get_backend(), jax.numpy.ones(2) + 1)\n'
-    'sys.exit(cli.status(main))\n'
-  )
-  done = run(code, MPLBACKEND='nosuch', JAX_TRANSFER_GUARD='disallow')
-  assert done.stdout == 'agg [2. 2.]\n', done.stderr
 
 
 def test_names_of_files_that_are_not_utf8_are_one_line():
