@@ -215,12 +215,7 @@ class Model:
         {n: (p['mean'], p['spread']) for n, p in member.pixels.items()},
         self.input_kind,
       )
-    arrays = {name: jnp.asarray(x) for name, x in streams.items()}
-    measured = normalize.measured(arrays, input_kind=self.input_kind)
-    index = jnp.arange(len(next(iter(arrays.values()))))
-    seen = normalize.batch(
-      measured, index, input_kind=self.input_kind, moments=member.moments
-    )
+    seen = _seen(streams, member.moments, input_kind=self.input_kind)
     return {name: np.asarray(x) for name, x in seen.items()}
 
   def probabilities(
@@ -288,6 +283,17 @@ class Model:
       return self.network.apply({'params': params}, batch, train=False)[0]
 
     return jax.jit(ops.using(logits))
+
+
+@functools.partial(jax.jit, static_argnames='input_kind')
+def _seen(streams, moments, *, input_kind):
+  """Streams (n, ...) as a network sees them: one program for all models that
+  look at clips of one shape."""
+  measured = normalize.measured(streams, input_kind=input_kind)
+  index = jnp.arange(len(next(iter(streams.values()))))
+  return normalize.batch(
+    measured, index, input_kind=input_kind, moments=moments
+  )
 
 
 def _dtype(stream):
