@@ -15,6 +15,8 @@ from mefnet_jax.preprocess import clips, images, video
 from mefnet_jax.runs import errors, findings
 from tests.fixtures import prepared, releases, videos
 
+first_load = prepared.first_load  # a fixture
+
 
 def write_video(path, frames, codec='mjpeg'):
   """A video of grey frames (n, H, W)."""
@@ -58,10 +60,10 @@ def test_a_tree_of_frames_and_videos_is_read(tree):
   assert not release.synthetic
 
 
-def test_clips_of_a_tree_are_loaded(tree, tiny_smic, tmp_path, monkeypatch):
+def test_clips_of_a_tree_are_loaded(tree, first_load, tmp_path, monkeypatch):
   monkeypatch.setenv('MEFNET_CACHE', str(tmp_path / 'cache'))
   loaded = datasets.load(prepared.config(tree, name='folder'))
-  of_smic = datasets.load(prepared.config(tiny_smic))
+  of_smic = first_load[1]
   assert len(loaded.clip) == 9
   for i, clip in enumerate(loaded.clip):
     at = of_smic.clip.index(clip.rsplit('/', 1)[1])

@@ -100,17 +100,25 @@ def test_the_builder_holds_the_maps_as_they_are(maps, tmp_path):
   assert example['database'].decode() == row.database
 
 
+# Of what is around the network: it compiles sooner.
+PLAIN = {'channel_attention': False, 'spatial_attention': False}
+
+
 @pytest.mark.parametrize(
-  'variant', ['mecnn', pytest.param('mfcnn', marks=pytest.mark.slow)]
+  ('variant', 'options'),
+  [
+    ('mecnn', PLAIN),
+    *(pytest.param(v, {}, marks=pytest.mark.slow) for v in ('mecnn', 'mfcnn')),
+  ],
 )
 def test_the_config_runs_from_folder_to_report(
-  maps, tmp_path, monkeypatch, variant
+  maps, tmp_path, monkeypatch, variant, options
 ):
   monkeypatch.setenv('MEFNET_CACHE', str(tmp_path / 'cache'))
   monkeypatch.setattr(figures, 'draw', stand_ins.undrawn)
   config = mefnet_flow.get_config(variant)
   kernel, pool = config.model.kernel, config.model.pool
-  config.model.update(filters=4)
+  config.model.update(filters=4, **options)
   summary, said = protocol_runs.carried_out(
     config, maps['whole'], tmp_path / 'w', kernel=kernel, pool=pool
   )
