@@ -3,8 +3,6 @@
 import math
 import os
 import pathlib
-import subprocess
-import sys
 
 import jax
 import pytest
@@ -74,7 +72,14 @@ def test_pooling_stands_where_it_is_done(place):
   assert kinds.count('max-pool') == 1
 
 
-@pytest.mark.parametrize('name', ['intermediate', 'residual', 'multimodal'])
+@pytest.mark.parametrize(
+  'name',
+  [
+    pytest.param('intermediate', marks=pytest.mark.slow),
+    'residual',
+    'multimodal',
+  ],
+)
 def test_a_drawing_holds_every_stream_and_is_the_same_each_time(name, tmp_path):
   _, inputs, found = described(CONFIGS[name]())
   files = [tmp_path / 'a.svg', tmp_path / 'b.svg']
@@ -103,15 +108,7 @@ def test_a_drawing_that_cannot_be_written_says_so(tmp_path):
 
 
 def command(*flags):
-  return subprocess.run(
-    [sys.executable, '-m', 'mefnet_jax.models', *flags],
-    cwd=ROOT,
-    env=dict(os.environ),
-    capture_output=True,
-    text=True,
-    timeout=120,
-    check=False,
-  )
+  return forked.run('mefnet_jax.models', flags, env=os.environ, cwd=ROOT)
 
 
 def test_the_command_prints_the_table():
@@ -119,8 +116,9 @@ def test_the_command_prints_the_table():
   assert done.returncode == 0, done.stderr
   last = done.stdout.strip().splitlines()[-1]
   assert last.startswith('base') and '44,241,667' in last
-  words = ['--config=configs/base_cnn.py', '--config.model.kernel=(99,3,3)']
-  wrong = forked.run('mefnet_jax.models', words, env=os.environ, cwd=ROOT)
+  wrong = command(
+    '--config=configs/base_cnn.py', '--config.model.kernel=(99,3,3)'
+  )
   assert wrong.returncode == 1
   assert wrong.stderr.startswith('error: ') and '99' in wrong.stderr
   assert len(wrong.stderr.strip().splitlines()) == 1

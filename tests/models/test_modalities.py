@@ -14,6 +14,7 @@ from tests.fixtures import networks
 TINY = {
   **networks.SMALL,
   'hidden': (8,),
+  'channel_attention': False,
   'spatial_attention': False,
   'vocabulary': 9,
 }

@@ -25,8 +25,8 @@ FUSED = {'xla_cpu_use_fusion_emitters': True}  # as a run: conftest's is faster
 # MFCNN holds MECNN's trunk twice.
 ONE_OF_EACH = [
   ('base', {}),
-  pytest.param('mecnn', {}, marks=pytest.mark.slow),
-  ('mfcnn', {}),
+  ('mecnn', {}),
+  pytest.param('mfcnn', {}, marks=pytest.mark.slow),
 ]
 
 

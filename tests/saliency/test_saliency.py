@@ -201,8 +201,9 @@ def test_grad_cam_is_the_formula(video, jitted):
     y = nn.relu(nn.Dense(16).apply({'params': p['Dense_0']}, y.reshape(5, -1)))
     return nn.Dense(3).apply({'params': p['Dense_1']}, y)
 
-  early = model.apply(params, x)[1]['early']
-  slope = jax.grad(lambda a: tail(a)[np.arange(5), target].sum())(early)
+  early = jax.jit(model.apply)(params, x)[1]['early']
+  score = jax.jit(jax.grad(lambda a: tail(a)[np.arange(5), target].sum()))
+  slope = score(early)
   weight = slope.mean((1, 2, 3), keepdims=True)
   expected = nn.relu((weight * early).sum(-1))
   np.testing.assert_allclose(cam, expected, rtol=1e-4, atol=1e-6)
@@ -231,7 +232,7 @@ def halves():
   """f(x, params), params, x of two images a piece, and targets."""
   random, model = np.random.default_rng(0), Halves()
   x = {n: random.normal(size=(3, 6, 6, 1)) for n in ('left', 'right')}
-  return model.apply, model.init(KEY, x), x, [2, 0, 1]
+  return model.apply, jax.jit(model.init)(KEY, x), x, [2, 0, 1]
 
 
 def test_a_network_in_bfloat16_gets_maps_in_float32(halves):
