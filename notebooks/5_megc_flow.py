@@ -25,7 +25,7 @@
 # set -e
 # # On Colab: fetch the project and what it needs. Elsewhere nothing is done.
 # [ -d configs ] || [ -d ../configs ] || git clone --quiet --depth 1 https://github.com/mefnet/mefnet_jax
-# python -c 'import flax, dlib, mefnet_jax' 2>/dev/null || [ -d ../configs ] || pip install --quiet -e ./mefnet_jax
+# [ -d ../configs ] || python -c 'import flax, dlib, mefnet_jax' 2>/dev/null || pip install --quiet -e ./mefnet_jax
 
 # %%
 import os

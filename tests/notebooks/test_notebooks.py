@@ -9,9 +9,10 @@ import pytest
 jupytext = pytest.importorskip('jupytext')
 pytest.importorskip('nbclient')
 
-from mefnet_jax.synthetic import release  # noqa: E402
 from notebooks import refresh  # noqa: E402
+from tests.fixtures import releases  # noqa: E402
 
+tiny_flow = releases.tiny_flow  # a fixture
 NAMES = refresh.names()
 # jupyter_client and zmq warn of their own doings.
 pytestmark = pytest.mark.filterwarnings('ignore')
@@ -92,18 +93,17 @@ def says_synthetic(name, runs):
   return 'SYNTHETIC' in json.dumps(outputs)
 
 
-def test_a_notebook_runs_on_a_release_of_the_readers(tmp_path, monkeypatch):
+def test_a_notebook_runs_on_a_release_of_the_readers(
+  tiny_flow, tmp_path, monkeypatch
+):
   """The quickest one; the others, and what they render, are in test-all."""
-  folder = release.write(
-    'megc_flow', tmp_path / 'maps', clips=4, subjects=6, processes=1
-  )
   (tmp_path / 'runs').mkdir()
   name = NAMES[4]
   source = (refresh.FOLDER / f'{name}.py').read_text()
   asked = "\nrelease = ''"
   assert source.count(asked) == 1
   (tmp_path / f'{name}.py').write_text(
-    source.replace(asked, f'\nrelease = {str(folder)!r}')
+    source.replace(asked, f'\nrelease = {str(tiny_flow)!r}')
   )
   read = jupytext.read
   monkeypatch.setattr(jupytext, 'read', lambda p: read(tmp_path / p.name))

@@ -24,15 +24,15 @@ from mefnet_jax.models import from_config
 from mefnet_jax.report import figures
 from mefnet_jax.runs import errors
 from mefnet_jax.synthetic import motion_basis
-from mefnet_jax.synthetic import release as synthetic
 from mefnet_jax.training import (
   config_check,
   synthetic_maps,
   synthetic_model,
   synthetic_training,
 )
-from tests.fixtures import motion_maps, stand_ins
+from tests.fixtures import motion_maps, releases, stand_ins
 
+tiny_flow = releases.tiny_flow  # a fixture
 QUIET = rich.console.Console(quiet=True)
 
 
@@ -97,12 +97,11 @@ def test_nobody_is_learnt_from_who_is_held_out(trained, asked):
 
 
 @pytest.fixture(scope='module')
-def scored(trained, tmp_path_factory):
+def scored(trained, tiny_flow, tmp_path_factory):
   """The workdir of its zero-shot run on a rendered release, and the report."""
   root = tmp_path_factory.mktemp('scored')
-  synthetic.write('megc_flow', root / 'maps', clips=4, subjects=6, processes=1)
   config = tiny('score')
-  config.dataset.release = str(root / 'maps')
+  config.dataset.release = str(tiny_flow)
   config.weights = str(trained)
   config_check.check(config)
   text = io.StringIO()
@@ -183,10 +182,10 @@ def test_a_zero_shot_run_holds_every_clip_out_and_says_so(scored):
 
 
 def test_transfer_is_an_ordinary_run_without_a_leak(
-  trained, scored, tmp_path, undrawn
+  trained, scored, tiny_flow, tmp_path, undrawn
 ):
   config = mefnet_flow.get_config('transfer')
-  config.dataset.release = str(scored[0].parent / 'maps')
+  config.dataset.release = str(tiny_flow)
   config.weights = str(trained)
   config.model.hidden = (8,)
   config_check.check(config)
@@ -235,10 +234,9 @@ def test_a_release_of_images_is_scored_as_motion_maps(
   ids=['BGR', 'v first'],
 )
 def test_maps_in_another_order_are_not_scored_in_silence(
-  order, said, scored, trained, tmp_path
+  order, said, trained, tiny_flow, tmp_path
 ):
-  maps = scored[0].parent / 'maps'
-  wrong = pathlib.Path(shutil.copytree(maps, tmp_path / 'maps'))
+  wrong = pathlib.Path(shutil.copytree(tiny_flow, tmp_path / 'maps'))
   for file in wrong.rglob('*.png'):
     image = cv2.imread(str(file))[..., ::-1]  # u, v, strain
     cv2.imwrite(str(file), image[..., order][..., ::-1])
