@@ -2,7 +2,6 @@
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
 
 
 def auc(score: npt.ArrayLike, shown: npt.ArrayLike) -> float:
@@ -18,6 +17,8 @@ def auc(score: npt.ArrayLike, shown: npt.ArrayLike) -> float:
   Returns:
     0 to 1; nan where all clips show the unit, or none does.
   """
+  from scipy import stats  # takes a second, which runs without units are spared
+
   shown = np.asarray(shown, bool)
   shown_count, other_count = shown.sum(), (~shown).sum()
   if not shown_count or not other_count:
