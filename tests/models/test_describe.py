@@ -31,7 +31,13 @@ def described(config):
   return model, inputs, describe.describe(model, inputs)
 
 
-@pytest.mark.parametrize('name', CONFIGS)
+@pytest.mark.parametrize(
+  'name',
+  [  # MFCNN's has MECNN's trunk
+    pytest.param(n, marks=pytest.mark.slow if n in ('mecnn', 'late') else ())
+    for n in CONFIGS
+  ],
+)
 def test_parameters_sum_to_those_of_the_network(name):
   model, inputs, found = described(CONFIGS[name]())
   shapes = jax.eval_shape(model.init, jax.random.key(0), inputs)

@@ -54,7 +54,9 @@ def test_each_variant_has_its_attention_and_no_other(
   assert found["['dense']['Dense_0']['kernel']"] == pooled * 8
 
 
-@pytest.mark.parametrize('variant', ['late', 'intermediate'])
+@pytest.mark.parametrize(
+  'variant', ['late', pytest.param('intermediate', marks=pytest.mark.slow)]
+)
 def test_each_half_is_seen_by_its_own_trunk_alone(variant, maps):
   network = build(variant)
   params = drawn(network, maps)
@@ -95,7 +97,11 @@ def test_intermediate_fusion_weighs_the_halves_alike(maps):
 
 @pytest.mark.parametrize(
   'variant',
-  ['mefnet', 'late', pytest.param('residual', marks=pytest.mark.slow)],
+  [
+    'late',  # both halves with all that `mefnet` has
+    pytest.param('mefnet', marks=pytest.mark.slow),
+    pytest.param('residual', marks=pytest.mark.slow),
+  ],
 )
 def test_a_mirror_image_gets_the_same_answer_with_the_sides_changed(
   variant, maps

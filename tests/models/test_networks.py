@@ -55,7 +55,9 @@ def test_first_loss_is_log_of_the_classes(name, fields):
   assert jax.jit(first)(batch) / 2 == pytest.approx(np.log(3), rel=1e-6)
 
 
-@pytest.mark.parametrize('fusion', ['late', 'intermediate'])
+@pytest.mark.parametrize(
+  'fusion', ['late', pytest.param('intermediate', marks=pytest.mark.slow)]
+)
 def test_two_streams_are_two(fusion):
   """Other eyes: the mouth's features stand, and so the other way round."""
   model = models.build('mfcnn', num_classes=3, fusion=fusion, **networks.SMALL)
