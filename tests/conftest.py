@@ -6,6 +6,8 @@ import os
 import pathlib
 import tempfile
 
+# Commands that tests start read each other's bytecode, whatever is set here.
+os.environ.pop('PYTHONDONTWRITEBYTECODE', None)
 os.environ['MEFNET_CACHE'] = tempfile.mkdtemp(prefix='mefnet-tests-')
 _KEPT = pathlib.Path(__file__).parents[1] / '.pytest_cache' / 'numba'
 os.environ.setdefault('NUMBA_CACHE_DIR', str(_KEPT))
