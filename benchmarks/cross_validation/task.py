@@ -18,7 +18,7 @@ class Task:
   """The file that `python -m benchmarks.cross_validation` writes, read.
 
   clips: streams (N, T, H, W, 1) uint8; label: (N,).
-  fold: (N,), which fold holds a clip out.
+  fold: (N,), which fold holds a clip out; -1: none.
   network: gives the weights that all start from, and the size of a batch.
   dropout: its rate.
   """
