@@ -9,13 +9,21 @@ import pathlib
 import pickle
 import runpy
 import shutil
+import subprocess
+import sys
 import time
 
 import numba
 import pytest
 
-from mefnet_jax.runs import errors, files, locks
+import mefnet_jax
+from mefnet_jax.runs import environment, errors, files, locks
 from tests.fixtures.kernels import cpu, kernel_cache
+
+
+@pytest.fixture(autouse=True, scope='module')
+def ready():
+  assert cpu.FORMS  # compiled, before a test names another folder for them
 
 
 @pytest.fixture
@@ -110,6 +118,56 @@ def test_one_compiles_and_the_others_wait_for_it(folder, capsys):
     'Another process is compiling kernels: waiting for them ...'
   )
   assert [p.name for p in folder.parent.iterdir()] == [folder.name]
+
+
+@pytest.fixture
+def started(monkeypatch):
+  """What `helped` starts: processes that would sleep for a minute."""
+  processes, popen = [], subprocess.Popen
+
+  def start(command, **options):
+    processes.append((command, options['env']))
+    code = 'import time; time.sleep(60)'
+    process = popen([sys.executable, '-S', '-c', code], **options)
+    processes.append(process)
+    return process
+
+  monkeypatch.setattr(subprocess, 'Popen', start)
+  monkeypatch.setattr(environment, 'cores', lambda: 2)
+  return processes
+
+
+def test_a_second_process_helps_where_kernels_are_compiled(
+  folder, started, monkeypatch
+):
+  """It finds its way to this package, from any folder, and is gone after."""
+  with kernel_cache.helped(kernel_cache.begin()):
+    pass  # nothing is to be compiled
+  assert not started
+  (folder / 'manifest.json').unlink()
+  begun = kernel_cache.begin()
+  monkeypatch.setattr(environment, 'cores', lambda: 1)
+  with kernel_cache.helped(begun):
+    assert not started
+  monkeypatch.setattr(environment, 'cores', lambda: 2)
+  with pytest.raises(OSError, match='full'), kernel_cache.helped(begun):
+    (command, variables), process = started
+    assert process.poll() is None
+    raise OSError(errno.ENOSPC, 'the disk is full')
+  assert process.poll() is not None
+  assert command[0] == sys.executable
+  assert (pathlib.Path(command[-1]) / 'mefnet_jax').samefile(
+    mefnet_jax.__path__[0]
+  )
+  # In the helper:
+  monkeypatch.setenv('MEFNET_KERNELS_INTO', variables['MEFNET_KERNELS_INTO'])
+  helping = kernel_cache.begin()
+  assert helping.is_helper and helping.path is None and not helping.why_not
+  assert numba.config.CACHE_DIR == str(begun.fresh)
+  assert 'MEFNET_KERNELS_INTO' not in os.environ  # nor in what it starts
+  kernel_cache.seal(helping)
+  assert not (begun.fresh / 'manifest.json').exists()
+  begun.alone.close()
 
 
 def test_one_that_hangs_is_not_waited_for_for_ever(folder, monkeypatch):

@@ -4,13 +4,18 @@ Each function has the signature of its namesake in `ops`, and its module's
 `takes` says which arrays it accepts. `register` registers the kernels with XLA.
 """
 
+import importlib
+
 from mefnet_jax.ops.cpu import kernel_cache
 
 # Before the imports below, whose decorators read Numba's cache setting.
 _FOLDER = kernel_cache.begin()
 NOT_CACHED = _FOLDER.why_not
 
-with kernel_cache.filled(_FOLDER):
+with kernel_cache.filled(_FOLDER), kernel_cache.helped(_FOLDER):
+  if _FOLDER.is_helper:  # it begins where the other process will come last
+    for name in ('pools', 'max_pool', 'convolve_relu_handlers', 'relu'):
+      importlib.import_module(f'{__name__}.{name}')
   from mefnet_jax.ops.cpu import (
     adam,
     convolve,

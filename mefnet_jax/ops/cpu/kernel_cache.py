@@ -12,6 +12,7 @@ import hashlib
 import os
 import pathlib
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -20,12 +21,22 @@ from collections.abc import Iterator
 import numba
 from llvmlite import binding
 
-from mefnet_jax.runs import cache, errors, files, locks, programs
+from mefnet_jax.runs import (
+  cache,
+  environment,
+  errors,
+  files,
+  locks,
+  programs,
+)
 
 _MANIFEST = 'manifest.json'
 _LEFT_BEHIND = 86400.0  # seconds since the last change of a killed process
 _PATIENCE = 600.0  # seconds to wait for another process
 _HERE = pathlib.Path(__file__).parent
+# Set for a process that only helps another one to compile, by `helped`.
+_INTO = 'MEFNET_KERNELS_INTO'
+_HELP = 'import sys; sys.path.insert(0, sys.argv[1]); import mefnet_jax.ops.cpu'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,12 +46,14 @@ class Folder:
   Attributes:
     path: their final place; None if they are not cached.
     fresh: where they lie until `seal`, if they must be compiled.
+    is_helper: whether this process only helps the one that will seal them.
     why_not: the reason why they are not cached; '' if they are.
     alone: keeps other processes from compiling the same, until it is closed.
   """
 
   path: pathlib.Path | None
   fresh: pathlib.Path | None = None
+  is_helper: bool = False
   why_not: str = ''
   alone: contextlib.ExitStack = dataclasses.field(
     default_factory=contextlib.ExitStack, compare=False
@@ -52,6 +65,9 @@ def begin() -> Folder:
 
   The folder lies in NUMBA_CACHE_DIR if that is set, else in the user's cache.
   """
+  if into := os.environ.pop(_INTO, ''):
+    numba.config.CACHE_DIR = into
+    return Folder(None, is_helper=True)
   chosen = os.environ.get('NUMBA_CACHE_DIR')
   root, why_not = pathlib.Path(chosen or '').resolve(), ''
   if chosen:
@@ -147,6 +163,32 @@ def filled(folder: Folder) -> Iterator[None]:
     folder.alone.close()
     reason = os.strerror(error.errno)
     raise OSError(error.errno, reason, str(folder.path)) from error
+
+
+@contextlib.contextmanager
+def helped(folder: Folder) -> Iterator[None]:
+  """A second process compiles kernels too, from the last module backwards.
+
+  Each looks into the folder before it compiles a kernel, so they meet in the
+  middle. There is none where nothing must be compiled, or on one core.
+  """
+  helper = None
+  if folder.fresh is not None and environment.cores() > 1 and sys.executable:
+    command = [sys.executable, '-P', '-c', _HELP, str(_HERE.parents[2])]
+    with contextlib.suppress(OSError):  # then this process compiles all
+      helper = subprocess.Popen(
+        command,
+        env={**os.environ, _INTO: str(folder.fresh)},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+      )
+  try:
+    yield
+  finally:
+    if helper is not None:
+      helper.kill()
+      helper.wait()
 
 
 def seal(folder: Folder):
