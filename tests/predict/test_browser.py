@@ -1,5 +1,7 @@
 """The page in the browser gives Python's answers, and asks nobody else."""
 
+import json
+import os
 import shutil
 import socket
 import threading
@@ -11,7 +13,7 @@ import uvicorn
 
 import mefnet_jax
 from configs import mefnet_zero
-from mefnet_jax.predict.browser import write
+from mefnet_jax.predict.browser import node, write
 from mefnet_jax.predict.serve import static
 from mefnet_jax.preprocess import motion_map
 from mefnet_jax.runs import errors, limits
@@ -193,6 +195,50 @@ def test_its_maps_are_stored_as_the_public_ones(scripts):
   )
   found = np.reshape(found, (28, 28, 3))
   assert np.abs(found - motion_maps.stored(1)[0].astype(int)).max() <= 1
+
+
+def test_a_page_that_answers_otherwise_is_not_written(tmp_path, monkeypatch):
+  """Files stand for ONNX Runtime Web, and a script for Node."""
+  runtime, commands = tmp_path / 'runtime', tmp_path / 'bin'
+  for place in (runtime, commands):
+    place.mkdir()
+  for name in write.RUNTIME:
+    (runtime / name).write_bytes(b'of the package')
+  model, out = mefnet_jax.load('mefnet-zero'), tmp_path / 'page'
+  fake = commands / 'node'
+  monkeypatch.setenv('PATH', str(commands), prepend=os.pathsep)
+
+  def node_says(text, *, status=0):
+    (tmp_path / 'said').write_text(text)
+    said = f'/bin/cat {tmp_path}/said >&{2 if status else 1}'
+    fake.write_text(f'#!/bin/sh\n/bin/cat > input\n{said}\nexit {status}\n')
+    fake.chmod(0o755)
+
+  node_says('node:1\n\nSyntaxError: Unexpected token', status=1)
+  with pytest.raises(errors.UserError, match=r'\(SyntaxError.*newer Node'):
+    write.folder(model, runtime, out)
+  node_says('[[0.5, 0.25, 0.25]]')
+  found = node._asked(tmp_path, np.zeros((1, 1, 28, 28, 3), np.uint8), out)
+  assert found.tolist() == [[0.5, 0.25, 0.25]]
+  assert json.loads((tmp_path / 'input').read_text()) == [[0] * 2352]
+
+  def right(folder, maps, out):
+    return model.probabilities({'face': maps})
+
+  def wrong(folder, maps, out):
+    return right(folder, maps, out) + [2e-5, -2e-5, 0]
+
+  monkeypatch.setattr(node, '_asked', wrong)
+  with pytest.raises(errors.UserError, match='page: not written.*otherwise'):
+    write.folder(model, runtime, out)
+  assert not out.exists()
+  monkeypatch.setattr(node, '_asked', right)
+  assert write.folder(model, runtime, out)[1] < 1e-6
+  assert {p.name for p in out.iterdir()} == {
+    *(*write.PAGES, *write.RUNTIME, 'model.onnx', 'model.json')
+  }
+  monkeypatch.setattr(shutil, 'which', lambda name: None)
+  assert write.folder(model, runtime, out)[1] is None
 
 
 def test_what_is_not_there_is_one_line(tmp_path):

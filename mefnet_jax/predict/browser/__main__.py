@@ -33,11 +33,18 @@ def main() -> None:
   # imports that take their time stay out of --help
   from mefnet_jax.predict import model
   from mefnet_jax.predict.browser import write
+  from mefnet_jax.predict.export import agreement
 
   plugins.load(args.plugin)
   out = pathlib.Path(args.out).absolute()
-  digest = write.folder(model.load(args.model), pathlib.Path(args.runtime), out)
+  digest, off = write.folder(
+    model.load(args.model), pathlib.Path(args.runtime), out
+  )
+  tried = 'not tried: there is no Node here'
+  if off is not None:
+    tried = f'{off:.1e} off at most on {agreement.CLIPS} made-up maps'
   print(f'{args.out}: model.onnx has SHA-256 {digest}')
+  print(f'in ONNX Runtime Web: {tried}')
   print(f'python -m mefnet_jax.predict --serve --static={args.out}')
 
 

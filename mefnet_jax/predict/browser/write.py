@@ -11,6 +11,7 @@ import shutil
 
 from mefnet_jax.predict import model as model_files
 from mefnet_jax.predict import thresholds
+from mefnet_jax.predict.browser import node
 from mefnet_jax.predict.export import answer, metadata, write
 from mefnet_jax.runs import errors, files, limits
 
@@ -24,17 +25,22 @@ _FOLDER = pathlib.Path(__file__).parent
 
 def folder(
   model: model_files.Model, runtime: pathlib.Path, out: pathlib.Path
-) -> str:
-  """Writes the folder; returns the model's SHA-256.
+) -> tuple[str, float | None]:
+  """Writes the folder, once its model gives the right answers there.
 
   Args:
     model: that looks at motion maps of whole faces.
     runtime: the folder of the npm package, or a node_modules that holds it.
     out: to be written; one that this function wrote before is replaced.
 
+  Returns:
+    The exported model's SHA-256, and by how much a probability differs at most
+    in ONNX Runtime Web; None if there is no Node to try that.
+
   Raises:
-    errors.UserError: another kind of model, no runtime there, or a folder
-      that holds something else or cannot be written.
+    errors.UserError: another kind of model, no runtime there, other answers
+      than the model's own, or a folder that holds something else or cannot be
+      written.
   """
   sources = _sources(runtime)
   _check_inputs(model)
@@ -50,13 +56,14 @@ def folder(
         shutil.copyfile(source, aside / source.name)
       made = write.write(model, aside / 'model.onnx', 'onnx')
       files.write_json(aside / 'model.json', _about(model, made.sha256))
+      off = node.check(aside, model, out)
       files.remove(out)
   except OSError as error:
     raise errors.UserError(
       f'--out={out}: cannot be written ({error.strerror}): '
       + files.mend(error, out, 'choose another')
     ) from error
-  return made.sha256
+  return made.sha256, off
 
 
 def _sources(runtime):

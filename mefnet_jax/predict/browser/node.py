@@ -1,0 +1,80 @@
+"""Runs a page's model in ONNX Runtime Web, by Node, before anybody opens it."""
+
+import json
+import pathlib
+import shutil
+import subprocess
+import tempfile
+
+import numpy as np
+
+from mefnet_jax.predict import model as model_files
+from mefnet_jax.predict.export import agreement
+from mefnet_jax.runs import errors
+
+_PATIENCE = 300.0  # seconds
+_ASK = """
+import fs from 'fs';
+import * as model from './model.js';
+const maps = JSON.parse(fs.readFileSync(0)).map((one) => Uint8Array.from(one));
+const session = await model.opened(
+  new Uint8Array(fs.readFileSync('model.onnx')),
+  fs.readFileSync('ort-wasm-simd-threaded.wasm'));
+console.log(JSON.stringify(await model.ask(session, maps)));
+"""
+
+
+def check(
+  page: pathlib.Path, model: model_files.Model, out: pathlib.Path
+) -> float | None:
+  """Compares a page's model, as the browser will run it, with the model itself.
+
+  Args:
+    page: the folder of the page.
+    model: what was exported to it.
+    out: where the page will lie, for messages.
+
+  Returns:
+    The largest difference of a probability; None if there is no Node here.
+
+  Raises:
+    errors.UserError: it is above `agreement.TOLERANCE`, or Node cannot run it.
+  """
+  if not shutil.which('node'):
+    return None
+  # A copy: as modules Node reads the page's scripts only beside a package.json.
+  with tempfile.TemporaryDirectory(prefix='mefnet-page-') as place:
+    folder = pathlib.Path(shutil.copytree(page, pathlib.Path(place) / 'page'))
+    (folder / 'package.json').write_text('{"type": "module"}')
+    (folder / 'ask.mjs').write_text(_ASK)
+
+    def answers(clips):
+      return _asked(folder, clips['face'], out)
+
+    return agreement.check(answers, model, fold=None, seed=None, path=out)
+
+
+def _asked(folder, maps, out):
+  """Probabilities (N, C) of maps (N, 1, h, w, 3), as Node gives them."""
+  given = json.dumps([one.ravel().tolist() for one in maps])
+  try:
+    done = subprocess.run(
+      ['node', 'ask.mjs'],
+      cwd=folder,
+      input=given,
+      capture_output=True,
+      text=True,
+      timeout=_PATIENCE,
+    )
+    if done.returncode == 0:
+      return np.array(json.loads(done.stdout), np.float64)
+    why = next(
+      (line for line in done.stderr.splitlines() if 'Error' in line),
+      f'status {done.returncode}',
+    )
+  except (OSError, subprocess.TimeoutExpired) as error:
+    why = str(error)
+  raise errors.UserError(
+    f'{out}: not written: Node cannot run the page ({why.strip()[:120]}): '
+    'install a newer Node'
+  )
