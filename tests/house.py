@@ -4,6 +4,7 @@ python -m tests.house    prints what tests/test_architecture.py holds
 """
 
 import ast
+import functools
 import pathlib
 import statistics
 
@@ -41,7 +42,8 @@ def room(name: str) -> str:
   return parts[1] if len(parts) > 1 else '__init__'
 
 
-def imported(path: pathlib.Path) -> set[str]:
+@functools.cache
+def imported(path: pathlib.Path) -> frozenset[str]:
   """Names of the modules that a file imports, anywhere in it."""
   names = set()
   for node in ast.walk(ast.parse(path.read_text())):
@@ -50,7 +52,7 @@ def imported(path: pathlib.Path) -> set[str]:
     elif isinstance(node, ast.ImportFrom):
       whole = {f'{node.module}.{alias.name}' for alias in node.names}
       names |= {name if name in MODULES else node.module for name in whole}
-  return names
+  return frozenset(names)
 
 
 def own(path: pathlib.Path) -> set[str]:

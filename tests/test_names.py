@@ -24,6 +24,7 @@ FILES = sorted(
 )
 
 
+@functools.cache
 def module_file(name):
   """The file of a module of this project; None if there is no such module."""
   base = ROOT.joinpath(*name.split('.'))
@@ -54,6 +55,7 @@ def defined(path):
   return None if '__getattr__' in found else frozenset(found)
 
 
+@functools.cache
 def has(module, name):
   path = module_file(module)
   names = defined(path)
@@ -66,8 +68,8 @@ def has(module, name):
 
 def missing(path):
   """'line: module.name' of each name that is not there."""
-  modules, wrong = {}, []
-  for node in ast.walk(tree(path)):
+  modules, wrong, nodes = {}, [], list(ast.walk(tree(path)))
+  for node in nodes:
     if not isinstance(node, ast.ImportFrom) or node.level or not node.module:
       continue
     if node.module.partition('.')[0] not in FOLDERS:
@@ -81,9 +83,9 @@ def missing(path):
         wrong.append(f'{node.lineno}: {full}')
       elif module_file(full) is not None:
         modules[one.asname or one.name] = full
-  for name in stored(tree(path)):  # a variable of a module's name hides it
+  for name in stored(nodes):  # a variable of a module's name hides it
     modules.pop(name, None)
-  for node in ast.walk(tree(path)):
+  for node in nodes:
     if not isinstance(node, ast.Attribute):
       continue
     owner = node.value.id if isinstance(node.value, ast.Name) else None
@@ -92,8 +94,8 @@ def missing(path):
   return wrong
 
 
-def stored(parsed):
-  for node in ast.walk(parsed):
+def stored(nodes):
+  for node in nodes:
     if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
       yield node.id
     elif isinstance(node, ast.arg):
