@@ -47,7 +47,6 @@ jax.config.update('jax_numpy_rank_promotion', 'raise')
 _FIRST = (
   'ops/test_cpu.py',
   'models/test_layers.py',
-  'ops/test_frames.py',
   'models/test_networks.py',
   'training/test_cross_validation.py',
   'training/test_synthetic_model.py',

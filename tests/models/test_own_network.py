@@ -40,7 +40,7 @@ def examples(tmp_path_factory):
 
 @pytest.fixture(scope='module')
 def own(examples):
-  plugins.load(str(file) for file in sorted(examples.iterdir()))
+  plugins.load(str(file) for file in sorted(examples.glob('*.py')))
 
 
 def run(folder, module, *words):
