@@ -88,29 +88,56 @@ _convolve_max_pool.defvjp(_vjp_forward, _vjp_backward)
 
 
 @intrinsic
-def _keep_larger(context, y, y_at, best, chosen, at, vectors, number):
-  """Keeps in best[at:] and chosen[at:] what of y[y_at:] is larger there.
+def _keep_windows(context, y, best, chosen, cells, wide, vectors, number):
+  """Keeps in best and chosen, of each cell, what is larger in a row of y.
 
-  The first of equals stays, and NaN. `number` 0 begins.
+  The first of equals stays, and NaN.
+
+  Args:
+    y: (cells * wide, vectors * LANES); each cell has `wide` places.
+    best, chosen: (cells, vectors * LANES).
+    number: in the window, of a cell's first place in this row; 0 begins.
   """
 
   def generate(context, builder, signature, args):
     code = simd.Code(context, builder, signature, args)
-    y, best, chosen = (code.array(*a) for a in ((0, 1), (2, 4), (3, 4)))
-    here = code.broadcast(builder.trunc(args[6], simd.SHORT))
-    begins = builder.icmp_signed('==', args[6], code.int(0))
-    begins = code.broadcast(begins)
+    y, best, chosen = (code.array(n) for n in range(3))
+    _, _, _, cells, wide, vectors, number = args
+    width = builder.mul(vectors, code.int(LANES))
 
-    def one(i):
-      at = builder.mul(i, code.int(LANES))
-      code.keep_larger(code.load(y, at=at), best, chosen, at, here, begins)
+    def cell(c):
+      first = builder.mul(builder.mul(c, wide), width)
+
+      def vector(v):
+        lane = builder.mul(v, code.int(LANES))
+        at = builder.add(builder.mul(c, width), lane)
+
+        def place(n, old, known):
+          to = builder.add(builder.add(first, builder.mul(n, width)), lane)
+          here = builder.add(number, n)
+          begins = builder.icmp_signed('==', here, code.int(0))
+          value = code.load(y, at=to)
+          larger = code.is_larger(value, old, code.broadcast(begins))
+          here = code.broadcast(builder.trunc(here, simd.SHORT))
+          return [
+            builder.select(larger, value, old),
+            builder.select(larger, here, known),
+          ]
+
+        known = code.load(chosen, at=at, kind=simd.LANES_OF_SHORT)
+        found = code.loop(wide, place, code.load(best, at=at), known)
+        for result, array in zip(found, (best, chosen), strict=True):
+          code.store(result, array, at=at)
+        return []
+
+      code.loop(vectors, vector)
       return []
 
-    code.loop(args[5], one)
+    code.loop(cells, cell)
     return context.get_dummy_value()
 
   i = types.intp
-  return types.void(y, i, best, chosen, i, i, i), generate
+  return types.void(y, best, chosen, i, i, i, i), generate
 
 
 @intrinsic
@@ -172,9 +199,7 @@ def _pool_clip(x, w, sizes, kernel, window, filters, y, choice):
           start = (t * wt + i) * frame_step + (h * wh + j) * row_step
           rows.convolve_row(x, start, 1, taps, weights, end, row, 0, cw * ww)
           number = (i * wh + j) * ww
-          for c in range(cw * ww):
-            to, n = c // ww * width, number + c % ww
-            _keep_larger(row, c * width, best, chosen, to, width // LANES, n)
+          _keep_windows(row, best, chosen, cw, ww, width // LANES, number)
       for c in range(cw):
         to = ((t * ch + h) * cw + c) * filters
         for f in range(filters):

@@ -70,10 +70,10 @@ class Code:
     known = cgutils.get_or_insert_function(self.b.module, kind, name)
     return self.b.call(known, [x, y, z])
 
-  def keep_larger(self, value, best, places, at, place, begins=None):
+  def keep_larger(self, value, best, places, at, place):
     """Keeps the larger of a vector and of best[at:], and where it was."""
     old = self.load(best, at=at)
-    larger = self.is_larger(value, old, begins)
+    larger = self.is_larger(value, old)
     self.store(self.b.select(larger, value, old), best, at=at)
     known = self.load(places, at=at, kind=place.type)
     self.store(self.b.select(larger, place, known), places, at=at)
