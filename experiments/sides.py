@@ -19,7 +19,7 @@ from experiments import serving_table
 from mefnet_jax.evaluation import action_units
 from mefnet_jax.predict import motion_scores
 from mefnet_jax.preprocess import face_crop, faces, motion_map, registration
-from mefnet_jax.runs import cli, files, outputs, xla
+from mefnet_jax.runs import cli, files, outputs, progress_lines, xla
 from mefnet_jax.synthetic import (
   emotions,
   identity,
@@ -49,7 +49,8 @@ def _main(argv):
   cv2.setNumThreads(1)
   model = mefnet_jax.load(args.model)
   rows, maps, lost = [], [], 0
-  for person in range(args.people):
+  people = range(args.people)
+  for person in progress_lines.over(people, 'Rendering people', len(people)):
     for row, frames in clips(person):
       made = path(frames)
       lost += made is None

@@ -167,7 +167,11 @@ def test_a_second_process_helps_where_kernels_are_compiled(
   assert 'MEFNET_KERNELS_INTO' not in os.environ  # nor in what it starts
   kernel_cache.seal(helping)
   assert not (begun.fresh / 'manifest.json').exists()
+  begun.fresh.chmod(0o777)
+  monkeypatch.setenv('MEFNET_KERNELS_INTO', str(begun.fresh))
   begun.alone.close()
+  assert not kernel_cache.begin().is_helper  # where others can write
+  assert numba.config.CACHE_DIR != str(begun.fresh)
 
 
 def test_one_that_hangs_is_not_waited_for_for_ever(folder, monkeypatch):

@@ -217,6 +217,9 @@ def test_a_page_that_answers_otherwise_is_not_written(tmp_path, monkeypatch):
   node_says('node:1\n\nSyntaxError: Unexpected token', status=1)
   with pytest.raises(errors.UserError, match=r'\(SyntaxError.*newer Node'):
     write.folder(model, runtime, out)
+  node_says('no JSON')
+  with pytest.raises(errors.UserError, match='page: not written: Node'):
+    write.folder(model, runtime, out)
   node_says('[[0.5, 0.25, 0.25]]')
   found = node._asked(tmp_path, np.zeros((1, 1, 28, 28, 3), np.uint8), out)
   assert found.tolist() == [[0.5, 0.25, 0.25]]

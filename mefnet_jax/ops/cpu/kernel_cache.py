@@ -65,7 +65,8 @@ def begin() -> Folder:
 
   The folder lies in NUMBA_CACHE_DIR if that is set, else in the user's cache.
   """
-  if into := os.environ.pop(_INTO, ''):
+  into = os.environ.pop(_INTO, '')
+  if into and not programs.why_not_private(pathlib.Path(into)):
     numba.config.CACHE_DIR = into
     return Folder(None, is_helper=True)
   chosen = os.environ.get('NUMBA_CACHE_DIR')

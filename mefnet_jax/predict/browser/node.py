@@ -72,7 +72,7 @@ def _asked(folder, maps, out):
       (line for line in done.stderr.splitlines() if 'Error' in line),
       f'status {done.returncode}',
     )
-  except (OSError, subprocess.TimeoutExpired) as error:
+  except (OSError, ValueError, subprocess.TimeoutExpired) as error:
     why = str(error)
   raise errors.UserError(
     f'{out}: not written: Node cannot run the page ({why.strip()[:120]}): '
