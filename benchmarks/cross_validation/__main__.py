@@ -22,8 +22,8 @@ CONTESTANTS = {
   'pytorch': 'pytorch_folds',
 }
 BATCH = 64
-# Epochs of the trainings that prove that all train the same. Rounding grows with
-# them: by Keras's convolutions on AVX2 to .02 after five.
+# Epochs of the trainings that prove that all train the same. Rounding grows
+# with them: by Keras's convolutions on AVX2 to .02 after five.
 PROOF = (1, 2)
 PROOF_FOLDS = 2  # of the six; Keras takes minutes for one without AVX-512
 SAME = 1e-3  # how far a probability may be from ours then
