@@ -91,12 +91,9 @@ _convolve_max_pool.defvjp(_vjp_forward, _vjp_backward)
 def _keep_windows(context, y, best, chosen, cells, wide, vectors, number):
   """Keeps in best and chosen, of each cell, what is larger in a row of y.
 
-  The first of equals stays, and NaN.
-
-  Args:
-    y: (cells * wide, vectors * LANES); each cell has `wide` places.
-    best, chosen: (cells, vectors * LANES).
-    number: in the window, of a cell's first place in this row; 0 begins.
+  best and chosen (cells, vectors * LANES), y (cells * wide, vectors * LANES);
+  the first of equals stays, and NaN. `number` is that of a cell's first place
+  in the window; 0 begins.
   """
 
   def generate(context, builder, signature, args):
@@ -181,11 +178,8 @@ def _pool_clip(x, w, sizes, kernel, window, filters, y, choice):
   """
   wt, wh, ww = window
   ct, ch, cw = _cells(sizes, kernel, window)
-  width, row_step, frame_step = (
-    rows.padded_width(filters),
-    sizes[2],
-    sizes[1] * sizes[2],
-  )
+  width, row_step = rows.padded_width(filters), sizes[2]
+  frame_step = sizes[1] * row_step
   offsets = rows.offsets_of(kernel, 1, frame_step, row_step)
   taps, weights = (offsets, 0, len(offsets)), (w, width)
   end = np.zeros(width, np.float32), np.float32(-np.inf)
