@@ -23,10 +23,10 @@ CONTESTANTS = {
 }
 BATCH = 64
 # Epochs of the trainings that prove that all train the same. Rounding grows
-# with them: by Keras's convolutions on AVX2 to .02 after five.
+# with them: by Keras's convolutions on AVX2 from .006 to .02 after five.
 PROOF = (1, 2)
 PROOF_FOLDS = 2  # of the six; Keras takes minutes for one without AVX-512
-SAME = 1e-3  # how far a probability may be from ours then
+SAME = 1e-2  # how far a probability may be from ours then
 
 
 def main():
