@@ -33,4 +33,6 @@ def encoded(
   drawn = io.BytesIO()
   known = {**(metadata or {}), **_UNDATED[form]}
   figure.savefig(drawn, format=form, metadata=known, **options)
+  # All has its place now; to find it anew for another form takes as long again.
+  figure.set_layout_engine('none')
   return drawn.getvalue()
