@@ -6,14 +6,9 @@ import numpy as np
 import pytest
 
 from configs import base_cnn
-from mefnet_jax.report import figures
 from tests.fixtures import model_files, protocol_runs, stand_ins
 
-
-@pytest.fixture
-def undrawn(monkeypatch):
-  """The report has no figures: they are those of every other run."""
-  monkeypatch.setattr(figures, 'draw', stand_ins.undrawn)
+undrawn = stand_ins.without_figures  # a fixture
 
 
 # Networks of MFCNN's parts, and the paper's protocol, in other settings.

@@ -50,7 +50,7 @@ def trained(config, clips, kept, tmp_path_factory):
   return of
 
 
-class Later(threading.Event):
+class AfterEpochs(threading.Event):
   """Is set after some epochs."""
 
   def __init__(self, epochs):
@@ -345,7 +345,7 @@ def test_a_checkpoint_that_is_not_its_own_changes_nothing(
 
   def stopped(workdir, epochs):
     made = training_jobs.job(config, clips, workdir)
-    made = dataclasses.replace(made, stop=Later(epochs))
+    made = dataclasses.replace(made, stop=AfterEpochs(epochs))
     with pytest.raises(errors.Stopped, match=f'after epoch {epochs} of 3'):
       cross_validation.fit(made, (0,))
     return workdir / 'checkpoints' / 'seed0'

@@ -7,15 +7,12 @@ import pytest
 
 from configs import base_cnn, mfcnn_multimodal, residual
 from mefnet_jax.evaluation import conformal
-from mefnet_jax.report import figures
 from mefnet_jax.synthetic import release as synthetic
 from mefnet_jax.training import save_model
 from tests.fixtures import model_files, protocol_runs, stand_ins
 
-
-@pytest.fixture(autouse=True)
-def undrawn(monkeypatch):
-  monkeypatch.setattr(figures, 'draw', stand_ins.undrawn)
+undrawn = stand_ins.without_figures  # a fixture
+pytestmark = pytest.mark.usefixtures('undrawn')
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,6 @@ from configs import mefnet_flow, mefnet_zero
 from mefnet_jax import protocol
 from mefnet_jax.audit import audit, evidence
 from mefnet_jax.models import from_config
-from mefnet_jax.report import figures
 from mefnet_jax.runs import errors
 from mefnet_jax.synthetic import motion_basis
 from mefnet_jax.training import (
@@ -33,6 +32,7 @@ from mefnet_jax.training import (
 from tests.fixtures import motion_maps, releases, stand_ins
 
 tiny_flow = releases.tiny_flow  # a fixture
+undrawn = stand_ins.without_figures  # a fixture
 QUIET = rich.console.Console(quiet=True)
 
 
@@ -52,12 +52,6 @@ def test_fewer_people_than_a_batch_shows_are_one_line(field, tmp_path):
   config.synthetic[field] = 31
   with pytest.raises(errors.UserError, match=f'synthetic.{field}=31: at least'):
     synthetic_model.make(config, tmp_path, console=QUIET, stop=None)
-
-
-@pytest.fixture
-def undrawn(monkeypatch):
-  """The report has no figures: they are those of `scored`."""
-  monkeypatch.setattr(figures, 'draw', stand_ins.undrawn)
 
 
 @pytest.fixture(scope='module')

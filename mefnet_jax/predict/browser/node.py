@@ -42,20 +42,39 @@ def check(
   """
   if not shutil.which('node'):
     return None
-  # A copy: as modules Node reads the page's scripts only beside a package.json.
   with tempfile.TemporaryDirectory(prefix='mefnet-page-') as place:
-    folder = pathlib.Path(shutil.copytree(page, pathlib.Path(place) / 'page'))
-    (folder / 'package.json').write_text('{"type": "module"}')
-    (folder / 'ask.mjs').write_text(_ASK)
+    folder = prepared(page, pathlib.Path(place) / 'page')
 
-    def answers(clips):
-      return _asked(folder, clips['face'], out)
+    def of(clips):
+      return answers(folder, clips['face'], out)
 
-    return agreement.check(answers, model, fold=None, seed=None, path=out)
+    return agreement.check(of, model, fold=None, seed=None, path=out)
 
 
-def _asked(folder, maps, out):
-  """Probabilities (N, C) of maps (N, 1, h, w, 3), as Node gives them."""
+def prepared(page: pathlib.Path, folder: pathlib.Path) -> pathlib.Path:
+  """Copies a page to a folder in which Node can run its scripts.
+
+  As modules it reads them only beside a package.json.
+  """
+  shutil.copytree(page, folder)
+  (folder / 'package.json').write_text('{"type": "module"}')
+  (folder / 'ask.mjs').write_text(_ASK)
+  return folder
+
+
+def answers(
+  folder: pathlib.Path, maps: np.ndarray, out: pathlib.Path
+) -> np.ndarray:
+  """Returns probabilities (N, C) of maps (N, 1, h, w, 3), as Node gives them.
+
+  Args:
+    folder: as `prepared` leaves it.
+    maps: as they are stored, uint8.
+    out: where the page will lie, for messages.
+
+  Raises:
+    errors.UserError: Node cannot run it.
+  """
   given = json.dumps([one.ravel().tolist() for one in maps])
   try:
     done = subprocess.run(
