@@ -46,7 +46,8 @@ def _pack(w, kernel, channels, filters, block):
   for i in range(block):
     for tap in range(kernel[0] * size):
       to = (tap + i * size) * wide + i * filters
-      out[to : to + filters] = w[tap * filters : (tap + 1) * filters]
+      for f in range(filters):
+        out[to + f] = w[tap * filters + f]
   return rows.pack_kernel(out, taps, wide)
 
 

@@ -144,8 +144,12 @@ def _compare(frame, arrays, sizes):
       alone = shape[axis] == 1 and n < arrays[0]
       if shape[axis] != result[axis] and not alone:
         return 8 * n + _SHAPE
-    if rank < 0 and not np.array_equal(shape, result):
-      return 8 * n + _SHAPE
+    if rank < 0:
+      if len(shape) != len(result):
+        return 8 * n + _SHAPE
+      for axis in range(front, len(result)):
+        if shape[axis] != result[axis]:
+          return 8 * n + _SHAPE
     for axis in range(front, front + rank):
       if shape[axis] != _wanted(arrays[at : at + 3], sizes):
         return 8 * n + _SHAPE
@@ -212,22 +216,22 @@ def _array(frame, number, sizes, dtype):
   return Array(values, shape, sizes[_FRONT])
 
 
-@compiled.kernel
+@compiled.inlined
 def floats(frame, number, sizes):
   """A float32 array."""
-  return _array(frame, number, sizes, np.float32)
+  return _array(frame, np.int64(number), sizes, np.float32)
 
 
-@compiled.kernel
+@compiled.inlined
 def integers(frame, number, sizes):
   """An int32 array."""
-  return _array(frame, number, sizes, np.int32)
+  return _array(frame, np.int64(number), sizes, np.int32)
 
 
-@compiled.kernel
+@compiled.inlined
 def octets(frame, number, sizes):
   """A uint8 array."""
-  return _array(frame, number, sizes, np.uint8)
+  return _array(frame, np.int64(number), sizes, np.uint8)
 
 
 @compiled.kernel

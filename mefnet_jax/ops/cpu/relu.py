@@ -13,6 +13,7 @@ from mefnet_jax.ops.cpu import (
   custom_calls,
   frames,
   relu_rows,
+  relu_tiles,
   rows,
   signatures,
   simd,
@@ -113,12 +114,13 @@ def _rectify(x, sizes, filters, bias, y, bits, clip, maps):
 @compiled.kernel
 def _lay(x, x_at, x_step, y, y_at, y_step, count, size):
   """Copies `count` runs of `size` numbers that begin a step apart."""
-  if x_step == y_step:
-    y[y_at : y_at + count * size] = x[x_at : x_at + count * size]
-    return
   for i in range(count):
-    for j in range(size):
-      y[y_at + i * y_step + j] = x[x_at + i * x_step + j]
+    source, to = x_at + i * x_step, y_at + i * y_step
+    if x_step == y_step:  # filters that fill their vectors
+      relu_tiles.copy(x, source, y, to, size // simd.LANES)
+    else:
+      for j in range(size):
+        y[to + j] = x[source + j]
 
 
 @compiled.handler
