@@ -2,6 +2,7 @@
 
 import gc
 import importlib.metadata
+import itertools
 import os
 import pathlib
 import tempfile
@@ -11,12 +12,15 @@ os.environ.pop('PYTHONDONTWRITEBYTECODE', None)
 os.environ['MEFNET_CACHE'] = tempfile.mkdtemp(prefix='mefnet-tests-')
 _KEPT = pathlib.Path(__file__).parents[1] / '.pytest_cache' / 'numba'
 os.environ.setdefault('NUMBA_CACHE_DIR', str(_KEPT))
-# Compile sooner: without optimizations, and without the emitters that take
-# twice the time for the same operations; jaxlib ends at a flag it lacks.
+# Compile sooner: without optimizations, without the emitters that take twice
+# the time for the same operations, and each program in one piece, since all
+# processors are busy with tests; jaxlib ends at a flag it lacks.
 os.environ['JAX_DISABLE_MOST_OPTIMIZATIONS'] = '1'
 if importlib.metadata.version('jaxlib').startswith('0.10.'):
   flags = os.environ.get('XLA_FLAGS', '')
-  os.environ['XLA_FLAGS'] = f'{flags} --xla_cpu_use_fusion_emitters=false'
+  flags += ' --xla_cpu_use_fusion_emitters=false'
+  flags += ' --xla_cpu_parallel_codegen_split_count=1'
+  os.environ['XLA_FLAGS'] = flags
 
 import jax  # noqa: E402
 import numpy as np  # noqa: E402
@@ -36,6 +40,7 @@ jax.config.update(
   'jax_compilation_cache_dir', os.path.join(os.environ['MEFNET_CACHE'], 'xla')
 )
 jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.01)
+_MODULES = itertools.count(1)
 gc.set_threshold(50_000, 20, 50)  # tracing makes many objects, few cycles
 jax.config.update('jax_num_cpu_devices', 2)
 jax.config.update('jax_numpy_rank_promotion', 'raise')
@@ -75,9 +80,10 @@ def what_is_logged_stays():
 
 @pytest.fixture(autouse=True, scope='module')
 def programs_are_forgotten():
-  """After each module: thousands of them exhaust a process's memory maps."""
+  """After some modules: thousands of them exhaust a process's memory maps."""
   yield
-  jax.clear_caches()
+  if next(_MODULES) % 10 == 0:  # each time all must be traced anew
+    jax.clear_caches()
 
 
 @pytest.fixture
