@@ -4,8 +4,9 @@
 PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
-PIP := $(PY) -m pip install --quiet --disable-pip-version-check \
-  --constraint constraints.txt
+# Most modules are never imported: bytecode is left to the first import.
+INSTALL := install --quiet --disable-pip-version-check --no-compile
+PIP := $(PY) -m pip $(INSTALL) --constraint constraints.txt
 BENCH := .venv-bench
 VIDEO := .venv-bench-video
 CONFIG ?= configs/mfcnn.py
@@ -64,15 +65,13 @@ constraints: $(VENV)/.installed-test  # after an update, and before .ci/run
 
 $(BENCH)/.installed: benchmarks/requirements-peers.txt
 	$(PYTHON) -m venv $(BENCH)
-	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check \
-	  -r benchmarks/requirements-peers.txt
+	$(BENCH)/bin/python -m pip $(INSTALL) -r benchmarks/requirements-peers.txt
 	touch $@
 
 $(VIDEO)/.installed: benchmarks/requirements-video-peers.txt
 	$(PYTHON) -m venv $(VIDEO)
-	$(VIDEO)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
-	$(VIDEO)/bin/python -m pip install --quiet --disable-pip-version-check \
-	  --no-deps fer==25.10.3
+	$(VIDEO)/bin/python -m pip $(INSTALL) -r $<
+	$(VIDEO)/bin/python -m pip $(INSTALL) --no-deps fer==25.10.3
 	touch $@
 
 bench-predict: $(VENV)/.installed $(VIDEO)/.installed
