@@ -165,9 +165,11 @@ class Stage:
   def _shade(self, ids, weights, light):
     """Linear colour of rasterised samples; ids must all be >= 0."""
     head = heads.load()
-    corners = self.triangles[ids]
     values = np.concatenate([head.texture, light], axis=1)
-    at = sum(values[corners[..., k]] * weights[..., k, None] for k in range(3))
+    corners = [values[self.triangles[:, k]] for k in range(3)]
+    at = np.take(corners[0], ids, axis=0) * weights[..., 0, None]
+    at += np.take(corners[1], ids, axis=0) * weights[..., 1, None]
+    at += np.take(corners[2], ids, axis=0) * weights[..., 2, None]
     colour = cv2.remap(
       self.scene.texture,
       at[..., :2],
