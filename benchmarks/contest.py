@@ -1,8 +1,10 @@
 """Contestants: processes that stay warm and work one at a time, in turn."""
 
+import argparse
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import time
@@ -13,6 +15,25 @@ ROOT = pathlib.Path(__file__).parents[1]
 
 
 OWN = ('ours', 'flax')  # those that run in this project's environment
+
+
+def interpreter(text: str) -> str:
+  """The Python that --peers names; a relative path may be the repository's.
+
+  Raises:
+    argparse.ArgumentTypeError: there is none, which is said before any work.
+  """
+  found = shutil.which(text) or shutil.which(str(ROOT / text))
+  if found is None:
+    raise argparse.ArgumentTypeError(
+      f'{text} is not there: `make bench-...` sets it up, or name another '
+      'Python'
+    )
+  return str(pathlib.Path(found).absolute())
+
+
+# What `add_argument` is told of --peers.
+PEERS = {'type': interpreter, 'default': '.venv-bench/bin/python'}
 
 
 def start(
@@ -63,20 +84,14 @@ class Worker:
     platform: str = 'cpu',
   ):
     self.name = name
-    try:
-      self._process = subprocess.Popen(
-        [python, '-m', module, *map(str, arguments)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        cwd=ROOT,
-        env={**os.environ, **_platform(platform)},
-      )
-    except FileNotFoundError:
-      sys.exit(
-        f'error: {python}, the Python of {name}, is not there: `make bench-...`'
-        ' sets it up, or name another one with --peers'
-      )
+    self._process = subprocess.Popen(
+      [python, '-m', module, *map(str, arguments)],
+      stdin=subprocess.PIPE,
+      stdout=subprocess.PIPE,
+      text=True,
+      cwd=ROOT,
+      env={**os.environ, **_platform(platform)},
+    )
 
   def answer(self):
     """Its next answer; other output of its framework goes to stderr."""

@@ -32,8 +32,8 @@ SAME = 1e-2  # how far a probability may be from ours then
 def main():
   parser = cli.Parser(description=__doc__)
   add = parser.add_argument
-  add('--peers', default='.venv-bench/bin/python', help='their Python')
-  networks = tuple(models_task.STREAMS)
+  add('--peers', **contest.PEERS, help='their Python')
+  networks = tuple(n for n in models_task.STREAMS if n != 'residual')
   add('--networks', type=cli.names(networks), default=networks)
   protocols = ('kfold', 'loso')
   add('--protocols', type=cli.names(protocols), default=protocols)

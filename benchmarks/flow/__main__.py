@@ -24,7 +24,7 @@ SAME = 1e-2  # how far a probability may be from ours then
 def main():
   parser = cli.Parser(description=__doc__)
   add = parser.add_argument
-  add('--peers', default='.venv-bench/bin/python', help='their Python')
+  add('--peers', **contest.PEERS, help='their Python')
   add('--epochs', type=cli.count, default=30, help='of each training')
   add('--repeats', type=cli.count, default=1, help='turns of each')
   add('--release', default='', help='flow maps; empty: synthetic ones')

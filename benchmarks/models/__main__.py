@@ -4,6 +4,7 @@ python -m benchmarks.models --peers=.venv-bench/bin/python
 python -m benchmarks.models --networks=mecnn --frames=18 --repeats=3
 python -m benchmarks.models --conv=2plus1d --frames=18,32
 python -m benchmarks.models --networks=mecnn --frames=18 --channels=3
+python -m benchmarks.models --networks=residual --normalisation=group
 python -m benchmarks.models --frames=96 --alone  # three do not fit in 24 GB
 """
 
@@ -23,13 +24,16 @@ TURN = 1.0  # seconds of work, at least one call, that a contestant has a turn
 
 def main():
   parser = cli.Parser(description=__doc__)
-  parser.add_argument('--peers', default='.venv-bench/bin/python')
+  parser.add_argument('--peers', **contest.PEERS, help='their Python')
   parser.add_argument(
     '--networks', type=cli.names(task.STREAMS), default=('mecnn', 'mfcnn')
   )
   parser.add_argument('--frames', type=_frames, default=(18, 96))
   parser.add_argument('--batch', type=cli.count, default=64)
   parser.add_argument('--conv', choices=('3d', '2plus1d'), default='3d')
+  parser.add_argument(
+    '--normalisation', choices=('none', 'group'), default='none'
+  )
   parser.add_argument(
     '--channels', type=cli.count, default=1, help='of the clips'
   )
@@ -65,7 +69,8 @@ def _frames(text):
 def measured(network, frames, args):
   """The medians of one network with so many frames."""
   facts, samples = {}, {}
-  given = [network, frames, args.batch, args.conv, args.channels]
+  given = [network, frames, args.batch]
+  given += [args.conv, args.channels, args.normalisation]
   if args.alone:
     for _ in range(args.repeats):
       for name in args.contestants:
@@ -82,8 +87,8 @@ def measured(network, frames, args):
     said = ', '.join(f'{n} {medians[n][what]:.4f} s' for n in medians)
     ratio = best / medians['ours'][what]
     print(
-      f'{network}, {args.conv}, {args.channels} channels, {frames} frames, '
-      f'{what}: {said}: {ratio:.2f} x',
+      f'{network}, {args.conv}, {args.channels} channels, normalisation '
+      f'{args.normalisation}, {frames} frames, {what}: {said}: {ratio:.2f} x',
       flush=True,
     )
   return {
@@ -92,6 +97,7 @@ def measured(network, frames, args):
     'batch': args.batch,
     'conv': args.conv,
     'channels': args.channels,
+    'normalisation': args.normalisation,
     'alone': args.alone,
     'contestants': facts,
     'median_seconds': medians,

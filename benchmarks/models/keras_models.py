@@ -52,28 +52,58 @@ class Adam(keras.optimizers.Adam):
 
 
 def stream(given, name, x, dropout, made):
-  """Convolution, ReLU, CAM and STAM, pooling, dense layers."""
+  """Convolution, ReLU, CAM and STAM, pooling, units, dense layers."""
 
   def layer(kind, *args, **kwargs):
     made[f'{name}/{kind}'] = new = kwargs.pop('cls')(*args, **kwargs)
     return new
 
-  how = {'activation': 'relu', 'cls': layers.Conv3D}
-  if given.conv == '3d':
-    x = layer('conv', task.FILTERS, task.KERNEL, **how)(x)
-  else:
-    middle = given.middle(task.KERNEL, given.channels, task.FILTERS)
-    x = layer('conv_space', middle, (1, *task.KERNEL[1:]), **how)(x)
-    x = layer('conv_time', task.FILTERS, (task.KERNEL[0], 1, 1), **how)(x)
+  x = layers.ReLU()(convolved(given, 'conv', task.FILTERS, x, layer))
   if given.attends:
     x = attended(given, x, layer)
-  x = layers.Flatten()(layers.MaxPooling3D(task.POOL)(x))
+  x = layers.MaxPooling3D(task.POOL)(x)
+  for unit, _, filters, begins in given.units():
+    if begins:
+      x = layers.MaxPooling3D(task.halves(x.shape[1:4]))(x)
+    x = micro_attention(given, unit, filters, x, layer)
+  x = layers.Flatten()(x)
   if given.network != 'mfcnn':
     x = layers.Dropout(dropout)(x)
   for i, width in enumerate(task.HIDDEN[given.network]):
     x = layer(f'dense{i}', width, activation='relu', cls=layers.Dense)(x)
     x = layers.Dropout(dropout)(x)
   return x
+
+
+def convolved(given, name, filters, x, layer, padding='valid'):
+  """A convolution, or its two halves with a ReLU in between, normalised."""
+  kt, kh, kw = given.kernel
+  how = {'padding': padding, 'cls': layers.Conv3D}
+  if given.conv == '3d':
+    x = layer(name, filters, given.kernel, **how)(x)
+  else:
+    middle = given.middle(given.kernel, x.shape[-1], filters)
+    half = layer(f'{name}_space', middle, (1, kh, kw), activation='relu', **how)
+    x = layer(f'{name}_time', filters, (kt, 1, 1), **how)(half(x))
+  if given.normalisation == 'group':
+    x = layers.GroupNormalization(8, epsilon=1e-6)(x)
+  return x
+
+
+def micro_attention(given, unit, filters, x, layer):
+  """x + F(x) * (1 + A)."""
+  if x.shape[-1] != filters:
+    x = layer(f'{unit}/shortcut', filters, 1, cls=layers.Conv3D)(x)
+  how = {'layer': layer, 'padding': 'same'}
+  first = convolved(given, f'{unit}/first', filters, x, **how)
+  first = layers.ReLU()(first)
+  second = convolved(given, f'{unit}/second', filters, first, **how)
+  gather = layer(
+    f'{unit}/gather', 1, 1, activation='sigmoid', cls=layers.Conv3D
+  )
+  attention = gather(layers.Concatenate()([x, first, second]))
+  weighed = layers.Multiply()([second, attention])
+  return layers.ReLU()(layers.Add()([x, second, weighed]))
 
 
 def attended(given, x, layer):

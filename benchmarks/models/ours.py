@@ -77,13 +77,18 @@ def build(given, dropout):
 
 
 def network(given, dropout):
-  masks = {'drop_rate': 0.0} if given.attends else {}
+  own = {'drop_rate': 0.0} if given.attends else {}
+  if given.network == 'residual':
+    own = {'depth': task.DEPTH, 'width': task.WIDTH}
+    own |= {'channel_attention': False, 'spatial_attention': False}
   return models.build(
     given.network,
     num_classes=task.CLASSES,
     dropout=dropout,
+    kernel=given.kernel,
     conv=given.conv,
-    **masks,
+    normalisation=given.normalisation,
+    **own,
   )
 
 
@@ -95,16 +100,39 @@ def tree(given):
     kernel = weights.pop(name)
     return {'kernel': kernel, 'bias': np.zeros(kernel.shape[-1], np.float32)}
 
+  def conv(name):
+    if given.conv == '3d':
+      return layer(name)
+    return {half: layer(f'{name}_{half}') for half in ('space', 'time')}
+
+  def norm(name, filters):
+    if given.normalisation == 'none':
+      return {}
+    ones, zeros = np.ones(filters, np.float32), np.zeros(filters, np.float32)
+    return {name: {'norm': {'scale': ones, 'bias': zeros}}}
+
+  def unit(name, channels, filters):
+    parts = {'gather': layer(f'{name}/gather')}
+    if channels != filters:
+      parts['shortcut'] = layer(f'{name}/shortcut')
+    for half in ('first', 'second'):
+      parts[half] = conv(f'{name}/{half}')
+      parts |= norm(f'{half}_normalisation', filters)
+    return parts
+
   params = {'classes': layer('classes')}
   for stream in task.STREAMS[given.network]:
-    halves = ('space', 'time')
-    if given.conv == '3d':
-      conv = layer(f'{stream}/conv')
-    else:
-      conv = {half: layer(f'{stream}/conv_{half}') for half in halves}
-    params[stream] = {'trunk': {'conv': conv}}
+    trunk = {'conv': conv(f'{stream}/conv')}
+    trunk |= norm('normalisation', task.FILTERS)
+    params[stream] = {'trunk': trunk}
     if given.attends:
-      params[stream]['trunk']['attention'] = attention(stream, layer)
+      trunk['attention'] = attention(stream, layer)
+    units = {
+      name: unit(f'{stream}/{name}', channels, filters)
+      for name, channels, filters, _ in given.units()
+    }
+    if units:
+      trunk['residual'] = units
     dense = f'{stream}_dense' if given.network == 'mfcnn' else 'dense'
     widths = task.HIDDEN[given.network]
     params[dense] = {

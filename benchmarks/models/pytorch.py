@@ -25,9 +25,12 @@ class Stream(nn.Module):
 
   def __init__(self, given, stream, weights, dropout):
     super().__init__()
-    halves = ('',) if given.conv == '3d' else ('_space', '_time')
-    kernels = [conv(weights.pop(f'{stream}/conv{half}')) for half in halves]
-    self.convs = nn.ModuleList(kernels)
+    self.conv = convolution(given, f'{stream}/conv', weights)
+    self.normalise = normalisation(given, task.FILTERS)
+    self.units = nn.ModuleList(
+      Unit(given, f'{stream}/{name}', channels, filters, begins, weights)
+      for name, channels, filters, begins in given.units()
+    )
     self.attends = given.attends
     if given.attends:
       self.squeeze = dense(weights.pop(f'{stream}/squeeze'))
@@ -35,22 +38,24 @@ class Stream(nn.Module):
       self.space = conv(weights.pop(f'{stream}/space'), padding=(0, 3, 3))
       self.time = conv(weights.pop(f'{stream}/time'), padding=(1, 0, 0))
       self.mixing = nn.Parameter(torch.zeros(()))
-    pooled = given.pooled(task.STREAMS[given.network][stream])
+    sizes = given.flattened(task.STREAMS[given.network][stream])
     stack = [] if given.network == 'mfcnn' else [nn.Dropout(dropout)]
     for i in range(len(task.HIDDEN[given.network])):
       kernel = weights.pop(f'{stream}/dense{i}')
       if i == 0:  # PyTorch flattens channels first
-        kernel = kernel.reshape(*pooled, -1, kernel.shape[-1])
+        kernel = kernel.reshape(*sizes, -1, kernel.shape[-1])
         kernel = np.moveaxis(kernel, 3, 0).reshape(-1, kernel.shape[-1])
       stack += [dense(kernel), nn.ReLU(), nn.Dropout(dropout)]
     self.stack = nn.Sequential(*stack)
 
   def forward(self, x):
-    for convolve in self.convs:
-      x = F.relu(convolve(x))
+    x = F.relu(self.normalise(self.conv(x)))
     if self.attends:
       x = self.attended(x)
-    return self.stack(F.max_pool3d(x, task.POOL).flatten(1))
+    x = F.max_pool3d(x, task.POOL)
+    for unit in self.units:
+      x = unit(x)
+    return self.stack(x.flatten(1))
 
   def attended(self, x):
     scores = sum(
@@ -62,6 +67,32 @@ class Stream(nn.Module):
     pooled = lam * x.amax(1, True) + (1 - lam) * x.mean(1, True)
     n_s = x * torch.sigmoid(self.time(F.relu(self.space(pooled))))
     return torch.cat([n_c, n_s], 1)
+
+
+class Unit(nn.Module):
+  """x + F(x) * (1 + A), after a pooling where a stage begins."""
+
+  def __init__(self, given, name, channels, filters, begins, weights):
+    super().__init__()
+    self.begins = begins
+    self.shortcut = nn.Identity()
+    if channels != filters:
+      self.shortcut = conv(weights.pop(f'{name}/shortcut'))
+    self.first = convolution(given, f'{name}/first', weights, same=True)
+    self.second = convolution(given, f'{name}/second', weights, same=True)
+    self.gather = conv(weights.pop(f'{name}/gather'))
+    self.normalise = nn.ModuleList(
+      normalisation(given, filters) for _ in range(2)
+    )
+
+  def forward(self, x):
+    if self.begins:
+      x = F.max_pool3d(x, task.halves(x.shape[2:]))
+    x = self.shortcut(x)
+    first = F.relu(self.normalise[0](self.first(x)))
+    second = self.normalise[1](self.second(first))
+    attention = torch.sigmoid(self.gather(torch.cat([x, first, second], 1)))
+    return F.relu(x + second * (1 + attention))
 
 
 class Network(nn.Module):
@@ -77,6 +108,20 @@ class Network(nn.Module):
   def forward(self, *clips):
     parts = [s(x) for s, x in zip(self.streams, clips, strict=True)]
     return self.classes(torch.cat(parts, 1))
+
+
+def convolution(given, name, weights, same=False):
+  """A 3D kernel, or its two halves with a ReLU in between."""
+  halves = ('',) if given.conv == '3d' else ('_space', '_time')
+  kernels = [weights.pop(f'{name}{half}') for half in halves]
+  parts = [conv(k, tuple(n // 2 * same for n in k.shape[:3])) for k in kernels]
+  return nn.Sequential(*[x for p in parts for x in (nn.ReLU(), p)][1:])
+
+
+def normalisation(given, channels):
+  if given.normalisation == 'none':
+    return nn.Identity()
+  return nn.GroupNorm(8, channels, eps=1e-6)
 
 
 def conv(kernel, padding=0):

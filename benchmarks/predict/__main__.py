@@ -44,7 +44,11 @@ def main() -> int:
   parser = cli.Parser(description=__doc__)
   parser.add_argument('--minutes', type=cli.count, default=3)
   parser.add_argument('--people', type=cli.count, nargs='+', default=[1, 3])
-  parser.add_argument('--peers', help='Python of the closest peer, fer')
+  parser.add_argument(
+    '--peers',
+    type=contest.interpreter,
+    help='Python of the closest peer, fer',
+  )
   args = parser.parse_args()
   load = os.getloadavg()[0]
   cv2.setNumThreads(1)

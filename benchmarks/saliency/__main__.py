@@ -19,9 +19,7 @@ METHODS = ('integrated_gradients', 'smooth_grad')
 
 def main():
   parser = cli.Parser(description=__doc__)
-  parser.add_argument(
-    '--peers', default='.venv-bench/bin/python', help="captum's Python"
-  )
+  parser.add_argument('--peers', **contest.PEERS, help="captum's Python")
   parser.add_argument(
     '--repeats', type=cli.count, default=3, help='turns of each'
   )

@@ -24,9 +24,7 @@ TURN = 1.0  # seconds of steps, at least one, that a contestant has at a time
 
 def main():
   parser = cli.Parser(description=__doc__)
-  parser.add_argument(
-    '--peers', default='.venv-bench/bin/python', help='their Python'
-  )
+  parser.add_argument('--peers', **contest.PEERS, help='their Python')
   parser.add_argument(
     '--repeats', type=cli.count, default=9, help='turns of each'
   )

@@ -107,6 +107,7 @@ MISTAKES = [
   ((*STUDY, '--protocol=zz'), 'zz'),
   (('benchmarks.models', '--networks=zz'), 'zz'),
   (('benchmarks.models', '--contestants=ours,zz'), 'zz'),
+  (('benchmarks.models', '--peers=/nosuch'), '/nosuch'),
   (('benchmarks.models', '--frames=18,x'), '--frames'),
   (('benchmarks.cross_validation', '--networks=zz'), 'zz'),
   (('benchmarks.cross_validation', '--protocols=zz'), 'zz'),
