@@ -231,5 +231,6 @@ def over_clips(
     body,
     variable_broadcast='params',
     split_rngs={'params': False},
+    check_constancy_invariants=False,  # the trunk would be traced twice
   )
   return loop(trunk, (), (x_BTHWC, key_B))[1]

@@ -12,10 +12,10 @@ import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 
-from mefnet_jax import models, ops
+from mefnet_jax import models
 from mefnet_jax.evaluation import conformal
 from mefnet_jax.models import choices, inference, normalize, pixel_scaling
-from mefnet_jax.predict import clip_streams
+from mefnet_jax.predict import clip_streams, programs
 from mefnet_jax.runs import errors, model_file
 
 _BATCH = 32  # clips that the network sees at once
@@ -184,8 +184,9 @@ class Model:
       )
       for name, one in self._input['streams'].items()
     }
-    made = jax.eval_shape(self.network.init, jax.random.key(0), sample)
-    return made['params']
+    return jax.eval_shape(
+      programs.params(self.network), jax.random.key(0), sample
+    )
 
   def inputs(self, clips: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """The streams that the network looks at, out of prepared clips.
@@ -251,11 +252,7 @@ class Model:
     Raises:
       errors.UserError: as `probabilities`.
     """
-
-    @jax.jit
-    def say(params, batch):
-      return self.network.apply({'params': params}, batch, train=False)
-
+    say = programs.outputs(self.network)
     clip_streams.check(self.folder, self._input, clips)
     members = [self._read(one) for one in self.description['members']]
     return [
@@ -267,22 +264,14 @@ class Model:
     # On the device once, not with each batch.
     streams, params = self.inputs(clips), jax.device_put(member.params)
     count = len(next(iter(streams.values())))
+    logits_of = programs.logits(self.network)
 
     def step(index):
       some = {name: x[index] for name, x in streams.items()}
-      return self._logits(params, self.views(some, member))
+      return logits_of(params, self.views(some, member))
 
     logits = inference.in_batches(step, np.arange(count), _BATCH)
     return inference.softmax(logits / self.temperature)
-
-  @functools.cached_property
-  def _logits(self):
-    """(params, batch) -> logits (B, C), compiled once."""
-
-    def logits(params, batch):
-      return self.network.apply({'params': params}, batch, train=False)[0]
-
-    return jax.jit(ops.using(logits))
 
 
 @functools.partial(jax.jit, static_argnames='input_kind')

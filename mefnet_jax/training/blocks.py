@@ -16,7 +16,7 @@ import jax
 import numpy as np
 from flax import linen as nn
 
-from mefnet_jax.models import streams
+from mefnet_jax.models import by_network, streams
 from mefnet_jax.runs import errors, files, multihost
 
 _SHARE = 0.8  # share of the free memory that a training may use
@@ -210,11 +210,15 @@ def activations(model: nn.Module, params: Any, sample: dict) -> int:
 
   XLA fuses operations and frees arrays early, so that it needs less.
   """
+  return _computed(_forward(model).trace(params, sample).jaxpr.jaxpr)
 
+
+@by_network.kept
+def _forward(model):
   def forward(params, sample):
     return model.apply({'params': params}, sample, train=False)[0]
 
-  return _computed(jax.make_jaxpr(forward)(params, sample).jaxpr)
+  return jax.jit(forward)
 
 
 def budget(gigabytes: float) -> float:

@@ -1,14 +1,15 @@
 """Compiles the training and evaluation steps of the members of a block."""
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
 import numpy as np
 
+from mefnet_jax import ops
 from mefnet_jax.evaluation import folds, held_out_mask
-from mefnet_jax.models import augment, normalize
+from mefnet_jax.models import augment, by_network, normalize
 from mefnet_jax.training import (
   evaluate,
   input_pipeline,
@@ -18,6 +19,52 @@ from mefnet_jax.training import (
   sampler,
   train_step,
 )
+
+
+def initializer(job: jobs.Job) -> Callable:
+  """Returns `train_step.create_state` as (clips, key) -> state, compiled."""
+  config = job.config.train
+  return _initializer(job.model, config.learning_rate, config.decay)
+
+
+def one_clip(clips: dict) -> dict:
+  """Returns zeros of the shapes of one clip, enough for `initializer`."""
+  return jax.tree.map(lambda a: np.zeros((1, *a.shape[1:]), a.dtype), clips)
+
+
+@by_network.kept
+def _initializer(model, learning_rate, decay):
+  tx = optimizer.adam(learning_rate, decay)
+  return jax.jit(functools.partial(train_step.create_state, model, tx))
+
+
+@by_network.kept
+def _steps(
+  model,
+  plan,
+  learning_rate,
+  decay,
+  weight_decay,
+  augmentation,
+  mixup,
+  input_kind,
+  kernels,
+):
+  """The training and the evaluation step of all members of a plan."""
+  bound = dict(model=model, input_kind=input_kind)
+  step = functools.partial(
+    train_step.train_step,
+    tx=optimizer.adam(learning_rate, decay),
+    weight_decay=weight_decay,
+    augmentation=augmentation,
+    mixup=mixup,
+    **bound,
+  )
+  judge = functools.partial(train_step.eval_step, **bound)
+  return (
+    parallel.train_step(step, plan, kernels),
+    parallel.eval_step(judge, plan, kernels),
+  )
 
 
 class CompiledSteps:
@@ -40,26 +87,21 @@ class CompiledSteps:
     self.plan = parallel.plan(
       len(splits), config.train.parallel, own_order=own_order
     )
-    self.tx = optimizer.adam(config.train.learning_rate, config.train.decay)
     self.feed = input_pipeline.make(job.clips, config, self.plan)
     self.moments = [None] * len(splits)
     self.fold = self._fold_arguments()
-    bound = dict(model=job.model, input_kind=config.input)
-    step = functools.partial(
-      train_step.train_step,
-      tx=self.tx,
-      weight_decay=config.train.weight_decay,
-      augmentation=augment.Augmentation(**config.augment),
-      mixup=config.train.mixup,
-      **bound,
+    self._create_state = initializer(job)
+    self.train_step, self._eval_step = _steps(
+      job.model,
+      self.plan,
+      config.train.learning_rate,
+      config.train.decay,
+      config.train.weight_decay,
+      augment.Augmentation(**config.augment),
+      config.train.mixup,
+      config.input,
+      ops.resolve(config.train.get('kernels', 'auto'))[0],
     )
-    kernels = config.train.get('kernels', 'auto')
-    self.train_step = parallel.train_step(step, self.plan, kernels)
-    self._eval_step = parallel.eval_step(
-      functools.partial(train_step.eval_step, **bound), self.plan, kernels
-    )
-    create = functools.partial(train_step.create_state, job.model, self.tx)
-    self._create_state = jax.jit(create)
 
   def _fold_arguments(self):
     """The `fold` argument of the step, on the devices: leaves (F, ...)."""
@@ -94,7 +136,7 @@ class CompiledSteps:
     """Returns shapes and dtypes of the states of all members, (S, F, ...)."""
     front = len(seeds), len(self.splits)
     one = jax.eval_shape(
-      self._create_state, self.feed.sample, jax.random.key(0)
+      self._create_state, one_clip(self.feed.sample), jax.random.key(0)
     )
     return jax.tree.map(
       lambda x: jax.ShapeDtypeStruct((*front, *x.shape), x.dtype), one
@@ -106,10 +148,8 @@ class CompiledSteps:
     The folds of a seed start from the same weights, so each is computed once
     for each seed and repeated on the devices.
     """
-    states = [
-      self._create_state(self.feed.sample, jax.random.key(seed))
-      for seed in seeds
-    ]
+    sample = one_clip(self.feed.sample)
+    states = [self._create_state(sample, jax.random.key(s)) for s in seeds]
     return self.plan.spread(
       jax.tree.map(lambda *x: np.stack([np.asarray(one) for one in x]), *states)
     )

@@ -17,10 +17,8 @@ from mefnet_jax.training import (
   compiled_steps,
   input_pipeline,
   jobs,
-  optimizer,
   parallel,
   train_loop,
-  train_step,
 )
 
 
@@ -122,12 +120,9 @@ def _blocks(job, seeds):
     {k: jnp.asarray(x[[0]]) for k, x in job.clips.items()}, input_kind=kind
   )
   state = jax.eval_shape(
-    lambda: train_step.create_state(
-      job.model,
-      optimizer.adam(config.train.learning_rate, config.train.decay),
-      clips,
-      jax.random.key(0),
-    )
+    compiled_steps.initializer(job),
+    compiled_steps.one_clip(clips),
+    jax.random.key(0),
   )
   sample = jax.eval_shape(
     lambda: normalize.batch(clips, np.zeros(1, np.int32), input_kind=kind)

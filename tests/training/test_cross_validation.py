@@ -82,6 +82,18 @@ def test_blocks_train_the_same_members(config, clips, tmp_path):
   assert len(rows[0]) == len(rows[1])
 
 
+def test_runs_of_equal_configs_share_their_programs(config, clips, tmp_path):
+  """And the rate, which is a constant of the step, is not shared."""
+
+  def step():
+    made = training_jobs.job(config, clips, tmp_path / 'w')
+    return compiled_steps.CompiledSteps(made, made.splits).train_step
+
+  first, again = step(), step()
+  config.train.learning_rate *= 2
+  assert first is again and step() is not first
+
+
 def test_a_seed_among_others_is_the_seed_alone(trained):
   (_, both), (_, alone) = trained(1, 0), trained(0)
   np.testing.assert_allclose(flat(both[1:]), flat(alone), atol=2e-3)
