@@ -14,6 +14,7 @@ __all__ = [
   'Finding',
   'listing',
   'load',
+  'options',
   'preprocessing',
   'preview',
   'register',
@@ -24,6 +25,7 @@ __all__ = [
 
 _OF_A_CONFIG = (
   'is_maps',
+  'options',
   'preprocessing',
   'preview',
   'release',

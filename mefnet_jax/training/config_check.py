@@ -108,7 +108,9 @@ def settle(config: ConfigDict) -> None:
       for kernels that cannot run here.
   """
   check(config)
-  if config.dataset.release:  # before a minute goes to compiling kernels
+  # Before a minute goes to compiling kernels:
+  datasets.options(config.dataset).check()
+  if config.dataset.release:
     registry.folder(config.dataset.release)
   choose_kernels(config)
 

@@ -44,6 +44,15 @@ def test_transfer_refuses_what_trains_whole_networks(field, value, words):
   refused(mefnet_flow.get_config('transfer'), field, value, words)
 
 
+@pytest.mark.parametrize('field', ['detector', 'flow', 'registration'])
+def test_preparation_is_checked_before_kernels_compile(monkeypatch, field):
+  monkeypatch.setattr(config_check, 'choose_kernels', None)
+  config = base.get_config()
+  config.dataset[field] = 'odd'
+  with pytest.raises(errors.UserError, match=f"dataset.{field}='odd': must be"):
+    config_check.settle(config)
+
+
 def refused(config, field, value, words):
   """One line says what is wrong with a field of a config that was fine."""
   config_check.check(config)
