@@ -43,7 +43,7 @@ def test_faces_are_found_where_they_are(rendered):
 
 @pytest.mark.parametrize('attempt', [(0.0, 2.0), (0.3, 1.0), (0.3, 2.0)])
 def test_each_attempt_says_the_same_points(rendered, monkeypatch, attempt):
-  image = images.read_grey(rendered[0].frames[0])
+  image = images.read_grey(rendered[1].frames[0])
   image = cv2.resize(image, (272, 336))  # large enough for each attempt
   plain = faces.find(image)
   monkeypatch.setattr(faces, '_ATTEMPTS', (attempt,))

@@ -23,11 +23,15 @@ NEAR = 1.5
 
 @pytest.fixture(scope='session')
 def canvas(rendered):
-  """A rendered clip, twice as large, on 640 x 480 pixels."""
-  row = max(rendered, key=lambda r: len(r.numbers))
+  """A rendered clip, twice as large, on 640 x 480 pixels.
+
+  Each frame is brighter than the last, so that a frame at the wrong time is
+  seen.
+  """
   made = []
-  for file in row.frames[:32]:
+  for i, file in enumerate(rendered[0].frames):
     face = cv2.resize(images.read(file), None, fx=2, fy=2)
+    face = cv2.convertScaleAbs(face, alpha=0.5 + 0.04 * i)
     height, width = face.shape
     whole = np.full((480, 640), 90, np.uint8)
     top, left = (480 - height) // 2, (640 - width) // 2
@@ -132,7 +136,7 @@ def test_turning_back_is_exact(canvas, tmp_path):
 
 
 def test_a_variable_frame_rate_keeps_its_pace(canvas, wanted, tmp_path):
-  chosen = [*range(12), *range(13, 31, 2), 31]
+  chosen = [*range(4), *range(5, 11, 2), 11]
   path = videos.write(
     tmp_path / 'a.mkv',
     [canvas[i] for i in chosen],
@@ -145,10 +149,10 @@ def test_a_variable_frame_rate_keeps_its_pace(canvas, wanted, tmp_path):
 
 def test_a_cut_by_copying_shows_what_a_player_shows(canvas, pictures, tmp_path):
   whole = videos.write(tmp_path / 'whole.mp4', canvas)
-  path = videos.cut(whole, tmp_path / 'a.mp4', 0.32)
-  assert video.count(path) == len(canvas) - 8
-  assert video.scan(path).notes == ('8 frames of the file are not shown',)
-  assert far(faces(path=path), faces(pictures[8:])) < NEAR
+  path = videos.cut(whole, tmp_path / 'a.mp4', 0.16)
+  assert video.count(path) == len(canvas) - 4
+  assert video.scan(path).notes == ('4 frames of the file are not shown',)
+  assert far(faces(path=path), faces(pictures[4:])) < NEAR
 
 
 def test_pixels_that_are_not_square_are_made_so(canvas, wanted, tmp_path):
