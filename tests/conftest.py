@@ -31,6 +31,7 @@ pytest.register_assert_rewrite('tests.fixtures')
 from absl import logging  # noqa: E402
 
 from configs import base  # noqa: E402
+from tests.fixtures.commands import whole_run  # noqa: E402, F401
 from tests.fixtures.explained import tiny_run  # noqa: E402, F401
 from tests.fixtures.recorded import smile  # noqa: E402, F401
 from tests.fixtures.releases import rendered, tiny_smic  # noqa: E402, F401
