@@ -1,7 +1,6 @@
 """Batches of clips of one fold that are explained together."""
 
 import dataclasses
-import functools
 from collections.abc import Iterator
 from typing import Any
 
@@ -45,7 +44,7 @@ class Job:
   def layer_shapes(self) -> dict[str, jax.ShapeDtypeStruct]:
     """Returns the shapes of the layers that the network names."""
     sample = jax.tree.map(lambda a: a[:1], self.x)
-    return jax.eval_shape(self.parts.apply, sample, *self.args)[1]
+    return networks.named.eval_shape(self.parts.apply, sample, *self.args)
 
   def stream_of(self, layer: str) -> str | None:
     """Returns the stream that a layer belongs to; None if it is none."""
@@ -92,13 +91,9 @@ def _parts(run, index, apart):
   # Two clips, because a batch of one takes another path on CPU.
   x, fixed = _split_inputs(run.views(index[:1].repeat(2)))
   if fixed:
-    return networks.Functions(
-      functools.partial(networks.apply_beside, run.model.network)
-    )
+    return networks.Functions(networks.whole_beside(run.model.network))
   if not apart:
-    return networks.Functions(
-      functools.partial(networks.apply, run.model.network)
-    )
+    return networks.Functions(networks.whole(run.model.network))
   return networks.decompose(run.model.network, run.weights(0), x)
 
 

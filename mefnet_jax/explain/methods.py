@@ -1,7 +1,5 @@
 """Saliency methods by name, applied to held-out clips of a run."""
 
-import functools
-
 import jax
 import numpy as np
 
@@ -72,10 +70,10 @@ def attention(run: runs.Run, index: np.ndarray) -> dict[str, np.ndarray]:
   That is every output whose name contains 'attention', by its name.
   """
   attention = {}
-  apply = functools.partial(networks.apply, run.model.network)
+  apply = networks.whole(run.model.network)
   for fold in np.unique(run.held_out[index]):
     at = np.flatnonzero(run.held_out[index] == fold)
-    out = _out(apply, run.views(index[at]), run.weights(fold))
+    out = networks.named(apply, run.views(index[at]), run.weights(fold))
     for name, a in out.items():
       if 'attention' in name:
         shape = (len(index), *a.shape[1:])
@@ -223,7 +221,7 @@ def _fall(job, masks, count):
 
 def _attention(job):
   """The network's own attention maps, resized to the clips."""
-  made, out = {}, _out(job.parts.apply, job.x, *job.args)
+  made, out = {}, networks.named(job.parts.apply, job.x, *job.args)
   for name, maps in out.items():
     stream = job.stream_of(name)
     if 'attention' not in name or maps.ndim != 5 or not stream:
@@ -231,12 +229,6 @@ def _attention(job):
     shape = (len(maps), *job.x[stream].shape[1:4])
     made[stream] = np.asarray(jax.image.resize(maps[..., 0], shape, 'linear'))
   return made
-
-
-@functools.partial(jax.jit, static_argnums=0)
-def _out(apply, x, *args):
-  """The named intermediate outputs of the network."""
-  return apply(x, *args)[1]
 
 
 _METHODS = {

@@ -16,7 +16,7 @@ import numpy as np
 from flax import linen as nn
 
 from mefnet_jax import ops, saliency
-from mefnet_jax.models import layers
+from mefnet_jax.models import by_network, layers
 from mefnet_jax.ops import convolution, pooling
 
 
@@ -52,7 +52,7 @@ def decompose(
     sample: a batch of its streams, on which the parts are compared with the
       whole.
   """
-  of_all = functools.partial(apply, model)
+  of_all = whole(model)
   begins = _beginnings(model, params, sample)
   # Some stream begins otherwise (sound, words): the whole network is evaluated.
   if set(begins) != set(sample):
@@ -90,6 +90,18 @@ def apply(
   return model.apply({'params': params}, batch, train=False)
 
 
+@by_network.kept
+def whole(model: nn.Module) -> Callable:
+  """Returns `apply` of a network, one function for all that traces it."""
+  return functools.partial(apply, model)
+
+
+@by_network.kept
+def whole_beside(model: nn.Module) -> Callable:
+  """Returns `apply_beside` of a network, as `whole`."""
+  return functools.partial(apply_beside, model)
+
+
 def apply_beside(
   model: nn.Module,
   batch: dict[str, jax.Array],
@@ -107,6 +119,12 @@ def apply_beside(
   count = len(next(iter(batch.values())))
   fixed = jax.tree.map(lambda a: jnp.repeat(a, count, 0), fixed)
   return apply(model, {**batch, **fixed}, params)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def named(apply: Callable, batch: dict[str, jax.Array], *args: Any) -> dict:
+  """The outputs of a network that have names, `apply` being of `Functions`."""
+  return apply(batch, *args)[1]
 
 
 def _beginnings(model, params, sample):
