@@ -12,7 +12,7 @@ import numpy as np
 from flax import linen as nn
 
 from mefnet_jax.evaluation import conformal, metrics, temperature
-from mefnet_jax.training import synthetic_maps
+from mefnet_jax.training import synthetic_maps, synthetic_training
 
 _TESTS = 4  # batches of the people of a convention
 
@@ -78,12 +78,12 @@ def said(found: dict[str, Any]) -> str:
 
 def _maps(people, seed):
   """Maps with a class, their labels, and numbers of the people."""
-  made, first = [], 0
+  made, first, key = [], 0, jax.random.key(seed)
   for own in people.values():
     for step in range(_TESTS):
       # Other maps of them than those that `synthetic_model.test` scores.
-      batch = synthetic_maps.made(
-        own, seed, 1000 + step, synthetic_maps.Settings()
+      batch = synthetic_training.maps(
+        own, jax.random.fold_in(key, 1000 + step), synthetic_maps.Settings()
       )
       named = np.asarray(batch['named'])
       made.append(

@@ -145,9 +145,10 @@ def test(
 
 def _tested(network, members, people, seed):
   """Truth of some batches of these people, and the members' mean answers."""
-  settings = synthetic_maps.Settings()
+  settings, key = synthetic_maps.Settings(), jax.random.key(seed)
   batches = [
-    synthetic_maps.made(people, seed, k, settings) for k in range(_TESTS)
+    synthetic_training.maps(people, jax.random.fold_in(key, k), settings)
+    for k in range(_TESTS)
   ]
   batch = jax.tree.map(lambda *x: np.concatenate(x), *batches)
   found = [_answers(network, params, batch['maps']) for params in members]

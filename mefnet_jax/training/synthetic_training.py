@@ -5,6 +5,7 @@ a step are the same for all, as clips are for the folds of a cross-validation.
 """
 
 import dataclasses
+import functools
 from collections.abc import Callable
 
 import jax
@@ -54,11 +55,7 @@ def train(
   maps_key = jax.random.fold_in(jax.random.key(seeds[0]), 1)
 
   @jax.jit
-  def step(state, people, number):
-    batch = synthetic_maps.batch(
-      people, jax.random.fold_in(maps_key, number), settings
-    )
-
+  def step(state, batch, number):
     def one(state, key):
       key = jax.random.fold_in(key, number)
       return _update(network, tx, state, batch, key)
@@ -66,11 +63,22 @@ def train(
     return jax.vmap(one)(state, keys)
 
   for number in range(recipe.steps):
-    state, losses = step(state, people, number)
+    key = jax.random.fold_in(maps_key, number)
+    state, losses = step(state, maps(people, key, settings), number)
     if number % 100 == 99:
       each(number + 1, {k: float(x.mean()) for k, x in losses.items()})
   params = jax.device_get(state[0])
   return [jax.tree.map(lambda x, k=k: x[k], params) for k in range(len(seeds))]
+
+
+@functools.partial(jax.jit, static_argnums=2)
+def maps(
+  people: dict[str, jax.Array],
+  key: jax.Array,
+  settings: synthetic_maps.Settings,
+) -> dict[str, jax.Array]:
+  """`synthetic_maps.batch`, one program for training and tests: it is large."""
+  return synthetic_maps.batch(people, key, settings)
 
 
 def losses(
