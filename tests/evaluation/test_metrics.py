@@ -1,12 +1,12 @@
 """Scores are scikit-learn's, absent classes included."""
 
-import hypothesis
 import numpy as np
 import pytest
 import sklearn.metrics
 from hypothesis import strategies as st
 
 from mefnet_jax.evaluation import metrics
+from tests.fixtures import sampled
 
 
 @st.composite
@@ -21,8 +21,7 @@ def _predictions(draw):
   return label, predicted, classes
 
 
-@hypothesis.settings(deadline=None, max_examples=100)
-@hypothesis.given(_predictions())
+@sampled.given(_predictions(), few=30, many=100)
 def test_scores_are_those_of_scikit_learn(case):
   label, predicted, classes = case
   found = metrics.scores(label, predicted, classes)
@@ -53,8 +52,7 @@ def test_scores_are_those_of_scikit_learn(case):
   assert found == pytest.approx(expected, abs=1e-12)
 
 
-@hypothesis.settings(deadline=None, max_examples=50)
-@hypothesis.given(_predictions())
+@sampled.given(_predictions(), few=20, many=50)
 def test_table_and_confusion_are_those_of_scikit_learn(case):
   label, predicted, classes = case
   counts_CC = metrics.confusion(label, predicted, classes)

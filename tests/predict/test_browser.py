@@ -197,7 +197,8 @@ def test_a_page_that_answers_otherwise_is_not_written(tmp_path, monkeypatch):
     place.mkdir()
   for name in write.RUNTIME:
     (runtime / name).write_bytes(b'of the package')
-  model, out = mefnet_jax.load('mefnet-zero'), tmp_path / 'page'
+  folder = untrained.write(tmp_path / 'model', mefnet_zero.get_config())
+  model, out = mefnet_jax.load(folder), tmp_path / 'page'
   fake = commands / 'node'
   monkeypatch.setenv('PATH', str(commands), prepend=os.pathsep)
 

@@ -40,7 +40,7 @@ def events(draw):
   )
 
 
-@sampled.given(st.lists(events(), max_size=4), few=30, many=100)
+@sampled.given(st.lists(events(), max_size=4), few=12, many=100)
 def test_a_table_read_back_is_the_events(some):
   assert event.from_table(event.table(some)) == some
 

@@ -275,7 +275,7 @@ def test_memory_does_not_grow_with_the_video(smile, scorer, monkeypatch):
   watcher = watch.Watcher('x', scorer)
   kept = []
   frame = watch.frames.Frame
-  fps = 12  # the fewer frames, the sooner the seconds are over
+  fps = 8  # the fewer frames, the sooner the seconds are over
   for number in range(1, 12 * fps + 1):
     image = smile[number % 5]
     watcher.step(frame(number, number / fps, image))
