@@ -50,6 +50,7 @@ def test_a_run_leaves_what_the_design_says(whole_run):
     assert line.startswith('Preparing clips ')
 
 
+@pytest.mark.slow  # a run that is stopped gives them too, below
 def test_the_same_seed_gives_the_same_predictions(
   finished, tiny_smic, env, tmp_path
 ):
