@@ -55,7 +55,9 @@ def train(
   maps_key = jax.random.fold_in(jax.random.key(seeds[0]), 1)
 
   @jax.jit
-  def step(state, batch, number):
+  def step(state, people, number):
+    batch = maps(people, jax.random.fold_in(maps_key, number), settings)
+
     def one(state, key):
       key = jax.random.fold_in(key, number)
       return _update(network, tx, state, batch, key)
@@ -63,8 +65,7 @@ def train(
     return jax.vmap(one)(state, keys)
 
   for number in range(recipe.steps):
-    key = jax.random.fold_in(maps_key, number)
-    state, losses = step(state, maps(people, key, settings), number)
+    state, losses = step(state, people, number)
     if number % 100 == 99:
       each(number + 1, {k: float(x.mean()) for k, x in losses.items()})
   params = jax.device_get(state[0])
@@ -77,7 +78,7 @@ def maps(
   key: jax.Array,
   settings: synthetic_maps.Settings,
 ) -> dict[str, jax.Array]:
-  """`synthetic_maps.batch`, one program for training and tests: it is large."""
+  """`synthetic_maps.batch`, traced once for training and tests: it is large."""
   return synthetic_maps.batch(people, key, settings)
 
 
