@@ -49,6 +49,7 @@ def _steps(
   mixup,
   input_kind,
   kernels,
+  devices,
 ):
   """The training and the evaluation step of all members of a plan."""
   bound = dict(model=model, input_kind=input_kind)
@@ -101,6 +102,8 @@ class CompiledSteps:
       config.train.mixup,
       config.input,
       ops.resolve(config.train.get('kernels', 'auto'))[0],
+      # A program is of its devices, which a process may begin anew.
+      tuple(jax.local_devices()),
     )
 
   def _fold_arguments(self):

@@ -82,16 +82,23 @@ def test_blocks_train_the_same_members(config, clips, tmp_path):
   assert len(rows[0]) == len(rows[1])
 
 
-def test_runs_of_equal_configs_share_their_programs(config, clips, tmp_path):
-  """And the rate, which is a constant of the step, is not shared."""
+def test_runs_of_equal_configs_share_their_programs(
+  config, clips, tmp_path, monkeypatch
+):
+  """But not of another rate, a constant of the step, or of other devices."""
+  devices = jax.local_devices()
 
   def step():
     made = training_jobs.job(config, clips, tmp_path / 'w')
     return compiled_steps.CompiledSteps(made, made.splits).train_step
 
   first, again = step(), step()
+  assert first is again
+  with monkeypatch.context() as patch:  # as after the devices began anew
+    patch.setattr(jax, 'local_devices', lambda: devices[::-1])
+    assert step() is not first
   config.train.learning_rate *= 2
-  assert first is again and step() is not first
+  assert step() is not first
 
 
 def test_a_seed_among_others_is_the_seed_alone(trained):
