@@ -1,5 +1,6 @@
 """The command that explains a run: honest folds, files, privacy, mistakes."""
 
+import copy
 import csv
 import dataclasses
 import os
@@ -257,10 +258,16 @@ def test_sound_and_words_stand_beside_the_clips_that_are_explained(run):
   params['classes']['kernel'] += random.normal(
     size=params['classes']['kernel'].shape
   )
-  stacked = jax.tree.map(lambda a: np.repeat(np.asarray(a)[None], 3, 0), params)
   config = ml_collections.ConfigDict(run.config)
   config.model.streams = names
-  several = dataclasses.replace(run, config=config, model=model, params=stacked)
+  opened = copy.copy(run.model)
+  object.__setattr__(opened, 'network', model)
+  several = dataclasses.replace(
+    run,
+    config=config,
+    model=opened,
+    replaced=dict.fromkeys(range(len(run.folds)), params),
+  )
   object.__setattr__(
     several,
     'views',
