@@ -61,6 +61,8 @@ _FIRST = (
   'predict/test_main.py',
   'test_main.py',
   'runs/test_multihost.py',
+  'notebooks/test_notebooks.py',
+  'test_protocol.py',
 )
 
 
