@@ -236,6 +236,17 @@ def test_arrays_that_do_not_fit_are_an_error(name):
       assert f'array {i:2d}: another dtype' in str(told.value)
 
 
+def test_an_array_of_any_shape_is_that_of_the_result_in_front_too():
+  """Adam copies such operands whole, so a part for all would not do."""
+  of_members = [((2, *shape), dtype) for shape, dtype in CALLS['adam']]
+  run('adam', of_members)
+  for i in range(1, 5):
+    arrays = list(of_members)
+    arrays[i] = ((1, 6, 5), F32)
+    with pytest.raises(Exception, match=f'array  {i}: a shape'):
+      run('adam', arrays)
+
+
 def test_each_message_ends_with_a_zero():
   assert (frames._TEXTS[:, -1] == 0).all()
 

@@ -147,7 +147,7 @@ def _compare(frame, arrays, sizes):
     if rank < 0:
       if len(shape) != len(result):
         return 8 * n + _SHAPE
-      for axis in range(front, len(result)):
+      for axis in range(len(result)):  # those in front, too
         if shape[axis] != result[axis]:
           return 8 * n + _SHAPE
     for axis in range(front, front + rank):
