@@ -108,7 +108,7 @@ def model_sets(
 
 def lacks(description: Mapping[str, Any]) -> float | None:
   """The `threshold` in model.json; None of a model that is not calibrated."""
-  return description.get('calibration', {}).get('threshold')
+  return (description.get('calibration') or {}).get('threshold')
 
 
 def described(

@@ -69,7 +69,9 @@ def score(model: models.Model, maps: np.ndarray) -> Scores:
     spread=members.std(0),
     expression=expression,
     returning=returning,
-    units=action_units.mean(outs, np.asarray(scale(padded))[:count]),
+    units=action_units.mean(
+      outs, np.asarray(scale(padded))[:count], model.unit_calibration
+    ),
   )
 
 

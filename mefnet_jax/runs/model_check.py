@@ -35,7 +35,7 @@ def check(path: pathlib.Path, found: Mapping[str, Any], suffix: str) -> None:
     'frames': _is_whole(found['frames'], 1),
     'fps': found['fps'] is None or _is_positive(found['fps']),
     'normalisation': _is_normalisation(found['normalisation']),
-    'calibration': _is_calibration(found.get('calibration', {})),
+    'calibration': _is_calibration(found.get('calibration'), found['network']),
     'synthetic': isinstance(found['synthetic'], bool),
     **{key: isinstance(found[key], dict) for key in _OBJECTS},
   }.items():
@@ -73,13 +73,29 @@ def _is_moments(pair):
   )
 
 
-def _is_calibration(one):
+def _is_calibration(one, network):
   if one is None or one == {}:
     return True  # of a model that was not calibrated
   return (
     isinstance(one, dict)
     and _is_positive(one.get('temperature'))
     and _is_finite(one.get('threshold'))
+    and ('units' not in one or _is_of_units(one['units'], network))
+  )
+
+
+def _is_of_units(one, network):
+  """Three positive numbers of each action unit of the network."""
+  units = network.get('action_units') if isinstance(network, dict) else None
+  return (
+    isinstance(one, dict)
+    and isinstance(units, list)
+    and all(
+      isinstance(one.get(name), list)
+      and len(one[name]) == len(units)
+      and all(map(_is_positive, one[name]))
+      for name in ('odds', 'level', 'side')
+    )
   )
 
 

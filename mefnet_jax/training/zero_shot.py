@@ -109,7 +109,7 @@ def _scored(model, job):
     job.source.clip,
     job.source.subject,
     model.network.action_units,
-    action_units.mean(out, _unit(maps)),
+    action_units.mean(out, _unit(maps), model.unit_calibration),
   )
   return probabilities
 

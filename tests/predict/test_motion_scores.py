@@ -1,10 +1,13 @@
 """What a model says of maps: the same as by any other way to ask it."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 import mefnet_jax
-from mefnet_jax.predict import motion_scores
+from mefnet_jax.models import motion_input
+from mefnet_jax.predict import action_units, motion_scores
 from mefnet_jax.runs import errors
 from tests.fixtures import motion_maps
 
@@ -27,6 +30,23 @@ def test_it_is_what_the_model_says_of_the_same_maps(model):
   units = len(model.network.action_units)
   assert all(x.shape == (5, units) for x in found.units.values())
   assert ((found.expression > 0) & (found.expression < 1)).all()
+
+
+def test_action_units_are_calibrated_and_those_of_older_models_are_not(model):
+  maps = motion_maps.stored(5)
+  outs = [out for _, out in model.answers({'face': maps[:, None]})]
+  flow = maps[..., :2].astype(np.float32)
+  scale = np.asarray(motion_input.scale(motion_input.halved(flow)))
+  found = motion_scores.score(model, flow).units
+  plain = action_units.mean(outs, scale, None)
+  for name, x in action_units.calibrated(plain, model.unit_calibration).items():
+    np.testing.assert_allclose(found[name], x, rtol=1e-3, atol=5e-3)
+    assert abs(found[name] - plain[name]).max() > 0.05
+  described = dict(model.description)
+  described['calibration'] = {'temperature': 0.9, 'threshold': 0.5}
+  for old in (described, {**described, 'calibration': None}):
+    older = dataclasses.replace(model, description=old)
+    assert older.unit_calibration is None and older.temperature in (0.9, 1)
 
 
 def test_a_map_is_scored_as_among_others(model):

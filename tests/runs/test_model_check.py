@@ -19,7 +19,7 @@ KEYS = {
   ('input', 'streams', 'face', 'stored'): ('x',),
   ('input', 'streams', 'face', 'dtype'): ('x',),
   ('input', 'streams', 'face', 'shape'): ([1],),
-  ('network',): ({}, {'a': 1}),
+  ('network',): (),  # it has to have the action units of the calibration
   ('frames',): (5,),
   ('fps',): (None, 5),
   ('synthetic',): (True,),
@@ -36,6 +36,10 @@ KEYS = {
   ('calibration',): (None, {}),
   ('calibration', 'temperature'): (5,),
   ('calibration', 'threshold'): (5, -1, 0),
+  ('calibration', 'units'): (),
+  ('calibration', 'units', 'odds'): (),
+  ('calibration', 'units', 'level', 3): (5,),
+  ('calibration', 'units', 'side', 18): (5,),
 }
 
 

@@ -32,6 +32,17 @@ def test_the_shipped_weights_are_those_of_this_generator():
   }
 
 
+def test_action_units_of_the_shipped_model_are_calibrated():
+  calibration = mefnet_jax.load('mefnet-zero').description['calibration']
+  worth = calibration['shown']['units'].pop('mean')
+  assert worth['f1'][1] > worth['f1'][0] + 0.1
+  assert abs(worth['level_bias'][1]) < 0.1 < abs(worth['level_bias'][0])
+  for name in ('level_error', 'side_error'):
+    assert worth[name][1] < worth[name][0] - 0.05
+  each = [own['f1'] for own in calibration['shown']['units'].values()]
+  assert len(each) == 19 and min(new - old for old, new in each) > -0.03
+
+
 def test_another_name_is_refused_in_a_line():
   with pytest.raises(errors.UserError, match='no such folder'):
     mefnet_jax.load('mefnet-none')

@@ -43,6 +43,10 @@ def test_answers_are_as_sure_as_the_calibration_says(folder):
   assert found['people'] == found['shown']['people'] == 16
   assert 0 < found['threshold'] <= 1 and found['wanted'] == 0.9
   assert model.temperature == found['temperature'] != 1
+  assert model.unit_calibration == found['units']
+  assert {len(x) for x in found['units'].values()} == {19}
+  worth = found['shown']['units']['mean']
+  assert worth['f1'][1] > worth['f1'][0]
   logits = np.stack([logits for logits, _ in model.answers(CLIPS)])
   p = temperature.probabilities(logits, found['temperature'])
   np.testing.assert_allclose(model.probabilities(CLIPS), p, atol=1e-5)
