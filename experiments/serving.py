@@ -65,7 +65,10 @@ def main():
       clip = measured(row, root, args.dataset)
       lost += clip is None
       found += [clip] if clip else []
-  result = serving_table.measure(mefnet_jax.load(args.model), found)
+  model = mefnet_jax.load(args.model)
+  result = serving_table.measure(model, found)
+  plain = serving_table.measure(serving_table.uncalibrated(model), found)
+  result['uncalibrated'] = plain['mean']
   result |= {'lost': lost, 'command': ' '.join(sys.argv)}
   files.write_json(args.out / 'serving.json', result)
   print(serving_table.text(result))

@@ -1,5 +1,6 @@
 """Scores of a model on exact maps and on those of videos, with intervals."""
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -28,8 +29,9 @@ def measure(
     subjects; drop: of the path's UAR, with that of the differences; units: of
     each action unit and way AUC and F1, and of the clips that show it the
     correlation of its level with the true one, the mean error and the mean of
-    its level and the mean true level, in % of the distance between the eyes;
-    sides: of each way, see `_sides`. All with intervals.
+    its level and the mean true level, and of the others the mean size of the
+    level, in % of the distance between the eyes; mean: of each way, of these
+    over the units; sides: of each way, see `_sides`. All with intervals.
   """
   ways = ('exact', 'path', 'path, apex known')
   label = np.array([model.classes.index(clip.emotion) for clip in found])
@@ -46,6 +48,7 @@ def measure(
     made = metrics.scores(label, predicted, count)
     classes[way] = {k: [made[k], *bounds[k]] for k in ('uar', 'uf1')}
   right = [scores[way].classes.argmax(1) for way in ways]
+  units = _units(model, found, scores, who)
   return {
     'clips': len(found),
     'subjects': len(set(who)),
@@ -57,12 +60,21 @@ def measure(
       if k
     },
     'expression': {way: _median(own) for way, own in scores.items()},
-    'units': _units(model, found, scores, who),
+    'units': units,
+    'mean': {way: _mean([own[way] for own in units.values()]) for way in ways},
     'sides': {
       way: _sides(model, found, one.units['side'])
       for way, one in scores.items()
     },
   }
+
+
+def uncalibrated(model: 'models.Model') -> 'models.Model':
+  """The same model without the calibration of its action units."""
+  whole = dict(model.description)
+  whole['calibration'] = {**whole['calibration']}
+  whole['calibration'].pop('units', None)
+  return dataclasses.replace(model, description=whole)
 
 
 def text(result: dict) -> str:
@@ -97,9 +109,10 @@ def text(result: dict) -> str:
       f'sides, {way}: r {_said(*own["correlation"])}, right '
       f'{_said(*own["right"])} of {own["uneven"]} uneven ones'
     )
-  for way in ('exact', 'path'):
-    each = [own[way]['auc'][0] for own in result['units'].values()]
-    lines.append(f'mean auc, {way}: {np.mean(each):.3f}')
+  for name in ('mean', 'uncalibrated'):
+    for way, own in result[name].items():
+      said = ', '.join(f'{k} {x:.3f}' for k, x in own.items())
+      lines.append(f'{name}, {way}: {said}')
   return '\n'.join(lines)
 
 
@@ -168,9 +181,18 @@ def _units(model, found, scores, who):
           100 * _true(found, unit)[shown, 0],
           who[shown],
         ),
+        'absent': float(100 * np.abs(one.units['level'][~shown, a]).mean()),
       }
     made[f'AU{unit:02d}'] = own
   return made
+
+
+def _mean(units):
+  """Of each number the mean over units, without intervals."""
+  return {
+    name: float(np.mean([np.atleast_1d(own[name])[0] for own in units]))
+    for name in units[0]
+  }
 
 
 def _true(found, unit):

@@ -57,8 +57,14 @@ def _main(argv):
       if made is not None:
         rows.append(row)
         maps.append(made)
-  scores = motion_scores.score(model, np.stack(maps).astype(np.float32))
-  result = measure(model.network.action_units, rows, scores.units)
+  maps = np.stack(maps).astype(np.float32)
+  result, plain = (
+    measure(
+      model.network.action_units, rows, motion_scores.score(own, maps).units
+    )
+    for own in (model, serving_table.uncalibrated(model))
+  )
+  result['uncalibrated'] = plain['all']
   result |= {'people': args.people, 'clips': len(rows), 'lost': lost}
   files.write_json(args.out / 'sides.json', result)
   print(text(result))
@@ -114,8 +120,10 @@ def measure(
   Returns:
     for each unit and for 'all': right, share of one-sided clips whose side has
     the right sign; told, share of them in which it is also beyond one half;
-    both, share of two-sided clips in which it is not; auc, how well its size
-    tells one-sided clips from others. All with 95 % intervals over people.
+    both, share of two-sided clips in which it is not; alone, mean side of
+    one-sided clips towards the true one; alike, mean size of the side of the
+    others; auc, how well its size tells one-sided clips from others. All with
+    95 % intervals over people.
   """
   who, unit, side = np.array(rows).T
   own = said['side'][np.arange(len(rows)), [units.index(u) for u in unit]]
@@ -130,15 +138,16 @@ def measure(
 
 def text(result: dict) -> str:
   """The result as a Markdown table."""
-  keys = ('right', 'told', 'both', 'auc')
+  keys = ('right', 'told', 'both', 'alone', 'alike', 'auc')
   lines = [
     f'SYNTHETIC: {result["clips"]} clips of {result["people"]} rendered '
     f'people, {result["lost"]} lost',
     '',
-    '| unit | side right | and beyond .5 | both sides: not beyond .5 | AUC |',
-    '|---|---|---|---|---|',
+    '| unit | side right | and beyond .5 | both sides: not beyond .5 | '
+    'one side: mean | both: mean size | AUC |',
+    '|---|---|---|---|---|---|---|',
   ]
-  for name in (*(f'AU{u:02d}' for u in UNITS), 'all'):
+  for name in (*(f'AU{u:02d}' for u in UNITS), 'all', 'uncalibrated'):
     cells = [
       '{:.3f} [{:.3f}, {:.3f}]'.format(*result[name][key]) for key in keys
     ]
@@ -150,14 +159,16 @@ def _measured(side, own, who):
   one, far = side != 0, np.abs(own)
   right = np.sign(own) == side
 
-  def share(good, of):
+  def mean(x, of):
     names = who[of]
-    return serving_table.interval(lambda i: float(good[of][i].mean()), names)
+    return serving_table.interval(lambda i: float(x[of][i].mean()), names)
 
   return {
-    'right': share(right, one),
-    'told': share(right & (far > _ONE), one),
-    'both': share(far <= _ONE, ~one),
+    'right': mean(right, one),
+    'told': mean(right & (far > _ONE), one),
+    'both': mean(far <= _ONE, ~one),
+    'alone': mean(own * side, one),
+    'alike': mean(far, ~one),
     'auc': serving_table.interval(
       lambda i: action_units.auc(far[i], one[i]), who
     ),

@@ -61,9 +61,10 @@ class Unit(typing.NamedTuple):
   """One action unit at the apex.
 
   Attributes:
-    p: probability that it moves.
-    level: how far, in shares of the distance between the eyes, mean of both
-      sides.
+    p: probability that it moves; of a model whose units are calibrated .5 is
+      the best threshold on rendered people.
+    level: how far if it does, in shares of the distance between the eyes, mean
+      of both sides.
     side: 1 is the person's left alone, -1 the right alone, 0 both alike.
   """
 

@@ -77,7 +77,7 @@ def fit(
 
 
 def said(found: dict[str, Any]) -> str:
-  """One line on it."""
+  """A line on it, and one on the action units."""
   shown = found['shown']
   before, after, sets = (shown[k] for k in ('before', 'after', 'sets'))
   units = ', '.join(
@@ -90,7 +90,8 @@ def said(found: dict[str, Any]) -> str:
     f'it {before["ece"]:.3f}), log loss {after["log_loss"]:.3f} '
     f'({before["log_loss"]:.3f}); sets of classes hold the true one in '
     f'{sets["coverage"]:.1%} (wanted {found["wanted"]:.0%}), '
-    f'{sets["unsure"]:.1%} hold several; action units: {units}'
+    f'{sets["unsure"]:.1%} hold several\n'
+    f'action units, with this (without it): {units}'
   )
 
 

@@ -5,6 +5,7 @@ import types
 import numpy as np
 import pytest
 
+import mefnet_jax
 from experiments import serving_table, serving_truth
 from mefnet_jax.preprocess import face_crop
 from mefnet_jax.synthetic import camera, identity, studio
@@ -82,6 +83,21 @@ def test_levels_are_judged_where_a_unit_is_shown():
   assert made['error'][0] == pytest.approx(0.25)
   assert made['correlation'][0] == pytest.approx(np.corrcoef(said, true)[0, 1])
   assert (made['level'], made['true']) == (2.75, 2.5)
+
+
+def test_the_mean_over_units_is_of_scores_without_their_intervals():
+  units = [
+    {'f1': [0.2, 0.1, 0.3], 'level': 1.0},
+    {'f1': [0.6, 0, 1], 'level': 3},
+  ]
+  assert serving_table._mean(units) == pytest.approx({'f1': 0.4, 'level': 2.0})
+
+
+def test_a_model_is_asked_without_the_calibration_of_its_units_too():
+  model = mefnet_jax.load('mefnet-zero')
+  plain = serving_table.uncalibrated(model)
+  assert model.unit_calibration and plain.unit_calibration is None
+  assert plain.temperature == model.temperature
 
 
 def test_a_side_is_right_where_the_model_names_the_one_that_moves_more():

@@ -32,5 +32,7 @@ def test_sides_are_counted_by_their_sign_and_size(monkeypatch):
   made = sides.measure(units, rows, {'side': said})
   for name in ('AU04', 'all'):
     own = {key: value[0] for key, value in made[name].items()}
-    assert own == {'right': 0.75, 'told': 0.75, 'both': 1.0, 'auc': 1.0}
+    shares = {name: own[name] for name in ('right', 'told', 'both', 'auc')}
+    assert shares == {'right': 0.75, 'told': 0.75, 'both': 1.0, 'auc': 1.0}
+    assert own['alone'] == pytest.approx(0.625) and own['alike'] == 0
   assert made['all']['right'][1:] == pytest.approx([0.5, 1.0])
