@@ -141,6 +141,17 @@ def test_no_test_imports_a_test():
         assert not re.search(r'\btest_', ' '.join(names)), path
 
 
+def test_no_statement_stands_where_nothing_comes():
+  """Behind a return, for one: an assertion there would never be asked."""
+  ends = ast.Return | ast.Raise | ast.Continue | ast.Break
+  for path in (*house.FILES, *house.TESTS.rglob('*.py')):
+    for node in ast.walk(ast.parse(path.read_text())):
+      for block in (getattr(node, k, ()) for k in ('body', 'orelse')):
+        # The body of a lambda is no list.
+        for one in block[:-1] if isinstance(block, list) else ():
+          assert not isinstance(one, ends), f'{path}:{one.lineno}'
+
+
 def test_tests_lie_in_the_room_that_they_test():
   """tests/<room>/test_<file>.py; at the top, what no one room does alone."""
   rooms = {path.name for path in house.PACKAGE.iterdir() if path.is_dir()}

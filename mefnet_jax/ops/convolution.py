@@ -204,8 +204,10 @@ def _windows(x_BTHWC, axis, depth, block):
 def _patches(x, kernel):
   """Neighbours below one another: (kernel points * first, B, N, m', n')."""
   m, n = (s - k + 1 for s, k in zip(x.shape[3:], kernel, strict=True))
+  front = x.shape[:3]
+  # Not x[...] and jnp.pad below: they are traced in several times the time.
   points = [
-    x[..., i : i + m, j : j + n]
+    jax.lax.slice(x, (0, 0, 0, i, j), (*front, i + m, j + n))
     for i in range(kernel[0])
     for j in range(kernel[1])
   ]
@@ -215,8 +217,10 @@ def _patches(x, kernel):
 def _band_matrix(kernel, block):
   """The kernel at each of `block` shifts: (points * window * C, block * D)."""
   depth, m, n, channels, filters = kernel.shape
+  nothing, zero = (0, 0, 0), jnp.zeros((), kernel.dtype)
   shifted = [
-    jnp.pad(kernel, [(i, block - 1 - i)] + [(0, 0)] * 4) for i in range(block)
+    jax.lax.pad(kernel, zero, [(i, block - 1 - i, 0)] + [nothing] * 4)
+    for i in range(block)
   ]
   band = jnp.stack(shifted, axis=-2)  # window m n C block D
   band = band.transpose(1, 2, 0, 3, 4, 5)

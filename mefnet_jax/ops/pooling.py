@@ -106,10 +106,11 @@ def _steps(x, axes):
   """x at each place of a window, in order; `axes` remain, with size 1."""
   slices = []
   for place in itertools.product(*(range(x.shape[a]) for a in axes)):
-    index = [slice(None)] * x.ndim
+    start, stop = [0] * x.ndim, list(x.shape)
     for axis, i in zip(axes, place, strict=True):
-      index[axis] = slice(i, i + 1)
-    slices.append(x[tuple(index)])
+      start[axis], stop[axis] = i, i + 1
+    # Not x[...], which is traced in several times the time.
+    slices.append(jax.lax.slice(x, start, stop))
   return slices
 
 
