@@ -43,10 +43,16 @@ def room(name: str) -> str:
 
 
 @functools.cache
+def nodes(path: pathlib.Path) -> list[ast.AST]:
+  """The syntax tree of a file, its root first."""
+  return list(ast.walk(ast.parse(path.read_text())))
+
+
+@functools.cache
 def imported(path: pathlib.Path) -> frozenset[str]:
   """Names of the modules that a file imports, anywhere in it."""
   names = set()
-  for node in ast.walk(ast.parse(path.read_text())):
+  for node in nodes(path):
     if isinstance(node, ast.Import):
       names |= {alias.name for alias in node.names}
     elif isinstance(node, ast.ImportFrom):
@@ -76,7 +82,7 @@ def functions() -> list[tuple[int, str]]:
     (
       (node.end_lineno - node.lineno + 1, f'{path.name}: {node.name}')
       for path in FILES
-      for node in ast.walk(ast.parse(path.read_text()))
+      for node in nodes(path)
       if isinstance(node, ast.FunctionDef)
     ),
     reverse=True,

@@ -133,23 +133,12 @@ def test_nothing_imports_main_and_nothing_pickles():
 def test_no_test_imports_a_test():
   """What tests share lies in tests/fixtures."""
   for path in house.TESTS.rglob('*.py'):
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in house.nodes(path):
       if isinstance(node, ast.Import | ast.ImportFrom):
         names = [getattr(node, 'module', None) or ''] + [
           alias.name for alias in node.names
         ]
         assert not re.search(r'\btest_', ' '.join(names)), path
-
-
-def test_no_statement_stands_where_nothing_comes():
-  """Behind a return, for one: an assertion there would never be asked."""
-  ends = ast.Return | ast.Raise | ast.Continue | ast.Break
-  for path in (*house.FILES, *house.TESTS.rglob('*.py')):
-    for node in ast.walk(ast.parse(path.read_text())):
-      for block in (getattr(node, k, ()) for k in ('body', 'orelse')):
-        # The body of a lambda is no list.
-        for one in block[:-1] if isinstance(block, list) else ():
-          assert not isinstance(one, ends), f'{path}:{one.lineno}'
 
 
 def test_tests_lie_in_the_room_that_they_test():
@@ -183,7 +172,7 @@ def test_public_functions_say_their_types(here):
   for path in house.PACKAGE.joinpath(here).rglob('*.py'):
     if path.parent.name == 'cpu' and path.name != '__init__.py':
       continue  # behind the door Numba finds the types of what it compiles
-    for function in public_functions(ast.parse(path.read_text())):
+    for function in public_functions(house.nodes(path)[0]):
       given = function.args
       arguments = [*given.posonlyargs, *given.args, *given.kwonlyargs]
       arguments += [a for a in (given.vararg, given.kwarg) if a]

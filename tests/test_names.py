@@ -10,6 +10,8 @@ import pathlib
 
 import pytest
 
+from tests import house
+
 ROOT = pathlib.Path(__file__).parents[1]
 FOLDERS = (
   'mefnet_jax',
@@ -35,17 +37,12 @@ def module_file(name):
 
 
 @functools.cache
-def tree(path):
-  return ast.parse(path.read_text())
-
-
-@functools.cache
 def defined(path):
   """Names at the top of a module; None where it makes them as it runs."""
   if path.is_dir():
     return frozenset()
   found = {'__doc__', '__file__', '__name__', '__path__'}
-  for node in ast.walk(tree(path)):
+  for node in house.nodes(path):
     if isinstance(node, ast.FunctionDef | ast.ClassDef):
       found.add(node.name)
     elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
@@ -68,7 +65,7 @@ def has(module, name):
 
 def missing(path):
   """'line: module.name' of each name that is not there."""
-  modules, wrong, nodes = {}, [], list(ast.walk(tree(path)))
+  modules, wrong, nodes = {}, [], house.nodes(path)
   for node in nodes:
     if not isinstance(node, ast.ImportFrom) or node.level or not node.module:
       continue
@@ -111,6 +108,17 @@ def test_what_is_taken_from_a_module_is_in_it(folder):
     for what in missing(path)
   ]
   assert not wrong, '\n'.join(wrong)
+
+
+def test_no_statement_stands_where_nothing_comes():
+  """Behind a return, for one: an assertion there would never be asked."""
+  ends = ast.Return | ast.Raise | ast.Continue | ast.Break
+  for path in FILES:
+    for node in house.nodes(path):
+      for block in (getattr(node, k, ()) for k in ('body', 'orelse')):
+        # The body of a lambda is no list.
+        for one in block[:-1] if isinstance(block, list) else ():
+          assert not isinstance(one, ends), f'{path}:{one.lineno}'
 
 
 def test_a_name_that_is_not_there_is_found(tmp_path):

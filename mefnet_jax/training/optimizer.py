@@ -44,14 +44,15 @@ def apply(
   Adam is `optax.adam`, done by `ops.adam` array by array: on a CPU large ones
   take one pass over memory.
   """
-  # For Adam only the counters of new_state are used; the compiler drops the
-  # rest.
-  updates, new_state = tx.update(grads, state, params)
   if not isinstance(tx, Adam):
+    updates, new_state = tx.update(grads, state, params)
     return optax.apply_updates(params, updates), new_state
+  known, schedule = state
+  # Of optax only the counters: to trace the rest takes as long as the network.
+  bare = known._replace(mu={}, nu={}), schedule
+  _, (moments, counted) = tx.update({}, bare, {})
   # optax corrects the bias by the count after the step, and looks up the
   # learning rate by the count before it.
-  (known, schedule), (moments, _) = state, new_state
   step = moments.count.astype(jnp.float32)
   rate, betas = tx.rate(schedule.count), (_B1, 1 - _B1, _B2, 1 - _B2)
   numbers = (rate, *betas, 1 - _B1**step, 1 - _B2**step, _EPSILON)
@@ -60,4 +61,4 @@ def apply(
   fields = map(jax.tree.leaves, (params, known.mu, known.nu, grads))
   moved = [ops.adam(*row, numbers) for row in zip(*fields, strict=True)]
   new, mu, nu = (jax.tree.unflatten(shape, a) for a in zip(*moved, strict=True))
-  return new, (moments._replace(mu=mu, nu=nu), new_state[1])
+  return new, (moments._replace(mu=mu, nu=nu), counted)
