@@ -1,15 +1,22 @@
 """A cache of its own, what compiles sooner, and the order of the tests."""
 
+import contextlib
 import importlib.metadata
 import os
 import pathlib
 import tempfile
 
+from mefnet_jax.runs import errors, programs
+
 # Commands that tests start read each other's bytecode, whatever is set here.
 os.environ.pop('PYTHONDONTWRITEBYTECODE', None)
+# The only thing taken from the user's cache, and left there: compiled kernels,
+# which commands read by their digests. They take a minute to make.
+_KERNELS = pathlib.Path(__file__).parents[1] / '.pytest_cache' / 'numba'
+with contextlib.suppress(errors.UserError):  # there is no home folder
+  _KERNELS = programs.folder('numba')[0] or _KERNELS
+os.environ.setdefault('NUMBA_CACHE_DIR', str(_KERNELS))
 os.environ['MEFNET_CACHE'] = tempfile.mkdtemp(prefix='mefnet-tests-')
-_KEPT = pathlib.Path(__file__).parents[1] / '.pytest_cache' / 'numba'
-os.environ.setdefault('NUMBA_CACHE_DIR', str(_KEPT))
 # Compile sooner: without optimizations, without the emitters that take twice
 # the time for the same operations, and each program in one piece, since all
 # processors are busy with tests; jaxlib ends at a flag it lacks.
