@@ -1,9 +1,6 @@
 """Each planted leak is named; clean runs raise none."""
 
 import json
-import pathlib
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -11,9 +8,7 @@ import pytest
 from mefnet_jax.audit import audit, checks, evidence, overlap
 from mefnet_jax.evaluation import metrics
 from mefnet_jax.runs import predictions
-from tests.fixtures import audited_runs
-
-ROOT = pathlib.Path(__file__).parents[2]
+from tests.fixtures import audited_runs, forked
 
 
 @pytest.fixture
@@ -370,13 +365,7 @@ def test_predictions_alone_are_audited_under_an_assumption(run):
 
 
 def _command(*words):
-  return subprocess.run(
-    [sys.executable, '-m', 'mefnet_jax.audit', *map(str, words)],
-    cwd=ROOT,
-    capture_output=True,
-    text=True,
-    check=False,
-  )
+  return forked.run('mefnet_jax.audit', words)
 
 
 def test_the_command_says_what_it_found(run, tmp_path):

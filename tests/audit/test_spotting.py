@@ -1,14 +1,12 @@
 """Leaks of spotting: each planted one is named, a clean run raises none."""
 
 import json
-import subprocess
-import sys
 
 import pytest
 
 from mefnet_jax.audit import audit, checks, spotting
 from mefnet_jax.runs import errors
-from tests.fixtures import audited_runs
+from tests.fixtures import audited_runs, forked
 
 CLEAN = {
   'chosen': {'epoch': 'nothing', 'hyper-parameters': 'nothing'}
@@ -156,10 +154,7 @@ def test_an_unknown_word_is_an_error(folder):
   ],
 )
 def test_the_command(folder, arguments, status, said):
-  done = subprocess.run(
-    [sys.executable, '-m', 'mefnet_jax.audit', f'--events={folder}/events.csv']
-    + [x.format(folder) for x in arguments],
-    capture_output=True,
-    text=True,
-  )
+  words = [f'--events={folder}/events.csv']
+  words += [x.format(folder) for x in arguments]
+  done = forked.run('mefnet_jax.audit', words)
   assert done.returncode == status and said in done.stdout + done.stderr

@@ -2,14 +2,12 @@
 
 import json
 import re
-import subprocess
-import sys
 
 import pytest
 
 from mefnet_jax.datasets import check, registry
 from mefnet_jax.runs import errors, findings
-from tests.fixtures import releases
+from tests.fixtures import forked, releases
 
 
 @pytest.mark.parametrize('name', ['smic', 'cas_me2'])
@@ -131,11 +129,7 @@ def test_check_counts_what_is_lost_as_a_run_does(tmp_path, capsys):
 
 
 def test_check_as_a_command_prints_one_line_for_a_mistake(tmp_path):
-  done = subprocess.run(
-    [sys.executable, '-m', 'mefnet_jax.datasets.check', '--dataset=cas_me2']
-    + [f'--release={tmp_path / "nowhere"}'],
-    capture_output=True,
-    text=True,
-  )
+  words = ['--dataset=cas_me2', f'--release={tmp_path / "nowhere"}']
+  done = forked.run('mefnet_jax.datasets.check', words)
   assert done.returncode == 1
   assert re.fullmatch(r'error: .*nowhere: no such folder.*\n', done.stderr)

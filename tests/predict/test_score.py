@@ -1,13 +1,13 @@
 """The command that scores spotting."""
 
 import json
-import subprocess
 import sys
 
 import pytest
 
 from mefnet_jax.predict import event, score
 from mefnet_jax.predict.formats import csv_files
+from tests.fixtures import forked
 
 TRUTH = """subject,video,onset,offset,emotion
 1,EP02_01f,45,85,happiness
@@ -92,10 +92,6 @@ def test_names_that_never_meet_are_noted(tables, monkeypatch, capsys):
   ],
 )
 def test_a_mistake_is_one_line(arguments, said, tmp_path):
-  done = subprocess.run(
-    [sys.executable, '-m', 'mefnet_jax.predict.score', *arguments],
-    capture_output=True,
-    text=True,
-  )
+  done = forked.run('mefnet_jax.predict.score', arguments, cwd=tmp_path)
   assert done.returncode == 1 and done.stdout == ''
   assert said in done.stderr and done.stderr.count('\n') == 1

@@ -1,8 +1,6 @@
 """Comparisons find what is there, and nothing where nothing is."""
 
 import json
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -13,7 +11,7 @@ from hypothesis import strategies as st
 from mefnet_jax.evaluation import paired_tests
 from mefnet_jax.report import compare
 from mefnet_jax.runs import errors, predictions
-from tests.fixtures import audited_runs
+from tests.fixtures import audited_runs, forked
 
 
 def _made(right_2N, subject, seed=0):
@@ -144,12 +142,7 @@ def test_detectable_shrinks_with_clips():
 
 
 def _command(*words):
-  return subprocess.run(
-    [sys.executable, '-m', 'mefnet_jax.report', *map(str, words)],
-    capture_output=True,
-    text=True,
-    check=False,
-  )
+  return forked.run('mefnet_jax.report', words)
 
 
 def test_the_command_compares_three_runs(tmp_path):

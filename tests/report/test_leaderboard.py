@@ -1,14 +1,12 @@
 """The leaderboard: what passes the audit is ranked, the rest is listed."""
 
 import json
-import subprocess
-import sys
 
 import pytest
 
 from mefnet_jax.report import leaderboard
 from mefnet_jax.runs import errors
-from tests.fixtures import audited_runs
+from tests.fixtures import audited_runs, forked
 
 
 def submission(folder, wrong):
@@ -90,12 +88,8 @@ def test_the_command_fills_the_page_between_its_marks(listed, tmp_path):
   marks = '<!-- tables: begin -->\nof before\n<!-- tables: end -->'
   page.write_text(f'# Title\n\n{marks}\n\nBelow.\n')
   for _ in range(2):
-    done = subprocess.run(
-      [sys.executable, '-m', 'mefnet_jax.report.leaderboard']
-      + [f'--list={listed}', f'--out={page}', f'--data={data}'],
-      capture_output=True,
-      text=True,
-    )
+    words = [f'--list={listed}', f'--out={page}', f'--data={data}']
+    done = forked.run('mefnet_jax.report.leaderboard', words)
     assert done.returncode == 0, done.stderr
   text = page.read_text()
   assert text.startswith('# Title\n\n<!--') and text.endswith('-->\n\nBelow.\n')

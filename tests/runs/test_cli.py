@@ -10,6 +10,7 @@ import sys
 import pytest
 
 from mefnet_jax.runs import cli, config_flag, errors, stopping
+from tests.fixtures import forked
 
 
 def test_help_that_nobody_reads_to_its_end_leaves_no_traceback():
@@ -91,12 +92,7 @@ def test_our_own_mistakes_keep_their_traceback(monkeypatch, error):
 
 @pytest.mark.parametrize('module', ['models', 'datasets.prepare'])
 def test_a_missing_config_is_one_line(module):
-  done = subprocess.run(
-    [sys.executable, '-m', f'mefnet_jax.{module}', '--config=configs/no.py'],
-    capture_output=True,
-    text=True,
-    check=False,
-  )
+  done = forked.run(f'mefnet_jax.{module}', ['--config=configs/no.py'])
   assert done.returncode == 1
   assert done.stderr.startswith('error: --config=configs/no.py')
   assert len(done.stderr.splitlines()) == 1
