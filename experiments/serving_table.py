@@ -71,10 +71,9 @@ def measure(
 
 def uncalibrated(model: 'models.Model') -> 'models.Model':
   """The same model without the calibration of its action units."""
-  whole = dict(model.description)
-  whole['calibration'] = {**whole['calibration']}
-  whole['calibration'].pop('units', None)
-  return dataclasses.replace(model, description=whole)
+  rest = {k: x for k, x in model.calibration.items() if k != 'units'}
+  description = {**model.description, 'calibration': rest}
+  return dataclasses.replace(model, description=description)
 
 
 def text(result: dict) -> str:
@@ -175,7 +174,9 @@ def _units(model, found, scores, who):
         'auc': interval(
           lambda i, p=p, y=shown: action_units.auc(p[i], y[i]), who
         ),
-        'f1': interval(lambda i, p=p, y=shown: _f1(p[i] > 0.5, y[i]), who),
+        'f1': interval(
+          lambda i, p=p, y=shown: action_units.f1(p[i] > 0.5, y[i]), who
+        ),
         **_level(
           100 * one.units['level'][shown, a],
           100 * _true(found, unit)[shown, 0],
@@ -244,8 +245,3 @@ def _correlation(one, other):
   if min(one.std(), other.std()) == 0:
     return np.nan
   return float(np.corrcoef(one, other)[0, 1])
-
-
-def _f1(said, shown):
-  whole = said.sum() + shown.sum()
-  return float(2 * (said & shown).sum() / whole) if whole else np.nan

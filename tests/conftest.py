@@ -6,6 +6,8 @@ import os
 import pathlib
 import tempfile
 
+import pytest
+
 from mefnet_jax.runs import errors, programs
 
 # Commands that tests start read each other's bytecode, whatever is set here.
@@ -26,8 +28,6 @@ if importlib.metadata.version('jaxlib').startswith('0.10.'):
   flags += ' --xla_cpu_use_fusion_emitters=false'
   flags += ' --xla_cpu_parallel_codegen_split_count=1'
   os.environ['XLA_FLAGS'] = flags
-
-import pytest  # noqa: E402
 
 pytest.register_assert_rewrite('tests.fixtures')
 
@@ -68,7 +68,6 @@ def pytest_collection_modifyitems(items):
 
 
 def pytest_configure(config):
-  """Imports the fixtures, but not where workers run the tests: that takes as
-  long as all workers wait for it."""
+  """Imports the fixtures, unless workers do: they would wait for this."""
   if hasattr(config, 'workerinput') or not config.getoption('tx', None):
     config.pluginmanager.import_plugin('tests.fixtures.everywhere')

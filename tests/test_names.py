@@ -26,6 +26,9 @@ FILES = sorted(
 )
 
 
+BLOCKS = ('body', 'orelse', 'finalbody')  # of statements
+
+
 @functools.cache
 def module_file(name):
   """The file of a module of this project; None if there is no such module."""
@@ -115,7 +118,7 @@ def test_no_statement_stands_where_nothing_comes():
   ends = ast.Return | ast.Raise | ast.Continue | ast.Break
   for path in FILES:
     for node in house.nodes(path):
-      for block in (getattr(node, k, ()) for k in ('body', 'orelse')):
+      for block in (getattr(node, k, ()) for k in BLOCKS):
         # The body of a lambda is no list.
         for one in block[:-1] if isinstance(block, list) else ():
           assert not isinstance(one, ends), f'{path}:{one.lineno}'

@@ -27,3 +27,18 @@ def auc(score: npt.ArrayLike, shown: npt.ArrayLike) -> float:
   ranks = stats.rankdata(score)[shown].sum()
   pairs_won = ranks - shown_count * (shown_count + 1) / 2
   return float(pairs_won / (shown_count * other_count))
+
+
+def f1(said: npt.ArrayLike, shown: npt.ArrayLike) -> float:
+  """Returns 2 TP / (2 TP + FP + FN) of an action unit.
+
+  Args:
+    said: (N,) booleans, whether the unit is said to be in each clip.
+    shown: (N,) booleans, whether each clip shows it.
+
+  Returns:
+    0 to 1; nan where no clip shows the unit and none is said to.
+  """
+  said, shown = np.asarray(said, bool), np.asarray(shown, bool)
+  whole = said.sum() + shown.sum()
+  return float(2 * (said & shown).sum() / whole) if whole else float('nan')

@@ -126,14 +126,19 @@ class Model:
     return self.description['input']
 
   @property
+  def calibration(self) -> Mapping[str, Any]:
+    """What stands under that name in model.json; {} if nothing does."""
+    return self.description.get('calibration') or {}
+
+  @property
   def temperature(self) -> float:
     """What logits are divided by; 1 where the model is not calibrated."""
-    return (self.description.get('calibration') or {}).get('temperature', 1.0)
+    return self.calibration.get('temperature', 1.0)
 
   @property
   def unit_calibration(self) -> Mapping[str, list[float]] | None:
     """Of `action_units.calibrated`; None of a model that has none."""
-    return (self.description.get('calibration') or {}).get('units')
+    return self.calibration.get('units')
 
   def sets(self, clips: Mapping[str, np.ndarray]) -> np.ndarray:
     """(N, C): classes that clips may show (`conformal.model_sets`)."""

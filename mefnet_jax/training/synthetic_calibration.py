@@ -22,6 +22,9 @@ from mefnet_jax.training import (
 
 _TESTS = 4  # batches of the people of a convention
 _UNIT_TESTS = 16  # those and more, since some units are rare
+# What of the maps, and of a network's answers, is looked at.
+_TRUTH = ('label', 'named', 'level', 'scale', 'coded')
+_SAID = ('logits', 'unit_logit', 'unit_level')
 
 
 def fit(
@@ -119,10 +122,6 @@ def _answered(network, members, people, seed):
       )
     first += len(own['flow']) + len(own['flow']) % 2
   return {name: np.concatenate([x[name] for x in parts]) for name in parts[0]}
-
-
-_TRUTH = ('label', 'named', 'level', 'scale', 'coded')
-_SAID = ('logits', 'unit_logit', 'unit_level')
 
 
 def _units(network, made):

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from mefnet_jax.evaluation import action_units as ranking
 from mefnet_jax.predict import action_units
 from mefnet_jax.training import synthetic_training
 
@@ -126,9 +127,8 @@ def _stretch(said, true):
 def _measured(said, shown, level, side):
   """The numbers of `measure` for one unit (N,)."""
   off = (said['level'] - level)[shown]
-  wanted = (said['p'] > 0.5).sum() + shown.sum()
   made = {
-    'f1': float(2 * (shown & (said['p'] > 0.5)).sum() / wanted),
+    'f1': ranking.f1(said['p'] > 0.5, shown),
     'level_error': float(np.abs(off).mean()),
     'level_bias': float(off.mean()),
     'absent_level': float(np.abs(said['level'][~shown]).mean()),

@@ -1,5 +1,6 @@
 """What a rendered clip truly moves, and how a model's levels are judged."""
 
+import dataclasses
 import types
 
 import numpy as np
@@ -93,11 +94,18 @@ def test_the_mean_over_units_is_of_scores_without_their_intervals():
   assert serving_table._mean(units) == pytest.approx({'f1': 0.4, 'level': 2.0})
 
 
+NO = {'calibration': None}
+
+
 def test_a_model_is_asked_without_the_calibration_of_its_units_too():
   model = mefnet_jax.load('mefnet-zero')
   plain = serving_table.uncalibrated(model)
   assert model.unit_calibration and plain.unit_calibration is None
   assert plain.temperature == model.temperature
+  again = serving_table.uncalibrated(
+    dataclasses.replace(plain, description={**plain.description, **NO})
+  )
+  assert again.unit_calibration is None
 
 
 def test_a_side_is_right_where_the_model_names_the_one_that_moves_more():

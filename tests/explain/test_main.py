@@ -3,8 +3,6 @@
 import copy
 import csv
 import dataclasses
-import os
-import pathlib
 import shutil
 
 import cv2
@@ -28,8 +26,6 @@ from mefnet_jax.explain import (
 )
 from mefnet_jax.runs import errors
 from tests.fixtures import forked
-
-ROOT = pathlib.Path(__file__).parents[2]
 
 
 @pytest.fixture(scope='module')
@@ -312,7 +308,7 @@ def test_a_mistake_is_one_line_that_names_it(
 
 def test_a_folder_that_holds_no_run_is_one_line(tmp_path):
   words = [f'--workdir={tmp_path}', f'--out={tmp_path / "out"}']
-  done = forked.run('mefnet_jax.explain', words, env=os.environ, cwd=ROOT)
+  done = forked.run('mefnet_jax.explain', words)
   assert done.returncode == 1
   assert done.stderr.startswith('error: ')
   assert len(done.stderr.strip().splitlines()) == 1

@@ -1,8 +1,6 @@
 """The table of layers: its sums are the network's own; drawings are files."""
 
 import math
-import os
-import pathlib
 
 import jax
 import pytest
@@ -12,8 +10,6 @@ from mefnet_jax.models import describe, drawing, from_config
 from mefnet_jax.runs import errors
 from mefnet_jax.training import config_check
 from tests.fixtures import forked
-
-ROOT = pathlib.Path(__file__).parents[2]
 
 CONFIGS = {
   'base': base_cnn.get_config,
@@ -114,7 +110,7 @@ def test_a_drawing_that_cannot_be_written_says_so(tmp_path):
 
 
 def command(*flags):
-  return forked.run('mefnet_jax.models', flags, env=os.environ, cwd=ROOT)
+  return forked.run('mefnet_jax.models', flags)
 
 
 def test_the_command_prints_the_table():

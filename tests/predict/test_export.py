@@ -3,7 +3,6 @@
 import functools
 import hashlib
 import json
-import os
 import pathlib
 import shutil
 
@@ -38,7 +37,6 @@ from mefnet_jax.predict.export import (
 from mefnet_jax.runs import errors
 from tests.fixtures import forked, untrained
 
-ROOT = pathlib.Path(__file__).parents[2]
 # Of what is tested beside the layers themselves: it compiles sooner.
 PLAIN = {'channel_attention': False, 'spatial_attention': False}
 CONFIGS = {
@@ -339,7 +337,7 @@ def test_two_exports_into_one_file_leave_one_whole_file(small, tmp_path):
   for kind in ('onnx', 'safetensors'):
     (said / kind).mkdir(parents=True)
     given = command(model.folder, path, kind)
-    both.append(forked.start(*given, said / kind, env=os.environ, cwd=ROOT))
+    both.append(forked.start(*given, said / kind))
   for one in both:
     one.join()
   assert [one.exitcode for one in both] == [0, 0]
@@ -356,10 +354,10 @@ def test_two_exports_into_one_file_leave_one_whole_file(small, tmp_path):
 def test_the_command(tmp_path):
   out = tmp_path / 'zero.onnx'
   given = command('mefnet-zero', out, 'onnx')
-  done = forked.run(*given, env=os.environ, cwd=ROOT)
+  done = forked.run(*given)
   assert done.returncode == 0, done.stderr
   digest = hashlib.sha256(out.read_bytes()).hexdigest()
   assert digest in done.stdout
   given = command('nowhere', out, 'onnx')
-  failed = forked.run(*given, env=os.environ, cwd=ROOT)
+  failed = forked.run(*given)
   assert failed.returncode == 1 and failed.stderr.count('\n') == 1

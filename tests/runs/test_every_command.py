@@ -2,7 +2,6 @@
 
 import ast
 import json
-import os
 import pathlib
 
 import pytest
@@ -15,7 +14,7 @@ COMMANDS = sorted(probed.commands())
 
 @pytest.fixture(scope='module')
 def found():
-  done = forked.run('tests.fixtures.probed', [], env=dict(os.environ), cwd=ROOT)
+  done = forked.run('tests.fixtures.probed', [])
   assert done.returncode == 0, done.stderr
   return json.loads(done.stdout)
 

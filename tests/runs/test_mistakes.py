@@ -1,6 +1,5 @@
 """Each mistake of a command line is one line, exit 1, and nothing is left."""
 
-import os
 import pathlib
 
 import pytest
@@ -125,7 +124,7 @@ def test_a_mistake_is_one_line_and_leaves_nothing(tmp_path, words, said):
   (tmp_path / 'cwd').mkdir()
   before = sorted(tmp_path.rglob('*')), sorted(ROOT.glob('*'))
   module, *args = (word.replace('{tmp}', str(tmp_path)) for word in words)
-  done = forked.run(module, args, env=dict(os.environ), cwd=ROOT)
+  done = forked.run(module, args)
   assert done.returncode == 1, done.stdout + done.stderr
   lines = done.stderr.splitlines()
   assert len(lines) == 1, done.stderr
