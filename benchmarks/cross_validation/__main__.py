@@ -35,6 +35,7 @@ def main():
   add('--peers', **contest.PEERS, help='their Python')
   networks = tuple(n for n in models_task.STREAMS if n != 'residual')
   add('--networks', type=cli.names(networks), default=networks)
+  add('--conv', choices=('3d', '2plus1d'), default='3d')
   protocols = ('kfold', 'loso')
   add('--protocols', type=cli.names(protocols), default=protocols)
   add(
@@ -60,6 +61,7 @@ def main():
       measured(clips, network, protocol, args) for protocol in args.protocols
     ]
   result = {'data': 'SYNTHETIC faces', 'epochs': args.epochs}
+  result |= {'conv': args.conv}
   result |= {'proofs': proofs, 'results': results}
   record.write('cross_validation', result, load, args.out)
 
@@ -142,6 +144,7 @@ def competing(clips, network, fold_N, args, **how):
       label=clips.label,
       fold=fold_N,
       network=network,
+      conv=args.conv,
       **how,
     )
     workers, facts = contest.start(

@@ -33,10 +33,10 @@ class Task:
   def read(cls, file):
     given = dict(np.load(file))
     network, batch = str(given.pop('network')), int(given.pop('batch'))
-    dropout = float(given.pop('dropout'))
+    conv, dropout = str(given.pop('conv')), float(given.pop('dropout'))
     label, fold = given.pop('label'), given.pop('fold')
     frames = next(iter(given.values())).shape[1]
-    weights = models_task.Task(network, frames, batch)
+    weights = models_task.Task(network, frames, batch, conv)
     return cls(given, label, fold, weights, dropout)
 
   @property

@@ -84,7 +84,10 @@ class SpatialTemporalAttention(nn.Module):
     # at one half.
     mixing = self.param('mixing', nn.initializers.zeros, ())
     share = nn.sigmoid(mixing).astype(maps.y.dtype)
-    pooled = maps.map_mean + share * (maps.map_peak - maps.map_mean)
+    batch, least = maps.y.shape[0], maps.map_mean
+    above_BP1 = (maps.map_peak - least).reshape(batch, -1, 1)
+    share_B1 = jnp.broadcast_to(share, (batch, 1))
+    pooled = least + products.scale(above_BP1, share_B1).reshape(least.shape)
     convolve = layers.Conv2Plus1D(
       1,
       self.kernel,

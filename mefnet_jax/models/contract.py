@@ -48,13 +48,18 @@ def check(model: nn.Module, clip: Mapping[str, jax.ShapeDtypeStruct]) -> None:
       'does: use layers.Normalisation'
     )
   for train in (False, True):
-    given = batch | {'key': jax.eval_shape(_keys)} if train else batch
+    given = batch | jax.eval_shape(_of_training) if train else batch
 
     def answer(variables, x, train=train):
       return model.apply(variables, x, train=train)
 
     _check_answer(model, _traced(model, answer, like, given))
   _check_apart(model, like, batch)
+
+
+def _of_training():
+  """What a batch holds beside its clips in training."""
+  return {'key': _keys(), 'used': jnp.ones(_CLIPS)}
 
 
 def _keys():

@@ -38,7 +38,10 @@ class Sound(streams.Options):
 
   @nn.compact
   def __call__(
-    self, x_BFM1: jax.Array, key_B: jax.Array | None = None
+    self,
+    x_BFM1: jax.Array,
+    key_B: jax.Array | None = None,
+    used_B: jax.Array | None = None,
   ) -> tuple[jax.Array, dict[str, jax.Array]]:
     """Maps (B, F, M, 1) to features (B, N) and a dict of named maps."""
     options = {
@@ -48,7 +51,7 @@ class Sound(streams.Options):
       'pool': (1, 4, 4),
     }
     trunk = streams.Trunk(**options, name='trunk')
-    pooled, out = streams.over_clips(trunk, x_BFM1[:, None], key_B)
+    pooled, out = streams.over_clips(trunk, x_BFM1[:, None], key_B, used_B)
     return layers.flatten(pooled), {**out, 'pooled': pooled}
 
 
@@ -66,7 +69,10 @@ class Words(nn.Module):
 
   @nn.compact
   def __call__(
-    self, words_BL: jax.Array, key_B: jax.Array | None = None
+    self,
+    words_BL: jax.Array,
+    key_B: jax.Array | None = None,
+    used_B: jax.Array | None = None,
   ) -> tuple[jax.Array, dict[str, jax.Array]]:
     """Maps (B, L) whole numbers to features (B, 2 * filters) and no maps."""
     shape = (self.vocabulary, self.filters)
@@ -83,7 +89,8 @@ class Words(nn.Module):
       dtype=self.dtype,
       name='conv',
     )
-    x_BL11C = typing.cast(jax.Array, convolve(x_BLC[:, :, None, None]))
+    x_BL11C = convolve(x_BLC[:, :, None, None], used_B)
+    x_BL11C = typing.cast(jax.Array, x_BL11C)
     x_BLC = nn.relu(x_BL11C[:, :, 0, 0])
     x_BLC = jnp.where(present_BL1, x_BLC, 0)
     # A clip without words has a mean of 0, not of 0 / 0.

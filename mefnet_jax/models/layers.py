@@ -20,7 +20,8 @@ class Conv3D(nn.Module):
   """A 3D convolution of stride 1, by the fast exact forms of `ops`.
 
   `pool` is a VALID max-pooling that follows, `relu` says whether a ReLU does.
-  With `maps` a ReLU follows, and `ops.Maps` come back.
+  With `maps` a ReLU follows, and `ops.Maps` come back. `used_B` as for
+  `ops.convolve`.
   """
 
   features: int
@@ -33,16 +34,19 @@ class Conv3D(nn.Module):
   relu: bool = False
 
   @nn.compact
-  def __call__(self, x_BTHWC: jax.Array) -> jax.Array | ops.Maps:
+  def __call__(
+    self, x_BTHWC: jax.Array, used_B: jax.Array | None = None
+  ) -> jax.Array | ops.Maps:
     shape = (*self.kernel, x_BTHWC.shape[-1], self.features)
     kernel = self.param('kernel', choices.initializer(self.kernel_init), shape)
     bias_C = self.param('bias', nn.initializers.zeros, (self.features,))
     x_BTHWC, kernel, bias_C = choices.cast(self.dtype, x_BTHWC, kernel, bias_C)
     if self.maps:
-      return ops.convolve_relu(x_BTHWC, kernel, bias_C)
+      return ops.convolve_relu(x_BTHWC, kernel, bias_C, used_B=used_B)
     if not self.pool:
-      return ops.convolve(x_BTHWC, kernel, bias_C, self.padding, relu=self.relu)
-    y = ops.convolve_max_pool(x_BTHWC, kernel, self.pool)
+      of = x_BTHWC, kernel, bias_C, self.padding
+      return ops.convolve(*of, relu=self.relu, used_B=used_B)
+    y = ops.convolve_max_pool(x_BTHWC, kernel, self.pool, used_B=used_B)
     # The bias is added after the pooling, to fewer values: a maximum moves with
     # a constant.
     y = y + bias_C.reshape(1, 1, 1, 1, -1)
@@ -68,18 +72,18 @@ class Conv2Plus1D(nn.Module):
   maps: bool = False
 
   @nn.compact
-  def __call__(self, x_BTHWC: jax.Array) -> jax.Array | ops.Maps:
+  def __call__(
+    self, x_BTHWC: jax.Array, used_B: jax.Array | None = None
+  ) -> jax.Array | ops.Maps:
     """Maps (B, T, H, W, C) or (B, H, W, C) to `features` channels."""
     kt, kh, kw = self.kernel
     if x_BTHWC.ndim == 4:
       pool = self.pool and (1, *self.pool[1:])
       flat = self._conv(self.features, (1, kh, kw), 'space', pool)
-      return flat(x_BTHWC[:, None]).squeeze(1)
+      return flat(x_BTHWC[:, None], used_B).squeeze(1)
     if kt == 1:
-      kernel = self.kernel
-      return self._conv(self.features, kernel, 'space', self.pool, self.maps)(
-        x_BTHWC
-      )
+      only = self.features, self.kernel, 'space', self.pool, self.maps
+      return self._conv(*only)(x_BTHWC, used_B)
     middle = self.middle or matching_middle(
       self.kernel, x_BTHWC.shape[-1], self.features
     )
@@ -88,9 +92,9 @@ class Conv2Plus1D(nn.Module):
       convolution.check(x_BTHWC.shape[1:4], self.kernel)
     if self.pool:  # the edge that the pooling drops need not be convolved
       x_BTHWC = convolution.read_by_pooling(x_BTHWC, self.kernel, self.pool)
-    x = self._conv(middle, (1, kh, kw), 'space', relu=True)(x_BTHWC)
+    x = self._conv(middle, (1, kh, kw), 'space', relu=True)(x_BTHWC, used_B)
     last = self.features, (kt, 1, 1), 'time', self.pool, self.maps
-    return self._conv(*last)(x)
+    return self._conv(*last)(x, used_B)
 
   def _conv(self, features, kernel, name, pool=None, maps=False, relu=False):
     return Conv3D(

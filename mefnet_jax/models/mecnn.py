@@ -30,7 +30,8 @@ class MECNN(streams.Options):
     Args:
       batch: the stream, 'face' by default, (B, T, H, W, C). In training 'key'
         (B,) holds one random key per clip; without it the keys come from the
-        rng stream 'dropout'.
+        rng stream 'dropout'. 'used' (B,) may be 0 for clips whose logits nobody
+        reads: see `streams.Trunk`.
       train: whether dropout is applied.
 
     Returns:
@@ -40,7 +41,7 @@ class MECNN(streams.Options):
     (name,) = self.streams
     key_B = layers.clip_keys(self, batch, name, train=train)
     encode = encoders.encoder(name, self.options(), vocabulary=0)
-    x, out = encode(batch[name], key_B)
+    x, out = encode(batch[name], key_B, batch.get('used'))
     x = layers.dropout(x, key_B, self.dropout, layer=1)
     dense = layers.DenseStack(
       self.hidden, self.dropout, self.kernel_init, self.dtype, name='dense'

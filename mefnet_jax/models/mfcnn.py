@@ -39,8 +39,7 @@ class MFCNN(streams.Options):
 
     Args:
       batch: clip streams (B, T, H, W, C), 'audio' (B, F, M, 1), 'text' (B, L).
-        In training 'key' (B,) holds one random key per clip; without it the
-        keys come from the rng stream 'dropout'.
+        In training 'key' (B,) and 'used' (B,) as of `mecnn.MECNN`.
       train: whether dropout is applied.
 
     Returns:
@@ -58,7 +57,7 @@ class MFCNN(streams.Options):
       stream_key_B = layers.stream_keys(key_B, choices.STREAMS.index(name))
       x = modalities.masked(batch[name], present[name])
       encode = encoders.encoder(name, self.options(), self.vocabulary)
-      x, maps = encode(x, stream_key_B)
+      x, maps = encode(x, stream_key_B, batch.get('used'))
       x = self._stream_features(name, x, stream_key_B)
       # Masked again: biases make something even of an input of zeros.
       out[name] = modalities.masked(x, present[name])

@@ -41,28 +41,30 @@ class MicroAttentionUnit(nn.Module):
   dtype: str = 'float32'
 
   @nn.compact
-  def __call__(self, x_BTHWC: jax.Array) -> tuple[jax.Array, jax.Array]:
+  def __call__(
+    self, x_BTHWC: jax.Array, used_B: jax.Array | None = None
+  ) -> tuple[jax.Array, jax.Array]:
     """Returns the maps (B, T, H, W, features), and A (B, T, H, W, 1)."""
     x = x_BTHWC
     # A sum needs equal channels.
     if x.shape[-1] != self.features:
-      x = self._point(self.features, 'shortcut')(x)
-    first = nn.relu(self._convolved(x, 'first'))
-    second = self._convolved(first, 'second')
+      x = self._point(self.features, 'shortcut')(x, used_B)
+    first = nn.relu(self._convolved(x, used_B, 'first'))
+    second = self._convolved(first, used_B, 'second')
     gathered = jnp.concatenate([x, first, second], axis=-1)
     attention = nn.sigmoid(self._point(1, 'gather')(gathered))
     # 1 + A: attention adds to F(x), and cannot shut the unit off.
     return nn.relu(x + second * (1 + attention)), attention
 
-  def _convolved(self, x, name):
+  def _convolved(self, x, used_B, name):
     """A convolution of this unit, normalised."""
     cls = layers.Conv3D if self.conv == '3d' else layers.Conv2Plus1D
     options = {'kernel_init': self.kernel_init, 'dtype': self.dtype}
-    x = cls(self.features, self.kernel, 'SAME', **options, name=name)(x)
+    convolve = cls(self.features, self.kernel, 'SAME', **options, name=name)
     normalise = layers.Normalisation(
       self.normalisation, self.dtype, name=f'{name}_normalisation'
     )
-    return normalise(x)
+    return normalise(convolve(x, used_B))
 
   def _point(self, features, name):
     options = {'kernel_init': self.kernel_init, 'dtype': self.dtype}
@@ -90,7 +92,7 @@ class Residual(nn.Module):
 
   @nn.compact
   def __call__(
-    self, x_BTHWC: jax.Array
+    self, x_BTHWC: jax.Array, used_B: jax.Array | None = None
   ) -> tuple[jax.Array, dict[str, jax.Array]]:
     """Returns the maps of the last unit, and the map A of each unit by name."""
     x, out = x_BTHWC, {}
@@ -112,5 +114,5 @@ class Residual(nn.Module):
           self.dtype,
           name=f'stage{stage}_unit{i}',
         )
-        x, out[f'micro_attention_{stage}_{i}'] = unit(x)
+        x, out[f'micro_attention_{stage}_{i}'] = unit(x, used_B)
     return x, out

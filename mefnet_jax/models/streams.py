@@ -93,16 +93,23 @@ class Trunk(Options):
 
   @nn.compact
   def __call__(
-    self, x_BTHWC: jax.Array, key_B: jax.Array | None = None
+    self,
+    x_BTHWC: jax.Array,
+    key_B: jax.Array | None = None,
+    used_B: jax.Array | None = None,
   ) -> tuple[jax.Array, dict[str, jax.Array]]:
-    """Returns the pooled maps (B, t, h, w, c) and a dict of named maps."""
+    """Returns the pooled maps (B, t, h, w, c) and a dict of named maps.
+
+    Clips for which used_B is 0 are left out where that saves time: their maps
+    are then meaningless, but finite.
+    """
     self.check_options()
     frames = x_BTHWC.shape[1]
     if self.form == '2d' and frames != 1:
       raise ValueError(
         f'form=2d takes clips of 1 frame (dataset.frames), not {frames}'
       )
-    x, out = self._convolved(x_BTHWC, key_B)
+    x, out = self._convolved(x_BTHWC, key_B, used_B)
     if self.depth:
       units = residual.Residual(
         self.depth,
@@ -114,11 +121,11 @@ class Trunk(Options):
         dtype=self.dtype,
         name='residual',
       )
-      x, maps = units(x)
+      x, maps = units(x, used_B)
       out = {**out, **maps}
     return x, out
 
-  def _convolved(self, x, key_B):
+  def _convolved(self, x, key_B, used_B):
     """Convolution, attention and pooling, in the cheapest equivalent order."""
     attended = self.channel_attention or self.spatial_attention
     window = self.in_form(self.pool)
@@ -129,15 +136,15 @@ class Trunk(Options):
     if self.whole_maps():
       # Kernels of a CPU take the sums of attention in the same pass.
       if self.normalisation == 'none':
-        x = self._conv(maps=True)(x)
+        x = self._conv(maps=True)(x, used_B)
       else:
-        x = ops.relu(normalise(self._conv()(x)))
+        x = ops.relu(normalise(self._conv()(x, used_B)))
       return self._attention()(x, key_B, window)
     if self.normalisation == 'none':
       # Nothing but the pooling reads the convolution: both in one.
-      x = nn.relu(self._conv(window)(x))
+      x = nn.relu(self._conv(window)(x, used_B))
     else:
-      x = pool(nn.relu(normalise(self._conv()(x))))
+      x = pool(nn.relu(normalise(self._conv()(x, used_B))))
     return self._attention()(x, key_B) if attended else (x, {})
 
   def whole_maps(self) -> bool:
@@ -189,12 +196,15 @@ class Stream(Options):
 
   @nn.compact
   def __call__(
-    self, x_BTHWC: jax.Array, key_B: jax.Array | None = None
+    self,
+    x_BTHWC: jax.Array,
+    key_B: jax.Array | None = None,
+    used_B: jax.Array | None = None,
   ) -> tuple[jax.Array, dict[str, jax.Array]]:
     """Maps (B, T, H, W, C) to features (B, N) and a dict of named maps."""
     trunk = Trunk(**self.options(), name='trunk')
     try:
-      pooled, out = over_clips(trunk, x_BTHWC, key_B)
+      pooled, out = over_clips(trunk, x_BTHWC, key_B, used_B)
     except ValueError as error:
       raise ValueError(f'stream {self.name}: {error}') from error
     return layers.flatten(pooled), {**out, 'pooled': pooled}
@@ -206,9 +216,12 @@ _SAVE = jax.checkpoint_policies.save_only_these_names(*pooling.SAVED)
 
 
 def over_clips(
-  trunk: nn.Module, x_BTHWC: jax.Array, key_B: jax.Array | None
+  trunk: nn.Module,
+  x_BTHWC: jax.Array,
+  key_B: jax.Array | None,
+  used_B: jax.Array | None = None,
 ) -> tuple[jax.Array, dict[str, jax.Array]]:
-  """Runs `trunk(x_BTHWC, key_B)` clip by clip or on all clips at once.
+  """Runs `trunk(x_BTHWC, key_B, used_B)` clip by clip or on all clips at once.
 
   `Trunk.pace` decides. Clip by clip, the maps of a clip stay in the cache of a
   CPU, and they are computed again for the gradient instead of being stored:
@@ -217,7 +230,7 @@ def over_clips(
   """
   pace = trunk.pace(x_BTHWC)
   if pace == 'at once' or trunk.is_initializing():
-    return trunk(x_BTHWC, key_B)
+    return trunk(x_BTHWC, key_B, used_B)
 
   def body(module, carry, clip):
     clip = jax.tree.map(lambda a: a[None], clip)
@@ -233,4 +246,4 @@ def over_clips(
     split_rngs={'params': False},
     check_constancy_invariants=False,  # the trunk would be traced twice
   )
-  return loop(trunk, (), (x_BTHWC, key_B))[1]
+  return loop(trunk, (), (x_BTHWC, key_B, used_B))[1]

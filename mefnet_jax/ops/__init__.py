@@ -40,6 +40,7 @@ def convolve(
   padding: str = 'VALID',
   *,
   relu: bool = False,
+  used_B: jax.Array | None = None,
 ) -> jax.Array:
   """A convolution of stride 1, and a bias: (B, t, h, w, D).
 
@@ -49,16 +50,23 @@ def convolve(
     bias: (D,).
     padding: 'VALID' or 'SAME'.
     relu: whether a ReLU follows.
+    used_B: 0 for clips whose results nobody reads: they may be zeros. Without
+      it, all are read.
 
   Raises:
     ValueError: a kernel that does not fit in the clips.
   """
-  function = choice.form('convolve', x_BTHWC, kernel, padding)
-  return function(x_BTHWC, kernel, bias, padding, relu=relu)
+  of = 'convolve', x_BTHWC, kernel, padding
+  how = {'relu': relu, **_skips(used_B, *of)}
+  return choice.form(*of)(x_BTHWC, kernel, bias, padding, **how)
 
 
 def convolve_max_pool(
-  x_BTHWC: jax.Array, kernel: jax.Array, window: tuple[int, int, int]
+  x_BTHWC: jax.Array,
+  kernel: jax.Array,
+  window: tuple[int, int, int],
+  *,
+  used_B: jax.Array | None = None,
 ) -> jax.Array:
   """A VALID convolution, and a VALID max-pooling of it: (B, t, h, w, D).
 
@@ -66,16 +74,22 @@ def convolve_max_pool(
     x_BTHWC: clips.
     kernel: (kt, kh, kw, C, D).
     window: of the pooling: frames, rows, columns.
+    used_B: as for `convolve`.
 
   Raises:
     ValueError: a kernel or a window that does not fit.
   """
-  function = choice.form('convolve_max_pool', x_BTHWC, kernel)
-  return function(x_BTHWC, kernel, tuple(window))
+  of = 'convolve_max_pool', x_BTHWC, kernel
+  how = _skips(used_B, *of)
+  return choice.form(*of)(x_BTHWC, kernel, tuple(window), **how)
 
 
 def convolve_relu(
-  x_BTHWC: jax.Array, kernel: jax.Array, bias: jax.Array
+  x_BTHWC: jax.Array,
+  kernel: jax.Array,
+  bias: jax.Array,
+  *,
+  used_B: jax.Array | None = None,
 ) -> Maps:
   """VALID convolution, bias and ReLU, with the sums that attention needs.
 
@@ -83,6 +97,7 @@ def convolve_relu(
     x_BTHWC: clips.
     kernel: (kt, kh, kw, C, D).
     bias: (D,).
+    used_B: as for `convolve`.
 
   Returns:
     `Maps`. The gradient of a maximum goes to the first of equal values.
@@ -90,8 +105,8 @@ def convolve_relu(
   Raises:
     ValueError: a kernel that does not fit in the clips.
   """
-  function = choice.form('convolve_relu', x_BTHWC, kernel)
-  return function(x_BTHWC, kernel, bias)
+  of = 'convolve_relu', x_BTHWC, kernel
+  return choice.form(*of)(x_BTHWC, kernel, bias, **_skips(used_B, *of))
 
 
 def relu(x_BTHWD: jax.Array) -> Maps:
@@ -205,3 +220,9 @@ def pace(
     # The kernel of the base network pools row by row, so its maps never exist.
     return 'one by one' if whole_maps else 'at once'
   return 'again'
+
+
+def _skips(used_B, name, *operands):
+  """The argument for an implementation that leaves clips out; XLA has none."""
+  skips = used_B is not None and choice.takes(name, *operands)
+  return {'used_B': used_B} if skips else {}

@@ -105,6 +105,9 @@ def train_step(
 def _batch(fold, clips, order, key, input_kind, augmentation, mixup):
   """The network's inputs, and (labels, weights) of its targets.
 
+  'used' is 0 for clips that the fold holds out, so that the network need not
+  compute what is not read.
+
   Mixup mixes clips and targets with those of the mate (Zhang, ICLR 2018).
   """
 
@@ -134,7 +137,8 @@ def _batch(fold, clips, order, key, input_kind, augmentation, mixup):
       (batch['label'], weight_B * share_B),
       (mate['label'], mate_weight_B * (1.0 - share_B)),
     ]
-  return {**batch, 'key': key_B}, targets
+  used_B = sum(weight_B for _, weight_B in targets) > 0
+  return {**batch, 'key': key_B, 'used': used_B.astype(jnp.float32)}, targets
 
 
 def eval_step(

@@ -1,5 +1,6 @@
 """The kernels of a CPU are the layers of XLA, in value and in each gradient."""
 
+import ast
 import functools
 import os
 import pathlib
@@ -351,6 +352,84 @@ def test_members_side_by_side(own_clips):
     with_gradients(of(theirs), given, kernels, mixes),
     1e-4,
   )
+
+
+@pytest.mark.parametrize(
+  'convolved',
+  [
+    lambda x, w, b, **how: KERNEL['convolve'](x, w, b, **how),
+    lambda x, w, b, **how: KERNEL['convolve'](x, w, b, relu=True, **how),
+    lambda x, w, b, **how: KERNEL['convolve_max_pool'](x, w, (2, 2, 2), **how),
+    lambda x, w, b, **how: KERNEL['convolve_relu'](x, w, b, **how),
+  ],
+)
+def test_clips_that_nobody_reads_are_left_out(convolved):
+  x, kernel, bias = arrays((3, 6, 8, 8), (3, 3, 3), 16)
+  used = jnp.asarray([[1, 0, 1], [0, 0, 1]], jnp.float32)  # of two folds
+
+  def both(*operands):
+    def one(kernel, used, **how):
+      made = convolved(x, kernel, operands[1], **how)
+      # What is left out may hold anything, and must not reach a gradient.
+      return jax.tree.map(
+        lambda a: jnp.where(used.reshape(-1, *[1] * (a.ndim - 1)) > 0, a, 0),
+        made,
+      )
+
+    kernels = jnp.stack([operands[0], -operands[0]])
+    plain = jax.vmap(one)(kernels, used)
+    return plain, jax.vmap(lambda w, u: one(w, u, used_B=u))(kernels, used)
+
+  def of_one(which):
+    found, back = jax.vjp(lambda *a: both(*a)[which], kernel, bias)
+    return *jax.tree.leaves(found), *back(jax.tree.map(jnp.ones_like, found))
+
+  for ours, whole in zip(of_one(1), of_one(0), strict=True):
+    np.testing.assert_array_equal(ours, whole)
+  kernels = jnp.stack([kernel, -kernel])
+  left = jax.vmap(lambda w, u: convolved(x, w, bias, used_B=u))(kernels, used)
+  for made in map(np.asarray, jax.tree.leaves(left)):
+    some = (made != 0).any(axis=tuple(range(2, made.ndim)))
+    np.testing.assert_array_equal(some, used)
+
+
+def test_no_gradient_is_left_over_from_other_arrays():
+  # Where the gradient of a clip is all zero, kernels leave out its products.
+  x, kernel, bias = arrays((3, 6, 8, 8), (3, 3, 3), 16)
+  x = jnp.concatenate([x, -x, x], -1)
+  kernel = jnp.concatenate([kernel, kernel, -kernel], 3)
+  few, weights = x[..., :1], kernel[:, :, :, :1, :2]
+
+  def of_few(x):
+    return KERNEL['convolve'](x, weights, bias[:2], 'SAME')
+
+  def of_many(x):
+    return KERNEL['convolve'](x, kernel, bias)
+
+  for function, of in ((of_few, few), (of_many, x)):
+    value, back = jax.vjp(function, of)
+    for n in range(4):
+      junk = jax.block_until_ready(jnp.full(of.shape, jnp.nan))
+      junk.delete()  # its memory is what the next call gets
+      down = jnp.ones(value.shape).at[n % 3].set(0)
+      (found,) = back(down)
+      assert (np.asarray(found)[n % 3] == 0).all()
+      assert np.isfinite(np.asarray(found)).all()
+
+
+def test_arrays_are_filled_by_a_function_that_nothing_drops():
+  # Numba drops `a[:] = 0` in what is compiled with inlined functions.
+  for file in sorted(pathlib.Path(ops.__file__).parent.glob('cpu/*.py')):
+    for node in ast.walk(ast.parse(file.read_text())):
+      targets = getattr(node, 'targets', [])
+      whole = [
+        target
+        for one in targets
+        for target in getattr(one, 'elts', [one])
+        if isinstance(target, ast.Subscript)
+        and isinstance(target.slice, ast.Slice)
+      ]
+      assert not whole or file.name == 'memory.py', f'{file}:{node.lineno}'
 
 
 def test_nan_is_not_lost():

@@ -109,6 +109,7 @@ CALLS = {
     WINDOW,
     ((2, 6, 6, 6), F32),
     ((3, 3, 3, 5), F32),
+    ((2,), F32),
     (CELLS, F32),
     (CELLS, S32),
   ],
@@ -124,6 +125,7 @@ CALLS = {
     ((3, 3, 3, 3, 16), F32),
     ((16,), F32),
     ((1,), F32),
+    ((2,), F32),
     ((*MAP, 16), F32),
   ],
   'convolve_kernel_gradient': [
@@ -145,6 +147,7 @@ CALLS = {
     ((2, 6, 6, 6, 3), F32),
     ((3, 3, 3, 3, 16), F32),
     ((16,), F32),
+    ((2,), F32),
     *RECTIFIED,
   ],
   'convolve_relu_gradient': [
@@ -274,7 +277,8 @@ def test_another_number_of_arrays_and_an_empty_window_are_an_error():
 def test_axes_in_front_must_be_those_of_the_result():
   x, w, y = np.ones((3, 5, 3, 4, 4, 2), F32), (1, 3, 4, 4, 2, 16), (3, 5)
   y = [((*y, 1, 1, 1, 16), F32)]
-  others = np.zeros((1, 16), F32), np.zeros((1, 1), F32)
+  others = (np.zeros((1, 16), F32), np.zeros((1, 1), F32))
+  others += (np.ones((1, 5), F32),)
   (made,) = custom_calls.call('convolve', y, x, np.ones(w, F32), *others)
   assert (made == 3 * 4 * 4 * 2).all()
   for wrong in ((2, *w[1:]), w[1:], (1, *w)):

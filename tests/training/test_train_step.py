@@ -1,12 +1,17 @@
 """The order of clips, weights, the optimizer, the loss, the input."""
 
+from collections.abc import Callable
+
 import jax
+import jax.numpy as jnp
 import numpy as np
+import pytest
+from flax import linen as nn
 
 from mefnet_jax import models
 from mefnet_jax.evaluation import held_out_mask
 from mefnet_jax.models import normalize
-from mefnet_jax.training import losses, optimizer
+from mefnet_jax.training import losses, optimizer, train_step
 from tests.fixtures import networks
 
 
@@ -96,3 +101,47 @@ def test_dropout_of_a_clip_hangs_on_the_clip_alone(clips):
   b = logits(np.array([7, 4, 1]))
   np.testing.assert_allclose(a[0], b[1], rtol=1e-5)
   np.testing.assert_allclose(a[2], b[0], rtol=1e-5)
+
+
+class Watcher(nn.Module):
+  """Answers the same for all clips, and tells which ones are used."""
+
+  see: Callable
+
+  @nn.compact
+  def __call__(self, batch, *, train=False):
+    if train:
+      self.see(np.asarray(batch['used']))
+    logits_C = self.param('logits', nn.initializers.zeros, (3,))
+    return jnp.broadcast_to(logits_C, (len(batch['face']), 3)), {}
+
+
+@pytest.mark.parametrize(
+  ('mixup', 'used'), [(0.0, [1, 0, 1, 0, 0]), (0.4, [1, 1, 1, 0, 0])]
+)
+def test_the_network_is_told_which_clips_the_fold_uses(mixup, used):
+  clips = {'face': np.zeros((6, 1, 2, 2, 1), np.uint8)}
+  clips['label'] = np.zeros(6, np.int32)
+  seen = []
+  model, tx = Watcher(seen.append), optimizer.adam(1e-3, 0.0)
+  key = jax.random.key(0)
+  state = train_step.create_state(
+    model, tx, normalize.measured(clips, input_kind='frames'), key
+  )
+  train_step.train_step(
+    state,
+    {'weight': np.array([1, 1, 0, 0, 1, 1], np.float32)},
+    normalize.measured(clips, input_kind='frames'),
+    {
+      'index': np.array([0, 2, 5, 3, 4]),
+      'mate': np.array([2, 0, 5, 2, 1]),
+      'valid': np.array([1, 1, 1, 1, 0], np.float32),  # the last one is padding
+    },
+    key,
+    model=model,
+    tx=tx,
+    input_kind='frames',
+    mixup=mixup,
+  )
+  (found,) = seen
+  np.testing.assert_array_equal(found, used)

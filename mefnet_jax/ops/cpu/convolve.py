@@ -38,6 +38,7 @@ def convolve(
   padding: str = 'VALID',
   *,
   relu: bool = False,
+  used_B: jax.Array | None = None,
 ) -> jax.Array:
   """As `ops.convolve`.
 
@@ -50,7 +51,8 @@ def convolve(
   if padding == 'SAME':
     x_BTHWC, kernel = _padded(x_BTHWC, kernel)
   convolution.check_shapes(x_BTHWC.shape, kernel.shape)
-  return _convolve(x_BTHWC, kernel, bias, relu)
+  used_B = custom_calls.all_used(x_BTHWC) if used_B is None else used_B
+  return _convolve(x_BTHWC, kernel, bias, used_B, relu)
 
 
 def _padded(x, kernel):
@@ -64,26 +66,27 @@ def _padded(x, kernel):
   return jnp.pad(x, [*pads, (0, 0)]), kernel[tuple(used)]
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(3,))
-def _convolve(x, kernel, bias, relu):
+@functools.partial(jax.custom_vjp, nondiff_argnums=(4,))
+def _convolve(x, kernel, bias, used, relu):
   sizes = convolution.output_shape(x.shape[1:4], kernel.shape[:3], (1, 1, 1))
   shape = len(x), *sizes, kernel.shape[-1]
   floor = np.full(1, _FLOORS[relu], np.float32)
   (y,) = custom_calls.call(
-    'convolve', [(shape, np.float32)], x, kernel, bias, floor
+    'convolve', [(shape, np.float32)], x, kernel, bias, floor, used
   )
   return y
 
 
-def _vjp_forward(x, kernel, bias, relu):
-  y = _convolve(x, kernel, bias, relu)
+def _vjp_forward(x, kernel, bias, used, relu):
+  y = _convolve(x, kernel, bias, used, relu)
   return y, (x, kernel, bias, y if relu else None)
 
 
 def _vjp_backward(relu, known, y_bar):
   x, kernel, bias, y = known
   # Without a ReLU any array will do, and this one is at hand.
-  return gradients(x, kernel, bias, y if relu else y_bar, y_bar, relu=relu)
+  y = y if relu else y_bar
+  return *gradients(x, kernel, bias, y, y_bar, relu=relu), None
 
 
 _convolve.defvjp(_vjp_forward, _vjp_backward)

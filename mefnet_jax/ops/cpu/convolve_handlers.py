@@ -12,6 +12,7 @@ from numba import carray
 from mefnet_jax.ops.cpu import (
   compiled,
   frames,
+  memory,
   relu_tiles,
   rows,
   signatures,
@@ -19,7 +20,7 @@ from mefnet_jax.ops.cpu import (
 
 LANES = rows.LANES
 _OUT = 'fb(T-i)(H-j)(W-k)d'
-_FORWARD = signatures.signature(f'fbTHWC fijkCd fd f1 -> {_OUT}')
+_FORWARD = signatures.signature(f'fbTHWC fijkCd fd f1 fb -> {_OUT}')
 _KERNEL = signatures.signature(f'fbTHWC {_OUT} {_OUT} f1 -> fijkCd fd')
 _CLIP = signatures.signature(f'{_OUT} {_OUT} fijkCd f1 -> fbTHWC')
 
@@ -164,7 +165,7 @@ def _clip_gradient(y, g, floor, shape, w, block, padded, out):
       down = y[at : at + size], g[at : at + size]
       some |= _mask(*down, floor, padded[to : to + size])
   if not some:
-    out[:] = 0
+    memory.fill(out, 0)
     return
   width = rows.padded_width(block * channels)
   end = np.zeros(width, np.float32), np.float32(-np.inf)
@@ -191,7 +192,7 @@ def _convolve(address):
     return answer
   x, w = frames.floats(frame, 0, n), frames.floats(frame, 1, n)
   bias, floor = frames.floats(frame, 2, n), frames.floats(frame, 3, n).values[0]
-  y = frames.floats(frame, 4, n)
+  used, y = frames.floats(frame, 4, n), frames.floats(frame, 5, n)
   shape = _shape((n[1], n[2], n[3]), n[4], (n[5], n[6], n[7]), n[8])
   _, channels, kernel, filters, (deep, _, _) = shape
   block = _block(kernel, filters, deep)
@@ -202,6 +203,9 @@ def _convolve(address):
     for i in range(block * filters):
       begin[i] = shift[i % filters]
     for b in range(n[0]):
+      if frames.clip(used, p, y, b)[0] == 0:
+        memory.fill(frames.clip(y, p, y, b), 0)
+        continue
       _convolve_clip(
         frames.clip(x, p, y, b),
         packed,
@@ -228,7 +232,7 @@ def _convolve_kernel_gradient(address):
   for p in range(frames.parts(out)):
     into = np.zeros(taps * rows.padded_width(filters), np.float32)
     to_bias = frames.part(out_bias, p, out)
-    to_bias[:] = 0
+    memory.fill(to_bias, 0)
     for b in range(n[0]):
       _add_kernel_gradient(
         frames.clip(x, p, out, b),

@@ -20,7 +20,11 @@ def takes(x_BTHWC: jax.Array, kernel: jax.Array) -> bool:
 
 
 def convolve_relu(
-  x_BTHWC: jax.Array, kernel: jax.Array, bias: jax.Array
+  x_BTHWC: jax.Array,
+  kernel: jax.Array,
+  bias: jax.Array,
+  *,
+  used_B: jax.Array | None = None,
 ) -> maps.Maps:
   """As `ops.convolve_relu`; the first of equal maxima gets the gradient.
 
@@ -31,18 +35,19 @@ def convolve_relu(
   if kernel.shape[-1] > MOST_FILTERS:
     raise ValueError(f'{kernel.shape[-1]} filters; at most {MOST_FILTERS}')
   convolution.check_shapes(x_BTHWC.shape, kernel.shape)
-  return relu.as_maps(*_convolve_relu(x_BTHWC, kernel, bias))
+  used_B = custom_calls.all_used(x_BTHWC) if used_B is None else used_B
+  return relu.as_maps(*_convolve_relu(x_BTHWC, kernel, bias, used_B))
 
 
 @jax.custom_vjp
-def _convolve_relu(x, kernel, bias):
-  return _forward(x, kernel, bias)[0]
+def _convolve_relu(x, kernel, bias, used):
+  return _forward(x, kernel, bias, used)[0]
 
 
-def _forward(x, kernel, bias):
+def _forward(x, kernel, bias, used):
   sizes = convolution.output_shape(x.shape[1:4], kernel.shape[:3], (1, 1, 1))
   results = relu.results(len(x), sizes, kernel.shape[-1])
-  y, *kept = custom_calls.call('convolve_relu', results, x, kernel, bias)
+  y, *kept = custom_calls.call('convolve_relu', results, x, kernel, bias, used)
   bits, mean, peak, place, map_mean, map_peak, first = custom_calls.saved(*kept)
   # y itself is not stored for the gradient: where it is above 0 is enough, and
   # that takes a thirty-second of the memory.
@@ -72,7 +77,7 @@ def _backward(known, bars):
       *bars,
     )
     to_kernel = to_kernel[..., None, :]
-  return to_x, to_kernel, to_bias
+  return to_x, to_kernel, to_bias, None
 
 
 _convolve_relu.defvjp(_forward, _backward)

@@ -10,13 +10,14 @@ from numba import carray
 from mefnet_jax.ops.cpu import (
   compiled,
   frames,
+  memory,
   relu_rows,
   rows,
   signatures,
 )
 
 _FORWARD = signatures.signature(
-  'fbTHWC fijkCd fd -> fb(T-i)(H-j)(W-k)d ub(T-i)(H-j)(W-k)d* fbd fbd ibd '
+  'fbTHWC fijkCd fd fb -> fb(T-i)(H-j)(W-k)d ub(T-i)(H-j)(W-k)d* fbd fbd ibd '
   'fb(T-i)(H-j)(W-k) fb(T-i)(H-j)(W-k) ib(T-i)(H-j)(W-k)'
 )
 _GRADIENT = signatures.signature(
@@ -38,7 +39,9 @@ def _rectify(x, w, bias, shape, y, bits, clip, maps):
   row, in_row = np.empty(nw * width, np.float32), np.zeros(width, np.float32)
   # The ReLU adds the bias: it must know what is below 0.
   end = np.zeros(width, np.float32), np.float32(-np.inf)
-  totals[:], peaks[:], places[:] = 0, -1, 0  # -1 is below any ReLU
+  memory.fill(totals, 0)
+  memory.fill(peaks, -1)  # below any ReLU
+  memory.fill(places, 0)
   frame_peaks = np.full((nt, width), np.float32(-1))
   frame_places = np.zeros((nt, width), np.int32)
   # Frames innermost: the rows that they share then stay in the cache.
@@ -95,15 +98,12 @@ def _convolve_relu(address):
   answer, n = frames.check_call(frame, _FORWARD)
   if answer != frames.WORK:
     return answer
-  x, w, bias = (
-    frames.floats(frame, 0, n),
-    frames.floats(frame, 1, n),
-    frames.floats(frame, 2, n),
-  )
-  y, bits = frames.floats(frame, 3, n), frames.octets(frame, 4, n)
-  mean, peak = frames.floats(frame, 5, n), frames.floats(frame, 6, n)
-  place, map_mean = frames.integers(frame, 7, n), frames.floats(frame, 8, n)
-  map_peak, first = frames.floats(frame, 9, n), frames.integers(frame, 10, n)
+  x, w = frames.floats(frame, 0, n), frames.floats(frame, 1, n)
+  bias, used = frames.floats(frame, 2, n), frames.floats(frame, 3, n)
+  y, bits = frames.floats(frame, 4, n), frames.octets(frame, 5, n)
+  mean, peak = frames.floats(frame, 6, n), frames.floats(frame, 7, n)
+  place, map_mean = frames.integers(frame, 8, n), frames.floats(frame, 9, n)
+  map_peak, first = frames.floats(frame, 10, n), frames.integers(frame, 11, n)
   filters = n[8]
   shape = (n[1], n[2], n[3]), n[4], (n[5], n[6], n[7]), filters
   parts, width = frames.parts(y), rows.padded_width(filters)
@@ -118,6 +118,13 @@ def _convolve_relu(address):
     relu_rows.scale_into(frames.part(bias, p, y), 1.0, shifts[p], filters)
   for b in range(n[0]):
     for p in range(parts):
+      if frames.clip(used, p, y, b)[0] == 0:
+        for numbers in (y, mean, peak, map_mean, map_peak):
+          memory.fill(frames.clip(numbers, p, y, b), 0)
+        for places in (place, first):
+          memory.fill(frames.clip(places, p, y, b), 0)
+        memory.fill(frames.clip(bits, p, y, b), 0)
+        continue
       maps = (
         frames.clip(map_mean, p, y, b),
         frames.clip(map_peak, p, y, b),

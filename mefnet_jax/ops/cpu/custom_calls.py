@@ -42,6 +42,11 @@ def call(
   return run(*operands)
 
 
+def all_used(x_BTHWC: jax.Array) -> np.ndarray:
+  """The `used_B` of clips that are all read."""
+  return np.ones(len(x_BTHWC), np.float32)
+
+
 def saved(*arrays: jax.Array) -> tuple[jax.Array, ...]:
   """Names what `streams.over_clips` stores instead of computing it again."""
   return tuple(

@@ -9,8 +9,7 @@ import functools
 
 import jax
 import numpy as np
-from numba import carray, types
-from numba.extending import intrinsic
+from numba import carray
 
 from mefnet_jax.ops import convolution, pooling
 from mefnet_jax.ops.cpu import (
@@ -18,6 +17,8 @@ from mefnet_jax.ops.cpu import (
   custom_calls,
   frames,
   grey,
+  memory,
+  pool_windows,
   rows,
   signatures,
   simd,
@@ -25,7 +26,7 @@ from mefnet_jax.ops.cpu import (
 
 LANES = simd.LANES
 _FORWARD = signatures.signature(
-  'w fbTHW fijkd -> fb(T-i/0)(H-j/1)(W-k/2)d ib(T-i/0)(H-j/1)(W-k/2)d'
+  'w fbTHW fijkd fb -> fb(T-i/0)(H-j/1)(W-k/2)d ib(T-i/0)(H-j/1)(W-k/2)d'
 )
 _GRADIENT = signatures.signature(
   'w fbTHW ib(T-i/0)(H-j/1)(W-k/2)d fb(T-i/0)(H-j/1)(W-k/2)d -> fijkd'
@@ -36,22 +37,27 @@ takes = grey.takes
 
 
 def convolve_max_pool(
-  x_BTHWC: jax.Array, kernel: jax.Array, window: tuple[int, int, int]
+  x_BTHWC: jax.Array,
+  kernel: jax.Array,
+  window: tuple[int, int, int],
+  *,
+  used_B: jax.Array | None = None,
 ) -> jax.Array:
-  """As `convolution.conv3d_max_pool3d`, of clips that `takes` accepts.
+  """As `ops.convolve_max_pool`, of clips that `takes` accepts.
 
   Raises:
     ValueError: a kernel or a window that does not fit.
   """
-  return _convolve_max_pool(*grey.as_grey(x_BTHWC, kernel), window)
+  used_B = custom_calls.all_used(x_BTHWC) if used_B is None else used_B
+  return _convolve_max_pool(*grey.as_grey(x_BTHWC, kernel), used_B, window)
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
-def _convolve_max_pool(x, kernel, window):
-  return _vjp_forward(x, kernel, window)[0]
+@functools.partial(jax.custom_vjp, nondiff_argnums=(3,))
+def _convolve_max_pool(x, kernel, used, window):
+  return _vjp_forward(x, kernel, used, window)[0]
 
 
-def _vjp_forward(x, kernel, window):
+def _vjp_forward(x, kernel, used, window):
   whole = convolution.output_shape(x.shape[1:4], kernel.shape[:3], (1, 1, 1))
   pooling.check(whole, window)
   sizes = convolution.output_shape(x.shape[1:4], kernel.shape[:3], window)
@@ -63,6 +69,7 @@ def _vjp_forward(x, kernel, window):
     np.asarray(window, np.int32),
     x[..., 0],
     kernel[..., 0, :],
+    used,
   )
   return y, (x, kernel, choice)
 
@@ -81,82 +88,10 @@ def _vjp_backward(window, known, y_bar):
   _, to_clips = jax.vjp(
     lambda x: convolution.conv3d_max_pool3d(x, kernel, window), x
   )
-  return to_clips(y_bar)[0], to_kernel[..., None, :]
+  return to_clips(y_bar)[0], to_kernel[..., None, :], None
 
 
 _convolve_max_pool.defvjp(_vjp_forward, _vjp_backward)
-
-
-@intrinsic
-def _keep_windows(context, y, best, chosen, cells, wide, vectors, number):
-  """Keeps in best and chosen, of each cell, what is larger in a row of y.
-
-  best and chosen (cells, vectors * LANES), y (cells * wide, vectors * LANES);
-  the first of equals stays, and NaN. `number` is that of a cell's first place
-  in the window; 0 begins.
-  """
-
-  def generate(context, builder, signature, args):
-    code = simd.Code(context, builder, signature, args)
-    y, best, chosen = (code.array(n) for n in range(3))
-    _, _, _, cells, wide, vectors, number = args
-    width = builder.mul(vectors, code.int(LANES))
-
-    def cell(c):
-      first = builder.mul(builder.mul(c, wide), width)
-
-      def vector(v):
-        lane = builder.mul(v, code.int(LANES))
-        at = builder.add(builder.mul(c, width), lane)
-
-        def place(n, old, known):
-          to = builder.add(builder.add(first, builder.mul(n, width)), lane)
-          here = builder.add(number, n)
-          begins = builder.icmp_signed('==', here, code.int(0))
-          value = code.load(y, at=to)
-          larger = code.is_larger(value, old, code.broadcast(begins))
-          here = code.broadcast(builder.trunc(here, simd.SHORT))
-          return [
-            builder.select(larger, value, old),
-            builder.select(larger, here, known),
-          ]
-
-        known = code.load(chosen, at=at, kind=simd.LANES_OF_SHORT)
-        found = code.loop(wide, place, code.load(best, at=at), known)
-        for result, array in zip(found, (best, chosen), strict=True):
-          code.store(result, array, at=at)
-        return []
-
-      code.loop(vectors, vector)
-      return []
-
-    code.loop(cells, cell)
-    return context.get_dummy_value()
-
-  i = types.intp
-  return types.void(y, best, chosen, i, i, i, i), generate
-
-
-@intrinsic
-def _add_windows(context, x, x_at, offsets, count, factor, y, y_at):
-  """y[y_at + i * LANES + l] += factor * x[x_at + offsets[i] + l], i < count."""
-
-  def generate(context, builder, signature, args):
-    code = simd.Code(context, builder, signature, args)
-    x, offsets, y = (code.array(*a) for a in ((0, 1), (2,), (5, 6)))
-    factor = code.broadcast(args[4])
-
-    def window(i, y):
-      here = builder.gep(x, [builder.load(builder.gep(offsets, [i]))])
-      code.store(code.fma(factor, code.load(here), code.load(y)), y)
-      return [builder.gep(y, [code.int(LANES)])]
-
-    code.loop(args[3], window, y)
-    return context.get_dummy_value()
-
-  i = types.intp
-  kinds = (x, i, offsets, i, types.float32, y, i)
-  return types.void(*kinds), generate
 
 
 @compiled.kernel
@@ -193,7 +128,7 @@ def _pool_clip(x, w, sizes, kernel, window, filters, y, choice):
           start = (t * wt + i) * frame_step + (h * wh + j) * row_step
           rows.convolve_row(x, start, 1, taps, weights, end, row, 0, cw * ww)
           number = (i * wh + j) * ww
-          _keep_windows(row, best, chosen, cw, ww, width // LANES, number)
+          pool_windows.keep(row, best, chosen, cw, ww, width // LANES, number)
       for c in range(cw):
         to = ((t * ch + h) * cw + c) * filters
         for f in range(filters):
@@ -223,7 +158,7 @@ def _add_gradient(x, g, choice, sizes, kernel, window, filters, offsets, into):
             i, rest = number // (wh * ww), number % (wh * ww)
             place = (h * wh + rest // ww) * columns + c * ww + rest % ww
             start, to = place * frames_ + t * wt + i, f * count * LANES
-            _add_windows(x, start, offsets, count, down, into, to)
+            pool_windows.add(x, start, offsets, count, down, into, to)
           at += 1
 
 
@@ -234,7 +169,8 @@ def _convolve_pool(address):
   if answer != frames.WORK:
     return answer
   x, w = frames.floats(frame, 1, sizes), frames.floats(frame, 2, sizes)
-  y, choice = frames.floats(frame, 3, sizes), frames.integers(frame, 4, sizes)
+  used, y = frames.floats(frame, 3, sizes), frames.floats(frame, 4, sizes)
+  choice = frames.integers(frame, 5, sizes)
   clips, kernel = sizes[0], (sizes[4], sizes[5], sizes[6])
   taps, filters = kernel[0] * kernel[1] * kernel[2], sizes[7]
   packed = [
@@ -243,6 +179,10 @@ def _convolve_pool(address):
   ]
   for b in range(clips):
     for p in range(frames.parts(y)):
+      if frames.clip(used, p, y, b)[0] == 0:
+        memory.fill(frames.clip(y, p, y, b), 0)
+        memory.fill(frames.clip(choice, p, y, b), 0)
+        continue
       _pool_clip(
         frames.clip(x, p, y, b),
         packed[p],

@@ -31,6 +31,16 @@ def call_function(context, function, argument):
 
 
 @compiled.kernel
+def fill(values, number):
+  """Writes the number everywhere.
+
+  A function of its own: where functions are inlined, Numba drops `a[:] = 0` if
+  nothing reads `a` afterwards, even if it is a view of memory that others read.
+  """
+  values[:] = number
+
+
+@compiled.kernel
 def words(address, count):
   """Returns `count` words of 8 bytes at an address."""
   return carray(pointer(address), count, np.int64)

@@ -13,6 +13,7 @@ from mefnet_jax.ops.cpu import (
   compiled,
   custom_calls,
   frames,
+  memory,
   plane_tiles,
   signatures,
   simd,
@@ -81,9 +82,26 @@ def _planes(x, channels, sizes, before, padded):
         to = ((c * deep + t + before[0]) * high + h + before[1]) * wide
         to += before[2]
         source = (t * rows + h) * columns * channels + c
-        for w in range(columns):
-          out[to + w] = x[source + w * channels]
+        _lay(x, source, channels, out, to, 1, columns)
   return out
+
+
+@compiled.kernel
+def _lay(x, x_at, x_step, y, y_at, y_step, count):
+  """Copies `count` numbers that lie a step apart."""
+  source, to = x[x_at:], y[y_at:]
+  if x_step == 1 and y_step == 1:  # LLVM has vectors for steps that it knows
+    for i in range(count):
+      to[i] = source[i]
+  elif x_step == 2 and y_step == 1:
+    for i in range(count):
+      to[i] = source[2 * i]
+  elif x_step == 1 and y_step == 2:
+    for i in range(count):
+      to[2 * i] = source[i]
+  else:
+    for i in range(count):
+      y[y_at + i * y_step] = x[x_at + i * x_step]
 
 
 @compiled.kernel
@@ -132,8 +150,7 @@ def _convolve_planes(x, w, offsets, sizes, padded, filters, y):
         )
       for h in range(rows):
         to = (t * rows + h) * columns * filters + d
-        for i in range(columns):
-          y[to + i * filters] = plane[h * wide + i]
+        _lay(plane, h * wide, 1, y, to, filters, columns)
 
 
 @compiled.inlined
@@ -151,14 +168,22 @@ def _add_planes_gradient(x, g, offsets, sizes, padded, filters, into):
     for d in range(filters):
       for h in range(rows):
         source = (t * rows + h) * columns * filters + d
-        for i in range(columns):
-          plane[h * wide + i] = g[source + i * filters]
+        _lay(g, source, filters, plane, h * wide, 1, columns)
       for v in range(0, vectors, TILE):
         start, count = v * LANES, min(TILE, vectors - v)
         at, to = t * padded[1] * wide + start, d * taps * LANES
         plane_tiles.slide_gradient(
           x, at, offsets, plane, start, taps, into, to, count
         )
+
+
+@compiled.kernel
+def _any(numbers):
+  """Whether any is not 0."""
+  for i in range(len(numbers)):
+    if numbers[i] != 0:
+      return True
+  return False
 
 
 @compiled.kernel
@@ -248,6 +273,9 @@ def _convolve_few_gradient(address):
     into = np.zeros(filters * len(offsets) * LANES, np.float32)
     for b in range(n[0]):
       down = frames.clip(g, p, to_w, b)
+      if not _any(down):  # the fold holds the clip out
+        memory.fill(frames.clip(to_x, p, to_w, b), 0)
+        continue
       seen = frames.clip(x, p, to_w, b)
       seen = _planes(seen, channels, sizes, before, padded)
       _add_planes_gradient(seen, down, offsets, sizes, padded, filters, into)

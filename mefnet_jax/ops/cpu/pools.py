@@ -8,12 +8,18 @@ import functools
 import jax
 import jax.numpy as jnp
 import numpy as np
-from llvmlite import ir
-from numba import carray, types
-from numba.extending import intrinsic
+from numba import carray
 
 from mefnet_jax.ops import pooling
-from mefnet_jax.ops.cpu import compiled, custom_calls, frames, signatures, simd
+from mefnet_jax.ops.cpu import (
+  compiled,
+  custom_calls,
+  frames,
+  memory,
+  pool_windows,
+  signatures,
+  simd,
+)
 
 LANES = simd.LANES
 _CELLS = '(T/0)(H/1)(W/2)d'
@@ -77,67 +83,6 @@ def _vjp_backward(window, known, bars):
 max_pools.defvjp(_vjp_forward, _vjp_backward)
 
 
-@intrinsic
-def _pool_window(
-  context,
-  y,
-  weight,
-  corner,
-  steps,
-  count,
-  filters,
-  first,
-  plain,
-  weighed,
-  value,
-  plain_choice,
-  weighed_choice,
-  at,
-):
-  """The largest of y and of y * weight over the places of a window.
-
-  The places are corner + steps[i], i < count; y has `filters` numbers a place,
-  of which LANES from `first` on are looked at. Written, behind `at`: the
-  largest y, the largest y * weight and its y, and which i the two are of. The
-  first of equals stays, and NaN.
-  """
-
-  def generate(context, builder, signature, args):
-    code = simd.Code(context, builder, signature, args)
-    y, weight, steps = code.array(0, 6), code.array(1), code.array(3)
-    outputs = [code.array(n, 12) for n in range(7, 12)]
-    none = ir.Constant(simd.LANES_OF_SHORT, None)
-
-    def place(i, plain, weighed, value, plain_choice, weighed_choice):
-      here = builder.add(args[2], builder.load(builder.gep(steps, [i])))
-      new = code.load(y, at=builder.mul(here, args[5]))
-      factor = builder.load(builder.gep(weight, [here]))
-      scaled = builder.fmul(new, code.broadcast(factor))
-      number = code.broadcast(builder.trunc(i, simd.SHORT))
-      begins = builder.icmp_signed('==', i, code.int(0))
-      begins = code.broadcast(begins)
-      larger = code.is_larger(new, plain, begins)
-      larger_scaled = code.is_larger(scaled, weighed, begins)
-      return [
-        builder.select(larger, new, plain),
-        builder.select(larger_scaled, scaled, weighed),
-        builder.select(larger_scaled, new, value),
-        builder.select(larger, number, plain_choice),
-        builder.select(larger_scaled, number, weighed_choice),
-      ]
-
-    found = code.loop(
-      args[4], place, simd.ZERO, simd.ZERO, simd.ZERO, none, none
-    )
-    for value, to in zip(found, outputs, strict=True):
-      code.store(value, to)
-    return context.get_dummy_value()
-
-  i = types.intp
-  outputs = plain, weighed, value, plain_choice, weighed_choice
-  return types.void(y, weight, i, steps, i, i, i, *outputs, i), generate
-
-
 @compiled.inlined
 def _pool(y, weight, sizes, window, filters, plain, weighed, value):
   """Pools one clip: y (T, H, W, D), weight (T, H, W).
@@ -153,7 +98,7 @@ def _pool(y, weight, sizes, window, filters, plain, weighed, value):
   for cell in range(ct * ch * cw):
     to, corner = cell * filters, _corner(cell, ch, cw, sizes, window)
     for f in range(0, whole, LANES):
-      _pool_window(
+      pool_windows.weighed(
         y,
         weight,
         corner,
@@ -212,8 +157,8 @@ def _add_gradient(
   """Gradients of one clip's maps and weights; plain, weighed: (g, choice)."""
   (g, choice), (g_weighed, weighed_choice) = plain, weighed
   # XLA does not clear the results of a call, and only maxima are written.
-  to_y[:] = 0
-  to_weight[:] = 0
+  memory.fill(to_y, 0)
+  memory.fill(to_weight, 0)
   ct, ch, cw = _cells(sizes, window)
   steps = _steps(window, sizes)
   filters = len(to_y) // len(to_weight)

@@ -12,6 +12,7 @@ from mefnet_jax.ops.cpu import (
   compiled,
   custom_calls,
   frames,
+  memory,
   relu_rows,
   relu_tiles,
   rows,
@@ -103,7 +104,9 @@ def _rectify(x, sizes, filters, bias, y, bits, clip, maps):
   width, columns = rows.padded_width(filters), sizes[2]
   row = np.zeros(columns * width, np.float32)
   in_row = np.zeros(width, np.float32)
-  totals[:], peaks[:], places[:] = 0, -1, 0  # -1 is below any ReLU
+  memory.fill(totals, 0)
+  memory.fill(peaks, -1)  # below any ReLU
+  memory.fill(places, 0)
   for n in range(0, sizes[0] * sizes[1] * columns, columns):
     _lay(x, n * filters, filters, row, 0, width, columns, filters)
     relu_rows.rectify_row(

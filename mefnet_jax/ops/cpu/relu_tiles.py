@@ -34,7 +34,7 @@ def rectify(
     ]
 
     def write(vectors):
-      values, largest, total = [], simd.ZERO, simd.ZERO
+      values, total = [], simd.ZERO
       for i in range(vectors):
         at = code.int(i * LANES)
         value = builder.fadd(code.load(row, at=at), code.load(bias, at=at))
@@ -47,13 +47,17 @@ def rectify(
         builder.store(builder.bitcast(above, simd.WORD), word).align = 1
         code.store(builder.fadd(code.load(totals, at=at), value), totals, at=at)
         code.keep_larger(value, peaks, places, at, here)
-        larger = builder.fcmp_unordered('>', value, largest)
-        largest = builder.select(larger, value, largest)
         total = builder.fadd(total, value)
-        values.append(value)
-      peak = code.reduce('fmax', largest)
-      total = code.reduce('fadd', total, ir.Constant(simd.FLOAT, 0.0))
-      found = peak, total, _first(code, values, peak)
+        values.append(builder.bitcast(value, simd.LANES_OF_SHORT))
+      # Above 0, floats lie in the order of their bits, and NaN above all. As
+      # floats the lanes would be compared one after another, because of NaN.
+      largest = values[0]
+      for value in values[1:]:
+        larger = builder.icmp_unsigned('>', value, largest)
+        largest = builder.select(larger, value, largest)
+      peak = code.largest(largest)
+      first = _first(code, values, peak)
+      found = builder.bitcast(peak, simd.FLOAT), code.sum(total), first
       for result, value in zip(results, found, strict=True):
         builder.store(value, result)
 
@@ -72,7 +76,7 @@ def _first(code, values, number):
   """The first position in some vectors that holds the number."""
   found, everywhere = code.int(0), code.broadcast(number)
   for i in reversed(range(len(values))):
-    equal = code.b.fcmp_ordered('==', values[i], everywhere)
+    equal = code.b.icmp_unsigned('==', values[i], everywhere)
     equal = code.b.bitcast(equal, simd.WORD)
     zeros = code.b.cttz(equal, ir.Constant(ir.IntType(1), 0))
     first = code.b.add(code.int(i * LANES), code.b.zext(zeros, simd.INT))

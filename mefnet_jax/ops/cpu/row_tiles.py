@@ -73,7 +73,7 @@ def _convolve(code, vectors, numbers, x, offsets, w, bias, y, places):
   # Sums are values of the loop, which LLVM keeps in registers; in an array they
   # would be stored and loaded again for every tap.
   begin = [code.load(bias, v) for v in range(vectors)] * places
-  _, *sums = code.loop(taps, tap, w, *begin)
+  _, *sums = code.loop(taps, tap, w, *begin, fills_registers=True)
   floor = code.broadcast(floor)
   for place in range(places):
     row = builder.gep(y, [builder.mul(y_step, code.int(place))])
@@ -143,7 +143,7 @@ def _correlate(code, vectors, numbers, x, offsets, g, w, taps):
 
   # The gradient is read before the loop and written after it, not in between.
   known = [code.load(row, v) for row in rows for v in range(vectors)]
-  _, _, *sums = code.loop(places, place, x, g, *known)
+  _, _, *sums = code.loop(places, place, x, g, *known, fills_registers=True)
   for t, row in enumerate(rows):
     for v in range(vectors):
       code.store(sums[t * vectors + v], row, v)

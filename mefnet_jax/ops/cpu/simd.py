@@ -13,8 +13,8 @@ _FEATURES = binding.get_host_cpu_features()
 _WIDE = bool(_FEATURES.get('avx512f'))
 LANES = 16 if _WIDE else 8
 # Accumulators of a tile: 2 vectors of filters times so many places.
-# With them a tile takes 24 + 3 of 32 registers, or 12 + 3 of 16.
-TILE = 12 if _WIDE else 6
+# With them a tile takes 20 + 12 of 32 registers, or 12 + 3 of 16.
+TILE = 10 if _WIDE else 6
 
 
 FLOAT, INT, SHORT = ir.FloatType(), ir.IntType(64), ir.IntType(32)
@@ -84,16 +84,28 @@ class Code:
     larger = self.b.or_(larger, self.b.fcmp_unordered('uno', value, value))
     return larger if begins is None else self.b.or_(larger, begins)
 
-  def reduce(self, how, value, *start):
-    """One number of a vector: its largest ('fmax') or its sum ('fadd')."""
-    kind = ir.FunctionType(FLOAT, [*(s.type for s in start), VECTOR])
-    name = f'llvm.vector.reduce.{how}.v{LANES}f32'
+  def sum(self, value):
+    """The sum of a vector's numbers."""
+    kind = ir.FunctionType(FLOAT, [FLOAT, VECTOR])
+    name = f'llvm.vector.reduce.fadd.v{LANES}f32'
     known = cgutils.get_or_insert_function(self.b.module, kind, name)
     # Without reassociation the lanes would be added one after another.
-    return self.b.call(known, [*start, value], fastmath=('reassoc',))
+    zero = ir.Constant(FLOAT, 0.0)
+    return self.b.call(known, [zero, value], fastmath=('reassoc',))
 
-  def loop(self, count, body, *first):
-    """`values = body(i, *values)` for i of count > 0; returns the last."""
+  def largest(self, value):
+    """The largest of a vector of positive whole numbers."""
+    kind = ir.FunctionType(SHORT, [LANES_OF_SHORT])
+    name = f'llvm.vector.reduce.umax.v{LANES}i32'
+    known = cgutils.get_or_insert_function(self.b.module, kind, name)
+    return self.b.call(known, [value])
+
+  def loop(self, count, body, *first, fills_registers=False):
+    """`values = body(i, *values)` for i of count > 0; returns the last.
+
+    LLVM may do two turns at once. With many registers it loads what both need
+    first, and where a turn needs them all, sums are stored and loaded again.
+    """
     before = self.b.basic_block
     inside = self.b.append_basic_block('body')
     after = self.b.append_basic_block('after')
@@ -109,9 +121,23 @@ class Code:
     i.add_incoming(following, self.b.basic_block)
     for value, result in zip(values, results, strict=True):
       value.add_incoming(result, self.b.basic_block)
-    self.b.cbranch(self.b.icmp_signed('<', following, count), inside, after)
+    again = self.b.icmp_signed('<', following, count)
+    branch = self.b.cbranch(again, inside, after)
+    if fills_registers and _WIDE:
+      branch.set_metadata('llvm.loop', self._not_unrolled())
     self.b.position_at_end(after)
     return results
+
+  def _not_unrolled(self):
+    """What LLVM's manual calls llvm.loop.unroll.disable, for one loop."""
+    module = self.b.module
+    name = ir.MetaDataString(module, 'llvm.loop.unroll.disable')
+    off = module.add_metadata([name])
+    n = len(module.metadata)
+    loop = module.add_metadata([off, ir.MetaDataString(module, f'loop {n}')])
+    # The first operand of a loop's metadata is itself.
+    loop.operands = (loop, off)
+    return loop
 
   def choose(self, number, most, write):
     """Runs what `write(n)` writes for the n of 1 to `most` that `number` is."""
