@@ -73,7 +73,10 @@ def close(workers: dict):
 
 
 class Worker:
-  """One contestant: `python -m module arguments`, on one platform."""
+  """One contestant: `python -m module arguments`, on one platform.
+
+  Further keyword arguments are variables of its environment.
+  """
 
   def __init__(
     self,
@@ -82,6 +85,7 @@ class Worker:
     module: str,
     arguments=(),
     platform: str = 'cpu',
+    **variables: str,
   ):
     self.name = name
     self._process = subprocess.Popen(
@@ -90,7 +94,7 @@ class Worker:
       stdout=subprocess.PIPE,
       text=True,
       cwd=ROOT,
-      env={**os.environ, **_platform(platform)},
+      env={**os.environ, **_platform(platform), **variables},
     )
 
   def answer(self):

@@ -1,16 +1,19 @@
 """Shipped configs on SYNTHETIC clips of noise, and steps that take turns."""
 
 import importlib
+import math
 import pathlib
 import random
 import statistics
 import threading
 import time
-from collections.abc import Callable, Mapping
+import typing
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
+from mefnet_jax.datasets import streaming
 from mefnet_jax.evaluation import folds
 from mefnet_jax.models import from_config
 from mefnet_jax.training import config_check, jobs
@@ -23,6 +26,9 @@ def job(
   count: int,
   variant: tuple[str, ...] = (),
   changes: Mapping[str, Any] | None = None,
+  *,
+  clips: int = CLIPS,
+  disk: pathlib.Path | None = None,
 ) -> jobs.Job:
   """A shipped config on noise, with so many folds.
 
@@ -31,24 +37,26 @@ def job(
     count: of the folds.
     variant: of the config.
     changes: its fields that get another value, by name.
+    clips: their number.
+    disk: a folder; the clips are written there and read step by step.
   """
   config = importlib.import_module(f'configs.{module}').get_config(*variant)
   config.update_from_flattened_dict(changes or {})
   model = from_config.network(config, CLASSES)
-  draw = np.random.default_rng(0)
-  clips = {
-    stream: draw.integers(0, 256, (CLIPS, *x.shape[1:]), np.uint8)
+  shapes = {
+    stream: x.shape[1:]
     for stream, x in config_check.shapes(config, model).items()
   }
-  clips['label'] = np.arange(CLIPS, dtype=np.int32) % CLASSES
-  everybody = np.arange(CLIPS, dtype=np.int32)
+  made = on_disk(shapes, clips, disk) if disk else in_memory(shapes, clips)
+  made['label'] = np.arange(clips, dtype=np.int32) % CLASSES
+  everybody = np.arange(clips, dtype=np.int32)
   splits = tuple(
     folds.Fold(f'{i}', np.setdiff1d(everybody, test), test, everybody[:0])
     for i, test in enumerate(np.array_split(everybody, count))
   )
   return jobs.Job(
     model=model,
-    clips=clips,
+    clips=made,
     splits=splits,
     config=config,
     workdir=pathlib.Path(),
@@ -56,6 +64,43 @@ def job(
     console=None,
     stop=threading.Event(),
   )
+
+
+def in_memory(shapes: Mapping[str, tuple[int, ...]], clips: int) -> dict:
+  """Streams (N, T, H, W, C) uint8."""
+  draw = np.random.default_rng(0)
+  return {
+    stream: draw.integers(0, 256, (clips, *shape), np.uint8)
+    for stream, shape in shapes.items()
+  }
+
+
+class File:
+  """Clips of one stream in a file, as `streaming.Source` gives them."""
+
+  def __init__(self, path: pathlib.Path, shape: tuple[int, ...]):
+    self._clips = np.memmap(path, np.uint8, 'r', shape=shape)
+
+  def __len__(self) -> int:
+    return len(self._clips)
+
+  def read(self, index: int, streams: Iterable[str]) -> dict[str, np.ndarray]:
+    return {stream: np.asarray(self._clips[index]) for stream in streams}
+
+
+def on_disk(
+  shapes: Mapping[str, tuple[int, ...]], clips: int, folder: pathlib.Path
+) -> dict:
+  """The same as `streaming.Stream`s; no more than one clip is in memory."""
+  draw, made = np.random.default_rng(0), {}
+  for stream, shape in shapes.items():
+    path = folder / stream
+    with path.open('wb') as file:
+      for _ in range(clips):
+        file.write(draw.bytes(math.prod(shape)))
+    source = File(path, (clips, *shape))
+    made[stream] = streaming.Stream(typing.cast(Any, source), stream, shape)
+  return made
 
 
 def in_turns(

@@ -169,7 +169,7 @@ def fitting(
     state: shapes of one member's state.
     sample: shapes of a batch of one clip.
     batch: number of clips in a step.
-    clips: bytes of the clips on each device.
+    clips: bytes of the clips on all devices together.
     copies: number of devices that hold each member's state (`Plan.copies`).
     budget: bytes available on all devices together.
   """
@@ -180,11 +180,9 @@ def fitting(
   one_by_one = isinstance(model, streams.Options)
   if jax.default_backend() != 'cpu' or not one_by_one:
     maps *= batch / copies
-  # Each device holds a copy of the clips.
-  spent = clips * jax.device_count()
 
   def fits(seeds, folds):
-    return spent + seeds * folds * copies * (states + maps) <= budget
+    return clips + seeds * folds * copies * (states + maps) <= budget
 
   return fits
 
@@ -201,8 +199,8 @@ def check(state: Any) -> None:
 
 
 def clips_fit(size: float, budget: float) -> bool:
-  """Returns whether clips of so many bytes may be kept on each device."""
-  return size * jax.device_count() <= _CLIPS * budget
+  """Returns whether clips of so many bytes, on all devices, may be kept."""
+  return size <= _CLIPS * budget
 
 
 def activations(model: nn.Module, params: Any, sample: dict) -> int:

@@ -130,16 +130,19 @@ def _blocks(job, seeds):
   blocks.check(state)
   budget = blocks.budget(config.train.memory)
   batch = min(config.train.batch_size, len(label))
+  plan = parallel.plan(len(job.splits), config.train.parallel)
   fits = blocks.fitting(
     job.model,
     state,
     sample,
     batch,
-    input_pipeline.on_device(job.clips, batch * len(seeds), budget),
-    parallel.plan(len(job.splits), config.train.parallel).copies,
+    input_pipeline.on_devices(
+      job.clips, batch * len(seeds), budget, plan.devices
+    ),
+    plan.copies,
     budget,
   )
-  if input_pipeline.is_streamed(job.clips, budget):
+  if input_pipeline.is_streamed(job.clips, budget, plan.devices):
     job.console.print(
       f'The clips do not fit beside a training in {budget / 1e9:.1f} GB: they '
       'are streamed'

@@ -20,29 +20,30 @@ from mefnet_jax.training import blocks, parallel
 _CHUNK = 32  # clips read at once for their moments: all may not fit in memory
 
 
-def is_streamed(clips: dict, budget: float) -> bool:
-  """Returns whether the clips do not fit on a device.
+def is_streamed(clips: dict, budget: float, devices: int) -> bool:
+  """Returns whether the clips do not fit on each of the devices.
 
   Args:
     clips: arrays or `streaming.Stream`s by name.
-    budget: bytes available for training.
+    budget: bytes available for training on all devices together.
+    devices: how many.
   """
   on_disk = any(isinstance(x, streaming.Stream) for x in clips.values())
-  return on_disk or not blocks.clips_fit(_size(clips), budget)
+  return on_disk or not blocks.clips_fit(_size(clips) * devices, budget)
 
 
-def on_device(clips: dict, batch: int, budget: float) -> float:
-  """Returns the bytes of clips on a device during a step.
+def on_devices(clips: dict, batch: int, budget: float, devices: int) -> float:
+  """Returns the bytes of clips on all devices together during a step.
 
   Args:
-    clips: arrays or `streaming.Stream`s by name.
+    clips, budget, devices: as for `is_streamed`.
     batch: number of clips in a step.
-    budget: bytes available for training.
   """
-  if not is_streamed(clips, budget):
-    return _size(clips)
+  size = _size(clips) * devices
+  if not is_streamed(clips, budget, devices):
+    return size
   # Twice: the clips of the next step are read while this one runs.
-  return 2 * _size(clips) * min(1.0, batch / len(clips['label']))
+  return 2 * size * min(1.0, batch / len(clips['label']))
 
 
 def _size(clips):
@@ -60,7 +61,8 @@ def make(
     plan: of the block.
   """
   budget = blocks.budget(config.train.memory)
-  if multihost.any_of(is_streamed(clips, budget)):  # all processes do the same
+  streamed = is_streamed(clips, budget, plan.devices)
+  if multihost.any_of(streamed):  # all processes do the same
     return Streamed(clips, config.input)
   return Resident(clips, config.input, plan)
 

@@ -27,6 +27,7 @@ from mefnet_jax import ops
 
 CHOICES = ('auto', 'folds', 'batch')
 _AXIS = 'batch'
+_HALVES = 2  # of a batch, on a CPU
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,11 +86,11 @@ class Plan:
     The step is then compiled only once.
     """
     axes = 0 if self.mode == 'folds' else None
-    return self._lay_out(lambda tree: tree, tree, axes, axes)
+    return self._lay_out(tree, axes, axes)
 
   def share(self, tree: Any) -> Any:
     """Puts a copy of a tree on every device."""
-    return self._lay_out(lambda tree: tree, tree, None, None)
+    return self._lay_out(tree, None, None)
 
   def spread(self, tree: Any) -> Any:
     """Puts leaves (S, ...) on the devices, repeated for every fold.
@@ -99,30 +100,16 @@ class Plan:
     """
     folds_mode = self.mode == 'folds'
     count = self.padded // self.devices if folds_mode else self.folds
+    return self._lay_out(tree, None, 0 if folds_mode else None, count)
 
-    def repeat(tree):
-      return jax.tree.map(
-        lambda x: jnp.broadcast_to(x[:, None], (len(x), count, *x.shape[1:])),
-        tree,
-      )
-
-    return self._lay_out(repeat, tree, None, 0 if folds_mode else None)
-
-  def _lay_out(self, function, tree, in_axes, out_axes):
-    """Puts function(tree) on the devices by a pmap over a dummy argument.
-
-    pmap needs one mapped axis, and the tree may have none.
-
-    The axis has the name of the step's axis; otherwise jax would compile the
-    step twice.
-    """
-    lay = jax.pmap(
-      lambda _, tree: function(tree),
-      axis_name=_AXIS if self.mode == 'batch' else None,
-      in_axes=(0, in_axes),
-      out_axes=out_axes,
-      devices=self._devices(),
-    )
+  def _lay_out(self, tree, in_axes, out_axes, count=None):
+    """Puts a tree on the devices, each leaf repeated for `count` folds."""
+    # The axis has the name of the step's axis; otherwise jax would compile the
+    # step twice.
+    axis_name = _AXIS if self.mode == 'batch' else None
+    chosen = self._devices()
+    # A function of its own would be traced and compiled at each call.
+    lay = _layer_out(count, axis_name, in_axes, out_axes, chosen)
     return lay(np.zeros(len(jax.local_devices()[: self.devices])), tree)
 
   def join(self, tree: Any) -> Any:
@@ -142,7 +129,7 @@ class Plan:
     """The devices for pmap; None, all of them, with several processes."""
     if jax.process_count() > 1:
       return None
-    return jax.local_devices()[: self.devices]
+    return tuple(jax.local_devices()[: self.devices])
 
   def _mine(self):
     """The slice of the devices axis that this process provides."""
@@ -152,23 +139,49 @@ class Plan:
     return slice(jax.process_index() * count, (jax.process_index() + 1) * count)
 
 
-def plan(folds: int, mode: str = 'auto', *, own_order: bool = False) -> Plan:
-  """Chooses 'folds' if there are enough of them for the devices, else 'batch'.
+@functools.cache
+def _layer_out(count, axis_name, in_axes, out_axes, devices):
+  """A pmap over a dummy argument; it needs a mapped one, the tree has none."""
 
-  The devices of a CPU share its cores, so padding would waste time there.
+  def repeat(x):
+    if count is None:
+      return x
+    return jnp.broadcast_to(x[:, None], (len(x), count, *x.shape[1:]))
+
+  return jax.pmap(
+    lambda _, tree: jax.tree.map(repeat, tree),
+    axis_name=axis_name,
+    in_axes=(0, in_axes),
+    out_axes=out_axes,
+    devices=devices,
+  )
+
+
+def plan(folds: int, mode: str = 'auto', *, own_order: bool = False) -> Plan:
+  """Chooses how to distribute folds, and over how many devices.
+
+  On a CPU a device is a core. There each takes as many folds as any other where
+  that is possible; the cores that are left over serve XLA's operations. 'auto'
+  splits a batch over two at most, because each device holds and updates all
+  states.
 
   Args:
     folds: number of folds in the block.
-    mode: 'folds', 'batch' or 'auto'.
+    mode: 'folds', 'batch' or 'auto': 'folds' if they fill the devices.
     own_order: see `Plan`.
   """
   devices = jax.device_count()
-  if mode == 'auto':
-    whole = Plan('folds', devices, folds)
-    # On accelerators padding is free: its devices would be idle otherwise.
-    wasted = whole.padded > 1.1 * folds and jax.default_backend() == 'cpu'
-    mode = 'folds' if folds >= devices and not wasted else 'batch'
-  return Plan(mode, devices, folds, own_order)
+  on_cpu = jax.default_backend() == 'cpu'
+  whole = Plan('folds', devices, folds, own_order)
+  if on_cpu and jax.process_count() == 1:
+    each = math.ceil(folds / devices)
+    whole = dataclasses.replace(whole, devices=math.ceil(folds / each))
+    devices = min(devices, _HALVES) if mode == 'auto' else devices
+  # On accelerators padding is free: its devices would be idle otherwise.
+  wasted = on_cpu and whole.devices == devices and whole.padded > 1.1 * folds
+  if mode == 'auto' and (folds < devices or wasted) or mode == 'batch':
+    return Plan('batch', devices, folds, own_order)
+  return whole
 
 
 def train_step(step: Callable, plan: Plan, kernels: str = 'auto') -> Callable:

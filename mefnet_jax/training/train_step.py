@@ -105,10 +105,8 @@ def train_step(
 def _batch(fold, clips, order, key, input_kind, augmentation, mixup):
   """The network's inputs, and (labels, weights) of its targets.
 
-  'used' is 0 for clips that the fold holds out, so that the network need not
-  compute what is not read.
-
-  Mixup mixes clips and targets with those of the mate (Zhang, ICLR 2018).
+  Mixup mixes clips and targets with those of the mate (Zhang, ICLR 2018). The
+  input 'used' is 0 for clips that nobody learns from.
   """
 
   def taken(index_B, at_B):

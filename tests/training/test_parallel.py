@@ -1,5 +1,6 @@
 """All folds at once is each fold alone, on one device and on several."""
 
+import dataclasses
 import functools
 
 import jax
@@ -275,12 +276,34 @@ def test_held_out_clips_are_shared_out_and_come_back_in_order(mode, devices):
 
 def test_plan_takes_folds_where_they_fill_the_devices():
   assert jax.local_device_count() == 8
-  assert parallel.plan(8).mode == 'folds'
-  assert parallel.plan(7).mode == 'batch'
-  assert parallel.plan(9).mode == 'batch'  # 7 of 16 would be padding
-  assert parallel.plan(23).mode == 'folds'
+  planned = {
+    n: dataclasses.astuple(parallel.plan(n))[:2]
+    for n in (1, 2, 7, 8, 9, 16, 23)
+  }
+  assert planned == {
+    1: ('batch', 2),  # each would hold and update all states
+    2: ('folds', 2),
+    7: ('folds', 7),
+    8: ('folds', 8),
+    9: ('folds', 5),  # nobody waits longer than with eight
+    16: ('folds', 8),
+    23: ('folds', 8),
+  }
   assert parallel.plan(9, 'folds').copies == 1
-  assert parallel.plan(7).copies == 8
+  assert parallel.plan(7, 'batch').copies == 8
+
+
+@pytest.mark.parametrize(
+  ('folds', 'mode', 'devices'),
+  [(1, 'batch', 2), (3, 'batch', 2), (4, 'folds', 2), (23, 'folds', 2)],
+)
+def test_two_cores_are_never_left_idle(monkeypatch, folds, mode, devices):
+  monkeypatch.setattr(jax, 'device_count', lambda: 2)
+  found = parallel.plan(folds)
+  assert (found.mode, found.devices) == (mode, devices)
+
+
+def test_what_folds_need_on_devices_is_laid_out():
   plan = parallel.Plan('folds', 4, 6)
   values = np.arange(12).reshape(2, 6)
   np.testing.assert_array_equal(plan.join(plan.split(values)), values)
