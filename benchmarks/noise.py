@@ -79,13 +79,15 @@ class File:
   """Clips of one stream in a file, as `streaming.Source` gives them."""
 
   def __init__(self, path: pathlib.Path, shape: tuple[int, ...]):
-    self._clips = np.memmap(path, np.uint8, 'r', shape=shape)
+    self._path, self._shape = path, shape
 
   def __len__(self) -> int:
-    return len(self._clips)
+    return self._shape[0]
 
   def read(self, index: int, streams: Iterable[str]) -> dict[str, np.ndarray]:
-    return {stream: np.asarray(self._clips[index]) for stream in streams}
+    size = math.prod(self._shape[1:])
+    clip = np.fromfile(self._path, np.uint8, size, offset=index * size)
+    return {stream: clip.reshape(self._shape[1:]) for stream in streams}
 
 
 def on_disk(

@@ -1,5 +1,7 @@
 """The network's input: stored clips as frames, motion or flow, normalised."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -58,19 +60,26 @@ def measured(clips: dict[str, jax.Array], *, input_kind: str) -> dict:
   Returns:
     The clips, and 'moments': for each stream (mean, variance), each (N,).
   """
+  moments = {
+    name: _clip_by_clip(x, kind=_stream_kind(name, input_kind))
+    for name, x in clips.items()
+    if not _is_plain(name)
+  }
+  return {**clips, 'moments': moments}
 
-  def moments(name, x):
-    def of_one(clip_THWC):
-      kind = _stream_kind(name, input_kind)
-      mean_B, variance_B = _moments(clip_THWC[None], kind)
-      return mean_B[0], variance_B[0]
 
-    # Clip by clip: all clips as float32 at once would take four times the
-    # memory of the uint8 that is stored.
-    return jax.lax.map(of_one, x)
+# Jitted, or each call would compile a program of its own.
+@functools.partial(jax.jit, static_argnames='kind')
+def _clip_by_clip(x_NTHWC, *, kind):
+  """Moments of each clip."""
 
-  streams = {name: x for name, x in clips.items() if not _is_plain(name)}
-  return {**clips, 'moments': {n: moments(n, x) for n, x in streams.items()}}
+  def of_one(clip_THWC):
+    mean_B, variance_B = _moments(clip_THWC[None], kind)
+    return mean_B[0], variance_B[0]
+
+  # All clips as float32 at once would take four times the memory of the uint8
+  # that is stored.
+  return jax.lax.map(of_one, x_NTHWC)
 
 
 def training_moments(moments: dict, train: np.ndarray, clips: dict) -> dict:

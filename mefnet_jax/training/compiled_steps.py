@@ -1,5 +1,6 @@
 """Compiles the training and evaluation steps of the members of a block."""
 
+import collections
 import functools
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -63,9 +64,26 @@ def _steps(
   )
   judge = functools.partial(train_step.eval_step, **bound)
   return (
-    parallel.train_step(step, plan, kernels),
+    _paced(parallel.train_step(step, plan, kernels)),
     parallel.eval_step(judge, plan, kernels),
   )
+
+
+def _paced(step):
+  """The training step, which waits until the one before the last is done.
+
+  Otherwise jax would queue dozens, each with its clips and room for its maps.
+  """
+  queue = collections.deque()
+
+  def paced_step(*args):
+    if len(queue) > 1:
+      jax.block_until_ready(queue.popleft())
+    state, sums = step(*args)
+    queue.append(sums)
+    return state, sums
+
+  return paced_step
 
 
 class CompiledSteps:

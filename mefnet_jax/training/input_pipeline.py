@@ -104,8 +104,9 @@ class Streamed:
   def __init__(self, clips: dict, input_kind: str):
     self._label = np.asarray(clips['label'])
     self._streams = {n: x for n, x in clips.items() if n != 'label'}
+    # Waited for part by part, or the clips of many would be in memory at once.
     parts = [
-      normalize.measured(part, input_kind=input_kind)['moments']
+      jax.device_get(normalize.measured(part, input_kind=input_kind)['moments'])
       for part in self._read(np.arange(len(self._label)))
     ]
     self.moments = jax.tree.map(lambda *x: np.concatenate(x), *parts)

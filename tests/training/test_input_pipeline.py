@@ -1,9 +1,11 @@
 """Clips that are read for each step train the same weights."""
 
+import jax
 import numpy as np
 import pytest
 
 from mefnet_jax import datasets
+from mefnet_jax.models import normalize
 from mefnet_jax.training import (
   compiled_steps,
   cross_validation,
@@ -73,3 +75,25 @@ def test_clips_on_the_disk_are_streamed(first_load, cached, tiny_smic):
   np.testing.assert_array_equal(
     clips['face'][at], near['face'][[[5, 0], [5, 7]]]
   )
+
+
+def test_no_more_than_two_steps_lie_in_the_queue(monkeypatch):
+  waited = []
+  monkeypatch.setattr(jax, 'block_until_ready', waited.append)
+  paced = compiled_steps._paced(lambda state, n: (state + n, f'sums {n}'))
+  state = 0
+  for n in range(5):
+    state, sums = paced(state, n)
+    assert sums == f'sums {n}'
+    assert waited == [f'sums {i}' for i in range(n - 1)]
+  assert state == 10
+
+
+def test_clips_are_measured_by_one_program():
+  sizes = []
+  for n in range(3):
+    clips = {'face': np.full((5, 3, 7, 7, 1), n, np.uint8)}
+    clips['label'] = np.zeros(5, np.int32)
+    normalize.measured(clips, input_kind='difference')
+    sizes.append(normalize._clip_by_clip._cache_size())
+  assert sizes[0] == sizes[1] == sizes[2]
