@@ -71,6 +71,7 @@ def _vjp_forward(x, kernel, used, window):
     kernel[..., 0, :],
     used,
   )
+  y, choice = custom_calls.saved(y, choice)
   return y, (x, kernel, choice)
 
 
