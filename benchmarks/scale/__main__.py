@@ -27,6 +27,8 @@ def main():
   add('--epochs', type=cli.count, default=2, help='that are measured of each')
   add('--out', type=outputs.file, help='file of the results')
   args = parser.parse_args()
+  if args.most < VARIED['clips'][0]:
+    parser.error(f'--most: at least {VARIED["clips"][0]}')
   load, rows = os.getloadavg()[0], []
   for what in args.vary:
     for asked in cases(what, args.most):
