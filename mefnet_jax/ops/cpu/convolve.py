@@ -54,7 +54,7 @@ def convolve(
   if padding == 'SAME':
     x_BTHWC, kernel = _padded(x_BTHWC, kernel)
   convolution.check_shapes(x_BTHWC.shape, kernel.shape)
-  used_B = custom_calls.all_used(x_BTHWC) if used_B is None else used_B
+  used_B = custom_calls.used(x_BTHWC, used_B)
   return _convolve(x_BTHWC, kernel, bias, used_B, relu)
 
 

@@ -35,7 +35,7 @@ def convolve_relu(
   if kernel.shape[-1] > MOST_FILTERS:
     raise ValueError(f'{kernel.shape[-1]} filters; at most {MOST_FILTERS}')
   convolution.check_shapes(x_BTHWC.shape, kernel.shape)
-  used_B = custom_calls.all_used(x_BTHWC) if used_B is None else used_B
+  used_B = custom_calls.used(x_BTHWC, used_B)
   return relu.as_maps(*_convolve_relu(x_BTHWC, kernel, bias, used_B))
 
 

@@ -42,9 +42,11 @@ def call(
   return run(*operands)
 
 
-def all_used(x_BTHWC: jax.Array) -> np.ndarray:
-  """The `used_B` of clips that are all read."""
-  return np.ones(len(x_BTHWC), np.float32)
+def used(
+  x_BTHWC: jax.Array, used_B: jax.Array | None
+) -> jax.Array | np.ndarray:
+  """`used_B` as kernels take it: ones where all clips are read."""
+  return np.ones(len(x_BTHWC), np.float32) if used_B is None else used_B
 
 
 def saved(*arrays: jax.Array) -> tuple[jax.Array, ...]:

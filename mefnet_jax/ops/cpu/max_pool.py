@@ -48,7 +48,7 @@ def convolve_max_pool(
   Raises:
     ValueError: a kernel or a window that does not fit.
   """
-  used_B = custom_calls.all_used(x_BTHWC) if used_B is None else used_B
+  used_B = custom_calls.used(x_BTHWC, used_B)
   return _convolve_max_pool(*grey.as_grey(x_BTHWC, kernel), used_B, window)
 
 
