@@ -160,6 +160,17 @@ def flags_in(file):
   )
 
 
+@functools.cache
+def flags_of_all():
+  """What any source of ours defines."""
+  files = (
+    file
+    for top in set(TOPS) - {'configs', 'docs'}
+    for file in ROOT.joinpath(top).rglob('*.py')
+  )
+  return frozenset().union(*map(flags_in, files))
+
+
 # Of programs that are not ours: git, SLURM, Dask.
 OTHERS = {'depth', 'gpus-per-node', 'job-name', 'array', 'cpus-per-task', 'mem'}
 OTHERS |= {'time', 'requeue', 'constraint', 'port', 'nthreads', 'no-deps'}
@@ -167,10 +178,7 @@ OTHERS |= {'time', 'requeue', 'constraint', 'port', 'nthreads', 'no-deps'}
 
 @with_code
 def test_flags_in_a_sentence_are_some_commands(path):
-  every = set(OTHERS)
-  for top in set(TOPS) - {'configs', 'docs'}:
-    for file in ROOT.joinpath(top).rglob('*.py'):
-      every |= flags_in(file)
+  every = OTHERS | flags_of_all()
   for name in found(path, r'(?<![\w-])--([a-z][a-z0-9_-]*)(?!\w*[.])'):
     assert {name, name.removeprefix('no')} & every, name
 

@@ -6,6 +6,7 @@ A comment in Markdown names the file, and for each number its place in it:
       .295 landmarks:registration_error; 3.52 1 + configs:base_cnn:none:gain -->
 """
 
+import functools
 import json
 import pathlib
 import re
@@ -31,6 +32,18 @@ def stated():
 CASES = list(stated())
 
 
+@functools.cache
+def values(file):
+  """Of a JSON file, which many numbers come from."""
+  return json.loads((ROOT / file).read_text())
+
+
+@functools.cache
+def prose(document):
+  """A document without its comments."""
+  return _COMMENT.sub('', (ROOT / document).read_text())
+
+
 def test_there_are_some():
   assert len(CASES) > 20
 
@@ -39,10 +52,10 @@ def test_there_are_some():
   ('document', 'file', 'number', 'offset', 'place'), CASES
 )
 def test_a_number_is_that_of_its_file(document, file, number, offset, place):
-  value = json.loads((ROOT / file).read_text())
+  value = values(file)
   for name in place.split(':'):
     value = value[int(name) if isinstance(value, list) else name]
   digits = len(number.partition('.')[2])
   assert f'{value + offset:.{digits}f}' == f'{float(number):.{digits}f}'
-  text = _COMMENT.sub('', (ROOT / document).read_text())
-  assert re.search(rf'(?<![\d.]){re.escape(number)}(?!\d)', text), number
+  printed = rf'(?<![\d.]){re.escape(number)}(?!\d)'
+  assert re.search(printed, prose(document)), number
