@@ -53,7 +53,8 @@ def guarded() -> Iterator[None]:
   except errors.Stopped:
     _finish()
     raise
-  except RuntimeError:  # of a collective operation that lost its partner
+  # Of a collective operation that lost its partner: jax raises either.
+  except (RuntimeError, ValueError):
     if _connections and _lost.wait(_GRACE):
       time.sleep(2 * _GRACE)  # until the watching thread ends this process
     raise

@@ -169,6 +169,7 @@ def test_the_death_of_a_process_ends_the_other_in_one_line(
   running[0].join(60)
   assert time.monotonic() - killed < 20
   assert running[0].exitcode == peers.LOST
-  (line,) = (said[0] / 'stderr').read_text().splitlines()
-  assert line.startswith('error: ') and 'to resume' in line
+  lines = (said[0] / 'stderr').read_text().splitlines()
+  assert len(lines) == 1, '\n'.join(lines)
+  assert lines[0].startswith('error: ') and 'to resume' in lines[0]
   running[1].join()
