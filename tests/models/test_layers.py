@@ -18,6 +18,7 @@ from tests.fixtures import networks
 TINY = {**networks.SMALL, 'hidden': (4,)}
 FLAT = {'form': '2d', **TINY}
 FURTHER = [
+  ('base', {}),
   ('base', {'normalisation': 'group'}),
   ('mecnn', {'conv': '2plus1d', 'attention_place': 'pool'}),
   ('mfcnn', {'form': '2d', 'conv': '2plus1d'}),
@@ -28,7 +29,6 @@ FURTHER = [
   ('mfcnn', {'depth': (1,), 'width': (4,), 'streams': ('eyes', 'flow')}),
 ]
 EVERY = [
-  ('base', {}),
   ('base', {'conv': '2plus1d'}),
   ('mecnn', {'form': '2d'}),
   ('residual', {'depth': (1, 1), 'width': (4, 6)}),
@@ -61,7 +61,11 @@ def test_no_network_holds_a_convolution_of_xla(name, fields):
 
 
 @pytest.mark.parametrize(
-  'name', ['base', 'mecnn', pytest.param('mfcnn', marks=pytest.mark.slow)]
+  'name',
+  [
+    'mecnn',
+    *(pytest.param(name, marks=pytest.mark.slow) for name in ('base', 'mfcnn')),
+  ],
 )
 def test_2d_networks_are_3d_ones_on_one_frame(name):
   """kernel, pool and STAM's kernel of one frame: equal weights and logits."""
@@ -151,7 +155,9 @@ def test_pooled_2plus1d_is_2plus1d_then_pooling():
   np.testing.assert_allclose(networks.run(pooled, params, x), y, atol=2e-5)
 
 
-@pytest.mark.parametrize('name', ['mecnn', 'mfcnn'])
+@pytest.mark.parametrize(
+  'name', [pytest.param('mecnn', marks=pytest.mark.slow), 'mfcnn']
+)
 def test_every_combination_of_attention_has_its_maps(name):
   """CAM, STAM, place and form, on and off; maps under stable names."""
   for channel, spatial, place, form in itertools.product(
@@ -293,7 +299,14 @@ def test_weight_attenuation_reaches_every_kernel_and_no_bias():
 
 
 @pytest.mark.parametrize(
-  'kernel', [(1, 1, 1), (2, 4, 3), (9, 12, 2), (4, 1, 12)]
+  'kernel',
+  [
+    *((2, 4, 3), (9, 12, 2)),
+    *(
+      pytest.param(one, marks=pytest.mark.slow)
+      for one in ((1, 1, 1), (4, 1, 12))
+    ),
+  ],
 )
 def test_any_kernel_within_the_clip(kernel):
   """Odd or even, as long as the clip: the network in plain lax."""

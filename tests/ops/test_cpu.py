@@ -32,6 +32,8 @@ CASES = [
 DIFFERENT = [CASES[i] for i in (0, 3, 4)] + [
   pytest.param(*CASES[i], marks=pytest.mark.slow) for i in (1, 2)
 ]
+# Whether `make test` has a case with any numbers, and with whole ones.
+POOLED = [(0, 1), (0, 0), (0, 0), (1, 0), (1, 0)]
 KERNEL = kernels.Forms()
 
 
@@ -77,8 +79,14 @@ def ready():
   assert not choice.obstacle()
 
 
-@pytest.mark.parametrize('whole', [False, True])
-@pytest.mark.parametrize(('shape', 'kernel', 'filters', 'window'), DIFFERENT)
+@pytest.mark.parametrize(
+  ('shape', 'kernel', 'filters', 'window', 'whole'),
+  [
+    pytest.param(*case, whole, marks=() if quick else pytest.mark.slow)
+    for case, of_numbers in zip(CASES, POOLED, strict=True)
+    for whole, quick in zip((False, True), of_numbers, strict=True)
+  ],
+)
 def test_convolution_and_pooling(shape, kernel, filters, window, whole):
   """With whole numbers many places tie: the first has the gradient."""
   x, kernel, _ = arrays(shape, kernel, filters, whole=whole)
@@ -101,7 +109,7 @@ def plain_maps(x, kernel, bias):
   )
 
 
-@pytest.mark.parametrize(('shape', 'kernel', 'filters', 'window'), CASES)
+@pytest.mark.parametrize(('shape', 'kernel', 'filters', 'window'), DIFFERENT)
 def test_maps_and_what_attention_asks_of_them(shape, kernel, filters, window):
   operands = arrays(shape, kernel, filters)
   assert_same(
@@ -121,7 +129,10 @@ def test_maps_of_clips_of_several_channels():
   )
 
 
-@pytest.mark.parametrize('filters', [3, 16, 20, 32])
+@pytest.mark.parametrize(
+  'filters',
+  [3, 20, *(pytest.param(n, marks=pytest.mark.slow) for n in (16, 32))],
+)
 def test_relu_of_maps_and_what_attention_asks_of_them(filters):
   """Of one and of two members; maps as after any convolution."""
   random = np.random.default_rng(filters)
@@ -139,20 +150,29 @@ def test_relu_of_maps_and_what_attention_asks_of_them(filters):
   )
 
 
+IN_SPACE = ((2, 6, 9, 11, 1), (1, 3, 3), 8)  # of (2+1)D
+IN_TIME = ((2, 18, 9, 11, 8), (15, 1, 1), 32)
+OF_COLOURS = ((1, 7, 5, 6, 3), (3, 2, 4), 5)  # even
+ON_PADDING = ((2, 1, 5, 6, 33), (3, 3, 3), 64)  # most of the kernel
+
+
 @pytest.mark.parametrize(
-  ('shape', 'kernel', 'filters'),
+  ('shape', 'kernel', 'filters', 'padding'),
   [
-    ((2, 6, 9, 11, 1), (1, 3, 3), 8),  # in space, of (2+1)D
-    ((2, 18, 9, 11, 8), (15, 1, 1), 32),  # in time
-    ((1, 7, 5, 6, 3), (3, 2, 4), 5),  # even, of colours
-    ((2, 1, 5, 6, 33), (3, 3, 3), 64),  # most of the kernel on the padding
+    (*IN_TIME, 'VALID'),
+    (*OF_COLOURS, 'SAME'),
+    (*ON_PADDING, 'SAME'),
+    *(
+      pytest.param(*case, padding, marks=pytest.mark.slow)
+      for case, padding in (
+        *((IN_SPACE, 'VALID'), (IN_SPACE, 'SAME')),
+        *((IN_TIME, 'SAME'), (OF_COLOURS, 'VALID')),
+      )
+    ),
   ],
 )
-@pytest.mark.parametrize('padding', ['VALID', 'SAME'])
 def test_convolution_of_channels(shape, kernel, filters, padding):
   """Of two members that share their clips, one with a ReLU."""
-  if padding == 'VALID' and kernel[0] > shape[1]:
-    padding = 'SAME'
   random = np.random.default_rng(6)
   x, w, bias = (
     jnp.asarray(random.normal(size=size), jnp.float32)
@@ -380,6 +400,7 @@ def test_clips_that_nobody_reads_are_left_out(convolved):
     plain = jax.vmap(one)(kernels, used)
     return plain, jax.vmap(lambda w, u: one(w, u, used_B=u))(kernels, used)
 
+  @functools.partial(jax.jit, static_argnums=0)
   def of_one(which):
     found, back = jax.vjp(lambda *a: both(*a)[which], kernel, bias)
     return *jax.tree.leaves(found), *back(jax.tree.map(jnp.ones_like, found))
@@ -387,7 +408,8 @@ def test_clips_that_nobody_reads_are_left_out(convolved):
   for ours, whole in zip(of_one(1), of_one(0), strict=True):
     np.testing.assert_array_equal(ours, whole)
   kernels = jnp.stack([kernel, -kernel])
-  left = jax.vmap(lambda w, u: convolved(x, w, bias, used_B=u))(kernels, used)
+  left = jax.vmap(lambda w, u: convolved(x, w, bias, used_B=u))
+  left = jax.jit(left)(kernels, used)
   for made in map(np.asarray, jax.tree.leaves(left)):
     some = (made != 0).any(axis=tuple(range(2, made.ndim)))
     np.testing.assert_array_equal(some, used)

@@ -32,8 +32,21 @@ def value_and_gradient(pool, x, window):
   return y, vjp(g)[0]
 
 
-@pytest.mark.parametrize('values', [2, 5, None])
-@pytest.mark.parametrize(('shape', 'window'), CASES)
+@pytest.mark.parametrize(
+  ('shape', 'window', 'values'),
+  [
+    *((*case, 2) for case in CASES[1:4]),
+    *((*CASES[5], values) for values in (5, None)),
+    *(
+      pytest.param(*case, values, marks=pytest.mark.slow)
+      for values, cases in (
+        *((2, CASES[::4]), (2, CASES[5:]), (5, CASES[:5])),
+        (None, CASES[:5]),
+      )
+      for case in cases
+    ),
+  ],
+)
 def test_equals_flax(shape, window, values):
   """Integers of 0..1 and 0..4 tie in nearly every window; normals never."""
   random = np.random.default_rng(0)
@@ -79,8 +92,19 @@ def test_too_large_a_window_is_named():
     pooling.max_pool3d(jnp.zeros((1, 4, 4, 4, 1)), (3, 5, 3))
 
 
-@pytest.mark.parametrize('axes', [(3,), (1,), (1, 2), (0, 1, 2, 3)])
-@pytest.mark.parametrize('ties', [True, False])
+@pytest.mark.parametrize(
+  ('axes', 'ties'),
+  [
+    *(((3,), True), ((1, 2), False), ((0, 1, 2, 3), True)),
+    *(
+      pytest.param(axes, ties, marks=pytest.mark.slow)
+      for axes, ties in (
+        *(((3,), False), ((1,), True), ((1,), False)),
+        *(((1, 2), True), ((0, 1, 2, 3), False)),
+      )
+    ),
+  ],
+)
 def test_a_peak_gives_its_gradient_to_the_first_that_has_it(ties, axes):
   random = np.random.default_rng(0)
   x = random.normal(size=(2, 5, 4, 6)).astype(np.float32)

@@ -29,7 +29,12 @@ def run(*words):
 
 
 @pytest.mark.parametrize(
-  'module', ['experiments.zero', 'benchmarks.step.ours', 'mefnet_jax.audit']
+  'module',
+  [
+    'experiments.zero',
+    pytest.param('benchmarks.step.ours', marks=pytest.mark.slow),
+    'mefnet_jax.audit',
+  ],
 )
 def test_a_variable_that_jax_cannot_read_is_one_line(module, tmp_path):
   """The first two import jax above their command, the last within it."""

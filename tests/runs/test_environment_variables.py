@@ -73,7 +73,10 @@ def test_numbers_and_the_backend_stay_as_they_are():
 
 @pytest.mark.parametrize(
   ('name', 'value'),
-  [('JAX_ENABLE_X64', 'maybe'), ('JAX_NUM_CPU_DEVICES', 'two')],
+  [
+    ('JAX_ENABLE_X64', 'maybe'),
+    pytest.param('JAX_NUM_CPU_DEVICES', 'two', marks=pytest.mark.slow),
+  ],
 )
 def test_a_variable_that_jax_cannot_read_is_one_line(name, value):
   code = (
@@ -120,7 +123,9 @@ def test_names_of_files_that_are_not_utf8_are_one_line():
   assert run(code, **ascii_names, PYTHONUTF8='1').returncode == 0
 
 
-@pytest.mark.parametrize('device', ['no_such_device', 'cuda'])
+@pytest.mark.parametrize(
+  'device', [pytest.param('no_such_device', marks=pytest.mark.slow), 'cuda']
+)
 def test_a_device_that_is_not_here_is_one_line(device):
   """Of a name that jax knows, or not; here no wheel for it is installed."""
   if importlib.util.find_spec('jax_cuda13_plugin'):

@@ -92,7 +92,9 @@ def test_masks_of_each_example_its_own(affine):
   np.testing.assert_allclose(falls[:, 1], whole, rtol=1e-4)
 
 
-@pytest.mark.parametrize('baseline', [None, 0.3])
+@pytest.mark.parametrize(
+  'baseline', [pytest.param(None, marks=pytest.mark.slow), 0.3]
+)
 def test_integrated_gradients_are_complete(video, baseline):
   f, params, x, target = video
   given = dict(baseline=baseline, args=(params,))
@@ -118,7 +120,15 @@ def test_more_steps_are_closer(video):
   assert gaps[1] < 0.5 * gaps[0]
 
 
-@pytest.mark.parametrize('name', METHODS)
+@pytest.mark.parametrize(
+  'name',
+  [
+    pytest.param(
+      name, marks=pytest.mark.slow if name == 'gradient_x_input' else ()
+    )
+    for name in METHODS
+  ],
+)
 def test_batches_change_nothing(video, name):
   f, params, x, target = video
   whole, parts, alone = (
@@ -187,7 +197,9 @@ def test_one_score_an_example_needs_no_target(video):
     saliency.gradient(f, x, args=(params,))
 
 
-@pytest.mark.parametrize('jitted', [False, True])
+@pytest.mark.parametrize(
+  'jitted', [pytest.param(False, marks=pytest.mark.slow), True]
+)
 def test_grad_cam_is_the_formula(video, jitted):
   f, params, x, target = video
   given = jax.jit(f) if jitted else f
