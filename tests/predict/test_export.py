@@ -359,12 +359,12 @@ def test_two_exports_into_one_file_leave_one_whole_file(small, tmp_path):
 
 
 def test_the_command(tmp_path):
-  out = tmp_path / 'zero.onnx'
-  given = command('mefnet-zero', out, 'onnx')
+  out = tmp_path / 'zero.safetensors'
+  given = command('mefnet-zero', out, 'safetensors')
   done = forked.run(*given)
   assert done.returncode == 0, done.stderr
   digest = hashlib.sha256(out.read_bytes()).hexdigest()
   assert digest in done.stdout
-  given = command('nowhere', out, 'onnx')
+  given = command('nowhere', out, 'safetensors')
   failed = forked.run(*given)
   assert failed.returncode == 1 and failed.stderr.count('\n') == 1

@@ -78,7 +78,9 @@ def test_predictions_hold_no_formula_and_come_back(tmp_path):
   assert (found.label == made.label).all()
 
 
-@pytest.mark.parametrize('encoding', ['ascii', 'cp1252', 'utf-8'])
+@pytest.mark.parametrize(
+  'encoding', ['ascii', pytest.param('cp1252', marks=pytest.mark.slow), 'utf-8']
+)
 def test_check_runs_on_any_terminal(tmp_path, encoding):
   for label in ('sad', 'gl\u00fccklich \u5f20'):
     for person in ('p\u202e1', '\u674e'):

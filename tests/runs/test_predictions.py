@@ -1,14 +1,11 @@
 """A predictions.csv that cannot be is named, clip by clip, in one line."""
 
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 
 from mefnet_jax.audit import evidence
 from mefnet_jax.runs import errors, predictions
-from tests.fixtures import audited_runs
+from tests.fixtures import audited_runs, forked
 
 
 @pytest.fixture
@@ -80,12 +77,7 @@ def test_files_that_are_none_are_refused(tmp_path, content, words):
 def test_commands_leave_with_status_one(run, module):
   audited_runs.change(run / 'predictions.csv', BAD['sum'][0])
   words = [run] if module == 'audit' else ['compare', run, run]
-  done = subprocess.run(
-    [sys.executable, '-m', f'mefnet_jax.{module}', *map(str, words)],
-    capture_output=True,
-    text=True,
-    check=False,
-  )
+  done = forked.run(f'mefnet_jax.{module}', words)
   assert done.returncode == 1
   (line,) = done.stderr.splitlines()
   assert line.startswith('error: ') and 'do not sum to 1' in line

@@ -55,8 +55,12 @@ def linear(x, w_NC):
 @pytest.fixture(scope='module')
 def affine():
   """A linear model of a tree: its arguments and its weights."""
-  x = {'a': jax.random.normal(jax.random.key(2), (7, 3, 4))}
-  return x, jax.random.normal(jax.random.key(3), (12, 2)), np.arange(7) % 2
+  random = np.random.default_rng(2)
+  x, w_NC = (
+    random.normal(size=shape).astype(np.float32)
+    for shape in ((7, 3, 4), (12, 2))
+  )
+  return {'a': x}, w_NC, np.arange(7) % 2
 
 
 @pytest.mark.parametrize('name', METHODS)
@@ -310,7 +314,8 @@ def test_boxes_cover_everything():
 def test_deletion_and_insertion_prefer_the_true_order(affine):
   x, w_NC, target = affine
   true = {'a': w_NC.T[target].reshape(7, 3, 4) * x['a']}
-  chance = {'a': jax.random.normal(jax.random.key(5), (7, 3, 4))}
+  random = np.random.default_rng(5)
+  chance = {'a': random.normal(size=(7, 3, 4)).astype(np.float32)}
 
   def area(curve, maps):
     return curve(linear, x, maps, target, args=(w_NC,), points=12).mean(1)

@@ -113,7 +113,13 @@ def test_flow_of_a_shift_is_the_shift(scene):
   assert (flow[~person] == 0).all()
 
 
-@pytest.mark.parametrize('emotion', emotions.PROTOTYPES)
+@pytest.mark.parametrize(
+  'emotion',
+  [
+    pytest.param(name, marks=() if name == 'surprise' else pytest.mark.slow)
+    for name in emotions.PROTOTYPES
+  ],
+)
 def test_frames_move_as_the_truth_says(scene, emotion):
   played = emotions.perform(
     emotion,

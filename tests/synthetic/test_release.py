@@ -14,7 +14,8 @@ import openpyxl
 import pytest
 
 from mefnet_jax.runs import errors
-from mefnet_jax.synthetic import cas_me2, release, smic, studio, video
+from mefnet_jax.synthetic import cas_me2, release, smic, studio, video, workers
+from tests.fixtures import forked
 
 
 @pytest.fixture(scope='module')
@@ -93,6 +94,11 @@ def test_same_seed_same_bytes_for_any_number_of_processes(
     return dataclasses.replace(made, shots=cut)
 
   monkeypatch.setattr(smic, 'plan', short)
+  # Processes as the generator starts them, but forked from one that has
+  # imported what they need.
+  monkeypatch.setattr(
+    workers.multiprocessing, 'get_context', lambda _: forked.CONTEXT
+  )
   first, again = (
     release.write(
       'smic', tmp_path / f'{number}', clips=1, subjects=2, processes=number
