@@ -14,7 +14,7 @@ from mefnet_jax.models import inference, motion_input
 from mefnet_jax.predict import action_units
 from mefnet_jax.predict import model as models
 from mefnet_jax.runs import errors, files, model_file
-from mefnet_jax.training import jobs, synthetic_model
+from mefnet_jax.training import jobs
 
 _FOLDER = 'model'
 
@@ -33,6 +33,9 @@ def train(job: jobs.Job, seeds: tuple[int, ...]) -> list[jobs.Fitted]:
   """
   started = time.monotonic()
   if not job.config.weights:
+    # A third of the time in which a training starts, and few begin here.
+    from mefnet_jax.training import synthetic_model
+
     synthetic_model.make(
       job.config, job.workdir, console=job.console, stop=job.stop
     )
