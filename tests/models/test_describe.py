@@ -54,7 +54,9 @@ def test_flops_of_the_base_network_are_those_by_hand():
   assert found['trunk'].shape == (1, 20, 20, 32)
 
 
-@pytest.mark.parametrize('frames', [18, 96])
+@pytest.mark.parametrize(
+  'frames', [18, pytest.param(96, marks=pytest.mark.slow)]
+)
 def test_the_published_sizes_of_reddy_et_al(frames):
   """1.64 M with T = 18, 44.2 M with T = 96 (Reddy et al. 2019)."""
   config = base_cnn.get_config()
@@ -77,9 +79,11 @@ def test_pooling_stands_where_it_is_done(place):
 @pytest.mark.parametrize(
   'name',
   [
-    pytest.param('intermediate', marks=pytest.mark.slow),
-    'residual',
     'multimodal',
+    *(
+      pytest.param(name, marks=pytest.mark.slow)
+      for name in ('intermediate', 'residual')
+    ),
   ],
 )
 def test_a_drawing_holds_every_stream_and_is_the_same_each_time(name, tmp_path):

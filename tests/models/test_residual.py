@@ -21,8 +21,16 @@ def apart(x, params):
   )
 
 
-@pytest.mark.parametrize('features', [3, 5])
-@pytest.mark.parametrize('conv', ['2plus1d', '3d'])
+@pytest.mark.parametrize(
+  ('features', 'conv'),
+  [
+    *((3, '3d'), (5, '2plus1d')),
+    *(
+      pytest.param(*case, marks=pytest.mark.slow)
+      for case in ((3, '2plus1d'), (5, '3d'))
+    ),
+  ],
+)
 def test_unit_is_its_equation(features, conv):
   """Other channels come in through a 1x1x1 convolution, equal ones as such."""
   x = np.random.default_rng(0).normal(size=SHAPE).astype(np.float32)
@@ -43,7 +51,9 @@ def test_unit_is_its_equation(features, conv):
   np.testing.assert_allclose(ours, expected, rtol=1e-3, atol=1e-3)
 
 
-@pytest.mark.parametrize('normalisation', ['none', 'group'])
+@pytest.mark.parametrize(
+  'normalisation', [pytest.param('none', marks=pytest.mark.slow), 'group']
+)
 def test_depth_and_width_go_by_config(normalisation):
   model = models.build(
     'residual',

@@ -232,7 +232,7 @@ def test_decoded_frames_and_their_threads_do_not_pile_up(tmp_path, command):
 
   Half an hour of video once took 4 GiB of address space for threads.
   """
-  path = videos.write(tmp_path / 'a.mp4', videos.shades(50))
+  path = videos.write(tmp_path / 'a.mp4', videos.shades(20))
   most = {'frames': 0, 'threads': 0}
 
   def look():
