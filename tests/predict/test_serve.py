@@ -17,7 +17,7 @@ import uvicorn
 
 from mefnet_jax.predict.serve import app, jobs
 from mefnet_jax.runs import errors, limits
-from tests.fixtures import recorded, videos
+from tests.fixtures import forked, recorded, videos
 
 
 @pytest.fixture
@@ -158,10 +158,8 @@ def test_a_port_that_is_taken_is_one_line():
     taken.bind(('127.0.0.1', 0))
     taken.listen()
     port = taken.getsockname()[1]
-    command = [sys.executable, '-m', 'mefnet_jax.predict', '--serve']
-    done = subprocess.run(
-      [*command, f'--port={port}'], capture_output=True, text=True
-    )
+    words = ['--serve', f'--port={port}']
+    done = forked.run('mefnet_jax.predict', words)
   assert done.returncode == 1 and done.stderr.count('\n') == 1
   assert f'--port={port}' in done.stderr
 

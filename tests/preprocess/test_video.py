@@ -83,7 +83,10 @@ def test_a_plain_video_is_near_its_pictures(canvas, wanted, tmp_path):
   assert video.scan(path).size == (480, 640)
 
 
-@pytest.mark.parametrize('degrees', [90, 180, 270])
+@pytest.mark.parametrize(
+  'degrees',
+  [90, *(pytest.param(n, marks=pytest.mark.slow) for n in (180, 270))],
+)
 def test_a_turned_video_is_turned_back(canvas, wanted, tmp_path, degrees):
   stored = [np.rot90(image, -degrees // 90) for image in canvas]
   path = videos.write(tmp_path / 'a.mp4', stored, turn=(degrees,))

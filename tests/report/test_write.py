@@ -14,7 +14,7 @@ from mefnet_jax import protocol
 from mefnet_jax.evaluation import metrics, results
 from mefnet_jax.report import figures, write
 from mefnet_jax.runs import environment, errors
-from tests.fixtures import reported, stand_ins
+from tests.fixtures import forked, reported, stand_ins
 
 _DESIGNED = (
   'dataset release protocol selection model parameters clips subjects folds '
@@ -214,14 +214,7 @@ def test_a_report_that_is_none_is_one_line(workdir, tmp_path):
 
 
 def test_show_faces_is_a_flag_of_the_page(tmp_path):
-  done = subprocess.run(
-    [
-      *(sys.executable, '-m', 'mefnet_jax.report', 'page'),
-      *(str(tmp_path / 'none'), '--show-faces'),
-    ],
-    capture_output=True,
-    text=True,
-    check=False,
-  )
+  words = ['page', tmp_path / 'none', '--show-faces']
+  done = forked.run('mefnet_jax.report', words)
   assert done.returncode == 1
   assert 'none' in done.stderr and 'Unknown' not in done.stderr
