@@ -1,6 +1,7 @@
 """A cache of its own, what compiles sooner, and the order of the tests."""
 
 import contextlib
+import importlib
 import importlib.metadata
 import os
 import pathlib
@@ -30,6 +31,17 @@ if importlib.metadata.version('jaxlib').startswith('0.10.'):
   os.environ['XLA_FLAGS'] = flags
 
 pytest.register_assert_rewrite('tests.fixtures')
+
+# In a new environment workers that import the same at once compile the same
+# bytecode. So every other one begins with what comes last.
+if os.environ.get('PYTEST_XDIST_WORKER', '')[-1:] in tuple('13579'):
+  for name in (
+    *('distributed', 'onnx', 'onnxruntime', 'selenium', 'jupytext', 'nbclient'),
+    *('pandas', 'skimage', 'sklearn.linear_model', 'scipy.stats'),
+    *('matplotlib.figure', 'av', 'openpyxl', 'numba', 'tensorflow_datasets'),
+  ):
+    with contextlib.suppress(ImportError):
+      importlib.import_module(name)
 
 
 # What takes longest is begun first, so that no worker is left with it when the
