@@ -11,7 +11,7 @@ import jax
 
 from benchmarks import noise, record
 from mefnet_jax import ops
-from mefnet_jax.runs import cli, outputs, xla
+from mefnet_jax.runs import cli, errors, outputs, xla
 from mefnet_jax.training import compiled_steps, jobs
 
 CONFIGS = {
@@ -73,6 +73,10 @@ def measure(one: jobs.Job, repeats: int) -> dict[str, dict]:
     if text not in texts:
       texts.add(text)
       steps[name] = step
+  if NONE not in steps:
+    raise errors.UserError(
+      'no kernel is used: benchmarks.kernels compares kernels of a CPU with XLA'
+    )
   rows = {name: {} for name in variants}
   rows |= noise.in_turns(steps, repeats)
   least = rows[ALL]['least']
@@ -86,7 +90,12 @@ def variant(
 ) -> tuple[Callable[[], None], str]:
   """A step that leaves some kernels to XLA, and its program as text."""
   using = functools.partial(ops.using, without=without)
-  with mock.patch.object(ops, 'using', using):
+  # Equal networks share their steps; here the step of each is its own.
+  afresh = compiled_steps._steps.__wrapped__
+  with (
+    mock.patch.object(ops, 'using', using),
+    mock.patch.object(compiled_steps, '_steps', afresh),
+  ):
     steps = compiled_steps.CompiledSteps(one, one.splits)
   if shared.state is None:
     shared.state = steps.initial((0,))
@@ -96,7 +105,8 @@ def variant(
     shared.state, _ = steps.train_step(shared.state, *args)
     jax.block_until_ready(shared.state)
 
-  return step, steps.train_step.lower(shared.state, *args).as_text()
+  lowered = steps.train_step.__wrapped__.lower(shared.state, *args)
+  return step, lowered.as_text()
 
 
 if __name__ == '__main__':

@@ -76,6 +76,7 @@ def _paced(step):
   """
   queue = collections.deque()
 
+  @functools.wraps(step)
   def paced_step(*args):
     if len(queue) > 1:
       jax.block_until_ready(queue.popleft())
