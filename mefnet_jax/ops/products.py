@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 
 _TINY = 1024  # multiplications
+_VECTOR = 16  # numbers of the widest vector
 
 
 @jax.custom_vjp
@@ -36,9 +37,16 @@ def _backward(factors, y_bar_PN):
   tiny = len(x_PK) * kernel_KN.size <= _TINY
   if not tiny and len(x_PK) < min(kernel_KN.shape):
     # A dense layer: the arrays of a few clips are transposed, not its kernel.
-    lay = jax.lax.optimization_barrier
-    return lay(kernel_KN @ lay(y_bar_PN.T)).T, lay(x_PK.T) @ y_bar_PN
-  return _dot(y_bar_PN, kernel_KN.T), _dot(x_PK.T, y_bar_PN)
+    lay, count = jax.lax.optimization_barrier, len(x_PK)
+    # Columns in whole vectors: 64 take three quarters of the time of 55.
+    down_PN = jnp.pad(y_bar_PN, [(0, -count % _VECTOR), (0, 0)])
+    to_x = lay(kernel_KN @ lay(down_PN.T))[:, :count].T
+    return to_x, lay(x_PK.T) @ y_bar_PN
+  to_x = _dot(y_bar_PN, kernel_KN.T)
+  if y_bar_PN.shape[1] == 1:
+    # XLA multiplies by a column number by number, by a row with vectors.
+    return to_x, _dot(y_bar_PN.T, x_PK).T
+  return to_x, _dot(x_PK.T, y_bar_PN)
 
 
 product.defvjp(_forward, _backward)
