@@ -20,7 +20,8 @@ class Conv3D(nn.Module):
   """A 3D convolution of stride 1, by the fast exact forms of `ops`.
 
   `pool` is a VALID max-pooling that follows, `relu` says whether a ReLU does.
-  With `maps` a ReLU follows, and `ops.Maps` come back. `used_B` as for
+  With `maps` a ReLU follows, and `ops.Maps` come back. `later`: a ReLU follows,
+  and the next layer may compute both, see `ops.InSpace`. `used_B` as for
   `ops.convolve`.
   """
 
@@ -32,15 +33,21 @@ class Conv3D(nn.Module):
   dtype: str = 'float32'
   maps: bool = False
   relu: bool = False
+  later: bool = False
 
   @nn.compact
   def __call__(
-    self, x_BTHWC: jax.Array, used_B: jax.Array | None = None
-  ) -> jax.Array | ops.Maps:
+    self, x_BTHWC: jax.Array | ops.InSpace, used_B: jax.Array | None = None
+  ) -> jax.Array | ops.Maps | ops.InSpace:
     shape = (*self.kernel, x_BTHWC.shape[-1], self.features)
     kernel = self.param('kernel', choices.initializer(self.kernel_init), shape)
     bias_C = self.param('bias', nn.initializers.zeros, (self.features,))
-    x_BTHWC, kernel, bias_C = choices.cast(self.dtype, x_BTHWC, kernel, bias_C)
+    kernel, bias_C = choices.cast(self.dtype, kernel, bias_C)
+    if isinstance(x_BTHWC, ops.InSpace):
+      return ops.convolve_relu(x_BTHWC, kernel, bias_C, used_B=used_B)
+    (x_BTHWC,) = choices.cast(self.dtype, x_BTHWC)
+    if self.later:
+      return ops.InSpace(x_BTHWC, kernel, bias_C)
     if self.maps:
       return ops.convolve_relu(x_BTHWC, kernel, bias_C, used_B=used_B)
     if not self.pool:
@@ -59,7 +66,8 @@ class Conv2Plus1D(nn.Module):
   `middle` is the number of channels in between; by default (0) it matches the
   parameters of the full 3D kernel (Tran et al., CVPR 2018, section 3.5).
   Without a time axis, that is for maps (B, H, W, C) or a kernel of one frame,
-  it is the convolution in space alone. `pool` and `maps` as for `Conv3D`.
+  it is the convolution in space alone. `pool`, `maps` and `relu` as for
+  `Conv3D`.
   """
 
   features: int
@@ -70,6 +78,7 @@ class Conv2Plus1D(nn.Module):
   kernel_init: str = 'glorot_uniform'
   dtype: str = 'float32'
   maps: bool = False
+  relu: bool = False
 
   @nn.compact
   def __call__(
@@ -77,13 +86,14 @@ class Conv2Plus1D(nn.Module):
   ) -> jax.Array | ops.Maps:
     """Maps (B, T, H, W, C) or (B, H, W, C) to `features` channels."""
     kt, kh, kw = self.kernel
+    how = {'pool': self.pool, 'maps': self.maps, 'relu': self.relu}
     if x_BTHWC.ndim == 4:
-      pool = self.pool and (1, *self.pool[1:])
-      flat = self._conv(self.features, (1, kh, kw), 'space', pool)
+      how = {'pool': self.pool and (1, *self.pool[1:]), 'relu': self.relu}
+      flat = self._conv(self.features, (1, kh, kw), 'space', **how)
       return flat(x_BTHWC[:, None], used_B).squeeze(1)
     if kt == 1:
-      only = self.features, self.kernel, 'space', self.pool, self.maps
-      return self._conv(*only)(x_BTHWC, used_B)
+      only = self._conv(self.features, self.kernel, 'space', **how)
+      return only(x_BTHWC, used_B)
     middle = self.middle or matching_middle(
       self.kernel, x_BTHWC.shape[-1], self.features
     )
@@ -92,22 +102,14 @@ class Conv2Plus1D(nn.Module):
       convolution.check(x_BTHWC.shape[1:4], self.kernel)
     if self.pool:  # the edge that the pooling drops need not be convolved
       x_BTHWC = convolution.read_by_pooling(x_BTHWC, self.kernel, self.pool)
-    x = self._conv(middle, (1, kh, kw), 'space', relu=True)(x_BTHWC, used_B)
-    last = self.features, (kt, 1, 1), 'time', self.pool, self.maps
-    return self._conv(*last)(x, used_B)
+    # Where attention follows, a kernel computes both halves row by row.
+    first = {'relu': True, 'later': self.maps}
+    x = self._conv(middle, (1, kh, kw), 'space', **first)(x_BTHWC, used_B)
+    return self._conv(self.features, (kt, 1, 1), 'time', **how)(x, used_B)
 
-  def _conv(self, features, kernel, name, pool=None, maps=False, relu=False):
-    return Conv3D(
-      features,
-      kernel,
-      self.padding,
-      pool,
-      self.kernel_init,
-      self.dtype,
-      maps,
-      relu,
-      name=name,
-    )
+  def _conv(self, features, kernel, name, **how):
+    how |= {'kernel_init': self.kernel_init, 'dtype': self.dtype}
+    return Conv3D(features, kernel, self.padding, name=name, **how)
 
 
 def matching_middle(

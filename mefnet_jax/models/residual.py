@@ -10,6 +10,7 @@ from flax import linen as nn
 
 from mefnet_jax import ops
 from mefnet_jax.models import layers
+from mefnet_jax.ops import products
 
 
 def check(depth: tuple[int, ...], width: tuple[int, ...]) -> None:
@@ -49,22 +50,25 @@ class MicroAttentionUnit(nn.Module):
     # A sum needs equal channels.
     if x.shape[-1] != self.features:
       x = self._point(self.features, 'shortcut')(x, used_B)
-    first = nn.relu(self._convolved(x, used_B, 'first'))
+    first = self._convolved(x, used_B, 'first', relu=True)
     second = self._convolved(first, used_B, 'second')
     gathered = jnp.concatenate([x, first, second], axis=-1)
     attention = nn.sigmoid(self._point(1, 'gather')(gathered))
     # 1 + A: attention adds to F(x), and cannot shut the unit off.
-    return nn.relu(x + second * (1 + attention)), attention
+    return nn.relu(x + products.weigh(second, 1 + attention)), attention
 
-  def _convolved(self, x, used_B, name):
-    """A convolution of this unit, normalised."""
+  def _convolved(self, x, used_B, name, relu=False):
+    """A convolution of this unit, normalised, and perhaps a ReLU."""
     cls = layers.Conv3D if self.conv == '3d' else layers.Conv2Plus1D
     options = {'kernel_init': self.kernel_init, 'dtype': self.dtype}
+    if self.normalisation == 'none':
+      options['relu'] = relu
     convolve = cls(self.features, self.kernel, 'SAME', **options, name=name)
     normalise = layers.Normalisation(
       self.normalisation, self.dtype, name=f'{name}_normalisation'
     )
-    return normalise(convolve(x, used_B))
+    y = normalise(convolve(x, used_B))
+    return nn.relu(y) if relu and self.normalisation != 'none' else y
 
   def _point(self, features, name):
     options = {'kernel_init': self.kernel_init, 'dtype': self.dtype}

@@ -154,7 +154,9 @@ class Trunk(Options):
 
   def pace(self, x_BTHWC: jax.Array) -> str:
     """Returns the fastest way through the clips of a batch: see `ops.pace`."""
-    plain = self.conv == '3d' and self.normalisation == 'none'
+    # The two halves of a (2+1)D convolution are one where attention follows.
+    whole = self.conv == '3d' or self.whole_maps()
+    plain = whole and self.normalisation == 'none'
     return ops.pace(
       x_BTHWC,
       self.in_form(self.kernel),

@@ -11,10 +11,11 @@ import jax
 
 from mefnet_jax.ops import choice, xla
 from mefnet_jax.ops.choice import CHOICES, KERNELS, resolve, using, whole
-from mefnet_jax.ops.maps import Maps
+from mefnet_jax.ops.maps import InSpace, Maps
 
 __all__ = (
   'CHOICES',
+  'InSpace',
   'KERNELS',
   'Maps',
   'adam',
@@ -85,7 +86,7 @@ def convolve_max_pool(
 
 
 def convolve_relu(
-  x_BTHWC: jax.Array,
+  x_BTHWC: jax.Array | InSpace,
   kernel: jax.Array,
   bias: jax.Array,
   *,
@@ -94,7 +95,8 @@ def convolve_relu(
   """VALID convolution, bias and ReLU, with the sums that attention needs.
 
   Args:
-    x_BTHWC: clips.
+    x_BTHWC: clips; or a convolution in space, which a kernel computes row by
+      row with this one: then kt, 1, 1 are the sizes of the kernel.
     kernel: (kt, kh, kw, C, D).
     bias: (D,).
     used_B: as for `convolve`.
@@ -105,8 +107,12 @@ def convolve_relu(
   Raises:
     ValueError: a kernel that does not fit in the clips.
   """
-  of = 'convolve_relu', x_BTHWC, kernel
-  return choice.form(*of)(x_BTHWC, kernel, bias, **_skips(used_B, *of))
+  space = x_BTHWC if isinstance(x_BTHWC, InSpace) else None
+  of = 'convolve_relu', space.x if space else x_BTHWC, kernel
+  if space and not choice.takes(*of):
+    of, space = ('convolve_relu', space.y(convolve), kernel), None
+  how = {'space': (space.kernel, space.bias)} if space else {}
+  return choice.form(*of)(of[1], kernel, bias, **how, **_skips(used_B, *of))
 
 
 def relu(x_BTHWD: jax.Array) -> Maps:

@@ -44,6 +44,9 @@ def conv3d(
   elif padding != 'VALID':
     raise ValueError(f'padding is VALID or SAME, not {padding!r}')
   check_shapes(x_BTHWC.shape, kernel.shape)
+  if kernel.shape[:3] == (1, 1, 1):  # no neighbours
+    y = products.product(x_BTHWC.reshape(-1, kernel.shape[3]), kernel[0, 0, 0])
+    return y.reshape(*x_BTHWC.shape[:-1], -1)
   axis, block = _band(x_BTHWC.shape, kernel.shape)
   y = _banded(x_BTHWC, kernel, axis, block)
   outputs = x_BTHWC.shape[axis] - kernel.shape[axis - 1] + 1
@@ -106,9 +109,28 @@ def check(sizes: tuple[int, ...], kernel: tuple[int, ...]) -> None:
 
 def check_shapes(clips: tuple[int, ...], kernel: tuple[int, ...]) -> None:
   """Raises ValueError unless (B, T, H, W, C) fit (kt, kh, kw, C, D), VALID."""
+  check_channels(clips, kernel)
+  check(clips[1:4], kernel[:3])
+
+
+def check_factors(
+  clips: tuple[int, ...], space: tuple[int, ...], time: tuple[int, ...]
+) -> None:
+  """Raises ValueError unless kernels in space, then time, fit clips, VALID."""
+  flat = space[0] == 1 and time[1:3] == (1, 1)
+  if not flat or time[3] != space[4]:
+    raise ValueError(
+      f'kernels {tuple(space)} and {tuple(time)}: the first is in space, the '
+      'other in time, of the channels that the first one leaves'
+    )
+  check_channels(clips, space)
+  check(clips[1:4], (time[0], *space[1:3]))
+
+
+def check_channels(clips: tuple[int, ...], kernel: tuple[int, ...]) -> None:
+  """Raises ValueError unless the kernel reads the clips' channels."""
   if kernel[3] != clips[4]:
     raise ValueError(f'kernel {kernel} for clips of {clips[4]} channels')
-  check(clips[1:4], kernel[:3])
 
 
 def read_by_pooling(

@@ -1,4 +1,6 @@
-"""The maps of a layer, with the sums and maxima that micro-attention needs."""
+"""Maps of a layer, with what micro-attention needs, or not computed yet."""
+
+from collections.abc import Callable
 
 import jax
 from flax import struct
@@ -26,3 +28,32 @@ class Maps:
   def shape(self) -> tuple[int, ...]:
     """The shape of y."""
     return self.y.shape
+
+
+@struct.dataclass
+class InSpace:
+  """ReLU(VALID convolution in space + bias) that is not computed yet.
+
+  Whoever replaces it by an array, as an interceptor of Flax may, is believed:
+  what comes next then reads the array.
+
+  Attributes:
+    x: clips (B, T, H, W, C).
+    kernel: (1, kh, kw, C, D).
+    bias: (D,).
+  """
+
+  x: jax.Array
+  kernel: jax.Array
+  bias: jax.Array
+
+  @property
+  def shape(self) -> tuple[int, ...]:
+    """The shape of the maps, (B, T, h, w, D)."""
+    (batch, frames, rows, columns, _), sizes = self.x.shape, self.kernel.shape
+    rows, columns = rows - sizes[1] + 1, columns - sizes[2] + 1
+    return batch, frames, rows, columns, sizes[4]
+
+  def y(self, convolve: Callable[..., jax.Array]) -> jax.Array:
+    """The maps, by `ops.convolve`."""
+    return convolve(self.x, self.kernel, self.bias, relu=True)

@@ -129,6 +129,49 @@ def test_maps_of_clips_of_several_channels():
   )
 
 
+# Clips, kernels in space and in time; several frames share vectors, or none do.
+FACTORS = [
+  ((2, 6, 9, 8, 1), (1, 3, 3, 1, 8), (4, 1, 1, 8, 32)),
+  ((1, 5, 6, 6, 2), (1, 3, 3, 2, 37), (1, 1, 1, 37, 7)),
+  pytest.param(
+    *((2, 7, 8, 9, 3), (1, 2, 3, 3, 5), (3, 1, 1, 5, 12)),
+    marks=pytest.mark.slow,
+  ),
+]
+
+
+@pytest.mark.parametrize(('shape', 'space', 'time'), FACTORS)
+def test_space_then_time_in_one_pass(shape, space, time):
+  random = np.random.default_rng(sum(shape))
+  shapes = shape, space, space[-1:], time, time[-1:]
+  drawn = [jnp.asarray(random.normal(size=s), jnp.float32) for s in shapes]
+
+  def ours(x, first, shift, *last):
+    return KERNEL['convolve_relu'](x, *last, space=(first, shift))
+
+  def theirs(x, first, shift, *last):
+    return plain_maps(xla.convolve(x, first, shift, relu=True), *last)
+
+  assert_same(with_gradients(ours, *drawn), with_gradients(theirs, *drawn))
+  with pytest.raises(ValueError, match=r'the other in time'):
+    ours(*drawn[:3], drawn[3].swapaxes(0, 1) if time[0] > 1 else drawn[1], 0)
+  with pytest.raises(ValueError, match=r'does not fit in clips'):
+    ours(drawn[0][:, : time[0] - 1], *drawn[1:])
+
+
+def test_a_convolution_in_space_is_computed_where_no_kernel_takes_both():
+  random = np.random.default_rng(5)
+  shapes = (2, 5, 7, 7, 2), (1, 3, 3, 2, 4), (4,), (3, 1, 1, 4, 80), (80,)
+  drawn = [jnp.asarray(random.normal(size=s), jnp.float32) for s in shapes]
+  later = ops.InSpace(*drawn[:3])
+  y = xla.convolve(*drawn[:3], relu=True)
+  assert later.shape == y.shape
+  found = ops.using(ops.convolve_relu)(later, *drawn[3:])
+  assert_same(
+    jax.tree.leaves(found), jax.tree.leaves(plain_maps(y, *drawn[3:]))
+  )
+
+
 @pytest.mark.parametrize(
   'filters',
   [3, 20, *(pytest.param(n, marks=pytest.mark.slow) for n in (16, 32))],
@@ -196,6 +239,7 @@ def test_convolution_of_channels(shape, kernel, filters, padding):
 # Maps of several channels (B, 1, H, W, C), kernel, filters, window.
 MAPS = [
   ((3, 1, 28, 28, 3), (1, 3, 3), 32, (1, 3, 3)),  # of configs/mefnet_flow.py
+  ((2, 9, 7, 9, 8), (5, 1, 1), 20, (2, 3, 3)),  # in time, of (2+1)D
   pytest.param(  # more channels than lanes
     *((2, 1, 9, 11, 20), (1, 3, 2), 5, (1, 2, 3)), marks=pytest.mark.slow
   ),
@@ -204,7 +248,7 @@ MAPS = [
 
 @pytest.mark.parametrize(('shape', 'kernel', 'filters', 'window'), MAPS)
 def test_maps_of_several_channels(shape, kernel, filters, window):
-  """Channels are summed, as frames under a kernel that has as many."""
+  """As of flow, and of what (2+1)D leaves between space and time."""
   random = np.random.default_rng(7)
   x, w, bias = (
     jnp.asarray(random.normal(size=size), jnp.float32)
@@ -381,6 +425,9 @@ def test_members_side_by_side(own_clips):
     lambda x, w, b, **how: KERNEL['convolve'](x, w, b, relu=True, **how),
     lambda x, w, b, **how: KERNEL['convolve_max_pool'](x, w, (2, 2, 2), **how),
     lambda x, w, b, **how: KERNEL['convolve_relu'](x, w, b, **how),
+    lambda x, w, b, **how: KERNEL['convolve_relu'](
+      x, w[:, :1, :1], b, space=(w[:1, :, :, :, :1], b[:1]), **how
+    ),
   ],
 )
 def test_clips_that_nobody_reads_are_left_out(convolved):

@@ -80,6 +80,8 @@ WINDOW = ((3,), S32)
 CELLS = (2, 2, 2, 2, 5)
 MAP = (2, 4, 4, 4)
 # What a ReLU leaves, and what its gradient takes.
+# A kernel and a bias in space, and a kernel in time.
+FACTORS = [((1, 3, 3, 3, 4), F32), ((4,), F32), ((3, 1, 1, 4, 16), F32)]
 RECTIFIED = [
   ((*MAP, 16), F32),
   ((*MAP, 2), U8),
@@ -115,18 +117,25 @@ CALLS = {
   ],
   'convolve_pool': [
     WINDOW,
-    ((2, 6, 6, 6), F32),
-    ((3, 3, 3, 5), F32),
+    ((2, 6, 6, 6, 3), F32),
+    ((3, 3, 3, 3, 5), F32),
     ((2,), F32),
     (CELLS, F32),
     (CELLS, S32),
   ],
   'convolve_pool_gradient': [
     WINDOW,
-    ((2, 6, 6, 6), F32),
+    ((2, 6, 6, 6, 3), F32),
     (CELLS, S32),
     (CELLS, F32),
-    ((3, 3, 3, 5), F32),
+    ((3, 3, 3, 3, 5), F32),
+  ],
+  'convolve_pool_clip_gradient': [
+    WINDOW,
+    ((3, 3, 3, 3, 5), F32),
+    (CELLS, S32),
+    (CELLS, F32),
+    ((2, 6, 6, 6, 3), F32),
   ],
   'convolve': [
     ((2, 6, 6, 6, 3), F32),
@@ -153,15 +162,16 @@ CALLS = {
   ],
   'convolve_relu': [
     ((2, 6, 6, 6, 3), F32),
-    ((3, 3, 3, 3, 16), F32),
+    *FACTORS,
     ((16,), F32),
     ((2,), F32),
     *RECTIFIED,
   ],
   'convolve_relu_gradient': [
-    ((2, 6, 6, 6), F32),
+    ((2, 6, 6, 6, 3), F32),
+    *FACTORS,
     *BACK,
-    ((3, 3, 3, 16), F32),
+    *FACTORS,
     ((16,), F32),
   ],
   'relu': [
@@ -204,8 +214,9 @@ RESULTS = {
   'convolve_few_gradient': 2,
   'convolve_pool': 2,
   'convolve_pool_gradient': 1,
+  'convolve_pool_clip_gradient': 1,
   'convolve_relu': 8,
-  'convolve_relu_gradient': 2,
+  'convolve_relu_gradient': 4,
   'relu': 8,
   'relu_gradient': 1,
   'pool_weighed': 5,
@@ -239,6 +250,27 @@ def spoilt(arrays, every):
     )
     for what, array in ways if every else (ways[i % 3],):
       yield what, i, [*arrays[:i], array, *arrays[i + 1 :]]
+
+
+# Of 'convolve': SAME would leave 6 rows; of 'convolve_relu': the kernel after
+# one in space is in time alone, and reads the channels that it leaves.
+MISFITS = [
+  ('convolve', -1, ((2, 4, 4, 6, 16), F32)),
+  ('convolve', 0, ((2, 6, 6, 9, 3), F32)),
+  ('convolve_kernel_gradient', 0, ((2, 4, 6, 6, 3), F32)),
+  ('convolve_clip_gradient', -1, ((2, 6, 6, 5, 3), F32)),
+  ('convolve_relu', 3, ((3, 3, 1, 4, 16), F32)),
+  ('convolve_relu', 3, ((3, 1, 1, 3, 16), F32)),
+  ('convolve_relu', 0, ((2, 6, 7, 6, 3), F32)),
+]
+
+
+@pytest.mark.parametrize(('name', 'number', 'array'), MISFITS)
+def test_sizes_of_no_convolution_are_an_error(name, number, array):
+  arrays = list(CALLS[name])
+  arrays[number] = array
+  with pytest.raises(Exception, match=r'array .*a shape that does not fit'):
+    run(name, arrays)
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,12 @@
 """Convolution of clips of any channels, with bias and ReLU, and its gradients.
 
-The kernels pad nothing (VALID). Axes: B clips, T frames, H rows, W columns, C
+Axes: B clips, T frames, H rows, W columns, C
 channels, D filters; t, h, w the same after the convolution.
 """
 
 import functools
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from mefnet_jax.ops import convolution
@@ -52,26 +51,29 @@ def convolve(
     y = planes.convolve(x_BTHWC, kernel) + bias.reshape(1, 1, 1, 1, -1)
     return jax.nn.relu(y) if relu else y
   if padding == 'SAME':
-    x_BTHWC, kernel = _padded(x_BTHWC, kernel)
-  convolution.check_shapes(x_BTHWC.shape, kernel.shape)
+    kernel = _reaching(kernel, x_BTHWC.shape[1:4])
+    sizes = x_BTHWC.shape[1:4]
+  else:
+    convolution.check(x_BTHWC.shape[1:4], kernel.shape[:3])
+    sizes = convolution.output_shape(
+      x_BTHWC.shape[1:4], kernel.shape[:3], (1, 1, 1)
+    )
+  convolution.check_channels(x_BTHWC.shape, kernel.shape)
   used_B = custom_calls.used(x_BTHWC, used_B)
-  return _convolve(x_BTHWC, kernel, bias, used_B, relu)
+  return _convolve(x_BTHWC, kernel, bias, used_B, sizes, relu)
 
 
-def _padded(x, kernel):
-  """Clips with zeros around them, and what of the kernel reads the clips."""
-  pads, used = [(0, 0)], []
-  for n, k in zip(x.shape[1:4], kernel.shape[:3], strict=True):
+def _reaching(kernel, sizes):
+  """What of a kernel reads clips of these sizes, under SAME padding."""
+  used = []
+  for n, k in zip(sizes, kernel.shape[:3], strict=True):
     before = (k - 1) // 2
-    first, last = max(0, before - n + 1), min(k, before + n)
-    pads.append((before - first, last - 1 - before))
-    used.append(slice(first, last))
-  return jnp.pad(x, [*pads, (0, 0)]), kernel[tuple(used)]
+    used.append(slice(max(0, before - n + 1), min(k, before + n)))
+  return kernel[tuple(used)]
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(4,))
-def _convolve(x, kernel, bias, used, relu):
-  sizes = convolution.output_shape(x.shape[1:4], kernel.shape[:3], (1, 1, 1))
+@functools.partial(jax.custom_vjp, nondiff_argnums=(4, 5))
+def _convolve(x, kernel, bias, used, sizes, relu):
   shape = len(x), *sizes, kernel.shape[-1]
   floor = np.full(1, _FLOORS[relu], np.float32)
   (y,) = custom_calls.call(
@@ -80,14 +82,15 @@ def _convolve(x, kernel, bias, used, relu):
   return y
 
 
-def _vjp_forward(x, kernel, bias, used, relu):
-  y = _convolve(x, kernel, bias, used, relu)
+def _vjp_forward(x, kernel, bias, used, sizes, relu):
+  y = _convolve(x, kernel, bias, used, sizes, relu)
   if kernel[..., 0].size >= _COSTLY:
     (y,) = custom_calls.saved(y)
   return y, (x, kernel, bias, y if relu else None)
 
 
-def _vjp_backward(relu, known, y_bar):
+def _vjp_backward(sizes, relu, known, y_bar):
+  del sizes
   x, kernel, bias, y = known
   # Without a ReLU any array will do, and this one is at hand.
   y = y if relu else y_bar

@@ -203,6 +203,12 @@ def _refusal(frame, fault):
   return error if text[0] != 0 and given[0] != 0 else np.int64(0)
 
 
+@compiled.kernel
+def misfit(frame, number):
+  """What a handler returns if array `number` has a shape that does not fit."""
+  return _refusal(frame, 8 * number + _SHAPE)
+
+
 class Array(NamedTuple):
   """An array: its numbers in a row, its shape, the number of axes in front."""
 

@@ -82,6 +82,28 @@ def add(context, x, x_at, offsets, count, factor, y, y_at):
 
 
 @intrinsic
+def spread(context, x, x_at, offsets, count, factor, y, y_at):
+  """y[y_at + offsets[i] + l] += factor * x[x_at + i * LANES + l], i < count."""
+
+  def generate(context, builder, signature, args):
+    code = simd.Code(context, builder, signature, args)
+    x, offsets, y = (code.array(*a) for a in ((0, 1), (2,), (5, 6)))
+    factor = code.broadcast(args[4])
+
+    def window(i, x):
+      to = builder.gep(y, [builder.load(builder.gep(offsets, [i]))])
+      code.store(code.fma(factor, code.load(x), code.load(to)), to)
+      return [builder.gep(x, [code.int(LANES)])]
+
+    code.loop(args[3], window, x)
+    return context.get_dummy_value()
+
+  i = types.intp
+  kinds = (x, i, offsets, i, types.float32, y, i)
+  return types.void(*kinds), generate
+
+
+@intrinsic
 def weighed(
   context,
   y,

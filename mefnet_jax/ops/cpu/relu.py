@@ -13,6 +13,7 @@ from mefnet_jax.ops.cpu import (
   custom_calls,
   frames,
   memory,
+  relu_arrays,
   relu_rows,
   relu_tiles,
   rows,
@@ -132,37 +133,29 @@ def _forward(address):
   answer, n = frames.check_call(frame, _FORWARD)
   if answer != frames.WORK:
     return answer
-  x, y = frames.floats(frame, 0, n), frames.floats(frame, 1, n)
-  bits, mean = frames.octets(frame, 2, n), frames.floats(frame, 3, n)
-  peak, place = frames.floats(frame, 4, n), frames.integers(frame, 5, n)
-  map_mean, map_peak = frames.floats(frame, 6, n), frames.floats(frame, 7, n)
-  first, filters = frames.integers(frame, 8, n), n[4]
+  x, made, filters = (
+    frames.floats(frame, 0, n),
+    relu_arrays.results(frame, 1, n),
+    n[4],
+  )
   width = rows.padded_width(filters)
   totals, peaks = np.empty(width, np.float32), np.empty(width, np.float32)
   found, bias = np.empty(width, np.int32), np.zeros(width, np.float32)
   for b in range(n[0]):
-    for p in range(frames.parts(y)):
-      maps = (
-        frames.clip(map_mean, p, y, b),
-        frames.clip(map_peak, p, y, b),
-        frames.clip(first, p, y, b),
-      )
+    for p in range(frames.parts(made[0])):
+      y, bits, of_filters, maps = relu_arrays.of_clip(made, p, b)
       _rectify(
-        frames.clip(x, p, y, b),
+        frames.clip(x, p, made[0], b),
         (n[1], n[2], n[3]),
         filters,
         bias,
-        frames.clip(y, p, y, b),
-        frames.clip(bits, p, y, b),
+        y,
+        bits,
         (totals, peaks, found),
         maps,
       )
-      to = (
-        frames.clip(mean, p, y, b),
-        frames.clip(peak, p, y, b),
-        frames.clip(place, p, y, b),
-      )
-      relu_rows.write_clip((totals, peaks, found), len(maps[0]), to, filters)
+      clip = totals, peaks, found
+      relu_rows.write_clip(clip, len(maps[0]), of_filters, filters)
   return 0
 
 
@@ -183,35 +176,16 @@ def _gradient(address):
   answer, n = frames.check_call(frame, _GRADIENT)
   if answer != frames.WORK:
     return answer
-  bits, place = frames.octets(frame, 0, n), frames.integers(frame, 1, n)
-  first, g = frames.integers(frame, 2, n), frames.floats(frame, 3, n)
-  to_mean, to_peak = frames.floats(frame, 4, n), frames.floats(frame, 5, n)
-  to_map_mean, to_map_peak = (
-    frames.floats(frame, 6, n),
-    frames.floats(frame, 7, n),
-  )
-  out, filters = frames.floats(frame, 8, n), n[4]
+  given, out = relu_arrays.gradients(frame, 0, n), frames.floats(frame, 8, n)
   # Whole vectors of it are read: what lies beyond the filters must stay 0.
-  own = np.zeros(rows.padded_width(filters), np.float32)
+  filters, own = n[4], np.zeros(rows.padded_width(n[4]), np.float32)
   for b in range(n[0]):
     for p in range(frames.parts(out)):
-      maps = (
-        frames.clip(to_map_mean, p, out, b),
-        frames.clip(to_map_peak, p, out, b),
-        frames.clip(first, p, out, b),
+      g, bits, clip, maps = relu_arrays.gradients_of_clip(
+        given, p, out, b, filters, own
       )
-      share = frames.clip(to_mean, p, out, b)
-      relu_rows.scale_into(share, 1 / len(maps[0]), own, filters)
-      peak, at = frames.clip(to_peak, p, out, b), frames.clip(place, p, out, b)
-      _mask(
-        frames.clip(g, p, out, b),
-        frames.clip(bits, p, out, b),
-        (own, peak, at),
-        maps,
-        n[3],
-        filters,
-        frames.clip(out, p, out, b),
-      )
+      to = frames.clip(out, p, out, b)
+      _mask(g, bits, clip, maps, n[3], filters, to)
   return 0
 
 

@@ -75,71 +75,18 @@ def convolve_row(x, x_at, x_step, taps, weights, end, out, out_at, places):
 
 
 @compiled.kernel
-def frames_last(x, frames, rows, columns):
-  """A clip with its frames innermost, (H, W, T), followed by LANES zeros.
-
-  The gradient of a kernel that is long in time then reads runs of frames. The
-  zeros are read by the last vector, which reaches beyond the last frame.
-  """
-  out = np.zeros(frames * rows * columns + LANES, np.float32)
-  places = rows * columns
-  for start in range(0, places, 64):  # so many stay in the cache
-    stop = min(start + 64, places)
-    for t in range(frames):
-      for p in range(start, stop):
-        out[p * frames + t] = x[t * places + p]
-  return out
-
-
-@compiled.kernel
-def run_columns(kernel, frames_):
-  """Columns of the kernel whose pixels lie end to end in `frames_last`.
-
-  All of a row if the kernel is as long as the clip, as with maps of channels.
-  """
-  return kernel[2] if kernel[0] == frames_ else 1
-
-
-@compiled.kernel
-def run_offsets(kernel, frames_, columns):
-  """Offsets in `frames_last` of the kernel's rows, runs and vectors."""
-  kt, kh, kw = kernel
-  run = run_columns(kernel, frames_)
-  vectors = (run * kt + LANES - 1) // LANES
-  offsets = np.empty(kh * (kw // run) * vectors, np.int64)
-  at = 0
-  for h in range(kh):
-    for w in range(0, kw, run):
-      for v in range(vectors):
-        offsets[at] = (h * columns + w) * frames_ + v * LANES
-        at += 1
-  return offsets
-
-
-@compiled.kernel
-def unpack_runs(into, kernel, frames_, filters, out):
-  """The gradient in the kernel's order, (kt, kh, kw, D)."""
-  kt, kh, kw = kernel
-  run = run_columns(kernel, frames_)
-  deep, runs = (run * kt + LANES - 1) // LANES * LANES, kh * kw // run
-  for t in range(kt):
-    for p in range(kh * kw):
-      for f in range(filters):
-        at = (f * runs + p // run) * deep + p % run * kt + t
-        out[(t * kh * kw + p) * filters + f] = into[at]
-
-
-@compiled.kernel
-def add_row(x, x_at, x_step, offsets, row, row_step, places, width, into):
+def add_row(
+  x, x_at, x_step, offsets, first, taps, row, row_step, places, width, into
+):
   """Adds what a row of places gives to the gradient (taps, width) of all taps.
 
-  row: `row_step` numbers a place; whole vectors of it are read.
+  That is, of `taps` from the first on. row: `row_step` numbers a place; whole
+  vectors of it are read.
   """
-  taps = len(offsets)
   parts = (taps + TILE - 1) // TILE
-  done = 0
+  done = first
   for part in range(parts):
-    n = (taps - done + parts - part - 1) // (parts - part)
+    n = (first + taps - done + parts - part - 1) // (parts - part)
     for f in range(0, width, 2 * LANES):
       to = done * width + f
       pixels, down = (x, x_at, x_step, offsets), (row, f, row_step)
