@@ -8,7 +8,7 @@ lanes of vectors empty, which then hold those of several frames, a block. A
 
 import numpy as np
 
-from mefnet_jax.ops.cpu import compiled, relu_tiles, rows
+from mefnet_jax.ops.cpu import compiled, memory, relu_tiles, rows
 
 LANES = rows.LANES
 
@@ -56,24 +56,35 @@ def turned(w, kernel, channels, filters):
 
 
 @compiled.inlined
-def convolve_clip(x, w, end, shape, before, block, y):
+def room_of(shape, block):
+  """What `convolve_clip` needs: where the taps lie, and room for a row.
+
+  Made once: threads that ask for memory at every row wait for each other.
+  """
+  (_, high, wide), channels, kernel, filters, (_, _, places) = shape
+  long = kernel[0] + block - 1, kernel[1], kernel[2]
+  row_step, width = wide * channels, rows.padded_width(block * filters)
+  offsets = rows.offsets_of(long, channels, high * row_step, row_step)
+  return offsets, np.zeros(places * width + LANES, np.float32)
+
+
+@compiled.inlined
+def convolve_clip(x, w, end, shape, before, block, room, y):
   """A convolution of x (T, H, W, C), before which `before` zero frames lie.
 
   Frames beyond its last count as zeros, too. w: of `pack`; end: bias and least
   value; y: (t, h, w, D), which may be only the first rows.
   """
   (frames_, high, wide), channels, kernel, filters, sizes = shape
-  deep, rows_, places = sizes
+  (deep, rows_, places), (offsets, row) = sizes, room
   row_step, width = wide * channels, rows.padded_width(block * filters)
   frame_step, size = high * row_step, kernel[1] * kernel[2] * channels
-  long = kernel[0] + block - 1, kernel[1], kernel[2]
-  offsets = rows.offsets_of(long, channels, frame_step, row_step)
-  row = np.zeros(places * width + LANES, np.float32)
+  long = kernel[0] + block - 1
   # Frames innermost: the rows that they share then stay in the cache.
   for h in range(rows_):
     for t in range(0, deep, block):
       first = max(0, before - t)
-      last = min(long[0], frames_ + before - t)
+      last = min(long, frames_ + before - t)
       taps = offsets, first * size, (last - first) * size
       start = (t - before) * frame_step + h * row_step
       to = (t * rows_ + h) * places * filters
@@ -117,7 +128,16 @@ def mask(y, g, at, floor, out):
 
 
 @compiled.inlined
-def add_kernel_gradient(x, y, g, floor, shape, before, into, to_bias):
+def gradient_room_of(shape):
+  """What `add_kernel_gradient` needs: `room_of`, and room for sums."""
+  size = shape[4][2] * shape[3]
+  # Whole vectors of the row are read.
+  sums, row = np.zeros(size, np.float32), np.zeros(size + LANES, np.float32)
+  return room_of(shape, 1)[0], row, sums
+
+
+@compiled.inlined
+def add_kernel_gradient(x, y, g, floor, shape, before, room, into, to_bias):
   """Adds one clip's share to the gradients of kernel (taps, width) and bias.
 
   x and before as for `convolve_clip`; y: what was convolved, g its gradient.
@@ -126,11 +146,10 @@ def add_kernel_gradient(x, y, g, floor, shape, before, into, to_bias):
   deep, rows_, places = sizes
   row_step, size = wide * channels, places * filters
   frame_step, width = high * row_step, rows.padded_width(filters)
-  offsets = rows.offsets_of(kernel, channels, frame_step, row_step)
   taps = kernel[1] * kernel[2] * channels  # of a frame
-  # Whole vectors of the row are read.
-  room, sums = np.zeros(size + LANES, np.float32), np.zeros(size, np.float32)
-  row = room[:size]
+  offsets, row, sums = room
+  row = row[:size]
+  memory.fill(sums, 0)
   # Frames innermost: the rows that they share then stay in the cache.
   for h in range(rows_):
     for t in range(deep):

@@ -26,10 +26,19 @@ _CLIP = signatures.signature('fbthwd fbthwd fijkCd f1 -> fbTHWC')
 
 
 @compiled.inlined
-def _clip_gradient(y, g, floor, shape, before, w, block, padded, out):
-  """The gradient of one clip; `padded` has room for g with zeros around it."""
-  sizes, channels, kernel, filters, (deep, rows_, places) = shape
+def _turned(shape):
+  """The shape of the convolution that the gradient of a clip is."""
+  sizes, channels, kernel, filters, out = shape
   high, wide = sizes[1] + kernel[1] - 1, sizes[2] + kernel[2] - 1
+  return (out[0], high, wide), filters, kernel, channels, sizes
+
+
+@compiled.inlined
+def _clip_gradient(y, g, floor, shape, before, w, block, room, padded, out):
+  """The gradient of one clip; `padded` has room for g with zeros around it."""
+  _, channels, kernel, filters, (deep, rows_, places) = shape
+  turned = _turned(shape)
+  _, high, wide = turned[0]
   up, left = kernel[1] - 1 - before[1], kernel[2] - 1 - before[2]
   size, some = places * filters, False
   for t in range(deep):
@@ -42,9 +51,8 @@ def _clip_gradient(y, g, floor, shape, before, w, block, padded, out):
     return
   width = rows.padded_width(block * channels)
   end = np.zeros(width, np.float32), np.float32(-np.inf)
-  turned = (deep, high, wide), filters, kernel, channels, sizes
   first = kernel[0] - 1 - before[0]
-  clips.convolve_clip(padded, w, end, turned, first, block, out)
+  clips.convolve_clip(padded, w, end, turned, first, block, room, out)
 
 
 @compiled.kernel
@@ -62,7 +70,7 @@ def _padding(sizes, kernel, out):
 
 
 @compiled.kernel
-def _room(sizes, channels, padded):
+def _zeros(sizes, channels, padded):
   """Zeros for `_surrounded`, none where the clip is read as it is."""
   if sizes == padded:
     return np.zeros(0, np.float32)
@@ -70,9 +78,9 @@ def _room(sizes, channels, padded):
 
 
 @compiled.kernel
-def _surrounded(x, sizes, channels, before, padded, room):
-  """A clip with the zeros of its padding around rows and columns, in `room`."""
-  if len(room) == 0:
+def _surrounded(x, sizes, channels, before, padded, zeros):
+  """A clip with its padding around rows and columns, in `zeros`."""
+  if len(zeros) == 0:
     return x
   _, high, wide = padded
   size = sizes[2] * channels
@@ -80,10 +88,10 @@ def _surrounded(x, sizes, channels, before, padded, room):
     for h in range(sizes[1]):
       to = ((t * high + h + before[1]) * wide + before[2]) * channels
       at = (t * sizes[1] + h) * size
-      source, copy = x[at : at + size], room[to : to + size]
+      source, copy = x[at : at + size], zeros[to : to + size]
       for i in range(size):
         copy[i] = source[i]
-  return room
+  return zeros
 
 
 @compiled.handler
@@ -103,7 +111,8 @@ def _convolve(address):
   block = clips.block_of(kernel, filters, out[0])
   width = rows.padded_width(block * filters)
   padded = sizes[0], out[1] + kernel[1] - 1, out[2] + kernel[2] - 1
-  room = _room(sizes, channels, padded)
+  shape = padded, channels, kernel, filters, out
+  zeros, room = _zeros(sizes, channels, padded), clips.room_of(shape, block)
   for p in range(frames.parts(y)):
     packed = clips.pack(frames.part(w, p, y), kernel, channels, filters, block)
     shift, begin = frames.part(bias, p, y), np.zeros(width, np.float32)
@@ -115,12 +124,13 @@ def _convolve(address):
         continue
       seen = frames.clip(x, p, y, b)
       clips.convolve_clip(
-        _surrounded(seen, sizes, channels, before, padded, room),
+        _surrounded(seen, sizes, channels, before, padded, zeros),
         packed,
         (begin, floor),
-        (padded, channels, kernel, filters, out),
+        shape,
         before[0],
         block,
+        room,
         frames.clip(y, p, y, b),
       )
   return 0
@@ -142,19 +152,21 @@ def _convolve_kernel_gradient(address):
     return frames.misfit(frame, 1)
   taps = kernel[0] * kernel[1] * kernel[2] * channels
   padded = sizes[0], out[1] + kernel[1] - 1, out[2] + kernel[2] - 1
-  room = _room(sizes, channels, padded)
+  shape = padded, channels, kernel, filters, out
+  zeros, room = _zeros(sizes, channels, padded), clips.gradient_room_of(shape)
   for p in range(frames.parts(to)):
     into = np.zeros(taps * rows.padded_width(filters), np.float32)
     memory.fill(frames.part(to_bias, p, to), 0)
     for b in range(n[0]):
       seen = frames.clip(x, p, to, b)
       clips.add_kernel_gradient(
-        _surrounded(seen, sizes, channels, before, padded, room),
+        _surrounded(seen, sizes, channels, before, padded, zeros),
         frames.clip(y, p, to, b),
         frames.clip(g, p, to, b),
         floor,
-        (padded, channels, kernel, filters, out),
+        shape,
         before[0],
+        room,
         into,
         frames.part(to_bias, p, to),
       )
@@ -177,20 +189,23 @@ def _convolve_clip_gradient(address):
   if before[0] < 0:
     return frames.misfit(frame, 0)
   block = clips.block_of(kernel, channels, sizes[0])
-  high, wide = sizes[1] + kernel[1] - 1, sizes[2] + kernel[2] - 1
-  padded = np.zeros(out[0] * high * wide * filters, np.float32)
+  shape = sizes, channels, kernel, filters, out
+  turned = _turned(shape)
+  padded = _zeros((0, 0, 0), filters, turned[0])
+  room = clips.room_of(turned, block)
   for p in range(frames.parts(to)):
-    turned = clips.turned(frames.part(w, p, to), kernel, channels, filters)
-    packed = clips.pack(turned, kernel, filters, channels, block)
+    back = clips.turned(frames.part(w, p, to), kernel, channels, filters)
+    packed = clips.pack(back, kernel, filters, channels, block)
     for b in range(n[0]):
       _clip_gradient(
         frames.clip(y, p, to, b),
         frames.clip(g, p, to, b),
         floor,
-        (sizes, channels, kernel, filters, out),
+        shape,
         before,
         packed,
         block,
+        room,
         padded,
         frames.clip(to, p, to, b),
       )

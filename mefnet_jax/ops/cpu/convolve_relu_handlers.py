@@ -151,7 +151,7 @@ def _convolve_relu_gradient(address):
     )
     for p in range(parts)
   ]
-  room = relu_clips.room_of(shape), relu_clips.room_of(shape)
+  room = relu_clips.gradient_room_of(shape)
   # Whole vectors of it are read: what lies beyond the filters must stay 0.
   own = np.zeros(rows.padded_width(filters), np.float32)
   for b in range(n[0]):

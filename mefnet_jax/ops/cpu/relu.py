@@ -163,10 +163,11 @@ def _forward(address):
 def _mask(g, bits, clip, maps, columns, filters, out):
   """The gradient of one clip's maps; arguments: see `relu_rows.mask_row`."""
   width = rows.padded_width(filters)
-  row = np.zeros(columns * width, np.float32)
+  row, padded = np.zeros(columns * width, np.float32), np.zeros_like(clip[0])
   in_row = np.zeros(width, np.float32)
   for n in range(0, len(maps[0]), columns):
-    relu_rows.mask_row(g, bits, n, columns, filters, clip, maps, row, in_row)
+    args = clip, maps, row, in_row, padded
+    relu_rows.mask_row(g, bits, n, columns, filters, *args)
     _lay(row, 0, width, out, n * filters, filters, columns, filters)
 
 

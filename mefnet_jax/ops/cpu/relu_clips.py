@@ -17,33 +17,64 @@ from mefnet_jax.ops.cpu import clips, compiled, memory, relu_rows, rows
 
 @compiled.inlined
 def room_of(shape):
-  """Room for a row of what the convolution in space leaves: (T, w, m)."""
+  """Room for `rectify`: a row in space (T, w, m), and of `clips.room_of`."""
   _, _, _, middle, (frames, _, columns) = shape[5]
-  return np.zeros(frames * columns * middle + clips.LANES, np.float32)
+  row = np.zeros(frames * columns * middle + clips.LANES, np.float32)
+  return row, clips.room_of(shape[5], 1)
+
+
+@compiled.inlined
+def gradient_room_of(shape):
+  """Room for `add_gradient`: as `room_of`, and for gradients on the way."""
+  turned, (_, _, _, filters, (nt, _, nw), in_space) = _turned(shape), shape
+  (row, room), width = room_of(shape), rows.padded_width(filters)
+  end = np.zeros(rows.padded_width(_block(shape) * in_space[3]), np.float32)
+  return (
+    (row, room),
+    (np.zeros_like(row), clips.room_of(turned, _block(shape)), end),
+    clips.gradient_room_of(in_space),
+    (np.zeros(nt * nw * width, np.float32), np.zeros(nt, np.bool_)),
+    (np.zeros(width, np.float32), np.zeros(width, np.float32)),
+  )
+
+
+@compiled.inlined
+def _turned(shape):
+  """The shape of the convolution from a row of gradients to one in space.
+
+  Its channels are filters, padded to whole vectors.
+  """
+  sizes, _, kernel, filters, (nt, _, nw), in_space = shape
+  width = rows.padded_width(filters)
+  return (nt, 1, nw), width, kernel, in_space[3], (sizes[0], 1, nw)
+
+
+@compiled.inlined
+def _block(shape):
+  """Frames that share vectors in the convolution of `_turned`."""
+  middle = shape[5][3]
+  return clips.block_of(shape[2], middle, shape[0][0]) if middle else 1
 
 
 @compiled.inlined
 def pack_turned(w, shape):
-  """The kernel in time, turned, as `add_gradient` reads it, and its block."""
-  _, _, kernel, filters, _, (sizes, _, _, middle, _) = shape
-  width, block = rows.padded_width(filters), 1
-  if middle:
-    block = clips.block_of(kernel, middle, sizes[0])
-  # Its channels are filters, which are padded in a row of gradients.
+  """The kernel in time, turned, as `add_gradient` reads it."""
+  _, _, kernel, filters, _, (_, _, _, middle, _) = shape
+  width = rows.padded_width(filters)
   wide = np.zeros(kernel[0] * middle * width, np.float32)
   for tap in range(kernel[0] * middle):
     for f in range(filters):
       wide[tap * width + f] = w[tap * filters + f]
   turned = clips.turned(wide, kernel, middle, width)
-  return clips.pack(turned, kernel, width, middle, block), block
+  return clips.pack(turned, kernel, width, middle, _block(shape))
 
 
 @compiled.inlined
-def _in_space(x, h, weights, shape, middle):
+def _in_space(x, h, weights, shape, room, middle):
   """Row h of the convolution in space, of all frames: middle (T, w, m)."""
   packed, bias = weights
   end, at = (bias, np.float32(0)), h * shape[0][2] * shape[1]
-  clips.convolve_clip(x[at:], packed, end, shape, 0, 1, middle)
+  clips.convolve_clip(x[at:], packed, end, shape, 0, 1, room, middle)
 
 
 @compiled.inlined
@@ -65,7 +96,8 @@ def _offsets(sizes, channels, kernel, middle, columns):
 def rectify(x, space, weights, shape, room, y, bits, clip, maps):
   """ReLU(VALID convolution + bias) of one clip.
 
-  space and weights: packed kernel and bias; results: see `rectify_row`.
+  space and weights: packed kernel and bias; room: of `room_of`; results: see
+  `rectify_row`.
   """
   (totals, peaks, places), (w, bias) = clip, weights
   sizes, channels, kernel, filters, (nt, nh, nw), in_space = shape
@@ -80,11 +112,12 @@ def rectify(x, space, weights, shape, room, y, bits, clip, maps):
   memory.fill(places, 0)
   frame_peaks = np.full((nt, width), np.float32(-1))
   frame_places = np.zeros((nt, width), np.int32)
-  seen = room if middle else x
+  middle_row, in_room = room
+  seen = middle_row if middle else x
   # Frames innermost: the rows that they share then stay in the cache.
   for h in range(nh):
     if middle:
-      _in_space(x, h, space, in_space, room)
+      _in_space(x, h, space, in_space, in_room, middle_row)
     for t in range(nt):
       start, n = t * steps[0] + h * steps[1], (t * nh + h) * nw
       rows.convolve_row(seen, start, steps[2], taps, packed, end, row, 0, nw)
@@ -104,24 +137,23 @@ def rectify(x, space, weights, shape, room, y, bits, clip, maps):
 def add_gradient(x, space, back, given, shape, room, into):
   """Adds one clip's share to the gradients `into` of kernels and biases.
 
-  back: of `pack_turned`; given: g, bits, clip and maps of `mask_row`; room:
-  twice `room_of`; into: with padded filters, in space and then of the maps.
+  back: of `pack_turned`; given: g, bits, clip and maps of `mask_row`; room: of
+  `gradient_room_of`; into: with padded filters, in space and then of the maps.
   """
   (g, bits, clip, maps), (to_space, to_kernel, to_bias) = given, into
   sizes, channels, kernel, filters, (nt, nh, nw), in_space = shape
   width, middle = rows.padded_width(filters), in_space[3]
   offsets, steps = _offsets(sizes, channels, kernel, middle, nw)
   size, taps = nw * width, len(offsets)
-  seen = room[0] if middle else x
-  down, in_row = np.zeros(nt * size, np.float32), np.zeros(width, np.float32)
-  some = np.zeros(nt, np.bool_)
+  (middle_row, in_room), _, _, (down, some), (in_row, padded) = room
+  seen = middle_row if middle else x
   for h in range(nh):
     count = 0
     for t in range(nt):
       row = down[t * size : (t + 1) * size]
       n = (t * nh + h) * nw
       some[t] = relu_rows.mask_row(
-        g, bits, n, nw, filters, clip, maps, row, in_row
+        g, bits, n, nw, filters, clip, maps, row, in_row, padded
       )
       count += some[t]
     for f in range(width):
@@ -130,7 +162,7 @@ def add_gradient(x, space, back, given, shape, room, into):
     if count == 0:  # all zero where the fold holds the clip out: no product
       continue
     if middle:
-      _in_space(x, h, space, in_space, seen)
+      _in_space(x, h, space, in_space, in_room, middle_row)
     for t in range(nt):
       if some[t]:
         row = down[t * size : (t + 1) * size]
@@ -146,16 +178,20 @@ def _add_space_gradient(x, h, back, down, shape, room, into):
 
   down: the gradient (t, w, width) of the row's maps.
   """
-  sizes, channels, kernel, filters, (nt, _, nw), in_space = shape
-  (seen, gradient), middle = room, in_space[3]
-  packed, block = back
-  width = rows.padded_width(filters)
-  end = np.zeros(rows.padded_width(block * middle), np.float32)
-  end = end, np.float32(-np.inf)
-  turned = (nt, 1, nw), width, kernel, middle, (sizes[0], 1, nw)
-  first = kernel[0] - 1
-  clips.convolve_clip(down, packed, end, turned, first, block, gradient)
-  start, (to_kernel, to_bias) = h * sizes[2] * channels, into
+  sizes, channels, kernel, _, _, in_space = shape
+  (seen, _), (to_row, turned_room, end), kernel_room, _, _ = room
+  clips.convolve_clip(
+    down,
+    back,
+    (end, np.float32(-np.inf)),
+    _turned(shape),
+    kernel[0] - 1,
+    _block(shape),
+    turned_room,
+    to_row,
+  )
+  x, floor = x[h * sizes[2] * channels :], np.float32(0)
+  to_kernel, to_bias = into
   clips.add_kernel_gradient(
-    x[start:], seen, gradient, np.float32(0), in_space, 0, to_kernel, to_bias
+    x, seen, to_row, floor, in_space, 0, kernel_room, to_kernel, to_bias
   )

@@ -43,17 +43,17 @@ def rectify_row(row, places, n, bias, filters, y, bits, clip, maps, in_row):
 
 
 @compiled.kernel
-def mask_row(g, bits, n, places, filters, clip, maps, row, in_row):
+def mask_row(g, bits, n, places, filters, clip, maps, row, in_row, padded):
   """The gradient of `rectify_row`'s input in `row`; whether any is not 0.
 
   g (T, H, W, D) is of y; clip: (width,) gradients of each filter's sum and
   maximum, and the maximum's place; maps: (T, H, W) gradients of mean and
-  maximum of each place, and the first filter. `in_row` gets the row's sums.
+  maximum of each place, and the first filter. `in_row` gets the row's sums;
+  padded: (width,) zeros, room for the filters of a place.
   """
   (to_total, to_peak, peak_places), (to_mean, to_most, first) = clip, maps
   width = rows.padded_width(filters)
   vectors, words = width // simd.LANES, width // 8
-  padded = np.zeros(width, np.float32)
   share = np.float32(1 / filters)
   some = False
   for p in range(places):
