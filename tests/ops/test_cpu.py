@@ -581,17 +581,15 @@ def test_networks_train_alike(name):
   lowered = jax.jit(ops.using(step)).lower(params, batch)
   ours = lowered.compile()(params, batch)
   theirs = jax.jit(step)(params, batch)
-  tolerance = 1e-2 if name == 'bfloat16' else 1e-4
+  # A bias before the mean of its channel is taken away has no gradient, but
+  # what rounding leaves.
+  tolerance = {'bfloat16': 1e-2, 'normalised': 1e-3}.get(name, 1e-4)
   assert_same(jax.tree.leaves(ours), jax.tree.leaves(theirs), tolerance)
   used = 'mefnet_jax.' in lowered.as_text()
   assert used == (name != 'bfloat16')
 
 
 _NARROW = """
-import llvmlite.binding as binding
-found = binding.get_host_cpu_features()
-found['avx512f'] = False
-binding.get_host_cpu_features = lambda: found
 import pytest, sys
 from mefnet_jax.ops.cpu import simd
 assert (simd.LANES, simd.TILE) == (8, 6)

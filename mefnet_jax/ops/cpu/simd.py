@@ -6,11 +6,16 @@ processor that LLVM compiles for. All arrays are flat float32 (offsets int64);
 `at` is where in an array a loop begins.
 """
 
+import numba
 from llvmlite import binding, ir
 from numba.core import cgutils
 
-_FEATURES = binding.get_host_cpu_features()
-_WIDE = bool(_FEATURES.get('avx512f'))
+# Of the processor that Numba compiles for, in every process that compiles.
+_NAMED = numba.config.CPU_FEATURES  # of NUMBA_CPU_FEATURES, or None
+if _NAMED is None:
+  _WIDE = bool(binding.get_host_cpu_features().get('avx512f'))
+else:
+  _WIDE = '+avx512f' in _NAMED.split(',')
 LANES = 16 if _WIDE else 8
 # Accumulators of a tile: 2 vectors of filters times so many places.
 # With them a tile takes 20 + 12 of 32 registers, or 12 + 3 of 16.
