@@ -97,18 +97,6 @@ def _places(shape):
   frame, row, column = runs.steps(sizes, channels)
   whole = frame * window[0], row * window[1], column * window[2]
   return (
-    _grid((ct, ch, cw), whole),
-    _grid(window, (frame, row, column)),
+    pool_windows.grid((ct, ch, cw), whole),
+    pool_windows.grid(window, (frame, row, column)),
   )
-
-
-@compiled.kernel
-def _grid(sizes, steps):
-  """The sums of so many steps along each axis, the last one innermost."""
-  out, at = np.empty(sizes[0] * sizes[1] * sizes[2], np.int64), 0
-  for t in range(sizes[0]):
-    for h in range(sizes[1]):
-      for w in range(sizes[2]):
-        out[at] = t * steps[0] + h * steps[1] + w * steps[2]
-        at += 1
-  return out

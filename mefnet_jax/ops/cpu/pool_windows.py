@@ -1,12 +1,25 @@
 """What `max_pool` and `pools` do to windows, as instructions on vectors."""
 
+import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from mefnet_jax.ops.cpu import simd
+from mefnet_jax.ops.cpu import compiled, simd
 
 LANES = simd.LANES
+
+
+@compiled.kernel
+def grid(sizes, steps):
+  """The sums of so many steps along each axis, the last one innermost."""
+  out, at = np.empty(sizes[0] * sizes[1] * sizes[2], np.int64), 0
+  for t in range(sizes[0]):
+    for h in range(sizes[1]):
+      for w in range(sizes[2]):
+        out[at] = t * steps[0] + h * steps[1] + w * steps[2]
+        at += 1
+  return out
 
 
 @intrinsic

@@ -92,7 +92,7 @@ def _pool(y, weight, sizes, window, filters, plain, weighed, value):
   """
   (plain, choice), (weighed, weighed_choice) = plain, weighed
   ct, ch, cw = _cells(sizes, window)
-  steps = _steps(window, sizes)
+  steps = pool_windows.grid(window, (sizes[1] * sizes[2], sizes[2], 1))
   # A vector beyond the last whole one would write into the next cell.
   whole = filters // LANES * LANES
   for cell in range(ct * ch * cw):
@@ -138,18 +138,6 @@ def _corner(cell, ch, cw, sizes, window):
   return row * sizes[2] + rest % cw * window[2]
 
 
-@compiled.kernel
-def _steps(window, sizes):
-  """The offsets of a window's places from its first one."""
-  steps, at = np.empty(window[0] * window[1] * window[2], np.int64), 0
-  for i in range(window[0]):
-    for j in range(window[1]):
-      for k in range(window[2]):
-        steps[at] = (i * sizes[1] + j) * sizes[2] + k
-        at += 1
-  return steps
-
-
 @compiled.inlined
 def _add_gradient(
   plain, weighed, value, weight, sizes, window, to_y, to_weight
@@ -160,7 +148,7 @@ def _add_gradient(
   memory.fill(to_y, 0)
   memory.fill(to_weight, 0)
   ct, ch, cw = _cells(sizes, window)
-  steps = _steps(window, sizes)
+  steps = pool_windows.grid(window, (sizes[1] * sizes[2], sizes[2], 1))
   filters = len(to_y) // len(to_weight)
   for cell in range(ct * ch * cw):
     corner = _corner(cell, ch, cw, sizes, window)
