@@ -61,14 +61,14 @@ class MicroAttentionUnit(nn.Module):
     """A convolution of this unit, normalised, and perhaps a ReLU."""
     cls = layers.Conv3D if self.conv == '3d' else layers.Conv2Plus1D
     options = {'kernel_init': self.kernel_init, 'dtype': self.dtype}
-    if self.normalisation == 'none':
-      options['relu'] = relu
-    convolve = cls(self.features, self.kernel, 'SAME', **options, name=name)
+    at_once = relu and self.normalisation == 'none'
+    options |= {'relu': at_once, 'name': name}
+    convolve = cls(self.features, self.kernel, 'SAME', **options)
     normalise = layers.Normalisation(
       self.normalisation, self.dtype, name=f'{name}_normalisation'
     )
     y = normalise(convolve(x, used_B))
-    return nn.relu(y) if relu and self.normalisation != 'none' else y
+    return nn.relu(y) if relu and not at_once else y
 
   def _point(self, features, name):
     options = {'kernel_init': self.kernel_init, 'dtype': self.dtype}

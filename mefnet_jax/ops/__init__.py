@@ -107,12 +107,16 @@ def convolve_relu(
   Raises:
     ValueError: a kernel that does not fit in the clips.
   """
-  space = x_BTHWC if isinstance(x_BTHWC, InSpace) else None
-  of = 'convolve_relu', space.x if space else x_BTHWC, kernel
-  if space and not choice.takes(*of):
-    of, space = ('convolve_relu', space.y(convolve), kernel), None
-  how = {'space': (space.kernel, space.bias)} if space else {}
-  return choice.form(*of)(of[1], kernel, bias, **how, **_skips(used_B, *of))
+  how = {}
+  if isinstance(x_BTHWC, InSpace):
+    first, x_BTHWC = (x_BTHWC.kernel, x_BTHWC.bias), x_BTHWC.x
+    if choice.takes('convolve_relu', x_BTHWC, kernel):
+      how['space'] = first
+    else:
+      x_BTHWC = convolve(x_BTHWC, *first, relu=True, used_B=used_B)
+  of = 'convolve_relu', x_BTHWC, kernel
+  how |= _skips(used_B, *of)
+  return choice.form(*of)(x_BTHWC, kernel, bias, **how)
 
 
 def relu(x_BTHWD: jax.Array) -> Maps:

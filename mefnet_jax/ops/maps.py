@@ -1,7 +1,5 @@
 """Maps of a layer, with what micro-attention needs, or not computed yet."""
 
-from collections.abc import Callable
-
 import jax
 from flax import struct
 
@@ -53,7 +51,3 @@ class InSpace:
     (batch, frames, rows, columns, _), sizes = self.x.shape, self.kernel.shape
     rows, columns = rows - sizes[1] + 1, columns - sizes[2] + 1
     return batch, frames, rows, columns, sizes[4]
-
-  def y(self, convolve: Callable[..., jax.Array]) -> jax.Array:
-    """The maps, by `ops.convolve`."""
-    return convolve(self.x, self.kernel, self.bias, relu=True)
