@@ -19,6 +19,8 @@ _KERNELS = pathlib.Path(__file__).parents[1] / '.pytest_cache' / 'numba'
 with contextlib.suppress(errors.UserError):  # there is no home folder
   _KERNELS = programs.folder('numba')[0] or _KERNELS
 os.environ.setdefault('NUMBA_CACHE_DIR', str(_KERNELS))
+# By one process, as other workers have tests to run meanwhile.
+os.environ.setdefault('NUMBA_NUM_THREADS', '1')
 os.environ['MEFNET_CACHE'] = tempfile.mkdtemp(prefix='mefnet-tests-')
 # Compile sooner: without optimizations, without the emitters that take twice
 # the time for the same operations, and each program in one piece, since all
@@ -45,13 +47,15 @@ if os.environ.get('PYTEST_XDIST_WORKER', '')[-1:] in tuple('13579'):
 
 
 # What takes longest is begun first, so that no worker is left with it when the
-# others are done. The first file compiles the kernels; the second and the
-# fourth, which the next worker gets, need none. Where processes wait for each
-# other (`multihost`, `test_main`) the other worker has work.
+# others are done. The first file compiles the kernels; the second, the fourth
+# and the fifth, which the next worker gets, need none. Where processes wait for
+# each other (`multihost`, `test_main`) the other worker has work.
 _FIRST = (
   'ops/test_cpu.py',
   'models/test_layers.py',
   'models/test_networks.py',
+  'saliency/test_saliency.py',
+  'predict/test_watch.py',
   'training/test_cross_validation.py',
   'runs/test_multihost.py',
   'training/test_synthetic_model.py',

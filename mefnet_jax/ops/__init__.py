@@ -152,20 +152,13 @@ def max_pools(
     window: of the pooling.
 
   Returns:
-    Twice (B, t, h, w, D): the pooled maps, and the pooled weighed maps, which
-    are meaningless if there was no weight.
+    Two arrays (B, t, h, w, D): the pooled maps, and the pooled weighted maps,
+    which are undefined without a weight.
 
   Raises:
     ValueError: a window larger than the maps.
   """
-  # Not asked of `choice`: maps that a kernel made are pooled by a kernel, since
-  # between the two XLA would write and read them once more.
-  if not maps.fused:
-    return choice.form('max_pools', maps.y)(maps, weight, tuple(window))
-  from mefnet_jax.ops import cpu
-
-  weight = jax.numpy.ones_like(maps.map_mean) if weight is None else weight
-  return cpu.max_pools(maps.y, weight[..., 0], tuple(window))
+  return choice.form('max_pools', maps)(maps, weight, tuple(window))
 
 
 def dense(x_BK: jax.Array, kernel_KN: jax.Array) -> jax.Array:

@@ -20,6 +20,7 @@ KERNELS = (
   'convolve',
   'convolve_max_pool',
   'convolve_relu',
+  'max_pools',
   'relu',
 )
 _AUTO, _XLA, _CPU = CHOICES

@@ -107,14 +107,14 @@ def check(sizes: tuple[int, ...], kernel: tuple[int, ...]) -> None:
     )
 
 
-def check_shapes(clips: tuple[int, ...], kernel: tuple[int, ...]) -> None:
+def check_shapes(shape: tuple[int, ...], kernel: tuple[int, ...]) -> None:
   """Raises ValueError unless (B, T, H, W, C) fit (kt, kh, kw, C, D), VALID."""
-  check_channels(clips, kernel)
-  check(clips[1:4], kernel[:3])
+  check_channels(shape, kernel)
+  check(shape[1:4], kernel[:3])
 
 
 def check_factors(
-  clips: tuple[int, ...], space: tuple[int, ...], time: tuple[int, ...]
+  shape: tuple[int, ...], space: tuple[int, ...], time: tuple[int, ...]
 ) -> None:
   """Raises ValueError unless kernels in space, then time, fit clips, VALID."""
   flat = space[0] == 1 and time[1:3] == (1, 1)
@@ -123,14 +123,14 @@ def check_factors(
       f'kernels {tuple(space)} and {tuple(time)}: the first is in space, the '
       'other in time, of the channels that the first one leaves'
     )
-  check_channels(clips, space)
-  check(clips[1:4], (time[0], *space[1:3]))
+  check_channels(shape, space)
+  check(shape[1:4], (time[0], *space[1:3]))
 
 
-def check_channels(clips: tuple[int, ...], kernel: tuple[int, ...]) -> None:
+def check_channels(shape: tuple[int, ...], kernel: tuple[int, ...]) -> None:
   """Raises ValueError unless the kernel reads the clips' channels."""
-  if kernel[3] != clips[4]:
-    raise ValueError(f'kernel {kernel} for clips of {clips[4]} channels')
+  if kernel[3] != shape[4]:
+    raise ValueError(f'kernel {kernel} for clips of {shape[4]} channels')
 
 
 def read_by_pooling(

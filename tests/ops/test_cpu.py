@@ -18,7 +18,7 @@ from mefnet_jax import models, ops
 from mefnet_jax.ops import choice, convolution, pooling, xla
 from mefnet_jax.training import optimizer, parallel
 from tests.fixtures import kernels
-from tests.fixtures.kernels import cpu, planes
+from tests.fixtures.kernels import planes
 
 # Clips (B, T, H, W), kernel, filters, window; filters that fill no vector.
 CASES = [
@@ -46,6 +46,12 @@ def arrays(shape, kernel, filters, *, whole=False):
   else:
     drawn = [random.normal(size=s) for s in shapes]
   return [jnp.asarray(a, jnp.float32) for a in drawn]
+
+
+def pools(y, weight, window):
+  """The kernel that pools maps of a kernel."""
+  made = ops.Maps(y, None, None, None, None, fused=True)
+  return KERNEL['max_pools'](made, weight, window)
 
 
 def with_gradients(function, *operands):
@@ -280,9 +286,7 @@ def test_two_poolings_of_maps(shape, kernel, filters, window):
     return tuple(pooling.max_pool3d(v, window) for v in (y, y * weight))
 
   assert_same(
-    with_gradients(
-      lambda *a: cpu.max_pools(a[0], a[1][..., 0], window), y, weight
-    ),
+    with_gradients(lambda *a: pools(*a, window), y, weight),
     with_gradients(theirs, y, weight),
   )
 
@@ -389,7 +393,7 @@ def test_members_side_by_side(own_clips):
   mixes = scales * 0.1
   ours = (
     KERNEL['convolve_relu'],
-    lambda y, w, n: cpu.max_pools(y, w[..., 0], n),
+    pools,
   )
   theirs = (
     plain_maps,
@@ -513,7 +517,7 @@ def test_nan_is_not_lost():
   y = KERNEL['convolve'](x, kernel, bias, relu=True)
   assert np.isnan(y[..., 1]).all() and np.isfinite(y[..., 0]).all()
   assert np.isnan(maps.peak[:, 1]).all() and np.isfinite(maps.mean[:, 0]).all()
-  plain, weighed = cpu.max_pools(maps.y, maps.y[..., 0], (2, 2, 2))
+  plain, weighed = pools(maps.y, maps.y[..., :1], (2, 2, 2))
   assert np.isnan(plain[..., 1]).all() and np.isnan(weighed[..., 1]).all()
 
 

@@ -17,7 +17,7 @@ import numba
 import pytest
 
 import mefnet_jax
-from mefnet_jax.runs import environment, errors, files, locks
+from mefnet_jax.runs import errors, files, locks
 from tests.fixtures.kernels import cpu, kernel_cache
 
 
@@ -133,7 +133,7 @@ def started(monkeypatch):
     return process
 
   monkeypatch.setattr(subprocess, 'Popen', start)
-  monkeypatch.setattr(environment, 'cores', lambda: 2)
+  monkeypatch.setattr(numba.config, 'NUMBA_NUM_THREADS', 2)
   return processes
 
 
@@ -146,10 +146,10 @@ def test_a_second_process_helps_where_kernels_are_compiled(
   assert not started
   (folder / 'manifest.json').unlink()
   begun = kernel_cache.begin()
-  monkeypatch.setattr(environment, 'cores', lambda: 1)
+  monkeypatch.setattr(numba.config, 'NUMBA_NUM_THREADS', 1)
   with kernel_cache.helped(begun):
     assert not started
-  monkeypatch.setattr(environment, 'cores', lambda: 2)
+  monkeypatch.setattr(numba.config, 'NUMBA_NUM_THREADS', 2)
   with pytest.raises(OSError, match='full'), kernel_cache.helped(begun):
     (command, variables), process = started
     assert process.poll() is None

@@ -38,9 +38,9 @@ FORMS = {
   'convolve': (convolve.convolve, convolve.takes),
   'convolve_max_pool': (max_pool.convolve_max_pool, max_pool.takes),
   'convolve_relu': (convolve_relu.convolve_relu, convolve_relu.takes),
+  'max_pools': (pools.max_pools, pools.takes),
   'relu': (relu.relu, relu.takes),
 }
-max_pools = pools.max_pools
 _WITH_HANDLERS = (
   adam,
   convolve_handlers,

@@ -6,7 +6,13 @@ import numpy as np
 from numba import carray
 
 from mefnet_jax.ops import placement
-from mefnet_jax.ops.cpu import compiled, custom_calls, frames, signatures
+from mefnet_jax.ops.cpu import (
+  arrays,
+  call_frame,
+  compiled,
+  custom_calls,
+  signatures,
+)
 
 _HEAVY = 1 << 16  # weights in an array from which memory bounds the speed
 _ARRAYS = signatures.signature('f8 f* f* f* f* -> f* f* f*')
@@ -73,24 +79,24 @@ def _copy(x, y):
 @compiled.handler
 def _adam_call(address):
   frame = carray(address, 21, np.int64)
-  answer, n = frames.check_call(frame, _ARRAYS)
-  if answer != frames.WORK:
+  answer, n = call_frame.check_call(frame, _ARRAYS)
+  if answer != call_frame.WORK:
     return answer
-  numbers, g = frames.floats(frame, 0, n), frames.floats(frame, 4, n)
+  numbers, g = arrays.floats(frame, 0, n), arrays.floats(frame, 4, n)
   for i in range(3):
-    old, new = frames.floats(frame, 1 + i, n), frames.floats(frame, 5 + i, n)
+    old, new = arrays.floats(frame, 1 + i, n), arrays.floats(frame, 5 + i, n)
     # XLA may ignore that an operand and a result share their memory.
     if old.values.ctypes.data != new.values.ctypes.data:
       _copy(old.values, new.values)
-  p, m = frames.floats(frame, 5, n), frames.floats(frame, 6, n)
-  v = frames.floats(frame, 7, n)
-  for part in range(frames.parts(p)):
+  p, m = arrays.floats(frame, 5, n), arrays.floats(frame, 6, n)
+  v = arrays.floats(frame, 7, n)
+  for part in range(arrays.parts(p)):
     _step(
-      frames.part(p, part, p),
-      frames.part(m, part, p),
-      frames.part(v, part, p),
-      frames.part(g, part, p),
-      frames.part(numbers, part, p),
+      arrays.part(p, part, p),
+      arrays.part(m, part, p),
+      arrays.part(v, part, p),
+      arrays.part(g, part, p),
+      arrays.part(numbers, part, p),
     )
   return 0
 

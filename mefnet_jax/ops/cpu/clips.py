@@ -8,7 +8,7 @@ lanes of vectors empty, which then hold those of several frames, a block. A
 
 import numpy as np
 
-from mefnet_jax.ops.cpu import compiled, memory, relu_tiles, rows
+from mefnet_jax.ops.cpu import compiled, memory, rows
 
 LANES = rows.LANES
 
@@ -107,10 +107,9 @@ def _lay(row, at, width, y, to, filters, places):
   whole = max(0, places - (vectors * LANES + filters - 1) // filters + 1)
   for p in range(whole):
     for v in range(0, vectors * LANES, LANES):
-      relu_tiles.copy(row, at + p * width + v, y, to + p * filters + v, 1)
+      memory.copy(row, at + p * width + v, y, to + p * filters + v, LANES)
   for p in range(whole, places):
-    for f in range(filters):
-      y[to + p * filters + f] = row[at + p * width + f]
+    memory.copy(row, at + p * width, y, to + p * filters, filters)
 
 
 @compiled.kernel
@@ -162,8 +161,7 @@ def add_kernel_gradient(x, y, g, floor, shape, before, room, into, to_bias):
         start = (t - before) * frame_step + h * row_step
         args = row, filters, places, width, into
         rows.add_row(x, start, channels, offsets, *used, *args)
-        for i in range(size):
-          sums[i] += row[i]
+        memory.add(row, sums)
   for p in range(places):
     for f in range(filters):
       to_bias[f] += sums[p * filters + f]

@@ -11,9 +11,10 @@ import numpy as np
 from numba import carray
 
 from mefnet_jax.ops.cpu import (
+  arrays,
+  call_frame,
   clips,
   compiled,
-  frames,
   memory,
   rows,
   signatures,
@@ -58,6 +59,7 @@ def _clip_gradient(y, g, floor, shape, before, w, block, room, padded, out):
 @compiled.kernel
 def _padding(sizes, kernel, out):
   """Zeros before each axis; -1 if the sizes are of neither VALID nor SAME."""
+  compiled.for_size()
   same = valid = True
   for axis in range(3):
     same &= out[axis] == sizes[axis]
@@ -72,6 +74,7 @@ def _padding(sizes, kernel, out):
 @compiled.kernel
 def _zeros(sizes, channels, padded):
   """Zeros for `_surrounded`, none where the clip is read as it is."""
+  compiled.for_size()
   if sizes == padded:
     return np.zeros(0, np.float32)
   return np.zeros(padded[0] * padded[1] * padded[2] * channels, np.float32)
@@ -96,33 +99,34 @@ def _surrounded(x, sizes, channels, before, padded, zeros):
 
 @compiled.handler
 def _convolve(address):
+  compiled.for_size()
   frame = carray(address, 21, np.int64)
-  answer, n = frames.check_call(frame, _FORWARD)
-  if answer != frames.WORK:
+  answer, n = call_frame.check_call(frame, _FORWARD)
+  if answer != call_frame.WORK:
     return answer
-  x, w = frames.floats(frame, 0, n), frames.floats(frame, 1, n)
-  bias, floor = frames.floats(frame, 2, n), frames.floats(frame, 3, n).values[0]
-  used, y = frames.floats(frame, 4, n), frames.floats(frame, 5, n)
+  x, w = arrays.floats(frame, 0, n), arrays.floats(frame, 1, n)
+  bias, floor = arrays.floats(frame, 2, n), arrays.floats(frame, 3, n).values[0]
+  used, y = arrays.floats(frame, 4, n), arrays.floats(frame, 5, n)
   sizes, channels, kernel = (n[1], n[2], n[3]), n[4], (n[5], n[6], n[7])
   filters, out = n[8], (n[9], n[10], n[11])
   before = _padding(sizes, kernel, out)
   if before[0] < 0:
-    return frames.misfit(frame, 5)
+    return call_frame.misfit(frame, 5)
   block = clips.block_of(kernel, filters, out[0])
   width = rows.padded_width(block * filters)
   padded = sizes[0], out[1] + kernel[1] - 1, out[2] + kernel[2] - 1
   shape = padded, channels, kernel, filters, out
   zeros, room = _zeros(sizes, channels, padded), clips.room_of(shape, block)
-  for p in range(frames.parts(y)):
-    packed = clips.pack(frames.part(w, p, y), kernel, channels, filters, block)
-    shift, begin = frames.part(bias, p, y), np.zeros(width, np.float32)
+  for p in range(arrays.parts(y)):
+    packed = clips.pack(arrays.part(w, p, y), kernel, channels, filters, block)
+    shift, begin = arrays.part(bias, p, y), np.zeros(width, np.float32)
     for i in range(block * filters):
       begin[i] = shift[i % filters]
     for b in range(n[0]):
-      if frames.clip(used, p, y, b)[0] == 0:
-        memory.fill(frames.clip(y, p, y, b), 0)
+      if arrays.clip(used, p, y, b)[0] == 0:
+        memory.fill(arrays.clip(y, p, y, b), 0)
         continue
-      seen = frames.clip(x, p, y, b)
+      seen = arrays.clip(x, p, y, b)
       clips.convolve_clip(
         _surrounded(seen, sizes, channels, before, padded, zeros),
         packed,
@@ -131,75 +135,77 @@ def _convolve(address):
         before[0],
         block,
         room,
-        frames.clip(y, p, y, b),
+        arrays.clip(y, p, y, b),
       )
   return 0
 
 
 @compiled.handler
 def _convolve_kernel_gradient(address):
+  compiled.for_size()
   frame = carray(address, 21, np.int64)
-  answer, n = frames.check_call(frame, _KERNEL)
-  if answer != frames.WORK:
+  answer, n = call_frame.check_call(frame, _KERNEL)
+  if answer != call_frame.WORK:
     return answer
-  x, y = frames.floats(frame, 0, n), frames.floats(frame, 1, n)
-  g, floor = frames.floats(frame, 2, n), frames.floats(frame, 3, n).values[0]
-  to, to_bias = frames.floats(frame, 4, n), frames.floats(frame, 5, n)
+  x, y = arrays.floats(frame, 0, n), arrays.floats(frame, 1, n)
+  g, floor = arrays.floats(frame, 2, n), arrays.floats(frame, 3, n).values[0]
+  to, to_bias = arrays.floats(frame, 4, n), arrays.floats(frame, 5, n)
   sizes, channels, out = (n[1], n[2], n[3]), n[4], (n[5], n[6], n[7])
   filters, kernel = n[8], (n[9], n[10], n[11])
   before = _padding(sizes, kernel, out)
   if before[0] < 0:
-    return frames.misfit(frame, 1)
+    return call_frame.misfit(frame, 1)
   taps = kernel[0] * kernel[1] * kernel[2] * channels
   padded = sizes[0], out[1] + kernel[1] - 1, out[2] + kernel[2] - 1
   shape = padded, channels, kernel, filters, out
   zeros, room = _zeros(sizes, channels, padded), clips.gradient_room_of(shape)
-  for p in range(frames.parts(to)):
+  for p in range(arrays.parts(to)):
     into = np.zeros(taps * rows.padded_width(filters), np.float32)
-    memory.fill(frames.part(to_bias, p, to), 0)
+    memory.fill(arrays.part(to_bias, p, to), 0)
     for b in range(n[0]):
-      seen = frames.clip(x, p, to, b)
+      seen = arrays.clip(x, p, to, b)
       clips.add_kernel_gradient(
         _surrounded(seen, sizes, channels, before, padded, zeros),
-        frames.clip(y, p, to, b),
-        frames.clip(g, p, to, b),
+        arrays.clip(y, p, to, b),
+        arrays.clip(g, p, to, b),
         floor,
         shape,
         before[0],
         room,
         into,
-        frames.part(to_bias, p, to),
+        arrays.part(to_bias, p, to),
       )
-    rows.unpack_kernel(into, taps, filters, frames.part(to, p, to))
+    rows.unpack_kernel(into, taps, filters, arrays.part(to, p, to))
   return 0
 
 
 @compiled.handler
 def _convolve_clip_gradient(address):
+  compiled.for_size()
   frame = carray(address, 21, np.int64)
-  answer, n = frames.check_call(frame, _CLIP)
-  if answer != frames.WORK:
+  answer, n = call_frame.check_call(frame, _CLIP)
+  if answer != call_frame.WORK:
     return answer
-  y, g = frames.floats(frame, 0, n), frames.floats(frame, 1, n)
-  w, floor = frames.floats(frame, 2, n), frames.floats(frame, 3, n).values[0]
-  to, out = frames.floats(frame, 4, n), (n[1], n[2], n[3])
+  y, g = arrays.floats(frame, 0, n), arrays.floats(frame, 1, n)
+  w, floor = arrays.floats(frame, 2, n), arrays.floats(frame, 3, n).values[0]
+  to, out = arrays.floats(frame, 4, n), (n[1], n[2], n[3])
   filters, kernel, channels = n[4], (n[5], n[6], n[7]), n[8]
   sizes = n[9], n[10], n[11]
   before = _padding(sizes, kernel, out)
   if before[0] < 0:
-    return frames.misfit(frame, 0)
+    return call_frame.misfit(frame, 0)
   block = clips.block_of(kernel, channels, sizes[0])
   shape = sizes, channels, kernel, filters, out
   turned = _turned(shape)
   padded = _zeros((0, 0, 0), filters, turned[0])
   room = clips.room_of(turned, block)
-  for p in range(frames.parts(to)):
-    back = clips.turned(frames.part(w, p, to), kernel, channels, filters)
+  for p in range(arrays.parts(to)):
+    back = clips.turned(arrays.part(w, p, to), kernel, channels, filters)
     packed = clips.pack(back, kernel, filters, channels, block)
     for b in range(n[0]):
       _clip_gradient(
-        frames.clip(y, p, to, b),
-        frames.clip(g, p, to, b),
+        arrays.clip(y, p, to, b),
+        arrays.clip(g, p, to, b),
         floor,
         shape,
         before,
@@ -207,7 +213,7 @@ def _convolve_clip_gradient(address):
         block,
         room,
         padded,
-        frames.clip(to, p, to, b),
+        arrays.clip(to, p, to, b),
       )
   return 0
 

@@ -9,9 +9,10 @@ import numpy as np
 from numba import carray
 
 from mefnet_jax.ops.cpu import (
+  arrays,
+  call_frame,
   clips,
   compiled,
-  frames,
   relu_arrays,
   relu_clips,
   relu_rows,
@@ -49,6 +50,7 @@ def _shape(n):
 @compiled.kernel
 def _in_space(kernel, bias, shape):
   """Kernel and bias in space as `relu_clips` reads them, of one part."""
+  compiled.for_size()
   _, channels, flat, middle, _ = shape[5]
   return clips.pack(kernel, flat, channels, middle, 1), _padded(bias, middle)
 
@@ -56,6 +58,7 @@ def _in_space(kernel, bias, shape):
 @compiled.kernel
 def _of_maps(w, bias, shape):
   """The other kernel, which reads clips or what is left of them, and bias."""
+  compiled.for_size()
   _, channels, kernel, filters, _, in_space = shape
   seen = in_space[3] if in_space[3] else channels
   return clips.pack(w, kernel, seen, filters, 1), _padded(bias, filters)
@@ -64,6 +67,7 @@ def _of_maps(w, bias, shape):
 @compiled.kernel
 def _padded(values, count):
   """A bias, padded with zeros to whole vectors."""
+  compiled.for_size()
   out = np.zeros(rows.padded_width(count), np.float32)
   relu_rows.scale_into(values, 1.0, out, count)
   return out
@@ -71,16 +75,17 @@ def _padded(values, count):
 
 @compiled.handler
 def _convolve_relu(address):
+  compiled.for_size()
   frame = carray(address, 21, np.int64)
-  answer, n = frames.check_call(frame, _FORWARD)
-  if answer != frames.WORK:
+  answer, n = call_frame.check_call(frame, _FORWARD)
+  if answer != call_frame.WORK:
     return answer
   fits, shape = _shape(n)
   if not fits:
-    return frames.misfit(frame, 6)
-  x, space = frames.floats(frame, 0, n), frames.floats(frame, 1, n)
-  space_bias, w = frames.floats(frame, 2, n), frames.floats(frame, 3, n)
-  bias, used = frames.floats(frame, 4, n), frames.floats(frame, 5, n)
+    return call_frame.misfit(frame, 6)
+  x, space = arrays.floats(frame, 0, n), arrays.floats(frame, 1, n)
+  space_bias, w = arrays.floats(frame, 2, n), arrays.floats(frame, 3, n)
+  bias, used = arrays.floats(frame, 4, n), arrays.floats(frame, 5, n)
   made = relu_arrays.results(frame, 6, n)
   y, filters, room = made[0], shape[3], relu_clips.room_of(shape)
   width = rows.padded_width(filters)
@@ -88,18 +93,18 @@ def _convolve_relu(address):
   clip = totals, peaks, np.empty(width, np.int32)
   packed = [
     (
-      _in_space(frames.part(space, p, y), frames.part(space_bias, p, y), shape),
-      _of_maps(frames.part(w, p, y), frames.part(bias, p, y), shape),
+      _in_space(arrays.part(space, p, y), arrays.part(space_bias, p, y), shape),
+      _of_maps(arrays.part(w, p, y), arrays.part(bias, p, y), shape),
     )
-    for p in range(frames.parts(y))
+    for p in range(arrays.parts(y))
   ]
   for b in range(n[0]):
-    for p in range(frames.parts(y)):
-      if frames.clip(used, p, y, b)[0] == 0:
+    for p in range(arrays.parts(y)):
+      if arrays.clip(used, p, y, b)[0] == 0:
         relu_arrays.leave_out(made, p, b)
         continue
       to, bits, of_filters, maps = relu_arrays.of_clip(made, p, b)
-      seen, (in_space, weights) = frames.clip(x, p, y, b), packed[p]
+      seen, (in_space, weights) = arrays.clip(x, p, y, b), packed[p]
       relu_clips.rectify(
         seen, in_space, weights, shape, room, to, bits, clip, maps
       )
@@ -110,6 +115,7 @@ def _convolve_relu(address):
 @compiled.kernel
 def _zeros(shape):
   """The gradients of kernels and biases, with padded filters."""
+  compiled.for_size()
   (_, channels, kernel, filters, _, in_space) = shape
   middle, window = in_space[3], in_space[2]
   width, wide = rows.padded_width(filters), rows.padded_width(middle)
@@ -127,26 +133,29 @@ def _zeros(shape):
 
 @compiled.handler
 def _convolve_relu_gradient(address):
+  compiled.for_size()
   frame = carray(address, 21, np.int64)
-  answer, n = frames.check_call(frame, _GRADIENT)
-  if answer != frames.WORK:
+  answer, n = call_frame.check_call(frame, _GRADIENT)
+  if answer != call_frame.WORK:
     return answer
   fits, shape = _shape(n)
   if not fits:
-    return frames.misfit(frame, 4)
-  x, space = frames.floats(frame, 0, n), frames.floats(frame, 1, n)
-  space_bias, w = frames.floats(frame, 2, n), frames.floats(frame, 3, n)
+    return call_frame.misfit(frame, 4)
+  x, space = arrays.floats(frame, 0, n), arrays.floats(frame, 1, n)
+  space_bias, w = arrays.floats(frame, 2, n), arrays.floats(frame, 3, n)
   bars = relu_arrays.gradients(frame, 4, n)
-  out, out_bias = frames.floats(frame, 14, n), frames.floats(frame, 15, n)
-  to_space = frames.floats(frame, 12, n)
-  to_space_bias = frames.floats(frame, 13, n)
-  middle, filters, parts = n[7], shape[3], frames.parts(out)
+  out, out_bias = arrays.floats(frame, 14, n), arrays.floats(frame, 15, n)
+  to_space = arrays.floats(frame, 12, n)
+  to_space_bias = arrays.floats(frame, 13, n)
+  middle, filters, parts = n[7], shape[3], arrays.parts(out)
   packed = [
     (
       _in_space(
-        frames.part(space, p, out), frames.part(space_bias, p, out), shape
+        arrays.part(space, p, out),
+        arrays.part(space_bias, p, out),
+        shape,
       ),
-      relu_clips.pack_turned(frames.part(w, p, out), shape),
+      relu_clips.pack_turned(arrays.part(w, p, out), shape),
       _zeros(shape),
     )
     for p in range(parts)
@@ -157,17 +166,17 @@ def _convolve_relu_gradient(address):
   for b in range(n[0]):
     for p in range(parts):
       given = relu_arrays.gradients_of_clip(bars, p, out, b, filters, own)
-      seen, (in_space, back, into) = frames.clip(x, p, out, b), packed[p]
+      seen, (in_space, back, into) = arrays.clip(x, p, out, b), packed[p]
       relu_clips.add_gradient(seen, in_space, back, given, shape, room, into)
   for p in range(parts):
     (kernel, bias), whole, whole_bias = packed[p][2]
-    to, taps = frames.part(to_space, p, out), n[5] * n[6] * n[4]
+    to, taps = arrays.part(to_space, p, out), n[5] * n[6] * n[4]
     rows.unpack_kernel(kernel, taps, middle, to)
-    to, taps = frames.part(out, p, out), n[8] * n[9] * n[10] * n[11]
+    to, taps = arrays.part(out, p, out), n[8] * n[9] * n[10] * n[11]
     rows.unpack_kernel(whole, taps, filters, to)
-    to = frames.part(to_space_bias, p, out)
+    to = arrays.part(to_space_bias, p, out)
     relu_rows.scale_into(bias, 1.0, to, middle)
-    to = frames.part(out_bias, p, out)
+    to = arrays.part(out_bias, p, out)
     relu_rows.scale_into(whole_bias, 1.0, to, filters)
   return 0
 

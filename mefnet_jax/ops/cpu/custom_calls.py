@@ -16,7 +16,7 @@ def register(handlers: Mapping[str, Any]):
   """Registers Numba's C functions with XLA, each by its name.
 
   Raises:
-    Exception: XLA's interface is of another version than `frames.VERSIONS`.
+    Exception: XLA's interface is of another version than `call_frame.VERSIONS`.
   """
   for name, handler in handlers.items():
     capsule = jax.ffi.pycapsule(handler.address)

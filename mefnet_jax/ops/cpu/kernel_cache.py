@@ -24,7 +24,6 @@ from llvmlite import binding
 
 from mefnet_jax.runs import (
   cache,
-  environment,
   errors,
   files,
   locks,
@@ -172,13 +171,16 @@ def helped(folder: Folder) -> Iterator[None]:
   """A second process compiles kernels too, from the last module backwards.
 
   Each looks into the folder before it compiles a kernel, so they meet in the
-  middle. There is none where nothing must be compiled, or on one core.
+  middle. There is none where nothing must be compiled, on one core, or where
+  NUMBA_NUM_THREADS is 1: what both need is compiled twice, so that other work
+  on the second core loses more than this process gains.
   """
   helper, collects = None, gc.isenabled()
   # A compiler makes many objects that stay: to look through them again and
   # again takes a fifteenth of its time.
   gc.disable()
-  if folder.fresh is not None and environment.cores() > 1 and sys.executable:
+  several = numba.config.NUMBA_NUM_THREADS > 1  # of the cores, unless set
+  if folder.fresh is not None and several and sys.executable:
     command = [sys.executable, '-P', '-c', _HELP, str(_HERE.parents[2])]
     with contextlib.suppress(OSError):  # then this process compiles all
       helper = subprocess.Popen(

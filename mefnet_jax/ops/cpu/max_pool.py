@@ -13,13 +13,14 @@ from numba import carray
 
 from mefnet_jax.ops import convolution, pooling
 from mefnet_jax.ops.cpu import (
+  arrays,
+  call_frame,
   compiled,
   custom_calls,
-  frames,
   memory,
+  pixel_runs,
   pool_clips,
   rows,
-  runs,
   signatures,
   simd,
 )
@@ -98,80 +99,83 @@ _convolve_max_pool.defvjp(_vjp_forward, _vjp_backward)
 
 @compiled.handler
 def _convolve_pool(address):
+  compiled.for_size()
   frame = carray(address, 21, np.int64)
-  answer, n = frames.check_call(frame, _FORWARD)
-  if answer != frames.WORK:
+  answer, n = call_frame.check_call(frame, _FORWARD)
+  if answer != call_frame.WORK:
     return answer
-  x, w = frames.floats(frame, 1, n), frames.floats(frame, 2, n)
-  used, y = frames.floats(frame, 3, n), frames.floats(frame, 4, n)
-  choice, parts = frames.integers(frame, 5, n), frames.parts(y)
+  x, w = arrays.floats(frame, 1, n), arrays.floats(frame, 2, n)
+  used, y = arrays.floats(frame, 3, n), arrays.floats(frame, 4, n)
+  choice, parts = arrays.integers(frame, 5, n), arrays.parts(y)
   kernel, filters = (n[5], n[6], n[7]), n[8]
-  shape = (n[1], n[2], n[3]), n[4], kernel, frames.window(n), filters
+  shape = (n[1], n[2], n[3]), n[4], kernel, arrays.window(n), filters
   taps = n[4] * kernel[0] * kernel[1] * kernel[2]
   packed = [
-    rows.pack_kernel(frames.part(w, p, y), taps, filters) for p in range(parts)
+    rows.pack_kernel(arrays.part(w, p, y), taps, filters) for p in range(parts)
   ]
   for b in range(n[0]):
     for p in range(parts):
-      to, to_choice = frames.clip(y, p, y, b), frames.clip(choice, p, y, b)
-      if frames.clip(used, p, y, b)[0] == 0:
+      to, to_choice = arrays.clip(y, p, y, b), arrays.clip(choice, p, y, b)
+      if arrays.clip(used, p, y, b)[0] == 0:
         memory.fill(to, 0)
         memory.fill(to_choice, 0)
         continue
-      seen = frames.clip(x, p, y, b)
+      seen = arrays.clip(x, p, y, b)
       pool_clips.pool(seen, packed[p], shape, to, to_choice)
   return 0
 
 
 @compiled.handler
 def _convolve_pool_gradient(address):
+  compiled.for_size()
   frame = carray(address, 21, np.int64)
-  answer, n = frames.check_call(frame, _GRADIENT)
-  if answer != frames.WORK:
+  answer, n = call_frame.check_call(frame, _GRADIENT)
+  if answer != call_frame.WORK:
     return answer
-  x, choice = frames.floats(frame, 1, n), frames.integers(frame, 2, n)
-  g, out = frames.floats(frame, 3, n), frames.floats(frame, 4, n)
+  x, choice = arrays.floats(frame, 1, n), arrays.integers(frame, 2, n)
+  g, out = arrays.floats(frame, 3, n), arrays.floats(frame, 4, n)
   sizes, channels, kernel = (n[1], n[2], n[3]), n[4], (n[5], n[6], n[7])
-  filters, parts = n[8], frames.parts(out)
-  shape = sizes, channels, kernel, frames.window(n), filters
-  offsets = runs.offsets_of(kernel, sizes, channels)
+  filters, parts = n[8], arrays.parts(out)
+  shape = sizes, channels, kernel, arrays.window(n), filters
+  offsets = pixel_runs.offsets_of(kernel, sizes, channels)
   into = np.zeros((parts, filters * len(offsets) * LANES), np.float32)
   turned = np.empty(0, np.float32)
   for b in range(n[0]):
     for p in range(parts):
-      if p == 0 or frames.place(x, p, out) != frames.place(x, p - 1, out):
-        turned = runs.laid(frames.clip(x, p, out, b), sizes, channels)
-      down, where = frames.clip(g, p, out, b), frames.clip(choice, p, out, b)
+      if p == 0 or arrays.place(x, p, out) != arrays.place(x, p - 1, out):
+        turned = pixel_runs.laid(arrays.clip(x, p, out, b), sizes, channels)
+      down, where = arrays.clip(g, p, out, b), arrays.clip(choice, p, out, b)
       pool_clips.add_gradient(turned, down, where, shape, offsets, into[p])
   for p in range(parts):
-    to = frames.part(out, p, out)
-    runs.convert(into[p], kernel, sizes, channels, filters, to, True)
+    to = arrays.part(out, p, out)
+    pixel_runs.convert(into[p], kernel, sizes, channels, filters, to, True)
   return 0
 
 
 @compiled.handler
 def _convolve_pool_clip_gradient(address):
+  compiled.for_size()
   frame = carray(address, 21, np.int64)
-  answer, n = frames.check_call(frame, _CLIP)
-  if answer != frames.WORK:
+  answer, n = call_frame.check_call(frame, _CLIP)
+  if answer != call_frame.WORK:
     return answer
-  w, choice = frames.floats(frame, 1, n), frames.integers(frame, 2, n)
-  g, out = frames.floats(frame, 3, n), frames.floats(frame, 4, n)
+  w, choice = arrays.floats(frame, 1, n), arrays.integers(frame, 2, n)
+  g, out = arrays.floats(frame, 3, n), arrays.floats(frame, 4, n)
   kernel, channels, filters = (n[0], n[1], n[2]), n[3], n[4]
   sizes = n[6], n[7], n[8]
-  shape = sizes, channels, kernel, frames.window(n), filters
-  offsets = runs.offsets_of(kernel, sizes, channels)
+  shape = sizes, channels, kernel, arrays.window(n), filters
+  offsets = pixel_runs.offsets_of(kernel, sizes, channels)
   size = sizes[0] * sizes[1] * sizes[2] * channels
-  for p in range(frames.parts(out)):
+  for p in range(arrays.parts(out)):
     packed = np.zeros(filters * len(offsets) * LANES, np.float32)
-    own = frames.part(w, p, out)
-    runs.convert(packed, kernel, sizes, channels, filters, own, False)
+    own = arrays.part(w, p, out)
+    pixel_runs.convert(packed, kernel, sizes, channels, filters, own, False)
     for b in range(n[5]):
       into = np.zeros(size + LANES, np.float32)
-      down, where = frames.clip(g, p, out, b), frames.clip(choice, p, out, b)
+      down, where = arrays.clip(g, p, out, b), arrays.clip(choice, p, out, b)
       pool_clips.spread_gradient(down, where, shape, offsets, packed, into)
-      to = frames.clip(out, p, out, b)
-      runs.lift(into, sizes, channels, to)
+      to = arrays.clip(out, p, out, b)
+      pixel_runs.lift(into, sizes, channels, to)
   return 0
 
 

@@ -10,9 +10,10 @@ import numpy as np
 from numba import carray
 
 from mefnet_jax.ops.cpu import (
+  arrays,
+  call_frame,
   compiled,
   custom_calls,
-  frames,
   memory,
   plane_tiles,
   signatures,
@@ -117,6 +118,7 @@ def _padded_sizes(sizes, kernel):
 @compiled.kernel
 def _plane_offsets(channels, kernel, padded):
   """Where each tap reads in `_planes`: channels, frames, rows, columns."""
+  compiled.for_size()
   kt, kh, kw = kernel
   deep, high, wide = padded
   offsets, at = np.empty(channels * kt * kh * kw, np.int64), 0
@@ -192,6 +194,7 @@ def _by_filter(w, taps, channels, filters, flipped):
 
   Flipped: as the gradient of its input is convolved, (C, D, taps).
   """
+  compiled.for_size()
   out = np.empty(taps * channels * filters, np.float32)
   for t in range(taps):
     for c in range(channels):
@@ -227,62 +230,60 @@ def _zeros(kernel):
 
 @compiled.handler
 def _convolve_few(address):
+  compiled.for_size()
   frame = carray(address, 21, np.int64)
-  answer, n = frames.check_call(frame, _FORWARD)
-  if answer != frames.WORK:
+  answer, n = call_frame.check_call(frame, _FORWARD)
+  if answer != call_frame.WORK:
     return answer
-  x, w = frames.floats(frame, 0, n), frames.floats(frame, 1, n)
-  y, sizes = frames.floats(frame, 2, n), (n[1], n[2], n[3])
+  x, w = arrays.floats(frame, 0, n), arrays.floats(frame, 1, n)
+  y, sizes = arrays.floats(frame, 2, n), (n[1], n[2], n[3])
   channels, kernel, filters = n[4], (n[5], n[6], n[7]), n[8]
   padded, taps = _padded_sizes(sizes, kernel), n[5] * n[6] * n[7]
-  offsets, (before, _) = (
-    _plane_offsets(channels, kernel, padded),
-    _zeros(kernel),
-  )
-  for p in range(frames.parts(y)):
-    weights = _by_filter(frames.part(w, p, y), taps, channels, filters, False)
+  offsets = _plane_offsets(channels, kernel, padded)
+  before, _ = _zeros(kernel)
+  for p in range(arrays.parts(y)):
+    weights = _by_filter(arrays.part(w, p, y), taps, channels, filters, False)
     for b in range(n[0]):
-      seen = _planes(frames.clip(x, p, y, b), channels, sizes, before, padded)
-      to = frames.clip(y, p, y, b)
+      seen = _planes(arrays.clip(x, p, y, b), channels, sizes, before, padded)
+      to = arrays.clip(y, p, y, b)
       _convolve_planes(seen, weights, offsets, sizes, padded, filters, to)
   return 0
 
 
 @compiled.handler
 def _convolve_few_gradient(address):
+  compiled.for_size()
   frame = carray(address, 21, np.int64)
-  answer, n = frames.check_call(frame, _GRADIENT)
-  if answer != frames.WORK:
+  answer, n = call_frame.check_call(frame, _GRADIENT)
+  if answer != call_frame.WORK:
     return answer
-  x, w = frames.floats(frame, 0, n), frames.floats(frame, 1, n)
-  g, to_x = frames.floats(frame, 2, n), frames.floats(frame, 3, n)
-  to_w, sizes = frames.floats(frame, 4, n), (n[1], n[2], n[3])
+  x, w = arrays.floats(frame, 0, n), arrays.floats(frame, 1, n)
+  g, to_x = arrays.floats(frame, 2, n), arrays.floats(frame, 3, n)
+  to_w, sizes = arrays.floats(frame, 4, n), (n[1], n[2], n[3])
   channels, kernel, filters = n[4], (n[5], n[6], n[7]), n[8]
   padded, taps = _padded_sizes(sizes, kernel), n[5] * n[6] * n[7]
   offsets = _plane_offsets(channels, kernel, padded)
-  back, (before, behind) = (
-    _plane_offsets(filters, kernel, padded),
-    _zeros(kernel),
-  )
-  for p in range(frames.parts(to_w)):
+  back = _plane_offsets(filters, kernel, padded)
+  before, behind = _zeros(kernel)
+  for p in range(arrays.parts(to_w)):
     # The gradient of the input is a convolution of g by the kernel turned about
     # all its axes, padded before as the input is padded behind.
-    weights = _by_filter(frames.part(w, p, to_w), taps, channels, filters, True)
+    weights = _by_filter(arrays.part(w, p, to_w), taps, channels, filters, True)
     # A vector for each tap: lanes are summed once at the end, not for every
     # clip.
     into = np.zeros(filters * len(offsets) * LANES, np.float32)
     for b in range(n[0]):
-      down = frames.clip(g, p, to_w, b)
+      down = arrays.clip(g, p, to_w, b)
       if not _any(down):  # the fold holds the clip out
-        memory.fill(frames.clip(to_x, p, to_w, b), 0)
+        memory.fill(arrays.clip(to_x, p, to_w, b), 0)
         continue
-      seen = frames.clip(x, p, to_w, b)
+      seen = arrays.clip(x, p, to_w, b)
       seen = _planes(seen, channels, sizes, before, padded)
       _add_planes_gradient(seen, down, offsets, sizes, padded, filters, into)
       seen = _planes(down, filters, sizes, behind, padded)
-      to = frames.clip(to_x, p, to_w, b)
+      to = arrays.clip(to_x, p, to_w, b)
       _convolve_planes(seen, weights, back, sizes, padded, channels, to)
-    to = frames.part(to_w, p, to_w)
+    to = arrays.part(to_w, p, to_w)
     _unpack_kernel(into, taps, channels, filters, to)
   return 0
 

@@ -7,7 +7,14 @@ kw), the window (frames, rows, columns) and D.
 
 import numpy as np
 
-from mefnet_jax.ops.cpu import compiled, pool_windows, rows, runs, simd
+from mefnet_jax.ops.cpu import (
+  compiled,
+  memory,
+  pixel_runs,
+  pool_windows,
+  rows,
+  simd,
+)
 
 LANES = simd.LANES
 
@@ -35,7 +42,8 @@ def pool(x, w, shape, y, choice):
   width, row_step = rows.padded_width(filters), sizes[2] * channels
   frame_step = sizes[1] * row_step
   offsets = rows.offsets_of(kernel, channels, frame_step, row_step)
-  taps, weights = (offsets, 0, len(offsets)), (w, width)
+  zero = np.int64(0)
+  taps, weights = (offsets, zero, len(offsets)), (w, width)
   end = np.zeros(width, np.float32), np.float32(-np.inf)
   row = np.empty(cw * ww * width, np.float32)
   best = np.empty(cw * width, np.float32)
@@ -45,23 +53,22 @@ def pool(x, w, shape, y, choice):
       for i in range(wt):
         for j in range(wh):
           start = (t * wt + i) * frame_step + (h * wh + j) * row_step
-          args = taps, weights, end, row, 0, cw * ww
+          args = taps, weights, end, row, zero, cw * ww
           rows.convolve_row(x, start, channels, *args)
           number = (i * wh + j) * ww
           pool_windows.keep(row, best, chosen, cw, ww, width // LANES, number)
       for c in range(cw):
         to = ((t * ch + h) * cw + c) * filters
-        for f in range(filters):
-          y[to + f] = best[c * width + f]
-          choice[to + f] = chosen[c * width + f]
+        memory.copy(best, c * width, y, to, filters)
+        memory.copy(chosen, c * width, choice, to, filters)
 
 
 @compiled.inlined
 def add_gradient(x, g, choice, shape, offsets, into):
   """Adds one clip's share to the gradient of the kernel.
 
-  x is `runs.laid`, offsets are of `runs.offsets_of`; g and choice (t, h, w, D);
-  into (D, len(offsets) * LANES).
+  x is `pixel_runs.laid`, offsets are of `pixel_runs.offsets_of`; g and choice
+  (t, h, w, D); into (D, len(offsets) * LANES).
   """
   corners, places = _places(shape)
   count, filters = len(offsets), shape[4]
@@ -91,10 +98,10 @@ def spread_gradient(g, choice, shape, offsets, w, into):
 
 @compiled.kernel
 def _places(shape):
-  """Where in `runs.laid` each cell begins, and each place behind that."""
+  """Where in `pixel_runs.laid` each cell begins, and each place behind that."""
   sizes, channels, _, window, _ = shape
   ct, ch, cw = cells_of(shape)
-  frame, row, column = runs.steps(sizes, channels)
+  frame, row, column = pixel_runs.steps(sizes, channels)
   whole = frame * window[0], row * window[1], column * window[2]
   return (
     pool_windows.grid((ct, ch, cw), whole),

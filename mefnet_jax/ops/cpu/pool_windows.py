@@ -13,6 +13,7 @@ LANES = simd.LANES
 @compiled.kernel
 def grid(sizes, steps):
   """The sums of so many steps along each axis, the last one innermost."""
+  compiled.for_size()
   out, at = np.empty(sizes[0] * sizes[1] * sizes[2], np.int64), 0
   for t in range(sizes[0]):
     for h in range(sizes[1]):

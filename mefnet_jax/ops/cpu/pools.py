@@ -10,11 +10,12 @@ import jax.numpy as jnp
 import numpy as np
 from numba import carray
 
-from mefnet_jax.ops import pooling
+from mefnet_jax.ops import maps, pooling
 from mefnet_jax.ops.cpu import (
+  arrays,
+  call_frame,
   compiled,
   custom_calls,
-  frames,
   memory,
   pool_windows,
   signatures,
@@ -32,15 +33,28 @@ _GRADIENT = signatures.signature(
 )
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
+def takes(given: maps.Maps) -> bool:
+  """Whether `max_pools` accepts these: maps that a kernel has made.
+
+  XLA would write and read them once more between the two.
+  """
+  return given.fused
+
+
 def max_pools(
-  y: jax.Array, weight: jax.Array, window: tuple[int, int, int]
+  given: maps.Maps, weight: jax.Array | None, window: tuple[int, int, int]
 ) -> tuple[jax.Array, jax.Array]:
-  """Max-pooling of y (B, T, H, W, D), and of y * weight (B, T, H, W).
+  """As `ops.max_pools`.
 
   Raises:
     ValueError: a window larger than the maps.
   """
+  weight = jnp.ones_like(given.map_mean) if weight is None else weight
+  return _max_pools(given.y, weight[..., 0], window)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
+def _max_pools(y, weight, window):
   return _vjp_forward(y, weight, window)[0]
 
 
@@ -80,7 +94,7 @@ def _vjp_backward(window, known, bars):
   )
 
 
-max_pools.defvjp(_vjp_forward, _vjp_backward)
+_max_pools.defvjp(_vjp_forward, _vjp_backward)
 
 
 @compiled.inlined
@@ -165,60 +179,65 @@ def _add_gradient(
 
 @compiled.handler
 def _pool_weighed(address):
+  compiled.for_size()
   frame = carray(address, 21, np.int64)
-  answer, n = frames.check_call(frame, _FORWARD)
-  if answer != frames.WORK:
+  answer, n = call_frame.check_call(frame, _FORWARD)
+  if answer != call_frame.WORK:
     return answer
-  y, weight = frames.floats(frame, 1, n), frames.floats(frame, 2, n)
-  plain, choice = frames.floats(frame, 3, n), frames.integers(frame, 4, n)
+  y, weight = arrays.floats(frame, 1, n), arrays.floats(frame, 2, n)
+  plain, choice = arrays.floats(frame, 3, n), arrays.integers(frame, 4, n)
   weighed, weighed_choice = (
-    frames.floats(frame, 5, n),
-    frames.integers(frame, 6, n),
+    arrays.floats(frame, 5, n),
+    arrays.integers(frame, 6, n),
   )
-  value = frames.floats(frame, 7, n)
+  value = arrays.floats(frame, 7, n)
   for b in range(n[0]):
-    for p in range(frames.parts(plain)):
+    for p in range(arrays.parts(plain)):
       _pool(
-        frames.clip(y, p, plain, b),
-        frames.clip(weight, p, plain, b),
+        arrays.clip(y, p, plain, b),
+        arrays.clip(weight, p, plain, b),
         (n[1], n[2], n[3]),
-        frames.window(n),
+        arrays.window(n),
         n[4],
-        (frames.clip(plain, p, plain, b), frames.clip(choice, p, plain, b)),
         (
-          frames.clip(weighed, p, plain, b),
-          frames.clip(weighed_choice, p, plain, b),
+          arrays.clip(plain, p, plain, b),
+          arrays.clip(choice, p, plain, b),
         ),
-        frames.clip(value, p, plain, b),
+        (
+          arrays.clip(weighed, p, plain, b),
+          arrays.clip(weighed_choice, p, plain, b),
+        ),
+        arrays.clip(value, p, plain, b),
       )
   return 0
 
 
 @compiled.handler
 def _pool_weighed_gradient(address):
+  compiled.for_size()
   frame = carray(address, 21, np.int64)
-  answer, n = frames.check_call(frame, _GRADIENT)
-  if answer != frames.WORK:
+  answer, n = call_frame.check_call(frame, _GRADIENT)
+  if answer != call_frame.WORK:
     return answer
-  weight, g = frames.floats(frame, 1, n), frames.floats(frame, 2, n)
-  choice, g_weighed = frames.integers(frame, 3, n), frames.floats(frame, 4, n)
-  weighed_choice = frames.integers(frame, 5, n)
-  value, to_y = frames.floats(frame, 6, n), frames.floats(frame, 7, n)
-  to_weight = frames.floats(frame, 8, n)
+  weight, g = arrays.floats(frame, 1, n), arrays.floats(frame, 2, n)
+  choice, g_weighed = arrays.integers(frame, 3, n), arrays.floats(frame, 4, n)
+  weighed_choice = arrays.integers(frame, 5, n)
+  value, to_y = arrays.floats(frame, 6, n), arrays.floats(frame, 7, n)
+  to_weight = arrays.floats(frame, 8, n)
   for b in range(n[0]):
-    for p in range(frames.parts(to_y)):
+    for p in range(arrays.parts(to_y)):
       _add_gradient(
-        (frames.clip(g, p, to_y, b), frames.clip(choice, p, to_y, b)),
+        (arrays.clip(g, p, to_y, b), arrays.clip(choice, p, to_y, b)),
         (
-          frames.clip(g_weighed, p, to_y, b),
-          frames.clip(weighed_choice, p, to_y, b),
+          arrays.clip(g_weighed, p, to_y, b),
+          arrays.clip(weighed_choice, p, to_y, b),
         ),
-        frames.clip(value, p, to_y, b),
-        frames.clip(weight, p, to_y, b),
+        arrays.clip(value, p, to_y, b),
+        arrays.clip(weight, p, to_y, b),
         (n[1], n[2], n[3]),
-        frames.window(n),
-        frames.clip(to_y, p, to_y, b),
-        frames.clip(to_weight, p, to_y, b),
+        arrays.window(n),
+        arrays.clip(to_y, p, to_y, b),
+        arrays.clip(to_weight, p, to_y, b),
       )
   return 0
 

@@ -9,13 +9,13 @@ from numba import carray
 
 from mefnet_jax.ops import maps
 from mefnet_jax.ops.cpu import (
+  arrays,
+  call_frame,
   compiled,
   custom_calls,
-  frames,
   memory,
   relu_arrays,
   relu_rows,
-  relu_tiles,
   rows,
   signatures,
   simd,
@@ -118,23 +118,23 @@ def _rectify(x, sizes, filters, bias, y, bits, clip, maps):
 @compiled.kernel
 def _lay(x, x_at, x_step, y, y_at, y_step, count, size):
   """Copies `count` runs of `size` numbers that begin a step apart."""
-  for i in range(count):
-    source, to = x_at + i * x_step, y_at + i * y_step
-    if x_step == y_step:  # filters that fill their vectors
-      relu_tiles.copy(x, source, y, to, size // simd.LANES)
-    else:
+  if x_step == y_step:  # filters that fill their vectors
+    memory.copy(x, x_at, y, y_at, count * size)
+  else:
+    for i in range(count):
       for j in range(size):
-        y[to + j] = x[source + j]
+        y[y_at + i * y_step + j] = x[x_at + i * x_step + j]
 
 
 @compiled.handler
 def _forward(address):
+  compiled.for_size()
   frame = carray(address, 21, np.int64)
-  answer, n = frames.check_call(frame, _FORWARD)
-  if answer != frames.WORK:
+  answer, n = call_frame.check_call(frame, _FORWARD)
+  if answer != call_frame.WORK:
     return answer
   x, made, filters = (
-    frames.floats(frame, 0, n),
+    arrays.floats(frame, 0, n),
     relu_arrays.results(frame, 1, n),
     n[4],
   )
@@ -142,10 +142,10 @@ def _forward(address):
   totals, peaks = np.empty(width, np.float32), np.empty(width, np.float32)
   found, bias = np.empty(width, np.int32), np.zeros(width, np.float32)
   for b in range(n[0]):
-    for p in range(frames.parts(made[0])):
+    for p in range(arrays.parts(made[0])):
       y, bits, of_filters, maps = relu_arrays.of_clip(made, p, b)
       _rectify(
-        frames.clip(x, p, made[0], b),
+        arrays.clip(x, p, made[0], b),
         (n[1], n[2], n[3]),
         filters,
         bias,
@@ -173,19 +173,20 @@ def _mask(g, bits, clip, maps, columns, filters, out):
 
 @compiled.handler
 def _gradient(address):
+  compiled.for_size()
   frame = carray(address, 21, np.int64)
-  answer, n = frames.check_call(frame, _GRADIENT)
-  if answer != frames.WORK:
+  answer, n = call_frame.check_call(frame, _GRADIENT)
+  if answer != call_frame.WORK:
     return answer
-  given, out = relu_arrays.gradients(frame, 0, n), frames.floats(frame, 8, n)
+  given, out = relu_arrays.gradients(frame, 0, n), arrays.floats(frame, 8, n)
   # Whole vectors of it are read: what lies beyond the filters must stay 0.
   filters, own = n[4], np.zeros(rows.padded_width(n[4]), np.float32)
   for b in range(n[0]):
-    for p in range(frames.parts(out)):
+    for p in range(arrays.parts(out)):
       g, bits, clip, maps = relu_arrays.gradients_of_clip(
         given, p, out, b, filters, own
       )
-      to = frames.clip(out, p, out, b)
+      to = arrays.clip(out, p, out, b)
       _mask(g, bits, clip, maps, n[3], filters, to)
   return 0
 

@@ -3,21 +3,21 @@
 Axes: B clips, T frames, H rows, W columns of maps, D filters.
 """
 
-from mefnet_jax.ops.cpu import compiled, frames, memory, relu_rows
+from mefnet_jax.ops.cpu import arrays, compiled, memory, relu_rows
 
 
 @compiled.inlined
 def results(frame, at, n):
   """The eight arrays of `relu.results`, of which the first has number `at`."""
   return (
-    frames.floats(frame, at, n),
-    frames.octets(frame, at + 1, n),
-    frames.floats(frame, at + 2, n),
-    frames.floats(frame, at + 3, n),
-    frames.integers(frame, at + 4, n),
-    frames.floats(frame, at + 5, n),
-    frames.floats(frame, at + 6, n),
-    frames.integers(frame, at + 7, n),
+    arrays.floats(frame, at, n),
+    arrays.octets(frame, at + 1, n),
+    arrays.floats(frame, at + 2, n),
+    arrays.floats(frame, at + 3, n),
+    arrays.integers(frame, at + 4, n),
+    arrays.floats(frame, at + 5, n),
+    arrays.floats(frame, at + 6, n),
+    arrays.integers(frame, at + 7, n),
   )
 
 
@@ -29,16 +29,16 @@ def of_clip(made, p, b):
   """
   y, bits, mean, peak, place, map_mean, map_peak, first = made
   of_filters = (
-    frames.clip(mean, p, y, b),
-    frames.clip(peak, p, y, b),
-    frames.clip(place, p, y, b),
+    arrays.clip(mean, p, y, b),
+    arrays.clip(peak, p, y, b),
+    arrays.clip(place, p, y, b),
   )
   of_places = (
-    frames.clip(map_mean, p, y, b),
-    frames.clip(map_peak, p, y, b),
-    frames.clip(first, p, y, b),
+    arrays.clip(map_mean, p, y, b),
+    arrays.clip(map_peak, p, y, b),
+    arrays.clip(first, p, y, b),
   )
-  maps = frames.clip(y, p, y, b), frames.clip(bits, p, y, b)
+  maps = arrays.clip(y, p, y, b), arrays.clip(bits, p, y, b)
   return *maps, of_filters, of_places
 
 
@@ -63,14 +63,14 @@ def gradients(frame, at, n):
   map_mean and map_peak; the first array has number `at`.
   """
   return (
-    frames.octets(frame, at, n),
-    frames.integers(frame, at + 1, n),
-    frames.integers(frame, at + 2, n),
-    frames.floats(frame, at + 3, n),
-    frames.floats(frame, at + 4, n),
-    frames.floats(frame, at + 5, n),
-    frames.floats(frame, at + 6, n),
-    frames.floats(frame, at + 7, n),
+    arrays.octets(frame, at, n),
+    arrays.integers(frame, at + 1, n),
+    arrays.integers(frame, at + 2, n),
+    arrays.floats(frame, at + 3, n),
+    arrays.floats(frame, at + 4, n),
+    arrays.floats(frame, at + 5, n),
+    arrays.floats(frame, at + 6, n),
+    arrays.floats(frame, at + 7, n),
   )
 
 
@@ -82,15 +82,15 @@ def gradients_of_clip(given, p, result, b, filters, own):
   """
   bits, place, first, g, to_mean, to_peak, to_map_mean, to_map_peak = given
   maps = (
-    frames.clip(to_map_mean, p, result, b),
-    frames.clip(to_map_peak, p, result, b),
-    frames.clip(first, p, result, b),
+    arrays.clip(to_map_mean, p, result, b),
+    arrays.clip(to_map_peak, p, result, b),
+    arrays.clip(first, p, result, b),
   )
-  mean = frames.clip(to_mean, p, result, b)
+  mean = arrays.clip(to_mean, p, result, b)
   relu_rows.scale_into(mean, 1 / len(maps[0]), own, filters)
   peak, at = (
-    frames.clip(to_peak, p, result, b),
-    frames.clip(place, p, result, b),
+    arrays.clip(to_peak, p, result, b),
+    arrays.clip(place, p, result, b),
   )
-  down = frames.clip(g, p, result, b), frames.clip(bits, p, result, b)
+  down = arrays.clip(g, p, result, b), arrays.clip(bits, p, result, b)
   return *down, (own, peak, at), maps

@@ -103,7 +103,8 @@ def rectify(x, space, weights, shape, room, y, bits, clip, maps):
   sizes, channels, kernel, filters, (nt, nh, nw), in_space = shape
   width, middle = rows.padded_width(filters), in_space[3]
   offsets, steps = _offsets(sizes, channels, kernel, middle, nw)
-  taps, packed = (offsets, 0, len(offsets)), (w, width)
+  start_of_taps = np.int64(0)
+  taps, packed = (offsets, start_of_taps, len(offsets)), (w, width)
   row, in_row = np.empty(nw * width, np.float32), np.zeros(width, np.float32)
   # The ReLU adds the bias: it must know what is below 0.
   end = np.zeros(width, np.float32), np.float32(-np.inf)
@@ -120,7 +121,9 @@ def rectify(x, space, weights, shape, room, y, bits, clip, maps):
       _in_space(x, h, space, in_space, in_room, middle_row)
     for t in range(nt):
       start, n = t * steps[0] + h * steps[1], (t * nh + h) * nw
-      rows.convolve_row(seen, start, steps[2], taps, packed, end, row, 0, nw)
+      rows.convolve_row(
+        seen, start, steps[2], taps, packed, end, row, start_of_taps, nw
+      )
       clip = totals, frame_peaks[t], frame_places[t]
       relu_rows.rectify_row(
         row, nw, n, bias, filters, y, bits, clip, maps, in_row

@@ -26,13 +26,14 @@ def rectify_row(row, places, n, bias, filters, y, bits, clip, maps, in_row):
   share = np.float32(1 / filters)
   for p in range(places):
     at, to = p * width, n * filters
+    # Whole vectors are written where they belong.
+    out, out_at = (y, to) if filters == width else (row, at)
+    tile = row, at, bias, vectors, out, out_at, bits, n * words
     most[n], total, first[n] = relu_tiles.rectify(
-      row, at, bias, vectors, bits, n * words, in_row, peaks, peak_places, n
+      *tile, in_row, peaks, peak_places, n
     )
     mean[n] = total * share
-    if filters == width:
-      relu_tiles.copy(row, at, y, to, vectors)
-    else:
+    if filters != width:
       for f in range(filters):
         y[to + f] = row[at + f]
     n += 1
@@ -100,6 +101,7 @@ def write_clip(clip, places, to, filters):
 
   clip: of `rectify_row`, after all rows.
   """
+  compiled.for_size()
   (totals, peaks, peak_places), (mean, peak, place) = clip, to
   share = np.float32(1 / places)
   for f in range(filters):
@@ -109,5 +111,6 @@ def write_clip(clip, places, to, filters):
 @compiled.kernel
 def scale_into(values, factor, to, count):
   """to = values * factor, of the first `count`."""
+  compiled.for_size()
   for i in range(count):
     to[i] = values[i] * factor

@@ -2,7 +2,6 @@
 
 from llvmlite import ir
 from numba import types
-from numba.core import cgutils
 from numba.extending import intrinsic
 
 from mefnet_jax.ops.cpu import simd
@@ -13,25 +12,35 @@ MOST = 8  # vectors of filters, at most
 
 @intrinsic
 def rectify(
-  context, row, row_at, bias, vectors, bits, bits_at, totals, peaks, places, n
+  context,
+  row,
+  row_at,
+  bias,
+  vectors,
+  y,
+  y_at,
+  bits,
+  bits_at,
+  totals,
+  peaks,
+  places,
+  n,
 ):
-  """row = max(row + bias, 0) of vectors * LANES filters; bits: where above 0.
+  """y = max(row + bias, 0) of vectors * LANES filters; bits: where above 0.
 
-  Adds the row to totals; where it is larger than peaks, replaces them and sets
-  places to n. Returns its largest value, its sum, and the first filter with the
+  Adds y to totals; where it is larger than peaks, replaces them and sets places
+  to n. Returns its largest value, its sum, and the first filter with the
   largest value. NaN stays NaN, so that a diverged training is noticed.
   """
 
   def generate(context, builder, signature, args):
     code = simd.Code(context, builder, signature, args)
-    row, bias, bits = (code.array(*a) for a in ((0, 1), (2,), (4, 5)))
-    totals, peaks, places = (code.array(n) for n in (6, 7, 8))
+    row, bias, y, bits = (
+      code.array(*a) for a in ((0, 1), (2,), (4, 5), (6, 7))
+    )
+    totals, peaks, places = (code.array(n) for n in (8, 9, 10))
     bits = builder.bitcast(bits, simd.WORD.as_pointer())
-    here = code.broadcast(builder.trunc(args[9], simd.SHORT))
-    results = [
-      cgutils.alloca_once(builder, kind)
-      for kind in (simd.FLOAT, simd.FLOAT, simd.INT)
-    ]
+    here = code.broadcast(builder.trunc(args[11], simd.SHORT))
 
     def write(vectors):
       values, total = [], simd.ZERO
@@ -41,7 +50,7 @@ def rectify(
         # "Ordered" is false for NaN, which therefore passes the ReLU.
         low = builder.fcmp_ordered('<=', value, simd.ZERO)
         value = builder.select(low, simd.ZERO, value)
-        code.store(value, row, at=at)
+        code.store(value, y, at=at)
         above = builder.fcmp_unordered('>', value, simd.ZERO)
         word = builder.gep(bits, [code.int(i)])
         builder.store(builder.bitcast(above, simd.WORD), word).align = 1
@@ -49,27 +58,32 @@ def rectify(
         code.keep_larger(value, peaks, places, at, here)
         total = builder.fadd(total, value)
         values.append(builder.bitcast(value, simd.LANES_OF_SHORT))
-      # Above 0, floats lie in the order of their bits, and NaN above all. As
-      # floats the lanes would be compared one after another, because of NaN.
-      largest = values[0]
-      for value in values[1:]:
-        larger = builder.icmp_unsigned('>', value, largest)
-        largest = builder.select(larger, value, largest)
-      peak = code.largest(largest)
+      peak = _largest(code, values)
       first = _first(code, values, peak)
-      found = builder.bitcast(peak, simd.FLOAT), code.sum(total), first
-      for result, value in zip(results, found, strict=True):
-        builder.store(value, result)
+      return builder.bitcast(peak, simd.FLOAT), code.sum(total), first
 
     # A program for each number of vectors: sums then stay in registers.
-    code.choose(args[3], MOST, write)
-    found = [builder.load(result) for result in results]
+    kinds = simd.FLOAT, simd.FLOAT, simd.INT
+    found = code.choose(args[3], MOST, write, *kinds)
     return context.make_tuple(builder, signature.return_type, found)
 
   i = types.intp
   answer = types.Tuple((types.float32, types.float32, types.intp))
-  kinds = (row, i, bias, i, bits, i, totals, peaks, places, i)
+  kinds = (row, i, bias, i, y, i, bits, i, totals, peaks, places, i)
   return answer(*kinds), generate
+
+
+def _largest(code, values):
+  """The largest number of some vectors of bits of floats that are not below 0.
+
+  Those lie in the order of their bits, and NaN above all. As floats the lanes
+  would be compared one after another, because of NaN.
+  """
+  largest = values[0]
+  for value in values[1:]:
+    larger = code.b.icmp_unsigned('>', value, largest)
+    largest = code.b.select(larger, value, largest)
+  return code.largest(largest)
 
 
 def _first(code, values, number):
@@ -83,25 +97,6 @@ def _first(code, values, number):
     none = code.b.icmp_unsigned('==', equal, ir.Constant(simd.WORD, 0))
     found = code.b.select(none, found, first)
   return found
-
-
-@intrinsic
-def copy(context, row, row_at, y, y_at, vectors):
-  """y[y_at:] = row[row_at:], of up to MOST vectors."""
-
-  def generate(context, builder, signature, args):
-    code = simd.Code(context, builder, signature, args)
-    row, y = code.array(0, 1), code.array(2, 3)
-
-    def write(vectors):
-      for i in range(vectors):
-        code.store(code.load(row, i), y, i)
-
-    code.choose(args[4], MOST, write)
-    return context.get_dummy_value()
-
-  i = types.intp
-  return types.void(row, i, y, i, i), generate
 
 
 @intrinsic
@@ -121,8 +116,6 @@ def mask_and_add(
     common = code.broadcast(args[6])
     lanes = ir.VectorType(ir.IntType(1), LANES)
 
-    result = cgutils.alloca_once(builder, simd.WORD)
-
     def write(vectors):
       some = ir.Constant(simd.WORD, 0)
       for i in range(vectors):
@@ -138,10 +131,9 @@ def mask_and_add(
         code.store(total, totals, at=at)
         other = builder.fcmp_unordered('!=', value, simd.ZERO)
         some = builder.or_(some, builder.bitcast(other, simd.WORD))
-      builder.store(some, result)
+      return (some,)
 
-    code.choose(args[4], MOST, write)
-    some = builder.load(result)
+    (some,) = code.choose(args[4], MOST, write, simd.WORD)
     some = builder.icmp_unsigned('!=', some, ir.Constant(simd.WORD, 0))
     return context.cast(builder, some, types.boolean, types.boolean)
 

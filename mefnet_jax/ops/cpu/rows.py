@@ -22,6 +22,7 @@ def padded_width(filters):
 @compiled.kernel
 def offsets_of(kernel, channels, frame_step, row_step):
   """Where each tap reads, in the order of the kernel (kt, kh, kw, C)."""
+  compiled.for_size()
   kt, kh, kw = kernel
   offsets = np.empty(kt * kh * kw * channels, np.int64)
   at = 0
@@ -36,6 +37,7 @@ def offsets_of(kernel, channels, frame_step, row_step):
 @compiled.kernel
 def pack_kernel(w, taps, filters):
   """The kernel as `convolve` reads it: all taps of two vectors of filters."""
+  compiled.for_size()
   width = padded_width(filters)
   out = np.zeros(taps * width, np.float32)
   for first in range(0, width, 2 * LANES):
@@ -101,6 +103,7 @@ def add_row(
 @compiled.kernel
 def unpack_kernel(into, taps, filters, out):
   """(taps, width) without the padding of the filters."""
+  compiled.for_size()
   width = padded_width(filters)
   for t in range(taps):
     for f in range(filters):

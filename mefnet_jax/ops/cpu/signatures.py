@@ -1,4 +1,4 @@
-"""A notation for the arrays that a kernel takes; `frames` checks calls."""
+"""A notation for the arrays that a kernel takes; `call_frame` checks calls."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ _KINDS = 'fiuw'
 
 
 def signature(text: str) -> np.ndarray:
-  """Returns a signature in the form that `frames.check_call` reads.
+  """Returns a signature in the form that `call_frame.check_call` reads.
 
   Args:
     text: for each array its type (f float32, i int32, u uint8, w a window of

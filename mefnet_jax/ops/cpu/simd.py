@@ -144,14 +144,25 @@ class Code:
     loop.operands = (loop, off)
     return loop
 
-  def choose(self, number, most, write):
-    """Runs what `write(n)` writes for the n of 1 to `most` that `number` is."""
+  def choose(self, number, most, write, *kinds):
+    """Runs what `write(n)` writes for the n of 1 to `most` that `number` is.
+
+    Returns the values that `write` returned, of these kinds.
+    """
+    before = self.b.basic_block
     after = self.b.append_basic_block('chosen')
     switch = self.b.switch(number, after)
+    found = []
     for n in range(1, most + 1):
       block = self.b.append_basic_block(f'of_{n}')
       switch.add_case(self.int(n), block)
       self.b.position_at_end(block)
-      write(n)
+      found.append((write(n), self.b.basic_block))
       self.b.branch(after)
     self.b.position_at_end(after)
+    results = [self.b.phi(kind) for kind in kinds]
+    for i, (result, kind) in enumerate(zip(results, kinds, strict=True)):
+      result.add_incoming(ir.Constant(kind, ir.Undefined), before)
+      for values, block in found:
+        result.add_incoming(values[i], block)
+    return results

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mefnet_jax.ops import choice
-from tests.fixtures.kernels import adam, custom_calls, frames, signatures
+from tests.fixtures.kernels import adam, call_frame, custom_calls, signatures
 
 
 @pytest.fixture(autouse=True, scope='module')
@@ -39,8 +39,8 @@ def handshake(version):
 
 
 def test_each_version_that_the_frame_was_laid_out_for_is_spoken():
-  assert frames.VERSIONS
-  for version in frames.VERSIONS:
+  assert call_frame.VERSIONS
+  for version in call_frame.VERSIONS:
     assert handshake(version) == version
 
 
@@ -59,7 +59,7 @@ def test_this_xla_speaks_a_known_version():
   words = header.read_text().split()
   major = int(words[words.index('XLA_FFI_API_MAJOR') + 1])
   minor = int(words[words.index('XLA_FFI_API_MINOR') + 1])
-  assert (major, minor) in frames.VERSIONS
+  assert (major, minor) in call_frame.VERSIONS
 
 
 def test_signatures_are_read_as_they_are_written():
@@ -298,7 +298,7 @@ def test_an_array_of_any_shape_is_that_of_the_result_in_front_too():
 
 
 def test_each_message_ends_with_a_zero():
-  assert (frames._TEXTS[:, -1] == 0).all()
+  assert (call_frame._TEXTS[:, -1] == 0).all()
 
 
 def test_another_number_of_arrays_and_an_empty_window_are_an_error():

@@ -6,11 +6,8 @@ places below hold for `VERSIONS` of the interface. If XLA has any other version
 a handler returns none of its own, and XLA does not register it.
 
 Each array may have further axes in front: `jax.vmap` adds one, of size 1 or of
-its own size. `part` gives the part of an array that belongs to a part of a
-result.
+its own size. `arrays` reads the arrays of a call that was checked.
 """
-
-from typing import NamedTuple
 
 import numpy as np
 from numba import carray
@@ -29,12 +26,15 @@ _EXECUTE = 3
 # In the extension that asks for the version; in XLA's own description.
 _METADATA, _VERSION, _API_VERSION, _CREATE_ERROR = 3, 3, 4, 6
 # In an array's description.
-_DTYPE, _DATA, _RANK, _DIMS = 2, 3, 4, 5
+_DTYPE, DATA, _RANK, _DIMS = 2, 3, 4, 5
 
 # Major and minor number are two 32-bit integers in one word.
 _KNOWN = np.array([(b << 32) | a for a, b in VERSIONS])
-# After the letters' sizes: the number of axes in front, and the window.
-_FRONT, _WINDOW = signatures.LETTERS, signatures.LETTERS + 1
+# After the letters' sizes: the number of axes in front, the window, and of each
+# array how many numbers a part has.
+FRONT, WINDOW = signatures.LETTERS, signatures.LETTERS + 1
+PARTS = WINDOW + 3
+_MOST = 32  # arrays of a call
 _DTYPES = np.array([11, 4, 6, 4])  # XLA's float32, int32, uint8, int32
 _NUMBER, _TYPE, _AXES, _SHAPE, _BAD_WINDOW = range(1, 6)
 _FAULTS = (
@@ -48,7 +48,7 @@ _INVALID_ARGUMENT = 3
 
 
 @compiled.kernel
-def _buffer(frame, number):
+def buffer_of(frame, number):
   """The description of an array; results are numbered after the operands."""
   side = IN
   if number >= frame[IN - 2]:
@@ -57,7 +57,7 @@ def _buffer(frame, number):
 
 
 @compiled.kernel
-def _shape(buffer):
+def shape_of(buffer):
   return memory.words(buffer[_DIMS], buffer[_RANK])
 
 
@@ -74,8 +74,10 @@ def check_call(frame, arrays):
     the signature in the order of first mention; otherwise (what the handler
     must return to XLA, no sizes).
   """
-  sizes = np.full(_WINDOW + 3, -1, np.int64)
-  # Version 0.1 (jaxlib 0.7.2) asks without it. It refuses who answers nothing.
+  compiled.for_size()
+  sizes = np.full(PARTS + _MOST, -1, np.int64)
+  # Version 0.1 (jaxlib 0.7.2) passes no address of its functions, and does not
+  # register a handler that states no version.
   if frame[_API] == 0:
     return 0, sizes
   version = memory.words(frame[_API], 5)[_API_VERSION]
@@ -86,6 +88,8 @@ def check_call(frame, arrays):
     metadata = memory.words(memory.words(frame[_EXTENSION], 4)[_METADATA], 4)
     metadata[_VERSION] = version if known else -1
     return 0, sizes
+  # XLA calls no handler whose version it has not registered, and where it did,
+  # an error could not be made without knowing the places in its frame.
   if not known or frame[_STAGE] & 0xFFFFFFFF != _EXECUTE:
     return 0, sizes
   fault = _bind(frame, arrays, sizes)
@@ -99,6 +103,7 @@ def check_call(frame, arrays):
 @compiled.kernel
 def _bind(frame, arrays, sizes):
   """Checks types and ranks, and reads sizes; the fault, or 0."""
+  compiled.for_size()
   count = arrays[0] + arrays[1]
   if frame[IN - 2] != arrays[0] or frame[OUT - 2] != arrays[1]:
     return _NUMBER
@@ -106,28 +111,31 @@ def _bind(frame, arrays, sizes):
   for n in range(count):
     kind, rank = arrays[at], arrays[at + 1]
     at += 2
-    buffer = _buffer(frame, n)
+    buffer = buffer_of(frame, n)
     if buffer[_DTYPE] & 0xFFFFFFFF != _DTYPES[kind]:
       return 8 * n + _TYPE
     front = buffer[_RANK] - rank
     if n == 0:
-      sizes[_FRONT] = front
+      sizes[FRONT] = front
     if rank < 0:
-      front = min(buffer[_RANK], sizes[_FRONT])
-    if front < 0 or front != sizes[_FRONT]:
+      front = min(buffer[_RANK], sizes[FRONT])
+    if front < 0 or front != sizes[FRONT]:
       return 8 * n + _AXES
-    shape = _shape(buffer)
-    for axis in range(front, front + rank):
-      if arrays[at] >= 0 and arrays[at + 1] < 0 and arrays[at + 2] < 0:
-        if sizes[arrays[at]] < 0:
-          sizes[arrays[at]] = shape[axis]
-      at += 3
+    shape, numbers = shape_of(buffer), 1
+    for axis in range(front, buffer[_RANK]):
+      numbers *= shape[axis]
+      if rank >= 0:
+        if arrays[at] >= 0 and arrays[at + 1] < 0 and arrays[at + 2] < 0:
+          if sizes[arrays[at]] < 0:
+            sizes[arrays[at]] = shape[axis]
+        at += 3
+    sizes[PARTS + n] = numbers
     if kind == 3:
-      if _count(shape) != 3:
+      if numbers != 3:
         return 8 * n + _SHAPE
-      window = carray(memory.pointer(buffer[_DATA]), 3, np.int32)
+      window = carray(memory.pointer(buffer[DATA]), 3, np.int32)
       for i in range(3):
-        sizes[_WINDOW + i] = window[i]
+        sizes[WINDOW + i] = window[i]
         if window[i] < 1:
           return 8 * n + _BAD_WINDOW
   return 0
@@ -136,13 +144,14 @@ def _bind(frame, arrays, sizes):
 @compiled.kernel
 def _compare(frame, arrays, sizes):
   """Checks all sizes, also those of the axes in front; the fault, or 0."""
-  front = sizes[_FRONT]
-  result = _shape(_buffer(frame, arrays[0]))
+  compiled.for_size()
+  front = sizes[FRONT]
+  result = shape_of(buffer_of(frame, arrays[0]))
   at = 2
   for n in range(arrays[0] + arrays[1]):
     rank = arrays[at + 1]
     at += 2
-    shape = _shape(_buffer(frame, n))
+    shape = shape_of(buffer_of(frame, n))
     for axis in range(front):
       alone = shape[axis] == 1 and n < arrays[0]
       if shape[axis] != result[axis] and not alone:
@@ -163,6 +172,7 @@ def _compare(frame, arrays, sizes):
 @compiled.kernel
 def _wanted(size, sizes):
   """The number that a size of the signature stands for."""
+  compiled.for_size()
   if size[0] < 0:
     return size[2]
   wanted = sizes[size[0]]
@@ -171,7 +181,7 @@ def _wanted(size, sizes):
   if size[2] == 3:
     return (wanted + simd.LANES - 1) // simd.LANES * simd.LANES // 8
   if size[2] >= 0:
-    wanted //= sizes[_WINDOW + size[2]]
+    wanted //= sizes[WINDOW + size[2]]
   return wanted
 
 
@@ -188,6 +198,7 @@ _DIGITS = 30  # where the array's number stands in them
 @compiled.kernel
 def _refusal(frame, fault):
   """An error of XLA's that names the array, counted from 0."""
+  compiled.for_size()
   number, cause = fault // 8, fault % 8
   text = _TEXTS[cause - 1].copy()
   if number >= 10:
@@ -203,93 +214,7 @@ def _refusal(frame, fault):
   return error if text[0] != 0 and given[0] != 0 else np.int64(0)
 
 
-@compiled.kernel
+@compiled.inlined
 def misfit(frame, number):
   """What a handler returns if array `number` has a shape that does not fit."""
-  return _refusal(frame, 8 * number + _SHAPE)
-
-
-class Array(NamedTuple):
-  """An array: its numbers in a row, its shape, the number of axes in front."""
-
-  values: np.ndarray
-  shape: np.ndarray
-  front: int
-
-
-@compiled.kernel
-def _array(frame, number, sizes, dtype):
-  buffer = _buffer(frame, number)
-  shape = _shape(buffer)
-  values = carray(memory.pointer(buffer[_DATA]), _count(shape), dtype)
-  return Array(values, shape, sizes[_FRONT])
-
-
-@compiled.inlined
-def floats(frame, number, sizes):
-  """A float32 array."""
-  return _array(frame, np.int64(number), sizes, np.float32)
-
-
-@compiled.inlined
-def integers(frame, number, sizes):
-  """An int32 array."""
-  return _array(frame, np.int64(number), sizes, np.int32)
-
-
-@compiled.inlined
-def octets(frame, number, sizes):
-  """A uint8 array."""
-  return _array(frame, np.int64(number), sizes, np.uint8)
-
-
-@compiled.kernel
-def window(sizes):
-  """Frames, rows and columns of the window that the call was given."""
-  return sizes[_WINDOW], sizes[_WINDOW + 1], sizes[_WINDOW + 2]
-
-
-@compiled.kernel
-def _count(shape):
-  total = 1
-  for n in shape:
-    total *= n
-  return total
-
-
-@compiled.kernel
-def parts(result):
-  """The number of parts of a result: of its axes in front."""
-  return _count(result.shape[: result.front])
-
-
-@compiled.kernel
-def place(operand, number, result):
-  """Which part of an operand goes with part `number` of a result."""
-  at, step = 0, 1
-  for axis in range(result.front - 1, -1, -1):
-    size = result.shape[axis]
-    index = number % size
-    number //= size
-    if operand.shape[axis] > 1:
-      at += index * step
-    step *= operand.shape[axis]
-  return at
-
-
-@compiled.kernel
-def part(operand, number, result):
-  """The part of an operand, or of the result, with this number."""
-  at, size = (
-    place(operand, number, result),
-    _count(operand.shape[operand.front :]),
-  )
-  return operand.values[at * size : (at + 1) * size]
-
-
-@compiled.kernel
-def clip(operand, number, result, b):
-  """Clip b of a `part`; clips are the first axis after those in front."""
-  clips = part(operand, number, result)
-  size = len(clips) // operand.shape[operand.front]
-  return clips[b * size : (b + 1) * size]
+  return _refusal(frame, np.int64(8 * number + _SHAPE))

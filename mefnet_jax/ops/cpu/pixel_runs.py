@@ -80,6 +80,7 @@ def vectors_of(kernel, sizes, channels):
 @compiled.kernel
 def offsets_of(kernel, sizes, channels):
   """Where the vectors of the runs lie in `laid`, from the first pixel on."""
+  compiled.for_size()
   frame, row, column = steps(sizes, channels)
   runs, _ = _shape(kernel, sizes, channels)
   vectors = vectors_of(kernel, sizes, channels)
@@ -113,6 +114,7 @@ def convert(packed, kernel, sizes, channels, filters, w, unpacks):
 
   To `packed`, where zeros stay behind each run; or, if it `unpacks`, to w.
   """
+  compiled.for_size()
   count = _shape(kernel, sizes, channels)[0]
   size, at = count * vectors_of(kernel, sizes, channels) * LANES, 0
   for t in range(kernel[0]):
