@@ -16,6 +16,7 @@ from mefnet_jax.runs import (
   model_file,
   names,
   predictions,
+  workdirs,
 )
 from mefnet_jax.runs import facts as facts_file
 
@@ -74,22 +75,22 @@ def from_run(
     # predictions.csv alone is required: somebody else's run may lack the
     # others.
     for name, file in (
-      ('folds', 'folds.csv'),
+      ('folds', folds_file.FILE),
       ('clips', 'clips.csv'),
-      ('facts', 'facts.json'),
+      ('facts', facts_file.FILE),
     )
   }
-  found = from_files(workdir / 'predictions.csv', **paths)
-  path = workdir / 'report.json'
+  found = from_files(workdir / predictions.FILE, **paths)
+  path = workdir / workdirs.REPORT
   if report is None:
     report = facts_file.scores(path) if path.exists() else {}
-  control = pathlib.Path(permuted) / 'report.json'
+  control = pathlib.Path(permuted) / workdirs.REPORT
   zero_shot = report.get('protocol') == 'zero_shot'
   return dataclasses.replace(
     found,
     report=report,
     history=metrics_log.read(workdir),
-    model=_model(workdir / 'model') if zero_shot else {},
+    model=_model(workdir / model_file.FOLDER) if zero_shot else {},
     permuted=facts_file.scores(control, permuted=True) if permuted else {},
   )
 

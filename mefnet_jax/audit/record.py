@@ -16,7 +16,7 @@ from ml_collections import ConfigDict
 
 from mefnet_jax.evaluation import folds, folds_file, held_out_mask
 from mefnet_jax.preprocess import perceptual_hash
-from mefnet_jax.runs import files
+from mefnet_jax.runs import facts, files
 
 CLIPS = ('clip', 'subject', 'label', 'sha256', 'mark')
 _CHOSEN = {'last': 'nothing', 'oracle': 'held-out', 'validation': 'validation'}
@@ -71,7 +71,7 @@ def write(
     )
   ]
   files.write_csv(workdir / 'clips.csv', CLIPS, rows)
-  files.write_json(workdir / 'facts.json', _facts(clips, label, splits, config))
+  facts.write(workdir / facts.FILE, _facts(clips, label, splits, config))
 
 
 def _rank(name):

@@ -16,7 +16,7 @@ import os
 import pathlib
 import typing
 
-from mefnet_jax.runs import errors, files, locks
+from mefnet_jax.runs import errors, files, json_file, locks
 
 if typing.TYPE_CHECKING:
   from collections.abc import Iterator
@@ -121,7 +121,7 @@ def digest(*parts: object) -> str:
 def read_json(path: pathlib.Path) -> dict:
   """Returns the JSON object in a file; {} if it is missing or damaged."""
   try:
-    content = json.loads(path.read_text(encoding='utf-8'))
-  except (OSError, ValueError, RecursionError):
+    content = json_file.load(path)
+  except (OSError, ValueError):
     return {}
   return content if isinstance(content, dict) else {}

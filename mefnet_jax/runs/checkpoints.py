@@ -21,7 +21,7 @@ from typing import Any
 
 import jax
 
-from mefnet_jax.runs import errors, files, multihost
+from mefnet_jax.runs import errors, files, json_file, multihost, regular_file
 
 _MANIFEST, _SEAL = 'manifest.json', 'manifest.sha256'
 _MARK = 'aside'  # fixed, so that the next save clears what a kill has left
@@ -203,7 +203,7 @@ def verify(path: pathlib.Path) -> str:
   except OSError as error:
     name = pathlib.Path(error.filename or path).name
     return f'its file {name} cannot be read ({error.strerror})'
-  except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+  except (ValueError, KeyError, TypeError, AttributeError):
     return f'its {_MANIFEST} is not a manifest'
 
 
@@ -212,7 +212,7 @@ def _damage(path):
   for name in (_MANIFEST, _SEAL):
     if not (path / name).is_file():
       return f'its file {name} is missing'
-  if (path / _SEAL).read_bytes() != _seal(path).encode():
+  if regular_file.read(path / _SEAL) != _seal(path).encode():
     return f'its {_MANIFEST} or {_SEAL} is damaged (SHA-256 differs)'
   found = _digests(path)
   for name, digest in _manifest(path)['files'].items():
@@ -224,7 +224,7 @@ def _damage(path):
 
 
 def _manifest(path):
-  return json.loads((path / _MANIFEST).read_text())
+  return json_file.load(path / _MANIFEST)
 
 
 def _checkpointer():

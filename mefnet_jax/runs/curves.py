@@ -4,6 +4,7 @@ import io
 import math
 import pathlib
 import shutil
+import typing
 import warnings
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
@@ -11,6 +12,18 @@ from typing import Any
 import tensorboardX
 
 from mefnet_jax.runs import metrics_log, multihost
+
+
+class Block(typing.Protocol):
+  """The part of `training.blocks.Block` whose curves are written here."""
+
+  @property
+  def name(self) -> str:
+    """Part of the names of its folders, such as 'seed0'."""
+
+  @property
+  def seeds(self) -> tuple[int, ...]:
+    """The seeds of its members."""
 
 
 class History:
@@ -22,13 +35,13 @@ class History:
 
   Args:
     workdir: of the run.
-    block: a `blocks.Block`.
+    block: whose members are trained.
     names: of the block's folds.
     done: number of completed epochs.
   """
 
   def __init__(
-    self, workdir: pathlib.Path, block: Any, names: list[str], done: int
+    self, workdir: pathlib.Path, block: Block, names: list[str], done: int
   ):
     self._rows, self._boards = None, {}
     if not multihost.is_first():
@@ -97,7 +110,7 @@ def stored(workdir: pathlib.Path) -> list[dict]:
 def check(
   workdir: pathlib.Path,
   rows: Sequence[dict],
-  block: Any,
+  block: Block,
   names: Collection[str],
   note: Mapping[str, Any],
   done: int,
@@ -107,7 +120,7 @@ def check(
   Args:
     workdir: of the run.
     rows: of `stored`.
-    block: a `blocks.Block`.
+    block: whose members are trained.
     names: of the block's folds.
     note: of its newest checkpoint: `History.flush` is its 'curves', which
       those of earlier versions lack.

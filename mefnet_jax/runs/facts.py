@@ -1,12 +1,16 @@
-"""Reads and validates facts.json and report.json of a run."""
+"""Reads and validates facts.json and report.json of a run.
+
+facts.json is written here too, report.json by `report.write`.
+"""
 
 import math
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
-from mefnet_jax.runs import errors, json_file
+from mefnet_jax.runs import errors, files, json_file
 
+FILE = 'facts.json'
 FITTED = ('normalisation', 'class weights', 'landmarks', 'augmentation')
 CHOSEN = ('epoch', 'hyper-parameters')
 # Of spotting also: k_p, half the mean length of an expression, and the
@@ -43,6 +47,19 @@ def read(
     _fitted(path, f'fitted: {name}', fact, folds)
   _labels(path, found.get('labels', {}))
   return found
+
+
+def write(path: str | os.PathLike[str], content: Mapping[str, Any]) -> None:
+  """Writes facts.json.
+
+  Args:
+    path: of the file.
+    content: as `read` returns it.
+
+  Raises:
+    OSError: it cannot be written.
+  """
+  files.write_json(path, content)
 
 
 def scores(

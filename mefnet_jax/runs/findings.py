@@ -12,6 +12,7 @@ from mefnet_jax.runs import clean, csv_table, files
 if typing.TYPE_CHECKING:
   from collections.abc import Iterable, Sequence
 
+FILE = 'findings.csv'
 FOUND = 'found'
 REPAIRED = 'repaired'
 LEFT_OUT = 'left out'

@@ -14,12 +14,13 @@ import sys
 from collections.abc import Callable, Iterable
 from typing import NoReturn
 
-from mefnet_jax.runs import errors, files
+from mefnet_jax.runs import errors, files, regular_file
 
-_FILE = 'metrics.jsonl'
+FILE = 'metrics.jsonl'
 _KEYS = {'epoch': int, 'seed': int, 'fold': str, 'split': str}
 _LEAST = {'epoch': 1, 'seed': 0}
 _LARGEST = sys.float_info.max
+_MOST_BYTES = 2**30
 _SPLITS = ('train', 'validation', 'held-out')
 
 
@@ -39,7 +40,7 @@ def read(workdir: pathlib.Path) -> list[dict]:
 
 def stored(workdir: pathlib.Path) -> list[dict]:
   """As `read`, but with None for what is null, as the file has it."""
-  return _rows(workdir / _FILE)
+  return _rows(workdir / FILE)
 
 
 def seal(rows: Iterable[dict]) -> str:
@@ -55,10 +56,10 @@ def merge(workdir: pathlib.Path, parts: Iterable[pathlib.Path]) -> None:
     workdir: where the merged file is written.
     parts: folders with a metrics.jsonl each.
   """
-  rows = [row for part in parts for row in _rows(part / _FILE)]
+  rows = [row for part in parts for row in _rows(part / FILE)]
   # As one process would have written them; the sort keeps the folds' order.
   rows.sort(key=lambda row: (row['seed'], row['epoch']))
-  _rewrite(workdir / _FILE, rows)
+  _rewrite(workdir / FILE, rows)
 
 
 def select(
@@ -71,20 +72,22 @@ def select(
     workdir: workdir to which they are written.
     rename: maps the name of a fold to its new name; '' drops the fold.
   """
-  rows = [row | {'fold': rename(row['fold'])} for row in _rows(source / _FILE)]
-  _rewrite(workdir / _FILE, [row for row in rows if row['fold']])
+  rows = [row | {'fold': rename(row['fold'])} for row in _rows(source / FILE)]
+  _rewrite(workdir / FILE, [row for row in rows if row['fold']])
 
 
 def _rows(path):
   """The rows as stored, without a last line that was left incomplete."""
   try:
-    lines = path.read_bytes().decode('utf-8').split('\n')
+    text = regular_file.read(path, _MOST_BYTES).decode('utf-8')
   except FileNotFoundError:
     return []
   except (OSError, UnicodeDecodeError) as error:
+    why = getattr(error, 'strerror', None) or error
     raise errors.UserError(
-      f'{path}: cannot be read ({error}): {_REMEDY}'
+      f'{path}: cannot be read ({why}): {_REMEDY}'
     ) from error
+  lines = text.split('\n')
   # Writers end each row with a newline, so a complete file ends in ''.
   *whole, cut = lines
   rows = [_row(path, number, line) for number, line in enumerate(whole, 1)]
@@ -96,7 +99,7 @@ def _rows(path):
 
 def refuse(workdir: pathlib.Path, why: str) -> NoReturn:
   """Raises errors.UserError for a file that is not of this run."""
-  raise errors.UserError(f'{workdir / _FILE}: {why}: {_REMEDY}')
+  raise errors.UserError(f'{workdir / FILE}: {why}: {_REMEDY}')
 
 
 _REMEDY = 'repair it or delete it; it only holds the curves of past epochs'
@@ -158,7 +161,7 @@ class Writer:
     keep: Callable[[dict], bool],
     own: Callable[[dict], bool],
   ):
-    path, self._own = workdir / _FILE, hashlib.sha256()
+    path, self._own = workdir / FILE, hashlib.sha256()
     rows = [row for row in _rows(path) if keep(row)]
     _rewrite(path, rows)
     for row in rows:

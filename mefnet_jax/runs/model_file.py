@@ -9,7 +9,6 @@ arrays and no code.
 """
 
 import hashlib
-import json
 import os
 import pathlib
 from collections.abc import Mapping
@@ -17,12 +16,19 @@ from typing import Any
 
 import numpy as np
 
-from mefnet_jax.runs import errors, files, model_check
+from mefnet_jax.runs import (
+  errors,
+  files,
+  json_file,
+  model_check,
+  regular_file,
+)
 
 FORMAT = 1
-NAME = 'model.json'
+FOLDER, NAME = 'model', 'model.json'  # the folder lies in that of a run
 # A pickle would run code of whoever made the model.
 SUFFIX = '.safetensors'
+MOST_BYTES = 2**32  # of the weights of a member: a billion float32
 # The required keys of model.json.
 KEYS = (
   'format',
@@ -101,14 +107,15 @@ def read_description(folder: pathlib.Path) -> dict[str, Any]:
     )
   path = inside(folder, NAME)
   try:
-    found = json.loads(path.read_text(encoding='utf-8'))
+    found = json_file.load(path)
   except FileNotFoundError as error:
     raise errors.UserError(
       f'{path}: no such file: the folder holds no model, or only half of one; '
       'run mefnet_jax.main with its --workdir again'
     ) from error
-  except (OSError, ValueError, RecursionError) as error:
-    raise errors.UserError(f'{path}: cannot be read ({error})') from error
+  except (OSError, ValueError) as error:
+    why = getattr(error, 'strerror', None) or error
+    raise errors.UserError(f'{path}: cannot be read ({why})') from error
   if not isinstance(found, dict) or 'format' not in found:
     raise errors.UserError(f'{path}: not the description of a model')
   if found['format'] != FORMAT:
@@ -161,8 +168,9 @@ def read_weights(folder: pathlib.Path, member: Mapping) -> dict:
     member: an item of model.json's 'members'.
 
   Raises:
-    errors.UserError: the file is missing, is a link out of the folder, or its
-      digest is not the one in model.json.
+    errors.UserError: the file is missing, no regular file or larger than
+      `MOST_BYTES`, is a link out of the folder, or its digest is not the one in
+      model.json.
   """
   from safetensors import SafetensorError
   from safetensors import numpy as safetensors
@@ -170,7 +178,7 @@ def read_weights(folder: pathlib.Path, member: Mapping) -> dict:
   path = inside(folder, member['file'])
   # Read once, for the digest and the arrays: the file could change in between.
   try:
-    content = path.read_bytes()
+    content = regular_file.read(path, MOST_BYTES)
   except OSError as error:
     raise errors.UserError(
       f'{path}: cannot be read ({error.strerror}): copy the whole model folder'

@@ -11,6 +11,7 @@ import numpy as np
 
 from mefnet_jax.runs import csv_table, errors, files, names
 
+FILE = 'predictions.csv'
 _COLUMNS = ('clip', 'subject', 'fold', 'label', 'predicted')
 # Names that other programs give to the columns, without case and '_'.
 _SYNONYMS = {
@@ -95,7 +96,7 @@ def read(path: str | os.PathLike) -> Predictions:
   """
   path = pathlib.Path(path)
   if path.is_dir():
-    path = path / 'predictions.csv'
+    path = path / FILE
   head, _ = csv_table.read(path)
   called = _called(path, head)
   rows = [
@@ -244,7 +245,7 @@ def contradiction(run: Predictions) -> str:
   p_N1 = np.take_along_axis(run.probabilities, run.predicted[:, None], 1)
   # Ties, and digits cut off by a file, must not look like another class.
   below_N = p_N1[:, 0] < run.probabilities.max(1) - 1e-6
-  odd = [clip for clip, below in zip(run.clip, below_N, strict=True) if below]
+  odd = [run.clip[n] for n in np.flatnonzero(below_N)]
   if not odd:
     return ''
   return (
@@ -265,18 +266,14 @@ def _probabilities(path, rows, columns):
   inside = ((table >= -1e-6) & (table <= 1 + 1e-6)).all(1)  # False for NaN
   _refuse(
     path,
-    [row['clip'] for row, fine in zip(rows, inside, strict=True) if not fine],
+    [rows[n]['clip'] for n in np.flatnonzero(~inside)],
     'probabilities that are no numbers of 0 to 1, at clip',
   )
   # Loose enough for probabilities that a file rounds.
   off = np.abs(table.sum(1) - 1) > 1e-3
   _refuse(
     path,
-    [
-      f'{row["clip"]} ({total:.4g})'
-      for row, total, wrong in zip(rows, table.sum(1), off, strict=True)
-      if wrong
-    ],
+    [f'{rows[n]["clip"]} ({table[n].sum():.4g})' for n in np.flatnonzero(off)],
     'probabilities that do not sum to 1, at clip',
   )
   return table

@@ -8,10 +8,11 @@ from typing import Any
 
 import ml_collections
 
-from mefnet_jax.runs import cache, errors, files, json_file, locks
+from mefnet_jax.runs import cache, errors, files, json_file, locks, predictions
 
+CONFIG, REPORT = 'config.json', 'report.json'
 _LOCK = '.lock'
-_RESULTS = ('checkpoints', 'predictions.csv', 'report.json')
+_RESULTS = ('checkpoints', predictions.FILE, REPORT)
 # Fields that a resumed run may change, because they do not affect its results.
 _FREE = ('dataset.workers', 'dataset.allow_lost', 'train.checkpoint_every')
 
@@ -56,7 +57,7 @@ def _found(workdir):
 
 def _leave_as_before(workdir, before):
   """Removes what a run creates first, if it has created nothing else."""
-  ours = [workdir / name for name in ('config.json', _LOCK)]
+  ours = [workdir / name for name in (CONFIG, _LOCK)]
   if _found(workdir) - before - {*ours, workdir, *workdir.parents}:
     return
   for path in ours:
@@ -77,17 +78,18 @@ def claim(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> None:
   Raises:
     UserError: the workdir holds a run of another config, or is not writable.
   """
-  path = workdir / 'config.json'
+  path = workdir / CONFIG
   text = json.dumps(config.to_dict(), indent=1, sort_keys=True) + '\n'
   try:
     if not any((workdir / name).exists() for name in _RESULTS):
       files.write(path, text)
-    old = json.loads(path.read_text())
+    old = json_file.load(path)
     if not isinstance(old, dict):
       raise ValueError('not a config')
-  except (OSError, ValueError, RecursionError) as error:
+  except (OSError, ValueError) as error:
+    why = getattr(error, 'strerror', None) or error
     raise errors.UserError(
-      f'{path}: cannot be used ({error}): choose another --workdir'
+      f'{path}: cannot be used ({why}): choose another --workdir'
     ) from error
   differing = _differing(old, json.loads(text))
   if differing:
@@ -128,22 +130,16 @@ def read_config(workdir: pathlib.Path) -> ml_collections.ConfigDict:
   Raises:
     errors.UserError: config.json is missing, or is not the config of a run.
   """
-  path = workdir / 'config.json'
+  path = workdir / CONFIG
   try:
-    config = ml_collections.ConfigDict(_tuples(json.loads(path.read_text())))
+    config = ml_collections.ConfigDict(_tuples(json_file.load(path)))
     for part in ('dataset', 'model', 'protocol', 'train'):
       config[part].to_dict()
     return config
-  except (
-    OSError,
-    ValueError,
-    TypeError,
-    KeyError,
-    AttributeError,
-    RecursionError,
-  ) as error:
+  except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+    why = getattr(error, 'strerror', None) or error
     raise errors.UserError(
-      f'{path}: cannot be read ({error}): name a folder that mefnet_jax.main '
+      f'{path}: cannot be read ({why}): name a folder that mefnet_jax.main '
       'has written'
     ) from error
 
@@ -154,10 +150,10 @@ def read_report(workdir: pathlib.Path) -> dict[str, Any]:
   Raises:
     errors.UserError: it is missing, no report, or was copied from another run.
   """
-  path = workdir / 'report.json'
+  path = workdir / REPORT
   kinds = {'config': dict, 'metrics': dict, 'intervals': dict}
   found = json_file.read(path, kinds)
-  config = json_file.read(workdir / 'config.json')
+  config = json_file.read(workdir / CONFIG)
   differing = _differing(config, found['config'])
   if differing:
     raise errors.UserError(

@@ -244,7 +244,7 @@ def _show(found, workdir, console):
   if found and multihost.is_first():
     text = findings.listing(found)
     console.print(text, soft_wrap=True, markup=False, highlight=False)
-    findings.write(workdir / 'findings.csv', found)
+    findings.write(workdir / findings.FILE, found)
 
 
 def _labels(config, clips):

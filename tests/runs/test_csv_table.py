@@ -3,7 +3,7 @@
 import pytest
 
 from mefnet_jax.evaluation import folds_file
-from mefnet_jax.runs import csv_table, errors, predictions
+from mefnet_jax.runs import csv_table, errors, files, predictions
 
 
 def table(folder, text):
@@ -78,3 +78,10 @@ def test_a_clip_that_differs_by_a_space_is_not_scored_twice(tmp_path):
   text = 'clip,subject,fold,label,predicted\na,b,c,d,d\n a,b,c,d,d\n'
   with pytest.raises(errors.UserError, match='doubled clip: a'):
     predictions.read(table(tmp_path, text))
+
+
+def test_a_table_of_ours_can_be_read_row_by_row(tmp_path):
+  path, rows = tmp_path / 'a.csv', [('=x', '1'), ('y\nz', '')]
+  files.write_csv(path, ('a', 'b'), rows)
+  expected = [{'a': a, 'b': b} for a, b in rows]
+  assert list(csv_table.stream(path)) == expected
