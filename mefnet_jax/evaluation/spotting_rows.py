@@ -96,8 +96,8 @@ def _interval(table, number, row, unit, fps):
     raise errors.UserError(f'{place}: {rate:g} frames per second: above 0')
   ends = {}
   for name in table.units:
-    keys = ('onset', 'offset')
-    keys = [f'{key} frame' for key in keys] if name == 'frames' else keys
+    suffix = ' frame' if name == 'frames' else ''
+    keys = [f'{key}{suffix}' for key in ('onset', 'offset')]
     ends[name] = [_number(place, table.columns[key], row[key]) for key in keys]
   if 'frames' in ends and not all(x.is_integer() for x in ends['frames']):
     raise errors.UserError(f'{place}: a frame is a whole number')

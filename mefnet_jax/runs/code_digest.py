@@ -9,6 +9,7 @@ import builtins
 import hashlib
 import pathlib
 from collections.abc import Iterable
+from typing import Any
 
 _EMPTY = ((), 'None')
 _NAMES = {ast.Name: 'id', ast.arg: 'arg', ast.FunctionDef: 'name'}
@@ -44,7 +45,7 @@ def _plain(node, numbers):
   if not isinstance(node, ast.AST):
     return repr(node)
   named = _NAMES.get(type(node))
-  found = [type(node).__name__]
+  found: list[Any] = [type(node).__name__]
   for field, value in ast.iter_fields(node):
     if field == named and value not in _BUILT_IN:
       value = numbers.setdefault(value, len(numbers))

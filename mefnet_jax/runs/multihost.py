@@ -73,8 +73,8 @@ def _watch_peers(host):
   if is_first():
     mine = socket.gethostbyname(socket.gethostname())
     address = [peers.listen(jax.process_count() - 1), *socket.inet_aton(mine)]
-  address = np.asarray(address, np.int32)
-  port, *first = multihost_utils.broadcast_one_to_all(address).tolist()
+  numbers = np.asarray(address, np.int32)
+  port, *first = multihost_utils.broadcast_one_to_all(numbers).tolist()
   if not is_first():
     peers.connect(host or socket.inet_ntoa(bytes(first)), port)
 

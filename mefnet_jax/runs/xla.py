@@ -67,7 +67,8 @@ def _use_cores_as_devices():
   Settings of the user, in JAX_NUM_CPU_DEVICES or XLA_FLAGS, take precedence.
   """
   chosen = 'host_platform_device_count' in os.environ.get('XLA_FLAGS', '')
-  if chosen or jax.config.jax_num_cpu_devices != -1:
+  devices = jax.config.jax_num_cpu_devices  # type: ignore[attr-defined]
+  if chosen or devices != -1:
     return
   with contextlib.suppress(RuntimeError):  # jax has started already
     count = min(_MOST_DEVICES, environment.cores())
