@@ -178,7 +178,7 @@ def prepare(
     errors.UserError: the release cannot be used, or not with this protocol.
   """
   console = console or rich.console.Console(quiet=True)
-  console.print(f'kernels: {config_check.choose_kernels(config)}')
+  config_check.choose_kernels(config)
   clips = _load(config, workdir, console)
   label = _labels(config, clips)
   # Leaks on purpose come last: they break folds that are honest so far.
