@@ -208,7 +208,7 @@ def _predict(
 
   meter = measure.Meter()
   which = tuple(options.formats or formats.FORMATS)
-  with results.aside(out) as aside:
+  with results.staged(out) as aside:
     made = results.Results(aside, stem, scorer.action_units)
     pictures = thumbnails.Pictures(show_faces=options.show_faces)
     with made, progress.bar(source) as update:

@@ -42,7 +42,7 @@ def save(
   With several processes the first one writes and the others wait for it.
 
   Args:
-    folder: of this training's checkpoints.
+    folder: holds the checkpoints of this training.
     epoch: number of completed epochs.
     tree: pytree of arrays.
     note: plain values stored beside the tree, returned by `latest`.
@@ -82,15 +82,15 @@ def _write(folder, epoch, tree, sealed, keep):
       + files.mend(cause, folder, 'choose another --workdir')
     ) from error
   # Only after the new one is complete: one checkpoint at least always exists.
-  # One of a later epoch is not of this training, or it would have gone on from
-  # there: it must not take the place of one that is.
+  # A later epoch belongs to another training (this one would have resumed from
+  # it), and must not count among those that stay.
   older = [old for old in epochs(folder) if old < epoch]
   for old in older[: max(0, len(older) + 1 - keep)]:
     shutil.rmtree(_path(folder, old), ignore_errors=True)
 
 
 def _check_room(folder, size):
-  """Raises OSError on a full disk, before Orbax prints pages of tracebacks."""
+  """Raises OSError for a full disk, where Orbax prints pages of tracebacks."""
   if shutil.disk_usage(folder).free < size + _MARGIN:
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
@@ -125,10 +125,10 @@ def latest(
   """Returns epoch and note of the newest usable checkpoint.
 
   Args:
-    folder: of this training's checkpoints.
+    folder: holds the checkpoints of this training.
     warn: called with one line for each checkpoint that is skipped because it
       is damaged or belongs to another training.
-    identity: of this training, as passed to `save`.
+    identity: identifies this training, as passed to `save`.
 
   Returns:
     The number of completed epochs and the note; (0, {}) if there is none.
@@ -152,7 +152,7 @@ def _foreign(path, epoch, identity):
   if not isinstance(identity_there, dict) or not isinstance(
     manifest.get('note'), dict
   ):
-    return 'it does not say to which training it belongs'
+    return 'it does not name the training to which it belongs'
   # Compared as JSON, in which tuples are lists.
   expected = json.loads(json.dumps(dict(identity)))
   for name in expected:
@@ -165,7 +165,13 @@ def _foreign(path, epoch, identity):
 
 
 def load(folder: pathlib.Path, epoch: int, like: Any) -> Any:
-  """Reads the tree of a checkpoint; `like` gives its shapes and dtypes."""
+  """Reads the tree of a checkpoint.
+
+  Args:
+    folder: holds the checkpoints of this training.
+    epoch: one of `epochs`, already verified by `latest`.
+    like: a pytree of arrays with the stored shapes and dtypes.
+  """
   import orbax.checkpoint as ocp  # slow to import, and not needed to train
 
   abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, like)

@@ -28,11 +28,11 @@ def read(
   Rows are numbered as in a spreadsheet, with the header as row 1.
 
   Args:
-    path: of the file; UTF-8, with or without a byte order mark, or UTF-16 with
+    path: the file; UTF-8, with or without a byte order mark, or UTF-16 with
       one. A first line `sep=;`, which Excel writes, names the delimiter.
     needed: columns that must be there.
     delimiters: candidates, of which the most frequent in the header is used.
-    plain: whether to lower-case column names and strip cells.
+    plain: whether to strip names and cells, and to lower-case the names.
 
   Raises:
     errors.UserError: the file cannot be read, is no regular file, is larger
@@ -139,7 +139,7 @@ def _row(path, number, head, cells):
       f'{path}: row {number} has not {len(head)} cells, as its header has, but '
       f'{len(cells)}; a text with a delimiter in it belongs in quotes'
     )
-  # As `cat fold*.csv` makes it; 'label' would become a class.
+  # `cat fold*.csv` repeats the header, whose 'label' would become a class.
   if len(head) > 1 and cells[: len(head)] == head:
     raise errors.UserError(
       f'{path}: row {number} is the header once more: several files in one; '

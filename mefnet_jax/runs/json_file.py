@@ -12,8 +12,8 @@ def load(path: str | os.PathLike[str], **options: Any) -> Any:
   """Returns the value in a file, for callers that have a remedy of their own.
 
   Args:
-    path: of the file; UTF-8, with or without a byte order mark.
-    options: of `json.loads`.
+    path: the file; UTF-8, with or without a byte order mark.
+    **options: passed to `json.loads`.
 
   Raises:
     OSError: as `regular_file.read`.
@@ -35,9 +35,9 @@ def read(
   """Returns the object in a file.
 
   Args:
-    path: of the file; UTF-8, with or without a byte order mark.
+    path: the file; UTF-8, with or without a byte order mark.
     needed: keys that it must have, each with the type of its value.
-    options: of `json.loads`.
+    **options: passed to `json.loads`.
 
   Raises:
     errors.UserError: the file cannot be read, is no JSON object, lacks a key

@@ -34,17 +34,21 @@ def read(workdir: pathlib.Path) -> list[dict]:
   """
   return [
     {name: math.nan if x is None else x for name, x in row.items()}
-    for row in stored(workdir)
+    for row in read_raw(workdir)
   ]
 
 
-def stored(workdir: pathlib.Path) -> list[dict]:
-  """As `read`, but with None for what is null, as the file has it."""
+def read_raw(workdir: pathlib.Path) -> list[dict]:
+  """Reads the rows as `read` does, but with None for null.
+
+  Raises:
+    errors.UserError: as `read`.
+  """
   return _rows(workdir / FILE)
 
 
 def seal(rows: Iterable[dict]) -> str:
-  """Returns the digest of `stored` rows in their order; '' for none."""
+  """Returns the SHA-256 of rows of `read_raw`, in their order; '' for none."""
   text = ''.join(map(_line, rows))
   return hashlib.sha256(text.encode()).hexdigest() if text else ''
 
@@ -89,16 +93,21 @@ def _rows(path):
     ) from error
   lines = text.split('\n')
   # Writers end each row with a newline, so a complete file ends in ''.
-  *whole, cut = lines
-  rows = [_row(path, number, line) for number, line in enumerate(whole, 1)]
-  # The cut line may also be whole, and lack its newline alone.
+  *complete, last = lines
+  rows = [_row(path, number, line) for number, line in enumerate(complete, 1)]
+  # The last line may lack only its newline.
   with contextlib.suppress(errors.UserError):
-    rows.append(_row(path, len(lines), cut))
+    rows.append(_row(path, len(lines), last))
   return rows
 
 
 def refuse(workdir: pathlib.Path, why: str) -> NoReturn:
-  """Raises errors.UserError for a file that is not of this run."""
+  """Raises errors.UserError: the file does not belong to this run.
+
+  Args:
+    workdir: the run's folder.
+    why: the reason, in the middle of a sentence.
+  """
   raise errors.UserError(f'{workdir / FILE}: {why}: {_REMEDY}')
 
 
@@ -143,16 +152,16 @@ def _is_number(value):
 
 
 def _not_finite(word):
-  raise ValueError(f'{word}: null is written for what is not finite')
+  raise ValueError(f'{word}: a number that is not finite is written as null')
 
 
 class Writer:
   """Appends rows to metrics.jsonl.
 
   Args:
-    workdir: of the run.
+    workdir: the run's folder.
     keep: whether an existing row stays in the file.
-    own: whether a row is of those that are sealed; all that are added are.
+    own: whether an existing row is sealed; rows that are added always are.
   """
 
   def __init__(
@@ -177,7 +186,7 @@ class Writer:
     self._file.write(line)
 
   def seal(self) -> str:
-    """Returns what `seal` gives for the block's rows up to now."""
+    """Returns the digest, as of `seal`, of the block's rows so far."""
     return self._own.hexdigest()
 
   def flush(self) -> None:

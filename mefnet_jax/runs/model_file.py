@@ -26,7 +26,7 @@ from mefnet_jax.runs import (
 
 FORMAT = 1
 FOLDER, NAME = 'model', 'model.json'  # the folder lies in that of a run
-# A pickle would run code of whoever made the model.
+# A pickle would run code of the model's author.
 SUFFIX = '.safetensors'
 MOST_BYTES = 2**32  # of the weights of a member: a billion float32
 # The required keys of model.json.
@@ -61,9 +61,9 @@ def write_weights(path: pathlib.Path, arrays: Mapping[str, np.ndarray]) -> str:
   """
   from safetensors import numpy as safetensors
 
-  # safetensors writes the bytes of a strided array in the order of memory.
-  whole = {name: np.asarray(x, order='C') for name, x in arrays.items()}
-  content = safetensors.save(whole)
+  # safetensors writes a strided array in the order of its memory.
+  ordered = {name: np.asarray(x, order='C') for name, x in arrays.items()}
+  content = safetensors.save(ordered)
   files.write(path, content)
   return hashlib.sha256(content).hexdigest()
 
@@ -72,24 +72,29 @@ def write_description(folder: pathlib.Path, description: Mapping) -> None:
   """Writes model.json; the weights that it lists must exist already.
 
   Args:
-    folder: of the model.
+    folder: the model's folder.
     description: has all `KEYS` except 'format', which is added.
 
   Raises:
-    ValueError: a key is missing.
+    ValueError: a key is missing, or a number is not finite.
+    OSError: the file cannot be written.
   """
-  whole = {'format': FORMAT, **description}
-  missing = [key for key in KEYS if key not in whole]
+  content = {'format': FORMAT, **description}
+  missing = [key for key in KEYS if key not in content]
   if missing:
     raise ValueError(f'the description lacks {", ".join(missing)}')
-  # NaN is no JSON: other readers than Python's refuse it.
-  files.write_json(folder / NAME, whole, allow_nan=False)
+  # JSON has no NaN; readers other than Python's refuse it.
+  files.write_json(folder / NAME, content, allow_nan=False)
 
 
 def begin(folder: pathlib.Path) -> None:
-  """Creates the folder, or removes the model that it holds."""
+  """Creates the folder, or removes the model that it holds.
+
+  Raises:
+    OSError: it cannot be created or emptied.
+  """
   folder.mkdir(parents=True, exist_ok=True)
-  # The description first: without it the rest is not taken for a model.
+  # The description first: a folder without it is not taken for a model.
   for path in (folder / NAME, *folder.glob(f'*{SUFFIX}')):
     files.remove(path)
 
@@ -138,7 +143,13 @@ def members(
   fold: str | None,
   seed: int | None,
 ) -> list[dict]:
-  """The members of a fold and seed, None being any, as model.json lists them.
+  """Returns the members of a fold and seed, as model.json lists them.
+
+  Args:
+    folder: the model's folder, for error messages.
+    description: the content of model.json.
+    fold: name of a fold; None for all.
+    seed: a seed; None for all.
 
   Raises:
     errors.UserError: there is none.
@@ -155,7 +166,8 @@ def members(
     folds = ', '.join(dict.fromkeys(one['fold'] for one in listed))
     seeds = ', '.join(dict.fromkeys(str(one['seed']) for one in listed))
     raise errors.UserError(
-      f'{folder}: no weights of {", ".join(asked)}; of {folds}, seed {seeds}'
+      f'{folder}: no weights of {", ".join(asked)}, only of {folds}, seed '
+      f'{seeds}'
     )
   return found
 
@@ -164,7 +176,7 @@ def read_weights(folder: pathlib.Path, member: Mapping) -> dict:
   """Reads the arrays of one member by name, after checking its digest.
 
   Args:
-    folder: of the model.
+    folder: the model's folder.
     member: an item of model.json's 'members'.
 
   Raises:

@@ -21,7 +21,7 @@ _FREE = ('dataset.workers', 'dataset.allow_lost', 'train.checkpoint_every')
 def locked(workdir: pathlib.Path) -> Iterator[None]:
   """Locks the folder for this process; the lock ends with the process.
 
-  After a mistake that left no work in it, the folder is as it was before.
+  After an error before any work was saved, the folder is left as it was.
 
   Raises:
     UserError: another process holds the lock, the folder is not writable, or
@@ -50,13 +50,13 @@ def locked(workdir: pathlib.Path) -> Iterator[None]:
 
 
 def _found(workdir):
-  """The paths that exist among a workdir, its content and its parents."""
+  """The existing paths among a workdir, its content and its parents."""
   inside = workdir.iterdir() if workdir.is_dir() else ()
   return {p for p in (workdir, *workdir.parents, *inside) if p.exists()}
 
 
 def _leave_as_before(workdir, before):
-  """Removes what a run creates first, if it has created nothing else."""
+  """Removes the first files of a run, if it has created no others."""
   ours = [workdir / name for name in (CONFIG, _LOCK)]
   if _found(workdir) - before - {*ours, workdir, *workdir.parents}:
     return
@@ -65,15 +65,19 @@ def _leave_as_before(workdir, before):
       path.unlink(missing_ok=True)
   for folder in (workdir, *workdir.parents):
     if folder not in before:
-      with contextlib.suppress(OSError):  # it holds another run
+      with contextlib.suppress(OSError):  # it may hold another run
         folder.rmdir()
 
 
 def claim(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> None:
   """Writes config.json, or compares the config with the one in the workdir.
 
-  As long as nothing has been trained in the folder, any config is accepted, so
-  that a mistake in the first one can be fixed.
+  While the folder holds no results, any config is accepted, so that a mistake
+  in the first one can be corrected.
+
+  Args:
+    config: as in configs/base.py.
+    workdir: the run's folder, locked by this process.
 
   Raises:
     UserError: the workdir holds a run of another config, or is not writable.
@@ -114,7 +118,11 @@ def _differing(old, new, prefix=''):
 def digest(config: ml_collections.ConfigDict) -> str:
   """Returns a digest of all fields that affect the results of a run.
 
-  The folder of the release is excluded: its clips have a digest of their own.
+  The path of the release is excluded, since its clips have a digest of their
+  own.
+
+  Returns:
+    32 hexadecimal digits.
   """
   flat = config.copy_and_resolve_references().to_dict()
   # A release may be moved to another disk between two starts of a run.
