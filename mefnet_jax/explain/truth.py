@@ -109,6 +109,8 @@ def load(root: pathlib.Path, clip: str) -> Truth:
   try:
     regular_file.check(path, regular_file.MOST)
     with np.load(path) as file:
+      if sum(x.file_size for x in file.zip.infolist()) > regular_file.MOST:
+        raise ValueError('too large for the truth of a clip')
       given = {name: file[name] for name in file.files}
     onset, apex, offset = (int(given[k]) for k in ('onset', 'apex', 'offset'))
     at = int(np.searchsorted(given['frames'], apex))

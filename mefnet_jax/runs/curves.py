@@ -159,7 +159,17 @@ def check_members(
   seeds: Collection[int],
   names: Collection[str],
 ) -> None:
-  """Raises errors.UserError for rows of a seed or fold that the run lacks."""
+  """Checks that all rows belong to the seeds and folds of a run.
+
+  Args:
+    workdir: the run's folder.
+    rows: the return value of `read_rows`.
+    seeds: the run's seeds.
+    names: the names of its folds.
+
+  Raises:
+    errors.UserError: a row belongs to another seed or fold.
+  """
   if not all(map(_membership(seeds, names), rows)):
     metrics_log.refuse(workdir, 'it has rows of other seeds or folds')
 

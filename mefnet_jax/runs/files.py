@@ -172,7 +172,11 @@ def _blake2b():
 
 
 def remove(path: pathlib.Path) -> None:
-  """Removes a file, a link or a whole folder, if it is there."""
+  """Removes a file, a link or a whole folder, if it is there.
+
+  Raises:
+    OSError: a file or a link cannot be removed.
+  """
   if path.is_dir() and not path.is_symlink():
     shutil.rmtree(path, ignore_errors=True)
   else:

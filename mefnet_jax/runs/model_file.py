@@ -225,7 +225,12 @@ def inside(folder: pathlib.Path, name: str) -> pathlib.Path:
 
 
 def flatten(tree: Mapping, prefix: str = '') -> dict[str, np.ndarray]:
-  """Flattens nested dicts of arrays to {'params/head/kernel': array, ...}."""
+  """Flattens nested dicts of arrays to {'params/head/kernel': array, ...}.
+
+  Args:
+    tree: arrays of any shape in dicts of dicts.
+    prefix: put before the names.
+  """
   flat: dict[str, np.ndarray] = {}
   for name, value in tree.items():
     path = f'{prefix}{_SEPARATOR}{name}' if prefix else name
@@ -237,7 +242,7 @@ def flatten(tree: Mapping, prefix: str = '') -> dict[str, np.ndarray]:
 
 
 def unflatten(flat: Mapping[str, np.ndarray]) -> dict:
-  """Undoes `flatten`."""
+  """Returns the nested dicts of which `flatten` made `flat`."""
   tree: dict = {}
   for path, value in flat.items():
     *parents, name = path.split(_SEPARATOR)
