@@ -69,8 +69,8 @@ def test_labels_corrected(run: evidence.Evidence) -> Iterator[str]:
   measures how well the network follows that model.
   """
   tested = {clip for fold in run.folds.values() for clip in fold['test']}
-  seen = run.facts.get('labels', {}).get('corrected from', {})
-  for model, clips in seen.items():
+  by_model = run.facts.get('labels', {}).get('corrected from', {})
+  for model, clips in by_model.items():
     both = sorted(tested & set(clips))
     if both:
       yield f'answers of {model}: {overlap.count_and_name(both, "clip")}'

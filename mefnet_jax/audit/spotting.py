@@ -83,9 +83,9 @@ def _facts(path, split):
         name: [spotting_rows.video_key(video) for video in videos]
         for name, videos in fact['on'].items()
       }
-  seen = found.get('labels', {}).get('corrected from', {})
-  for model, videos in seen.items():
-    seen[model] = [spotting_rows.video_key(video) for video in videos]
+  by_model = found.get('labels', {}).get('corrected from', {})
+  for model, videos in by_model.items():
+    by_model[model] = [spotting_rows.video_key(video) for video in videos]
   return found
 
 

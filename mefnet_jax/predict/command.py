@@ -295,6 +295,6 @@ def _why(path, error, out):
   if isinstance(error, OSError):
     # The video is read in another process: what has no name was written.
     where = pathlib.Path(error.filename or out)
-    mend = files.mend(error, where, 'name another --out')
+    mend = files.remedy(error, where, 'name another --out')
     text = f'{where}: {error.strerror or error}: {mend}'
   return text if str(path) in text else f'{path}: {text}'

@@ -81,8 +81,8 @@ def staged(out: pathlib.Path) -> Iterator[pathlib.Path]:
     files.remove(folder)
     folder.mkdir()
   except OSError as error:
-    mend = files.mend(error, out, 'name another folder')
-    raise errors.UserError(f'--out={out}: {error.strerror}: {mend}') from None
+    remedy = files.remedy(error, out, 'name another folder')
+    raise errors.UserError(f'--out={out}: {error.strerror}: {remedy}') from None
   try:
     with files.errors_naming(out, instead_of=folder):
       yield folder

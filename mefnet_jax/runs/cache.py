@@ -81,7 +81,7 @@ def made(folder: pathlib.Path) -> pathlib.Path:
   except OSError as error:
     raise errors.UserError(
       f'{folder}: the cache cannot be written ({error.strerror}): '
-      + files.mend(error, folder, 'look after its rights')
+      + files.remedy(error, folder, 'look after its rights')
       + ', or name another folder in the environment variable MEFNET_CACHE'
     ) from None
   return folder

@@ -79,7 +79,7 @@ def _write(folder, epoch, tree, sealed, keep):
     cause = _system_error(error)
     raise errors.UserError(
       f'{folder}: the checkpoint cannot be written ({_brief(cause)}): '
-      + files.mend(cause, folder, 'choose another --workdir')
+      + files.remedy(cause, folder, 'choose another --workdir')
     ) from error
   # Only after the new one is complete: one checkpoint at least always exists.
   # A later epoch belongs to another training (this one would have resumed from
@@ -192,7 +192,7 @@ def epochs(folder: pathlib.Path) -> list[int]:
   except OSError as error:
     raise errors.UserError(
       f'{folder}: cannot be read ({error.strerror}): '
-      + files.mend(error, folder, 'give yourself the right to read it')
+      + files.remedy(error, folder, 'give yourself the right to read it')
     ) from error
   return sorted(
     int(name) for name in names if re.fullmatch(r'[0-9]{6,9}', name)

@@ -57,12 +57,12 @@ def markdown(text: object) -> str:
 
 def code(text: object) -> str:
   """Returns text as a code span of Markdown, even if it holds backticks."""
-  shown = terminal(text)
-  runs = [len(run) for run in re.findall('`+', shown)]
+  line = terminal(text)
+  runs = [len(run) for run in re.findall('`+', line)]
   fence = '`' * (max(runs, default=0) + 1)
   # Markdown needs a space between the fence and a backtick, and removes it.
-  space = ' ' if '`' in shown else ''
-  return f'{fence}{space}{shown}{space}{fence}'
+  space = ' ' if '`' in line else ''
+  return f'{fence}{space}{line}{space}{fence}'
 
 
 def console() -> None:

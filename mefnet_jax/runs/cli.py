@@ -262,8 +262,10 @@ def _disk_error(error):
   where = f'{error.filename}: ' if error.filename else ''
   if error.errno == errno.ENOSPC:
     where = where or f'a folder of {shlex.join(sys.argv[1:])}: '
-  mend = files.mend(error, error.filename or '.', 'name another file or folder')
-  return f'{where}{reason}: {mend}'
+  remedy = files.remedy(
+    error, error.filename or '.', 'name another file or folder'
+  )
+  return f'{where}{reason}: {remedy}'
 
 
 def _arose_in(error, file):

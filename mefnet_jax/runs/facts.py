@@ -148,18 +148,18 @@ def _word_or_clips(path, where, value, words, folds):
 
 def _clips(path, where, clips):
   """Raises UserError unless it is a list of names."""
-  named = isinstance(clips, list) and all(isinstance(x, str) for x in clips)
-  if not named:
+  valid = isinstance(clips, list) and all(isinstance(x, str) for x in clips)
+  if not valid:
     raise errors.UserError(f'{path}: {where}: not a list of clips')
 
 
 def _labels(path, labels):
   """{"corrected from": {model: clips}}"""
   parts = dict(_items(path, 'labels', labels, ('corrected from',)))
-  seen = parts.get('corrected from', {})
-  if not isinstance(seen, dict):
+  by_model = parts.get('corrected from', {})
+  if not isinstance(by_model, dict):
     raise errors.UserError(f'{path}: labels: corrected from: not an object')
-  for model, clips in seen.items():
+  for model, clips in by_model.items():
     _clips(path, f'labels: corrected from: {model}', clips)
 
 

@@ -30,9 +30,9 @@ def encoded(
     metadata: to add to the file, such as its title.
     **options: passed to `figure.savefig`.
   """
-  drawn = io.BytesIO()
-  known = {**(metadata or {}), **_UNDATED[form]}
-  figure.savefig(drawn, format=form, metadata=known, **options)
+  file = io.BytesIO()
+  stated = {**(metadata or {}), **_UNDATED[form]}
+  figure.savefig(file, format=form, metadata=stated, **options)
   # The layout is final now; another form need not compute it again.
   figure.set_layout_engine('none')
-  return drawn.getvalue()
+  return file.getvalue()

@@ -183,7 +183,7 @@ def remove(path: pathlib.Path) -> None:
     path.unlink(missing_ok=True)
 
 
-def mend(error: OSError, path: str | os.PathLike, other: str) -> str:
+def remedy(error: OSError, path: str | os.PathLike, other: str) -> str:
   """Returns advice about a path that cannot be used.
 
   Args:

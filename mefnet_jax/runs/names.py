@@ -44,8 +44,8 @@ def key(text: str) -> str:
 def label_key(text: str) -> str:
   """Returns the `key` of a class or person that may be a number: 1.0 is 1."""
   plain = key(text)
-  whole = _WHOLE.fullmatch(plain)
-  return whole[1] if whole else plain
+  number = _WHOLE.fullmatch(plain)
+  return number[1] if number else plain
 
 
 def person_key(text: str) -> str:

@@ -107,7 +107,7 @@ def check(path: str | os.PathLike, *, is_folder: bool) -> None:
   except OSError as error:
     raise errors.UserError(
       f'{error.filename or path}: cannot be written ({error.strerror}): '
-      + files.mend(error, path, 'choose another')
+      + files.remedy(error, path, 'choose another')
     ) from error
 
 

@@ -294,5 +294,5 @@ def _refuse(path, clips, what):
   if not clips:
     return
   more = f' and {len(clips) - _NAMED} more' if len(clips) > _NAMED else ''
-  named = ', '.join(clips[:_NAMED])
-  raise errors.UserError(f'{path}: {what}: {named}{more}')
+  first = ', '.join(clips[:_NAMED])
+  raise errors.UserError(f'{path}: {what}: {first}{more}')

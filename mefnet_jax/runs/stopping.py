@@ -73,9 +73,9 @@ def as_interrupts() -> Iterator[None]:
     raise KeyboardInterrupt
 
   names = ('SIGTERM', 'SIGHUP')  # Windows has only the first
-  known = [getattr(signal, name) for name in names if hasattr(signal, name)]
+  existing = [getattr(signal, x) for x in names if hasattr(signal, x)]
   # Under nohup, SIGHUP stays ignored.
-  ours = [s for s in known if signal.getsignal(s) is not signal.SIG_IGN]
+  ours = [s for s in existing if signal.getsignal(s) is not signal.SIG_IGN]
   old = {s: signal.signal(s, end) for s in ours}
   try:
     yield

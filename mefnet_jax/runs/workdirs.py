@@ -35,7 +35,7 @@ def locked(workdir: pathlib.Path) -> Iterator[None]:
     except OSError as error:
       raise errors.UserError(
         f'{workdir}: cannot be written ({error.strerror}): '
-        + files.mend(error, workdir, 'choose another --workdir')
+        + files.remedy(error, workdir, 'choose another --workdir')
       ) from error
     if not alone:
       raise errors.UserError(
