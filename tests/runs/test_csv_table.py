@@ -4,6 +4,7 @@ import pytest
 
 from mefnet_jax.evaluation import folds_file
 from mefnet_jax.runs import csv_table, errors, files, predictions
+from tests import house
 
 
 def table(folder, text):
@@ -85,3 +86,9 @@ def test_a_table_of_ours_can_be_read_row_by_row(tmp_path):
   files.write_csv(path, ('a', 'b'), rows)
   expected = [{'a': a, 'b': b} for a, b in rows]
   assert list(csv_table.stream(path)) == expected
+
+
+def test_nothing_else_reads_csv():
+  """`files` writes it."""
+  using = {p.name for p in house.FILES if 'csv' in house.imported(p)}
+  assert using == {'csv_table.py', 'files.py'}
