@@ -148,8 +148,9 @@ def _number(place, column, text):
       return value
   except ValueError:
     pass
+  cell = clean.terminal(text)
   raise errors.UserError(
-    f'{place}: {column} is {clean.terminal(text)!r}, not a number of at least 0'
+    f'{place}: {column} is {cell!r}, not a number of at least 0'
   )
 
 
@@ -162,8 +163,9 @@ def _kind(place, text, seconds):
   if plain in ('mae', 'maes') or plain.startswith('macro'):
     return 'macro'
   if plain:
+    cell = clean.terminal(text)
     raise errors.UserError(
-      f'{place}: {clean.terminal(text)!r} is neither micro (me) nor macro (mae)'
+      f'{place}: {cell!r} is neither micro (me) nor macro (mae)'
     )
   if seconds is None:
     return ''
