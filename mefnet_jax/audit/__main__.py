@@ -85,7 +85,7 @@ def main(workdirs: list[str]) -> int:
 
 
 def _print_audit(run, features, args):
-  """Prints what the audit finds; returns the exit status."""
+  """Prints the findings of an audit; returns the exit status."""
   found = audit.find(run, features)
   print(audit.to_text(run, found))
   if args.out:
@@ -168,7 +168,7 @@ def _features(path, run):
     ) from error
   if not features_ND.size or not np.isfinite(features_ND).all():
     raise errors.UserError(
-      f'{path}: needs columns of finite numbers beside the column clip'
+      f'{path}: needs columns of finite numbers in addition to the column clip'
     )
   return features_ND
 

@@ -20,7 +20,7 @@ _MOST_PAIRS = 2_000_000  # limits the work for thousands of copies
 
 
 class Unfinished(str):
-  """A description of what a check left out; it is no finding."""
+  """Describes the part that a check left out; it is no finding."""
 
 
 def subject_on_both_sides(run: evidence.Evidence) -> Iterator[str]:

@@ -124,7 +124,7 @@ def _normalised(config):
 
 
 def _augmented(config):
-  """What the augmentation was fitted to: each clip alone, or nothing."""
+  """The data that the augmentation was fitted to: each clip alone, or none."""
   augment = config.get('augment')
   used = augment is not None and any(augment.to_dict().values())
   return 'each clip alone' if used else 'nothing'

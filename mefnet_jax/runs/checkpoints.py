@@ -24,8 +24,8 @@ import jax
 from mefnet_jax.runs import errors, files, json_file, multihost, regular_file
 
 _MANIFEST, _SEAL = 'manifest.json', 'manifest.sha256'
-_MARK = 'aside'  # fixed, so that the next save clears what a kill has left
-_MARGIN = 1 << 20  # bytes for the files beside the arrays
+_MARK = 'aside'  # fixed, so that the next save removes a killed one's files
+_MARGIN = 1 << 20  # bytes for all files except the arrays
 
 
 def save(
@@ -60,7 +60,7 @@ def save(
 
 
 def _write(folder, epoch, tree, sealed, keep):
-  """Writes a checkpoint; `sealed` is what the manifest holds beside digests."""
+  """Writes a checkpoint; `sealed` joins the digests in its manifest."""
   path = _path(folder, epoch)
   try:
     _clear(folder)
@@ -214,7 +214,7 @@ def verify(path: pathlib.Path) -> str:
 
 
 def _damage(path):
-  """What is damaged or missing, the manifest first; '' if nothing."""
+  """Describes the first damaged or missing file; '' if there is none."""
   for name in (_MANIFEST, _SEAL):
     if not (path / name).is_file():
       return f'its file {name} is missing'

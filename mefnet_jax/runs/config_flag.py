@@ -22,8 +22,8 @@ def read(holder: flags.FlagHolder, mistaken: str) -> ml_collections.ConfigDict:
   """Returns the config of a flag, after checking its fields.
 
   Args:
-    holder: what `config_flags.DEFINE_config_file('config', ...)` returned.
-    mistaken: the message if no config is given.
+    holder: the return value of `config_flags.DEFINE_config_file`.
+    mistaken: the error message if no config is given.
 
   Raises:
     UserError: no config is given, its file is missing or raises, or the config

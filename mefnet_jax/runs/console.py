@@ -16,7 +16,7 @@ COMMANDS = {
   'predict.browser': 'Writes a page that runs a model in the browser.',
   'predict.score': 'Scores spotted events against the truth.',
   'report.leaderboard': 'Ranks submissions that pass the audit.',
-  'explain': 'Shows what the networks of a run look at.',
+  'explain': 'Shows which parts of a face the networks of a run use.',
   'datasets.check': 'Checks whether a release on disk is complete.',
   'datasets.prepare': 'Prepares the clips of a config without training.',
   'datasets.annotate': 'Makes a data set of corrected annotations.',

@@ -142,7 +142,7 @@ def _row(path, number, head, cells):
   # `cat fold*.csv` repeats the header, whose 'label' would become a class.
   if len(head) > 1 and cells[: len(head)] == head:
     raise errors.UserError(
-      f'{path}: row {number} is the header once more: several files in one; '
+      f'{path}: row {number} repeats the header: several files in one; '
       'remove that row'
     )
   return dict(zip(head, map(clean.csv_text, cells), strict=False))

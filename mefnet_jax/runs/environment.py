@@ -92,7 +92,7 @@ def code() -> dict[str, str | bool]:
 
 
 def _git(folder, *words):
-  """What a git command prints; None where there is no git, or it fails."""
+  """The output of a git command; None if git is missing or fails."""
   try:
     done = subprocess.run(
       ['git', '-C', str(folder), *words],

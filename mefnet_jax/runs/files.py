@@ -87,7 +87,7 @@ def write(path: str | os.PathLike, content: bytes | str) -> None:
   \udcff.
 
   Raises:
-    OSError: the file cannot be written; what was there before stays.
+    OSError: the file cannot be written; an existing one stays.
   """
   path = pathlib.Path(path)
   if isinstance(content, str):

@@ -1,4 +1,4 @@
-"""Findings on a release: what was found, repaired and left out, and why."""
+"""Findings on a release: observations, repairs and omissions, with reasons."""
 
 import collections
 import dataclasses

@@ -95,7 +95,7 @@ def _keep_memory():
 
 
 def _keep_programs():
-  """Makes jax cache what it compiles, if there is a private folder for it."""
+  """Makes jax cache its programs, if there is a private folder for them."""
   folder, why_not = programs.folder('xla')
   jax.config.update('jax_compilation_cache_dir', folder and str(folder))
   if folder:

@@ -43,7 +43,7 @@ def test_empty_columns_at_the_end_are_no_cells(tmp_path):
     ('a\0,\0b\0', 'of another encoding'),
     ('a,b\n1,"2\n', 'cannot be read'),
     ('a;b\n1;2\n', '";" stands between its cells'),
-    ('a,b\n1,2\na,b\n3,4\n', 'row 3 is the header once more'),
+    ('a,b\n1,2\na,b\n3,4\n', 'row 3 repeats the header'),
   ],
 )
 def test_what_is_no_table_is_refused(tmp_path, text, why):
