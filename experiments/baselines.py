@@ -13,7 +13,6 @@ folds.csv, clips.csv and facts.json, which `mefnet_jax.audit` and
 `mefnet_jax.report.leaderboard` read.
 """
 
-import json
 import pathlib
 import sys
 import warnings
@@ -22,7 +21,7 @@ import numpy as np
 
 from configs import mefnet_flow
 from mefnet_jax.audit import record
-from mefnet_jax.runs import cli, files, outputs, predictions
+from mefnet_jax.runs import cli, facts, outputs, predictions
 from mefnet_jax.training import config_check, jobs
 
 
@@ -117,13 +116,13 @@ def write(folder, job, order, probabilities_MC, *, weighted):
     classes=classes,
   )
   record.write(folder, source, job.clips['label'], job.splits, job.config)
-  path = folder / 'facts.json'
-  facts = json.loads(path.read_text())
-  facts['fitted']['normalisation'] = {'on': 'training'}
-  facts['fitted']['class weights'] = {
+  path = folder / facts.FILE
+  stated = facts.read(path, [fold.name for fold in job.splits])
+  stated['fitted']['normalisation'] = {'on': 'training'}
+  stated['fitted']['class weights'] = {
     'on': 'training' if weighted else 'nothing'
   }
-  files.write_json(path, facts)
+  facts.write(path, stated)
 
 
 def _made(folder):

@@ -156,8 +156,8 @@ def run(
   console = console or rich.console.Console(soft_wrap=True)
   xla.prepare()
   # All of them first, so that no folder is made for a study that cannot run.
-  for config in variants.values():
-    config_check.settle(config)
+  kernels = [config_check.settle(config) for config in variants.values()]
+  console.print(f'kernels: {", ".join(dict.fromkeys(kernels))}', markup=False)
 
   def here(names):
     together.run({n: variants[n] for n in names}, runs.parent, stop, console)

@@ -168,9 +168,9 @@ def write_chosen(
   )
   for name in ('folds.csv', 'clips.csv'):
     shutil.copy(out / 'runs' / names[0] / name, folder / name)
-  facts = facts_file.read(out / 'runs' / names[0] / 'facts.json', first.fold)
+  facts = facts_file.read(out / 'runs' / names[0] / facts_file.FILE, first.fold)
   facts.setdefault('chosen', {})['hyper-parameters'] = 'validation'
-  files.write_json(folder / 'facts.json', facts)
+  facts_file.write(folder / facts_file.FILE, facts)
   report = {
     'metrics': metrics.scores(first.label, predicted, len(classes)),
     'intervals': intervals.bootstrap(

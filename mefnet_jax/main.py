@@ -46,7 +46,7 @@ def main() -> None:
   # Before anything touches a device: XLA reads its flags only once.
   xla.prepare(deterministic=_DETERMINISTIC.value)
   multihost.start(_COORDINATOR.value, _PROCESSES.value, _PROCESS.value)
-  config_check.settle(config)
+  kernels = config_check.settle(config)
   # Imported only now: an error in the flags or the config is then reported
   # without waiting for the clips' and the networks' libraries.
   import rich.console
@@ -69,9 +69,9 @@ def main() -> None:
     stop = stack.enter_context(stopping.signals())
     speaks = multihost.is_first() and not _QUIET.value
     console = rich.console.Console(
-      soft_wrap=not sys.stdout.isatty(),
-      quiet=not speaks,
+      soft_wrap=not sys.stdout.isatty(), quiet=not speaks
     )
+    console.print(f'kernels: {kernels}', markup=False)
     protocol.run(config, workdir, console=console, stop=stop)
   if multihost.is_first():
     console.quiet = False

@@ -11,7 +11,7 @@ from ml_collections import ConfigDict
 from mefnet_jax import datasets
 from mefnet_jax.audit import audit, evidence, record
 from mefnet_jax.datasets import registry
-from mefnet_jax.evaluation import folds, results
+from mefnet_jax.evaluation import folds, folds_file, results
 from mefnet_jax.models import from_config
 from mefnet_jax.report import write
 from mefnet_jax.runs import (
@@ -101,7 +101,7 @@ def report(
     clips: for pictures of the worst mistakes, if they are synthetic.
   """
   predictions.write(
-    workdir / 'predictions.csv',
+    workdir / predictions.FILE,
     clip=result.clip,
     subject=result.subject,
     fold=result.fold,
@@ -111,7 +111,7 @@ def report(
     classes=result.classes,
   )
   summary = results.summary(result)
-  if (workdir / 'folds.csv').exists():
+  if (workdir / folds_file.FILE).exists():
     found = audit.find(evidence.from_run(workdir, report=summary))
     summary = results.with_audit(result, summary, found)
   write.write(workdir, result, summary, clips=clips)

@@ -43,6 +43,7 @@ def test_a_run_leaves_what_the_design_says(whole_run):
   for name in ('checkpoints', 'tensorboard', 'figures'):
     assert any((workdir / name).iterdir())
   assert 'SYNTHETIC' in stdout
+  assert len(re.findall('^kernels: (?:cpu|xla)', stdout, re.MULTILINE)) == 1
   assert 'SYNTHETIC' in (workdir / 'report.html').read_text()
   assert 'majority class' in stdout
   # Nothing but the progress of a preparation that the cache did not spare.

@@ -1,4 +1,4 @@
-"""Finds leaks in a run, our own or somebody else's.
+"""Finds leaks in a run of this package or of any other program.
 
 `checks` lists the kinds of leak; `audit.find` runs the check of each kind.
 """

@@ -1,4 +1,4 @@
-r"""Looks for leaks in a run, our own or somebody else's, and lists them.
+r"""Looks for leaks in a run of this or any other program, and lists them.
 
 python -m mefnet_jax.audit runs/mfcnn
 python -m mefnet_jax.audit runs/mfcnn --permuted=runs/shuffled
@@ -30,19 +30,25 @@ from mefnet_jax.runs import (
   stopping,
 )
 
-# Not 1, which means that the files cannot be used: a script can tell them
-# apart.
+# Not 1, by which a script recognises files that cannot be used.
 LEAKS_FOUND = 2
 _FLAGS_FOR_FILES = ('folds', 'clips', 'facts', 'report')
 _FLAGS_FOR_RUNS = ('permuted', 'permute', 'network')
 
 
 def main(workdirs: list[str]) -> int:
-  """Audits the run that the command line names; returns the exit status.
+  """Audits the run that the flags name, and prints the audit.
 
   Args:
     workdirs: the positional arguments: one workdir, or none with
       --predictions or --events.
+
+  Returns:
+    The exit status: 0 if no leak was found, `LEAKS_FOUND` otherwise.
+
+  Raises:
+    errors.UserError: flags contradict each other, or a file cannot be used.
+    errors.Stopped: the training of --permute was stopped, and can be resumed.
   """
   args = flags.FLAGS
   plugins.load(args.plugin)
@@ -53,14 +59,14 @@ def main(workdirs: list[str]) -> int:
       raise errors.UserError(
         f'{name}: a file, not a workdir: write --predictions={name}'
       )
-  # A workdir and --predictions would both be evidence, and could contradict.
+  # The evidence of a workdir and of --predictions could contradict each other.
   if len(workdirs) > 1 or bool(workdirs) == bool(args.predictions):
     raise errors.UserError('name one workdir, or --predictions=FILE')
   kind, excluded = 'files', _FLAGS_FOR_RUNS
   if workdirs:
     kind, excluded = 'a workdir', _FLAGS_FOR_FILES
   for name in excluded:
-    # Ignoring a flag would make its user believe that it was checked.
+    # If the flag were ignored, the user would believe that it was checked.
     if args[name].value:
       raise errors.UserError(f'--{name} cannot go with an audit of {kind}')
   run = _evidence(workdirs, args)
@@ -68,16 +74,18 @@ def main(workdirs: list[str]) -> int:
   if args.features:
     features = _features(args.features, run)
   elif args.network:
-    # It starts jax, which an audit of files can do without.
+    # It starts jax, which an audit of files does not need.
     from mefnet_jax.explain import features as network
 
     table = network.dense_features(pathlib.Path(workdirs[0]))
-    features = np.stack([table[row['clip']] for row in evidence.clip_rows(run)])
+    features = np.stack(
+      [table[row['clip']] for row in evidence.completed_rows(run)]
+    )
   return _print_audit(run, features, args)
 
 
 def _print_audit(run, features, args):
-  """Prints what the audit finds; returns the exit status."""
+  """Prints the findings of an audit; returns the exit status."""
   found = audit.find(run, features)
   print(audit.to_text(run, found))
   if args.out:
@@ -86,7 +94,7 @@ def _print_audit(run, features, args):
 
 
 def _spotting(workdirs, args):
-  """The evidence on events of videos."""
+  """The evidence of --events, on events that were spotted in videos."""
   others = (*_FLAGS_FOR_RUNS, 'predictions', 'clips', 'report', 'features')
   given = [f'--{name}' for name in others if args[name].value]
   if workdirs or given:
@@ -123,7 +131,7 @@ def _permuted(workdir):
   from mefnet_jax.runs import workdirs, xla
 
   config = workdirs.read_config(workdir)
-  # All else as in the run, its seed and folds too: only the labels differ.
+  # Only the labels differ from the run; seed and folds are the same.
   config.protocol.shuffle_labels = True
   control = workdir / 'permuted'
   console = rich.console.Console(soft_wrap=not sys.stdout.isatty())
@@ -137,11 +145,13 @@ def _permuted(workdir):
 
 def _features(path, run):
   """Reads (N, D) features from a CSV file, in the order of the run's clips."""
-  names = [row['clip'] for row in evidence.clip_rows(run)]
+  names = [row['clip'] for row in evidence.completed_rows(run)]
   table: dict[str, dict[str, str]] = {}
   for number, row in csv_table.filled(path, ['clip']):
     if table.setdefault(row['clip'], row) is not row:
-      raise errors.UserError(f'{path}: row {number}: {row["clip"]} once more')
+      raise errors.UserError(
+        f'{path}: row {number}: {row["clip"]} occurs again'
+      )
   missing = [name for name in names if name not in table]
   if missing:
     raise errors.UserError(f'{path}: missing clip: {", ".join(missing[:5])}')
@@ -158,7 +168,7 @@ def _features(path, run):
     ) from error
   if not features_ND.size or not np.isfinite(features_ND).all():
     raise errors.UserError(
-      f'{path}: needs columns of finite numbers beside the column clip'
+      f'{path}: needs columns of finite numbers in addition to the column clip'
     )
   return features_ND
 
@@ -167,8 +177,8 @@ def _define():
   """Defines the flags; not at import, because the module can be imported."""
   flags.DEFINE_string('predictions', '', 'A predictions.csv to audit.')
   flags.DEFINE_string('events', '', 'A table of spotted events to audit.')
-  flags.DEFINE_string('truth', '', 'Of spotting, the table of truths.')
-  flags.DEFINE_string('folds', '', 'Its folds: clip,subject,fold,role.')
+  flags.DEFINE_string('truth', '', 'With --events, the table of truths.')
+  flags.DEFINE_string('folds', '', 'Folds: clip,subject,fold,role.')
   flags.DEFINE_string('clips', '', 'clip[,subject,label,sha256,mark].')
   flags.DEFINE_string('facts', '', 'What was fitted and chosen on what.')
   flags.DEFINE_string('report', '', 'Scores as reported: {"metrics": {...}}.')

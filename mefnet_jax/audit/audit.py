@@ -13,22 +13,22 @@ def find(run: evidence.Evidence, features: np.ndarray | None = None) -> dict:
 
   Args:
     run: the evidence on the run.
-    features: (N, D) for the probes, in the order of `evidence.clip_rows`; by
-      default the perceptual hashes of the clips.
+    features: (N, D) for the probes, in the order of `evidence.completed_rows`;
+      by default the perceptual hashes of the clips.
 
   Returns:
     leaks: one 'kind: description' each; kinds: the kinds that were found;
     checked: the kinds that could be checked; not_checked: the others, each
-    with the evidence that is missing; notes: what is no leak, and must be known
-    to read the scores; probes: the results of `probes`, if
-    there are features.
+    with the evidence that is missing; notes: remarks that are no leaks but
+    affect how the scores are read; probes: the results of `probes`, if there
+    are features.
   """
   leaks, kinds, missing = [], [], {}
-  known = checks.kinds(run)
-  for kind, (check, required) in known.items():
-    said = list(check(run))
-    unfinished = [x for x in said if isinstance(x, overlap.Unfinished)]
-    descriptions = [x for x in said if x not in unfinished]
+  possible = checks.kinds(run)
+  for kind, (check, required) in possible.items():
+    yielded = list(check(run))
+    unfinished = [x for x in yielded if isinstance(x, overlap.Unfinished)]
+    descriptions = [x for x in yielded if x not in unfinished]
     leaks += [f'{kind}: {text}' for text in descriptions]
     if descriptions:
       kinds.append(kind)
@@ -36,10 +36,10 @@ def find(run: evidence.Evidence, features: np.ndarray | None = None) -> dict:
       missing[kind] = required
     if unfinished:
       missing[kind] = str(unfinished[0])
-  checked = [kind for kind in known if kind not in missing]
-  if len(evidence.clip_rows(run)) > _MOST_PROBED:
+  checked = [kind for kind in possible if kind not in missing]
+  if len(evidence.completed_rows(run)) > _MOST_PROBED:
     missing['probes'] = f'at most {_MOST_PROBED} clips'
-  for name in reported.unknown(run.report):
+  for name in reported.uncheckable(run.report):
     missing[f'reported {name}'] = (
       'no score of predictions is known by that name'
     )
@@ -56,7 +56,7 @@ def find(run: evidence.Evidence, features: np.ndarray | None = None) -> dict:
 
 
 def to_text(run: evidence.Evidence, audit: dict) -> str:
-  """Formats an audit for the terminal.
+  """Formats an audit for the terminal, without control characters.
 
   Args:
     run: the evidence that was audited.
@@ -83,7 +83,11 @@ def to_text(run: evidence.Evidence, audit: dict) -> str:
 
 
 def probe_sentences(audit: dict) -> list[str]:
-  """Describes the result of each probe of an audit in one sentence."""
+  """Describes the result of each probe of an audit in one sentence.
+
+  Args:
+    audit: the return value of `find`.
+  """
   sentences = []
   for name, x in audit['probes'].items():
     if name.startswith('who'):
@@ -103,7 +107,7 @@ def probe_sentences(audit: dict) -> list[str]:
 
 def _probes(run, features):
   """Probes for the identity of the subjects, and for leaks of the folds."""
-  rows = evidence.clip_rows(run)
+  rows = evidence.completed_rows(run)
   needed = {'subject'} if features is not None else {'subject', 'mark'}
   if not 4 <= len(rows) <= _MOST_PROBED:
     return {}
@@ -116,9 +120,9 @@ def _probes(run, features):
     half = features.shape[1] // 2
     sets = {'looks': features[:, :half], 'motion': features[:, half:]}
   found = {}
-  for name, part in sets.items():
-    found[f'who, from {name}'] = probes.identify_subjects(part, subject)
-  # `part` is now the motion, or the features: looks say nothing of an emotion.
+  for name, columns in sets.items():
+    found[f'who, from {name}'] = probes.identify_subjects(columns, subject)
+  # `columns` is now the motion, or all features: looks carry no emotion.
   if all(row.get('label') for row in rows):
     train, test = (
       np.array(
@@ -133,6 +137,6 @@ def _probes(run, features):
     if (train.any(1) & test.any(1)).any():
       label = [row['label'] for row in rows]
       found['label permutation, a linear model'] = probes.permute_labels(
-        part, label, train, test
+        columns, label, train, test
       )
   return {name: x for name, x in found.items() if x}

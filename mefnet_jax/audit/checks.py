@@ -55,7 +55,7 @@ KINDS = {
   'permuted labels are learnt': (procedure.permuted_labels_learnt, 'permuted'),
 }
 
-# Of spotting, whose clips are videos.
+# The kinds that only spotting has; its clips are videos.
 SPOTTING = {
   **{
     f'{thing} fitted on held-out videos': (
@@ -73,8 +73,8 @@ SPOTTING = {
   },
   'truth that no fold tests': (spotting.truth_not_tested, 'truth'),
 }
-# What is checked of spotting: what needs no labels, and its own kinds.
-_ALSO_OF_SPOTTING = (
+# Kinds that are also checked in spotting, since they need no labels.
+_ALSO_IN_SPOTTING = (
   'subject on both sides',
   'one subject under two names',
   'same clip on both sides',
@@ -89,10 +89,17 @@ _ALSO_OF_SPOTTING = (
 
 
 def kinds(run: evidence.Evidence) -> dict:
-  """Returns the kinds of leak that such a run may have, as in `KINDS`."""
+  """Returns the kinds of leak that a run may have.
+
+  Args:
+    run: the evidence on the run, of clips or of spotting.
+
+  Returns:
+    A part of `KINDS`, and `SPOTTING` if it is spotting.
+  """
   if not run.spotting:
     return KINDS
-  return {kind: KINDS[kind] for kind in _ALSO_OF_SPOTTING} | SPOTTING
+  return {kind: KINDS[kind] for kind in _ALSO_IN_SPOTTING} | SPOTTING
 
 
 def has_evidence(run: evidence.Evidence, required: str) -> bool:
@@ -102,13 +109,13 @@ def has_evidence(run: evidence.Evidence, required: str) -> bool:
     run: the evidence on the run.
     required: a name of evidence in `KINDS` or `SPOTTING`.
   """
-  rows = list(run.clips.values())
+  rows = list(run.clip_rows.values())
   trained = any(fold['train'] for fold in run.folds.values())
   stated = run.facts.keys() | run.facts.get('chosen', {}).keys()
   fitted, chosen = (run.facts.get(x, {}) for x in ('fitted', 'chosen'))
   stated |= fitted.keys()
   curves = any(row['split'] == 'held-out' for row in run.history)
-  scored = bool(reported.known(run.report))
+  scored = bool(reported.checkable(run.report))
   return {
     '': True,
     'clips': bool(rows),

@@ -1,4 +1,4 @@
-"""The evidence for an audit: the files of a run, or those somebody sends."""
+"""The evidence for an audit: the files of a run, or files from elsewhere."""
 
 import collections
 import dataclasses
@@ -16,6 +16,7 @@ from mefnet_jax.runs import (
   model_file,
   names,
   predictions,
+  workdirs,
 )
 from mefnet_jax.runs import facts as facts_file
 
@@ -27,23 +28,23 @@ class Evidence:
   """Everything that is known about a run; missing parts are empty.
 
   Attributes:
-    predictions: of its held-out clips.
+    predictions: those of its held-out clips.
     folds: as `folds_file.read` returns them.
     assumed: whether the folds are assumed, because no file lists them.
-    clips: the rows of clips.csv by clip, in the order of the file.
+    clip_rows: the rows of clips.csv by clip, in the order of the file.
     facts: the content of facts.json.
     report: the content of report.json.
     history: the rows of metrics.jsonl.
-    model: the content of model.json, of a zero-shot run.
+    model: the content of model.json, for a zero-shot run.
     permuted: the content of report.json of the run with permuted labels.
     spotting: whether the clips are videos in which events were spotted.
-    truth: of spotting, the videos with a truth and their subjects.
+    truth: for spotting, the subject of each video that has a truth.
   """
 
   predictions: predictions.Predictions
   folds: folds_file.Table
   assumed: bool = False
-  clips: dict[str, dict[str, str]] = dataclasses.field(default_factory=dict)
+  clip_rows: dict[str, dict[str, str]] = dataclasses.field(default_factory=dict)
   facts: dict[str, Any] = dataclasses.field(default_factory=dict)
   report: dict[str, Any] = dataclasses.field(default_factory=dict)
   history: list[dict[str, Any]] = dataclasses.field(default_factory=list)
@@ -59,7 +60,7 @@ def from_run(
   """Reads the evidence that a run left in its workdir.
 
   Args:
-    workdir: of the run.
+    workdir: the run's folder.
     report: the content of report.json, if it is not written yet.
     permuted: workdir of the same run with permuted labels, if there is one.
 
@@ -71,25 +72,25 @@ def from_run(
     raise errors.UserError(f'{workdir}: no such folder: name a run')
   paths = {
     name: workdir / file if (workdir / file).exists() else ''
-    # predictions.csv alone is required: somebody else's run may lack the
-    # others.
+    # Only predictions.csv is required, since runs of other programs may lack
+    # these.
     for name, file in (
-      ('folds', 'folds.csv'),
+      ('folds', folds_file.FILE),
       ('clips', 'clips.csv'),
-      ('facts', 'facts.json'),
+      ('facts', facts_file.FILE),
     )
   }
-  found = from_files(workdir / 'predictions.csv', **paths)
-  path = workdir / 'report.json'
+  found = from_files(workdir / predictions.FILE, **paths)
+  path = workdir / workdirs.REPORT
   if report is None:
     report = facts_file.scores(path) if path.exists() else {}
-  control = pathlib.Path(permuted) / 'report.json'
+  control = pathlib.Path(permuted) / workdirs.REPORT
   zero_shot = report.get('protocol') == 'zero_shot'
   return dataclasses.replace(
     found,
     report=report,
     history=metrics_log.read(workdir),
-    model=_model(workdir / 'model') if zero_shot else {},
+    model=_model(workdir / model_file.FOLDER) if zero_shot else {},
     permuted=facts_file.scores(control, permuted=True) if permuted else {},
   )
 
@@ -116,12 +117,12 @@ def from_files(
   """Reads the evidence from a predictions.csv and further files of a run.
 
   Args:
-    path: of predictions.csv.
-    folds: of folds.csv. Without it each fold is assumed to train on all clips
-      that it does not test, as in a cross-validation.
-    clips: of clips.csv.
-    facts: of facts.json.
-    report: of report.json.
+    path: predictions.csv.
+    folds: folds.csv. Without it each fold is assumed to train on all clips that
+      it does not test, as in a cross-validation.
+    clips: clips.csv.
+    facts: facts.json.
+    report: report.json.
 
   Raises:
     UserError: a file cannot be read or is invalid, the predictions lack a clip
@@ -139,16 +140,21 @@ def from_files(
     predictions=predicted,
     folds=split,
     assumed=not folds,
-    clips=_clips(clips, predicted) if clips else {},
+    clip_rows=_clips(clips, predicted) if clips else {},
     facts=facts_file.read(facts, split) if facts else {},
     report=facts_file.scores(report) if report else {},
   )
 
 
-def clip_rows(run: Evidence) -> list[dict[str, str]]:
+def completed_rows(run: Evidence) -> list[dict[str, str]]:
   """Returns the rows of clips.csv, completed from the predictions.
 
-  Without a clips.csv they are the predicted clips with subject and label.
+  Args:
+    run: the evidence on the run.
+
+  Returns:
+    One row per clip; without a clips.csv, the clip, subject and label of each
+    prediction.
   """
   predicted = run.predictions
   known = {
@@ -159,14 +165,14 @@ def clip_rows(run: Evidence) -> list[dict[str, str]]:
   }
   return [
     known.get(clip, {}) | {key: x for key, x in row.items() if x}
-    for clip, row in (run.clips or known).items()
+    for clip, row in (run.clip_rows or known).items()
   ]
 
 
 def _all_clips(split):
   """All clips that have a role in some fold."""
   sides = [side for fold in split.values() for side in fold.values()]
-  # All views are of the same clips, so that one of them is looked through.
+  # All views show the same clips, so one of them is enough.
   views = [side for side in sides if isinstance(side, folds_file.Others)]
   plain = [side for side in sides if not isinstance(side, folds_file.Others)]
   return {clip for side in [*views[:1], *plain] for clip in side}
@@ -188,11 +194,11 @@ def _folds(path, predicted):
     for name, fold in zip(fold_names, found.values(), strict=True)
     if fold['test'] and name not in set(predicted.fold)
   )
-  # Only both together: a fold that is tested and never predicted is another
-  # mistake, and is found by its clips.
+  # Both must be there: a fold that is tested and never predicted is another
+  # mistake, which its clips reveal.
   if unknown and unused:
     raise errors.UserError(
-      f'{path}: folds are named otherwise than in {predicted.path}: '
+      f'{path}: folds have other names than in {predicted.path}: '
       f'{", ".join(unused[:5])} here, {", ".join(unknown[:5])} there; use the '
       'same names (spreadsheets turn 006 into 6)'
     )

@@ -20,11 +20,11 @@ _MOST_PAIRS = 2_000_000  # limits the work for thousands of copies
 
 
 class Unfinished(str):
-  """Says what a check did not look at; it is no finding."""
+  """Describes the part that a check left out; it is no finding."""
 
 
 def subject_on_both_sides(run: evidence.Evidence) -> Iterator[str]:
-  """Yields the people of each fold who are both trained on and tested."""
+  """Yields the subjects of each fold that are both trained on and tested."""
   who = _subject_names(run)
   clips = _clips_of_people(who)
   for name, learnt, tested in _train_and_test(run):
@@ -38,16 +38,16 @@ def subject_on_both_sides(run: evidence.Evidence) -> Iterator[str]:
 
 
 def subject_under_two_names(run: evidence.Evidence) -> Iterator[str]:
-  """Yields people who occur under two names.
+  """Yields subjects that occur under two names.
 
   For example 's1' is trained on and 'S01' is tested, or two files name
-  different people for one clip.
+  different subjects for one clip.
   """
   who = _subject_names(run)
   clips, alike = _clips_of_people(who), collections.defaultdict(list)
   for person in sorted(clips):
     alike[_normalised(person)].append(person)
-  # Who is called by one name only, as most people are, is soon passed over.
+  # Most subjects have one name only, and are skipped.
   others = {
     person: [other for other in people if other != person]
     for people in alike.values()
@@ -57,9 +57,9 @@ def subject_under_two_names(run: evidence.Evidence) -> Iterator[str]:
   for name, learnt, tested in _train_and_test(run):
     pairs = set()
     for person in _people(tested, who) & others.keys():
-      there = [x for x in others[person] if _has_any(learnt, clips[x])]
-      if there and not _has_any(learnt, clips[person]):
-        pairs.add(f'{there[0]} and {person}')
+      trained = [x for x in others[person] if _has_any(learnt, clips[x])]
+      if trained and not _has_any(learnt, clips[person]):
+        pairs.add(f'{trained[0]} and {person}')
     if pairs:
       yield f'{name}: {count_and_name(sorted(pairs), "pair")}'
   disputed = [
@@ -80,7 +80,7 @@ def clip_on_both_sides(run: evidence.Evidence) -> Iterator[str]:
 
 
 def test_clip_for_validation(run: evidence.Evidence) -> Iterator[str]:
-  """Yields validation clips that are tested, or show a tested person."""
+  """Yields validation clips that are tested, or show a tested subject."""
   for name, fold in run.folds.items():
     who = set(fold['test'].values()) - {''}
     both = sorted(
@@ -95,20 +95,22 @@ def test_clip_for_validation(run: evidence.Evidence) -> Iterator[str]:
 def identical_clips(run: evidence.Evidence) -> Iterator[str]:
   """Yields identical clips under different names on both sides of a fold."""
   digests = {
-    clip: row['sha256'] for clip, row in run.clips.items() if row.get('sha256')
+    clip: row['sha256']
+    for clip, row in run.clip_rows.items()
+    if row.get('sha256')
   }
   copies = _grouped(digests, digests)
   for name, learnt, tested in _train_and_test(run):
     of_tests = _grouped(tested, digests)
-    # Only copies of what is tested, of which there are few.
+    # Only copies of tested clips, which are few.
     of_training = {
-      digest: there
+      digest: trained
       for digest in of_tests
-      if (there := {clip for clip in copies[digest] if clip in learnt})
+      if (trained := {clip for clip in copies[digest] if clip in learnt})
     }
     sides = of_training, of_tests
     both = sides[0].keys() & sides[1].keys()
-    # Counted, not listed: 5,000 copies of one clip make millions of pairs.
+    # Counted without a list: 5,000 copies of a clip make millions of pairs.
     count = sum(_pairs(sides[0][x], sides[1][x]) for x in both)
     if count:
       shown = heapq.nsmallest(
@@ -127,9 +129,9 @@ def identical_clips(run: evidence.Evidence) -> Iterator[str]:
 def near_identical_clips(run: evidence.Evidence) -> Iterator[str]:
   """Yields clips on both sides of a fold that come from one recording.
 
-  The last description is `Unfinished` if there are too many pairs to look at.
+  The last description is `Unfinished` if there are too many pairs to compare.
   """
-  rows = [row for row in run.clips.values() if row.get('mark')]
+  rows = [row for row in run.clip_rows.values() if row.get('mark')]
   if not rows:
     return
   digests = {row['clip']: row.get('sha256') for row in rows}
@@ -162,7 +164,7 @@ def count_and_name(
   Args:
     shown: the names, or the first few of them.
     what: a noun in the singular.
-    count: of all names; by default of `shown`.
+    count: number of all names; by default that of `shown`.
   """
   count = len(shown) if count is None else count
   plural = {'class': 'classes'}.get(what, what + 's')
@@ -184,7 +186,7 @@ def _subject_names(run):
     run.predictions.clip, run.predictions.subject, strict=True
   ):
     found[clip].add(who)
-  for clip, row in run.clips.items():
+  for clip, row in run.clip_rows.items():
     found[clip].add(row.get('subject', ''))
   for side in _sides_once(run):
     for clip, who in side.items():
@@ -193,15 +195,15 @@ def _subject_names(run):
 
 
 def _sides_once(run):
-  """The sides of all folds; of views of one dict, that dict once."""
-  whole = {}
+  """The sides of all folds; a dict behind several views comes once."""
+  viewed = {}
   for fold in run.folds.values():
     for side in fold.values():
       if isinstance(side, folds_file.Others):
-        whole[id(side.everyone)] = side.everyone
+        viewed[id(side.everyone)] = side.everyone
       else:
         yield side
-  yield from whole.values()
+  yield from viewed.values()
 
 
 def _clips_of_people(who):
@@ -227,7 +229,7 @@ def _normalised(name):
   """A subject's name without case, punctuation and leading zeros."""
   plain = names.label_key(name)
   words = re.findall(r'\d+|[^\W\d_]+', plain)
-  # A name of punctuation alone has no words, and stays as it is.
+  # A name that is only punctuation has no words.
   return tuple(int(x) if x.isdecimal() else x for x in words) or plain
 
 

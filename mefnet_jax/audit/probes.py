@@ -22,17 +22,17 @@ def identify_subjects(
   """Measures how well the features identify the person in a clip.
 
   Each clip is attributed by a classifier that is fitted on all other clips.
-  People with one clip cannot be recognised, since nothing of them is left to
-  learn from.
+  People with a single clip cannot be recognised, since no other clip shows
+  them.
 
   Args:
-    features_ND: any features of N clips.
+    features_ND: (N, D) features of N clips.
     subject: (N,) names of the people; those with a single clip are left out.
 
   Returns:
-    accuracy; balanced_accuracy; commonest, the share of the person with most
-    clips; chance, 1 / people; people and clips, their numbers. None if there
-    are fewer than two people.
+    accuracy and balanced_accuracy, 0 to 1; commonest, the share of the person
+    with most clips; chance, 1 / people; people and clips, their numbers. None
+    if there are fewer than two people.
   """
   names, who, count = np.unique(
     np.asarray(subject), return_inverse=True, return_counts=True
@@ -66,15 +66,17 @@ def permute_labels(
   """Measures whether the folds score above chance on permuted labels.
 
   Args:
-    features_ND: of N clips.
+    features_ND: (N, D) features of N clips.
     label: (N,) classes.
-    train_FN, test_FN: masks of the clips that each fold trains on and tests.
-    seed: of the permutations.
+    train_FN, test_FN: (F, N) masks of the clips that each fold trains on and
+      tests.
+    seed: the seed of the permutations.
 
   Returns:
-    uar: of the true labels; permuted_mean, permuted_low, permuted_high: mean,
-    2.5 and 97.5 % quantile of the UAR of permuted labels; chance; p: the share
-    of permutations that score at least as well as the true labels.
+    uar: UAR with the true labels, 0 to 1; permuted_mean, permuted_low,
+    permuted_high: mean, 2.5 and 97.5 % quantile of the UAR with permuted
+    labels; chance; p: the share of permutations that score at least as well as
+    the true labels.
   """
   classes, label = np.unique(np.asarray(label), return_inverse=True)
   features_ND = _scaled(features_ND)
@@ -109,7 +111,7 @@ def hash_bits(marks: Sequence[str]) -> np.ndarray:
   """Returns perceptual hashes of clips as features (N, 384) of -1 and 1.
 
   Args:
-    marks: of `perceptual_hash.mark`.
+    marks: N hashes, as `perceptual_hash.mark` returns them.
   """
   packed = [np.frombuffer(bytes.fromhex(mark), np.uint8) for mark in marks]
   return np.unpackbits(np.stack(packed), axis=1) * 2.0 - 1.0
@@ -123,8 +125,8 @@ def _scaled(features_ND):
 
 def _leave_one_out(x_ND, y_NC):
   """Ridge regression's prediction of each row, fitted without that row."""
-  # In kernel form the number of features does not matter; the constant that is
-  # added to the kernel acts as an intercept.
+  # In kernel form the cost does not grow with the number of features; the
+  # constant that is added to the kernel acts as an intercept.
   gram = x_ND @ x_ND.T / x_ND.shape[1] + 1 / len(x_ND)
   hat = np.linalg.solve(gram + _RIDGE * np.eye(len(gram)), gram)
   # The closed form of leave-one-out for linear smoothers (PRESS).

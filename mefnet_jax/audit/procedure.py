@@ -32,7 +32,7 @@ def fitted_on_held_out(run: evidence.Evidence, thing: str) -> Iterator[str]:
 
   Args:
     run: the evidence on the run.
-    thing: one of `facts.FITTED` and `facts.SPOTTING_FITTED`.
+    thing: one of `facts.FITTED` or `facts.SPOTTING_FITTED`.
   """
   fact = run.facts.get('fitted', {}).get(thing, {})
   on = fact.get('on')
@@ -45,11 +45,11 @@ def fitted_on_held_out(run: evidence.Evidence, thing: str) -> Iterator[str]:
 
 
 def chosen_on_held_out(run: evidence.Evidence, what: str) -> Iterator[str]:
-  """Yields a finding if held-out clips, or their score, chose something.
+  """Yields a finding if something was chosen by held-out clips or their score.
 
   Args:
     run: the evidence on the run.
-    what: one of `facts.CHOSEN` and `facts.SPOTTING_CHOSEN`.
+    what: one of `facts.CHOSEN` or `facts.SPOTTING_CHOSEN`.
   """
   chosen = run.facts.get('chosen', {}).get(what)
   if isinstance(chosen, dict):
@@ -57,7 +57,7 @@ def chosen_on_held_out(run: evidence.Evidence, what: str) -> Iterator[str]:
   elif chosen in ('held-out', 'test', 'oracle'):
     yield 'chosen by the score of the held-out clips'
   elif what == 'epoch' and run.report.get('selection') == 'oracle':
-    yield 'the report says selection oracle'
+    yield 'the report states selection: oracle'
   elif what == 'epoch' and chosen != 'validation':
     yield from _best_epochs(run)
 
@@ -65,12 +65,12 @@ def chosen_on_held_out(run: evidence.Evidence, what: str) -> Iterator[str]:
 def test_labels_corrected(run: evidence.Evidence) -> Iterator[str]:
   """Yields held-out clips whose annotators saw a model's answers.
 
-  They tend to agree with what they are shown, so that the score says how well
-  the network follows that model, too.
+  Annotators tend to agree with what they are shown, so that the score also
+  measures how well the network follows that model.
   """
   tested = {clip for fold in run.folds.values() for clip in fold['test']}
-  seen = run.facts.get('labels', {}).get('corrected from', {})
-  for model, clips in seen.items():
+  by_model = run.facts.get('labels', {}).get('corrected from', {})
+  for model, clips in by_model.items():
     both = sorted(tested & set(clips))
     if both:
       yield f'answers of {model}: {overlap.count_and_name(both, "clip")}'
@@ -79,29 +79,29 @@ def test_labels_corrected(run: evidence.Evidence) -> Iterator[str]:
 def folds_averaged(run: evidence.Evidence) -> Iterator[str]:
   """Yields reported scores that differ from those of the pooled predictions."""
   if run.facts.get('scoring') == 'averaged':
-    yield 'the facts say so'
-  yield from reported.wrong(run, averaged=True)
+    yield 'the facts state scoring: averaged'
+  yield from reported.contradicted(run, averaged=True)
 
 
 def not_of_the_predictions(run: evidence.Evidence) -> Iterator[str]:
-  """Yields reported scores that the predictions do not give in any way."""
-  yield from reported.wrong(run, averaged=False)
+  """Yields reported scores that do not follow from the predictions at all."""
+  yield from reported.contradicted(run, averaged=False)
 
 
 def labels_follow_files(run: evidence.Evidence) -> Iterator[str]:
   """Yields a finding if each class is one block in the order of the files.
 
-  clips.csv keeps that order; predictions may come in any other.
+  clips.csv keeps that order; predictions may have any other.
   """
-  label = [row.get('label', '') for row in run.clips.values()]
+  label = [row.get('label', '') for row in run.clip_rows.values()]
   if not all(label):
     known = dict(
       zip(run.predictions.clip, run.predictions.label.tolist(), strict=True)
     )
-    label = [known.get(clip) for clip in run.clips]
+    label = [known.get(clip) for clip in run.clip_rows]
   classes = len(set(label))
   blocks = 1 + sum(a != b for a, b in zip(label, label[1:], strict=False))
-  # A few clips may lie that way by chance.
+  # A few clips may have such an order by chance.
   if classes > 1 and len(label) >= 4 * classes and blocks == classes:
     yield (
       f'{len(label)} clips come in {blocks} blocks of one class each: a label '
@@ -110,7 +110,7 @@ def labels_follow_files(run: evidence.Evidence) -> Iterator[str]:
 
 
 def real_clips_in_zero_shot_training(run: evidence.Evidence) -> Iterator[str]:
-  """Yields a finding if weights of a zero-shot score have seen real clips."""
+  """Yields a finding if the weights of a zero-shot run have seen real clips."""
   if run.report.get('protocol') != 'zero_shot':
     return
   learnt = {
@@ -122,7 +122,7 @@ def real_clips_in_zero_shot_training(run: evidence.Evidence) -> Iterator[str]:
   if learnt and not run.assumed:
     yield overlap.count_and_name(sorted(learnt), 'clip')
   if not run.model:
-    yield 'there is no model.json that says what the weights have seen'
+    yield 'no model.json states the training of the weights'
   elif run.model.get('training', {}).get('real_clips') != 0:
     yield 'the weights were trained on real clips, by their model.json'
 
@@ -139,7 +139,7 @@ def permuted_labels_learnt(run: evidence.Evidence) -> Iterator[str]:
 
 
 def _tested_among(run, clips_by_fold):
-  """Clips that a fold was given for a fit or a choice, and tests."""
+  """Yields clips that a fold used for a fit or a choice, and tests."""
   for name, clips in clips_by_fold.items():
     both = sorted(set(clips) & set(run.folds.get(name, {}).get('test', ())))
     if both:
@@ -147,10 +147,10 @@ def _tested_among(run, clips_by_fold):
 
 
 def _weights(run, values):
-  """Class weights that do not follow from the fold's training clips alone."""
+  """Yields class weights that do not follow from training clips alone."""
   label = {
     clip: names.label_key(row.get('label') or '')
-    for clip, row in run.clips.items()
+    for clip, row in run.clip_rows.items()
   }
   for name, stated in values.items():
     fold = run.folds.get(name)
@@ -198,7 +198,7 @@ def _best_epochs(run):
     curve = [row.get('accuracy') for row in rows if row['fold'] == name]
     curve = [x for x in curve if facts.is_number(x)]
     score = right[fold == name].mean()
-    # Who chooses epochs by their scores has the best one in every fold.
+    # If epochs were chosen by the scores, every fold has its best one.
     if not curve or score < max(curve) - _TOLERANCE:
       return
     if score > curve[-1] + _TOLERANCE:

@@ -1,4 +1,4 @@
-"""Writes the evidence for an audit: folds, clips, and what was fitted on what.
+"""Writes the evidence for an audit: folds, clips and facts.
 
 folds.csv   clip,subject,fold,role: one row per clip, fold and role
 clips.csv   clip,subject,label,sha256,mark: all clips, in the order of the run;
@@ -16,7 +16,7 @@ from ml_collections import ConfigDict
 
 from mefnet_jax.evaluation import folds, folds_file, held_out_mask
 from mefnet_jax.preprocess import perceptual_hash
-from mefnet_jax.runs import files
+from mefnet_jax.runs import facts, files
 
 CLIPS = ('clip', 'subject', 'label', 'sha256', 'mark')
 _CHOSEN = {'last': 'nothing', 'oracle': 'held-out', 'validation': 'validation'}
@@ -48,11 +48,14 @@ def write(
   """Writes folds.csv, folds.json, clips.csv and facts.json.
 
   Args:
-    workdir: of the run.
-    clips: the prepared clips.
-    label: (N,) classes that are trained on.
+    workdir: the run's folder.
+    clips: the N prepared clips.
+    label: (N,) indices of the classes that are trained on.
     splits: the folds, as indices into the clips.
     config: as in configs/base.py.
+
+  Raises:
+    OSError: a file cannot be written.
   """
   workdir = pathlib.Path(workdir)
   folds_file.write(workdir, splits, clips.clip, clips.subject, config)
@@ -71,7 +74,7 @@ def write(
     )
   ]
   files.write_csv(workdir / 'clips.csv', CLIPS, rows)
-  files.write_json(workdir / 'facts.json', _facts(clips, label, splits, config))
+  facts.write(workdir / facts.FILE, _facts(clips, label, splits, config))
 
 
 def _rank(name):
@@ -116,13 +119,12 @@ def _corrected(clips):
 def _normalised(config):
   """The clips from which the scale of the pixels was computed."""
   on = _NORMALISED[config.protocol.statistics]
-  # A scale that is fitted to training clips, whatever the protocol says of
-  # means.
+  # This scale is fitted to the training clips of any protocol.
   return 'training' if config.get('scale') == 'train' else on
 
 
 def _augmented(config):
-  """What the augmentation was fitted on: each clip alone, if there is any."""
+  """The data that the augmentation was fitted to: each clip alone, or none."""
   augment = config.get('augment')
   used = augment is not None and any(augment.to_dict().values())
   return 'each clip alone' if used else 'nothing'
@@ -137,7 +139,7 @@ def _class_weights(clips, label, fold, config):
     balanced=config.train.class_weights,
   )
   found = {}
-  # Of the clips of a class, which all have one weight, the first is enough.
+  # All clips of a class have one weight: the first is enough.
   for i in fold.train:
     found.setdefault(clips.classes[label[i]], round(float(weight_N[i]), 6))
   return found

@@ -1,7 +1,8 @@
 """Compares reported scores with those of the predictions.
 
-Reports use many names for one score, give shares or per cent, round to any
-number of digits, and include absent classes or not; none of this is an error.
+Reports use many names for one score, give it as a share or in per cent, round
+it to any number of digits, and include absent classes or not; none of this is
+an error.
 """
 
 import decimal
@@ -54,24 +55,35 @@ _DEFINITIONS = {
 }
 
 
-def unknown(report: dict) -> list[str]:
-  """Returns the names of a report's metrics that are not known scores."""
+def uncheckable(report: dict) -> list[str]:
+  """Returns the names of a report's metrics that are not known scores.
+
+  Args:
+    report: the content of report.json.
+  """
   return [n for n in report.get('metrics', {}) if not _definitions_of(n)]
 
 
-def known(report: dict) -> list[str]:
-  """Returns the names of a report's metrics that can be checked."""
+def checkable(report: dict) -> list[str]:
+  """Returns the names of a report's metrics that can be checked.
+
+  Args:
+    report: the content of report.json.
+  """
   return [n for n in report.get('metrics', {}) if _definitions_of(n)]
 
 
-def wrong(run: evidence.Evidence, *, averaged: bool) -> Iterator[str]:
+def contradicted(run: evidence.Evidence, *, averaged: bool) -> Iterator[str]:
   """Yields reported scores that do not follow from the predictions.
 
   Args:
     run: the evidence on the run.
-    averaged: whether those that are the mean over the folds, or the others.
+    averaged: whether to yield scores that are the mean over the folds, or the
+      other ones.
   """
-  claimed = {name: run.report['metrics'][name] for name in known(run.report)}
+  claimed = {
+    name: run.report['metrics'][name] for name in checkable(run.report)
+  }
   if not claimed:
     return
   predicted, fold = run.predictions, np.array(run.predictions.fold)
@@ -89,7 +101,7 @@ def wrong(run: evidence.Evidence, *, averaged: bool) -> Iterator[str]:
   for name, value in claimed.items():
     kinds, digits = _definitions_of(name), _digits(value)
     if digits < (0 if value > 1 else 2):
-      digits = most  # JSON writers drop the zeros of 0.800
+      digits = most  # JSON writers drop the final zeros of 0.800
     if any(_matches(value, pooled[kind], digits) for kind in kinds):
       continue
     mean = [np.mean([x[kind] for x in single]) for kind in kinds]
@@ -111,7 +123,7 @@ def wrong(run: evidence.Evidence, *, averaged: bool) -> Iterator[str]:
 def _definitions_of(name):
   """The definitions that a name may stand for; none for an unknown name.
 
-  Of 'Unweighted F1-score (UF1)' either part will do.
+  One known part is enough, such as UF1 in 'Unweighted F1-score (UF1)'.
   """
   for part in (name, *re.split(r'[()\[\]]', name)):
     plain = re.sub(r'[^a-z0-9]', '', names.key(part))

@@ -22,9 +22,9 @@ def from_files(
 
   Args:
     events: a table as `spotting_tables` reads it.
-    folds: of folds.csv, whose clips are videos.
+    folds: folds.csv, whose clips are videos.
     truth: a table of truths.
-    facts: of facts.json.
+    facts: facts.json.
 
   Raises:
     errors.UserError: a file cannot be read or is invalid.
@@ -46,7 +46,7 @@ def from_files(
     for _, row in spotting_tables.read(pathlib.Path(events)).rows
   }
   videos = sorted(found.keys() | testing.keys())
-  # A video of events that no fold tests has no fold: that is a finding.
+  # A video with events that no fold tests gets no fold, which is a finding.
   scored = [testing.get(video, (found.get(video), '')) for video in videos]
   return evidence.Evidence(
     predictions=predictions.Predictions(
@@ -67,7 +67,7 @@ def from_files(
 
 
 def truth_not_tested(run: evidence.Evidence) -> Iterator[str]:
-  """Yields videos with a truth that no fold tests: their misses are hidden."""
+  """Yields videos with a truth that no fold tests, which hides their misses."""
   tested = {video for fold in run.folds.values() for video in fold['test']}
   missing = sorted(run.truth.keys() - tested)
   if missing:
@@ -75,7 +75,7 @@ def truth_not_tested(run: evidence.Evidence) -> Iterator[str]:
 
 
 def _facts(path, split):
-  """facts.json, with its videos called as the folds call them."""
+  """The content of facts.json, with videos named as in the folds."""
   found = facts_file.read(path, split)
   for fact in found.get('fitted', {}).values():
     if isinstance(fact.get('on'), dict):
@@ -83,9 +83,9 @@ def _facts(path, split):
         name: [spotting_rows.video_key(video) for video in videos]
         for name, videos in fact['on'].items()
       }
-  seen = found.get('labels', {}).get('corrected from', {})
-  for model, videos in seen.items():
-    seen[model] = [spotting_rows.video_key(video) for video in videos]
+  by_model = found.get('labels', {}).get('corrected from', {})
+  for model, videos in by_model.items():
+    by_model[model] = [spotting_rows.video_key(video) for video in videos]
   return found
 
 

@@ -70,7 +70,7 @@ def write(
   except OSError as error:
     raise errors.UserError(
       f'{folder}: the preview cannot be written ({error.strerror or error}): '
-      + files.mend(error, folder, 'name another folder')
+      + files.remedy(error, folder, 'name another folder')
     ) from None
 
 

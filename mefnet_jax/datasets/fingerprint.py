@@ -9,8 +9,8 @@ import importlib.util
 import pathlib
 import typing
 
-from mefnet_jax.preprocess import clip_records, images
-from mefnet_jax.runs import cache, files
+from mefnet_jax.preprocess import clip_records
+from mefnet_jax.runs import cache, files, regular_file
 
 if typing.TYPE_CHECKING:
   from collections.abc import Sequence
@@ -68,7 +68,7 @@ def hashes(root: pathlib.Path, paths: 'Sequence[pathlib.Path]') -> list[str]:
 def _entry(path, known):
   """(path, [size, times, hash]) of one file."""
   try:
-    stat = images.regular(path)
+    stat = regular_file.check(path)
     # Unlike mtime, ctime cannot be set back by the program that wrote a file.
     now = [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns]
     before = known.get(str(path))

@@ -51,7 +51,7 @@ def register(
     TREE=described,
     IMAGES=('auto',),
   )
-  plugins.note('data set', name)
+  plugins.remember('data set', name)
   registry.DATASETS[name] = registry.Dataset(
     reader=reader,
     builder=('mefnet_jax.datasets.own', name),
@@ -72,7 +72,7 @@ def _read(name: str, read: Callable, root: pathlib.Path, **options: str):
   except Exception as error:  # somebody else's code may raise anything
     raise errors.UserError(
       f'data set {name}: its read(root, **options) '
-      f'{plugins.raised(error, plugins.file_of(read))}'
+      f'{plugins.describe_error(error, plugins.file_of(read))}'
     ) from error
   for fault in _faults(name, found):
     raise errors.UserError(f'data set {name}: {fault}')

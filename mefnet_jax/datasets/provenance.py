@@ -11,7 +11,7 @@ import re
 
 from mefnet_jax.datasets import directories, fingerprint
 from mefnet_jax.preprocess import clip_records, images
-from mefnet_jax.runs import findings
+from mefnet_jax.runs import findings, regular_file
 
 _MARKER = 'SYNTHETIC.txt'
 _DIGEST = re.compile(r'^[0-9a-f]{32}$', re.MULTILINE)
@@ -57,7 +57,7 @@ def _marker(root, inside):
 def _foreign(marker: pathlib.Path, root, paths, videos):
   """The files that the mark does not list, except those that show nothing."""
   try:
-    known = set(_DIGEST.findall(marker.read_text(encoding='utf-8')))
+    known = set(_DIGEST.findall(regular_file.read(marker).decode()))
   except (OSError, ValueError):
     return paths
   # A frame that cannot be read shows nobody, whoever made it.

@@ -10,8 +10,7 @@ import re
 import zipfile
 from collections.abc import Sequence
 
-from mefnet_jax.preprocess import images
-from mefnet_jax.runs import csv_table, errors, names
+from mefnet_jax.runs import csv_table, errors, names, regular_file
 
 _MOST_BYTES = 2**25
 _MOST_UNPACKED = 2**27
@@ -88,10 +87,11 @@ def number(text: str) -> int | None:
 
 def _check_size(path):
   try:
-    size = images.regular(path).st_size
-  except (OSError, ValueError) as error:
-    why = getattr(error, 'strerror', None) or str(error)
-    raise errors.UserError(f'{path}: cannot be read ({why})') from None
+    size = regular_file.check(path).st_size
+  except OSError as error:
+    raise errors.UserError(
+      f'{path}: cannot be read ({error.strerror})'
+    ) from None
   if size > _MOST_BYTES:
     raise errors.UserError(
       f'{path}: {size // 2**20} MiB are too much for a label sheet'

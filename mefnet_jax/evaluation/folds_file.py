@@ -21,6 +21,7 @@ from ml_collections import ConfigDict
 from mefnet_jax.evaluation import folds
 from mefnet_jax.runs import csv_table, errors, files
 
+FILE = 'folds.csv'
 ROLES = ('train', 'validation', 'test')
 COLUMNS = ('clip', 'subject', 'fold', 'role')
 
@@ -86,7 +87,7 @@ def write(
       for role in roles
       for i in getattr(fold, role)
     ]
-  files.write_csv(workdir / 'folds.csv', COLUMNS, rows)
+  files.write_csv(workdir / FILE, COLUMNS, rows)
   sides: dict[str, dict[str, list[str]]] = {
     fold.name: {'train': [], 'test': []} for fold in splits
   }
@@ -128,8 +129,8 @@ def _described(fold, sides, is_short):
   """A fold in folds.json; its splits are null if a subject is on both sides."""
   if is_short:
     left_out = {'train': None, 'train_split': None}
-    test_split = '+'.join(fold.test_subjects)
-    return {'name': fold.name, **sides, **left_out, 'test_split': test_split}
+    test = {'test_split': '+'.join(fold.test_subjects)}
+    return {'name': fold.name, **sides, **left_out, **test}
   train_split, test_split = folds.split_strings(fold) or (None, None)
   return {
     'name': fold.name,

@@ -35,9 +35,8 @@ def masks(
   except errors.UserError:
     raise
   except Exception as error:  # somebody else's code may raise anything
-    raise errors.UserError(
-      f'protocol {name}: it {plugins.raised(error, plugins.file_of(split))}'
-    ) from error
+    raised = plugins.describe_error(error, plugins.file_of(split))
+    raise errors.UserError(f'protocol {name}: it {raised}') from error
   _check(name, tests, len(label_N))
   return tests
 

@@ -9,10 +9,11 @@ cent as printed. literature.csv: one published result per row, as printed, with
 its source, its protocol and whether it is leaky (yes, no or unknown).
 """
 
-import csv
 import functools
-import importlib.resources
+import pathlib
 from typing import Any
+
+from mefnet_jax.runs import csv_table
 
 CLAIMS_NOTE = (
   'Claims are copied from the paper, not measured here. The paper splits '
@@ -58,9 +59,8 @@ def paper_claims(dataset: str, model: str) -> dict[str, float]:
 @functools.cache
 def literature() -> tuple[dict[str, str], ...]:
   """Returns all rows of literature.csv, by the names of its columns."""
-  path = importlib.resources.files('mefnet_jax.evaluation') / 'literature.csv'
-  with path.open(encoding='utf-8') as file:
-    return tuple(csv.DictReader(file))
+  path = pathlib.Path(__file__).with_name('literature.csv')
+  return tuple(row for _, row in csv_table.read(path)[1])
 
 
 def comparable(summary: dict[str, Any]) -> dict[str, Any]:

@@ -96,8 +96,8 @@ def _interval(table, number, row, unit, fps):
     raise errors.UserError(f'{place}: {rate:g} frames per second: above 0')
   ends = {}
   for name in table.units:
-    keys = ('onset', 'offset')
-    keys = [f'{key} frame' for key in keys] if name == 'frames' else keys
+    suffix = ' frame' if name == 'frames' else ''
+    keys = [f'{key}{suffix}' for key in ('onset', 'offset')]
     ends[name] = [_number(place, table.columns[key], row[key]) for key in keys]
   if 'frames' in ends and not all(x.is_integer() for x in ends['frames']):
     raise errors.UserError(f'{place}: a frame is a whole number')
@@ -148,8 +148,9 @@ def _number(place, column, text):
       return value
   except ValueError:
     pass
+  cell = clean.terminal(text)
   raise errors.UserError(
-    f'{place}: {column} is {clean.terminal(text)!r}, not a number of at least 0'
+    f'{place}: {column} is {cell!r}, not a number of at least 0'
   )
 
 
@@ -162,8 +163,9 @@ def _kind(place, text, seconds):
   if plain in ('mae', 'maes') or plain.startswith('macro'):
     return 'macro'
   if plain:
+    cell = clean.terminal(text)
     raise errors.UserError(
-      f'{place}: {clean.terminal(text)!r} is neither micro (me) nor macro (mae)'
+      f'{place}: {cell!r} is neither micro (me) nor macro (mae)'
     )
   if seconds is None:
     return ''

@@ -111,7 +111,7 @@ def load(workdir: pathlib.Path) -> Run:
   config = workdirs.read_config(workdir)
   model = models.load(workdir)
   clips = datasets.load(config.dataset)
-  table = folds_file.read(workdir / 'folds.csv')
+  table = folds_file.read(workdir / folds_file.FILE)
   clips = dataclasses.replace(clips, label=_labels(workdir, clips, model))
   names = tuple(table)
   # A clip that no fold tests has no network that did not train on it.
@@ -169,7 +169,7 @@ def _taken(clips, index):
 def _report_notices(workdir, config):
   """The notices of the report; without a report, those of the protocol."""
   try:
-    path = workdir / 'report.json'
+    path = workdir / workdirs.REPORT
     return json_file.read(path, {'notices': dict})['notices']
   except errors.UserError:
     reason = folds.why_leaky(config.protocol.name)

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from mefnet_jax.explain import face_regions
-from mefnet_jax.runs import errors
+from mefnet_jax.runs import errors, regular_file
 
 _BLINK = 45
 # A pixel moves if it moves at least half as far as the strongest 1 %.
@@ -107,7 +107,10 @@ def load(root: pathlib.Path, clip: str) -> Truth:
   if not path.exists():  # SMIC's folders say s1 where our clips say s01
     path = root / f'{re.sub("^s0", "s", clip)}.npz'
   try:
+    regular_file.check(path, regular_file.MOST)
     with np.load(path) as file:
+      if sum(x.file_size for x in file.zip.infolist()) > regular_file.MOST:
+        raise ValueError('too large for the truth of a clip')
       given = {name: file[name] for name in file.files}
     onset, apex, offset = (int(given[k]) for k in ('onset', 'apex', 'offset'))
     at = int(np.searchsorted(given['frames'], apex))

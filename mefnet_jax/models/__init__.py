@@ -72,7 +72,7 @@ def register(name: str, network: type[nn.Module]) -> None:
       f'{network.__name__} needs the fields num_classes: int and '
       "streams: tuple[str, ...] = ('face',)"
     )
-  plugins.note('network', name)
+  plugins.remember('network', name)
   _NETWORKS[name] = (network, {}, ())
 
 

@@ -71,7 +71,7 @@ def _traced(model, function, *arguments):
   try:
     return jax.eval_shape(function, *arguments)
   except Exception as error:  # somebody else's code may raise anything
-    raised = plugins.raised(error, plugins.file_of(type(model)))
+    raised = plugins.describe_error(error, plugins.file_of(type(model)))
     remedy = _REMEDIES.get(type(error).__name__, '')
     raise ValueError(f'it {raised}{remedy and ": "}{remedy}') from error
 

@@ -4,6 +4,8 @@ The abstract: "micro-attention operates in tandem with residual networks".
 Axes: B batch, T frames, H rows, W columns, C channels.
 """
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
@@ -59,8 +61,11 @@ class MicroAttentionUnit(nn.Module):
 
   def _convolved(self, x, used_B, name, relu=False):
     """A convolution of this unit, normalised, and perhaps a ReLU."""
-    cls = layers.Conv3D if self.conv == '3d' else layers.Conv2Plus1D
-    options = {'kernel_init': self.kernel_init, 'dtype': self.dtype}
+    cls: Any = layers.Conv3D if self.conv == '3d' else layers.Conv2Plus1D
+    options: dict[str, Any] = {
+      'kernel_init': self.kernel_init,
+      'dtype': self.dtype,
+    }
     at_once = relu and self.normalisation == 'none'
     options |= {'relu': at_once, 'name': name}
     convolve = cls(self.features, self.kernel, 'SAME', **options)
@@ -71,8 +76,13 @@ class MicroAttentionUnit(nn.Module):
     return nn.relu(y) if relu and not at_once else y
 
   def _point(self, features, name):
-    options = {'kernel_init': self.kernel_init, 'dtype': self.dtype}
-    return layers.Conv3D(features, (1, 1, 1), **options, name=name)
+    return layers.Conv3D(
+      features,
+      (1, 1, 1),
+      kernel_init=self.kernel_init,
+      dtype=self.dtype,
+      name=name,
+    )
 
 
 class Residual(nn.Module):

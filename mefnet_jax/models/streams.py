@@ -75,10 +75,10 @@ class Options(nn.Module, kw_only=True):
     choices.share('drop_threshold', self.drop_threshold)
     residual.check(self.depth, self.width)
 
-  def in_form(self, sizes: tuple[int, ...]) -> tuple[int, ...]:
+  def in_form(self, sizes: tuple[int, int, int]) -> tuple[int, int, int]:
     """Returns kernel or window sizes for this form."""
     # So that one config serves both forms.
-    return (1, *sizes[1:]) if self.form == '2d' else tuple(sizes)
+    return (1, *sizes[1:]) if self.form == '2d' else (*sizes,)
 
 
 FIELDS = tuple(

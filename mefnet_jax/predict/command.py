@@ -208,7 +208,7 @@ def _predict(
 
   meter = measure.Meter()
   which = tuple(options.formats or formats.FORMATS)
-  with results.aside(out) as aside:
+  with results.staged(out) as aside:
     made = results.Results(aside, stem, scorer.action_units)
     pictures = thumbnails.Pictures(show_faces=options.show_faces)
     with made, progress.bar(source) as update:
@@ -295,6 +295,6 @@ def _why(path, error, out):
   if isinstance(error, OSError):
     # The video is read in another process: what has no name was written.
     where = pathlib.Path(error.filename or out)
-    mend = files.mend(error, where, 'name another --out')
+    mend = files.remedy(error, where, 'name another --out')
     text = f'{where}: {error.strerror or error}: {mend}'
   return text if str(path) in text else f'{path}: {text}'

@@ -195,10 +195,11 @@ def _to_stdout() -> Iterator[Send]:
     os.dup2(2, 1)
 
     def send(kind, number=0, time=0.0, *, image=None, text=None):
-      payload, height, width = b'', 0, 0
+      payload: bytes | memoryview = b''
+      height = width = 0
       if image is not None:
         height, width = image.shape
-        payload = memoryview(np.ascontiguousarray(image)).cast('B')
+        payload = np.ascontiguousarray(image).data.cast('B')
       elif text is not None:
         payload = json.dumps(text).encode()
       head = HEADER.pack(kind, number, time, height, width, len(payload))

@@ -195,19 +195,22 @@ def from_table(frame: 'pd.DataFrame') -> list[Event]:
 def _event(number, row):
   """The event of a row; the header is row 1."""
   try:
+    times: dict[str, Any] = {name: float(row[name]) for name in COLUMNS[2:5]}
+    numbers: dict[str, Any] = {name: int(row[name]) for name in COLUMNS[5:8]}
+    rest: dict[str, Any] = {
+      name: _number(row.get(name, ''))
+      for name in ('confidence', 'spread', 'intensity')
+    }
     return Event(
       file=_text(row['file']),
       face=int(row['face']),
-      **{name: float(row[name]) for name in COLUMNS[2:5]},
-      **{name: int(row[name]) for name in COLUMNS[5:8]},
+      **times,
+      **numbers,
       kind=_text(row.get('kind')),
       label=_text(row.get('class')),
       unsure=_boolean(row.get('unsure', '')),
       unsure_rule=_text(row.get('unsure_rule')),
-      **{
-        name: _number(row.get(name, ''))
-        for name in ('confidence', 'spread', 'intensity')
-      },
+      **rest,
       probabilities=_probabilities(row),
       units=_units(row),
     )

@@ -160,7 +160,7 @@ class File:
       stderr=subprocess.DEVNULL,
       env=child_processes.environment(),
     )
-    child_processes.widen(typing.cast(typing.IO, self._process.stdout))
+    child_processes.enlarge_pipe(typing.cast(typing.IO, self._process.stdout))
     self._queue: queue.Queue = queue.Queue(_QUEUED)
     self._closed = threading.Event()
     self._thread = threading.Thread(target=self._read, daemon=True)

@@ -78,7 +78,7 @@ def run(
     view = View(camera)
     made, aside = None, None
     if record is not None:
-      aside = stack.enter_context(results.aside(record))
+      aside = stack.enter_context(results.staged(record))
       made = results.Results(aside, 'camera', scorer.action_units)
       stack.enter_context(made)
     later = stack.enter_context(futures.ThreadPoolExecutor(2))

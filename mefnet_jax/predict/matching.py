@@ -52,8 +52,14 @@ class Tracked(typing.Protocol):
   face: int
   person: Person
   lost: float | None
-  eyes: float
-  middle: np.ndarray
+
+  @property
+  def eyes(self) -> float:
+    """Distance of the eyes in pixels of the image."""
+
+  @property
+  def middle(self) -> np.ndarray:
+    """The middle of the face, x and y in the image."""
 
 
 Match = tuple[typing.Any, int, Person]

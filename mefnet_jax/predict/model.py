@@ -19,7 +19,6 @@ from mefnet_jax.predict import clip_streams, programs
 from mefnet_jax.runs import errors, model_file
 
 _BATCH = 32  # clips that the network sees at once
-_FOLDER = 'model'
 SHIPPED = pathlib.Path(__file__).parents[1] / 'weights'
 
 
@@ -35,8 +34,9 @@ def load(path: str | os.PathLike) -> 'Model':
       its weights are not of the network that it names.
   """
   folder = _folder(path)
-  if not (folder / model_file.NAME).exists() and (folder / _FOLDER).is_dir():
-    folder = folder / _FOLDER
+  inner = folder / model_file.FOLDER
+  if not (folder / model_file.NAME).exists() and inner.is_dir():
+    folder = inner
   description = model_file.read_description(folder)
   try:
     return Model(folder, description, _network(description))

@@ -1,6 +1,5 @@
 """The video again, with boxes, numbers and events drawn into it."""
 
-import csv
 import fractions
 import itertools
 import pathlib
@@ -10,6 +9,7 @@ import cv2
 import numpy as np
 
 from mefnet_jax.predict import event, frames, thumbnails, timeline
+from mefnet_jax.runs import csv_table
 
 WALL = 24  # grey of frames whose faces are not shown
 _PLAIN, _WHITE = (150, 160, 170), (255, 255, 255)
@@ -120,6 +120,6 @@ def _shapes(pictures) -> dict[int, np.ndarray]:
 
 def _by_frame(path) -> Iterator[list[dict[str, str]]]:
   """The rows of each frame."""
-  with open(path, encoding='utf-8', newline='') as file:
-    for _, own in itertools.groupby(csv.DictReader(file), lambda r: r['frame']):
-      yield list(own)
+  rows = csv_table.stream(path)
+  for _, own in itertools.groupby(rows, lambda row: row['frame']):
+    yield list(own)

@@ -66,7 +66,7 @@ class Results:
 
 
 @contextlib.contextmanager
-def aside(out: pathlib.Path) -> Iterator[pathlib.Path]:
+def staged(out: pathlib.Path) -> Iterator[pathlib.Path]:
   """Yields a folder whose files move to `out` if all went well.
 
   It lies beside `out`, so that relative paths in the files hold; files of an
@@ -81,10 +81,10 @@ def aside(out: pathlib.Path) -> Iterator[pathlib.Path]:
     files.remove(folder)
     folder.mkdir()
   except OSError as error:
-    mend = files.mend(error, out, 'name another folder')
-    raise errors.UserError(f'--out={out}: {error.strerror}: {mend}') from None
+    remedy = files.remedy(error, out, 'name another folder')
+    raise errors.UserError(f'--out={out}: {error.strerror}: {remedy}') from None
   try:
-    with files.named(folder, out):
+    with files.errors_naming(out, instead_of=folder):
       yield folder
     for file in sorted(folder.iterdir()):
       # One by one: other files in `out` belong to the user, and stay.

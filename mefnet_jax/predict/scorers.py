@@ -149,9 +149,15 @@ def _first(said, count):
 
 
 def _joined(parts):
-  names = ('classes', 'spread', 'expression', 'returning')
+  classes, spread, expression, returning = (
+    np.concatenate([getattr(part, name) for part in parts])
+    for name in ('classes', 'spread', 'expression', 'returning')
+  )
   return motion_scores.Scores(
-    *(np.concatenate([getattr(p, name) for p in parts]) for name in names),
+    classes,
+    spread,
+    expression,
+    returning,
     {n: np.concatenate([p.units[n] for p in parts]) for n in parts[0].units},
   )
 

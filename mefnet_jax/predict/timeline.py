@@ -145,7 +145,9 @@ def _frame(axes, duration):
 def _legend(made, colours, events):
   from matplotlib import lines, patches
 
-  marks = [patches.Patch(color=c, label=name) for name, c in colours.items()]
+  marks: list[typing.Any] = [
+    patches.Patch(color=c, label=name) for name, c in colours.items()
+  ]
   if any(one.unsure for one in events):
     marks.append(patches.Patch(color=_UNSURE, label='unsure'))
   marks.append(patches.Patch(color=_SLATE, label='expression signal'))

@@ -214,7 +214,7 @@ class Watcher:
       )
     face.last, face.sighting = frame.time, sighting
     crop = face_crop.cut(frame.image, sighting.crop)
-    squares = iter(())
+    squares: Iterator[tuple[typing.Any, ...]] = iter(())
     if self._scorer.needs_squares:
       square = registration.square(frame.image, sighting.square)
       squares = face.squares.push(frame.time, square)

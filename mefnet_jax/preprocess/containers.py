@@ -12,8 +12,7 @@ import os
 import time
 import typing
 
-from mefnet_jax.preprocess import images
-from mefnet_jax.runs import errors
+from mefnet_jax.runs import errors, regular_file
 
 if typing.TYPE_CHECKING:
   from collections.abc import Callable, Iterator, Mapping
@@ -39,7 +38,7 @@ def opened(path: str | os.PathLike) -> 'Iterator[av.container.InputContainer]':
     OSError: the file is missing or unreadable.
     errors.UserError: PyAV is not installed.
   """
-  images.regular(path)
+  regular_file.check(path)
   av = library(path)
   with open(path, 'rb'):
     pass  # says why a file may not be read; FFmpeg's errors name no reason
@@ -66,7 +65,7 @@ def holds_video(path: str | os.PathLike) -> bool:
   False where that cannot be told: it is damaged, or PyAV is missing.
   """
   try:
-    images.regular(path)
+    regular_file.check(path)
     with open(path, 'rb') as file:
       head = file.read(12)
     # Other containers hold sound alone; a release may have thousands of them.

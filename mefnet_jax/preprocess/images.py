@@ -1,13 +1,12 @@
 """Reads one image file, and raises if it is damaged."""
 
 import os
-import pathlib
-import stat
 
 import cv2
 import numpy as np
 
 from mefnet_jax.preprocess import depth, headers
+from mefnet_jax.runs import regular_file
 
 # Damaged files are reported in the findings, not on the terminal as well.
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
@@ -32,11 +31,12 @@ def read_values(
   """Returns an image's values as they are in the file, and their depth.
 
   Raises:
-    OSError: the file is missing or unreadable.
+    OSError: the file is missing, unreadable or no regular file, or has more
+      than `headers.MOST_BYTES`.
     ValueError: it is no whole image: empty, truncated, of another format, or
       larger than `headers.MOST_PIXELS`.
   """
-  data = _bytes(path)
+  data = regular_file.read(path, headers.MOST_BYTES)
   if not data:
     raise ValueError('empty file')
   if _is_truncated(data):
@@ -68,26 +68,6 @@ def grey(image: np.ndarray) -> np.ndarray:
   if image.ndim == 2:
     return image
   return cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-
-
-def regular(path: str | os.PathLike) -> os.stat_result:
-  """Returns the stat of a file that may be opened and read to its end.
-
-  Raises:
-    OSError: no such file.
-    ValueError: a pipe, a device, or more than `headers.MOST_BYTES`; opening
-      those may wait for ever.
-  """
-  found = os.stat(path)
-  if not stat.S_ISREG(found.st_mode):
-    raise ValueError('not a file')
-  return found
-
-
-def _bytes(path):
-  if regular(path).st_size > headers.MOST_BYTES:
-    raise ValueError('too large for an image')
-  return pathlib.Path(path).read_bytes()
 
 
 def _is_truncated(data):

@@ -9,7 +9,7 @@ import concurrent.futures
 import dataclasses
 
 from mefnet_jax.preprocess import clip_records, depth, headers, images
-from mefnet_jax.runs import findings
+from mefnet_jax.runs import findings, regular_file
 
 _THREADS = 4
 _FURTHEST = 2  # bits by which a clip of the same camera may be too dim
@@ -55,7 +55,7 @@ def shared(release: clip_records.Release) -> clip_records.Release:
 def _is_deep(row):
   """Whether the first picture of a clip may have integers beyond 255."""
   try:
-    images.regular(row.frames[0])
+    regular_file.check(row.frames[0])
     with open(row.frames[0], 'rb') as file:
       return headers.may_be_deep(file.read(_HEAD))
   except (OSError, ValueError):

@@ -5,8 +5,8 @@ import warnings
 
 import numpy as np
 
-from mefnet_jax.preprocess import containers, headers, images, media
-from mefnet_jax.runs import errors
+from mefnet_jax.preprocess import containers, headers, media
+from mefnet_jax.runs import errors, regular_file
 
 RATE = 16_000  # samples a second, to which every sound is resampled
 WINDOW, HOP = 512, 160
@@ -27,7 +27,7 @@ def read(path: pathlib.Path) -> np.ndarray:
   """
   if path.suffix.lower() != '.wav':
     return _sound_track(path)
-  if images.regular(path).st_size > headers.MOST_BYTES:
+  if regular_file.check(path).st_size > headers.MOST_BYTES:
     raise ValueError('too large for the sound of a clip')
   from scipy.io import wavfile  # slow to import, as signal below
 

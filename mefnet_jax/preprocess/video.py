@@ -14,8 +14,8 @@ import typing
 
 import numpy as np
 
-from mefnet_jax.preprocess import clock, decoding, images, media
-from mefnet_jax.runs import cache, errors, files
+from mefnet_jax.preprocess import clock, decoding, media
+from mefnet_jax.runs import cache, errors, files, regular_file
 
 if typing.TYPE_CHECKING:
   from collections.abc import Iterator, Sequence
@@ -70,7 +70,7 @@ def scan(path: str | os.PathLike) -> Scan:
     OSError: the file is missing or unreadable.
     errors.UserError: PyAV is not installed.
   """
-  found = images.regular(path)
+  found = regular_file.check(path)
   state = found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino
   return _scan(os.fspath(path), state)
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from mefnet_jax.evaluation import paired_tests
-from mefnet_jax.runs import clean, facts, predictions
+from mefnet_jax.runs import clean, facts, predictions, workdirs
 
 _TESTS = ('accuracy', 'uar', 'uf1')
 
@@ -42,7 +42,7 @@ def compare(names: Sequence[str], titles: Sequence[str] = ()) -> dict[str, Any]:
   notices: dict[str, list[str]] = {}
   for title, run in zip(titles, runs, strict=True):
     # A predictions.csv of somebody else's has no report, and no notices.
-    for word in _notices(run.path.with_name('report.json')):
+    for word in _notices(run.path.with_name(workdirs.REPORT)):
       notices.setdefault(word, []).append(title)
   said = zip(titles, map(predictions.contradiction, runs), strict=True)
   notes = {title: note for title, note in said if note}

@@ -18,7 +18,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from mefnet_jax.audit import audit, evidence
-from mefnet_jax.evaluation import intervals, metrics, published
+from mefnet_jax.evaluation import folds_file, intervals, metrics, published
 from mefnet_jax.runs import (
   clean,
   cli,
@@ -27,6 +27,7 @@ from mefnet_jax.runs import (
   files,
   outputs,
   predictions,
+  regular_file,
 )
 
 COLUMNS = ('table', 'method', 'folder')
@@ -59,7 +60,7 @@ def read(path: pathlib.Path) -> list[dict[str, Any]]:
     listed.add((row['table'], row['method']))
     folder = path.parent / row['folder']
     # The audit would assume honest folds, and find them honest.
-    if not (folder / 'folds.csv').is_file():
+    if not (folder / folds_file.FILE).is_file():
       raise errors.UserError(
         f'{folder}: no folds.csv (clip,subject,fold,role): without it nobody '
         'can see who was trained on'
@@ -202,7 +203,7 @@ def write(path: pathlib.Path, tables: str) -> None:
   """
   page = f'{_BEGIN}\n{_END}\n'
   if path.exists():
-    page = path.read_text(encoding='utf-8')
+    page = regular_file.read(path).decode()
   # The words around the tables are written by people, and stay.
   before, begin, rest = page.partition(_BEGIN)
   _, end, after = rest.partition(_END)

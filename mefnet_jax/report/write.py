@@ -9,23 +9,32 @@ import rich.table
 import rich.text
 from absl import logging
 
-from mefnet_jax.evaluation import by_database, metrics, results
+from mefnet_jax.evaluation import by_database, folds_file, metrics, results
 from mefnet_jax.report import cards, figures
 from mefnet_jax.report.page import build, faces
-from mefnet_jax.runs import clean, errors, facts, files, findings, metrics_log
+from mefnet_jax.runs import (
+  clean,
+  errors,
+  facts,
+  files,
+  findings,
+  metrics_log,
+  predictions,
+  workdirs,
+)
 
 # The files of a workdir that the page links to, in the order of its list.
 _FILES = {
-  'report.json': 'scores, intervals and all numbers of this page',
-  'predictions.csv': 'one row per held-out clip, with probabilities',
+  workdirs.REPORT: 'scores, intervals and all numbers of this page',
+  predictions.FILE: 'one row per held-out clip, with probabilities',
   'model_card.md': 'the model, its intended and its excluded uses',
   'data_sheet.md': 'the data, their origin and their preparation',
-  'folds.csv': 'the training, validation and test clips of each fold',
+  folds_file.FILE: 'the training, validation and test clips of each fold',
   'clips.csv': 'all clips with their digests',
-  'facts.json': 'on which clips everything was fitted and chosen',
-  'metrics.jsonl': 'loss and accuracy per epoch and fold',
-  'config.json': 'the resolved config',
-  'findings.csv': 'what preparation found, repaired and left out',
+  facts.FILE: 'on which clips everything was fitted and chosen',
+  metrics_log.FILE: 'loss and accuracy per epoch and fold',
+  workdirs.CONFIG: 'the resolved config',
+  findings.FILE: 'what preparation found, repaired and left out',
   'folds.json': 'the folds as TFDS split strings',
   'figures': 'the figures as PNG and SVG',
   'checkpoints': 'weights',
@@ -56,7 +65,7 @@ def write(
     logging.warning('%s: %s.', word, why)
   for name, content in figures.draw(result, summary).items():
     files.write(workdir / 'figures' / name, content)
-  files.write(workdir / 'report.json', to_json(summary))
+  files.write(workdir / workdirs.REPORT, to_json(summary))
   for name, text in cards.write_cards(summary).items():
     files.write(workdir / name, text)
   # Faces of real people are shown only by `page`, where the user asks for it.
@@ -72,7 +81,7 @@ def finished(workdir: str | os.PathLike) -> dict:
   Raises:
     errors.UserError: the folder does not hold a finished run of this version.
   """
-  path = pathlib.Path(workdir) / 'report.json'
+  path = pathlib.Path(workdir) / workdirs.REPORT
   found = facts.scores(path)
   missing = [key for key in results.KEYS if key not in found]
   if missing:
@@ -94,7 +103,7 @@ def page(workdir: str | os.PathLike, clips: faces.Clips | None = None) -> None:
   """
   workdir = pathlib.Path(workdir)
   summary = finished(workdir)
-  found = findings.read(workdir / 'findings.csv')
+  found = findings.read(workdir / findings.FILE)
   _page(workdir, summary, metrics_log.read(workdir), found, clips)
 
 

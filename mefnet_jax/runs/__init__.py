@@ -1,5 +1,5 @@
 """The folder and the process of a run; every other room may import this one.
 
-Errors, command line, work directory, atomic writes, caches, checkpoints,
-training curves and predictions: everything that reads or writes a run.
+Errors, the command line, the work directory, atomic writes, the cache,
+checkpoints, training curves, predictions and model files.
 """

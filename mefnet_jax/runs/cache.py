@@ -16,7 +16,7 @@ import os
 import pathlib
 import typing
 
-from mefnet_jax.runs import errors, files, locks
+from mefnet_jax.runs import errors, files, json_file, locks
 
 if typing.TYPE_CHECKING:
   from collections.abc import Iterator
@@ -31,7 +31,7 @@ def root() -> pathlib.Path:
     errors.UserError: no home folder is known, and no other one is named.
   """
   given = os.environ.get('MEFNET_CACHE') or _OWN
-  if given.startswith('$'):  # of a file of variables that no shell has read
+  if given.startswith('$'):  # from a file of variables that no shell has read
     raise errors.UserError(
       f'MEFNET_CACHE={given}: no shell has replaced the variable in it: write '
       'the whole path'
@@ -48,7 +48,8 @@ def root() -> pathlib.Path:
 def own_root() -> list[pathlib.Path]:
   """Returns the cache in the user's home, even if MEFNET_CACHE names another.
 
-  A list of one path; empty if no home folder is known.
+  Returns:
+    A list of one path; empty if no home folder is known.
   """
   return [pathlib.Path(found)] if (found := _expanded(_OWN)) else []
 
@@ -56,13 +57,13 @@ def own_root() -> list[pathlib.Path]:
 def _expanded(path):
   """A path with the home folder in place of ~; '' if there is no such home.
 
-  A home of '' or a relative one would lie wherever the command was started.
+  An empty or relative home would put the cache into the current folder.
   """
   if not path.startswith('~'):
     return path
   if os.environ.get('HOME') == '':
     return ''
-  found = os.path.expanduser(path)  # as it was if there is no such home
+  found = os.path.expanduser(path)  # unchanged if there is no such home
   return found if os.path.isabs(found) else ''
 
 
@@ -73,23 +74,23 @@ def made(folder: pathlib.Path) -> pathlib.Path:
     errors.UserError: the folder cannot be created.
   """
   try:
-    # In the user's own cache nobody else may write, whatever the umask, or no
-    # program would be read from it.
+    # Programs are read from the user's own cache only if no other user can
+    # write to it, so that the umask must not decide.
     own = any(folder.is_relative_to(root) for root in own_root())
-    make(folder, 0o755 if own else 0o777)
+    make_folder(folder, 0o755 if own else 0o777)
   except OSError as error:
     raise errors.UserError(
       f'{folder}: the cache cannot be written ({error.strerror}): '
-      + files.mend(error, folder, 'look after its rights')
+      + files.remedy(error, folder, 'look after its rights')
       + ', or name another folder in the environment variable MEFNET_CACHE'
     ) from None
   return folder
 
 
-def make(folder: pathlib.Path, mode: int) -> None:
-  """Creates a folder, and those above it, with the bits of `mode` at most.
+def make_folder(folder: pathlib.Path, mode: int) -> None:
+  """Creates a folder and its parents, all with the permissions `mode` at most.
 
-  `Path.mkdir` gives the folders above what the umask leaves.
+  `Path.mkdir` applies its mode to the last folder only.
 
   Raises:
     OSError: it cannot be created.
@@ -103,7 +104,14 @@ def make(folder: pathlib.Path, mode: int) -> None:
 def lock(path: str | os.PathLike) -> 'Iterator[None]':
   """Holds a lock on a file, after waiting for other processes to release it.
 
-  The system releases the lock of a process that dies, so none is left over.
+  The system releases the lock of a process that dies.
+
+  Args:
+    path: the lock file, which is created if it is missing.
+
+  Raises:
+    errors.UserError: the folder cannot be created, or as `locks.hold`.
+    OSError: the file cannot be opened.
   """
   path = pathlib.Path(path)
   made(path.parent)
@@ -113,7 +121,7 @@ def lock(path: str | os.PathLike) -> 'Iterator[None]':
 
 def digest(*parts: object) -> str:
   """Returns a digest of the parts' JSON as 32 hexadecimal digits."""
-  # Sorted, so that the order of a dict does not matter; paths as text.
+  # Keys are sorted, since the order of a dict must not matter.
   text = json.dumps(parts, default=str, sort_keys=True)
   return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
@@ -121,7 +129,7 @@ def digest(*parts: object) -> str:
 def read_json(path: pathlib.Path) -> dict:
   """Returns the JSON object in a file; {} if it is missing or damaged."""
   try:
-    content = json.loads(path.read_text(encoding='utf-8'))
-  except (OSError, ValueError, RecursionError):
+    content = json_file.load(path)
+  except (OSError, ValueError):
     return {}
   return content if isinstance(content, dict) else {}

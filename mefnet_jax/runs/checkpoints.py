@@ -21,11 +21,11 @@ from typing import Any
 
 import jax
 
-from mefnet_jax.runs import errors, files, multihost
+from mefnet_jax.runs import errors, files, json_file, multihost, regular_file
 
 _MANIFEST, _SEAL = 'manifest.json', 'manifest.sha256'
-_MARK = 'aside'  # fixed, so that the next save clears what a kill has left
-_MARGIN = 1 << 20  # bytes for the files beside the arrays
+_MARK = 'aside'  # fixed, so that the next save removes a killed one's files
+_MARGIN = 1 << 20  # bytes for all files except the arrays
 
 
 def save(
@@ -42,7 +42,7 @@ def save(
   With several processes the first one writes and the others wait for it.
 
   Args:
-    folder: of this training's checkpoints.
+    folder: holds the checkpoints of this training.
     epoch: number of completed epochs.
     tree: pytree of arrays.
     note: plain values stored beside the tree, returned by `latest`.
@@ -60,7 +60,7 @@ def save(
 
 
 def _write(folder, epoch, tree, sealed, keep):
-  """Writes a checkpoint; `sealed` is what the manifest holds beside digests."""
+  """Writes a checkpoint; `sealed` joins the digests in its manifest."""
   path = _path(folder, epoch)
   try:
     _clear(folder)
@@ -79,18 +79,18 @@ def _write(folder, epoch, tree, sealed, keep):
     cause = _system_error(error)
     raise errors.UserError(
       f'{folder}: the checkpoint cannot be written ({_brief(cause)}): '
-      + files.mend(cause, folder, 'choose another --workdir')
+      + files.remedy(cause, folder, 'choose another --workdir')
     ) from error
   # Only after the new one is complete: one checkpoint at least always exists.
-  # One of a later epoch is not of this training, or it would have gone on from
-  # there: it must not take the place of one that is.
+  # A later epoch belongs to another training (this one would have resumed from
+  # it), and must not count among those that stay.
   older = [old for old in epochs(folder) if old < epoch]
   for old in older[: max(0, len(older) + 1 - keep)]:
     shutil.rmtree(_path(folder, old), ignore_errors=True)
 
 
 def _check_room(folder, size):
-  """Raises OSError on a full disk, before Orbax prints pages of tracebacks."""
+  """Raises OSError for a full disk, where Orbax prints pages of tracebacks."""
   if shutil.disk_usage(folder).free < size + _MARGIN:
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
@@ -125,10 +125,10 @@ def latest(
   """Returns epoch and note of the newest usable checkpoint.
 
   Args:
-    folder: of this training's checkpoints.
+    folder: holds the checkpoints of this training.
     warn: called with one line for each checkpoint that is skipped because it
       is damaged or belongs to another training.
-    identity: of this training, as passed to `save`.
+    identity: identifies this training, as passed to `save`.
 
   Returns:
     The number of completed epochs and the note; (0, {}) if there is none.
@@ -152,7 +152,7 @@ def _foreign(path, epoch, identity):
   if not isinstance(identity_there, dict) or not isinstance(
     manifest.get('note'), dict
   ):
-    return 'it does not say to which training it belongs'
+    return 'it does not name the training to which it belongs'
   # Compared as JSON, in which tuples are lists.
   expected = json.loads(json.dumps(dict(identity)))
   for name in expected:
@@ -165,7 +165,13 @@ def _foreign(path, epoch, identity):
 
 
 def load(folder: pathlib.Path, epoch: int, like: Any) -> Any:
-  """Reads the tree of a checkpoint; `like` gives its shapes and dtypes."""
+  """Reads the tree of a checkpoint.
+
+  Args:
+    folder: holds the checkpoints of this training.
+    epoch: one of `epochs`, already verified by `latest`.
+    like: a pytree of arrays with the stored shapes and dtypes.
+  """
   import orbax.checkpoint as ocp  # slow to import, and not needed to train
 
   abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, like)
@@ -186,7 +192,7 @@ def epochs(folder: pathlib.Path) -> list[int]:
   except OSError as error:
     raise errors.UserError(
       f'{folder}: cannot be read ({error.strerror}): '
-      + files.mend(error, folder, 'give yourself the right to read it')
+      + files.remedy(error, folder, 'give yourself the right to read it')
     ) from error
   return sorted(
     int(name) for name in names if re.fullmatch(r'[0-9]{6,9}', name)
@@ -203,16 +209,16 @@ def verify(path: pathlib.Path) -> str:
   except OSError as error:
     name = pathlib.Path(error.filename or path).name
     return f'its file {name} cannot be read ({error.strerror})'
-  except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+  except (ValueError, KeyError, TypeError, AttributeError):
     return f'its {_MANIFEST} is not a manifest'
 
 
 def _damage(path):
-  """What is damaged or missing, the manifest first; '' if nothing."""
+  """Describes the first damaged or missing file; '' if there is none."""
   for name in (_MANIFEST, _SEAL):
     if not (path / name).is_file():
       return f'its file {name} is missing'
-  if (path / _SEAL).read_bytes() != _seal(path).encode():
+  if regular_file.read(path / _SEAL) != _seal(path).encode():
     return f'its {_MANIFEST} or {_SEAL} is damaged (SHA-256 differs)'
   found = _digests(path)
   for name, digest in _manifest(path)['files'].items():
@@ -224,7 +230,7 @@ def _damage(path):
 
 
 def _manifest(path):
-  return json.loads((path / _MANIFEST).read_text())
+  return json_file.load(path / _MANIFEST)
 
 
 def _checkpointer():

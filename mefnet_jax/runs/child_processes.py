@@ -8,14 +8,14 @@ import threading
 from typing import IO
 
 _PACKAGE = pathlib.Path(__file__).parents[2]
-_PIPE = 2**20  # bytes, what Linux allows to everybody
+_PIPE = 2**20  # bytes, the most that Linux allows without privileges
 
 
 def end_with_parent() -> None:
   """Makes this process exit as soon as its parent process has died.
 
-  Without this, the workers of a pool whose owner was killed wait forever,
-  because each of them holds open the pipe whose end would tell the others.
+  Without this, the workers of a pool whose owner was killed wait forever:
+  each of them holds open the pipe whose closing would wake the others.
   """
   parent = multiprocessing.parent_process()
   if parent is not None:
@@ -30,16 +30,16 @@ def allowed() -> bool:
 def end_with_stdin() -> None:
   """Makes this process exit as soon as its stdin is closed.
 
-  For a process that `subprocess` started, with a pipe that nobody writes to:
-  it is closed however the parent ends.
+  For a process that `subprocess` started with a pipe as stdin: the system
+  closes the pipe however the parent ends.
   """
   threading.Thread(target=_wait_for_stdin, daemon=True).start()
 
 
-def widen(pipe: IO) -> None:
-  """Lets a pipe hold a frame: whoever reads or writes one is woken less often.
+def enlarge_pipe(pipe: IO) -> None:
+  """Enlarges the pipe's buffer to one frame, so that both ends wake less often.
 
-  Does nothing where a system does not offer it.
+  Does nothing on systems without that option.
   """
   try:
     import fcntl
@@ -50,8 +50,10 @@ def widen(pipe: IO) -> None:
 
 
 def environment() -> dict[str, str]:
-  """For a child of `subprocess`: it finds this package, and keeps numpy to one
-  thread."""
+  """Returns the environment variables for a child of `subprocess`.
+
+  With them it finds this package, and NumPy uses one thread.
+  """
   paths = [str(_PACKAGE), os.environ.get('PYTHONPATH', '')]
   return {
     **os.environ,

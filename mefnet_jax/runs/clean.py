@@ -1,6 +1,6 @@
 r"""Escapes untrusted text, with one function for each kind of output.
 
-Names of clips, people and classes come from files of other people. They may
+Names of clips, people and classes come from files that others wrote. They may
 contain escape sequences for the terminal, formulas for a spreadsheet, or links
 and images for Markdown. For HTML see `report.page.markup.text`.
 """
@@ -11,8 +11,8 @@ import unicodedata
 
 # Beginnings that spreadsheets run as formulas, including full-width forms.
 _FORMULA = re.compile(r"'*[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
-# The same behind what ends a cell where another separator is set: a German
-# Excel divides at semicolons, and sees no quotes within a cell.
+# The same after a character that may end a cell: a German Excel splits at
+# semicolons, and ignores quotes within a cell.
 _WITHIN = r"(?<=[;|\t\r\n])%s(?='*[=+\-@\uff1d\uff0b\uff0d\uff20])"
 _UNQUOTED, _QUOTED = re.compile(_WITHIN % ''), re.compile(_WITHIN % "'")
 _NUMBER = re.compile(r'[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?')
@@ -28,9 +28,10 @@ def terminal(text: object) -> str:
 
 
 def page(text: object) -> str:
-  r"""Returns text for HTML, before its own escapes, with \u202e shown as such.
+  r"""Returns text for HTML with control characters written out, as \u202e.
 
-  A page could otherwise be made to read backwards. Lines and tabs stay.
+  That one would make a page read backwards. Newlines and tabs stay. The
+  escapes of HTML itself are not made here.
   """
   return ''.join(c if c in '\n\t' else _visible(c) for c in str(text))
 
@@ -38,7 +39,7 @@ def page(text: object) -> str:
 def csv_cell(value: object) -> object:
   """Returns a cell that is not run as a formula; `csv_text` reverses it."""
   if not isinstance(value, str) or _NUMBER.fullmatch(value):
-    return value  # -1.5 begins like a formula and is none
+    return value  # -1.5 begins like a formula but is a number
   within = _UNQUOTED.sub("'", value)
   return f"'{within}" if _FORMULA.match(value) else within
 
@@ -56,12 +57,12 @@ def markdown(text: object) -> str:
 
 def code(text: object) -> str:
   """Returns text as a code span of Markdown, even if it holds backticks."""
-  shown = terminal(text)
-  runs = [len(run) for run in re.findall('`+', shown)]
+  line = terminal(text)
+  runs = [len(run) for run in re.findall('`+', line)]
   fence = '`' * (max(runs, default=0) + 1)
   # Markdown needs a space between the fence and a backtick, and removes it.
-  space = ' ' if '`' in shown else ''
-  return f'{fence}{space}{shown}{space}{fence}'
+  space = ' ' if '`' in line else ''
+  return f'{fence}{space}{line}{space}{fence}'
 
 
 def console() -> None:

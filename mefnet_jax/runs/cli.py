@@ -32,18 +32,17 @@ from mefnet_jax.runs import (
 # default of 700 they take a tenth of the time to the first training step.
 _GC_THRESHOLD = 100_000
 _LONGEST_WORD = 500  # characters of a word in an error message
-# Where libraries read variables of the environment, and what they raise is a
-# ValueError.
-_OF_ENVIRONMENT = (
+# Files of libraries that raise ValueError for a variable of the environment.
+_ENVIRONMENT_READERS = (
   'jax/_src/config.py',
   'google/protobuf/internal/api_implementation.py',
 )
-_OF_DEVICES = ('JAX_PLATFORMS', 'JAX_PLATFORM_NAME', 'JAX_DEFAULT_DEVICE')
+_DEVICES = ('JAX_PLATFORMS', 'JAX_PLATFORM_NAME', 'JAX_DEFAULT_DEVICE')
 STOPPED = 143  # exit status after SIGTERM or Ctrl-C, with a checkpoint saved
 
 
 def run(main: Callable[[], int | None]) -> None:
-  """Parses absl's flags, runs `main` and exits with its status."""
+  """Parses absl's flags, runs `main` and exits with the status it returns."""
   gc.set_threshold(_GC_THRESHOLD)
   logging.use_absl_handler()
   logging.set_verbosity(logging.ERROR)
@@ -64,7 +63,7 @@ def _with_flags(main):
 
 
 def _flags_help():
-  """The flags of the command, in whichever of our modules they are defined."""
+  """The help on all flags that our modules define."""
   return '\n'.join(flags.FLAGS.module_help(name) for name in _our_flags())
 
 
@@ -90,8 +89,8 @@ def status(main: Callable[[], int | None]) -> int:
   clean.console()
   try:
     _check_encoding()
-    # Of no command do figures open windows; one that is not here would be
-    # found out only when the training is done.
+    # No command opens a plot window. A missing display backend would otherwise
+    # fail only after training.
     os.environ['MPLBACKEND'] = 'agg'
     xla_flags.check()
     return main() or 0
@@ -106,32 +105,33 @@ def status(main: Callable[[], int | None]) -> int:
     # the same error once more.
     os._exit(1)
   except OSError as error:
-    # Libraries raise OSError for other reasons; those of the system have these.
-    # OpenCV gives none for a picture that it could not write.
-    said = 'cannot be written' in str(error)
-    if error.filename is None and error.errno is None and not said:
+    # Errors of the system have a name or a number; libraries raise OSError for
+    # other reasons too. OpenCV gives neither for a picture it could not write.
+    unwritten = 'cannot be written' in str(error)
+    if error.filename is None and error.errno is None and not unwritten:
       raise
     return _say(f'error: {_disk_error(error)}', 1)
   except ValueError as error:
-    # What Python says of a path with one; it comes out of tables and configs.
-    if _arose_in(error, _OF_ENVIRONMENT):
+    if _arose_in(error, _ENVIRONMENT_READERS):
       return _say(f'error: the environment: {error}: mend or unset it', 1)
+    # Python's message for a path with a null byte, which a table or config may
+    # contain.
     if 'embedded null' not in str(error):
       raise
-    return _say('error: a name of a file holds a null byte: rename it', 1)
+    return _say('error: a file name contains a null byte: rename it', 1)
   except (RuntimeError, AssertionError) as error:
-    # jax has no exception of its own, and takes its frames off a traceback.
-    named = str(error).startswith('Unknown backend')
-    if not named and not _arose_in(error, 'xla_bridge.py'):
+    # jax has no exception type for it, and removes its frames from tracebacks.
+    unknown = str(error).startswith('Unknown backend')
+    if not unknown and not _arose_in(error, 'xla_bridge.py'):
       raise
     return _say(f'error: {_no_device(error)}', 1)
 
 
 def _check_encoding():
-  """Raises UserError if names of files are not read as UTF-8.
+  """Raises UserError unless Python reads file names as UTF-8.
 
-  A table in UTF-8 would then name files that are not found, and ids of clips
-  would depend on the locale.
+  Otherwise files that a UTF-8 table names are not found, and the ids of clips
+  depend on the locale.
   """
   if codecs.lookup(found := sys.getfilesystemencoding()).name != 'utf-8':
     raise errors.UserError(
@@ -143,25 +143,25 @@ def _check_encoding():
 class Parser(argparse.ArgumentParser):
   """An argparse parser whose errors are errors.UserError.
 
-  It refuses numbers that no command can use: below 0, too large, not finite.
+  It refuses numbers that no command can use: negative, too large, not finite.
   Its help names the default of each flag.
   """
 
   def add_argument(self, *names: Any, **fields: Any) -> argparse.Action:
-    """As argparse's."""
+    """As argparse's; adds the default to the help."""
     action = super().add_argument(*names, **fields)
     default = action.default
     if default not in (None, False, '', (), [], argparse.SUPPRESS):
       several = isinstance(default, tuple | list)
       text = ', '.join(map(str, default)) if several else str(default)
-      said = f'default: {text}'.replace('%', '%%')
-      action.help = f'{action.help} ({said})' if action.help else said
+      note = f'default: {text}'.replace('%', '%%')
+      action.help = f'{action.help} ({note})' if action.help else note
     return action
 
   def parse_known_args(  # type: ignore[override]
     self, args: Sequence[str] | None = None, namespace: Any = None
   ) -> tuple[Any, list[str]]:
-    """As argparse's; raises errors.UserError."""
+    """As argparse's; raises errors.UserError, also for numbers out of range."""
     found, rest = super().parse_known_args(args, namespace)
     for name, value in vars(found).items():
       _check_number(name.replace('_', '-'), value)
@@ -173,7 +173,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def first_line(doc: str | None) -> str:
-  """The first line of a docstring, which `python -OO` takes away."""
+  """Returns the first line of a docstring; '' under `python -OO`."""
   return (doc or '').partition('\n')[0]
 
 
@@ -185,7 +185,7 @@ def _check_number(name, value):
 
 
 def count(text: str) -> int:
-  """An argparse type: a whole number of at least 1."""
+  """An argparse type: a whole number from 1 to 2^31 - 1."""
   number = int(text)
   if not 1 <= number < 2**31:
     raise argparse.ArgumentTypeError(f'{text}: at least 1, below 2^31')
@@ -210,8 +210,8 @@ def names(known: Iterable[str]) -> Callable[[str], tuple[str, ...]]:
 def positional_arguments() -> list[str]:
   """Removes the positional arguments from sys.argv and returns them.
 
-  The flags must already be defined, so that their values can be told apart
-  from positional arguments.
+  The flags must be defined already: which words are values of flags depends
+  on them.
   """
   positional, rest, arguments = [], [], iter(sys.argv[1:])
   for x in arguments:
@@ -262,8 +262,10 @@ def _disk_error(error):
   where = f'{error.filename}: ' if error.filename else ''
   if error.errno == errno.ENOSPC:
     where = where or f'a folder of {shlex.join(sys.argv[1:])}: '
-  mend = files.mend(error, error.filename or '.', 'name another file or folder')
-  return f'{where}{reason}: {mend}'
+  remedy = files.remedy(
+    error, error.filename or '.', 'name another file or folder'
+  )
+  return f'{where}{reason}: {remedy}'
 
 
 def _arose_in(error, file):
@@ -272,8 +274,8 @@ def _arose_in(error, file):
 
 
 def _no_device(error):
-  """Which variable asks for a device that is not here, and what to do."""
-  name = next((x for x in _OF_DEVICES if os.environ.get(x)), _OF_DEVICES[0])
+  """Names the variable that asks for a missing device, and the remedy."""
+  name = next((x for x in _DEVICES if os.environ.get(x)), _DEVICES[0])
   reason = str(error).partition(' (set JAX_PLATFORMS')[0]
   reason = reason or 'jax has no such device here'
   return (
@@ -291,7 +293,7 @@ def _say(text, code):
 
 
 def _shortened(word):
-  """A word that fits into a line; a path of 10,000 characters does not."""
+  """A word with its middle left out if it is too long to print."""
   if len(word) <= _LONGEST_WORD:
     return word
   return f'{word[:150]}...{word[-50:]}'

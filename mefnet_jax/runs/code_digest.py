@@ -1,7 +1,7 @@
-"""A text that changes with what code does, not with what it says.
+"""A digest of what code does: comments, docstrings and names do not affect it.
 
-Comments, docstrings, layout and the names of variables and functions may
-change: what is made stays the same.
+Names are those of variables, parameters and functions; layout does not count
+either.
 """
 
 import ast
@@ -9,6 +9,7 @@ import builtins
 import hashlib
 import pathlib
 from collections.abc import Iterable
+from typing import Any
 
 _EMPTY = ((), 'None')
 _NAMES = {ast.Name: 'id', ast.arg: 'arg', ast.FunctionDef: 'name'}
@@ -18,12 +19,18 @@ _BUILT_IN = frozenset(dir(builtins))
 def digest(
   modules: Iterable[pathlib.Path], others: Iterable[pathlib.Path] = ()
 ) -> str:
-  """Of Python files by their syntax trees, and of other files by their bytes.
+  """Returns a digest of Python files and other files, 32 hexadecimal digits.
 
-  Equal on all versions of Python that parse them alike.
+  Python files count by their syntax trees, so that the digest is the same on
+  all versions of Python that parse them alike; other files by their bytes.
 
   Args:
-    modules, others: paths; their names count, their folders do not.
+    modules: Python files; their names count, their folders do not.
+    others: any other files, likewise.
+
+  Raises:
+    OSError: a file cannot be read.
+    SyntaxError: a module is not Python.
   """
   found = hashlib.blake2b(digest_size=16)
   for path in modules:
@@ -35,25 +42,25 @@ def digest(
 
 
 def _plain(node, numbers):
-  """A tree as tuples, without docstrings and fields that are empty.
+  """A tree as tuples, without docstrings and empty fields.
 
-  Names become the order in which they turn up, which `numbers` remembers.
+  Each name becomes the number of names that occur before it, kept in `numbers`.
   """
   if isinstance(node, list):
     return tuple(_plain(one, numbers) for one in node if not _is_text(one))
   if not isinstance(node, ast.AST):
     return repr(node)
-  named = _NAMES.get(type(node))
-  found = [type(node).__name__]
+  name_field = _NAMES.get(type(node))
+  found: list[Any] = [type(node).__name__]
   for field, value in ast.iter_fields(node):
-    if field == named and value not in _BUILT_IN:
+    if field == name_field and value not in _BUILT_IN:
       value = numbers.setdefault(value, len(numbers))
-    made = _plain(value, numbers)
-    if made not in _EMPTY:
-      found.append((field, made))
+    plain = _plain(value, numbers)
+    if plain not in _EMPTY:
+      found.append((field, plain))
   return tuple(found)
 
 
 def _is_text(node):
-  """Whether it is a text that stands for itself: a docstring."""
+  """Whether a statement is a bare constant, such as a docstring."""
   return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)

@@ -27,7 +27,7 @@ def resolve(argv: list[str]) -> list[str]:
 
 
 def installed() -> dict[str, pathlib.Path]:
-  """Returns the files of the installed configs by name, without `base`."""
+  """Returns the files of the installed configs by name, except `base`."""
   spec = importlib.util.find_spec('configs')
   folders = (spec and spec.submodule_search_locations) or ()
   return {

@@ -1,7 +1,7 @@
 """The config that a flag names: loaded, and compared with configs/base.py.
 
-A config file is code that the user wrote, so whatever it raises is for the user
-to fix: one line says what was raised and where.
+A config file is code that the user wrote, so its exceptions are for the user to
+fix: one line names the exception and where it arose.
 """
 
 import difflib
@@ -15,25 +15,25 @@ from absl import flags
 from mefnet_jax.runs import config_files, errors, plugins
 
 _LISTED = 12  # fields that a line may list
-_MOST = 2**53  # larger whole numbers are not exact as floats
+_MOST = 2**53  # a float holds whole numbers up to here exactly
 
 
 def read(holder: flags.FlagHolder, mistaken: str) -> ml_collections.ConfigDict:
   """Returns the config of a flag, after checking its fields.
 
   Args:
-    holder: what `config_flags.DEFINE_config_file('config', ...)` returned.
-    mistaken: the message if no config is given.
+    holder: the return value of `config_flags.DEFINE_config_file`.
+    mistaken: the error message if no config is given.
 
   Raises:
     UserError: no config is given, its file is missing or raises, or the config
       does not have the fields of configs/base.py with values of their types.
   """
-  name = _named()
+  name = _config_argument()
   try:
     found = holder.value
-    # ml_collections raises what went wrong in the file only at the first
-    # access to the config.
+    # ml_collections raises the file's exception only when the config is first
+    # accessed.
     getattr(found, 'to_dict', None)
   except (Exception, SystemExit) as error:
     raise errors.UserError(explain(error)) from error
@@ -65,7 +65,7 @@ def check_fields(config: ml_collections.ConfigDict) -> None:
 
 
 def _compare(config, base, path):
-  # A network lacks fields of others, which its config takes out.
+  # Configs delete the fields that their network does not have.
   needed = ('name',) if path == 'config.model' else base
   for name in needed:
     if name in base and name not in config:
@@ -75,7 +75,7 @@ def _compare(config, base, path):
       )
   if path == 'config.model' and (own := plugins.names('network')):
     if config.name in own:
-      return  # it has fields of its own, which it checks when it is built
+      return  # the network checks its own fields when it is built
     if near := difflib.get_close_matches(config.name, own, 1, 0.8):
       raise errors.UserError(
         f'{path}.name={config.name!r}: did you mean {near[0]!r}, which is '
@@ -129,14 +129,14 @@ def _fits(value, like):
   return type(value) is type(like) and type(value) in _KINDS
 
 
-# What ml_collections writes around the exception of a config file.
+# Messages in which ml_collections wraps the exception of a config file.
 _WRAPPED = ('Error whilst parsing config file', 'earlier failure to load')
 
 
-def _named():
-  """What --config names on the command line, with its variant; '' if nothing.
+def _config_argument():
+  """The value of --config with its variant; '' if there is none.
 
-  Read from sys.argv, because the parser may have failed before it kept it.
+  Read from sys.argv, because the parser may have failed before it stored it.
   """
   for i, word in enumerate(sys.argv[1:], 2):
     flag, equals, value = word.partition('=')
@@ -146,12 +146,12 @@ def _named():
 
 
 def explain(error: BaseException) -> str:
-  """Explains in one line what the flags' parser or a config file raised.
+  """Returns one line about an exception of the flags' parser or a config file.
 
   Args:
     error: the exception, which may wrap that of the config file.
   """
-  name = _named()
+  name = _config_argument()
   # ml_collections and absl each wrap it once.
   while any(words in str(error) for words in _WRAPPED):
     inner = error.__cause__ or error.__context__
@@ -177,7 +177,7 @@ def explain(error: BaseException) -> str:
     return f'--config={name}: it has no function get_config()'
   if 'get_config() takes' in text and not text.startswith('--config'):
     text = f'--config={name}: {text}'  # unwrapped, it names no flag
-  return _of_parser(error, text)
+  return _parser_message(error, text)
 
 
 def _place(error, name):
@@ -191,7 +191,7 @@ def _place(error, name):
 
 
 def _same(file, name):
-  """Whether a traceback's file is the one of `--config=NAME:VARIANT`."""
+  """Whether a file of a traceback is that of `--config=NAME:VARIANT`."""
   file, name = file.replace('\\', '/'), name.replace('\\', '/')
   return any(
     file == one or file.endswith(f'/{one.removeprefix("./")}')
@@ -200,7 +200,7 @@ def _same(file, name):
   )
 
 
-def _of_parser(error, text):
+def _parser_message(error, text):
   """The message of ml_collections or absl about a flag, made plainer."""
   if isinstance(error, KeyError | AttributeError):
     text = _no_field(text)
@@ -212,7 +212,7 @@ def _of_parser(error, text):
   return _wrong_value(text) or _plain(text) or type(error).__name__
 
 
-# How parsers refuse a flag's value, and what to say instead.
+# Messages of parsers about a flag's value, and plainer words for each.
 _NEEDED = {
   'invalid literal for int()': 'a whole number in digits is needed',
   'could not convert string to float': 'a number is needed',
@@ -223,7 +223,7 @@ _NEEDED = {
 
 
 def _wrong_value(text):
-  """Says which kind of value a flag needs; '' for an error of another kind."""
+  """Names the kind of value that a flag needs; '' for any other error."""
   for words, needed in _NEEDED.items():
     flag = re.match(rf'flag (--.*?): {re.escape(words)}', text, re.DOTALL)
     if flag:
@@ -243,12 +243,12 @@ def _no_field(text):
   if not flag:
     return text
   guess = re.search(r'Did you mean "(\w+)"', text)
-  hint = f'did you mean {guess[1]!r}?' if guess else _known(flag[0])
+  hint = f'did you mean {guess[1]!r}?' if guess else _sibling_fields(flag[0])
   return f'{flag[0]}: the config has no such field; {hint}'
 
 
-def _known(flag):
-  """The fields beside the one that a flag names, if they are few."""
+def _sibling_fields(flag):
+  """Lists the fields of the group that a flag names, if they are few."""
   from configs import base
 
   group = base.get_config()

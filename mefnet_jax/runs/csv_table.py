@@ -3,15 +3,17 @@
 import codecs
 import collections
 import csv
+import io
 import pathlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from mefnet_jax.runs import clean, errors
+from mefnet_jax.runs import clean, errors, regular_file
 
 _WORKBOOKS = (b'PK\x03\x04', b'\xd0\xcf\x11\xe0')  # .xlsx and .ods, .xls
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _SEPARATOR = re.compile(r'sep=([,;|\t])\s*')
+_MOST_BYTES = 2**30
 
 
 def read(
@@ -26,14 +28,15 @@ def read(
   Rows are numbered as in a spreadsheet, with the header as row 1.
 
   Args:
-    path: of the file; UTF-8, with or without a byte order mark, or UTF-16 with
+    path: the file; UTF-8, with or without a byte order mark, or UTF-16 with
       one. A first line `sep=;`, which Excel writes, names the delimiter.
     needed: columns that must be there.
     delimiters: candidates, of which the most frequent in the header is used.
-    plain: whether to lower-case column names and strip cells.
+    plain: whether to strip names and cells, and to lower-case the names.
 
   Raises:
-    errors.UserError: the file cannot be read or has no header, a column is
+    errors.UserError: the file cannot be read, is no regular file, is larger
+      than a GiB or has no header, a column is
       missing or occurs twice, or a row has more or fewer cells than the header
       or repeats it.
   """
@@ -70,27 +73,40 @@ def filled(
   return rows
 
 
+def stream(path: pathlib.Path) -> Iterator[dict[str, str]]:
+  """Yields the rows of a table that this package wrote, without any checks.
+
+  One row at a time, since the frames of hours of video fill the memory.
+
+  Raises:
+    OSError: the file cannot be read.
+  """
+  regular_file.check(path)
+  with path.open(newline='', encoding='utf-8') as file:
+    for row in csv.DictReader(file):
+      yield {name: clean.csv_text(cell) for name, cell in row.items()}
+
+
 def _lines(path, delimiters):
   """The cells of the header, and those of all lines below it."""
   try:
-    with path.open('rb') as file:
-      begin = file.read(8)
-    if begin.startswith(_WORKBOOKS):
+    content = regular_file.read(path, _MOST_BYTES)
+    if content.startswith(_WORKBOOKS):
       raise ValueError('it is a workbook')
-    encoding = 'utf-16' if begin.startswith(_UTF16) else 'utf-8-sig'
-    with path.open(newline='', encoding=encoding) as file:
-      # By the header alone: the cells below it may hold any delimiter.
-      first, start = file.readline(), 0
-      if '\0' in first:
-        raise ValueError('its text is of another encoding')
-      stated = _SEPARATOR.fullmatch(first)
-      if stated:
-        delimiters, start = stated[1], file.tell()
-      file.seek(start)
-      if delimiters == ',' and ';' in first and ',' not in first:
-        raise ValueError('";" stands between its cells: write "," instead')
-      delimiter = max(delimiters, key=first.count)
-      lines = list(csv.reader(file, delimiter=delimiter, strict=True))
+    encoding = 'utf-16' if content.startswith(_UTF16) else 'utf-8-sig'
+    text = io.StringIO(content.decode(encoding), newline='')
+    # By the header alone: the cells below it may hold any delimiter.
+    first, start = text.readline(), 0
+    if '\0' in first:
+      raise ValueError('its text is of another encoding')
+    stated = _SEPARATOR.fullmatch(first)
+    if stated:
+      delimiters, start = stated[1], text.tell()
+    text.seek(start)
+    if delimiters == ',' and ';' in first and ',' not in first:
+      raise ValueError('";" stands between its cells: write "," instead')
+    delimiter = max(delimiters, key=first.count)
+    lines = list(csv.reader(text, delimiter=delimiter, strict=True))
   except OSError as error:
     why = error.strerror or error
     raise errors.UserError(f'{path}: cannot be read ({why})') from None
@@ -123,10 +139,10 @@ def _row(path, number, head, cells):
       f'{path}: row {number} has not {len(head)} cells, as its header has, but '
       f'{len(cells)}; a text with a delimiter in it belongs in quotes'
     )
-  # As `cat fold*.csv` makes it; 'label' would become a class.
+  # `cat fold*.csv` repeats the header, whose 'label' would become a class.
   if len(head) > 1 and cells[: len(head)] == head:
     raise errors.UserError(
-      f'{path}: row {number} is the header once more: several files in one; '
+      f'{path}: row {number} repeats the header: several files in one; '
       'remove that row'
     )
   return dict(zip(head, map(clean.csv_text, cells), strict=False))

@@ -4,6 +4,7 @@ import io
 import math
 import pathlib
 import shutil
+import typing
 import warnings
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
@@ -11,6 +12,18 @@ from typing import Any
 import tensorboardX
 
 from mefnet_jax.runs import metrics_log, multihost
+
+
+class Block(typing.Protocol):
+  """The part of `training.blocks.Block` whose curves are written here."""
+
+  @property
+  def name(self) -> str:
+    """Part of the names of its folders, such as 'seed0'."""
+
+  @property
+  def seeds(self) -> tuple[int, ...]:
+    """The seeds of its members."""
 
 
 class History:
@@ -21,19 +34,19 @@ class History:
   only the first one writes.
 
   Args:
-    workdir: of the run.
-    block: a `blocks.Block`.
-    names: of the block's folds.
+    workdir: the run's folder.
+    block: whose members are trained.
+    names: the names of the block's folds.
     done: number of completed epochs.
   """
 
   def __init__(
-    self, workdir: pathlib.Path, block: Any, names: list[str], done: int
+    self, workdir: pathlib.Path, block: Block, names: list[str], done: int
   ):
     self._rows, self._boards = None, {}
     if not multihost.is_first():
       return
-    own = _of(block.seeds, names)
+    own = _membership(block.seeds, names)
     self._rows = metrics_log.Writer(
       workdir, lambda row: not own(row) or row['epoch'] <= done, own
     )
@@ -52,7 +65,14 @@ class History:
   ) -> None:
     """Writes one row, and its values as TensorBoard scalars.
 
-    Values that are not finite become null in the row and no scalar.
+    A value that is not finite becomes null in the row, and no scalar.
+
+    Args:
+      epoch: number of the epoch, from 1.
+      seed: one of the block's seeds.
+      fold: name of the fold.
+      split: 'train', 'validation' or 'held-out'.
+      **values: scores by name.
     """
     if not self._rows:
       return
@@ -85,42 +105,45 @@ class History:
       board.close()
 
 
-def stored(workdir: pathlib.Path) -> list[dict]:
-  """The rows that `check` and `check_members` look at.
+def read_rows(workdir: pathlib.Path) -> list[dict]:
+  """Returns the rows that `check` and `check_members` examine.
 
-  Another block's training leaves those of a block as they are, so one reading
-  serves all. Only the first process has the file.
+  They are read once for all blocks, since training one block does not change
+  the rows of another. Only the first process reads the file.
+
+  Raises:
+    errors.UserError: as `metrics_log.read`.
   """
-  return metrics_log.stored(workdir) if multihost.is_first() else []
+  return metrics_log.read_raw(workdir) if multihost.is_first() else []
 
 
 def check(
   workdir: pathlib.Path,
   rows: Sequence[dict],
-  block: Any,
+  block: Block,
   names: Collection[str],
   note: Mapping[str, Any],
   done: int,
 ) -> None:
-  """Checks that the rows of a block are those that it wrote.
+  """Checks that the rows of a block are the ones its training wrote.
 
   Args:
-    workdir: of the run.
-    rows: of `stored`.
-    block: a `blocks.Block`.
-    names: of the block's folds.
-    note: of its newest checkpoint: `History.flush` is its 'curves', which
-      those of earlier versions lack.
-    done: epochs of that checkpoint.
+    workdir: the run's folder.
+    rows: the return value of `read_rows`.
+    block: whose members are trained.
+    names: the names of the block's folds.
+    note: the note of its newest checkpoint, whose 'curves' are the return value
+      of `History.flush`; checkpoints of earlier versions have none.
+    done: the epoch of that checkpoint.
 
   Raises:
-    errors.UserError: they are of another run, or some were added or taken away.
-      Without any row of the block there is nothing to be wrong.
+    errors.UserError: rows are from another run, or were added or removed. A
+      block without rows always passes.
   """
   if 'curves' not in note:
     return
-  # A training that has ended wrote none of later epochs.
-  own, ended = _of(block.seeds, names), 'probabilities' in note
+  # A finished training wrote no rows of later epochs.
+  own, ended = _membership(block.seeds, names), 'probabilities' in note
   found = metrics_log.seal(
     row for row in rows if own(row) and (ended or row['epoch'] <= done)
   )
@@ -136,13 +159,23 @@ def check_members(
   seeds: Collection[int],
   names: Collection[str],
 ) -> None:
-  """Raises errors.UserError for rows of a seed or fold that the run lacks."""
-  if not all(map(_of(seeds, names), rows)):
+  """Checks that all rows belong to the seeds and folds of a run.
+
+  Args:
+    workdir: the run's folder.
+    rows: the return value of `read_rows`.
+    seeds: the run's seeds.
+    names: the names of its folds.
+
+  Raises:
+    errors.UserError: a row belongs to another seed or fold.
+  """
+  if not all(map(_membership(seeds, names), rows)):
     metrics_log.refuse(workdir, 'it has rows of other seeds or folds')
 
 
-def _of(seeds, names):
-  """A function that says whether a row is of some of these members."""
+def _membership(seeds, names):
+  """A function that returns whether a row belongs to one of the members."""
   return lambda row: row['seed'] in seeds and row['fold'] in names
 
 
@@ -150,6 +183,11 @@ def add_image(workdir: pathlib.Path, name: str, png: bytes) -> None:
   """Shows an image in TensorBoard, such as the confusion matrix.
 
   It replaces the image of an earlier report of the same run.
+
+  Args:
+    workdir: the run's folder.
+    name: the title of the image.
+    png: the content of a PNG file.
   """
   import matplotlib.image  # slow to import, and not needed for --help
 

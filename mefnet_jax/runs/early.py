@@ -1,8 +1,8 @@
-"""Mistakes in the environment that end a command before it begins.
+"""Reports errors that arise before a command begins as one line.
 
-jax reads its variables when it is imported, and many modules import it above
-their command. `python -m` imports their package first, and each package calls
-`begin`; a console script calls it itself.
+jax reads its environment variables when it is imported, and many modules import
+it before their command runs. `python -m` first imports the package, which calls
+`begin`; the console script calls it itself.
 """
 
 import functools
@@ -12,18 +12,18 @@ from types import TracebackType
 
 
 def begin(*, console: bool = False) -> None:
-  """Makes one line of the mistakes that `cli.status` knows, from now on.
+  """From now on, reports the errors that `cli.status` handles as one line.
 
   Does nothing in a process that only imports the package.
 
   Args:
     console: whether a console script has started this process.
   """
-  # Python writes '-m' there while it looks for the module of `python -m`.
+  # Python sets '-m' while it looks for the module of `python -m`.
   if console or getattr(sys, 'argv', [])[:1] == ['-m']:
     sys.excepthook = _one_line
-    # Commands draw into files only. matplotlib fails when it is imported, after
-    # hours of training, if it does not know what the variable names.
+    # Commands draw into files only. An unknown backend in the variable would
+    # make the import of matplotlib fail, after hours of training.
     os.environ['MPLBACKEND'] = 'agg'
 
 

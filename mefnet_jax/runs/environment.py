@@ -8,7 +8,7 @@ import subprocess
 import sys
 from importlib import metadata
 
-# Variables that choose instructions, or the order of sums.
+# Variables that affect instructions or the order of sums.
 _COMPILERS = (
   'NUMBA_CPU_NAME',
   'NUMBA_CPU_FEATURES',
@@ -46,7 +46,7 @@ def processor() -> str:
 
 
 def vector_bits() -> int:
-  """Returns the width of the processor's vectors; 0 if it is unknown."""
+  """Returns the width of the processor's vectors in bits; 0 if unknown."""
   try:
     text = pathlib.Path('/proc/cpuinfo').read_text()
   except OSError:
@@ -59,8 +59,8 @@ def vector_bits() -> int:
 def compiled_for() -> str:
   """Returns the processor that kernels and programs are compiled for.
 
-  Variables that change it, and with it last digits, are named; '' if neither
-  Numba nor such a variable is there.
+  Variables of the environment that change it, and so the last digits of
+  results, are appended. '' if there is neither Numba nor such a variable.
   """
   try:
     from llvmlite import binding  # a part of Numba, which may be missing
@@ -77,7 +77,9 @@ def compiled_for() -> str:
 def code() -> dict[str, str | bool]:
   """Returns the git commit of this code and whether it was changed since.
 
-  {} where the package is installed, and not run from a repository of its own.
+  Returns:
+    {'commit': ..., 'changed': ...}; {} for an installed package, which lies in
+    no repository.
   """
   folder = pathlib.Path(__file__).resolve().parents[2]
   if not (folder / '.git').exists():
@@ -90,7 +92,7 @@ def code() -> dict[str, str | bool]:
 
 
 def _git(folder, *words):
-  """What a git command prints; None where there is no git, or it fails."""
+  """The output of a git command; None if git is missing or fails."""
   try:
     done = subprocess.run(
       ['git', '-C', str(folder), *words],

@@ -1,16 +1,20 @@
-"""Reads and validates facts.json and report.json of a run."""
+"""Reads and validates facts.json and report.json of a run.
+
+facts.json is written here too, report.json by `report.write`.
+"""
 
 import math
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
-from mefnet_jax.runs import errors, json_file
+from mefnet_jax.runs import errors, files, json_file
 
+FILE = 'facts.json'
 FITTED = ('normalisation', 'class weights', 'landmarks', 'augmentation')
 CHOSEN = ('epoch', 'hyper-parameters')
-# Of spotting also: k_p, half the mean length of an expression, and the
-# threshold above which there is one.
+# In spotting also k_p, half the mean length of an expression, and the threshold
+# for an expression.
 SPOTTING_FITTED = ('k_p',)
 SPOTTING_CHOSEN = ('k_p', 'threshold')
 _ON = ('each clip alone', 'training', 'nothing', 'everything', 'held-out')
@@ -25,24 +29,37 @@ def read(
   """Reads facts.json: scoring, chosen, fitted and labels, all optional.
 
   Args:
-    path: of the file; docs/protocols.md describes its content.
-    folds: of the run, by name.
+    path: the file; docs/protocols.md describes its content.
+    folds: names of the run's folds.
 
   Raises:
     UserError: the file is not a JSON object, or holds an unknown key, value
       or fold: a typo must not hide a leak.
   """
   found = json_file.read(path)
-  _known(path, 'facts', found, _PARTS)
+  _items(path, 'facts', found, _PARTS)
   if 'scoring' in found:
     _one_of(path, 'scoring', found['scoring'], _SCORING)
   choices, fits = CHOSEN + SPOTTING_CHOSEN, FITTED + SPOTTING_FITTED
-  for name, by in _known(path, 'chosen', found.get('chosen', {}), choices):
+  for name, by in _items(path, 'chosen', found.get('chosen', {}), choices):
     _word_or_clips(path, f'chosen: {name}', by, _BY, folds)
-  for name, fact in _known(path, 'fitted', found.get('fitted', {}), fits):
+  for name, fact in _items(path, 'fitted', found.get('fitted', {}), fits):
     _fitted(path, f'fitted: {name}', fact, folds)
   _labels(path, found.get('labels', {}))
   return found
+
+
+def write(path: str | os.PathLike[str], content: Mapping[str, Any]) -> None:
+  """Writes facts.json.
+
+  Args:
+    path: the file.
+    content: as `read` returns it.
+
+  Raises:
+    OSError: it cannot be written.
+  """
+  files.write_json(path, content)
 
 
 def scores(
@@ -51,7 +68,7 @@ def scores(
   """Reads report.json, or reported scores in the same form.
 
   Args:
-    path: of the file.
+    path: the file.
     permuted: whether it is that of a run with permuted labels, which needs
       the interval and the chance level of its UAR.
 
@@ -107,11 +124,11 @@ def _permuted(path, found):
 
 def _fitted(path, where, fact, folds):
   """Checks {"on": word or {fold: clips}, "values": {fold: {class: number}}}."""
-  parts = dict(_known(path, where, fact, ('on', 'values')))
+  parts = dict(_items(path, where, fact, ('on', 'values')))
   on = parts.get('on', 'nothing')
   _word_or_clips(path, f'{where}: on', on, _ON, folds)
   values = parts.get('values', {})
-  for name, weights in _known(path, f'{where}: values', values, folds):
+  for name, weights in _items(path, f'{where}: values', values, folds):
     if not isinstance(weights, dict) or not all(
       map(is_number, weights.values())
     ):
@@ -125,35 +142,35 @@ def _word_or_clips(path, where, value, words, folds):
   if not isinstance(value, dict):
     _one_of(path, where, value, words)
     return
-  for name, clips in _known(path, where, value, folds):
+  for name, clips in _items(path, where, value, folds):
     _clips(path, f'{where}: {name}', clips)
 
 
 def _clips(path, where, clips):
   """Raises UserError unless it is a list of names."""
-  named = isinstance(clips, list) and all(isinstance(x, str) for x in clips)
-  if not named:
+  valid = isinstance(clips, list) and all(isinstance(x, str) for x in clips)
+  if not valid:
     raise errors.UserError(f'{path}: {where}: not a list of clips')
 
 
 def _labels(path, labels):
   """{"corrected from": {model: clips}}"""
-  parts = dict(_known(path, 'labels', labels, ('corrected from',)))
-  seen = parts.get('corrected from', {})
-  if not isinstance(seen, dict):
+  parts = dict(_items(path, 'labels', labels, ('corrected from',)))
+  by_model = parts.get('corrected from', {})
+  if not isinstance(by_model, dict):
     raise errors.UserError(f'{path}: labels: corrected from: not an object')
-  for model, clips in seen.items():
+  for model, clips in by_model.items():
     _clips(path, f'labels: corrected from: {model}', clips)
 
 
-def _known(path, where, found, names):
+def _items(path, where, found, names):
   """Returns the items of an object; UserError if a name is not among names."""
   if not isinstance(found, dict):
     raise errors.UserError(f'{path}: {where}: not a JSON object')
   unknown = sorted(set(found) - set(names))
   if unknown:
     raise errors.UserError(
-      f'{path}: {where}: no {unknown[0]!r}; of {", ".join(names)}'
+      f'{path}: {where}: no {unknown[0]!r}, only {", ".join(names)}'
     )
   return found.items()
 

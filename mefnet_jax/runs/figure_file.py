@@ -1,11 +1,11 @@
-"""Figures of matplotlib as bytes, which `files.write` writes as a whole."""
+"""Encodes matplotlib figures as bytes, to be written by `files.write`."""
 
 import io
 from collections.abc import Mapping
 from typing import Any
 
-# What would say when, or by which matplotlib, a file was made: equal figures
-# give equal bytes.
+# Metadata with the date and the version of matplotlib are left out, so that
+# equal figures give equal bytes.
 _UNDATED = {
   'pdf': {'CreationDate': None},
   'png': {'Software': None},
@@ -22,17 +22,17 @@ def encoded(
 ) -> bytes:
   """Returns a figure as the bytes of a file, without a date.
 
-  On a full disk matplotlib's own writing fails in odd ways and names no file.
+  matplotlib itself names no file when a disk is full.
 
   Args:
-    figure: of matplotlib.
+    figure: a `matplotlib.figure.Figure`.
     form: 'pdf', 'png' or 'svg'.
     metadata: to add to the file, such as its title.
-    **options: of `figure.savefig`.
+    **options: passed to `figure.savefig`.
   """
-  drawn = io.BytesIO()
-  known = {**(metadata or {}), **_UNDATED[form]}
-  figure.savefig(drawn, format=form, metadata=known, **options)
-  # All has its place now; to find it anew for another form takes as long again.
+  file = io.BytesIO()
+  stated = {**(metadata or {}), **_UNDATED[form]}
+  figure.savefig(file, format=form, metadata=stated, **options)
+  # The layout is final now; another form need not compute it again.
   figure.set_layout_engine('none')
-  return drawn.getvalue()
+  return file.getvalue()

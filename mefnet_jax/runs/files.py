@@ -1,7 +1,7 @@
-"""The atomic write of the package: nobody ever sees half a file.
+"""The atomic write of the package: no reader ever sees half a file.
 
 A file is written under another name in its folder and renamed when complete;
-on one file system a rename is atomic.
+within a file system a rename is atomic.
 """
 
 import contextlib
@@ -27,13 +27,14 @@ _OF_RIGHTS = {errno.EACCES, errno.EPERM}
 def aside(path: str | os.PathLike, *, mark: str = '') -> Iterator[pathlib.Path]:
   """Yields a temporary path in the folder of `path`, renamed to it at the end.
 
-  Whatever the caller writes there, a file or a folder, is removed if the
-  caller fails. The suffix is that of `path`, for libraries that depend on it.
+  The caller writes a file or a folder there; if it fails, that is removed. The
+  temporary path has the suffix of `path`, on which some libraries depend.
 
   Args:
-    path: of the file or folder to be written.
+    path: the file or folder to be written.
     mark: part of the temporary name, by default the number of the process. With
-      a fixed one, under a lock, the next process removes what a kill has left.
+      a fixed mark, under a lock, the next process removes what a killed one
+      left.
 
   Raises:
     OSError: the path cannot be written.
@@ -42,7 +43,7 @@ def aside(path: str | os.PathLike, *, mark: str = '') -> Iterator[pathlib.Path]:
   temporary = path.with_name(f'.{path.stem}.{mark or os.getpid()}{path.suffix}')
   remove(temporary)
   try:
-    with named(temporary, path):
+    with errors_naming(path, instead_of=temporary):
       yield temporary
       # Unlike os.rename it replaces an existing file on Windows too.
       os.replace(temporary, path)
@@ -51,22 +52,30 @@ def aside(path: str | os.PathLike, *, mark: str = '') -> Iterator[pathlib.Path]:
 
 
 @contextlib.contextmanager
-def named(temporary: pathlib.Path, path: pathlib.Path) -> Iterator[None]:
-  """Makes errors of disks and rights name `path` in place of a temporary one.
+def errors_naming(
+  path: pathlib.Path, *, instead_of: pathlib.Path
+) -> Iterator[None]:
+  """Makes errors of disks and permissions name the final path of a file.
+
+  Args:
+    path: the final path.
+    instead_of: the temporary file or folder that the code in the context
+      writes.
 
   Raises:
-    OSError: as its code, which writes below `temporary`.
+    OSError: as raised in the context, with another path.
   """
   try:
     yield
   except OSError as error:
     # A write to an open file fails without naming it, and libraries name the
-    # temporary one, or what lies in it.
-    said = str(error.filename or temporary)
-    inside = said == str(temporary) or said.startswith(f'{temporary}{os.sep}')
-    if error.errno in _OF_DISKS | _OF_RIGHTS and inside:
+    # temporary one, or a file in it.
+    failed = str(error.filename or instead_of)
+    inside = failed.startswith(f'{instead_of}{os.sep}')
+    ours = inside or failed == str(instead_of)
+    if ours and error.errno in _OF_DISKS | _OF_RIGHTS:
       reason = os.strerror(error.errno)
-      final = f'{path}{said.removeprefix(str(temporary))}'
+      final = f'{path}{failed.removeprefix(str(instead_of))}'
       raise OSError(error.errno, reason, final) from error
     raise
 
@@ -74,10 +83,11 @@ def named(temporary: pathlib.Path, path: pathlib.Path) -> Iterator[None]:
 def write(path: str | os.PathLike, content: bytes | str) -> None:
   r"""Writes a whole file, text as UTF-8; creates its folder if it is missing.
 
-  What UTF-8 cannot hold, such as a byte of an odd file name, becomes \udcff.
+  What UTF-8 cannot encode, such as a byte of an odd file name, is escaped:
+  \udcff.
 
   Raises:
-    OSError: the file cannot be written; what was there before stays.
+    OSError: the file cannot be written; an existing one stays.
   """
   path = pathlib.Path(path)
   if isinstance(content, str):
@@ -90,14 +100,27 @@ def write(path: str | os.PathLike, content: bytes | str) -> None:
 
 
 def write_json(path: str | os.PathLike, content: Any, **options: Any) -> None:
-  """Writes plain values as JSON, one space of indent, a newline at the end."""
+  """Writes plain values as JSON, indented by one space, with a final newline.
+
+  Args:
+    path: the file; its folder is created if it is missing.
+    content: plain values.
+    **options: passed to `json.dumps`.
+
+  Raises:
+    OSError: the file cannot be written.
+  """
   write(path, json.dumps(content, **{'indent': 1, **options}) + '\n')
 
 
 def write_csv(
   path: str | os.PathLike, header: Iterable[str], rows: Iterable[Iterable]
 ) -> None:
-  """Writes a table with a header; see `to_csv`."""
+  """Writes a table with a header, as `to_csv` formats it.
+
+  Raises:
+    OSError: the file cannot be written.
+  """
   write(path, to_csv(header, rows))
 
 
@@ -111,7 +134,7 @@ def to_csv(header: Iterable[str], rows: Iterable[Iterable]) -> str:
 
 
 def _line(cells):
-  """A row. Python's writer quotes carriage returns only if lines end in one."""
+  """A row; Python's writer quotes carriage returns only if lines end in one."""
   text = io.StringIO(newline='')
   writer = csv.writer(text, lineterminator='\r\n')
   writer.writerow(map(clean.csv_cell, cells))
@@ -121,12 +144,11 @@ def _line(cells):
 def flat_names(ids: Iterable[str]) -> dict[str, str]:
   """Returns a file name without suffix for each id, which may hold slashes.
 
-  No two are equal, even on a file system that ignores case.
+  No two names are equal, even on a file system that ignores case.
   """
   names, taken = {}, set()
   for one in ids:
     name = ''.join(c if c.isalnum() or c in '-_@' else '_' for c in one)
-    # Of the whole id, of which the name keeps 40 characters.
     if len(name.encode()) > _LONGEST or name.casefold() in taken or not name:
       mark = hashlib.blake2b(one.encode(errors='replace'), digest_size=8)
       name = f'{name[:40]}-{mark.hexdigest()}'
@@ -136,7 +158,11 @@ def flat_names(ids: Iterable[str]) -> dict[str, str]:
 
 
 def digest(path: str | os.PathLike) -> str:
-  """Returns the BLAKE2b digest of a file as 32 hexadecimal digits."""
+  """Returns the BLAKE2b digest of a file as 32 hexadecimal digits.
+
+  Raises:
+    OSError: the file cannot be read.
+  """
   with open(path, 'rb') as file:
     return hashlib.file_digest(file, _blake2b).hexdigest()
 
@@ -146,20 +172,24 @@ def _blake2b():
 
 
 def remove(path: pathlib.Path) -> None:
-  """Removes a file, a link or a whole folder, if it is there."""
+  """Removes a file, a link or a whole folder, if it is there.
+
+  Raises:
+    OSError: a file or a link cannot be removed.
+  """
   if path.is_dir() and not path.is_symlink():
     shutil.rmtree(path, ignore_errors=True)
   else:
     path.unlink(missing_ok=True)
 
 
-def mend(error: OSError, path: str | os.PathLike, other: str) -> str:
-  """Returns what the user can do about a path that cannot be used.
+def remedy(error: OSError, path: str | os.PathLike, other: str) -> str:
+  """Returns advice about a path that cannot be used.
 
   Args:
-    error: of the system.
-    path: which was to be read or written.
-    other: the advice if the error itself suggests none.
+    error: the system's error.
+    path: the file or folder that was to be read or written.
+    other: the advice for errors that suggest none.
   """
   if error.errno in (errno.ENOSPC, errno.EDQUOT):
     return 'free some space, then run the same command again'

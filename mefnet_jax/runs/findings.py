@@ -1,4 +1,4 @@
-"""Findings on a release: what was found, repaired and left out, and why."""
+"""Findings on a release: observations, repairs and omissions, with reasons."""
 
 import collections
 import dataclasses
@@ -12,11 +12,12 @@ from mefnet_jax.runs import clean, csv_table, files
 if typing.TYPE_CHECKING:
   from collections.abc import Iterable, Sequence
 
+FILE = 'findings.csv'
 FOUND = 'found'
 REPAIRED = 'repaired'
 LEFT_OUT = 'left out'
 IGNORED = 'ignored'
-# Kinds of `datasets.inspection`, which opens every file.
+# Kinds that only `datasets.inspection` gives, which opens every file.
 GAP = 'gap'
 UNREADABLE = 'unreadable'
 DUPLICATE = 'duplicate'
@@ -29,12 +30,13 @@ class Finding:
   """One line of the report on a release.
 
   Attributes:
-    kind: 'found', 'repaired', 'left out' or 'ignored' (litter, and what was not
-      asked for); of an inspection also 'gap', 'unreadable', 'duplicate'.
-    clip: id of the clip that it concerns; empty if it concerns the release or a
+    kind: 'found', 'repaired', 'left out' or 'ignored' (litter, and files that
+      were not asked for); after an inspection also 'gap', 'unreadable' or
+      'duplicate'.
+    clip: id of the clip; empty if the finding concerns the whole release or a
       file that belongs to no clip.
     file: the path of the file or folder; may be empty.
-    what: what was found and what was done about it, in one line.
+    what: one line on the observation and its treatment.
   """
 
   kind: str
@@ -44,12 +46,19 @@ class Finding:
 
 
 def leave_out(listed: 'list[Finding]', clip: str, file: str, what: str) -> None:
-  """Adds to a list that a clip or a file was left out, and why."""
+  """Adds a finding to a list: a clip or a file was left out.
+
+  Args:
+    listed: the list.
+    clip: id of the clip; may be empty.
+    file: path of the file; may be empty.
+    what: the reason.
+  """
   listed.append(Finding(LEFT_OUT, clip, file, what))
 
 
 def lost(findings: 'Iterable[Finding]') -> set[str]:
-  """Returns what was left out: ids of clips, files where no clip is known."""
+  """Returns the ids of clips that were left out, or files of unknown clips."""
   # A set: several findings may explain the loss of one clip.
   return {f.clip or f.file or f.what for f in findings if f.kind == LEFT_OUT}
 
@@ -57,25 +66,25 @@ def lost(findings: 'Iterable[Finding]') -> set[str]:
 def listing(
   findings: 'Sequence[Finding]', title: str = '', all_are: str = ''
 ) -> str:
-  """Returns the findings as lines for the terminal or a log, at most ~30.
+  """Returns the findings as text for the terminal or a log, about 30 rows.
 
-  Equal findings of several clips share one. Lines are 80 columns wide, and are
-  broken between words alone: a longer path stays whole, to be copied.
+  Equal findings on several clips share a row. Lines have 80 columns and break
+  between words only, so that a long path can be copied.
 
   Args:
-    findings: of a release.
-    title: above them, 'Release' by default.
-    all_are: where the user finds all of them, by default 'in findings.csv'
-      (`write`).
+    findings: those of a release.
+    title: the first line, by default 'Release'.
+    all_are: where the user finds the complete list, by default 'in
+      findings.csv' (`write`).
   """
   rows = _rows(findings)
-  told = [(kind, _told(*rest)) for kind, *rest in rows[:_ROWS]]
+  listed = [(kind, _sentence(*rest)) for kind, *rest in rows[:_ROWS]]
   if len(rows) > _ROWS:
     where = all_are or 'in findings.csv'
-    told.append(('', f'... and {len(rows) - _ROWS} more, all {where}'))
-  indent = max((len(kind) for kind, _ in told), default=0) + 4
+    listed.append(('', f'... and {len(rows) - _ROWS} more, all {where}'))
+  indent = max((len(kind) for kind, _ in listed), default=0) + 4
   lines = [clean.terminal(title or 'Release')]
-  for kind, text in told:
+  for kind, text in listed:
     lines += textwrap.wrap(
       clean.terminal(text),
       _WIDTH,
@@ -88,13 +97,17 @@ def listing(
 
 
 def write(path: str | os.PathLike, findings: 'Iterable[Finding]') -> None:
-  """Writes all findings as CSV with the header kind,clip,file,what."""
+  """Writes all findings as CSV with the header kind,clip,file,what.
+
+  Raises:
+    OSError: the file cannot be written.
+  """
   header = [f.name for f in dataclasses.fields(Finding)]
   files.write_csv(path, header, map(dataclasses.astuple, findings))
 
 
 def summary(rows: 'Sequence', classes: 'Sequence[str]') -> list[Finding]:
-  """Returns what was found: clips by class, then by subject.
+  """Returns two findings: the number of clips by class, and by subject.
 
   Args:
     rows: objects with `subject` and `label`, one a clip.
@@ -111,12 +124,11 @@ def summary(rows: 'Sequence', classes: 'Sequence[str]') -> list[Finding]:
 
 
 def _rows(findings):
-  """Rows of the listing, what was found first; equal findings share one."""
+  """Rows of the listing in the order of the kinds; equal findings share one."""
   order = (FOUND, LEFT_OUT, DUPLICATE, UNREADABLE, GAP, REPAIRED, IGNORED)
   groups = collections.defaultdict(list)
   for finding in sorted(findings, key=lambda f: order.index(f.kind)):
-    # A release repeats its defects: 44 rows of one kind would fill the
-    # terminal.
+    # A release repeats its defects, and equal rows would fill the terminal.
     groups[finding.kind, finding.what].append(finding)
   return [
     (kind, _one_and_more(g, 'clip'), _one_and_more(g, 'file'), what)
@@ -124,7 +136,7 @@ def _rows(findings):
   ]
 
 
-def _told(clip, file, what):
+def _sentence(clip, file, what):
   """'s01_ne_01 (image7.bmp): what was found'."""
   file = f'({file})' if clip and file else file
   where = ' '.join(filter(None, (clip, file)))
@@ -141,7 +153,11 @@ def _one_and_more(group, field):
 
 
 def read(path: pathlib.Path) -> list[Finding]:
-  """Reads the findings that `write` wrote; [] if there is no file."""
+  """Reads the findings that `write` wrote; [] if there is no file.
+
+  Raises:
+    errors.UserError: as `csv_table.read`.
+  """
   if not path.exists():
     return []
   header = [field.name for field in dataclasses.fields(Finding)]

@@ -13,7 +13,7 @@ from typing import Any
 from mefnet_jax.runs import clean
 
 _FIRST = 'DejaVu Sans'  # matplotlib's own
-# Fonts that draw a box for everything, or that are made for formulas.
+# Fonts that draw a box for every character, or that are made for formulas.
 _NO_TEXT = ('Last Resort', 'STIX', 'cm', 'DejaVu Math')
 NOTE = (
   'Characters that no installed font has are written as \\u6d88; a font such '
@@ -34,11 +34,11 @@ def legible(content: Any) -> Iterator[tuple[Any, str]]:
   """
   import matplotlib  # slow to import
 
-  # Of a font with one weight it says on stderr that it has no other.
+  # It warns on stderr about fonts that have only one weight.
   logging.getLogger('matplotlib.font_manager').setLevel(logging.ERROR)
   characters = {c for c in ''.join(_texts(content)) if c.isprintable()}
   families, lacking = _choose(frozenset(characters))
-  # A class called '$x$' is no formula.
+  # A class may be called '$x$'.
   style = {'font.family': families, 'text.parse_math': False}
   with matplotlib.rc_context(style):
     yield _escaped(content, lacking), NOTE if lacking else ''
@@ -70,7 +70,7 @@ def _escaped(content, lacking):
 
 @functools.cache
 def _choose(characters):
-  """Families that together have the characters; those that none has."""
+  """Families that together cover the characters, and characters none has."""
   from matplotlib import font_manager
 
   first = font_manager.findfont(_FIRST)

@@ -1,5 +1,4 @@
-"""Values that one caller uses at a time, of a library whose objects threads
-cannot share."""
+"""A pool of objects that threads cannot share, such as those of a library."""
 
 import contextlib
 import functools
@@ -12,10 +11,13 @@ Value = typing.TypeVar('Value')
 def pool(
   make: Callable[[], Value],
 ) -> Callable[[], contextlib.AbstractContextManager[Value]]:
-  """A context manager that lends a value which nobody else uses.
+  """Returns a context manager that lends an object to one caller at a time.
 
-  One that has been given back is lent again. So there are as many as callers at
-  once, not as threads that ever called: a thread that ends leaves its own.
+  The pool grows to the number of simultaneous callers, not of threads: an ended
+  thread's object is reused.
+
+  Args:
+    make: makes an object, when all others are lent.
   """
   free: list[Value] = []
 

@@ -1,4 +1,4 @@
-"""What the law and the science say of such a tool, in one place for all."""
+"""Legal and scientific notices, kept in one place."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -27,16 +27,20 @@ SHORT = (
 
 
 def of_model(name: str, description: Mapping[str, Any]) -> str:
-  """TEXT, and what `training` says."""
+  """Returns `TEXT` and the sentence of `training`; arguments as of it."""
   return f'{TEXT} {training(name, description)}'.strip()
 
 
 def training(name: str, description: Mapping[str, Any]) -> str:
-  """On whom another model than mefnet-zero was trained and tested; or ''.
+  """Returns a sentence on the data that a model was trained and tested on.
 
   Args:
-    name: of the model, as its user gives it.
-    description: model.json.
+    name: the model's name or path, as the user gives it.
+    description: the content of model.json.
+
+  Returns:
+    The sentence; '' for mefnet-zero, which `TEXT` covers, and for a model
+    without a data set.
   """
   if name == 'mefnet-zero' or not description.get('dataset'):
     return ''

@@ -32,7 +32,7 @@ def hold(path: pathlib.Path, *, wait: bool) -> Iterator[bool]:
   not followed, so that a link called `.lock` cannot harm another file.
 
   Args:
-    path: of the lock file.
+    path: the lock file.
     wait: whether to wait for another process that holds the lock.
 
   Raises:
@@ -54,7 +54,7 @@ def hold(path: pathlib.Path, *, wait: bool) -> Iterator[bool]:
 
 def _opened(path):
   """The open lock file, which is created if it is missing."""
-  # O_NONBLOCK, because a pipe or device of that name must not make this wait.
+  # O_NONBLOCK, because opening a pipe or a device would wait.
   flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
   try:
     file = os.open(path, flags | os.O_NOFOLLOW, 0o666)

@@ -14,12 +14,13 @@ import sys
 from collections.abc import Callable, Iterable
 from typing import NoReturn
 
-from mefnet_jax.runs import errors, files
+from mefnet_jax.runs import errors, files, regular_file
 
-_FILE = 'metrics.jsonl'
+FILE = 'metrics.jsonl'
 _KEYS = {'epoch': int, 'seed': int, 'fold': str, 'split': str}
 _LEAST = {'epoch': 1, 'seed': 0}
 _LARGEST = sys.float_info.max
+_MOST_BYTES = 2**30
 _SPLITS = ('train', 'validation', 'held-out')
 
 
@@ -33,17 +34,21 @@ def read(workdir: pathlib.Path) -> list[dict]:
   """
   return [
     {name: math.nan if x is None else x for name, x in row.items()}
-    for row in stored(workdir)
+    for row in read_raw(workdir)
   ]
 
 
-def stored(workdir: pathlib.Path) -> list[dict]:
-  """As `read`, but with None for what is null, as the file has it."""
-  return _rows(workdir / _FILE)
+def read_raw(workdir: pathlib.Path) -> list[dict]:
+  """Reads the rows as `read` does, but with None for null.
+
+  Raises:
+    errors.UserError: as `read`.
+  """
+  return _rows(workdir / FILE)
 
 
 def seal(rows: Iterable[dict]) -> str:
-  """Returns the digest of `stored` rows in their order; '' for none."""
+  """Returns the SHA-256 of rows of `read_raw`, in their order; '' for none."""
   text = ''.join(map(_line, rows))
   return hashlib.sha256(text.encode()).hexdigest() if text else ''
 
@@ -55,10 +60,10 @@ def merge(workdir: pathlib.Path, parts: Iterable[pathlib.Path]) -> None:
     workdir: where the merged file is written.
     parts: folders with a metrics.jsonl each.
   """
-  rows = [row for part in parts for row in _rows(part / _FILE)]
+  rows = [row for part in parts for row in _rows(part / FILE)]
   # As one process would have written them; the sort keeps the folds' order.
   rows.sort(key=lambda row: (row['seed'], row['epoch']))
-  _rewrite(workdir / _FILE, rows)
+  _rewrite(workdir / FILE, rows)
 
 
 def select(
@@ -71,32 +76,39 @@ def select(
     workdir: workdir to which they are written.
     rename: maps the name of a fold to its new name; '' drops the fold.
   """
-  rows = [row | {'fold': rename(row['fold'])} for row in _rows(source / _FILE)]
-  _rewrite(workdir / _FILE, [row for row in rows if row['fold']])
+  rows = [row | {'fold': rename(row['fold'])} for row in _rows(source / FILE)]
+  _rewrite(workdir / FILE, [row for row in rows if row['fold']])
 
 
 def _rows(path):
   """The rows as stored, without a last line that was left incomplete."""
   try:
-    lines = path.read_bytes().decode('utf-8').split('\n')
+    text = regular_file.read(path, _MOST_BYTES).decode('utf-8')
   except FileNotFoundError:
     return []
   except (OSError, UnicodeDecodeError) as error:
+    why = getattr(error, 'strerror', None) or error
     raise errors.UserError(
-      f'{path}: cannot be read ({error}): {_REMEDY}'
+      f'{path}: cannot be read ({why}): {_REMEDY}'
     ) from error
+  lines = text.split('\n')
   # Writers end each row with a newline, so a complete file ends in ''.
-  *whole, cut = lines
-  rows = [_row(path, number, line) for number, line in enumerate(whole, 1)]
-  # The cut line may also be whole, and lack its newline alone.
+  *complete, last = lines
+  rows = [_row(path, number, line) for number, line in enumerate(complete, 1)]
+  # The last line may lack only its newline.
   with contextlib.suppress(errors.UserError):
-    rows.append(_row(path, len(lines), cut))
+    rows.append(_row(path, len(lines), last))
   return rows
 
 
 def refuse(workdir: pathlib.Path, why: str) -> NoReturn:
-  """Raises errors.UserError for a file that is not of this run."""
-  raise errors.UserError(f'{workdir / _FILE}: {why}: {_REMEDY}')
+  """Raises errors.UserError: the file does not belong to this run.
+
+  Args:
+    workdir: the run's folder.
+    why: the reason, in the middle of a sentence.
+  """
+  raise errors.UserError(f'{workdir / FILE}: {why}: {_REMEDY}')
 
 
 _REMEDY = 'repair it or delete it; it only holds the curves of past epochs'
@@ -140,16 +152,16 @@ def _is_number(value):
 
 
 def _not_finite(word):
-  raise ValueError(f'{word}: null is written for what is not finite')
+  raise ValueError(f'{word}: a number that is not finite is written as null')
 
 
 class Writer:
   """Appends rows to metrics.jsonl.
 
   Args:
-    workdir: of the run.
+    workdir: the run's folder.
     keep: whether an existing row stays in the file.
-    own: whether a row is of those that are sealed; all that are added are.
+    own: whether an existing row is sealed; rows that are added always are.
   """
 
   def __init__(
@@ -158,7 +170,7 @@ class Writer:
     keep: Callable[[dict], bool],
     own: Callable[[dict], bool],
   ):
-    path, self._own = workdir / _FILE, hashlib.sha256()
+    path, self._own = workdir / FILE, hashlib.sha256()
     rows = [row for row in _rows(path) if keep(row)]
     _rewrite(path, rows)
     for row in rows:
@@ -174,7 +186,7 @@ class Writer:
     self._file.write(line)
 
   def seal(self) -> str:
-    """Returns what `seal` gives for the block's rows up to now."""
+    """Returns the digest, as of `seal`, of the block's rows so far."""
     return self._own.hexdigest()
 
   def flush(self) -> None:

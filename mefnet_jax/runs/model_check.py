@@ -1,4 +1,4 @@
-"""Validates model.json, which may come from anybody, key by key."""
+"""Validates model.json, which may come from a stranger, key by key."""
 
 import math
 import pathlib
@@ -15,9 +15,9 @@ def check(path: pathlib.Path, found: Mapping[str, Any], suffix: str) -> None:
   """Checks the types and ranges of what later code relies on.
 
   Args:
-    path: of the file, for errors.
+    path: the file, for error messages.
     found: its content, with all of `model_file.KEYS`.
-    suffix: of the names of weights.
+    suffix: that of weights files.
 
   Raises:
     errors.UserError: a value is not as mefnet_jax writes it.
@@ -122,7 +122,7 @@ def _check_members(path, members, suffix):
     if not fine or not _is_whole(one['seed'], 0):
       raise errors.UserError(f'{path}: a member without {", ".join(_MEMBER)}')
     name = one['file']
-    # A model of somebody else's must not make us read other files.
+    # A stranger's model must not make us read other files.
     if name != pathlib.PurePath(name).name or not name.endswith(suffix):
       raise errors.UserError(
         f'{path}: {name!r} is not the name of a {suffix} file in its folder'

@@ -9,7 +9,6 @@ arrays and no code.
 """
 
 import hashlib
-import json
 import os
 import pathlib
 from collections.abc import Mapping
@@ -17,12 +16,19 @@ from typing import Any
 
 import numpy as np
 
-from mefnet_jax.runs import errors, files, model_check
+from mefnet_jax.runs import (
+  errors,
+  files,
+  json_file,
+  model_check,
+  regular_file,
+)
 
 FORMAT = 1
-NAME = 'model.json'
-# A pickle would run code of whoever made the model.
+FOLDER, NAME = 'model', 'model.json'  # the folder lies in that of a run
+# A pickle would run code of the model's author.
 SUFFIX = '.safetensors'
+MOST_BYTES = 2**32  # of the weights of a member: a billion float32
 # The required keys of model.json.
 KEYS = (
   'format',
@@ -55,9 +61,9 @@ def write_weights(path: pathlib.Path, arrays: Mapping[str, np.ndarray]) -> str:
   """
   from safetensors import numpy as safetensors
 
-  # safetensors writes the bytes of a strided array in the order of memory.
-  whole = {name: np.asarray(x, order='C') for name, x in arrays.items()}
-  content = safetensors.save(whole)
+  # safetensors writes a strided array in the order of its memory.
+  ordered = {name: np.asarray(x, order='C') for name, x in arrays.items()}
+  content = safetensors.save(ordered)
   files.write(path, content)
   return hashlib.sha256(content).hexdigest()
 
@@ -66,24 +72,29 @@ def write_description(folder: pathlib.Path, description: Mapping) -> None:
   """Writes model.json; the weights that it lists must exist already.
 
   Args:
-    folder: of the model.
+    folder: the model's folder.
     description: has all `KEYS` except 'format', which is added.
 
   Raises:
-    ValueError: a key is missing.
+    ValueError: a key is missing, or a number is not finite.
+    OSError: the file cannot be written.
   """
-  whole = {'format': FORMAT, **description}
-  missing = [key for key in KEYS if key not in whole]
+  content = {'format': FORMAT, **description}
+  missing = [key for key in KEYS if key not in content]
   if missing:
     raise ValueError(f'the description lacks {", ".join(missing)}')
-  # NaN is no JSON: other readers than Python's refuse it.
-  files.write_json(folder / NAME, whole, allow_nan=False)
+  # JSON has no NaN; readers other than Python's refuse it.
+  files.write_json(folder / NAME, content, allow_nan=False)
 
 
 def begin(folder: pathlib.Path) -> None:
-  """Creates the folder, or removes the model that it holds."""
+  """Creates the folder, or removes the model that it holds.
+
+  Raises:
+    OSError: it cannot be created or emptied.
+  """
   folder.mkdir(parents=True, exist_ok=True)
-  # The description first: without it the rest is not taken for a model.
+  # The description first: a folder without it is not taken for a model.
   for path in (folder / NAME, *folder.glob(f'*{SUFFIX}')):
     files.remove(path)
 
@@ -101,14 +112,15 @@ def read_description(folder: pathlib.Path) -> dict[str, Any]:
     )
   path = inside(folder, NAME)
   try:
-    found = json.loads(path.read_text(encoding='utf-8'))
+    found = json_file.load(path)
   except FileNotFoundError as error:
     raise errors.UserError(
       f'{path}: no such file: the folder holds no model, or only half of one; '
       'run mefnet_jax.main with its --workdir again'
     ) from error
-  except (OSError, ValueError, RecursionError) as error:
-    raise errors.UserError(f'{path}: cannot be read ({error})') from error
+  except (OSError, ValueError) as error:
+    why = getattr(error, 'strerror', None) or error
+    raise errors.UserError(f'{path}: cannot be read ({why})') from error
   if not isinstance(found, dict) or 'format' not in found:
     raise errors.UserError(f'{path}: not the description of a model')
   if found['format'] != FORMAT:
@@ -131,7 +143,13 @@ def members(
   fold: str | None,
   seed: int | None,
 ) -> list[dict]:
-  """The members of a fold and seed, None being any, as model.json lists them.
+  """Returns the members of a fold and seed, as model.json lists them.
+
+  Args:
+    folder: the model's folder, for error messages.
+    description: the content of model.json.
+    fold: name of a fold; None for all.
+    seed: a seed; None for all.
 
   Raises:
     errors.UserError: there is none.
@@ -148,7 +166,8 @@ def members(
     folds = ', '.join(dict.fromkeys(one['fold'] for one in listed))
     seeds = ', '.join(dict.fromkeys(str(one['seed']) for one in listed))
     raise errors.UserError(
-      f'{folder}: no weights of {", ".join(asked)}; of {folds}, seed {seeds}'
+      f'{folder}: no weights of {", ".join(asked)}, only of {folds}, seed '
+      f'{seeds}'
     )
   return found
 
@@ -157,12 +176,13 @@ def read_weights(folder: pathlib.Path, member: Mapping) -> dict:
   """Reads the arrays of one member by name, after checking its digest.
 
   Args:
-    folder: of the model.
+    folder: the model's folder.
     member: an item of model.json's 'members'.
 
   Raises:
-    errors.UserError: the file is missing, is a link out of the folder, or its
-      digest is not the one in model.json.
+    errors.UserError: the file is missing, no regular file or larger than
+      `MOST_BYTES`, is a link out of the folder, or its digest is not the one in
+      model.json.
   """
   from safetensors import SafetensorError
   from safetensors import numpy as safetensors
@@ -170,7 +190,7 @@ def read_weights(folder: pathlib.Path, member: Mapping) -> dict:
   path = inside(folder, member['file'])
   # Read once, for the digest and the arrays: the file could change in between.
   try:
-    content = path.read_bytes()
+    content = regular_file.read(path, MOST_BYTES)
   except OSError as error:
     raise errors.UserError(
       f'{path}: cannot be read ({error.strerror}): copy the whole model folder'
@@ -205,7 +225,12 @@ def inside(folder: pathlib.Path, name: str) -> pathlib.Path:
 
 
 def flatten(tree: Mapping, prefix: str = '') -> dict[str, np.ndarray]:
-  """Flattens nested dicts of arrays to {'params/head/kernel': array, ...}."""
+  """Flattens nested dicts of arrays to {'params/head/kernel': array, ...}.
+
+  Args:
+    tree: arrays of any shape in dicts of dicts.
+    prefix: put before the names.
+  """
   flat: dict[str, np.ndarray] = {}
   for name, value in tree.items():
     path = f'{prefix}{_SEPARATOR}{name}' if prefix else name
@@ -217,7 +242,7 @@ def flatten(tree: Mapping, prefix: str = '') -> dict[str, np.ndarray]:
 
 
 def unflatten(flat: Mapping[str, np.ndarray]) -> dict:
-  """Undoes `flatten`."""
+  """Returns the nested dicts of which `flatten` made `flat`."""
   tree: dict = {}
   for path, value in flat.items():
     *parents, name = path.split(_SEPARATOR)

@@ -73,17 +73,17 @@ def _watch_peers(host):
   if is_first():
     mine = socket.gethostbyname(socket.gethostname())
     address = [peers.listen(jax.process_count() - 1), *socket.inet_aton(mine)]
-  address = np.asarray(address, np.int32)
-  port, *first = multihost_utils.broadcast_one_to_all(address).tolist()
+  numbers = np.asarray(address, np.int32)
+  port, *first = multihost_utils.broadcast_one_to_all(numbers).tolist()
   if not is_first():
     peers.connect(host or socket.inet_ntoa(bytes(first)), port)
 
 
 def _devices():
-  """The local devices of a process on a cluster.
+  """The local devices of a process on a cluster, for `jax.distributed`.
 
-  None, jax's default of the one device with its number; or [], which is all of
-  them, if SLURM starts one process per node.
+  [], all devices, if SLURM starts one process per node; else None, the one
+  device with the number of the process.
   """
   tasks = os.environ.get('SLURM_NTASKS')
   return (
@@ -124,7 +124,7 @@ def _wait_for(coordinator, host, port):
       unknown = isinstance(error, socket.gaierror)
       if unknown or time.monotonic() > deadline:
         raise errors.UserError(
-          f'--coordinator={coordinator}: nobody answers there ({error}): start '
+          f'--coordinator={coordinator}: no process answers ({error}): start '
           'the first process, --process=0, on that machine'
         ) from error
     time.sleep(0.2)
@@ -136,13 +136,13 @@ def is_first() -> bool:
 
 
 def wait(name: str) -> None:
-  """Waits until all processes have reached the barrier of that name."""
+  """Waits until all processes have reached the barrier with that name."""
   if jax.process_count() > 1:
     multihost_utils.sync_global_devices(name)
 
 
 def any_of(flag: bool) -> bool:
-  """Returns whether the flag is set in any process."""
+  """Returns whether the flag is set in any process; all of them must call."""
   if jax.process_count() == 1:
     return flag
   return bool(multihost_utils.process_allgather(np.asarray(flag)).any())

@@ -1,7 +1,7 @@
-"""Flags that name what a command writes, checked before it begins to work.
+"""Flags that name a command's output, checked before it begins to work.
 
-A command may work for an hour before it writes. That its folder cannot be
-written, or that a file stands where it should be, can be said at once.
+A command may work for an hour before it writes, but a folder without write
+permission, or a file in its place, can be reported at once.
 """
 
 import argparse
@@ -16,17 +16,25 @@ from mefnet_jax.runs import errors, files
 # Flags defined here belong to the modules that call these functions.
 flags.disclaim_key_flags()
 
-# Bytes of a name; 255 are allowed, and `files.aside` adds some.
+# Bytes of a name; systems allow 255, of which `files.aside` needs some.
 _LONGEST = 230
 
 
 def folder(text: str) -> pathlib.Path:
-  """An argparse type: a folder to be written, whether or not it exists."""
+  """An argparse type: a folder to be written, whether or not it exists.
+
+  Raises:
+    argparse.ArgumentTypeError: as `check`.
+  """
   return _parsed(text, is_folder=True)
 
 
 def file(text: str) -> pathlib.Path:
-  """An argparse type: a file to be written, whether or not it exists."""
+  """An argparse type: a file to be written, whether or not it exists.
+
+  Raises:
+    argparse.ArgumentTypeError: as `check`.
+  """
   return _parsed(text, is_folder=False)
 
 
@@ -43,18 +51,18 @@ def DEFINE_file(name: str, default: str | None, text: str) -> flags.FlagHolder:
 
 
 class _Text(flags.ArgumentParser):
-  """The path as it is given; `check_flags` looks at it when all are parsed."""
+  """A path as given; `check_flags` checks it when all flags are parsed."""
 
   def parse(self, argument):
     return os.path.expanduser(argument)
 
 
 class _Folder(_Text):
-  """Of `DEFINE_folder`."""
+  """The parser of `DEFINE_folder`."""
 
 
 class _File(_Text):
-  """Of `DEFINE_file`."""
+  """The parser of `DEFINE_file`."""
 
 
 def check_flags(known: flags.FlagValues) -> None:
@@ -76,14 +84,15 @@ def check(path: str | os.PathLike, *, is_folder: bool) -> None:
   """Checks whether a file or folder can be written.
 
   Raises:
-    errors.UserError: there is no such home, a file stands where a folder must
-      be or the other way round, a name is too long, or the user may not write.
+    errors.UserError: there is no such home folder, there is a file in place of
+      a folder or a folder in place of a file, a name is too long, or the user
+      has no permission to write.
   """
   path = pathlib.Path(path)
   if str(path).startswith('~'):
     raise errors.UserError(f'{path}: no such home folder')
   try:
-    # Of a missing parent the system would not say that a name is too long.
+    # Below a missing folder the system does not report that a name is too long.
     if any(len(os.fsencode(name)) > _LONGEST for name in path.parts):
       raise _error(errno.ENAMETOOLONG, path)
     if path.is_dir() and not is_folder:
@@ -98,12 +107,12 @@ def check(path: str | os.PathLike, *, is_folder: bool) -> None:
   except OSError as error:
     raise errors.UserError(
       f'{error.filename or path}: cannot be written ({error.strerror}): '
-      + files.mend(error, path, 'choose another')
+      + files.remedy(error, path, 'choose another')
     ) from error
 
 
 def _why_not_writable(folder):
-  """The number of the error of writing there: a disk may be read-only."""
+  """The error number of writing there: no permission, or a read-only disk."""
   read_only = getattr(os, 'ST_RDONLY', 0)  # not on Windows
   if read_only and os.statvfs(folder).f_flag & read_only:
     return errno.EROFS

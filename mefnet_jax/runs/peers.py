@@ -1,8 +1,8 @@
 """Ends this process when another process of its run has died.
 
-jax itself notices after minutes, and then aborts with pages of its own log. So
-each process holds a connection to the first one, which the system closes when
-the process dies. A process that finishes sends a byte before it exits.
+jax itself notices after minutes, and then aborts with pages of its own log.
+Therefore each process holds a connection to the first one, which the system
+closes when the process dies. A process that finishes sends a byte first.
 """
 
 import contextlib
@@ -19,8 +19,8 @@ LOST = 1  # exit status of a process that ends because another one died
 _GRACE = 2.0  # seconds in which a process may still report its own mistake
 _TIMEOUT = 20.0  # seconds to connect; without a connection jax's watch remains
 _DONE = b'd'
-# A machine that loses its power closes no connection: ask after 10 seconds of
-# silence, give up after 3 questions without an answer.
+# A machine that loses power closes no connection: probe it after 10 seconds of
+# silence, give up after 3 probes without an answer.
 _KEEP_ALIVE = {'TCP_KEEPIDLE': 10, 'TCP_KEEPINTVL': 5, 'TCP_KEEPCNT': 3}
 
 _lost = threading.Event()
@@ -28,7 +28,7 @@ _connections: list[socket.socket] = []
 
 
 def listen(count: int) -> int:
-  """Waits for `count` other processes in the background; returns the port."""
+  """Accepts `count` other processes in the background; returns the port."""
   server = socket.create_server(('', 0), backlog=count)
   server.settimeout(_TIMEOUT)
   threading.Thread(target=_accept, args=(server, count), daemon=True).start()
@@ -43,17 +43,20 @@ def connect(host: str, port: int) -> None:
 
 @contextlib.contextmanager
 def guarded() -> Iterator[None]:
-  """Encloses the work of this process, and tells the others when it is done.
+  """Encloses the work of this process; signals its end to the other processes.
 
-  If the death of another process causes an error here, the thread that watches
-  that process ends this one, with a line that says so.
+  If an error here is due to the death of another process, the thread that
+  watches that process ends this one, with a line about it.
+
+  Raises:
+    Exceptions of the enclosed code.
   """
   try:
     yield
   except errors.Stopped:
     _finish()
     raise
-  # Of a collective operation that lost its partner: jax raises either.
+  # jax raises either when a collective operation has lost a partner.
   except (RuntimeError, ValueError):
     if _connections and _lost.wait(_GRACE):
       time.sleep(2 * _GRACE)  # until the watching thread ends this process
@@ -86,7 +89,7 @@ def _hold(connection, name):
 
 
 def _watch(connection, name):
-  """Waits for the other side to finish or to die."""
+  """Waits until the other process finishes or dies."""
   try:
     received = connection.recv(1)
   except OSError:

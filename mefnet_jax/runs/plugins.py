@@ -1,7 +1,7 @@
-"""What somebody's own Python file adds: networks, data sets, protocols.
+"""Networks, data sets and protocols that a user's own Python file registers.
 
-A file of that kind is a program, like a config. It is imported because a user
-names it on the command line, never because a model or a run's folder does.
+Such a file is a program, like a config. It is imported only if the user names
+it on the command line, never because a model or a run's folder names it.
 """
 
 import hashlib
@@ -26,28 +26,32 @@ HELP = (
 _names: dict[str, set[str]] = {}
 
 
-def note(kind: str, name: str) -> None:
-  """Remembers that a name was registered from outside the package.
+def remember(kind: str, name: str) -> None:
+  """Records that a name was registered from outside the package.
 
   Args:
     kind: 'network', 'data set' or 'protocol'.
-    name: by which configs choose it.
+    name: the name by which configs choose it.
   """
   _names.setdefault(kind, set()).add(name)
 
 
 def names(kind: str) -> tuple[str, ...]:
-  """Returns the names of that kind that were registered from outside."""
+  """Returns all names of a kind that were registered from outside.
+
+  Args:
+    kind: as of `remember`.
+  """
   return tuple(sorted(_names.get(kind, ())))
 
 
 def is_own(kind: str, name: object) -> bool:
-  """Returns whether a name was registered from outside the package."""
+  """Returns whether a name of a kind was registered from outside."""
   return name in _names.get(kind, ())
 
 
 def DEFINE_files(name: str) -> flags.FlagHolder:
-  """Defines a flag of that name, whose files `load` imports."""
+  """Defines a flag that lists Python files, to be given to `load`."""
   return flags.DEFINE_multi_string(name, [], HELP)
 
 
@@ -74,32 +78,32 @@ def load(files: Iterable[str]) -> None:
     except (Exception, SystemExit) as error:
       del sys.modules[name]
       raise errors.UserError(
-        f'--plugin={file}: it {raised(error, str(path))}'
+        f'--plugin={file}: it {describe_error(error, str(path))}'
       ) from error
 
 
 def file_of(function: object) -> str:
-  """Returns the file in which a function or class stands, '' if in none."""
+  """Returns the file that defines a function or class; '' if there is none."""
   try:
     return inspect.getfile(function)  # type: ignore[arg-type]
   except (TypeError, OSError):
     return ''
 
 
-def raised(error: BaseException, file: str) -> str:
-  """Returns in a line what a user's code raised, and where.
+def describe_error(error: BaseException, file: str) -> str:
+  """Describes in one line an exception of a user's code, and its place.
 
   Args:
-    error: what was caught.
-    file: of the user's code, in which the line is looked for.
+    error: the exception.
+    file: the path of the user's code.
 
   Returns:
-    Such as 'raises KeyError: 'eyes' (own_network.py, line 19)'.
+    A verb phrase, such as "raises KeyError: 'eyes' (own_network.py, line 19)".
   """
   frames = traceback.extract_tb(error.__traceback__)
   inside = [f.lineno for f in frames if f.filename == file]
   line = inside[-1] if inside else getattr(error, 'lineno', None)
   where = f' ({pathlib.Path(file).name}, line {line})' if line else ''
-  # Flax adds the address of a page, and repeats what a traceback says.
+  # Flax appends the address of a web page.
   text = ' '.join(str(error).split()).partition(' (https://')[0]
   return f'raises {type(error).__name__}: {text}'.removesuffix(': ') + where

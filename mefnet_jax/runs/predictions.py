@@ -11,8 +11,9 @@ import numpy as np
 
 from mefnet_jax.runs import csv_table, errors, files, names
 
+FILE = 'predictions.csv'
 _COLUMNS = ('clip', 'subject', 'fold', 'label', 'predicted')
-# Names that other programs give to the columns, without case and '_'.
+# Other programs' names of the columns, in lower case and without '_'.
 _SYNONYMS = {
   'clip': 'id name video videoname file filename sample clipid clipname',
   'subject': 'subjectid subj sub participant person',
@@ -21,8 +22,8 @@ _SYNONYMS = {
   'predicted': 'ypred pred prediction predictedlabel predlabel',
 }
 _PREFIX = 'prob_'
-_NAMED = 5  # clips that an error names
-_MOST_CLASSES = 200  # more are a sign of a column of names or numbers
+_NAMED = 5  # clips that an error lists
+_MOST_CLASSES = 200  # more suggest a column of names or numbers
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -30,7 +31,7 @@ class Predictions:
   """The rows of a predictions.csv: N clips, each once, and C classes.
 
   Attributes:
-    path: of the file.
+    path: the file.
     classes: C names; labels are indices into them.
     clip, subject, fold: N names.
     label, predicted: (N,) true and predicted classes.
@@ -58,9 +59,17 @@ def write(
   probabilities_NC: np.ndarray,
   classes: Sequence[str],
 ) -> None:
-  """Writes one row per held-out clip; label and predicted are class names.
+  """Writes one row for each of N held-out clips.
 
-  Probabilities get nine significant digits, which identify any float32.
+  Args:
+    path: the file.
+    clip, subject, fold: N names.
+    label, predicted: N names of classes.
+    probabilities_NC: (N, C); nine digits are written, which identify a float32.
+    classes: C names.
+
+  Raises:
+    OSError: the file cannot be written.
   """
   rows = zip(
     clip,
@@ -85,7 +94,7 @@ def read(path: str | os.PathLike) -> Predictions:
   Columns may have other usual names, such as y_true and y_pred.
 
   Args:
-    path: of the file, or of the workdir that holds it.
+    path: the file, or the workdir that holds it.
 
   Raises:
     UserError: the file cannot be read, a column or cell is missing, a clip
@@ -95,18 +104,20 @@ def read(path: str | os.PathLike) -> Predictions:
   """
   path = pathlib.Path(path)
   if path.is_dir():
-    path = path / 'predictions.csv'
+    path = path / FILE
   head, _ = csv_table.read(path)
-  called = _called(path, head)
+  our_names = _our_names(path, head)
   rows = [
-    {called.get(name, name): cell for name, cell in row.items()}
-    for _, row in csv_table.filled(path, list(called))
+    {our_names.get(name, name): cell for name, cell in row.items()}
+    for _, row in csv_table.filled(path, list(our_names))
   ]
   # A clip that is scored twice weighs twice.
   _refuse(path, _doubled([row['clip'].strip() for row in rows]), 'doubled clip')
   for column in ('label', 'predicted'):
     unknown = [row['clip'] for row in rows if names.is_missing(row[column])]
-    _refuse(path, unknown, f'{column} that says nothing, such as nan, at clip')
+    _refuse(
+      path, unknown, f'{column} that is a missing value, such as nan, at clip'
+    )
   probable = [name for name in rows[0] if name.startswith(_PREFIX)]
   classes = _classes(path, rows, probable)
   index = {names.label_key(name): i for i, name in enumerate(classes)}
@@ -131,12 +142,8 @@ def read(path: str | os.PathLike) -> Predictions:
   )
 
 
-def _called(path, head):
-  """Which column of a file is which of ours: {'y_true': 'label', ...}.
-
-  Raises:
-    UserError: a column is missing, or several may be it.
-  """
+def _our_names(path, head):
+  """Our names of a file's columns: {'y_true': 'label', ...}; or UserError."""
   plain = {name: re.sub(r'[\W_]+', '', names.key(name)) for name in head}
   found = {
     column: [column]
@@ -184,7 +191,7 @@ def _classes(path, rows, probable):
 def _check_shared(path, label, predicted):
   """Raises UserError if labels and predictions have no class in common.
 
-  One of the columns is then likely to be in other words, or in numbers.
+  One of the columns then probably uses other words, or numbers.
   """
   one, other = (
     {names.label_key(text): text for text in texts}
@@ -221,8 +228,7 @@ def check_clips(
 def renamed(clips: Sequence[str], known: Sequence[str]) -> tuple[str, ...]:
   """Returns clips under their spelling in `known`.
 
-  Nothing is renamed if `known` itself holds names that differ only in
-  spelling.
+  No clip is renamed if names in `known` differ only in spelling.
   """
   exact, by_key = set(known), {names.key(clip): clip for clip in known}
   if len(by_key) < len(exact):
@@ -234,17 +240,17 @@ def renamed(clips: Sequence[str], known: Sequence[str]) -> tuple[str, ...]:
 
 
 def contradiction(run: Predictions) -> str:
-  """Says where `predicted` is not the most probable class; '' if nowhere.
+  """A sentence on clips whose `predicted` is not most probable; '' if none.
 
-  That is no error, since thresholds may be chosen per class; but a reader must
-  know which of the two is scored.
+  This is no error, since thresholds may be chosen per class, but the reader
+  must know which of the two is scored.
   """
   if run.probabilities is None:
     return ''
   p_N1 = np.take_along_axis(run.probabilities, run.predicted[:, None], 1)
-  # Ties, and digits cut off by a file, must not look like another class.
+  # Ties and rounding in the file must not look like another class.
   below_N = p_N1[:, 0] < run.probabilities.max(1) - 1e-6
-  odd = [clip for clip, below in zip(run.clip, below_N, strict=True) if below]
+  odd = [run.clip[n] for n in np.flatnonzero(below_N)]
   if not odd:
     return ''
   return (
@@ -265,18 +271,14 @@ def _probabilities(path, rows, columns):
   inside = ((table >= -1e-6) & (table <= 1 + 1e-6)).all(1)  # False for NaN
   _refuse(
     path,
-    [row['clip'] for row, fine in zip(rows, inside, strict=True) if not fine],
-    'probabilities that are no numbers of 0 to 1, at clip',
+    [rows[n]['clip'] for n in np.flatnonzero(~inside)],
+    'probabilities that are not numbers from 0 to 1, at clip',
   )
-  # Loose enough for probabilities that a file rounds.
+  # A file may round probabilities.
   off = np.abs(table.sum(1) - 1) > 1e-3
   _refuse(
     path,
-    [
-      f'{row["clip"]} ({total:.4g})'
-      for row, total, wrong in zip(rows, table.sum(1), off, strict=True)
-      if wrong
-    ],
+    [f'{rows[n]["clip"]} ({table[n].sum():.4g})' for n in np.flatnonzero(off)],
     'probabilities that do not sum to 1, at clip',
   )
   return table
@@ -292,5 +294,5 @@ def _refuse(path, clips, what):
   if not clips:
     return
   more = f' and {len(clips) - _NAMED} more' if len(clips) > _NAMED else ''
-  named = ', '.join(clips[:_NAMED])
-  raise errors.UserError(f'{path}: {what}: {named}{more}')
+  first = ', '.join(clips[:_NAMED])
+  raise errors.UserError(f'{path}: {what}: {first}{more}')

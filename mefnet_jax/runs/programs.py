@@ -1,8 +1,8 @@
 """Folders for compiled programs, which only the user may be able to write.
 
 Data may lie in a cache that several people share. A compiled program is code:
-who can write it can act as the person who runs it. So programs are read only
-from a folder that nobody but the user and root can write or replace.
+anyone who can write it can act as the person who runs it. So programs are read
+only from a folder that only the user and root can write or replace.
 """
 
 import contextlib
@@ -18,19 +18,19 @@ from mefnet_jax.runs import cache
 def folder(name: str) -> tuple[pathlib.Path | None, str]:
   """Returns a private folder for programs, which is created if it is missing.
 
-  It lies in the cache, or in that of the user's home if others can write to
-  the first.
+  It lies in the cache, or in the cache of the user's home if others can write
+  to the former.
 
   Args:
-    name: of the folder.
+    name: the folder's name, 'numba' or 'xla'.
 
   Returns:
     The folder and ''; or None and the reason why there is none.
   """
   why_not = ''
   for root in dict.fromkeys((cache.root(), *cache.own_root())):
-    # Where it truly lies: a link in its path could be turned to a folder of
-    # somebody else between the check and the use.
+    # Resolved, since a link in its path could be redirected to another user's
+    # folder between the check and the use.
     path = root.resolve() / name
     here = why_not_private(path)
     if not here:
@@ -46,12 +46,12 @@ def why_not_private(path: pathlib.Path) -> str:
     '', or the reason why it must not hold programs.
   """
   try:
-    cache.make(path.parent, 0o755)  # a umask of 002 is usual
+    cache.make_folder(path.parent, 0o755)  # a umask of 002 is usual
     path.mkdir(mode=0o700, exist_ok=True)
-    found = path.lstat()  # not stat: a link could be turned to another folder
+    found = path.lstat()  # not stat: a link could be redirected
     if not stat.S_ISDIR(found.st_mode):
       return f'{path} is no folder'
-    if not hasattr(os, 'geteuid'):  # Windows: a profile is its user's
+    if not hasattr(os, 'geteuid'):  # on Windows a profile is private
       return ''
     if found.st_uid != os.geteuid():
       return f'{path} belongs to another user'
@@ -65,9 +65,9 @@ def why_not_private(path: pathlib.Path) -> str:
 
 
 def _why_parents_not_private(path):
-  """Who else could rename a folder and put another in its place; '' if nobody.
+  """Why another user could replace a folder by renaming; '' if none can.
 
-  In a sticky folder such as /tmp only its owner can rename an entry.
+  In a sticky folder such as /tmp only the owner of an entry can rename it.
   """
   for parent in path.parents:
     found = parent.stat()
@@ -80,10 +80,13 @@ def _why_parents_not_private(path):
 
 
 def drop_torn(folder: pathlib.Path) -> None:
-  """Removes XLA programs that a kill or a full disk has cut short.
+  """Removes XLA programs that a kill or a full disk has truncated.
 
-  jax would warn of such a file at each start, and never write it again. Only
-  files that are newer than the last such look are read.
+  jax would warn about such a file at each start, and never replace it. Only
+  files that are newer than the last check are read.
+
+  Args:
+    folder: a private folder, as of `folder`.
   """
   with contextlib.suppress(OSError):
     mark, began = folder / '.checked', time.time_ns()
@@ -92,14 +95,14 @@ def drop_torn(folder: pathlib.Path) -> None:
       if path.stat().st_mtime_ns >= since and _is_torn(path.read_bytes()):
         path.unlink(missing_ok=True)
     mark.touch()
-    os.utime(mark, ns=(began, began))  # others write meanwhile
+    os.utime(mark, ns=(began, began))  # other processes write meanwhile
 
 
 def _is_torn(data):
-  """Whether data that begin as zlib's do not end as such."""
-  whole = zlib.decompressobj()
+  """Whether data that begin as a zlib stream do not end as one."""
+  stream = zlib.decompressobj()
   try:
-    whole.decompress(data)
+    stream.decompress(data)
   except zlib.error:
-    return data[:1] == b'x'  # others are of another compression
-  return not whole.eof
+    return data[:1] == b'x'  # else the compression is another one
+  return not stream.eof

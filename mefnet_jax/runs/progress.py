@@ -17,14 +17,14 @@ def progress(
 
   `num_clips` is the number of clips that all members trained on since the last
   call. On a terminal this draws a bar with the time left and the clips per
-  second, and lines about scores and folds; elsewhere it prints eight lines in
+  second, and lines with scores and folds; elsewhere it prints eight lines in
   all.
 
   Args:
-    console: to print to.
-    title: in front of the bar.
+    console: where to print.
+    title: text in front of the bar.
     done: number of epochs that are completed already.
-    epochs: number of epochs in all.
+    epochs: total number of epochs.
   """
   bar = _Bar(
     rich.progress.TextColumn('{task.description}'),
@@ -48,7 +48,7 @@ def progress(
     clock.append(time.monotonic())
     rate = f'{num_clips / max(1e-9, clock[-1] - clock[-2]):.0f} clips/s'
     bar.update(task, completed=epoch, scores=scores, rate=rate, folds=folds)
-    # A log has no bar: a line for each of hundreds of epochs would fill it.
+    # In a log, a line for each of hundreds of epochs would be too many.
     if not console.is_terminal and epoch % max(1, epochs // 8) == 0:
       console.print(f'{title}, epoch {epoch}/{epochs}: {scores}, {rate}')
 
@@ -59,7 +59,7 @@ def progress(
 class _Bar(rich.progress.Progress):
   """A progress bar with lines below it: scores, and the loss of each fold.
 
-  Beside the bar they would leave no room for the time left.
+  Beside the bar there is no room for them.
   """
 
   def get_renderables(self):

@@ -1,4 +1,4 @@
-"""SIGTERM and Ctrl-C: a run is asked to stop, saves, and can be resumed."""
+"""SIGTERM and Ctrl-C: a run saves its state, stops, and can be resumed."""
 
 import contextlib
 import os
@@ -27,7 +27,7 @@ def signals() -> Iterator[Stop]:
   stop = Stop()
 
   def ask(signum, frame):
-    # A second Ctrl-C: the user does not want to wait for the epoch to end.
+    # After a second Ctrl-C the end of the epoch is not awaited.
     if stop.is_set() and signum == signal.SIGINT:
       raise KeyboardInterrupt
     stop.set()
@@ -42,8 +42,8 @@ def signals() -> Iterator[Stop]:
     else:
       hook(unraisable)
 
-  # A callback of a library (Numba's, while it compiles) cannot raise what `ask`
-  # raises; the library fails soon after, for want of the callback's result.
+  # The exception of `ask` is lost in a callback of a library (Numba's, while it
+  # compiles); the library fails soon after, without the callback's result.
   hook, sys.unraisablehook = sys.unraisablehook, lose
   old = {s: signal.signal(s, ask) for s in (signal.SIGTERM, signal.SIGINT)}
   try:
@@ -60,22 +60,22 @@ def signals() -> Iterator[Stop]:
 
 @contextlib.contextmanager
 def as_interrupts() -> Iterator[None]:
-  """SIGTERM, or a terminal that is closed, ends the code as Ctrl-C does.
+  """Makes SIGTERM, and the closing of the terminal, act as Ctrl-C does.
 
-  It raises KeyboardInterrupt, so that what is half-written is removed.
+  They raise KeyboardInterrupt, so that half-written files are removed.
   """
 
   def end(signum, frame):
-    if signum != signal.SIGTERM:  # nobody reads, and prints would fail
+    if signum != signal.SIGTERM:  # without a terminal, prints would fail
       nothing = os.open(os.devnull, os.O_RDWR)
       for number in range(3):
         os.dup2(nothing, number)
     raise KeyboardInterrupt
 
-  names = ('SIGTERM', 'SIGHUP')  # of which Windows has the first alone
-  known = [getattr(signal, name) for name in names if hasattr(signal, name)]
-  # nohup ignores SIGHUP, and so it stays.
-  ours = [s for s in known if signal.getsignal(s) is not signal.SIG_IGN]
+  names = ('SIGTERM', 'SIGHUP')  # Windows has only the first
+  existing = [getattr(signal, x) for x in names if hasattr(signal, x)]
+  # Under nohup, SIGHUP stays ignored.
+  ours = [s for s in existing if signal.getsignal(s) is not signal.SIG_IGN]
   old = {s: signal.signal(s, end) for s in ours}
   try:
     yield

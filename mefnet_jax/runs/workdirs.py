@@ -8,10 +8,11 @@ from typing import Any
 
 import ml_collections
 
-from mefnet_jax.runs import cache, errors, files, json_file, locks
+from mefnet_jax.runs import cache, errors, files, json_file, locks, predictions
 
+CONFIG, REPORT = 'config.json', 'report.json'
 _LOCK = '.lock'
-_RESULTS = ('checkpoints', 'predictions.csv', 'report.json')
+_RESULTS = ('checkpoints', predictions.FILE, REPORT)
 # Fields that a resumed run may change, because they do not affect its results.
 _FREE = ('dataset.workers', 'dataset.allow_lost', 'train.checkpoint_every')
 
@@ -20,7 +21,7 @@ _FREE = ('dataset.workers', 'dataset.allow_lost', 'train.checkpoint_every')
 def locked(workdir: pathlib.Path) -> Iterator[None]:
   """Locks the folder for this process; the lock ends with the process.
 
-  After a mistake that left no work in it, the folder is as it was before.
+  After an error before any work was saved, the folder is left as it was.
 
   Raises:
     UserError: another process holds the lock, the folder is not writable, or
@@ -34,7 +35,7 @@ def locked(workdir: pathlib.Path) -> Iterator[None]:
     except OSError as error:
       raise errors.UserError(
         f'{workdir}: cannot be written ({error.strerror}): '
-        + files.mend(error, workdir, 'choose another --workdir')
+        + files.remedy(error, workdir, 'choose another --workdir')
       ) from error
     if not alone:
       raise errors.UserError(
@@ -49,14 +50,14 @@ def locked(workdir: pathlib.Path) -> Iterator[None]:
 
 
 def _found(workdir):
-  """The paths that exist among a workdir, its content and its parents."""
+  """The existing paths among a workdir, its content and its parents."""
   inside = workdir.iterdir() if workdir.is_dir() else ()
   return {p for p in (workdir, *workdir.parents, *inside) if p.exists()}
 
 
 def _leave_as_before(workdir, before):
-  """Removes what a run creates first, if it has created nothing else."""
-  ours = [workdir / name for name in ('config.json', _LOCK)]
+  """Removes the first files of a run, if it has created no others."""
+  ours = [workdir / name for name in (CONFIG, _LOCK)]
   if _found(workdir) - before - {*ours, workdir, *workdir.parents}:
     return
   for path in ours:
@@ -64,30 +65,35 @@ def _leave_as_before(workdir, before):
       path.unlink(missing_ok=True)
   for folder in (workdir, *workdir.parents):
     if folder not in before:
-      with contextlib.suppress(OSError):  # it holds another run
+      with contextlib.suppress(OSError):  # it may hold another run
         folder.rmdir()
 
 
 def claim(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> None:
   """Writes config.json, or compares the config with the one in the workdir.
 
-  As long as nothing has been trained in the folder, any config is accepted, so
-  that a mistake in the first one can be fixed.
+  While the folder holds no results, any config is accepted, so that a mistake
+  in the first one can be corrected.
+
+  Args:
+    config: as in configs/base.py.
+    workdir: the run's folder, locked by this process.
 
   Raises:
     UserError: the workdir holds a run of another config, or is not writable.
   """
-  path = workdir / 'config.json'
+  path = workdir / CONFIG
   text = json.dumps(config.to_dict(), indent=1, sort_keys=True) + '\n'
   try:
     if not any((workdir / name).exists() for name in _RESULTS):
       files.write(path, text)
-    old = json.loads(path.read_text())
+    old = json_file.load(path)
     if not isinstance(old, dict):
       raise ValueError('not a config')
-  except (OSError, ValueError, RecursionError) as error:
+  except (OSError, ValueError) as error:
+    why = getattr(error, 'strerror', None) or error
     raise errors.UserError(
-      f'{path}: cannot be used ({error}): choose another --workdir'
+      f'{path}: cannot be used ({why}): choose another --workdir'
     ) from error
   differing = _differing(old, json.loads(text))
   if differing:
@@ -112,7 +118,11 @@ def _differing(old, new, prefix=''):
 def digest(config: ml_collections.ConfigDict) -> str:
   """Returns a digest of all fields that affect the results of a run.
 
-  The folder of the release is excluded: its clips have a digest of their own.
+  The path of the release is excluded, since its clips have a digest of their
+  own.
+
+  Returns:
+    32 hexadecimal digits.
   """
   flat = config.copy_and_resolve_references().to_dict()
   # A release may be moved to another disk between two starts of a run.
@@ -128,22 +138,16 @@ def read_config(workdir: pathlib.Path) -> ml_collections.ConfigDict:
   Raises:
     errors.UserError: config.json is missing, or is not the config of a run.
   """
-  path = workdir / 'config.json'
+  path = workdir / CONFIG
   try:
-    config = ml_collections.ConfigDict(_tuples(json.loads(path.read_text())))
+    config = ml_collections.ConfigDict(_tuples(json_file.load(path)))
     for part in ('dataset', 'model', 'protocol', 'train'):
       config[part].to_dict()
     return config
-  except (
-    OSError,
-    ValueError,
-    TypeError,
-    KeyError,
-    AttributeError,
-    RecursionError,
-  ) as error:
+  except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+    why = getattr(error, 'strerror', None) or error
     raise errors.UserError(
-      f'{path}: cannot be read ({error}): name a folder that mefnet_jax.main '
+      f'{path}: cannot be read ({why}): name a folder that mefnet_jax.main '
       'has written'
     ) from error
 
@@ -154,10 +158,10 @@ def read_report(workdir: pathlib.Path) -> dict[str, Any]:
   Raises:
     errors.UserError: it is missing, no report, or was copied from another run.
   """
-  path = workdir / 'report.json'
+  path = workdir / REPORT
   kinds = {'config': dict, 'metrics': dict, 'intervals': dict}
   found = json_file.read(path, kinds)
-  config = json_file.read(workdir / 'config.json')
+  config = json_file.read(workdir / CONFIG)
   differing = _differing(config, found['config'])
   if differing:
     raise errors.UserError(

@@ -12,7 +12,7 @@ import jax
 from mefnet_jax.runs import environment, programs
 
 _MOST_DEVICES = 64  # each holds the clips
-# What jax computes with, whatever its environment variables say.
+# Settings of jax's numbers, which environment variables must not change.
 _NUMBERS = {
   'jax_enable_x64': False,
   'jax_default_prng_impl': 'threefry2x32',
@@ -24,7 +24,7 @@ _NUMBERS = {
   # A loss that is not finite is a finding of a run, not an exception.
   'jax_debug_nans': False,
   'jax_debug_infs': False,
-  # Its guard would end a training at the first number that it prints.
+  # The guard would end a training at its first printed number.
   'jax_transfer_guard': 'allow',
 }
 
@@ -39,8 +39,8 @@ def prepare(*, deterministic: bool = True) -> None:
     deterministic: whether a GPU must give the same bits in each run.
   """
   tune_cpu()
-  # Variables such as JAX_ENABLE_X64=1 or JAX_DEFAULT_PRNG_IMPL=rbg would give
-  # other numbers, and no report would say so.
+  # Variables such as JAX_ENABLE_X64=1 or JAX_DEFAULT_PRNG_IMPL=rbg would change
+  # the numbers, and no report would mention it.
   for name, value in _NUMBERS.items():
     jax.config.update(name, value)
   flags = os.environ.get('XLA_FLAGS', '')
@@ -48,7 +48,8 @@ def prepare(*, deterministic: bool = True) -> None:
   if deterministic and not chosen and _has_gpu():
     os.environ['XLA_FLAGS'] = f'{flags} --xla_gpu_deterministic_ops=true'
   _keep_programs()
-  # jax keeps only what took a second to compile; many small programs add up.
+  # By default jax keeps only programs that took a second to compile; many small
+  # ones add up.
   jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.03)
 
 
@@ -61,13 +62,14 @@ def tune_cpu() -> None:
 def _use_cores_as_devices():
   """Makes each core of a CPU a device, for folds or half-batches.
 
-  A kernel runs on one core; and while one device is bound by memory the others
-  compute, which on two cores takes 10 to 20 % less time than one device that
-  spreads its operations over them. How many are used, `training.parallel` says.
-  Settings of the user, in JAX_NUM_CPU_DEVICES or XLA_FLAGS, take precedence.
+  A kernel runs on one core, and while one device waits for memory the others
+  compute. On two cores this takes 10 to 20 % less time than one device that
+  spreads its operations over them. `training.parallel` chooses how many are
+  used. The user's JAX_NUM_CPU_DEVICES or XLA_FLAGS take precedence.
   """
   chosen = 'host_platform_device_count' in os.environ.get('XLA_FLAGS', '')
-  if chosen or jax.config.jax_num_cpu_devices != -1:
+  devices = jax.config.jax_num_cpu_devices  # type: ignore[attr-defined]
+  if chosen or devices != -1:
     return
   with contextlib.suppress(RuntimeError):  # jax has started already
     count = min(_MOST_DEVICES, environment.cores())
@@ -77,10 +79,10 @@ def _use_cores_as_devices():
 def _keep_memory():
   """Makes the process keep the memory that a step frees, for the next step.
 
-  By default glibc returns large blocks to the system, which then clears them
-  page by page when they are allocated again: a sixth of the base network's
-  step on CPU. With these settings no block gets a mapping of its own and the
-  heap never shrinks. Does nothing without glibc.
+  By default glibc returns large blocks to the system, which clears them page by
+  page when they are allocated again: a sixth of the base network's step on a
+  CPU. With these settings no block gets a mapping of its own and the heap never
+  shrinks. Does nothing without glibc.
   """
   try:
     mallopt = ctypes.CDLL(None).mallopt
@@ -93,7 +95,7 @@ def _keep_memory():
 
 
 def _keep_programs():
-  """Makes jax cache what it compiles, if there is a private folder for it."""
+  """Makes jax cache its programs, if there is a private folder for them."""
   folder, why_not = programs.folder('xla')
   jax.config.update('jax_compilation_cache_dir', folder and str(folder))
   if folder:
@@ -103,9 +105,9 @@ def _keep_programs():
 
 
 def _has_gpu():
-  """Whether there is an NVIDIA GPU, without asking jax.
+  """Whether there is an NVIDIA GPU.
 
-  Asking would start it, and it reads XLA_FLAGS only then.
+  Asking jax would start it, and XLA reads XLA_FLAGS only at its start.
   """
   return os.path.exists('/proc/driver/nvidia') or os.path.exists(
     '/dev/nvidiactl'
@@ -114,7 +116,12 @@ def _has_gpu():
 
 @contextlib.contextmanager
 def profiled(workdir: pathlib.Path, enabled: bool) -> Iterator[None]:
-  """Writes a trace of the code in its context to workdir/profile."""
+  """Writes a trace of the code in its context to workdir/profile.
+
+  Args:
+    workdir: the run's folder.
+    enabled: whether to write a trace at all.
+  """
   if not enabled:
     yield
     return

@@ -1,7 +1,7 @@
 """XLA_FLAGS and JAX_NUM_CPU_DEVICES, checked before XLA and jax read them.
 
 XLA ends the whole process, without an exception, if it cannot read its flags;
-of no devices jax says later that JAX_PLATFORMS were wrong.
+with zero devices, jax later blames JAX_PLATFORMS.
 """
 
 import functools
@@ -12,8 +12,8 @@ import sys
 
 from mefnet_jax.runs import errors
 
-# Flags that take no process of their own to be known: those that we set, or
-# that the documentation names.
+# Flags that are checked without a process: those that we set, or that the
+# documentation names.
 _KNOWN = re.compile(
   r'--xla_force_host_platform_device_count=[1-9]\d{0,2}'
   r'|--xla_(gpu_deterministic_ops|cpu_use_fusion_emitters)=(true|false)'
@@ -45,7 +45,7 @@ def check() -> None:
 
 @functools.cache
 def _why_unreadable(given):
-  """What XLA says of its flags; '' if it takes them."""
+  """XLA's error message about its flags; '' if it accepts them."""
   done = subprocess.run(
     [sys.executable, '-c', _READ],
     env={**os.environ, 'XLA_FLAGS': given},
@@ -54,5 +54,5 @@ def _why_unreadable(given):
     errors='replace',
     check=False,
   )
-  said = _WRONG.search(done.stderr)
-  return said[1] if done.returncode and said else ''
+  message = _WRONG.search(done.stderr)
+  return message[1] if done.returncode and message else ''

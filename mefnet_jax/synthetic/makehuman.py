@@ -9,7 +9,7 @@ import pathlib
 
 import numpy as np
 
-from mefnet_jax.runs import errors
+from mefnet_jax.runs import errors, regular_file
 
 PARTS = {  # group of the mesh -> number of the part, see `head`
   'body': 0,
@@ -121,7 +121,7 @@ class Source:
 
   def _target(self, path):
     """The displacements (P, 3) in a target file."""
-    text = path.read_bytes()
+    text = regular_file.read(path)
     if path.suffix == '.gz':
       text = gzip.decompress(text)
     moved = np.zeros_like(self.points)
@@ -135,7 +135,7 @@ class Source:
 def _read_mesh(path):
   """Points, quads of the parts, and the part of each vertex."""
   points, quads, parts, group = [], [], {}, ''
-  for line in path.read_text().splitlines():
+  for line in regular_file.read(path).decode().splitlines():
     word, *rest = line.split() or ['']
     if word == 'v':
       points.append([float(x) for x in rest[:3]])

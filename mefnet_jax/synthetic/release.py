@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from mefnet_jax.runs import cli, errors, files, outputs
+from mefnet_jax.runs import cli, errors, files, outputs, regular_file
 from mefnet_jax.synthetic import (
   cas_me2,
   megc_flow,
@@ -165,7 +165,7 @@ def seed_of(root: str | os.PathLike[str]) -> int:
   """
   path = pathlib.Path(root, MARKER)
   known = path.exists() and re.search(
-    r', seed (\d+),', path.read_text(encoding='utf-8')
+    r', seed (\d+),', regular_file.read(path).decode()
   )
   if not known:
     raise errors.UserError(f'{root}: no SYNTHETIC release: {MARKER} names none')

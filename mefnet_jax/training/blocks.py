@@ -6,7 +6,6 @@ after another. The result of a member does not depend on its block.
 """
 
 import dataclasses
-import json
 import os
 import pathlib
 from collections.abc import Callable
@@ -17,7 +16,7 @@ import numpy as np
 from flax import linen as nn
 
 from mefnet_jax.models import by_network, streams
-from mefnet_jax.runs import errors, files, multihost
+from mefnet_jax.runs import errors, files, json_file, multihost
 
 _SHARE = 0.8  # share of the free memory that a training may use
 _CLIPS = 0.5  # share of that which the clips may use; larger sets are streamed
@@ -87,14 +86,15 @@ def read(
   """
   path = workdir / 'checkpoints' / _FILE
   try:
-    planned = [_block(row) for row in json.loads(path.read_text())]
+    planned = [_block(row) for row in json_file.load(path)]
     _check_members(planned, seeds, folds)
     return planned
   except FileNotFoundError:
     return []
-  except (OSError, ValueError, TypeError, RecursionError) as error:
+  except (OSError, ValueError, TypeError) as error:
+    why = getattr(error, 'strerror', None) or error
     raise errors.UserError(
-      f'{path}: not the blocks of this run ({error}): delete {path.parent} to '
+      f'{path}: not the blocks of this run ({why}): delete {path.parent} to '
       'train anew'
     ) from error
 

@@ -1,7 +1,5 @@
 """Validates a config before any work is done."""
 
-import sys
-
 import jax
 import numpy as np
 from flax import linen as nn
@@ -100,8 +98,11 @@ def check(config: ConfigDict) -> None:
     raise errors.UserError(f'config.model: {whose}{reason}') from error
 
 
-def settle(config: ConfigDict) -> None:
+def settle(config: ConfigDict) -> str:
   """Checks a config and replaces train.kernels=auto by what this machine has.
+
+  Returns:
+    The choice of kernels for the log, as `choose_kernels` returns it.
 
   Raises:
     UserError: the config is invalid, names a release that is not there, or asks
@@ -112,7 +113,7 @@ def settle(config: ConfigDict) -> None:
   datasets.options(config.dataset).check()
   if config.dataset.release:
     registry.folder(config.dataset.release)
-  choose_kernels(config)
+  return choose_kernels(config)
 
 
 def choose_kernels(config: ConfigDict) -> str:
@@ -122,7 +123,8 @@ def choose_kernels(config: ConfigDict) -> str:
   same. Compiles the kernels if they are not in the cache.
 
   Returns:
-    The choice, followed in brackets by the reason if there is one to report.
+    The choice, followed in brackets by the reason if there is one to report:
+    of the first call, since later ones find the choice made.
 
   Raises:
     UserError: 'cpu' where the kernels cannot run.
@@ -137,8 +139,6 @@ def choose_kernels(config: ConfigDict) -> str:
     ) from None
   with config.unlocked():
     config.train.kernels = chosen
-  if note:
-    print(f'kernels: {chosen} ({note})', file=sys.stderr)
   return f'{chosen} ({note})' if note else chosen
 
 

@@ -58,7 +58,7 @@ def _fit(job, seeds):
   )
   fitted = {seed: jobs.Fitted() for seed in seeds}
   blocks.tell_unused(job.workdir, planned, job.console.print)
-  rows = curves.stored(job.workdir)
+  rows = curves.read_rows(job.workdir)
   curves.check_members(job.workdir, rows, seeds, [f.name for f in job.splits])
   compiled = None
   for block in planned:

@@ -178,7 +178,7 @@ def prepare(
     errors.UserError: the release cannot be used, or not with this protocol.
   """
   console = console or rich.console.Console(quiet=True)
-  console.print(f'kernels: {config_check.choose_kernels(config)}')
+  config_check.choose_kernels(config)
   clips = _load(config, workdir, console)
   label = _labels(config, clips)
   # Leaks on purpose come last: they break folds that are honest so far.
@@ -244,7 +244,7 @@ def _show(found, workdir, console):
   if found and multihost.is_first():
     text = findings.listing(found)
     console.print(text, soft_wrap=True, markup=False, highlight=False)
-    findings.write(workdir / 'findings.csv', found)
+    findings.write(workdir / findings.FILE, found)
 
 
 def _labels(config, clips):

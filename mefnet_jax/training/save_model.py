@@ -15,8 +15,6 @@ from mefnet_jax.models import normalize, pixel_scaling
 from mefnet_jax.runs import checkpoints, model_file
 from mefnet_jax.training import jobs
 
-_FOLDER = 'model'
-
 
 def save(job: jobs.Job, fitted: list[jobs.Fitted], summary: dict) -> None:
   """Writes workdir/model: the weights of each fold and seed, and model.json.
@@ -33,7 +31,7 @@ def save(job: jobs.Job, fitted: list[jobs.Fitted], summary: dict) -> None:
     # zero_shot has already put the model that it scored there. Of transfer
     # there is none: its heads are sums over the features of the training clips.
     return
-  folder = job.workdir / _FOLDER
+  folder = job.workdir / model_file.FOLDER
   model_file.begin(folder)
   members, moments = [], {}
   for seed, one in zip(job.seeds, fitted, strict=True):

@@ -25,7 +25,7 @@ from mefnet_jax.training import (
   synthetic_training,
 )
 
-_FOLDER, FOLD = 'model', 'zero_shot'
+FOLD = 'zero_shot'
 _TESTS = 8  # batches that are made of the people of a convention
 _NOTICE = (
   'trained and tested on rendered heads alone; the scores say nothing about '
@@ -82,7 +82,7 @@ def make(
   sure = synthetic_calibration.fit(network, members, tested, config.seed)
   console.print(synthetic_calibration.said(sure))
   tests['calibration'] = sure
-  folder = workdir / _FOLDER
+  folder = workdir / model_file.FOLDER
   model_file.begin(folder)
   written = [
     _written(folder, params, seed)

@@ -8,7 +8,6 @@ choices.csv and facts.json say by which clips.
 """
 
 import dataclasses
-import json
 import time
 
 import ml_collections
@@ -16,7 +15,7 @@ import numpy as np
 
 from mefnet_jax.evaluation import folds, held_out_mask
 from mefnet_jax.models import motion_input
-from mefnet_jax.runs import errors, files
+from mefnet_jax.runs import errors, facts, files
 from mefnet_jax.training import jobs, kernel_head, zero_shot
 
 AS_IT_IS = ('as it is', 0.0)  # nothing is learnt
@@ -105,7 +104,7 @@ def train(job: jobs.Job, seeds: tuple[int, ...]) -> list[jobs.Fitted]:
       (fold.name, found.head, found.strength, *error, len(found.clips))
     )
   files.write_csv(job.workdir / 'choices.csv', _COLUMNS, rows)
-  _state(job.workdir / 'facts.json', looked_at)
+  _state_choices(job, looked_at)
   one = jobs.Fitted(
     held_out=held_out,
     parameters=model.description['parameters'],
@@ -245,9 +244,10 @@ def _stop(job):
     raise errors.Stopped
 
 
-def _state(path, looked_at):
-  """Tells the audit by which clips each fold has chosen."""
-  facts = json.loads(path.read_text())
-  facts['chosen']['hyper-parameters'] = looked_at
-  facts['fitted']['normalisation'] = {'on': 'training'}
-  files.write_json(path, facts)
+def _state_choices(job, looked_at):
+  """States in facts.json by which clips each fold has chosen, for the audit."""
+  path = job.workdir / facts.FILE
+  found = facts.read(path, [fold.name for fold in job.splits])
+  found['chosen']['hyper-parameters'] = looked_at
+  found['fitted']['normalisation'] = {'on': 'training'}
+  facts.write(path, found)

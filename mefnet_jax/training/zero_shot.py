@@ -13,10 +13,8 @@ import numpy as np
 from mefnet_jax.models import inference, motion_input
 from mefnet_jax.predict import action_units
 from mefnet_jax.predict import model as models
-from mefnet_jax.runs import errors, files, model_file
+from mefnet_jax.runs import errors, files, model_file, regular_file
 from mefnet_jax.training import jobs
-
-_FOLDER = 'model'
 
 
 def train(job: jobs.Job, seeds: tuple[int, ...]) -> list[jobs.Fitted]:
@@ -47,7 +45,7 @@ def train(job: jobs.Job, seeds: tuple[int, ...]) -> list[jobs.Fitted]:
     )
   job.console.print(f'scoring all clips with {len(seeds)} networks')
   probabilities = _scored(model, job)
-  _copy(model, job.workdir / _FOLDER)
+  _copy(model, job.workdir / model_file.FOLDER)
   seconds = (time.monotonic() - started) / len(seeds)
   (fold,) = job.splits
   return [
@@ -66,7 +64,7 @@ def opened(job: jobs.Job) -> models.Model:
   Raises:
     errors.UserError: no such model, or a class that it does not know.
   """
-  model = models.load(job.config.weights or job.workdir / _FOLDER)
+  model = models.load(job.config.weights or job.workdir / model_file.FOLDER)
   unknown = [name for name in job.source.classes if name not in model.classes]
   if unknown:
     raise errors.UserError(
@@ -130,7 +128,8 @@ def _copy(model: models.Model, folder: pathlib.Path) -> None:
     return
   model_file.begin(folder)
   for one in model.description['members']:
-    shutil.copyfile(model.folder / one['file'], folder / one['file'])
+    with files.aside(folder / one['file']) as temporary:
+      shutil.copyfile(model.folder / one['file'], temporary)
   # Last: a folder that lacks it is no model yet.
-  description = (model.folder / model_file.NAME).read_bytes()
+  description = regular_file.read(model.folder / model_file.NAME)
   files.write(folder / model_file.NAME, description)

@@ -405,4 +405,4 @@ def test_features_of_a_clip_that_is_there_twice_are_refused(run):
   (run / 'f.csv').write_text('\n'.join(['clip,a,b', *lines, lines[0]]))
   done = _command(str(run), f'--features={run / "f.csv"}')
   assert done.returncode == 1
-  assert f'row {len(rows) + 2}: {rows[0]["clip"]} once more' in done.stderr
+  assert f'row {len(rows) + 2}: {rows[0]["clip"]} occurs again' in done.stderr

@@ -135,8 +135,8 @@ def test_a_history_that_is_none_is_refused(run, line):
 
 
 def test_without_clips_the_predicted_ones_are_all(run):
-  whole = evidence.clip_rows(evidence.from_run(run))
-  part = evidence.clip_rows(evidence.from_files(run / 'predictions.csv'))
+  whole = evidence.completed_rows(evidence.from_run(run))
+  part = evidence.completed_rows(evidence.from_files(run / 'predictions.csv'))
   assert {row['clip']: row['subject'] for row in part} == {
     row['clip']: row['subject'] for row in whole
   }

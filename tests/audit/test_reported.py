@@ -191,7 +191,7 @@ def test_folds_whose_names_a_spreadsheet_changed_are_a_mistake(run, other):
 
   audited_runs.change(run / 'predictions.csv', lambda rows: number(rows, '{}'))
   audited_runs.change(run / 'folds.csv', lambda rows: number(rows, other))
-  with pytest.raises(errors.UserError, match='named otherwise') as said:
+  with pytest.raises(errors.UserError, match='other names than') as said:
     found(run, '{"metrics": {"uf1": 0.5}}')
   assert other.format(1) in str(said.value) and ' 1' in str(said.value)
 

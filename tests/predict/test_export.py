@@ -35,7 +35,7 @@ from mefnet_jax.predict.export import (
   write,
 )
 from mefnet_jax.runs import errors
-from tests.fixtures import forked, untrained
+from tests.fixtures import forked, irregular, untrained
 
 # Of what is tested beside the layers themselves: it compiles sooner.
 PLAIN = {'channel_attention': False, 'spatial_attention': False}
@@ -304,6 +304,18 @@ def test_a_packed_model_is_a_model(small, tmp_path):
   path.write_bytes(b'x' * 100)
   with pytest.raises(errors.UserError, match='not a packed model'):
     packed_file.load(path)
+
+
+@pytest.mark.parametrize('kind', irregular.KINDS)
+def test_what_is_no_file_is_no_export(tmp_path, kind):
+  path = tmp_path / 'm.safetensors'
+  irregular.make(kind, path)
+  said = 'directory' if kind == 'folder' else 'not a regular file'
+  with irregular.no_waiting():
+    with pytest.raises(errors.UserError, match=said):
+      packed_file.load(path)
+    with pytest.raises(errors.UserError, match=said):
+      stablehlo_file.load(path, sha256='0' * 64)
 
 
 def damage(model):

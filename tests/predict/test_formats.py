@@ -10,6 +10,7 @@ import pytest
 from mefnet_jax.predict import event, formats
 from mefnet_jax.predict.formats import csv_files, eaf
 from mefnet_jax.runs import errors
+from tests.fixtures import irregular
 
 ODD = [
   'surprise',
@@ -286,3 +287,15 @@ def test_a_file_that_is_not_ours_is_one_line(name, old, new, said, tmp_path):
 def test_the_format_of_an_unknown_suffix_is_asked_for():
   with pytest.raises(errors.UserError, match='annotations are .eaf'):
     formats.reader(pathlib.Path('a.docx'))
+
+
+@pytest.mark.parametrize('kind', irregular.KINDS)
+@pytest.mark.parametrize('name', ['eaf', 'textgrid', 'vtt', 'boris', 'csv'])
+def test_what_is_no_file_of_annotations_is_one_line(name, kind, tmp_path):
+  path = tmp_path / f'a{formats.FORMATS[name].SUFFIX}'
+  irregular.make(kind, path)
+  said = 'Is a directory' if kind == 'folder' else 'not a regular file'
+  with irregular.no_waiting(), pytest.raises(errors.UserError, match=said):
+    formats.reader(path).read(path)
+  with irregular.no_waiting(), pytest.raises(errors.UserError, match=said):
+    formats.FORMATS[name].read(path)

@@ -200,7 +200,7 @@ def test_one_that_does_not_say_whose_it_is_is_passed_over(tmp_path):
   seal.write_text(f'{digest}  manifest.json\n')
   warned = []
   assert latest(tmp_path, warned)[0] == 2
-  assert 'does not say' in warned[0]
+  assert 'does not name the training' in warned[0]
 
 
 @pytest.mark.parametrize('kind', ['manifest.json', 'manifest.sha256', 'array'])

@@ -50,6 +50,7 @@ def test_a_formula_behind_a_semicolon_is_none():
 @hypothesis.given(
   strategies.lists(strategies.tuples(ODD, ODD, ODD), min_size=1)
 )
+@hypothesis.settings(deadline=None)
 def test_a_written_table_is_read_as_it_was(tmp_path_factory, rows):
   rows = [row for row in rows if any(cell.strip() for cell in row)]
   path = tmp_path_factory.mktemp('table') / 'a.csv'

@@ -3,7 +3,8 @@
 import pytest
 
 from mefnet_jax.evaluation import folds_file
-from mefnet_jax.runs import csv_table, errors, predictions
+from mefnet_jax.runs import csv_table, errors, files, predictions
+from tests import house
 
 
 def table(folder, text):
@@ -42,7 +43,7 @@ def test_empty_columns_at_the_end_are_no_cells(tmp_path):
     ('a\0,\0b\0', 'of another encoding'),
     ('a,b\n1,"2\n', 'cannot be read'),
     ('a;b\n1;2\n', '";" stands between its cells'),
-    ('a,b\n1,2\na,b\n3,4\n', 'row 3 is the header once more'),
+    ('a,b\n1,2\na,b\n3,4\n', 'row 3 repeats the header'),
   ],
 )
 def test_what_is_no_table_is_refused(tmp_path, text, why):
@@ -78,3 +79,16 @@ def test_a_clip_that_differs_by_a_space_is_not_scored_twice(tmp_path):
   text = 'clip,subject,fold,label,predicted\na,b,c,d,d\n a,b,c,d,d\n'
   with pytest.raises(errors.UserError, match='doubled clip: a'):
     predictions.read(table(tmp_path, text))
+
+
+def test_a_table_of_ours_can_be_read_row_by_row(tmp_path):
+  path, rows = tmp_path / 'a.csv', [('=x', '1'), ('y\nz', '')]
+  files.write_csv(path, ('a', 'b'), rows)
+  expected = [{'a': a, 'b': b} for a, b in rows]
+  assert list(csv_table.stream(path)) == expected
+
+
+def test_nothing_else_reads_csv():
+  """`files` writes it."""
+  using = {p.name for p in house.FILES if 'csv' in house.imported(p)}
+  assert using == {'csv_table.py', 'files.py'}

@@ -50,7 +50,7 @@ def test_a_plain_id_is_its_own_name():
 def test_the_mend_fits_the_error(tmp_path, number, said):
   (tmp_path / 'file').write_text('x')
   error = OSError(number, 'as the system says')
-  assert said in files.mend(error, tmp_path / 'file' / 'below', 'another')
+  assert said in files.remedy(error, tmp_path / 'file' / 'below', 'another')
 
 
 @pytest.mark.parametrize('number', [errno.ENOSPC, errno.EFBIG])

@@ -135,7 +135,9 @@ def test_a_taken_port_is_one_line():
 def test_a_first_process_that_is_not_there_is_one_line(monkeypatch):
   monkeypatch.setattr(multihost, '_TIMEOUT', 0.3)
   for address in (f'127.0.0.1:{free_port()}', 'no.such.host.invalid:7000'):
-    with pytest.raises(errors.UserError, match=f'{address}: nobody answers'):
+    with pytest.raises(
+      errors.UserError, match=f'{address}: no process answers'
+    ):
       multihost.start(address, 2, 1)
 
 

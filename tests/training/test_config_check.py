@@ -92,6 +92,13 @@ def test_a_run_keeps_to_the_kernels_that_it_began_with(
     workdirs.claim(goes_on, tmp_path)
 
 
+def test_the_log_says_why_kernels_cannot_run(without_kernels):
+  """Only the first call knows that nobody asked for XLA."""
+  config = base.get_config()
+  assert config_check.settle(config) == 'xla (NUMBA_DISABLE_JIT is set)'
+  assert config_check.choose_kernels(config) == 'xla'
+
+
 def test_kernels_that_cannot_run_are_one_line(without_kernels):
   config = base.get_config()
   config.train.kernels = 'cpu'

@@ -61,7 +61,7 @@ def folder(
   except OSError as error:
     raise errors.UserError(
       f'--out={out}: cannot be written ({error.strerror}): '
-      + files.mend(error, out, 'choose another')
+      + files.remedy(error, out, 'choose another')
     ) from error
   return made.sha256, off
 

@@ -131,7 +131,7 @@ def write(
   try:
     out.mkdir(parents=True, exist_ok=True)
   except OSError as error:
-    mend = files.mend(error, out, 'name another folder')
+    mend = files.remedy(error, out, 'name another folder')
     raise errors.UserError(f'--out={out}: {error.strerror}: {mend}') from None
   files.write_json(out / 'camera.json', content)
   files.write(out / 'camera.png', chart.png(pathlib.Path(video).name, content))

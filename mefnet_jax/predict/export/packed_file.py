@@ -18,7 +18,7 @@ from safetensors import numpy as safetensors
 
 from mefnet_jax.predict import model as model_files
 from mefnet_jax.predict.export import agreement, metadata
-from mefnet_jax.runs import errors, model_file
+from mefnet_jax.runs import errors, model_file, regular_file
 
 
 def content(model: model_files.Model, members: list[dict]) -> bytes:
@@ -70,6 +70,7 @@ def load(path: str | os.PathLike) -> model_files.Model:
   """
   path = pathlib.Path(path)
   try:
+    regular_file.check(path)
     with safe_open(path, 'numpy') as file:
       described = (file.metadata() or {})[metadata.WHOLE]
   except KeyError as error:

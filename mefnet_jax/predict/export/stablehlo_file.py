@@ -22,7 +22,7 @@ from mefnet_jax import ops
 from mefnet_jax.ops import convolution, pooling, primitives
 from mefnet_jax.predict import model as model_files
 from mefnet_jax.predict.export import agreement, answer, metadata
-from mefnet_jax.runs import errors
+from mefnet_jax.runs import errors, model_file, regular_file
 
 _PLATFORMS = ('cpu', 'cuda', 'rocm', 'tpu')
 _PROGRAM = 'program'
@@ -81,7 +81,7 @@ def load(path: str | os.PathLike, *, sha256: str) -> agreement.Answers:
   """
   path = pathlib.Path(path)
   try:
-    file = path.read_bytes()
+    file = regular_file.read(path, model_file.MOST_BYTES)
   except OSError as error:
     raise errors.UserError(
       f'{path}: cannot be read ({error.strerror})'

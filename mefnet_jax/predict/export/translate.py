@@ -77,7 +77,8 @@ def _run(graph, closed, given):
 
   def read(var):
     if isinstance(var, core.Literal):
-      return graphs.known(np.asarray(var.val, var.aval.dtype))
+      dtype = var.aval.dtype  # type: ignore[attr-defined]
+      return graphs.known(np.asarray(var.val, dtype))
     return values[var]
 
   for eqn in jaxpr.eqns:

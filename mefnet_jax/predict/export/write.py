@@ -66,7 +66,7 @@ def write(
   except OSError as error:
     raise errors.UserError(
       f'{path}: cannot be written ({error.strerror}): '
-      + files.mend(error, path, 'name a file in a folder of your own')
+      + files.remedy(error, path, 'name a file in a folder of your own')
     ) from error
   digest = hashlib.sha256(content).hexdigest()
   return Written(path, off, digest, len(content))

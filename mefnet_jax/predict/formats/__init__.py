@@ -19,7 +19,7 @@ from mefnet_jax.predict.formats import (
   vtt,
 )
 from mefnet_jax.predict.formats.media import Annotation, Media, to_events
-from mefnet_jax.runs import errors
+from mefnet_jax.runs import errors, regular_file
 
 __all__ = ['FORMATS', 'Annotation', 'Media', 'reader', 'to_events', 'write']
 
@@ -80,6 +80,7 @@ def reader(path: str | os.PathLike) -> types.ModuleType:
       return module
   if suffix in ('.csv', '.tsv', '.txt'):
     try:
+      regular_file.check(path)
       with path.open(encoding='utf-8-sig', errors='replace') as file:
         head = file.readline(10_000)
     except OSError as error:

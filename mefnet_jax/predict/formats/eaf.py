@@ -17,7 +17,7 @@ from collections.abc import Iterable
 
 from mefnet_jax.predict import event
 from mefnet_jax.predict.formats import media as shared
-from mefnet_jax.runs import errors, files
+from mefnet_jax.runs import errors, files, regular_file
 
 SUFFIX = '.eaf'
 AUTHOR = 'mefnet_jax'
@@ -118,8 +118,7 @@ def _parsed(path):
   import pympi
 
   try:
-    if path.stat().st_size > _MOST_BYTES:
-      raise ValueError('too large for annotations')
+    regular_file.check(path, _MOST_BYTES)
     with warnings.catch_warnings():
       warnings.simplefilter('ignore')  # on versions that it does not know
       return pympi.Elan.Eaf(str(path), suppress_version_warning=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from mefnet_jax.predict import event
 from mefnet_jax.predict.formats import media as shared
-from mefnet_jax.runs import errors, files
+from mefnet_jax.runs import errors, files, regular_file
 
 SUFFIX = '.TextGrid'
 _KINDS = ('events', 'apex', 'action units', 'confidence')
@@ -82,6 +82,7 @@ def _parsed(path):
   said: Exception | None = None
   for codec in ('utf-8-sig', 'utf-16'):  # Praat writes either
     try:
+      regular_file.check(path, regular_file.MOST)
       return pympi.Praat.TextGrid(str(path), codec=codec)
     except OSError as error:
       why = error.strerror

@@ -5,13 +5,12 @@ webvtt-py (MIT) writes and reads them.
 
 import html
 import os
-import pathlib
 import re
 from collections.abc import Iterable
 
 from mefnet_jax.predict import event
 from mefnet_jax.predict.formats import media as shared
-from mefnet_jax.runs import errors, files
+from mefnet_jax.runs import errors, files, regular_file
 
 SUFFIX = '.vtt'
 _TIMES = re.compile(2 * r'\s*(\d+:)?\d\d:\d\d\.\d{3}(\s+-->|\s|$)')
@@ -47,7 +46,7 @@ def read(path: str | os.PathLike) -> list[shared.Annotation]:
   import webvtt
 
   try:
-    text = pathlib.Path(path).read_text(encoding='utf-8-sig')
+    text = regular_file.read(path).decode('utf-8-sig')
     cues = webvtt.read(str(path)).captions
   except OSError as error:
     raise errors.UserError(

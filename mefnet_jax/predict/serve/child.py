@@ -46,7 +46,7 @@ def _predict(video, out, task, name):
   )
   from mefnet_jax.predict.serve import picture
 
-  with frames.opened(video) as source, results.aside(out) as aside:
+  with frames.opened(video) as source, results.staged(out) as aside:
     plugins.load(task.plugins)
     scorer = scorers.scorer(model.load(task.model))
     made = results.Results(aside, jobs.STEM, scorer.action_units)

@@ -48,4 +48,4 @@ def _jpeg(image):
   width = max(1, round(image.shape[1] * _HEIGHT / image.shape[0]))
   small = cv2.resize(image, (width, _HEIGHT), interpolation=cv2.INTER_AREA)
   _, data = cv2.imencode('.jpg', small, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
-  return 'data:image/jpeg;base64,' + base64.b64encode(data).decode()
+  return 'data:image/jpeg;base64,' + base64.b64encode(data.tobytes()).decode()
