@@ -3,7 +3,7 @@
 import jax
 import numpy as np
 
-from mefnet_jax import saliency
+from mefnet_jax import ops, saliency
 from mefnet_jax.explain import face_regions, jobs, networks, runs
 from mefnet_jax.runs import errors, progress_lines
 
@@ -129,9 +129,9 @@ def _summed(maps):
 
 
 def _grad_cam(job):
-  # On CPU networks loop over the clips of a batch, and a layer inside that
-  # loop cannot be cut out of it; a single clip is not looped over.
-  rows = 1 if jax.default_backend() == 'cpu' else jobs.ROWS
+  # A layer inside a loop over clips cannot be cut out of it; over a single
+  # clip there is no loop.
+  rows = 1 if ops.one_by_one(jobs.ROWS) else jobs.ROWS
   made = {}
   for stream, layer in _cam_layers(job).items():
     try:

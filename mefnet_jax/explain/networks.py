@@ -172,8 +172,8 @@ def _convolve(one, with_pool, kernel, x_BTHWC):
 
 
 def _clip_by_clip(function, x_BTHWC):
-  """Loops over clips on CPU, where the patches of one clip fit the cache."""
-  if jax.default_backend() != 'cpu' or len(x_BTHWC) == 1:
+  """Loops over the clips where that is faster."""
+  if not ops.one_by_one(len(x_BTHWC)):
     return function(x_BTHWC)
   return jax.lax.map(lambda x: function(x[None])[0], x_BTHWC)
 

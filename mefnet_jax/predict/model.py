@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 
@@ -19,6 +18,9 @@ from mefnet_jax.predict import clip_streams, programs
 from mefnet_jax.runs import errors, model_file
 
 _BATCH = 32  # clips that the network sees at once
+# Of `answers`. The last digits of an answer depend on the size of its batch:
+# the public motion maps (442) are one batch.
+_LARGE_BATCH = 512
 _FOLDER = 'model'
 SHIPPED = pathlib.Path(__file__).parents[1] / 'weights'
 
@@ -226,7 +228,7 @@ class Model:
         {n: (p['mean'], p['spread']) for n, p in member.pixels.items()},
         self.input_kind,
       )
-    seen = _seen(streams, member.moments, input_kind=self.input_kind)
+    seen = programs.views(streams, member.moments, input_kind=self.input_kind)
     return {name: np.asarray(x) for name, x in seen.items()}
 
   def probabilities(
@@ -249,7 +251,11 @@ class Model:
     """
     chosen = self.listed(fold, seed)
     clip_streams.check(self.folder, self._input, clips)
-    return np.mean([self._answer(self._read(one), clips) for one in chosen], 0)
+    logits_of = programs.logits(self.network)
+    logits = (
+      self._run(logits_of, self._read(one), clips, _BATCH) for one in chosen
+    )
+    return np.mean([inference.softmax(x / self.temperature) for x in logits], 0)
 
   def answers(
     self, clips: Mapping[str, np.ndarray]
@@ -262,37 +268,25 @@ class Model:
     Raises:
       errors.UserError: as `probabilities`.
     """
-    say = programs.outputs(self.network)
     clip_streams.check(self.folder, self._input, clips)
+    outputs_of = programs.outputs(self.network)
     members = [self._read(one) for one in self.description['members']]
     return [
-      jax.tree.map(np.asarray, say(one.params, self.views(clips, one)))
+      self._run(outputs_of, one, clips, _LARGE_BATCH, floats=None)
       for one in members
     ]
 
-  def _answer(self, member, clips):
+  def _run(self, program, member, clips, size, **options):
+    """The results of a program of `programs` for all clips, by one member."""
     # On the device once, not with each batch.
     streams, params = self.inputs(clips), jax.device_put(member.params)
     count = len(next(iter(streams.values())))
-    logits_of = programs.logits(self.network)
 
     def step(index):
       some = {name: x[index] for name, x in streams.items()}
-      return logits_of(params, self.views(some, member))
+      return program(params, self.views(some, member))
 
-    logits = inference.in_batches(step, np.arange(count), _BATCH)
-    return inference.softmax(logits / self.temperature)
-
-
-@functools.partial(jax.jit, static_argnames='input_kind')
-def _seen(streams, moments, *, input_kind):
-  """Streams (n, ...) as a network sees them: one program for all models that
-  look at clips of one shape."""
-  measured = normalize.measured(streams, input_kind=input_kind)
-  index = jnp.arange(len(next(iter(streams.values()))))
-  return normalize.batch(
-    measured, index, input_kind=input_kind, moments=moments
-  )
+    return inference.in_batches(step, np.arange(count), size, **options)
 
 
 def _dtype(stream):
