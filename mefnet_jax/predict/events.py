@@ -113,7 +113,7 @@ class Spotter:
       cell.motion = course.strength(maps[i])
       forth, back = float(said.expression[i]), float(said.returning[i])
       cell.score, cell.returns = max(forth, back), back > forth
-      lids = course.of_lids(maps[i])
+      lids = course.lid_strength(maps[i])
       if cell.motion < max(limits.amplitude, limits.lids * lids):
         cell.score = 0.0
       time = (start + i - self.window / 2) * resample.CELL

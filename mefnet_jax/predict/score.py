@@ -112,8 +112,8 @@ def _parsed() -> argparse.Namespace:
     'default': 'auto',
     'help': 'of onset and offset; auto: frames if all are whole',
   }
-  parser.add_argument('--truth-unit', '--truth_unit', **units)
-  parser.add_argument('--events-unit', '--events_unit', **units)
+  parser.add_argument('--truth-unit', **units)
+  parser.add_argument('--events-unit', **units)
   parser.add_argument('--fps', type=float, help='frames per second')
   parser.add_argument('--draws', type=cli.count, default=2000)
   parser.add_argument('--out', type=outputs.file, help='write them as JSON')

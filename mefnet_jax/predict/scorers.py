@@ -1,9 +1,9 @@
 """Scorers: trained models that find expressions and name their classes.
 
 A model for motion maps, such as mefnet-zero, does both. A run's network has
-learnt clips of expressions alone and cannot tell that there is none: there
-mefnet-zero finds the expressions, and the run's network names each of them, from
-its frames between onset and offset, prepared as the run's clips were.
+learnt clips of expressions alone and cannot tell that there is none. So
+mefnet-zero finds the expressions, and the run's network names each, from the
+frames of onset to offset, prepared as the run's own clips were.
 """
 
 import jax

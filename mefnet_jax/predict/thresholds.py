@@ -52,8 +52,6 @@ class Thresholds:
 
 
 CHOSEN = Thresholds()
-# Of the classical detector beside it.
-MAIN_DIRECTION = Thresholds(candidate=0.02, amplitude=0.02, confidence=0.0)
 
 
 def unsure(

@@ -143,7 +143,8 @@ def _check_encoding():
 class Parser(argparse.ArgumentParser):
   """An argparse parser whose errors are errors.UserError.
 
-  It refuses numbers that no command can use: below 0, too large, not finite.
+  --truth_unit is accepted for --truth-unit, as of absl's flags. Numbers that no
+  command can use (below 0, too large, not finite) are refused.
   Its help names the default of each flag.
   """
 
@@ -162,7 +163,10 @@ class Parser(argparse.ArgumentParser):
     self, args: Sequence[str] | None = None, namespace: Any = None
   ) -> tuple[Any, list[str]]:
     """As argparse's; raises errors.UserError."""
-    found, rest = super().parse_known_args(args, namespace)
+    known = {name.lstrip('-') for name in self._option_string_actions}
+    words = sys.argv[1:] if args is None else args
+    words = [kebab_case(word, known) for word in words]
+    found, rest = super().parse_known_args(words, namespace)
     for name, value in vars(found).items():
       _check_number(name.replace('_', '-'), value)
     return found, rest

@@ -213,7 +213,6 @@ def _parsed():
   saw.add_argument('--blind', action='store_true', help='saw no answers')
   saw.add_argument(
     '--corrected-from',
-    '--corrected_from',
     default='',
     metavar='MODEL',
     help='the model whose answers the annotator saw',
