@@ -1,4 +1,4 @@
-"""A trained network that is a file: opened anywhere, asked about any clip."""
+"""Trained networks as files, which open without the data set."""
 
 import dataclasses
 import functools
@@ -33,8 +33,8 @@ def load(path: str | os.PathLike) -> 'Model':
       of a model that ships with the package, 'mefnet-zero'.
 
   Raises:
-    errors.UserError: there is none, it is damaged or of another version, or
-      its weights are not of the network that it names.
+    errors.UserError: there is no model, it is damaged or of another version, or
+      its weights are not those of the network that it names.
   """
   folder = _folder(path)
   if not (folder / model_file.NAME).exists() and (folder / _FOLDER).is_dir():
@@ -50,7 +50,7 @@ def load(path: str | os.PathLike) -> 'Model':
 
 def _folder(path):
   """The folder of that path, or of the shipped model of that name."""
-  # A folder that is there goes before a shipped model of its name.
+  # An existing folder takes precedence over a shipped model of that name.
   folder = pathlib.Path(path)
   shipped = SHIPPED / folder.name
   if folder.exists() or folder.name != str(path) or not shipped.is_dir():
@@ -69,9 +69,11 @@ def _network(description) -> nn.Module:
 class Member:
   """The weights of one fold with one seed.
 
-  params: of the network. moments: by which clips are scaled, if not each by
-  its own: (mean, variance) a stream. pixels: mean and spread (T, H, W, C) of
-  each pixel, a stream, where clips are scaled pixel by pixel.
+  Attributes:
+    params: parameters of the network.
+    moments: (mean, variance) by stream, by which all clips are scaled; None if
+      each clip is scaled by its own.
+    pixels: mean and spread (T, H, W, C) by stream, where pixels are scaled.
   """
 
   params: dict
@@ -84,8 +86,8 @@ class Model:
   """A trained network: its description, and weights of each fold and seed.
 
   Attributes:
-    folder: where its files lie.
-    description: model.json.
+    folder: the folder of its files.
+    description: the content of model.json.
     network: the Flax module.
   """
 
@@ -104,7 +106,7 @@ class Model:
 
   @property
   def streams(self) -> dict[str, tuple[int, ...]]:
-    """The shape (T, H, W, C) of each stream that the network looks at."""
+    """The shape (T, H, W, C) of each input stream, by name."""
     streams = self._input['streams']
     return {name: tuple(one['shape']) for name, one in streams.items()}
 
@@ -129,21 +131,21 @@ class Model:
 
   @property
   def calibration(self) -> Mapping[str, Any]:
-    """What stands under that name in model.json; {} if nothing does."""
+    """`calibration` of model.json; {} if there is none."""
     return self.description.get('calibration') or {}
 
   @property
   def temperature(self) -> float:
-    """What logits are divided by; 1 where the model is not calibrated."""
+    """The divisor of the logits; 1 if the model is not calibrated."""
     return self.calibration.get('temperature', 1.0)
 
   @property
   def unit_calibration(self) -> Mapping[str, list[float]] | None:
-    """Of `action_units.calibrated`; None of a model that has none."""
+    """The `calibration` of `action_units.calibrated`; None if there is none."""
     return self.calibration.get('units')
 
   def sets(self, clips: Mapping[str, np.ndarray]) -> np.ndarray:
-    """(N, C): classes that clips may show (`conformal.model_sets`)."""
+    """(N, C): the classes that clips may show, by `conformal.model_sets`."""
     p = self.probabilities(clips)
     return conformal.model_sets(p, self.description, self.folder)
 
@@ -151,8 +153,8 @@ class Model:
     """The weights of one fold.
 
     Args:
-      fold: its name.
-      seed: by default the first that it was trained with.
+      fold: name of the fold.
+      seed: seed of its training; by default the first.
 
     Raises:
       errors.UserError: no such fold or seed; a damaged file; weights that are
@@ -161,11 +163,11 @@ class Model:
     return self._read(self.listed(fold, seed)[0])
 
   def listed(self, fold: str | None, seed: int | None) -> list[dict]:
-    """As `model_file.members`, of this model."""
+    """As `model_file.members` for this model."""
     return model_file.members(self.folder, self.description, fold, seed)
 
   def weights(self, member: Mapping) -> dict[str, np.ndarray]:
-    """The arrays of one member by name, as `model_file.read_weights`."""
+    """The arrays of one member by name; raises as `model_file.read_weights`."""
     return model_file.read_weights(self.folder, member)
 
   def _read(self, one) -> Member:
@@ -201,11 +203,11 @@ class Model:
     )
 
   def inputs(self, clips: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The streams that the network looks at, out of prepared clips.
+    """The network's input streams among those of prepared clips.
 
     Args:
-      clips: streams (N, T, H, W, C) by name, uint8 as they are prepared, and
-        masks '<stream>_present' (N,) of those that a clip may lack.
+      clips: streams (N, T, H, W, C) uint8 by name, as they are prepared, and
+        masks '<stream>_present' (N,) of streams that a clip may lack.
 
     Raises:
       errors.UserError: a stream is missing or has another shape.
@@ -215,11 +217,14 @@ class Model:
   def views(
     self, clips: Mapping[str, np.ndarray], member: Member
   ) -> dict[str, np.ndarray]:
-    """What the network sees of some clips: streams (n, T, H, W, C), masks.
+    """The scaled input of the network: streams (n, T, H, W, C) and masks.
 
     Args:
-      clips: as of `inputs`.
-      member: whose scale is used.
+      clips: as for `inputs`.
+      member: the member whose scale is used.
+
+    Raises:
+      errors.UserError: as `inputs`.
     """
     streams = {n: np.asarray(x) for n, x in self.inputs(clips).items()}
     if member.pixels:
@@ -238,12 +243,12 @@ class Model:
     fold: str | None = None,
     seed: int | None = None,
   ) -> np.ndarray:
-    """Probabilities (N, C) of prepared clips.
+    """Probabilities (N, C) of prepared clips, float64.
 
     Args:
-      clips: as of `inputs`.
-      fold: whose weights answer; by default the mean over all folds.
-      seed: whose weights answer; by default the mean over all seeds.
+      clips: as for `inputs`.
+      fold: the fold whose weights are used; by default the mean over all.
+      seed: the seed whose weights are used; by default the mean over all.
 
     Raises:
       errors.UserError: clips that do not fit the network, no such fold or
@@ -260,10 +265,10 @@ class Model:
   def answers(
     self, clips: Mapping[str, np.ndarray]
   ) -> list[tuple[np.ndarray, dict[str, np.ndarray]]]:
-    """Logits (N, C) by each member, and what else its network says.
+    """Logits (N, C) and the network's `out`, float32, for each member.
 
     Args:
-      clips: as of `inputs`.
+      clips: as for `inputs`.
 
     Raises:
       errors.UserError: as `probabilities`.
