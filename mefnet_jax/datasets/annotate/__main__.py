@@ -108,7 +108,7 @@ def _agreement(args):
   faces = sorted({one.face for one in (*first, *second)})
   found = agreement.measure(
     [
-      (_intervals(first, face), _intervals(second, face), len(media.shown))
+      (_intervals(first, face), _intervals(second, face), len(media.seconds))
       for face in faces
     ],
     within=args.within,
