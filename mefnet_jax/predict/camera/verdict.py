@@ -41,7 +41,7 @@ def verdict(
   )
   if outside:
     return Verdict(
-      f'{seen} the share found is unknown: {", ".join(outside)}',
+      f'{seen} nothing is known of the share found: {", ".join(outside)}',
       camera,
       outside,
     )
