@@ -143,9 +143,8 @@ def _check_encoding():
 class Parser(argparse.ArgumentParser):
   """An argparse parser whose errors are errors.UserError.
 
-  --truth_unit is accepted for --truth-unit, as of absl's flags. Numbers that no
-  command can use (below 0, too large, not finite) are refused.
-  Its help names the default of each flag.
+  Its help names defaults, and --truth_unit is accepted for --truth-unit. Numbers
+  that no command can use (below 0, too large, not finite) are refused.
   """
 
   def add_argument(self, *names: Any, **fields: Any) -> argparse.Action:
