@@ -143,7 +143,7 @@ def _check_encoding():
 class Parser(argparse.ArgumentParser):
   """An argparse parser whose errors are errors.UserError.
 
-  Its help names defaults, and --truth_unit is accepted for --truth-unit. Numbers
+  Its help names defaults; --truth_unit is accepted for --truth-unit. Numbers
   that no command can use (below 0, too large, not finite) are refused.
   """
 
