@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import importlib
 import pathlib
 import sys
 import typing
@@ -11,6 +12,8 @@ from mefnet_jax.runs import clean, errors, files
 
 if typing.TYPE_CHECKING:
   from mefnet_jax.predict import expressions, face_finder, frames
+
+_SLOWEST = 10  # frames a second; see `resample`
 
 
 @dataclasses.dataclass(frozen=True)
@@ -120,16 +123,14 @@ def _live(paths, options):
   if not options.record:  # the user would believe that it is recorded
     _refuse(options, ('out', 'formats'), '--camera without --record')
   _check_formats(options)
-  from mefnet_jax.predict import face_finder, formats, live, live_camera, model
-  from mefnet_jax.runs import limits, plugins
+  from mefnet_jax.predict import face_finder, formats, live, live_camera
+  from mefnet_jax.runs import limits
 
   live_camera.check_device(options.camera)
   print(limits.TEXT, file=sys.stderr, flush=True)
   with face_finder.started(options.detector) as find:
     if options.model != Options.model:
-      plugins.load(options.plugin)
-      described = model.load(options.model).description
-      more = limits.training(options.model, described)
+      more = limits.training(options.model, _model(options).description)
       print(clean.terminal(more), file=sys.stderr, flush=True)
     camera = live.run(
       options.camera,
@@ -156,16 +157,12 @@ def _opened(path, options):
   with contextlib.ExitStack() as stack:
     try:
       source = stack.enter_context(
-        frames.opened(path, options.fps, meanwhile=_import_jax)
+        # The longest part of loading the model needs no video.
+        frames.opened(path, options.fps, lambda: importlib.import_module('jax'))
       )
     except errors.UserError as error:
       raise Unreadable(str(error)) from error
     yield source
-
-
-def _import_jax():
-  """Imports jax, the longest part of loading the model."""
-  import jax  # noqa: F401
 
 
 def _check_formats(options):
@@ -179,19 +176,23 @@ def _check_formats(options):
       raise errors.UserError(f'--formats={name}: must be of {known}')
 
 
-def _scorer(
-  options: Options, at_once: int | None = None
-) -> 'expressions.Scorer':
+def _scorer(options, at_once: int | None = None):
   import cv2
 
-  from mefnet_jax.predict import model, scorers
-  from mefnet_jax.runs import plugins, xla
+  from mefnet_jax.predict import scorers
+  from mefnet_jax.runs import xla
 
   cv2.setNumThreads(1)  # crops are small; decoding needs the other core
   xla.prepare()
+  return scorers.scorer(_model(options), at_once=at_once or scorers.AT_ONCE)
+
+
+def _model(options):
+  from mefnet_jax.predict import model
+  from mefnet_jax.runs import plugins
+
   plugins.load(options.plugin)
-  loaded = model.load(options.model)
-  return scorers.scorer(loaded, at_once=at_once or scorers.AT_ONCE)
+  return model.load(options.model)
 
 
 def _predict(
@@ -273,15 +274,11 @@ def _print(source, found, media, place):
   notes = list(source.notes)
   if found.without:
     notes.append(f'no face in {found.without} frames')
-  if found.times and len(found.times) > 1 and media.fps < _SLOWEST:
-    notes.append(
-      f'{media.fps:.3g} frames a second: below {_SLOWEST} nothing is found'
-    )
+  if len(found.times) > 1 and media.fps < _SLOWEST:
+    rate = f'{media.fps:.3g} frames a second'
+    notes.append(f'{rate}: below {_SLOWEST} nothing is found')
   for note in notes:
     print(f'  {name}: {clean.terminal(note)}', flush=True)
-
-
-_SLOWEST = 10  # frames a second; see `resample`
 
 
 def _counts(found):

@@ -2,9 +2,9 @@
 
 A window of .3 seconds slides over the crops. Where the model's probability of
 an expression, or of one that is going back, is at a peak, a candidate is
-followed from onset to offset (`course`). The model's answer to the motion of
-its middle half then decides whether it is an event. Times are those of the even
-clock of `resample`: cells, or seconds.
+followed from onset to offset (`course`). The model's answer to the motion
+of its middle half then decides whether it is an event. Times are those of the
+even clock of `resample`: cells, or seconds.
 """
 
 import dataclasses
@@ -262,10 +262,12 @@ class Spotter:
     self._waiting.sort(key=lambda f: f.onset)
     while self._waiting:
       group = [self._waiting[0]]
+      until = group[0].offset + merge.SOON
       for other in self._waiting[1:]:
-        if other.onset < max(f.offset for f in group) + merge.SOON:
+        if other.onset < until:
           group.append(other)
-      if now < max(f.offset for f in group) + merge.SOON + self._limits.window:
+          until = max(until, other.offset + merge.SOON)
+      if now < until + self._limits.window:
         return
       yield from merge.merged(group)
       self._waiting = self._waiting[len(group) :]

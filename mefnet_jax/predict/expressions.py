@@ -84,9 +84,10 @@ class Scorer(typing.Protocol):
 
 
 class Found(typing.NamedTuple):
-  """An expression of one face: its `course.Course` in seconds, and its answer.
+  """An expression of one face: a `course.Course`, but in seconds.
 
   Attributes:
+    answer: the scorer's.
     turning: how far the head moves meanwhile, in eye distances or radians.
     score: probability of the candidate, from the window that it was found in.
   """

@@ -79,9 +79,10 @@ def _sources(runtime):
 
 
 def _check_inputs(model):
-  if answer.inputs(model) != _INPUTS:
+  needed = answer.inputs(model)
+  if needed != _INPUTS:
     raise errors.UserError(
-      f'{model.folder}: this model needs {", ".join(answer.inputs(model))}; '
+      f'{model.folder}: this model needs {", ".join(needed)}; '
       'the page makes motion maps of a whole face: use mefnet-zero'
     )
 

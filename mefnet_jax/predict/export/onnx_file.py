@@ -14,7 +14,7 @@ _LARGEST = 2**31 - 2**24  # bytes of constants in a file of Protocol Buffers
 
 
 def content(model: model_files.Model, members: list[dict]) -> bytes:
-  """The file's bytes: inputs of `answer.inputs`, output `OUTPUT` (N, classes).
+  """The file's bytes: from `answer.inputs` to `OUTPUT`, (N, classes).
 
   Args:
     model: the model to export.

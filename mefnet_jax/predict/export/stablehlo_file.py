@@ -38,7 +38,7 @@ mlir.register_lowering(
 
 
 def content(model: model_files.Model, members: list[dict]) -> bytes:
-  """The file's bytes: from the inputs of `answer.inputs` to (N, classes).
+  """The file's bytes: from `answer.inputs` to (N, classes).
 
   Args:
     model: the model to export.
