@@ -23,7 +23,11 @@ _FEW = 8
 def convolution(
   graph: graphs.Graph, eqn: Any, x: graphs.Value, kernel: graphs.Value
 ) -> graphs.Value:
-  """`ops.primitives.CONVOLUTION`."""
+  """`ops.primitives.CONVOLUTION`.
+
+  Raises:
+    NotImplementedError: the kernel is no constant.
+  """
   weights = kernel.constant
   if weights is None:
     raise NotImplementedError('a convolution by a computed kernel')
@@ -53,7 +57,11 @@ def convolution(
 def plain_convolution(
   graph: graphs.Graph, eqn: Any, x: graphs.Value, kernel: graphs.Value
 ) -> graphs.Value:
-  """`conv_general_dilated`, of Flax's own layers: over any number of axes."""
+  """`conv_general_dilated`, of Flax's own layers: over any number of axes.
+
+  Raises:
+    NotImplementedError: a transposed convolution, or the kernel is no constant.
+  """
   options = eqn.params
   low, high = zip(*options['padding'], strict=True)
   if (

@@ -1,4 +1,8 @@
-"""Rules from JAX's primitives to ONNX: reshape, slice, gather and the like."""
+"""Rules from JAX's primitives to ONNX: reshape, slice, gather and the like.
+
+A rule takes the graph, an equation of the trace and its operands; it returns
+the results, or raises NotImplementedError for a form that it does not cover.
+"""
 
 import math
 from typing import Any
@@ -246,7 +250,7 @@ def cut(
 def pad(
   graph: graphs.Graph, eqn: Any, x: graphs.Value, fill: graphs.Value
 ) -> graphs.Value:
-  """`pad` without holes, by a constant."""
+  """`pad` without holes, by a constant; other forms raise NotImplementedError."""
   widths = eqn.params['padding_config']
   if any(hole or low < 0 or high < 0 for low, high, hole in widths):
     raise NotImplementedError('padding that cuts or spreads')
