@@ -250,7 +250,7 @@ def cut(
 def pad(
   graph: graphs.Graph, eqn: Any, x: graphs.Value, fill: graphs.Value
 ) -> graphs.Value:
-  """`pad` without holes, by a constant; other forms raise NotImplementedError."""
+  """`pad` by a constant; raises NotImplementedError for holes and for cuts."""
   widths = eqn.params['padding_config']
   if any(hole or low < 0 or high < 0 for low, high, hole in widths):
     raise NotImplementedError('padding that cuts or spreads')
