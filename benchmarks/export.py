@@ -1,4 +1,4 @@
-"""How soon an exported network answers for one clip, beside JAX, on one core.
+"""Latency of an exported network for one clip, beside JAX, on one core.
 
 python -m benchmarks.export --models runs/demo/model mefnet-zero
 
@@ -129,7 +129,7 @@ def _by_onnx(model, fold, seed, clips):
 
 
 def _work(path):
-  """Of one clip: multiplications of convolutions, bytes of dense weights."""
+  """Multiplications of convolutions and bytes of dense weights for one clip."""
   file = onnx.load(path)
   for one in file.graph.input:
     one.type.tensor_type.shape.dim[0].dim_value = 1

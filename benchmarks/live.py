@@ -1,4 +1,4 @@
-"""How soon a camera's frame is answered, and how many frames are dropped.
+"""Latency of a camera's frames, and how many of them are dropped.
 
 python -m benchmarks.live [--minutes=10]
 

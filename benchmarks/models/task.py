@@ -94,7 +94,7 @@ class Task:
     return (np.arange(self.batch) % CLASSES).astype(np.int32)
 
   def weights(self) -> dict[str, np.ndarray]:
-    """By name, in the layout (frames, rows, columns, in, out); no biases."""
+    """Weights by name, (frames, rows, columns, in, out), without biases."""
     random = np.random.default_rng(1)
     made = {}
 

@@ -135,7 +135,7 @@ def _extended(values, measure, last, ends):
 
 
 def _begin(smooth, begins):
-  """Where the curve leaves rest, between two cells."""
+  """The place, between two cells, at which the curve leaves rest."""
   top = int(smooth.argmax())
   level = begins * smooth[top]
   before = np.flatnonzero(smooth[:top] < level)

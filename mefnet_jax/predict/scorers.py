@@ -142,7 +142,7 @@ def _shape(model):
 
 
 def _preparation(model):
-  """How the clips of a run were prepared; None where they were flow maps."""
+  """The options by which a run prepared its clips; None for flow maps."""
   how = dict(model.description['preprocessing'])
   unseen = {'sound', 'text'} & {*model.streams}
   if unseen:

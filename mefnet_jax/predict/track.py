@@ -242,7 +242,7 @@ class Tracker:
     )
 
   def _part(self, time):
-    """Of two tracks on one face, loses the one that fits worse."""
+    """Loses the worse one of two tracks on one face."""
     for a, b in itertools.combinations(self._held(), 2):
       near = np.linalg.norm(a.middle - b.middle) / min(a.eyes, b.eyes)
       if near < matching.ONE_PLACE:

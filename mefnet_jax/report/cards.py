@@ -168,7 +168,7 @@ def data_sheet(summary: dict[str, Any]) -> str:
 
 
 def _training(config):
-  """How the weights were trained; given ones were not trained in this run."""
+  """The training of the weights; given ones were not trained in this run."""
   if 'weights' not in config:
     return _code(config.get('train', {}))
   weights = clean.code(config['weights'] or 'model')
@@ -194,7 +194,7 @@ def _list(pairs):
 
 
 def _input(summary):
-  """What the network sees of a clip."""
+  """The input of the network, in words."""
   config = summary['config']
   what = {
     'difference': 'the difference of each frame to the onset frame',

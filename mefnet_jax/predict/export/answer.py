@@ -95,9 +95,9 @@ def sample(
   enlarge its rounding errors.
 
   Args:
-    model: whose inputs they are.
+    model: the model that is exported.
     count: number of clips N.
-    seed: of the random numbers.
+    seed: seed of the random numbers.
 
   Returns:
     The inputs (N, ...) by name.

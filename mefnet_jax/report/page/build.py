@@ -137,7 +137,7 @@ def _flat(config, prefix: str = ''):
 
 
 def _findings(findings, summary) -> str:
-  """What preparation found in the release, with all repairs and losses."""
+  """The findings in the release, with all repairs and losses."""
   if not findings:
     return ''
   counts = ', '.join(f'{x} {kind}' for kind, x in summary['findings'].items())
