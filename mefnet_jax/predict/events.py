@@ -2,9 +2,9 @@
 
 A window of .3 seconds slides over the crops. Where the model's probability of
 an expression, or of one that is going back, is at a peak, a candidate is
-followed from onset to offset (`course`). The model's answer to its middle
-half then decides whether it is an event. Times are those of the even clock of
-`resample`: cells, or seconds.
+followed from onset to offset (`course`). The model's answer to its
+middle half then decides whether it is an event. Times are those of the even
+clock of `resample`: cells, or seconds.
 """
 
 import dataclasses
