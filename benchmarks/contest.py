@@ -21,7 +21,7 @@ def interpreter(text: str) -> str:
   """The Python that --peers names; a relative path may be the repository's.
 
   Raises:
-    argparse.ArgumentTypeError: there is none, which is said before any work.
+    argparse.ArgumentTypeError: there is no such interpreter.
   """
   found = shutil.which(text) or shutil.which(str(ROOT / text))
   if found is None:
@@ -32,7 +32,7 @@ def interpreter(text: str) -> str:
   return str(pathlib.Path(found).absolute())
 
 
-# What `add_argument` is told of --peers.
+# The arguments of `add_argument` for --peers.
 PEERS = {'type': interpreter, 'default': '.venv-bench/bin/python'}
 
 
@@ -47,14 +47,14 @@ def start(
   """Starts contestants one after the other, so that none disturbs another.
 
   Args:
-    package: of the benchmark, such as 'benchmarks.step'.
-    modules: of it, by the contestants' names.
-    peers: Python of those that are not `OWN`.
-    arguments: of each.
-    platform: on which they work, 'cpu' or 'cuda'.
+    package: package of the benchmark, such as 'benchmarks.step'.
+    modules: names of its modules, by the contestants' names.
+    peers: Python interpreter of the contestants that are not `OWN`.
+    arguments: command-line arguments of each.
+    platform: the platform to work on, 'cpu' or 'cuda'.
 
   Returns:
-    The workers, and the facts that each states about itself, by name.
+    The workers, and the facts about each, by name.
   """
   workers, facts = {}, {}
   for name, module in modules.items():
@@ -103,7 +103,7 @@ class Worker:
       if line.startswith(turns.ANSWER):
         return json.loads(line.removeprefix(turns.ANSWER))
       print(f'{self.name} says: {line.rstrip()}', file=sys.stderr)
-    sys.exit(f'error: {self.name} has stopped; see what it said above')
+    sys.exit(f'error: {self.name} has stopped; see its output above')
 
   def turn(self, *words):
     """Gives it a turn; returns its answer."""

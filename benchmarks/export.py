@@ -1,4 +1,4 @@
-"""How soon an exported network answers for one clip, beside JAX, on one core.
+"""Latency of an exported network for one clip, beside JAX, on one core.
 
 python -m benchmarks.export --models runs/demo/model mefnet-zero
 
@@ -49,7 +49,7 @@ def main() -> int:
 
 
 def _rates():
-  """The most that was seen of this core."""
+  """The highest rates measured on this core."""
   random = np.random.default_rng(0)
   square = random.random((1024, 1024), np.float32)
   matrix, vector = random.random((25600, 128), np.float32), square.reshape(-1)
@@ -99,11 +99,11 @@ def measured(name: str, repeats: int) -> dict:
   row |= {'network': model.description['network']['name'], 'difference': apart}
   row |= work
   row['streams'] = {k: list(shape) for k, shape in model.streams.items()}
-  said = (
+  texts = (
     f'{how} {row[how]["median ms"]:.2f} ms (least {row[how]["least ms"]:.2f})'
     for how in runs
   )
-  print(f'{name}: {", ".join(said)}', flush=True)
+  print(f'{name}: {", ".join(texts)}', flush=True)
   return row
 
 
@@ -129,7 +129,7 @@ def _by_onnx(model, fold, seed, clips):
 
 
 def _work(path):
-  """Of one clip: multiplications of convolutions, bytes of dense weights."""
+  """Multiplications of convolutions and bytes of dense weights for one clip."""
   file = onnx.load(path)
   for one in file.graph.input:
     one.type.tensor_type.shape.dim[0].dim_value = 1

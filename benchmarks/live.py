@@ -1,15 +1,15 @@
-"""How soon a camera's frame is answered, and how many frames are dropped.
+"""Latency of a camera's frames, and how many of them are dropped.
 
 python -m benchmarks.live [--minutes=10]
 
 A SYNTHETIC person, 640 x 480 pixels, is played in real time, 30 frames a
 second, as by a camera: watched, drawn on a terminal that nobody sees, and
-recorded. Measured are the time from when a frame is due until all that it made
-known is there (its faces, P(expression) of the window that it ends, events),
-and the memory of all processes, minute by minute.
+recorded. Measured are the time from when a frame is due until its results are
+there (its faces, P(expression) of the window that it ends, events), and the
+memory of all processes, minute by minute.
 
-On a machine that others use as well, `chrt -r 10 python -m benchmarks.live`
-keeps them off; the record says so.
+On a shared machine `chrt -r 10 python -m benchmarks.live` keeps other work off
+the cores; the record notes it.
 """
 
 import contextlib

@@ -33,12 +33,12 @@ def job(
   """A shipped config on noise, with so many folds.
 
   Args:
-    module: of the config, in `configs`.
-    count: of the folds.
-    variant: of the config.
-    changes: its fields that get another value, by name.
-    clips: their number.
-    disk: a folder; the clips are written there and read step by step.
+    module: name of the config's module in `configs`.
+    count: number of folds.
+    variant: variant of the config.
+    changes: other values of its fields, by name.
+    clips: number of clips.
+    disk: folder that the clips are written to, and read from step by step.
   """
   config = importlib.import_module(f'configs.{module}').get_config(*variant)
   config.update_from_flattened_dict(changes or {})

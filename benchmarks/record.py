@@ -23,11 +23,11 @@ def write(
   """Writes a result as JSON; returns the file.
 
   Args:
-    name: of the benchmark, `python -m benchmarks.NAME`.
-    result: what was measured.
-    load: of the machine before the measurement.
-    file: to write; by default one that no earlier measurement has.
-    device: an accelerator's name, which the file's name then holds.
+    name: name of the benchmark, `python -m benchmarks.NAME`.
+    result: the measurements.
+    load: load of the machine before the measurement.
+    file: the file to write; by default a new one.
+    device: name of an accelerator, which becomes part of the file's name.
   """
   today, chip = datetime.date.today().isoformat(), environment.processor()
   facts = {

@@ -1,4 +1,4 @@
-"""How a contestant answers. Imports no jax, which the peers do not have."""
+"""The answers of a contestant. Imports no jax, which the peers do not have."""
 
 import json
 import time
@@ -13,7 +13,7 @@ def say(what):
 
 
 def seconds(run: Callable[[], object], count: int) -> float:
-  """Of one call, on average over `count`."""
+  """Seconds of one call, on average over `count`."""
   started = time.perf_counter()
   for _ in range(count):
     run()

@@ -211,7 +211,7 @@ def _scored(model, maps):
   chance = np.concatenate([np.maximum(x.expression, x.returning) for x in said])
   label = np.concatenate([x.classes.argmax(1) for x in said])
   motion = np.array([course.strength(x) for x in maps])
-  lids = np.array([course.of_lids(x) for x in maps])
+  lids = np.array([course.lid_strength(x) for x in maps])
   seen = (chance >= limits.confidence) & (motion >= limits.lids * lids)
   return motion * seen, label
 

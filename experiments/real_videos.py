@@ -118,7 +118,7 @@ def main() -> int:
     'mefnet-zero': (zero, thresholds.CHOSEN),
     'main direction': (
       main_direction.MainDirection(),
-      thresholds.MAIN_DIRECTION,
+      main_direction.LIMITS,
     ),
   }
   found = {}

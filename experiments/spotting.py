@@ -95,9 +95,7 @@ def main() -> int:
   found = {
     'data': 'SYNTHETIC, and a photograph',
     'mefnet-zero': _reported(videos, quiet, zero, thresholds.CHOSEN),
-    'main direction': _reported(
-      videos, quiet, energy, thresholds.MAIN_DIRECTION
-    ),
+    'main direction': _reported(videos, quiet, energy, main_direction.LIMITS),
   }
   files.write_json(args.out / 'spotting.json', found)
   print(json.dumps(found, indent=1))
@@ -238,7 +236,7 @@ def _choose(videos, zero, energy):
   print('main direction')
   for least in ENERGY:
     limits = dataclasses.replace(
-      thresholds.MAIN_DIRECTION, candidate=least, amplitude=least
+      main_direction.LIMITS, candidate=least, amplitude=least
     )
     print(f'  F1 {_f1(videos, energy, limits):.3f}', least)
 

@@ -19,6 +19,9 @@ import yaml
 
 import mefnet_jax
 from configs import base, mefnet_zero
+from mefnet_jax.audit import checks
+from mefnet_jax.evaluation import folds
+from mefnet_jax.models import normalize
 from mefnet_jax.runs import facts, model_file
 from tests import house
 
@@ -109,7 +112,7 @@ def test_short_names_resolve(path):
   stems = {name.split('.')[-1]: [] for name in house.MODULES}
   for name in house.MODULES:
     stems[name.split('.')[-1]].append(name)
-  for name in found(path, r'`([a-z_]\w*(?:\.\w+)+)[`(]'):
+  for name in found(path, r'`(?:\w+/)*([a-z_]\w*(?:\.\w+)+)[`(]'):
     front, _, rest = name.partition('.')
     if front in stems.keys() - fields and rest not in SUFFIXES:
       assert any(resolves(f'{one}.{rest}') for one in stems[front]), name
@@ -247,6 +250,46 @@ def test_the_way_to_the_gradient_is_the_measured_one():
 def test_keys_of_a_model_file_are_described():
   text = (ROOT / 'docs' / 'model_files.md').read_text()
   assert set(model_file.KEYS) <= set(re.findall(r'`(\w+)`', text))
+
+
+def cells(name, head):
+  """The first cells of all tables of a page that have that head."""
+  tables = (ROOT / 'docs' / name).read_text().split(f'| {head} |')[1:]
+  rows = (re.findall(r'^\| (.*?) \|', x.split('\n\n')[0], re.M) for x in tables)
+  return [row for table in rows for row in table]
+
+
+def test_every_protocol_is_described():
+  protocols = folds._LEAKY.keys() - folds._OWN.keys()
+  rows = cells('protocols.md', 'name | folds | held out in a fold | leaky')
+  assert {re.match(r'`(\w+)`', row)[1] for row in rows} == protocols
+  (words,) = re.findall(
+    r'^\| \*\*protocol\*\* \|(.*)$',
+    (ROOT / 'docs' / 'glossary.md').read_text(),
+    re.MULTILINE,
+  )
+  assert set(re.findall(r'`(\w+)`', words)) == protocols
+
+
+def test_every_kind_of_leak_is_described():
+  described = set()
+  for row in cells('protocols.md', 'kind of leak | how it is found'):
+    *others, last = row.split(', ')  # "landmarks, augmentation fitted on ..."
+    end = last.partition(' ')[2]
+    described |= {last, *(f'{other} {end}' for other in others)}
+  assert described == checks.KINDS.keys() | checks.SPOTTING.keys()
+
+
+def test_every_input_of_a_network_is_described():
+  (row,) = re.findall(
+    r'^\| `input` \|.*$',
+    (ROOT / 'docs' / 'model_files.md').read_text(),
+    re.MULTILINE,
+  )
+  assert not [x for x in normalize.CHOICES if not re.search(rf'\b{x}\b', row)]
+  text = (ROOT / 'docs' / 'training.md').read_text()
+  item = text.split('- `input`: ')[1].split('\n- ')[0]
+  assert set(normalize.CHOICES) <= set(re.findall(r'`(\w+)`', item))
 
 
 def test_facts_that_are_shown_are_facts(tmp_path):

@@ -98,7 +98,7 @@ def measured(clips, network, protocol, args):
 
 
 def proved(clips, network, args):
-  """All train the same, where chance plays no part: how far answers differ.
+  """Proves that all train alike without randomness: how far answers differ.
 
   Without dropout, and with all training clips in one batch, every contestant
   must come to the same probabilities of the clips that are held out.
@@ -134,7 +134,7 @@ def proved(clips, network, args):
 
 @contextlib.contextmanager
 def competing(clips, network, fold_N, args, **how):
-  """The contestants at work on one task, and what each says of itself."""
+  """The contestants at work on one task, and the facts about each."""
   with tempfile.TemporaryDirectory() as folder:
     file = pathlib.Path(folder) / 'task.npz'
     streams = models_task.STREAMS[network]
@@ -159,7 +159,7 @@ def competing(clips, network, fold_N, args, **how):
 
 
 def folds_of(clips, protocol):
-  """(N,), which fold holds a clip out."""
+  """(N,) index of the fold that holds each clip out."""
   config = base.get_config().protocol
   config.name = protocol
   fold_N = np.zeros(len(clips.label), np.int32)

@@ -17,7 +17,7 @@ from mefnet_jax.training import compiled_steps, train_loop
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-  """What `compiled_steps.CompiledSteps` asks of a `jobs.Job`."""
+  """The part of a `jobs.Job` that `compiled_steps.CompiledSteps` needs."""
 
   model: object
   clips: dict
@@ -50,8 +50,8 @@ def compete(job, fold, tree):
   """Trains all folds, as often as asked, from the given weights.
 
   Args:
-    job: what is trained.
-    fold: number of the fold that holds each clip out, (N,).
+    job: the training.
+    fold: (N,) index of the fold that holds each clip out.
     tree: the weights of one network.
   """
   splits = tuple(

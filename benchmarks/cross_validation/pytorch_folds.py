@@ -31,7 +31,7 @@ def compete(given, model, streams, layout):
     given: the task.
     model: network that takes the streams.
     streams: arrays (N, C, ...) of all clips.
-    layout: the memory format that a GPU likes.
+    layout: the memory format that is fastest on a GPU.
   """
   torch.set_num_threads(environment.cores())
   torch.backends.cudnn.benchmark = True

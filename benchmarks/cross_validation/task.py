@@ -1,4 +1,4 @@
-"""What all contestants train: a whole cross-validation from equal weights."""
+"""The task of all contestants: a whole cross-validation from equal weights."""
 
 import dataclasses
 import sys
@@ -18,7 +18,7 @@ class Task:
   """The file that `python -m benchmarks.cross_validation` writes, read.
 
   clips: streams (N, T, H, W, 1) uint8; label: (N,).
-  fold: (N,), which fold holds a clip out; -1: none.
+  fold: (N,) index of the fold that holds each clip out, -1 for none.
   network: gives the weights that all start from, and the size of a batch.
   dropout: its rate.
   """
@@ -79,9 +79,8 @@ def one_by_one(task, epochs: int, begin, train, predict) -> np.ndarray:
   """Trains fold after fold; probabilities (N, 3) of the clips held out.
 
   Args:
-    task: what is trained: a `Task`, or another with label, fold, folds and
-      batches.
-    epochs: of each training.
+    task: a `Task`, or another object with label, fold, folds and batches.
+    epochs: number of epochs of each training.
     begin: () -> None; sets the weights and the optimizer back.
     train: (indices of a batch) -> None.
     predict: (indices) -> probabilities.
@@ -103,7 +102,7 @@ def compete(cross_validate: Callable[[int], np.ndarray], version: str):
   Args:
     cross_validate: (epochs) -> probabilities (N, 3) of all clips by the fold
       that holds them out.
-    version: of the framework.
+    version: version of the framework.
   """
   started = time.perf_counter()
   cross_validate(1)  # compiles

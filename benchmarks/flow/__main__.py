@@ -78,7 +78,7 @@ def measured(clips, args):
 
 
 def proved(clips, args):
-  """Both train the same where chance plays no part; how far answers differ."""
+  """Proves that both train alike without randomness: how far answers differ."""
   fold_N = cross_validation.folds_of(clips, 'kfold')
   everything = len(clips.label)
   with competing(clips, fold_N, args, everything, 0.0) as (workers, _):
@@ -98,7 +98,7 @@ def proved(clips, args):
 
 @contextlib.contextmanager
 def competing(clips, fold_N, args, batch, dropout):
-  """Both at work on one task, and what each says of itself."""
+  """Both at work on one task, and the facts about each."""
   with tempfile.TemporaryDirectory() as folder:
     file = pathlib.Path(folder) / 'task.npz'
     np.savez(

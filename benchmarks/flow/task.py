@@ -1,4 +1,4 @@
-"""What both train: MECNN on flow maps, fold after fold, from equal weights."""
+"""The task of both: MECNN on flow maps, fold after fold, from equal weights."""
 
 import dataclasses
 
@@ -17,7 +17,7 @@ class Task:
   """The file that `python -m benchmarks.flow` writes, read.
 
   maps: (N, 1, H, W, C) uint8; label: (N,).
-  fold: (N,), which fold holds a map out.
+  fold: (N,) index of the fold that holds each map out.
   batch: maps in a step.
   dropout: its rate.
   """

@@ -75,7 +75,7 @@ def job_of(name, args):
 
 
 def megaflops(job) -> float:
-  """Of a training step, for each clip and fold.
+  """Millions of operations of a training step, for each clip and fold.
 
   A layer's gradients of its weights and of its input take as many as the layer.
   What reads the clips needs none of its input.

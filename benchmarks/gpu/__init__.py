@@ -1,4 +1,4 @@
-"""What an accelerator does, in one command of at most ten minutes.
+"""Measures an accelerator in one command of at most ten minutes.
 
 The tests, the first convolution beside the device's own limits, a whole
 cross-validation beside PyTorch, and the training of the network that has seen

@@ -154,7 +154,7 @@ def _model(done, out):
 
 
 def _end(done):
-  """The last line of what a process said, which names its mistake."""
+  """The last line of a process's output, which names its mistake."""
   lines = done.stdout.strip().splitlines()
   return lines[-1] if lines else f'status {done.returncode}, no word'
 

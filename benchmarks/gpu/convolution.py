@@ -2,8 +2,8 @@
 
 No program can be faster than its operations over the device's rate of
 operations, nor than its bytes over the rate of its memory. Both rates are
-measured here, by a large product and by a large sum, so that the share is one
-of what can be reached and not of a data sheet.
+measured here, by a large product and by a large sum, so that shares are of what
+can be reached and not of a data sheet.
 """
 
 import argparse

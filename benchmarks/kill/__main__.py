@@ -79,7 +79,7 @@ def main():
 
 
 def undisturbed(command, workdir):
-  """What a whole run leaves, and its seconds once all is compiled."""
+  """The files of an undisturbed run, and its seconds once all is compiled."""
   subprocess.run([*command, f'--workdir={workdir}-first'], cwd=ROOT, check=True)
   started = time.monotonic()
   subprocess.run([*command, f'--workdir={workdir}'], cwd=ROOT, check=True)

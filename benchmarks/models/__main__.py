@@ -108,7 +108,7 @@ def measured(network, frames, args):
 def compete(names, task, peers, repeats, facts, samples):
   """Starts some, gives each its turns, and lets them end.
 
-  Adds what they say of themselves to facts, and their seconds to samples.
+  Adds the facts about them to `facts`, and their seconds to `samples`.
   """
   workers, found = contest.start(
     'benchmarks.models', {n: CONTESTANTS[n] for n in names}, peers, task

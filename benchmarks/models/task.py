@@ -44,10 +44,10 @@ class Contestant:
 
 @dataclasses.dataclass(frozen=True)
 class Task:
-  """What all get: a network's name, frames, clips, labels and weights.
+  """The task of all: a network's name, frames, clips, labels and weights.
 
   conv: '3d', or '2plus1d': in space, ReLU, then in time (`middle`).
-  channels: of the clips, 3 for colours or flow.
+  channels: number of channels of the clips, 3 for colours or flow.
   normalisation: 'none', or 'group' after each convolution of 3D kernels: each
     clip over time, space and an eighth of the channels.
   """
@@ -94,7 +94,7 @@ class Task:
     return (np.arange(self.batch) % CLASSES).astype(np.int32)
 
   def weights(self) -> dict[str, np.ndarray]:
-    """By name, in the layout (frames, rows, columns, in, out); no biases."""
+    """Weights by name, (frames, rows, columns, in, out), without biases."""
     random = np.random.default_rng(1)
     made = {}
 

@@ -5,7 +5,7 @@ python -m benchmarks.predict [--minutes=3] [--people 1 3] [--peers=PYTHON]
 SYNTHETIC people, 640 x 480 pixels at 30 frames a second; a few seconds are
 rendered and played to and fro. Measured are frames a second by the clock, from
 the file to rows on disk, and processor seconds a frame of all processes, which
-other programs on the machine change less; the pace and the memory, of all
+depend less on other work on the machine; the pace and the memory, of all
 processes too, after each minute of video; and the time from the command's start
 to its first row and to its end on ten frames, with warm caches. With --peers,
 the Python of an environment that holds fer, both watch one short video in turn.

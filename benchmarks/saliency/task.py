@@ -1,4 +1,4 @@
-"""What all contestants explain, what they must prove, how they answer."""
+"""The task of all contestants: clips to explain, proof, and answers."""
 
 import sys
 import time
@@ -29,7 +29,7 @@ def compete(methods: dict, version: str, x, target):
   Args:
     methods: 'integrated_gradients' and 'smooth_grad' to a function of clips
       and targets that returns finished maps as numpy arrays.
-    version: of the framework.
+    version: version of the framework.
     x, target: all clips.
   """
   some = methods['integrated_gradients'](x[:1], target[:1])

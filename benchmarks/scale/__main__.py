@@ -61,7 +61,7 @@ def cases(what, most):
 
 
 def measured(asked, args):
-  """What `benchmarks.scale.measure` answers, in a process of its own."""
+  """Runs `benchmarks.scale.measure` in a process of its own."""
   numbers = {name: asked[name] for name in ('clips', 'folds', 'seeds')}
   options = {'config': args.config, 'epochs': args.epochs, **numbers}
   worker = contest.Worker(

@@ -1,6 +1,6 @@
-"""Trains on noise as the command line says; the answer is one line of JSON.
+"""Trains on noise, and prints one line of JSON.
 
-A process of its own, whose peak of memory is that of one training.
+It is a process of its own, so that its peak of memory is that of one training.
 """
 
 import argparse
@@ -62,8 +62,8 @@ def trained(args, folder) -> dict:
 
 def peak() -> float:
   """The largest resident memory of this process so far, in MiB."""
-  said = pathlib.Path('/proc/self/status').read_text()
-  return int(re.search(r'VmHWM:\s+(\d+)', said)[1]) / 1024
+  status = pathlib.Path('/proc/self/status').read_text()
+  return int(re.search(r'VmHWM:\s+(\d+)', status)[1]) / 1024
 
 
 if __name__ == '__main__':

@@ -1,7 +1,7 @@
 """This project's step, as the engine runs it for one fold.
 
-It begins with the stored uint8 clips, as the engine does: to take the batch
-and to standardise it is part of its time and of nobody else's.
+It begins with the stored uint8 clips, as the engine does: only here are taking
+and standardising the batch part of the time.
 """
 
 import functools

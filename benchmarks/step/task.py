@@ -1,4 +1,4 @@
-"""What all contestants get, what they must prove, and how they answer."""
+"""The task of all contestants: batch, weights, proof, and answers."""
 
 import dataclasses
 import sys
@@ -18,7 +18,7 @@ class Trainer:
   """A network with the given weights, ready to train on the given batch.
 
   step: takes one training step and waits for it to end.
-  loss: of the batch, with the weights as they now are and without dropout.
+  loss: the loss of the batch with the current weights, without dropout.
   gradient: the norm of the loss's gradient over all weights.
   """
 
@@ -62,7 +62,7 @@ def compete(
   Args:
     ways: names of the settings that a framework can run the step in.
     build: a Trainer of a way, with that rate of dropout.
-    version: of the framework.
+    version: version of the framework.
   """
   took = {way: _warm(build(way, DROPOUT)) for way in ways}
   way = min(took, key=took.get)

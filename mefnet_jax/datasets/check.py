@@ -142,13 +142,7 @@ def _arguments(argv):
     metavar='DIR',
     help='write contact sheets of clips there',
   )
-  add(
-    '--allow-lost',
-    '--allow_lost',
-    type=float,
-    default=0.1,
-    help='share of clips',
-  )
+  add('--allow-lost', type=float, default=0.1, help='share of clips')
   add('--show-faces', action='store_true', help='... of real people')
   add('--json', action='store_true', help='JSON on stdout, no table')
   return parser.parse_args(argv)

@@ -1,4 +1,4 @@
-r"""Saliency of held-out clips, each by the fold that did not train on it.
+r"""Explains held-out clips by saliency, each with the fold that held it out.
 
 python -m mefnet_jax.explain --workdir=runs/mfcnn --out=why/mfcnn
 python -m mefnet_jax.explain --workdir=runs/mfcnn --out=why/two \
@@ -14,8 +14,8 @@ from mefnet_jax.runs import cli, errors, files, outputs, plugins
 
 _WORKDIR = flags.DEFINE_string('workdir', None, 'Folder of a finished run.')
 _OUT = outputs.DEFINE_folder('out', None, 'A new folder for the results.')
-_CLIPS = flags.DEFINE_string(
-  'clips', '12', 'Names separated by commas, a number of clips, or all.'
+_NAMES = flags.DEFINE_string(
+  'clips', '12', 'Names of clips separated by commas, a number, or all.'
 )
 _METHODS = flags.DEFINE_list(
   'methods',
@@ -46,12 +46,17 @@ _FACES = flags.DEFINE_bool(
 
 
 def main() -> None:
-  """Explains the clips that the flags name; writes the folder atomically."""
+  """Explains the clips that the flags name; writes the folder atomically.
+
+  Raises:
+    errors.UserError: a flag is missing or wrong, the folder is not new or
+      cannot be written, or as `runs.load`.
+  """
   for flag, value in (('workdir', _WORKDIR.value), ('out', _OUT.value)):
     if not value:
       raise errors.UserError(f'--{flag} is missing: see --help')
   out = pathlib.Path(_OUT.value)
-  # Maps of two commands in one folder could not be told apart.
+  # The maps of two commands in one folder could not be distinguished.
   if out.exists() and (not out.is_dir() or any(out.iterdir())):
     raise errors.UserError(f'--out={out} is not empty: name a new folder')
   # Imported after the flags are checked: jax takes a second to start.
@@ -72,7 +77,15 @@ def main() -> None:
 
 
 def explain(workdir: pathlib.Path, out: pathlib.Path) -> None:
-  """Writes the maps, pictures and tables of a run that the flags name."""
+  """Writes the maps, pictures and tables that the flags ask for.
+
+  Args:
+    workdir: folder of a finished run.
+    out: an empty folder.
+
+  Raises:
+    errors.UserError: a flag is wrong, or as `runs.load`.
+  """
   from mefnet_jax.explain import face_regions, methods, privacy, runs
 
   names = tuple(_METHODS.value or methods.NAMES)
@@ -82,7 +95,7 @@ def explain(workdir: pathlib.Path, out: pathlib.Path) -> None:
       f'--layer={_LAYER.value} is used by grad_cam: add it to --methods'
     )
   run = runs.load(workdir)
-  index = runs.choose_clips(run, _CLIPS.value)
+  index = runs.choose_clips(run, _NAMES.value)
   target = (
     run.clips.label[index]
     if _TARGET.value == 'label'
@@ -105,7 +118,7 @@ def explain(workdir: pathlib.Path, out: pathlib.Path) -> None:
   files.write(out / 'NOTE.txt', note + '\n')
   attention = methods.attention(run, index) if 'attention' in names else {}
   _write_attention(out, run, target, attention)
-  # Tables hold shares of regions, which show nobody; what follows shows pixels.
+  # Tables hold shares of regions, which show nobody; the rest shows pixels.
   _write_tables(out, run, index, target, maps, faces, truths)
   shown = privacy.coarsen({**maps, 'out': attention}, run, show)
   _write_arrays(out, run, index, target, shown, faces)
@@ -172,7 +185,7 @@ def _groups(run, target):
 
 
 def _kind(run):
-  """The beginning of titles: the notices, or the name of the data set."""
+  """The first words of titles: the notices, or the name of the data set."""
   return ' | '.join(run.notices or [run.config.dataset.name])
 
 
@@ -187,7 +200,7 @@ def _truths(run, index):
 
 
 def _escapes(run, index):
-  """A remark if names hold characters that the pictures cannot show."""
+  """A remark if names have characters that the pictures cannot show."""
   names = [*run.clips.classes, *(run.clips.clip[i] for i in index)]
   if all(name.isascii() for name in names):
     return ''

@@ -1,7 +1,7 @@
 """The parts of a face, and the position of each stream's crop in it.
 
 Coordinates are pixels of the face crop (upright, S pixels a side) or of a
-stream's own crop, and are mapped to the frame of the release.
+stream's own crop; both are mapped to the frame of the release.
 """
 
 import concurrent.futures
@@ -61,7 +61,7 @@ class Face:
     Args:
       stream: 'face', 'eyes', 'mouth'; any other stream, such as a flow, has the
         region of the face.
-      size: of the crop.
+      size: size of the crop.
     """
     rows, columns = size if isinstance(size, tuple) else (size, size)
     if self.whole is None:

@@ -19,10 +19,11 @@ def dense_features(workdir: pathlib.Path) -> dict[str, np.ndarray]:
   """Returns the dense features of each clip, by the network of the first fold.
 
   Args:
-    workdir: of a finished run.
+    workdir: the folder of a finished run.
 
   Returns:
-    For each clip (D,) outputs of all dense layers except the logits.
+    For each clip, by name, the outputs (D,) of all dense layers except the
+    logits.
 
   Raises:
     errors.UserError: the workdir does not hold a finished run, or its model is

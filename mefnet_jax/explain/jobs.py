@@ -22,8 +22,8 @@ class Job:
     x: streams (n, T, H, W, C) of the clips.
     target: (n,) classes whose scores are explained.
     args: further arguments of `parts`: the weights and inputs that are fixed.
-    layer: for Grad-CAM; '' for the default.
-    faces: where the parts of each clip's face are.
+    layer: the layer for Grad-CAM; '' for the default.
+    faces: the parts of each clip's face.
     several: whether the network has several streams; the names of its layers
       then begin with the name of their stream.
   """
@@ -44,7 +44,9 @@ class Job:
   def layer_shapes(self) -> dict[str, jax.ShapeDtypeStruct]:
     """Returns the shapes of the layers that the network names."""
     sample = jax.tree.map(lambda a: a[:1], self.x)
-    return networks.named.eval_shape(self.parts.apply, sample, *self.args)
+    return networks.named_outputs.eval_shape(
+      self.parts.apply, sample, *self.args
+    )
 
   def stream_of(self, layer: str) -> str | None:
     """Returns the stream that a layer belongs to; None if it is none."""

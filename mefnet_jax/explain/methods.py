@@ -3,7 +3,7 @@
 import jax
 import numpy as np
 
-from mefnet_jax import saliency
+from mefnet_jax import ops, saliency
 from mefnet_jax.explain import face_regions, jobs, networks, runs
 from mefnet_jax.runs import errors, progress_lines
 
@@ -38,10 +38,10 @@ def explain(
     run: a finished run.
     index: (n,) clips; each is explained by the fold that held it out.
     target: (n,) classes whose scores are explained.
-    names: of the methods; 'regions' needs `faces`.
-    layer: of `out`, for Grad-CAM; by default the last layer of each stream
-      that has positions.
-    faces: where the parts of each clip's face are.
+    names: names of the methods; 'regions' needs `faces`.
+    layer: name of a layer in `out`, for Grad-CAM; by default the last layer of
+      each stream that has positions.
+    faces: the parts of each clip's face.
 
   Raises:
     UserError: a method or the layer does not exist.
@@ -73,7 +73,7 @@ def attention(run: runs.Run, index: np.ndarray) -> dict[str, np.ndarray]:
   apply = networks.whole(run.model.network)
   for fold in np.unique(run.held_out[index]):
     at = np.flatnonzero(run.held_out[index] == fold)
-    out = networks.named(apply, run.views(index[at]), run.weights(fold))
+    out = networks.named_outputs(apply, run.views(index[at]), run.weights(fold))
     for name, a in out.items():
       if 'attention' in name:
         shape = (len(index), *a.shape[1:])
@@ -129,9 +129,9 @@ def _summed(maps):
 
 
 def _grad_cam(job):
-  # On CPU networks loop over the clips of a batch, and a layer inside that
-  # loop cannot be cut out of it; a single clip is not looped over.
-  rows = 1 if jax.default_backend() == 'cpu' else jobs.ROWS
+  # A layer inside a loop over clips cannot be cut out of it; over a single
+  # clip there is no loop.
+  rows = 1 if ops.one_by_one(jobs.ROWS) else jobs.ROWS
   made = {}
   for stream, layer in _cam_layers(job).items():
     try:
@@ -221,14 +221,17 @@ def _fall(job, masks, count):
 
 def _attention(job):
   """The network's own attention maps, resized to the clips."""
-  made, out = {}, networks.named(job.parts.apply, job.x, *job.args)
+  resized = {}
+  out = networks.named_outputs(job.parts.apply, job.x, *job.args)
   for name, maps in out.items():
     stream = job.stream_of(name)
     if 'attention' not in name or maps.ndim != 5 or not stream:
       continue
     shape = (len(maps), *job.x[stream].shape[1:4])
-    made[stream] = np.asarray(jax.image.resize(maps[..., 0], shape, 'linear'))
-  return made
+    resized[stream] = np.asarray(
+      jax.image.resize(maps[..., 0], shape, 'linear')
+    )
+  return resized
 
 
 _METHODS = {

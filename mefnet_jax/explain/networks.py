@@ -54,11 +54,10 @@ def decompose(
   """
   of_all = whole(model)
   begins = _beginnings(model, params, sample)
-  # Some stream begins otherwise (sound, words): the whole network is evaluated.
+  # A stream of sound or words does not: the whole network is evaluated.
   if set(begins) != set(sample):
     return Functions(of_all)
-  # One stream without a pooling behind its convolution spoils it for all, since
-  # `first` of all streams must be of one kind.
+  # `first` pools all streams or none of them.
   fused = all(one.pool for one in begins.values())
   first = functools.partial(_first, begins, False)
   rest = functools.partial(_rest, model, begins, False)
@@ -69,7 +68,7 @@ def decompose(
     functools.partial(_first, begins, True) if fused else first,
     functools.partial(_rest, model, begins, True) if fused else rest,
   )
-  # Tried, not proved: a network may use a layer in a way that is not seen here.
+  # A network may use a layer in a way that was not foreseen: so they are tried.
   return parts if _agree(parts, params, sample) else Functions(of_all)
 
 
@@ -122,8 +121,16 @@ def apply_beside(
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def named(apply: Callable, batch: dict[str, jax.Array], *args: Any) -> dict:
-  """The outputs of a network that have names, `apply` being of `Functions`."""
+def named_outputs(
+  apply: Callable, batch: dict[str, jax.Array], *args: Any
+) -> dict[str, jax.Array]:
+  """The dict `out` of a network.
+
+  Args:
+    apply: the network, as in `Functions`.
+    batch: streams (B, T, H, W, C).
+    *args: further arguments of `apply`: the weights.
+  """
   return apply(batch, *args)[1]
 
 
@@ -172,8 +179,8 @@ def _convolve(one, with_pool, kernel, x_BTHWC):
 
 
 def _clip_by_clip(function, x_BTHWC):
-  """Loops over clips on CPU, where the patches of one clip fit the cache."""
-  if jax.default_backend() != 'cpu' or len(x_BTHWC) == 1:
+  """Loops over the clips where that is faster."""
+  if not ops.one_by_one(len(x_BTHWC)):
     return function(x_BTHWC)
   return jax.lax.map(lambda x: function(x[None])[0], x_BTHWC)
 
@@ -236,7 +243,7 @@ def integrated_gradients(
   """Computes integrated gradients from a baseline of zeros.
 
   Args:
-    parts: of the network.
+    parts: result of `decompose`.
     batch: streams of the clips.
     target: (B,) classes.
     *args: further arguments of `parts`: the weights.

@@ -48,8 +48,8 @@ def overlays(
 
   Args:
     streams: (T, H, W) maps of each crop.
-    face: where the crops are.
-    ground: of `backgrounds`.
+    face: the positions of the crops.
+    ground: result of `backgrounds`.
     signed: whether evidence against the target is blue; otherwise all is red.
 
   Returns:
@@ -141,7 +141,7 @@ def save_mp4(path: pathlib.Path, frames: np.ndarray) -> bool:
   """Writes frames (T, H, W, 3) as an H.264 video.
 
   Returns:
-    False if PyAV (the extra `live`) is not installed and nothing was written.
+    False if PyAV is not installed and nothing was written.
   """
   try:
     import av
@@ -151,7 +151,7 @@ def save_mp4(path: pathlib.Path, frames: np.ndarray) -> bool:
     stream = file.add_stream('libx264', rate=fractions.Fraction(_FPS))
     stream.height, stream.width = frames.shape[1:3]
     stream.pix_fmt = 'yuv420p'  # the only form that all players know
-    # The last frame twice: players show the last one for no time at all.
+    # The last frame twice: players do not show the last one.
     for frame in [*frames, frames[-1]]:
       image = av.VideoFrame.from_ndarray(
         np.ascontiguousarray(frame), format='bgr24'
@@ -175,25 +175,25 @@ def overlays_by_method(
     maps: the return value of `methods.explain`.
     at: position of the clip in the maps.
     face: the landmarks of the clip.
-    ground: of `backgrounds`.
+    ground: result of `backgrounds`.
   """
   by_method = {}
   for name, streams in maps.items():
-    clip = {stream: m[at] for stream, m in streams.items()}
+    own = {stream: m[at] for stream, m in streams.items()}
     if name == 'attention':
-      clip = {s: np.maximum(m - np.median(m), 0) for s, m in clip.items()}
-    if clip:
+      own = {s: np.maximum(m - np.median(m), 0) for s, m in own.items()}
+    if own:
       signed = name in (*methods.SIGNED, 'occlusion', 'regions')
-      by_method[name] = overlays(clip, face, ground, signed=signed)
+      by_method[name] = overlays(own, face, ground, signed=signed)
   return by_method
 
 
 def _legend(width):
-  """What the colours of a strip mean, in a line of its own."""
+  """The legend of the colours of a strip, in a line of its own."""
   line = np.full((24, width, 3), _PAPER, np.uint8)
   x = 8
   for colour, text in (
-    (_FOR, 'red: speaks for the class that is explained'),
+    (_FOR, 'red: evidence for the class that is explained'),
     (_AGAINST, 'blue: against it'),
     (None, 'Grad-CAM and attention: red alone, where the network looks'),
   ):

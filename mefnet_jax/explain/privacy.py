@@ -14,13 +14,13 @@ LICENCE = (
 )
 _HIDDEN = 'Faces are hidden: the pictures show landmark outlines only.'
 _COARSE = (
-  'The input of the network are the frames themselves, and its maps keep '
+  'The input of the network is the frames themselves, and its maps keep '
   'traces of the face: all maps, also in saliency.npz, are means over '
   f'{CELLS} x {CELLS} cells of a crop (the tables are not). --show-faces keeps '
   'the full resolution.'
 )
 _TRACES = (
-  'If the input of the network are frames, maps keep traces of the faces: '
+  'If the input of the network is frames, maps keep traces of the faces: '
   'treat saliency.npz like the clips themselves.'
 )
 
@@ -35,7 +35,7 @@ def note(run: runs.Run, show: bool) -> str:
   """Returns the remarks that must accompany the pictures, one per line.
 
   Args:
-    run: that is explained.
+    run: the run that is explained.
     show: whether faces are shown.
   """
   lines = [f'{word}: {why}.' for word, why in run.notices.items()]
@@ -59,7 +59,7 @@ def coarsen(
 
   Args:
     maps: method -> stream -> (n, ...).
-    run: that is explained.
+    run: the run that is explained.
     show: whether faces are shown.
   """
   if show or not sees_faces(run.config):
@@ -71,7 +71,8 @@ def coarsen(
 
 
 def cell_means(a: np.ndarray) -> np.ndarray:
-  """Replaces values by means over cells; a: (n, T, H, W) or (n, T, H, W, C)."""
+  """Replaces the values of `a`, (n, T, H, W) or (n, T, H, W, C), by means over
+  cells; arrays of fewer axes stay as they are."""
   if a.ndim < 4:
     return a
   for axis in (2, 3):

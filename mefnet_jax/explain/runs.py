@@ -27,13 +27,13 @@ class Run:
   """The model of a run with its clips.
 
   Attributes:
-    config: of the run.
+    config: its config.
     model: its trained networks.
-    clips: of the run, with the labels that were trained on.
+    clips: its N clips, with the labels that were trained on.
     folds: names of the folds.
-    held_out: (N,) the fold that held out each clip, -1 if none did.
+    held_out: (N,) index of the fold that held out each clip, -1 if none did.
     probabilities: (N, C) by that fold; NaN if there is none.
-    report_notices: of report.json: warnings such as LEAKY, with reasons.
+    report_notices: those of report.json: warnings such as LEAKY, with reasons.
     replaced: parameters that replace those of a fold, by its index.
   """
 
@@ -216,15 +216,15 @@ def choose_clips(run: Run, wanted: str) -> np.ndarray:
   """Returns the indices of held-out clips.
 
   Args:
-    run: whose clips are chosen.
-    wanted: names separated by commas, 'all', or a number: that many clips,
+    run: the run.
+    wanted: names separated by commas, 'all', or a number of clips, which are
       balanced over the classes and spread over the people.
 
   Raises:
     UserError: the run has no clip of that name, or never held it out.
   """
   tested = np.flatnonzero(run.held_out >= 0)
-  if wanted in run.clips.clip:  # whatever characters its name has
+  if wanted in run.clips.clip:  # a name may contain commas
     return np.array([_place(run, wanted)])
   if wanted == 'all':
     return tested

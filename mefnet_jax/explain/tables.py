@@ -19,7 +19,7 @@ def shares(
 
   Args:
     maps: (n, T, H, W) of each stream; shares are of all streams together.
-    faces: of the n clips.
+    faces: the faces of the n clips.
 
   Returns:
     Shares that sum to 1; NaN for empty maps, which Grad-CAM can produce.
@@ -54,8 +54,8 @@ def by_class(
 
   Args:
     maps: the return value of `methods.explain`; empty maps do not count.
-    faces: of the clips.
-    groups: for each class the indices of its clips.
+    faces: the faces of the clips.
+    groups: indices of the clips of each class.
   """
   rows = []
   for method, streams in maps.items():
@@ -80,8 +80,8 @@ def by_action_unit(
 
   Args:
     maps: the return value of `methods.explain`.
-    faces: of the clips.
-    truths: of the clips.
+    faces: the faces of the clips.
+    truths: the ground truths of the clips.
   """
   units = sorted({unit for one in truths for unit in one.action_units})
   groups = {
@@ -114,9 +114,9 @@ def draw(rows: list[dict], key: str, title: str) -> bytes:
   """Draws the lift (share over area) of the regions, one panel per method.
 
   Args:
-    rows: of `by_class` or `by_action_unit`.
+    rows: result of `by_class` or `by_action_unit`.
     key: the column whose values are the rows of a panel.
-    title: of the figure.
+    title: title of the figure.
 
   Returns:
     A PNG.
@@ -151,8 +151,8 @@ def draw_channels(
 
   Args:
     weights: (n, channels) by their name in `out`.
-    groups: for each class the indices of its clips.
-    title: of the figure.
+    groups: indices of the clips of each class.
+    title: title of the figure.
   """
   with fonts.legible((groups, title)) as ((groups, title), note):
     title = ' | '.join(filter(None, (title, note)))

@@ -41,10 +41,10 @@ class Truth:
   """The ground truth of a clip.
 
   Attributes:
-    action_units: those of the emotion.
-    apex: its time, from 0 (onset) to 1 (offset).
-    flow: (H, W, 2) motion from onset to apex in pixels of the frame, that of
-      the head included.
+    action_units: FACS numbers of those of the emotion.
+    apex: time of the apex, from 0 (onset) to 1 (offset).
+    flow: (H, W, 2) motion from onset to apex in pixels of the frame, including
+      that of the head.
     person: (H, W) mask of the person.
     blink: whether the eyes are closing at the apex.
   """
@@ -104,7 +104,7 @@ def load(root: pathlib.Path, clip: str) -> Truth:
     UserError: the folder has no readable truth of that clip.
   """
   path = root / f'{clip}.npz'
-  if not path.exists():  # SMIC's folders say s1 where our clips say s01
+  if not path.exists():  # SMIC's s1 is s01 in the names of our clips
     path = root / f'{re.sub("^s0", "s", clip)}.npz'
   try:
     regular_file.check(path, regular_file.MOST)

@@ -26,6 +26,7 @@ __all__ = (
   'maps_of',
   'max_pool',
   'max_pools',
+  'one_by_one',
   'pace',
   'relu',
   'resolve',
@@ -212,9 +213,7 @@ def pace(
     'again': one by one, and the maps are computed again for the gradient
     instead of being stored.
   """
-  if choice.is_whole():
-    return 'at once'
-  if len(x_BTHWC) == 1 or jax.default_backend() != 'cpu':
+  if choice.is_whole() or not one_by_one(len(x_BTHWC)):
     return 'at once'
   x = jax.ShapeDtypeStruct(x_BTHWC.shape, dtype)
   weights = jax.ShapeDtypeStruct((*kernel, x.shape[-1], filters), dtype)
@@ -223,6 +222,11 @@ def pace(
     # The kernel of the base network pools row by row, so its maps never exist.
     return 'one by one' if whole_maps else 'at once'
   return 'again'
+
+
+def one_by_one(count: int) -> bool:
+  """Whether so many clips go one by one: on a CPU, whose cache holds one."""
+  return count > 1 and jax.default_backend() == 'cpu'
 
 
 def _skips(used_B, name, *operands):

@@ -1,4 +1,4 @@
-r"""Finds expressions in videos of faces: who, when, which, and how sure.
+r"""Finds expressions in videos of faces: whose, when, which, and how likely.
 
 python -m mefnet_jax.predict interview.mp4 --out=out
 python -m mefnet_jax.predict a.mp4 b.mov --out=out --formats=csv,eaf --overlay
@@ -6,7 +6,7 @@ python -m mefnet_jax.predict frames/ --fps=200 --out=out --model=runs/mfcnn
 python -m mefnet_jax.predict --camera=0 [--record --out=out]
 python -m mefnet_jax.predict --serve
 
-Of each VIDEO --out gets NAME.events.csv, NAME.frames.csv, NAME.eaf (ELAN), the
+For each VIDEO --out gets NAME.events.csv, NAME.frames.csv, NAME.eaf (ELAN), the
 other --formats, and NAME.timeline.png. See docs/predict.md.
 """
 
@@ -26,13 +26,15 @@ flags.DEFINE_string(
 )
 plugins.DEFINE_files('plugin')
 flags.DEFINE_list(
-  'formats', None, 'Of csv, eaf, textgrid, boris, vtt and megc; all by default.'
+  'formats',
+  None,
+  'Any of csv, eaf, textgrid, boris, vtt and megc; all by default.',
 )
 flags.DEFINE_float(
   'fps',
   None,
-  'Frames a second of a folder of images; of a video that was recorded faster '
-  'than its file says.',
+  'Frames a second: of a folder of images, or of a video that was recorded '
+  'faster than it is stored.',
 )
 flags.DEFINE_string(
   'detector', command.Options.detector, 'dlib, insightface or insightface:NAME.'
@@ -41,21 +43,21 @@ flags.DEFINE_bool(
   'overlay', False, 'Write NAME.overlay.mp4: boxes, outlines and events.'
 )
 flags.DEFINE_string(
-  'camera', None, 'Watch a camera (0: the first), or whatever PyAV opens.'
+  'camera', None, 'Watch a camera (0: the first), or anything PyAV opens.'
 )
 flags.DEFINE_bool(
-  'record', False, 'With --camera: write into --out what a video would get.'
+  'record', False, 'With --camera: write the files of a video into --out.'
 )
 flags.DEFINE_bool(
-  'serve', False, 'Serve a page on this machine where videos are dropped.'
+  'serve', False, 'Serve a page on this machine that takes videos.'
 )
 flags.DEFINE_string(
   'static',
   None,
-  'With --serve: a folder of mefnet_jax.predict.browser, whose page runs the '
-  'model in the browser.',
+  'With --serve: a folder that mefnet_jax.predict.browser wrote, whose page '
+  'runs the model in the browser.',
 )
-flags.DEFINE_integer('port', command.Options.port, 'Of --serve.')
+flags.DEFINE_integer('port', command.Options.port, 'Port of --serve.')
 flags.DEFINE_bool(
   'show-faces',
   False,
@@ -65,7 +67,14 @@ flags.DEFINE_bool(
 
 
 def main(paths: list[str]) -> int:
-  """Runs the command as the flags say; returns the status."""
+  """Runs the command with its flags; returns the exit status.
+
+  Args:
+    paths: the positional arguments.
+
+  Raises:
+    errors.UserError: as `command.run`.
+  """
   given = flags.FLAGS
   # By name: a flag without its option, or the reverse, fails at once.
   options: dict[str, typing.Any] = {

@@ -1,4 +1,4 @@
-"""What a model says of action units, and the table of it."""
+"""A model's answers about action units, and the table action_units.csv."""
 
 import pathlib
 from collections.abc import Mapping, Sequence
@@ -15,17 +15,16 @@ def mean(
   scale: np.ndarray,
   calibration: Mapping[str, Sequence[float]] | None,
 ) -> dict[str, np.ndarray]:
-  """What the members say of the action units, taken together.
+  """The mean of the members' answers about N maps and A action units.
 
   Args:
-    outs: what each member's network says beside the logits
-      (`models.motion_heads`).
-    scale: (N,) the unit of their levels, in that of the answer.
-    calibration: of `Model.unit_calibration`; None leaves all as it is.
+    outs: the `out` of each member's network (`models.motion_heads`).
+    scale: (N,) factors from the networks' levels to the unit of the result.
+    calibration: `Model.unit_calibration`; None for none.
 
   Returns:
     p (N, A): probability that the unit moves. level (N, A): how far, mean of
-    both sides; below 0 where it runs backwards. side (N, A): 1 is the person's
+    both sides; below 0 where it moves backwards. side (N, A): 1 is the person's
     left alone, -1 the right alone, 0 both alike.
   """
   logit = np.stack([out['unit_logit'] for out in outs]).astype(np.float64)
@@ -39,44 +38,44 @@ def mean(
 
 
 def side(levels: np.ndarray) -> np.ndarray:
-  """-1 to 1 of levels (..., 2) of the left and the right side."""
-  # A side that runs backwards is at rest when sides are compared.
+  """Sides (...), -1 to 1, from the levels (..., 2) of left and right."""
+  # A side that moves backwards counts as one at rest.
   left, right = np.moveaxis(np.maximum(levels, 0), -1, 0)
   return (left - right) / np.maximum(left + right, 1e-6)
 
 
 def calibrated(
-  said: Mapping[str, np.ndarray], calibration: Mapping[str, Sequence[float]]
+  answers: Mapping[str, np.ndarray], calibration: Mapping[str, Sequence[float]]
 ) -> dict[str, np.ndarray]:
-  """What is said of the units, by three positive numbers of each.
+  """Calibrates the answers about each unit by three positive numbers.
 
   Args:
-    said: of `mean` without a calibration.
-    calibration: `odds` (A,), by which those of p are multiplied, as if the
-      unit were so much more frequent; .5 is then the best threshold. `level`
-      (A,), a factor. `side` (A,), of `stretched`.
+    answers: result of `mean` without a calibration.
+    calibration: `odds` (A,) multiply the odds of p, as if the unit were so much
+      more frequent; .5 is then the best threshold. `level` (A,) multiplies the
+      level. `side` (A,) is the power of `stretched`.
 
   Returns:
-    As `said`, in the same order within each unit.
+    The calibrated answers; within a unit their order stays the same.
   """
   odds, level, stretch = (
     np.asarray(calibration[name], np.float64)
     for name in ('odds', 'level', 'side')
   )
-  p = said['p']
+  p = answers['p']
   return {
     'p': p * odds / (p * odds + (1 - p)),
-    'level': said['level'] * level,
-    'side': stretched(said['side'], stretch),
+    'level': answers['level'] * level,
+    'side': stretched(answers['side'], stretch),
   }
 
 
 def stretched(side: np.ndarray, power: float | np.ndarray) -> np.ndarray:
   """Sides whose ratio of left to right is raised to a power.
 
-  Other than a factor, it leaves none beyond 1 and makes none alike.
+  Unlike a factor, this keeps sides within [-1, 1] and distinct.
   """
-  with np.errstate(divide='ignore'):  # of one side alone, which stays 1
+  with np.errstate(divide='ignore'):  # a side of exactly 1 stays 1
     return np.tanh(power * np.arctanh(side))
 
 
@@ -90,10 +89,13 @@ def write(
   """Writes action_units.csv: clip, subject, AU01_p, AU01_level, AU01_side, ...
 
   Args:
-    path: of the file.
+    path: the file to write.
     clip, subject: (N,) names.
-    units: numbers of the A action units (FACS).
-    found: of `mean`.
+    units: FACS numbers of the A action units.
+    found: result of `mean`.
+
+  Raises:
+    OSError: the file cannot be written.
   """
   header = ['clip', 'subject']
   header += [f'AU{unit:02d}_{end}' for unit in units for end in _ENDS]

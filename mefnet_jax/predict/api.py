@@ -1,4 +1,4 @@
-"""What Python code sees: a model that is asked about videos, and its answer.
+"""The package's interface for Python: a model that predicts videos.
 
 import mefnet_jax
 found = mefnet_jax.load('mefnet-zero').predict('face.mp4')
@@ -35,12 +35,12 @@ Video = str | os.PathLike | Iterable[np.ndarray]
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Prediction:
-  """What was found in one video.
+  """The result for one video.
 
   Attributes:
-    events: a row an expression, see `event.table`.
-    frames: a row a frame and face, see `event.frame_columns`.
-    notes: what was odd about the video, one line each.
+    events: one row for each expression, see `event.table`.
+    frames: one row for each frame and face, see `event.frame_columns`.
+    notes: one line for each oddity of the video.
   """
 
   events: 'pd.DataFrame'
@@ -50,7 +50,7 @@ class Prediction:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Model(models.Model):
-  """A trained network that can also be asked about videos."""
+  """A trained network that can also predict videos."""
 
   def predict(
     self,
@@ -66,16 +66,16 @@ class Model(models.Model):
     Args:
       video: path of a video or of a folder of images; or frames, (H, W) grey or
         (H, W, 3) red green blue, uint8 each.
-      fps: frames a second. A folder and frames need it, which may also have
-        the time of each in seconds; a video has times of its own.
-      detector: of faces: dlib, insightface or insightface:NAME.
-      limits: by which expressions are told from other motion.
-      show_progress: on stderr, what is waited for, the frames watched, and the
-        time left; by default only if that is a terminal.
+      fps: frames a second. A folder and frames need it; for frames it may also
+        be the time of each in seconds. A video has times of its own.
+      detector: face detector: dlib, insightface or insightface:NAME.
+      limits: thresholds that separate expressions from other motion.
+      show_progress: whether to show progress and the time left on stderr; by
+        default only if that is a terminal.
 
     Raises:
-      errors.UserError: the video cannot be read, or the model looks at what a
-        video does not show.
+      errors.UserError: the video cannot be read, or the model's input (sound,
+        words, colour) is not in the frames of a video.
     """
     # Only here: `watch` needs no table, and pandas is slow to import.
     import pandas as pd
@@ -89,7 +89,7 @@ class Model(models.Model):
       _opened(video, fps) as source,
       progress.bar(source)
       if show_progress
-      else contextlib.nullcontext(lambda frame: None) as tell,
+      else contextlib.nullcontext(lambda frame: None) as update,
     ):
       scorer = self._scorer
       for seen in watch.watch(source, scorer, limits, detector=detector):
@@ -97,7 +97,7 @@ class Model(models.Model):
         found += seen.events
         notes = seen.notes
         if seen.frame is not None:
-          tell(seen.frame)
+          update(seen.frame)
     columns = event.frame_columns(scorer.action_units)
     names = [f'AU{unit:02d}' for unit in scorer.action_units]
     return Prediction(
@@ -118,8 +118,8 @@ class Model(models.Model):
     """Yields rows and events as they become known, in constant memory.
 
     Args:
-      video, fps, detector, limits: as of `predict`.
-      at_once: windows that are scored together; fewer answer sooner.
+      video, fps, detector, limits: as for `predict`.
+      at_once: windows in a batch; the smaller it is, the sooner the answer.
 
     Raises:
       errors.UserError: as `predict`.

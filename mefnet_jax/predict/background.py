@@ -1,4 +1,4 @@
-"""Work for a thread where there is one; otherwise it is done at once."""
+"""Work for an executor where there is one; otherwise it is done at once."""
 
 from collections.abc import Callable
 from concurrent import futures
@@ -8,11 +8,12 @@ from typing import Any
 def submit(
   executor: futures.Executor | None, function: Callable, *args: Any
 ) -> futures.Future:
-  """The future result of `function(*args)`.
+  """Returns the future result of `function(*args)`.
 
   Args:
-    executor: computes it; None: it is computed before this returns, and what
-      it raises is raised here.
+    executor: computes it. With None it is computed before this returns, and its
+      exceptions are raised here.
+    function, *args: the call.
   """
   if executor is not None:
     return executor.submit(function, *args)

@@ -1,4 +1,4 @@
-"""Prepared clips as a model's streams: the right ones, of the right shape."""
+"""Chooses a model's streams among those of prepared clips, and checks them."""
 
 import pathlib
 from collections.abc import Mapping
@@ -14,12 +14,12 @@ from mefnet_jax.runs import errors
 def chosen(
   folder: pathlib.Path, streams: Mapping[str, Any], clips: Mapping
 ) -> dict[str, np.ndarray]:
-  """The streams that the network looks at, out of prepared clips.
+  """The network's input streams among those of prepared clips.
 
   Args:
-    folder: of the model.
-    streams: of model.json's `input`.
-    clips: as of `Model.inputs`.
+    folder: the model's, for messages.
+    streams: `input.streams` of model.json.
+    clips: as for `Model.inputs`.
 
   Raises:
     errors.UserError: a stream is missing or has another shape.
@@ -29,7 +29,7 @@ def chosen(
     stored = name if name in clips else one['stored']
     if stored not in clips:
       raise errors.UserError(
-        f'{folder}: the network looks at {stored}; the clips hold '
+        f'{folder}: the network needs {stored}; the clips have only '
         f'{", ".join(clips)}'
       )
     x, shape = clips[stored], tuple(one['shape'])
@@ -48,12 +48,12 @@ def chosen(
 def check(
   folder: pathlib.Path, seen: Mapping[str, Any], clips: Mapping
 ) -> None:
-  """Looks at motion maps before they are scored; says what is odd in the log.
+  """Checks motion maps before they are scored, and logs oddities as warnings.
 
   Args:
-    folder: of the model.
-    seen: model.json's `input`; only motion maps are looked at.
-    clips: as of `Model.inputs`.
+    folder: the model's, for messages.
+    seen: `input` of model.json; other input than motion maps is not checked.
+    clips: as for `Model.inputs`.
 
   Raises:
     errors.UserError: as `chosen`; maps whose channels are in another order, or

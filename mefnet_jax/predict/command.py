@@ -1,7 +1,8 @@
-"""The command `mefnet_jax.predict`, once its flags are read."""
+"""The command `mefnet_jax.predict`, once its flags have been read."""
 
 import contextlib
 import dataclasses
+import importlib
 import pathlib
 import sys
 import typing
@@ -12,10 +13,12 @@ from mefnet_jax.runs import clean, errors, files
 if typing.TYPE_CHECKING:
   from mefnet_jax.predict import expressions, face_finder, frames
 
+_SLOWEST = 10  # frames a second; see `resample`
+
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-  """The flags of the same names; None where nothing was given."""
+  """The flags of the same names; None for one that was not given."""
 
   out: str | None = None
   model: str = 'mefnet-zero'
@@ -36,11 +39,11 @@ def run(paths: list[str], options: Options) -> int:
   """Predicts all videos, or serves the page, or watches the camera.
 
   Returns:
-    The status of the process: 1 if a video failed, or the camera broke off.
+    The exit status: 1 if a video failed or the camera broke off, else 0.
 
   Raises:
-    errors.UserError: options that do not fit together, no such model, or a
-      folder that cannot be written.
+    errors.UserError: options that exclude each other, a missing or damaged
+      model, or a folder that cannot be written.
   """
   if options.serve:
     return _page(paths, options)
@@ -117,19 +120,17 @@ def _live(paths, options):
   _refuse(options, ('fps', 'overlay', 'show_faces'), '--camera')
   if options.record and not options.out:
     raise errors.UserError('--record needs --out, a folder for the files')
-  if not options.record:  # it would be believed to be recorded
+  if not options.record:  # the user would believe that it is recorded
     _refuse(options, ('out', 'formats'), '--camera without --record')
   _check_formats(options)
-  from mefnet_jax.predict import face_finder, formats, live, live_camera, model
-  from mefnet_jax.runs import limits, plugins
+  from mefnet_jax.predict import face_finder, formats, live, live_camera
+  from mefnet_jax.runs import limits
 
   live_camera.check_device(options.camera)
   print(limits.TEXT, file=sys.stderr, flush=True)
   with face_finder.started(options.detector) as find:
     if options.model != Options.model:
-      plugins.load(options.plugin)
-      described = model.load(options.model).description
-      more = limits.training(options.model, described)
+      more = limits.training(options.model, _model(options).description)
       print(clean.terminal(more), file=sys.stderr, flush=True)
     camera = live.run(
       options.camera,
@@ -146,7 +147,7 @@ def _live(paths, options):
 
 
 class Unreadable(errors.UserError):
-  """A video that cannot be read; the others may be."""
+  """A video that cannot be read; others may be readable."""
 
 
 @contextlib.contextmanager
@@ -156,21 +157,17 @@ def _opened(path, options):
   with contextlib.ExitStack() as stack:
     try:
       source = stack.enter_context(
-        frames.opened(path, options.fps, meanwhile=_import_jax)
+        # The longest part of loading the model needs no video.
+        frames.opened(path, options.fps, lambda: importlib.import_module('jax'))
       )
     except errors.UserError as error:
       raise Unreadable(str(error)) from error
     yield source
 
 
-def _import_jax():
-  """The longest part of loading the model, which needs no video."""
-  import jax  # noqa: F401
-
-
 def _check_formats(options):
   if not options.formats:
-    return  # what writes them takes a while to import
+    return  # their modules take a while to import
   from mefnet_jax.predict import formats
 
   for name in options.formats:
@@ -179,19 +176,23 @@ def _check_formats(options):
       raise errors.UserError(f'--formats={name}: must be of {known}')
 
 
-def _scorer(
-  options: Options, at_once: int | None = None
-) -> 'expressions.Scorer':
+def _scorer(options, at_once: int | None = None):
   import cv2
 
-  from mefnet_jax.predict import model, scorers
-  from mefnet_jax.runs import plugins, xla
+  from mefnet_jax.predict import scorers
+  from mefnet_jax.runs import xla
 
   cv2.setNumThreads(1)  # crops are small; decoding needs the other core
   xla.prepare()
+  return scorers.scorer(_model(options), at_once=at_once or scorers.AT_ONCE)
+
+
+def _model(options):
+  from mefnet_jax.predict import model
+  from mefnet_jax.runs import plugins
+
   plugins.load(options.plugin)
-  loaded = model.load(options.model)
-  return scorers.scorer(loaded, at_once=at_once or scorers.AT_ONCE)
+  return model.load(options.model)
 
 
 def _predict(
@@ -209,79 +210,75 @@ def _predict(
   meter = measure.Meter()
   which = tuple(options.formats or formats.FORMATS)
   with results.staged(out) as aside:
-    made = results.Results(aside, stem, scorer.action_units)
+    found = results.Results(aside, stem, scorer.action_units)
     pictures = thumbnails.Pictures(show_faces=options.show_faces)
-    with made, progress.bar(source) as update:
+    with found, progress.bar(source) as update:
       for seen in watch.watch(
         source, scorer, detector=options.detector, find=find
       ):
-        made.add(seen)
+        found.add(seen)
         if seen.frame is not None:
           update(seen.frame)
           look.add(meter, seen.frame, seen.faces)
           if seen.frame.image is not None:
             pictures.add(seen.frame.time, seen.frame.image, seen.faces)
-    media = made.write(source.path, which)
-    _draw(made, media, pictures.kept, scorer, f'{aside / stem}.timeline.png')
+    media = found.write(source.path, which)
+    _draw(found, media, pictures.chosen, scorer)
     if options.overlay:
-      _overlay(source.path, made, pictures.kept, scorer, options)
+      _overlay(source.path, found, pictures.chosen, scorer, options)
   if not look.lacking(meter):
-    for line in look.told(look.of_file(meter, source)):
+    for line in look.lines(look.of_file(meter, source)):
       print(f'{clean.terminal(media.name)}: {line}', flush=True)
-  _say(source, made, media, pathlib.Path(str(options.out), stem))
+  _print(source, found, media, pathlib.Path(str(options.out), stem))
 
 
-def _draw(made, media, pictures, scorer, path):
+def _draw(found, media, pictures, scorer):
   from mefnet_jax.predict import timeline
 
   timeline.draw(
-    pathlib.Path(path),
-    title=f'{media.name}: {_counts(made.events)}',
+    found.folder / f'{found.stem}.timeline.png',
+    title=f'{media.name}: {_counts(found.events)}',
     duration=media.duration,
-    signal=made.signal.of_faces(),
+    signal=found.signal.of_faces(),
     pictures=pictures,
-    events=made.events,
+    events=found.events,
     classes=scorer.classes,
   )
 
 
-def _overlay(path, made, pictures, scorer, options):
+def _overlay(path, found, pictures, scorer, options):
   from mefnet_jax.predict import frames, overlay, timeline
   from mefnet_jax.predict.formats import csv_files
 
-  place = made.folder / made.stem
+  place = found.folder / found.stem
   with frames.opened(path, options.fps) as again:
     overlay.write(
       pathlib.Path(f'{place}.overlay.mp4'),
       pathlib.Path(f'{place}{csv_files.FRAMES}'),
       again,
-      made.events,
+      found.events,
       pictures,
       timeline.colours_of(scorer.classes),
       show_faces=options.show_faces,
     )
 
 
-def _say(source, made, media, place):
-  """One line a video, and one for each thing that was odd about it."""
+def _print(source, found, media, place):
+  """Prints one line for the video, and one for each of its oddities."""
   name = clean.terminal(media.name)
   print(
-    f'{name}: {len(made.times)} frames, {media.duration:.1f} s, '
-    f'{_counts(made.events)}: {clean.terminal(place)}.*',
+    f'{name}: {len(found.times)} frames, {media.duration:.1f} s, '
+    f'{_counts(found.events)}: {clean.terminal(place)}.*',
     flush=True,
   )
   notes = list(source.notes)
-  if made.without:
-    notes.append(f'no face in {made.without} frames')
-  if made.times and len(made.times) > 1 and media.fps < _SLOWEST:
-    notes.append(
-      f'{media.fps:.3g} frames a second: below {_SLOWEST} nothing is found'
-    )
+  if found.without:
+    notes.append(f'no face in {found.without} frames')
+  if len(found.times) > 1 and media.fps < _SLOWEST:
+    rate = f'{media.fps:.3g} frames a second'
+    notes.append(f'{rate}: below {_SLOWEST} nothing is found')
   for note in notes:
     print(f'  {name}: {clean.terminal(note)}', flush=True)
-
-
-_SLOWEST = 10  # frames a second; see `resample`
 
 
 def _counts(found):
@@ -293,7 +290,7 @@ def _why(path, error, out):
   """One line that names the video."""
   text = clean.terminal(error)
   if isinstance(error, OSError):
-    # The video is read in another process: what has no name was written.
+    # The video is read in another process: without a name, it was a write.
     where = pathlib.Path(error.filename or out)
     mend = files.remedy(error, where, 'name another --out')
     text = f'{where}: {error.strerror or error}: {mend}'

@@ -1,9 +1,9 @@
-"""The course of an expression: how far it has gone at each moment.
+"""The course of an expression: how far the face has moved at each moment.
 
-From one moment of strong motion, its direction is taken: the map of the flow
-there. All other moments are measured along it, from a crop before it began. So
-onset, apex and offset follow from one curve. The rows of the eyes are left out:
-lids that close move further than most expressions.
+The motion map of one moment of strong motion gives the direction. The motion of
+every other moment, from a crop before the expression began, is projected on it.
+Onset, apex and offset are read from that one curve. The rows of the eyes are
+left out: lids that close move further than most expressions.
 """
 
 import dataclasses
@@ -15,23 +15,24 @@ from mefnet_jax.preprocess import motion_map
 
 # Rows of a map over which lids move, and the flow that a blink spreads.
 _LIDS = slice(5, 13)
-_FALLEN = 0.6  # of the most; above it an expression is held, not over
-_FLAT = 0.05  # of the most: a fall by less is none
+_FALLEN = 0.6  # share of the maximum; above it an expression is still held
+_FLAT = 0.05  # share of the maximum; a smaller fall counts as none
 _QUIET = 3  # cells over which a fall is looked for
-_LEAD = 2  # cells before the window's beginning at which the face is at rest
+_LEAD = 2  # the face is at rest so many cells before the window
 
 Flow = Callable[[int, int], np.ndarray]
 
 
 @dataclasses.dataclass(frozen=True)
 class Course:
-  """Cells of one expression.
+  """The course of one expression, in cells (1/30 s) of its face.
 
   Attributes:
-    onset, apex, offset: cells, not whole where the curve passes between them.
-    middle: (28, 28, 2) motion of its middle half, from rest.
-    motion: the largest, in shares of the distance between the eyes.
-    lids: that of the rows of the eyes.
+    onset, apex, offset: cells; fractions where the curve passes between two.
+    middle: (28, 28, 2) motion from rest, median over the middle half; like all
+      maps here in shares of the distance between the eyes.
+    motion: `strength` at the apex.
+    lids: `lid_strength` at the apex.
     is_whole: whether its end has been seen.
   """
 
@@ -45,17 +46,20 @@ class Course:
 
 
 def still(flow_HW2: np.ndarray) -> np.ndarray:
-  """A map without what moves all of it alike, an error of registration."""
+  """A map (H, W, 2) without the motion common to all cells, which is an error
+  of registration."""
   return flow_HW2 - np.median(flow_HW2, axis=(0, 1))
 
 
 def strength(flow_HW2: np.ndarray) -> float:
-  """How far a face moves beside its lids: 1 cell in 20 moves further."""
+  """95th percentile of the motion outside the eye rows, in shares of the eye
+  distance."""
   return _far(_beside_lids(still(flow_HW2)))
 
 
-def of_lids(flow_HW2: np.ndarray) -> float:
-  """How far the rows of the eyes move, as `strength`."""
+def lid_strength(flow_HW2: np.ndarray) -> float:
+  """95th percentile of the motion in the eye rows, in shares of the eye
+  distance."""
   return _far(still(flow_HW2)[_LIDS])
 
 
@@ -69,21 +73,20 @@ def follow(
   ends: float,
   longest: int,
 ) -> Course | None:
-  """Follows an expression whose motion is strongest in crops peak - window
-  to peak.
+  """Follows the expression whose motion is strongest in one window of crops.
 
   To follow one that is going back, count the crops in reverse.
 
   Args:
-    flow: from a crop to another, by their indices.
-    count: number of crops, of an even clock.
+    flow: the motion map (28, 28, 2) from one crop to another, by their indices.
+    count: number of crops, one for each cell.
     peak: index of the last crop of the window.
-    window: its length in cells.
+    window: length of the window in cells.
     begins, ends: shares of the apex's motion at onset and offset.
-    longest: cells that are followed.
+    longest: maximum number of cells that are followed.
 
   Returns:
-    Its course, None where it begins before the first crop.
+    The course; None if it begins before the first crop or nothing moves.
   """
   base = peak - window - _LEAD
   if base < 0:
@@ -116,13 +119,14 @@ def follow(
     offset=float(base + offset),
     middle=middle.astype(np.float32),
     motion=strength(maps[base + apex]),
-    lids=of_lids(maps[base + apex]),
+    lids=lid_strength(maps[base + apex]),
     is_whole=is_whole,
   )
 
 
 def _extended(values, measure, last, ends):
-  """Adds values until the curve has gone back, or `last`; gives its end."""
+  """Appends values until the curve has gone back, or to `last`; returns its
+  end."""
   end = None
   while end is None and len(values) < last:
     values.append(measure(len(values)))
@@ -131,7 +135,7 @@ def _extended(values, measure, last, ends):
 
 
 def _begin(smooth, begins):
-  """Where the curve leaves rest, between two cells."""
+  """The place, between two cells, at which the curve leaves rest."""
   top = int(smooth.argmax())
   level = begins * smooth[top]
   before = np.flatnonzero(smooth[:top] < level)
@@ -145,9 +149,10 @@ def _begin(smooth, begins):
 def _end(smooth, ends):
   """The cell at which the curve has gone back; None if it has not yet.
 
-  It does not fall to 0: faces keep some of an expression, and heads turn. So
-  it has ended below a share of its most, or where it stops falling, which is
-  seen over a third of the time that it has fallen, or a tenth of a second.
+  It seldom falls to 0: faces keep some of an expression, and heads turn. So an
+  expression ends below a share of its maximum, or where the curve stops
+  falling. That is judged over a third of the time since the apex, at least a
+  tenth of a second.
   """
   top = int(smooth.argmax())
   most = smooth[top]

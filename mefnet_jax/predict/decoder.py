@@ -1,7 +1,7 @@
-"""Decodes one source in a process of its own; `frames` starts and reads it.
+"""Decodes one source in a process of its own, which `frames` starts and reads.
 
-It writes records to stdout. A file of a stranger may crash a decoder, or make
-it fetch all memory: here it takes nothing else with it. Imports no jax.
+It writes records to stdout. A stranger's file may crash a decoder or make it
+take all memory; here only this process ends. Imports no jax.
 """
 
 import array
@@ -29,12 +29,12 @@ from mefnet_jax.runs import child_processes, errors
 # kind, number, time, height, width, bytes of the payload that follows
 HEADER = struct.Struct('<cqdiiI')
 INFO, FRAME, DAMAGED, END, ERROR = b'i', b'f', b'd', b'e', b'x'
-QUANTISER = b'q'  # once, of the first frames of a codec that tells it
+QUANTISER = b'q'  # once, for codecs that give one
 MEMORY = 4 * 2**30  # bytes of address space; a frame of 8K has 2^25 pixels
-_TOLD = 100  # frames whose quantisers are averaged
+_AVERAGED = 100  # first frames, whose quantisers are averaged
 _LEAST = 1e-4  # seconds between two frames
-_RESTART = 0.5  # seconds back, from which it is another clock
-_FPS = 25.0  # where neither the file nor the user says one
+_RESTART = 0.5  # a step back by so many seconds starts another clock
+_FPS = 25.0  # if neither the file nor the user gives a rate
 
 Send = Callable[..., None]
 
@@ -44,8 +44,8 @@ def run(path: str, fps: float | None, send: Send) -> None:
 
   Args:
     path: a video, or a folder of images.
-    fps: frames a second, whatever the file says; None as it says.
-    send: takes kind, number, time and payload.
+    fps: frames a second, overriding the file's; None for the file's.
+    send: called with kind, number, time, and an image or a text.
   """
   try:
     if os.path.isdir(path):
@@ -74,14 +74,14 @@ def _video(path, fps, send):
     seconds = seconds or (decoder.container.duration or 0) / 1e6
     guess = stream.frames or round(seconds * float(stream.average_rate or 0))
     send(INFO, text={'frames': guess, 'fps': rate})
-    clock, told = _Clock(rate, given=bool(fps)), []
+    clock, quantisers = _Clock(rate, given=bool(fps)), []
     for number, frame in enumerate(
       decoder.shown(unbounded, float('inf')), start=1
     ):
-      if number <= _TOLD:
-        told.append(quantiser.of_frame(frame))
-      if number == _TOLD:
-        _tell(told, send)
+      if number <= _AVERAGED:
+        quantisers.append(quantiser.of_frame(frame))
+      if number == _AVERAGED:
+        _send_mean(quantisers, send)
       time = clock.next(decoder.time(frame, number))
       if number == 1:
         decoder.size(frame)  # notes what changes it
@@ -92,23 +92,23 @@ def _video(path, fps, send):
         send(FRAME, number, time, image=image)
     if not clock.times:
       raise ValueError('a video without frames')
-    if len(clock.times) < _TOLD:
-      _tell(told, send)
+    if len(clock.times) < _AVERAGED:
+      _send_mean(quantisers, send)
     notes = [*decoder.notes(() if fps else clock.times), *clock.notes()]
     send(END, text={'notes': notes})
 
 
-def _tell(quantisers, send):
-  """Sends the mean of the quantisers, unless the codec does not tell them."""
+def _send_mean(quantisers, send):
+  """Sends the mean of the quantisers, if the codec gives them."""
   if quantisers and None not in quantisers:
     send(QUANTISER, text={'mean': sum(quantisers) / len(quantisers)})
 
 
 class _Clock:
-  """The times of a video's frames, which increase whatever its file says.
+  """The times of a video's frames, made to increase even if the file's do not.
 
   Attributes:
-    times: seconds since the first frame, one of each that was asked for.
+    times: seconds since the first frame, one for each call of `next`.
   """
 
   def __init__(self, rate: float, *, given: bool):
@@ -118,7 +118,7 @@ class _Clock:
     self._untimed = self._back = 0
 
   def next(self, shown: float | None) -> float:
-    """Returns the time of the next frame, by what the file says of it."""
+    """Returns the time of the next frame, given the file's own (seconds)."""
     if self._start is None:
       self._start = shown
     time = len(self.times) / self.rate
@@ -127,7 +127,7 @@ class _Clock:
     if self.times and time <= self.times[-1]:
       self._back += 1
       if time < self.times[-1] - _RESTART and shown is not None:
-        # One file behind another: its clock goes on from here.
+        # Two files in one: the second one's clock goes on from here.
         time = self.times[-1] + 1 / self.rate
         self._start = shown - time
       else:
@@ -137,7 +137,7 @@ class _Clock:
     return self.times[-1]
 
   def notes(self) -> list[str]:
-    """Returns what is to be told of the file's times."""
+    """Returns notes about the file's times."""
     if self._given:
       return []
     made = []
@@ -227,9 +227,9 @@ def _bound_memory():
 
 
 def main() -> None:
-  """Sends what the arguments, PATH [FPS], name.
+  """Sends the frames of the arguments PATH [FPS].
 
-  A parent that is gone is no error.
+  It ends without an error if the parent has gone.
   """
   path, *rest = sys.argv[1:]
   child_processes.end_with_stdin()

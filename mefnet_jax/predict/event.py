@@ -18,7 +18,7 @@ if typing.TYPE_CHECKING:
 
 _PROBABILITY = 'prob_'
 _UNIT_ENDS = ('p', 'level', 'side')
-# Columns that every table of events has, whatever the model answers.
+# Columns of every table of events, whatever the model's classes are.
 COLUMNS = (
   'file',
   'face',
@@ -61,10 +61,10 @@ class Unit(typing.NamedTuple):
   """One action unit at the apex.
 
   Attributes:
-    p: probability that it moves; of a model whose units are calibrated .5 is
-      the best threshold on rendered people.
-    level: how far if it does, in shares of the distance between the eyes, mean
-      of both sides.
+    p: probability that it moves. If the model's units are calibrated, .5 is the
+      best threshold on rendered people.
+    level: how far it moves if it does, mean of both sides, in shares of the
+      distance between the eyes.
     side: 1 is the person's left alone, -1 the right alone, 0 both alike.
   """
 
@@ -84,13 +84,13 @@ class Event:
     onset_frame, apex_frame, offset_frame: numbers of those frames.
     kind: 'micro' or 'macro', see `spotting.kind`.
     label: name of the class; '' if there is none.
-    unsure: whether another class is as well possible.
-    unsure_rule: what says so, see `thresholds.unsure`.
+    unsure: whether another class is possible too.
+    unsure_rule: the rule behind `unsure`, see `thresholds.unsure`.
     confidence: probability that it is an expression at all.
-    probabilities: of each class.
+    probabilities: that of each class, by name.
     spread: standard deviation over the members of the probability of `label`.
     intensity: largest motion, in shares of the distance between the eyes.
-    units: 'AU01' and so on.
+    units: action units by name, 'AU01' and so on.
   """
 
   file: str
@@ -140,11 +140,11 @@ def table(
   classes: Sequence[str] = (),
   units: Sequence[str] = (),
 ) -> 'pd.DataFrame':
-  """The table of events, one a row; `from_table` reads it back.
+  """The table of events, one for each row; `from_table` reads it back.
 
   Args:
-    events: in the order of the rows.
-    classes, units: names whose columns are there even if no event has them.
+    events: the events, in the order of the rows.
+    classes, units: names that get columns even if no event has them.
   """
   import pandas as pd
 
@@ -173,13 +173,13 @@ def _row(one):
 
 
 def from_table(frame: 'pd.DataFrame') -> list[Event]:
-  """The events of a table, as `table` made it or as it was read from a file.
+  """The events of a table that `table` made or that was read from a file.
 
-  Cells may be texts. An empty cell is nan; an empty probability or action unit
-  is left out.
+  Cells may be strings. An empty cell is nan; an empty probability or action
+  unit is left out.
 
   Raises:
-    errors.UserError: a column is missing, or a cell is not what it should be.
+    errors.UserError: a column is missing, or a cell has another type.
   """
   needed = COLUMNS[:8]
   lacking = [name for name in needed if name not in frame.columns]

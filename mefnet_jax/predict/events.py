@@ -1,10 +1,10 @@
-"""Expressions in one face's crops, as they come: candidates, then events.
+"""Spots the expressions in one face's crops: candidates first, then events.
 
-A window of .3 seconds slides over the crops. Where the model finds an
-expression in its motion, or one that is going back, and where this is most
-likely, a candidate is followed from its onset to its offset (`course`). What
-the model says of the motion of its middle half decides whether it is an event.
-All of it works on the even clock of `resample`, so in seconds.
+A window of .3 seconds slides over the crops. Where the model's probability of
+an expression, or of one that is going back, is at a peak, a candidate is
+followed from onset to offset (`course`). The model's answer to its
+middle half then decides whether it is an event. Times are those of the even
+clock of `resample`: cells, or seconds.
 """
 
 import dataclasses
@@ -25,23 +25,23 @@ from mefnet_jax.preprocess import motion_map
 
 _APART = 0.2  # seconds between two candidates
 _SLACK = 4  # cells that are kept beyond the longest expression
-_BEHIND = 60  # cells by which candidates may be followed later
+_BEHIND = 60  # cells by which following a candidate may lag
 
 Flow = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 class Spotter:
-  """Finds the expressions of one face, as long as its crops follow evenly.
+  """Finds the expressions of one face, as long as its cells have no gap.
 
   Args:
-    scorer: of windows and of expressions.
-    limits: by which candidates are chosen.
-    at_once: windows that are scored together.
-    flow: from one crop to another.
-    pool: computes the flow of windows meanwhile, in threads; the answers are
-      the same.
-    later: of threads: one follows a candidate, while further cells are taken.
-      By default each cell waits for it; the answers are the same.
+    scorer: scores windows and expressions.
+    limits: thresholds of candidates and events.
+    at_once: windows in a batch.
+    flow: computes the motion map from one crop to another.
+    pool: executor that computes the flow of windows in the background. The
+      events are the same without.
+    later: executor that follows candidates in the background. By default each
+      cell waits for it; the events are the same.
   """
 
   def __init__(
@@ -59,12 +59,12 @@ class Spotter:
     self._longest = round(limits.longest * resample.RATE)
     self._cells: list[expressions.Cell] = []
     self._first = 0  # the cell of self._cells[0]
-    # Of windows that are not scored yet, the latest ones.
+    # Of the windows that are not scored yet.
     self._maps: list[futures.Future] = []
     self._tried = 0  # cells before this one hold no new candidate
     self._waiting: list[expressions.Found] = []
     self._following: futures.Future | None = None  # a candidate
-    self._flows: dict[tuple[int, int], np.ndarray] = {}  # of it
+    self._flows: dict[tuple[int, int], np.ndarray] = {}  # of that candidate
 
   def push(
     self, number: int, cell: expressions.Cell
@@ -72,11 +72,12 @@ class Spotter:
     """Takes the next cell.
 
     Args:
-      number: of the cell; one that does not follow begins anew.
-      cell: what is seen there.
+      number: its number; after a gap all begins anew.
+      cell: the face at that moment.
 
     Returns:
-      Windows that have been scored, and expressions that are over.
+      The windows that have been scored since, and the expressions that have
+      ended.
     """
     moments: list[expressions.Moment] = []
     found: list[expressions.Found] = []
@@ -96,34 +97,34 @@ class Spotter:
     return moments, found
 
   def finish(self) -> tuple[list[expressions.Moment], list[expressions.Found]]:
-    """Ends what has been begun, as `push`; a next crop begins anew."""
+    """Ends all that has begun; returns as `push`. A next cell begins anew."""
     moments = self._score() if self._maps else []
     found = self._find(final=True)
     self._cells, self._maps = [], []
     return moments, found
 
   def _score(self):
-    """Asks the scorer about the latest windows."""
+    """Scores the latest windows."""
     maps = np.stack([one.result() for one in self._maps])
-    said = self._scorer.moments(maps)
+    moments = self._scorer.moments(maps)
     cells = self._cells[-len(maps) :]
     start = self._first + len(self._cells) - len(maps)
-    made, limits = [], self._limits
+    scored, limits = [], self._limits
     for i, cell in enumerate(cells):
       cell.motion = course.strength(maps[i])
-      forth, back = float(said.expression[i]), float(said.returning[i])
+      forth, back = float(moments.expression[i]), float(moments.returning[i])
       cell.score, cell.returns = max(forth, back), back > forth
-      lids = course.of_lids(maps[i])
+      lids = course.lid_strength(maps[i])
       if cell.motion < max(limits.amplitude, limits.lids * lids):
         cell.score = 0.0
       time = (start + i - self.window / 2) * resample.CELL
-      units = {name: x[i] for name, x in said.units.items()}
-      made.append(expressions.Moment(time, forth, back, cell.motion, units))
+      units = {name: x[i] for name, x in moments.units.items()}
+      scored.append(expressions.Moment(time, forth, back, cell.motion, units))
     self._maps = []
-    return made
+    return scored
 
   def _find(self, *, final):
-    """Follows candidates whose end has been seen; gives events in order."""
+    """Follows candidates whose end has been seen; returns events in order."""
     apart = round(_APART * resample.RATE)
     last = self._first + len(self._cells) - (0 if final else apart)
     while self._tried < last:
@@ -137,9 +138,9 @@ class Spotter:
     return list(self._release(final))
 
   def _try(self, at, apart, final):
-    """The expression of a cell in a list; [] if none, None if not yet over."""
+    """The expression at a cell, in a list; [] if none, None if not yet over."""
     if final and self._following is not None:
-      self._following.result()  # it saw fewer cells
+      self._following.result()  # of fewer cells than there are now
       self._following = None
     if self._following is None:
       if not self._is_candidate(at, apart):
@@ -149,12 +150,12 @@ class Spotter:
       )
     behind = len(self._cells) - at > self._longest + _BEHIND
     if not (final or behind or self._following.done()):
-      return None  # memory does not grow: `behind` waits for it
+      return None  # `behind` waits for it, so that memory does not grow
     found, self._following = self._following.result(), None
     return found
 
   def _is_candidate(self, at, apart):
-    """Whether a cell is likely to be in an expression, and likeliest nearby."""
+    """Whether a cell is likely in an expression, and the likeliest nearby."""
     here = self._cells[at]
     if here.score < self._limits.candidate:
       return False
@@ -162,11 +163,12 @@ class Spotter:
     return here.score * here.motion >= max(c.score * c.motion for c in around)
 
   def _follow(self, cells, first, at, final):
-    """As `_try`, of a candidate in some cells; `first` is their first one.
+    """As `_try`, for a candidate in cells whose first one is `first`.
 
-    What looks as if it went back has begun before. Where it is not seen to, but
-    is seen to end afterwards, it begins here, whatever the model says: brows
-    that are low at rest rise like brows after a frown.
+    An expression that seems to go back has begun before. If no beginning is
+    found there, but an end is found afterwards, it begins here although the
+    model calls it a return: brows that are low at rest rise as brows do after a
+    frown.
     """
     here = cells[at]
     back = self._back(at, cells, first) if here.returns else None
@@ -193,7 +195,7 @@ class Spotter:
     return found.is_whole and found.offset - found.onset <= self._longest
 
   def _course(self, peak, cells, first, place):
-    """Follows a candidate; `place` says which cell a crop is."""
+    """Follows a candidate; `place` maps a crop to its cell."""
 
     def flow(one, other):
       own = place(one), place(other)
@@ -215,7 +217,7 @@ class Spotter:
     )
 
   def _event(self, found, score, cells, first, *, begins=False):
-    """`begins`: it does, and what the model takes for a return is none."""
+    """`begins`: treat it as an onset although the model calls it a return."""
     onset, apex, offset = (
       (first + cell) * resample.CELL
       for cell in (found.onset, found.apex, found.offset)
@@ -245,7 +247,7 @@ class Spotter:
     return expressions.Expression(middle, squares, points)
 
   def _forget(self):
-    """Drops crops that no candidate can need."""
+    """Drops cells that no candidate can need."""
     keep = self._longest + self.window + _SLACK
     spare = min(len(self._cells), self._tried - self._first) - keep
     if spare > 0:
@@ -253,23 +255,25 @@ class Spotter:
       self._first += spare
 
   def _release(self, final) -> Iterator[expressions.Found]:
-    """Of expressions that follow close on one another, those that are events;
-    given once no other can follow."""
+    """Yields the events among expressions that follow close on one another,
+    once no other can follow."""
     now = (self._tried + 1e9 * final) * resample.CELL
     self._waiting = [f for f in self._waiting if self.is_event(f)]
     self._waiting.sort(key=lambda f: f.onset)
     while self._waiting:
       group = [self._waiting[0]]
+      until = group[0].offset + merge.SOON
       for other in self._waiting[1:]:
-        if other.onset < max(f.offset for f in group) + merge.SOON:
+        if other.onset < until:
           group.append(other)
-      if now < max(f.offset for f in group) + merge.SOON + self._limits.window:
+          until = max(until, other.offset + merge.SOON)
+      if now < until + self._limits.window:
         return
-      yield from merge.settled(group)
+      yield from merge.merged(group)
       self._waiting = self._waiting[len(group) :]
 
   def is_event(self, found: expressions.Found) -> bool:
-    """Whether an expression is one by the thresholds."""
+    """Whether an expression passes the thresholds of an event."""
     limits = self._limits
     return (
       found.answer.confidence >= limits.confidence
@@ -280,7 +284,7 @@ class Spotter:
 
 
 def _flipped(found, last):
-  """A course that was followed backwards, in forward cells."""
+  """A course that was followed backwards, with its cells counted forwards."""
   return dataclasses.replace(
     found,
     onset=last - found.offset,

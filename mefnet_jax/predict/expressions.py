@@ -1,4 +1,4 @@
-"""What passes between a face's crops, what scores them, and what is found."""
+"""The types that pass between cells of a face, scorers and events."""
 
 import dataclasses
 import typing
@@ -7,12 +7,12 @@ import numpy as np
 
 
 class Moments(typing.NamedTuple):
-  """What a scorer says of n windows.
+  """A scorer's answers to n windows.
 
   Attributes:
-    expression, returning: (n,) probabilities, or a number that is compared
-      with `Thresholds.candidate`.
-    units: 'p' and 'level' (n, A) of action units; A may be 0.
+    expression, returning: (n,) probabilities of an expression and of one that
+      goes back; or any numbers that `Thresholds.candidate` is compared with.
+    units: 'p' and 'level' (n, A) of the action units; A may be 0.
   """
 
   expression: np.ndarray
@@ -21,14 +21,15 @@ class Moments(typing.NamedTuple):
 
 
 class Answer(typing.NamedTuple):
-  """What a scorer says of one expression.
+  """A scorer's answer to one candidate.
 
   Attributes:
-    confidence: probability that it is one.
-    probabilities: of the classes; empty where it names none.
-    spread: standard deviation of the likeliest class over the members.
-    units: 'p', 'level', 'side' (A,).
-    returning: probability that it is one that goes back.
+    confidence: probability that it is an expression.
+    probabilities: those of the classes; empty if the scorer names none.
+    spread: standard deviation of the likeliest class's probability over the
+      members.
+    units: 'p', 'level' and 'side' (A,) of the action units.
+    returning: probability that it is an expression that goes back.
   """
 
   confidence: float
@@ -39,13 +40,13 @@ class Answer(typing.NamedTuple):
 
 
 class Expression(typing.NamedTuple):
-  """What a scorer may look at.
+  """A candidate as a scorer sees it.
 
   Attributes:
-    middle: (28, 28, 2) motion of its middle half, from rest.
-    squares: (n, 128, 128) of `registration.Anchor` from onset to offset, if
-      the scorer needs them.
-    points: (68, 2) landmarks in a square.
+    middle: (28, 28, 2) motion from rest, median over the middle half.
+    squares: (n, 128, 128) upright squares of `registration.Anchor` from onset
+      to offset, if the scorer needs them.
+    points: (68, 2) landmarks in pixels of a square.
   """
 
   middle: np.ndarray
@@ -54,13 +55,13 @@ class Expression(typing.NamedTuple):
 
 
 class Scorer(typing.Protocol):
-  """What finds and names expressions, see `scorers`.
+  """Finds and names expressions; `scorers` has those of models.
 
   Attributes:
-    classes: their names, in the order of the model.
-    action_units: numbers (FACS) of the units that it tells.
-    needs_squares: whether it looks at frames, not at motion alone.
-    lacks: of the model's conformal sets, see `thresholds.unsure`.
+    classes: names of the classes, in the order of the model.
+    action_units: FACS numbers of the units in its answers.
+    needs_squares: whether it needs `Expression.squares`.
+    lacks: threshold of the model's conformal sets, see `thresholds.unsure`.
   """
 
   classes: tuple[str, ...]
@@ -68,17 +69,27 @@ class Scorer(typing.Protocol):
   needs_squares: bool
   lacks: float | None
 
-  def moments(self, maps: np.ndarray) -> Moments: ...
+  def moments(self, maps: np.ndarray) -> Moments:
+    """Scores windows.
 
-  def answer(self, expression: Expression) -> Answer: ...
+    Args:
+      maps: (n, 28, 28, 2) float32 motion over each window, n at least 1, in
+        shares of the distance between the eyes.
+    """
+    ...
+
+  def answer(self, expression: Expression) -> Answer:
+    """Scores and names one candidate."""
+    ...
 
 
 class Found(typing.NamedTuple):
-  """An expression of one face; see `course.Course`, but in seconds.
+  """An expression of one face: a `course.Course`, but in seconds.
 
   Attributes:
-    turning: how far the head moves in it, eye distances or radians.
-    score: of the window in which it moves most.
+    answer: the scorer's.
+    turning: how far the head moves meanwhile, in eye distances or radians.
+    score: probability of the candidate, from the window that it was found in.
   """
 
   onset: float
@@ -93,7 +104,7 @@ class Found(typing.NamedTuple):
 
 
 class Moment(typing.NamedTuple):
-  """One window, by the second of its middle."""
+  """One scored window; `time` is the second of its middle."""
 
   time: float
   expression: float
@@ -107,10 +118,10 @@ class Cell:
   """A face at one tick of the clock.
 
   Attributes:
-    crop: of `face_crop.cut`.
-    place: (3,) of the head: x, y in eye distances, angle in radians.
-    square, points: as of `Expression`, if they are needed.
-    score, returns, motion: of the window that ends here.
+    crop: result of `face_crop.cut`, uint8.
+    place: (3,) place of the head: x, y in eye distances, angle in radians.
+    square, points: as in `Expression`, if the scorer needs them.
+    score, returns, motion: those of the window that ends here.
   """
 
   crop: np.ndarray

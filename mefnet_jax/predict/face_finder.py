@@ -1,8 +1,8 @@
 """Finds faces in a process of its own, which starts before the model is loaded.
 
-dlib takes longer to read its weights than jax to be imported, and lets no other
-thread run meanwhile; in two processes both are done at once. The answers are
-those of `faces.find_all`, to the bit.
+dlib takes longer to read its weights than jax takes to be imported, and lets no
+other thread run meanwhile; two processes do both at once. The results equal
+those of `faces.find_all` to the bit.
 """
 
 import contextlib
@@ -42,7 +42,7 @@ class Finder:
   """Finds faces as `faces.find_all` does, in one image at a time.
 
   Attributes:
-    process: that finds them.
+    process: the detector's process.
   """
 
   def __init__(self, detector: str):
@@ -80,12 +80,12 @@ class Finder:
         f'the face detector died (status {self.process.wait()}): is there '
         'enough memory?'
       )
-    said = json.loads(answer)
-    if isinstance(said, str):
-      raise errors.UserError(said)
+    found = json.loads(answer)
+    if isinstance(found, str):
+      raise errors.UserError(found)
     return [
       faces.Landmarks(np.array(points), how, count)
-      for points, how, count in said
+      for points, how, count in found
     ]
 
   def close(self) -> None:
@@ -101,14 +101,14 @@ class Finder:
 
 
 def serve(detector: str) -> None:
-  """Answers images on stdin by lines of JSON, until stdin is closed."""
+  """Answers each image on stdin with a line of JSON, until stdin is closed."""
   import numpy as np
 
   from mefnet_jax.preprocess import faces
 
   with os.fdopen(os.dup(1), 'wb') as out:
     os.dup2(2, 1)  # prints of libraries go elsewhere
-    with contextlib.suppress(errors.UserError):  # told with the first answer
+    with contextlib.suppress(errors.UserError):  # it is the first answer then
       faces.finder(detector)
     while head := sys.stdin.buffer.read(_HEADER.size):
       shape = _HEADER.unpack(head)

@@ -1,4 +1,4 @@
-"""Rows of frames.csv: of each face on each frame, and what its windows say."""
+"""Rows of frames.csv: one for each face on each frame."""
 
 import typing
 from collections.abc import Mapping, Sequence
@@ -13,12 +13,12 @@ Row = dict[str, typing.Any]
 def blank(
   frame: frames.Frame, found: Sequence[track.Sighting], note: str
 ) -> list[Row]:
-  """Rows of one frame, without what windows will say.
+  """Rows of one frame, still without the scores of windows.
 
   Args:
-    frame: any.
-    found: faces in it; without one there is a row that says so.
-    note: what is odd about it.
+    frame: its number and time are used.
+    found: the faces in it; if there are none, the one row has success 0.
+    note: an oddity of the frame, or ''.
   """
   plain = {'frame': frame.number, 'timestamp': frame.time, 'note': note}
   if not found:
@@ -44,12 +44,12 @@ def blank(
 def fill(
   row: Row, moments: Mapping[int, expressions.Moment], units: Sequence[int]
 ) -> None:
-  """Writes what the window around a frame says into its row.
+  """Adds the scores of the window around a frame to its row.
 
   Args:
-    row: of the frame; one that is filled stays as it is.
+    row: the frame's row; one that has scores already stays as it is.
     moments: windows of the face by `key`.
-    units: numbers of the action units.
+    units: FACS numbers of the action units.
   """
   if 'motion' in row:
     return
@@ -68,6 +68,6 @@ def fill(
 
 
 def key(time: float) -> int:
-  """By which windows are found: the tick of the clock before their middle."""
+  """The key of a window by its middle (seconds): the clock's tick before it."""
   # min: `finish` of a watcher asks for all times, up to infinity.
   return int(np.floor(min(time, 1e9) * resample.RATE))

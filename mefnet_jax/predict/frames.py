@@ -1,8 +1,8 @@
 """One source of frames for a video, a folder of images, or arrays in memory.
 
-A video is decoded in a process of its own (`decoder`): one that crashes, hangs
-or takes too much memory ends there, with a row that says where. A queue of few
-frames lies between, so that memory does not grow with the length of a video.
+A video is decoded in a process of its own (`decoder`). If that crashes, hangs
+or takes too much memory, the video ends there, and a row notes it. Between the
+two processes lies a short queue, so that memory does not grow with the video.
 """
 
 import contextlib
@@ -23,11 +23,10 @@ from mefnet_jax.predict import decoder
 from mefnet_jax.runs import child_processes, errors
 
 STALLED = 60.0  # seconds without a frame after which decoding is given up
-# Enough to keep the decoder busy while a frame is scored; at most 64 MB of
-# them.
+# Enough to keep the decoder busy while a frame is scored, but at most 64 MB.
 _QUEUED = 16
 _QUEUED_BYTES = 2**26
-_LARGEST = 2**28  # bytes of one record; more is no record of ours
+_LARGEST = 2**28  # bytes of one record; larger ones are damaged
 _DECODE = 'from mefnet_jax.predict import decoder; decoder.main()'
 
 
@@ -35,10 +34,10 @@ class Frame(typing.NamedTuple):
   """One frame.
 
   Attributes:
-    number: from 1, in the order in which they are shown.
-    time: seconds since the first one; it increases.
-    image: (H, W) grey uint8; None where it is damaged.
-    note: what is odd about it, such as where a video broke.
+    number: from 1, in the order in which frames are shown.
+    time: seconds since the first frame, increasing.
+    image: (H, W) grey uint8; None if it is damaged.
+    note: an oddity, such as that the video broke here; '' if there is none.
   """
 
   number: int
@@ -48,14 +47,14 @@ class Frame(typing.NamedTuple):
 
 
 class Source(typing.Protocol):
-  """What frames come from; a camera is one as well.
+  """A source of frames: a file, a camera, or arrays.
 
   Attributes:
-    name: of the file, for tables.
-    path: of the file.
-    expected: frames that there may be, 0 if nobody knows.
-    fps: frames a second as the file says, on average.
-    notes: what is odd about the whole, known after the last frame.
+    name: its name in tables.
+    path: path of the file, '' if it is none.
+    expected: estimated number of frames; 0 if it is unknown.
+    fps: average frames a second according to the file; 0 if it is unknown.
+    notes: oddities of the whole, complete after the last frame.
   """
 
   name: str
@@ -73,7 +72,7 @@ class Arrays:
   Args:
     images: (H, W) or (H, W, 3) red green blue, uint8 each.
     fps: frames a second, or the time of each frame in seconds.
-    name: for tables.
+    name: the name in tables.
   """
 
   path = ''
@@ -123,12 +122,12 @@ def opened(
   """Opens a video or a folder of images; ends the decoder at the end.
 
   Args:
-    path: of the file or folder.
-    fps: frames a second, whatever the file says; a folder needs it.
+    path: the file or folder.
+    fps: frames a second, overriding the file's; a folder needs it.
     meanwhile: called while the decoder starts.
 
   Raises:
-    errors.UserError: nothing there can be decoded.
+    errors.UserError: it cannot be decoded, or fps is not above 0.
   """
   if fps is not None and not 0 < fps < 1e5:
     raise errors.UserError(f'--fps={fps}: must be above 0')
@@ -148,7 +147,8 @@ class File:
   def __init__(self, path: str, fps: float | None):
     self.path, self.name = path, os.path.basename(os.path.normpath(path))
     self.expected, self.fps = 0, 0.0
-    self.quantiser: float | None = None  # of the first frames, if it is told
+    # Mean of the first frames; None until, and unless, the codec gives it.
+    self.quantiser: float | None = None
     self.notes: list[str] = []
     # -P: a file called numpy.py in the user's folder is not to be imported.
     command = [sys.executable, '-P', '-c', _DECODE, path]
@@ -166,10 +166,10 @@ class File:
     self._thread = threading.Thread(target=self._read, daemon=True)
 
   def start(self) -> None:
-    """Waits for what the decoder says of the file.
+    """Waits for the decoder's description of the file.
 
     Raises:
-      errors.UserError: it is no video, or cannot be read.
+      errors.UserError: the file is no video, or cannot be read.
     """
     self._thread.start()
     kind, _, _, content = self._next()
@@ -178,10 +178,10 @@ class File:
     self.expected, self.fps = int(content['frames']), float(content['fps'])
 
   def __iter__(self) -> Iterator[Frame]:
-    """Yields its frames; a last one without image says where it broke.
+    """Yields its frames; if it breaks, a last one without image.
 
     Raises:
-      errors.UserError: not one frame could be decoded.
+      errors.UserError: no frame could be decoded.
     """
     number, time = 0, 0.0
     while True:
@@ -207,7 +207,7 @@ class File:
   def close(self) -> None:
     """Ends the decoder."""
     self._closed.set()
-    # Not asked to end: it may hang in a codec, or wait for room in the pipe.
+    # Killed: it may hang in a codec, or wait for room in the pipe.
     self._process.kill()
     with contextlib.suppress(queue.Empty):
       while True:
@@ -226,7 +226,7 @@ class File:
       return decoder.ERROR, 0, 0.0, {'error': f'no frame for {STALLED:g} s'}
 
   def _why(self, kind, content):
-    """Why there is nothing more, in a few words."""
+    """Why there are no more frames, in a few words."""
     if kind == decoder.ERROR:
       return content['error']
     code = self._process.wait()
@@ -258,7 +258,7 @@ class File:
 
 
 def _record(pipe):
-  """(kind, number, time, content); None where there is no whole one."""
+  """(kind, number, time, content); None if the pipe ends before."""
   head = _exactly(pipe, decoder.HEADER.size)
   if head is None:
     return None
@@ -276,7 +276,7 @@ def _record(pipe):
 
 
 def _exactly(pipe, size):
-  """So many bytes; None where the pipe ends before."""
+  """Reads so many bytes; None if the pipe ends before."""
   data = bytearray(size)
   view = memoryview(data)
   while view:

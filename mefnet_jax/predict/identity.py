@@ -1,7 +1,7 @@
-"""Whether two pictures show one face, by dlib's network for recognition.
+"""Compares faces by dlib's recognition network: do two pictures show one face?
 
-A description of a face is biometric data. It lives in memory as long as a video
-is being watched; nothing writes it to a file.
+A description of a face is biometric data. It stays in memory while a video is
+watched, and is never written to a file.
 """
 
 import importlib.util
@@ -12,7 +12,7 @@ import numpy as np
 
 from mefnet_jax.runs import errors, lent
 
-CHIP = 150  # pixels a side of what the network sees
+CHIP = 150  # side of the network's input in pixels
 # Distances of descriptions. dlib's own threshold for one person is .6.
 SAME, SURE = 0.6, 0.45
 _FILE = 'dlib_face_recognition_resnet_model_v1.dat'
@@ -25,7 +25,7 @@ def chip(image: np.ndarray, points: np.ndarray) -> np.ndarray:
 
   Args:
     image: (H, W) grey.
-    points: (68, 2) landmarks in it.
+    points: (68, 2) landmarks in pixels of the image.
   """
   left, right = points[36:42].mean(0), points[42:48].mean(0)
   apart = max(float(np.linalg.norm(right - left)), 1e-6)
@@ -44,7 +44,10 @@ def chip(image: np.ndarray, points: np.ndarray) -> np.ndarray:
 
 
 def describe(chip: np.ndarray) -> np.ndarray:
-  """128 numbers of a face that are near those of the same one (Euclidean).
+  """Describes a face by a vector (128,); the Euclidean distance compares two.
+
+  Args:
+    chip: result of `chip`.
 
   Raises:
     errors.UserError: the network's weights are not installed.

@@ -1,4 +1,4 @@
-"""A camera, watched: what is seen now, on the terminal; files if asked for."""
+"""Watches a camera: shows it on the terminal, and records files if asked to."""
 
 import collections
 import contextlib
@@ -29,14 +29,14 @@ from mefnet_jax.predict import (
 )
 from mefnet_jax.runs import clean, limits
 
-_EVENTS = 8  # that are shown
-_SIGNAL = 60  # rows of the sparkline
+_EVENTS = 8  # events shown
+_SIGNAL = 60  # values of the sparkline
 _BARS = ' ▁▂▃▄▅▆▇█'
-_A_SECOND = 4  # pictures of the terminal
-# Seconds for which another thread may keep the interpreter from the one that
-# answers, which asks for it many times a frame; Python's default is .005.
+_A_SECOND = 4  # refreshes of the terminal
+# Seconds for which another thread may keep the interpreter. The thread that
+# answers needs it many times a frame, and Python's default is .005.
 _TURN = 2e-4
-AT_ONCE = 1  # windows scored together: none waits for the next one
+AT_ONCE = 1  # windows in a batch: none waits for the next one
 
 
 def run(
@@ -51,26 +51,25 @@ def run(
 ) -> live_camera.Camera:
   """Watches until the camera ends, Ctrl-C, or Escape in the window.
 
-  What would hold a frame up is done meanwhile: the detector looks, and
-  expressions that are over are followed, in a thread; both are known some
-  frames later. The terminal is drawn in a thread of its own.
+  Slow work does not hold a frame up: threads run the detector, follow
+  expressions that are over, and draw the terminal. The results of the first two
+  come some frames later.
 
   Args:
-    source: as of `live_camera.Camera`.
-    scorer: of `scorers`, best made for `AT_ONCE` maps.
-    detector: of faces.
-    find: of `face_finder`: finds them in a process of its own, which lets this
-      one go on.
-    record: folder for the files that a video would get; None: none.
-    which: formats of events in it.
-    seconds: after which it ends.
+    source: as for `live_camera.Camera`.
+    scorer: a model's (`scorers`), ideally for batches of `AT_ONCE` maps.
+    detector: face detector.
+    find: a `face_finder.Finder`, whose process lets this one go on.
+    record: folder for the files that a video would get; None for no files.
+    which: formats of the events in it.
+    seconds: duration after which it ends.
 
   Returns:
-    The camera, with what was dropped and how late the answers were.
+    The camera, with its dropped frames and its latencies.
 
   Raises:
-    errors.UserError: no camera, one that gives nothing, or a folder that
-      cannot be written.
+    errors.UserError: the camera does not exist or delivers no frame, or the
+      folder cannot be written.
   """
   with contextlib.ExitStack() as stack:
     stack.enter_context(_ready(find))
@@ -86,7 +85,7 @@ def run(
     watcher = watch.Watcher(
       camera.name, scorer, tracker=tracker, at_once=AT_ONCE, later=later
     )
-    with view.shown():
+    with view.live():
       _watch(camera, watcher, view, made, seconds)
     last = watcher.finish()
     view.add(last)
@@ -99,10 +98,10 @@ def run(
 
 @contextlib.contextmanager
 def _ready(find):
-  """Waits for the detector's process; no long pauses as long as it lasts."""
+  """Waits for the detector's process, and prevents long pauses meanwhile."""
   if find is not None:
     find(np.zeros((120, 160), np.uint8))
-  gc.freeze()  # a collection that looks at jax too takes as long as a frame
+  gc.freeze()  # collecting jax's objects too takes as long as a frame
   before = sys.getswitchinterval()
   sys.setswitchinterval(_TURN)
   try:
@@ -113,7 +112,7 @@ def _ready(find):
 
 
 def _watch(camera, watcher, view, made, seconds):
-  """Every frame until somebody says stop."""
+  """Watches every frame until somebody stops it."""
   window, shown = Window(), 0.0
   with contextlib.suppress(KeyboardInterrupt):
     for frame in camera:
@@ -131,7 +130,7 @@ def _watch(camera, watcher, view, made, seconds):
 
 
 class View:
-  """What the terminal shows."""
+  """The terminal's picture: numbers, the signal and the latest events."""
 
   def __init__(self, camera: live_camera.Camera):
     self.console = rich.console.Console(stderr=True)
@@ -153,8 +152,8 @@ class View:
         self._signal.append(float(row['expression']))
     self._events += seen.events
 
-  def shown(self) -> contextlib.AbstractContextManager:
-    """Draws it again and again in a thread, if there is a terminal."""
+  def live(self) -> contextlib.AbstractContextManager:
+    """Refreshes it in a thread, if there is a terminal."""
     if not self.console.is_terminal:
       return contextlib.nullcontext()
     return rich.live.Live(
@@ -165,7 +164,7 @@ class View:
     )
 
   def picture(self) -> rich.panel.Panel:
-    """Numbers, the course of P(expression), and the latest events."""
+    """The picture as it is now."""
     late = self._camera.latest(300)
     p95 = np.percentile(late, 95) * 1e3 if late else 0.0
     table = rich.table.Table.grid(padding=(0, 2))
@@ -179,7 +178,7 @@ class View:
       line = f'{one.kind} {label} P {one.confidence:.2f} face {one.face}'
       table.add_row(f'{one.onset:.2f} s', rich.text.Text(line))
     title = rich.text.Text(clean.terminal(self._camera.name))
-    # Below the table, where it wraps; a subtitle would be cut.
+    # Below the table, where it wraps; a subtitle would be cut off.
     law = rich.text.Text(limits.SHORT, style='dim')
     return rich.panel.Panel(rich.console.Group(table, law), title=title)
 

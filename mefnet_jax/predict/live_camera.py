@@ -1,7 +1,7 @@
-"""Frames of a camera as they come; those that nobody took in time are dropped.
+"""Frames of a camera as they come; those not taken in time are dropped.
 
-The newest frame is always the next one: there is no backlog. A dropped frame
-is given as one without image, so that each has its row.
+The newest frame is always the next one, so there is no backlog. A dropped frame
+is yielded without its image, so that every frame has a row.
 """
 
 import collections
@@ -20,19 +20,19 @@ from mefnet_jax.runs import errors
 
 DROPPED = 'dropped'
 STALLED = 10.0  # seconds without a frame after which a camera is gone
-_KEPT = 100_000  # latencies that are remembered: an hour at 30 a second
+_MOST = 100_000  # latencies that are remembered: an hour at 30 a second
 
 
 class Camera:
-  """A `frames.Source` of what PyAV opens: a camera, a stream, a video.
+  """A `frames.Source` of anything PyAV opens: a camera, a stream, a video.
 
   A video is played in real time, so that it stands in for a camera.
 
   Attributes:
-    dropped: frames that nobody took in time.
-    latencies: seconds from a frame until the next one was asked for. A camera's
-      frame begins to count when it is decoded, a video's when it is due.
-    notes: what went wrong with the camera.
+    dropped: number of frames that were not taken in time.
+    latencies: for each frame the seconds until the next one was asked for,
+      counted for a camera from its decoding, for a video from when it is due.
+    notes: faults of the camera.
   """
 
   expected = 0
@@ -41,16 +41,16 @@ class Camera:
     """Opens it.
 
     Args:
-      source: a number of a camera, 0 for the first, or what PyAV opens.
+      source: number of a camera, 0 for the first; or anything PyAV opens.
 
     Raises:
-      errors.UserError: there is no such camera, or it cannot be opened.
+      errors.UserError: it does not exist or cannot be opened.
     """
     self.name = f'camera {source}' if source.isdecimal() else source
     self.path = source
     self.notes: list[str] = []
     self.dropped = 0
-    self.latencies: collections.deque[float] = collections.deque(maxlen=_KEPT)
+    self.latencies: collections.deque[float] = collections.deque(maxlen=_MOST)
     place, form = _place(source)
     try:
       self._container = av.open(place, format=form, timeout=STALLED)
@@ -66,7 +66,7 @@ class Camera:
     self._thread = threading.Thread(target=self._read, daemon=True)
 
   def __iter__(self) -> Iterator[frames.Frame]:
-    """Yields the newest frame, and before it those that were dropped.
+    """Yields the dropped frames without image, then the newest one.
 
     Raises:
       errors.UserError: no frame ever came.
@@ -86,12 +86,12 @@ class Camera:
       raise errors.UserError(f'--camera={self.path}: {why}')
 
   def latest(self, count: int) -> list[float]:
-    """The last of `latencies`."""
+    """The last `count` of `latencies`, in seconds."""
     found = itertools.islice(reversed(self.latencies.copy()), count)
     return list(found)
 
   def close(self) -> None:
-    """Lets go of the camera."""
+    """Releases the camera."""
     self._closed = True
     if self._thread.ident:
       self._thread.join(STALLED)
@@ -99,7 +99,7 @@ class Camera:
       self._container.close()
 
   def _take(self):
-    """All frames that have come since; [] at the end."""
+    """All frames that have come meanwhile; [] at the end."""
     with self._changed:
       there = self._changed.wait_for(
         lambda: self._waiting or self._ended, STALLED
@@ -142,13 +142,13 @@ class Camera:
   def _put(self, number, moment, image, arrived):
     with self._changed:
       for i, (old, then, _, since) in enumerate(self._waiting):
-        self._waiting[i] = (old, then, None, since)  # its row is enough
+        self._waiting[i] = (old, then, None, since)  # it has been dropped
       self._waiting.append((number, moment, image, arrived))
       self._changed.notify()
 
 
 def check_device(source: str) -> None:
-  """Says at once that a device is not there; streams and files may wait.
+  """Checks that a device exists; streams and files are checked when opened.
 
   Raises:
     errors.UserError: there is no such device.
@@ -166,7 +166,7 @@ def _unopened(source, why):
 
 
 def _place(source):
-  """What PyAV opens for a source, and in which format."""
+  """The path that PyAV opens for a source, and its format."""
   if source.isdecimal():
     return f'/dev/video{source}', 'v4l2'
   if source.startswith('/dev/video'):
@@ -176,7 +176,7 @@ def _place(source):
 
 @contextlib.contextmanager
 def opened(source: str) -> Iterator[Camera]:
-  """A camera that is let go of at the end; see `Camera`."""
+  """Yields a `Camera`, and releases it at the end."""
   camera = Camera(source)
   try:
     yield camera

@@ -8,8 +8,9 @@ most. It gets the same windows and is followed in the same way as a network.
 
 import numpy as np
 
-from mefnet_jax.predict import course, expressions
+from mefnet_jax.predict import course, expressions, thresholds
 
+LIMITS = thresholds.Thresholds(candidate=0.02, amplitude=0.02, confidence=0.0)
 _DIRECTIONS = 8
 _BLOCK = 7  # cells a side of a part of the face; 4 x 4 parts
 _MOST = 3  # one in three: of vectors in a part, and of the parts

@@ -1,8 +1,8 @@
-"""Who is who: detected faces are given to the tracks that they continue.
+"""Assigns detected faces to the tracks that they continue.
 
-A face in the place of a track that registration holds is that track's. All
-others are assigned together, by how alike they look and how far they are, so
-that the sum of all costs is least (SciPy's linear_sum_assignment).
+A face where registration holds a track belongs to that track. All others are
+assigned together, by likeness and distance, with the smallest sum of costs
+(SciPy's linear_sum_assignment).
 """
 
 import typing
@@ -13,9 +13,9 @@ import numpy as np
 from mefnet_jax.predict import identity
 from mefnet_jax.preprocess import faces
 
-# Eye distances between two middles: one place, and faces that may be confused.
+# Eye distances between two faces: in one place; close enough to be confused.
 ONE_PLACE, TOUCHING = 0.6, 1.6
-_OWN_PLACE = 0.8  # a detection so near a held track is its own
+_OWN_PLACE = 0.8  # a detection that close to a held track belongs to it
 _SPEED = 8.0  # eye distances a second that a lost face may have moved
 _PLACE_COSTS = 0.15  # of the largest distance in space
 _NEVER = 1e6
@@ -23,11 +23,11 @@ _GALLERY = 50  # people who have left
 
 
 class Person:
-  """How a face looks; described only once somebody asks.
+  """The looks of a face; the network describes them when they are first needed.
 
   Attributes:
-    doubted: whether it came so near another face that they may have changed
-      places.
+    doubted: whether it came so close to another face that the two may have
+      been exchanged.
   """
 
   def __init__(self, image: np.ndarray, points: np.ndarray):
@@ -36,7 +36,7 @@ class Person:
     self.doubted = False
 
   def distance(self, other: 'Person') -> float:
-    """How little two faces look alike, see `identity.SAME`."""
+    """Euclidean distance of the descriptions, see `identity.SAME`."""
     return float(np.linalg.norm(self._description - other._description))
 
   @property
@@ -47,7 +47,7 @@ class Person:
 
 
 class Tracked(typing.Protocol):
-  """What is asked of a track, see `track.Track`."""
+  """The part of `track.Track` that is used here."""
 
   face: int
   person: Person
@@ -68,7 +68,7 @@ Match = tuple[typing.Any, int, Person]
 def remembered(
   gallery: list[tuple[int, Person]], one: tuple[int, Person]
 ) -> list[tuple[int, Person]]:
-  """The gallery with one who has just left; the first of very many go."""
+  """Returns the gallery with one more person, without the oldest if full."""
   rest = [other for other in gallery if other[0] != one[0]]
   return [*rest, one][-_GALLERY:]
 
@@ -80,18 +80,18 @@ def assign(
   gallery: Sequence[tuple[int, Person]],
   time: float,
 ) -> list[Match]:
-  """Says of each detected face whose it is.
+  """Assigns each detected face to a track or to a person of the gallery.
 
   Args:
     image: (H, W) uint8.
-    found: faces in it.
-    tracks: held and lost ones.
-    gallery: number and look of people whose tracks have ended.
-    time: seconds, for how far a lost face may have gone.
+    found: the faces in it.
+    tracks: held and lost tracks.
+    gallery: number and looks of the people whose tracks have ended.
+    time: seconds; bounds how far a lost face may have moved.
 
   Returns:
-    For each face (track, number, person): its track; or None, the number of a
-    person in the gallery or 0, and how the face looks.
+    For each face (track, number, person): its track, or None for a new one; the
+    number of its person, 0 for a new one; and its looks.
   """
   people = [Person(image, face.points) for face in found]
   made: list[Match | None] = [None] * len(found)
@@ -113,7 +113,7 @@ def assign(
 
 
 def _is_its_own(face, track, found, tracks):
-  """Whether a face lies where registration holds a track, and no other."""
+  """Whether a face, and no other, lies where registration holds a track."""
   if track.lost is not None or track.person.doubted:
     return False
   near = [t for t in tracks if _apart(face, t) < TOUCHING]
@@ -147,7 +147,7 @@ def _by_looks(rest, found, people, tracks, gallery, time):
 
 
 def _cost(face, person, track, time):
-  """Of a face being a track's; _NEVER where it cannot be."""
+  """Cost of assigning a face to a track; _NEVER if it cannot belong to it."""
   gone = 0.0 if track.lost is None else max(0.0, time - track.lost)
   apart = _apart(face, track) / (ONE_PLACE + TOUCHING + _SPEED * gone)
   if apart > 1:
@@ -159,7 +159,7 @@ def _cost(face, person, track, time):
 
 
 def _apart(face, track):
-  """Distance in eye distances of the track."""
+  """Distance of a face from a track, in the track's eye distances."""
   left, right = face.points[36:42].mean(0), face.points[42:48].mean(0)
   down = np.array([left[1] - right[1], right[0] - left[0]])
   middle = (left + right) / 2 + _BELOW * down

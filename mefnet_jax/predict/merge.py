@@ -1,4 +1,4 @@
-"""Which of several expressions that follow close on one another are events."""
+"""Merges expressions that follow close on one another into events."""
 
 from collections.abc import Iterable
 
@@ -6,18 +6,19 @@ import numpy as np
 
 from mefnet_jax.predict import expressions
 
-# Seconds within which an expression may belong to the one before, and the
-# cosine of two maps that says so: the same way it goes on, else it goes back.
+# An expression within SOON seconds may belong to the one before: as its second
+# half if the cosine of their maps is above _ALIKE, as its end if below -_ALIKE.
 SOON, _ALIKE = 0.7, 0.3
 
 
-def settled(
+def merged(
   group: Iterable[expressions.Found],
 ) -> list[expressions.Found]:
-  """The events among expressions that follow close on one another.
+  """Returns the events among expressions that follow close on one another.
 
-  One that moves against the one before is its end, one that moves as it did is
-  its second half. Of others that overlap the likelier one stays.
+  An expression that moves against the one before it is the end of that one; one
+  that moves the same way is its second half. Of others that overlap, the
+  likeliest one stays.
   """
   kept: list[expressions.Found] = []
   for one in sorted(group, key=lambda f: f.onset):

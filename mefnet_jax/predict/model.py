@@ -1,4 +1,4 @@
-"""A trained network that is a file: opened anywhere, asked about any clip."""
+"""Trained networks as files, which open without the data set."""
 
 import dataclasses
 import functools
@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 
@@ -19,6 +18,9 @@ from mefnet_jax.predict import clip_streams, programs
 from mefnet_jax.runs import errors, model_file
 
 _BATCH = 32  # clips that the network sees at once
+# Of `answers`. The last digits of an answer depend on the size of its batch:
+# the public motion maps (442) are one batch.
+_LARGE_BATCH = 512
 SHIPPED = pathlib.Path(__file__).parents[1] / 'weights'
 
 
@@ -30,8 +32,8 @@ def load(path: str | os.PathLike) -> 'Model':
       of a model that ships with the package, 'mefnet-zero'.
 
   Raises:
-    errors.UserError: there is none, it is damaged or of another version, or
-      its weights are not of the network that it names.
+    errors.UserError: there is no model, it is damaged or of another version, or
+      its weights are not those of the network that it names.
   """
   folder = _folder(path)
   inner = folder / model_file.FOLDER
@@ -48,7 +50,7 @@ def load(path: str | os.PathLike) -> 'Model':
 
 def _folder(path):
   """The folder of that path, or of the shipped model of that name."""
-  # A folder that is there goes before a shipped model of its name.
+  # An existing folder takes precedence over a shipped model of that name.
   folder = pathlib.Path(path)
   shipped = SHIPPED / folder.name
   if folder.exists() or folder.name != str(path) or not shipped.is_dir():
@@ -67,9 +69,11 @@ def _network(description) -> nn.Module:
 class Member:
   """The weights of one fold with one seed.
 
-  params: of the network. moments: by which clips are scaled, if not each by
-  its own: (mean, variance) a stream. pixels: mean and spread (T, H, W, C) of
-  each pixel, a stream, where clips are scaled pixel by pixel.
+  Attributes:
+    params: parameters of the network.
+    moments: (mean, variance) by stream, by which all clips are scaled; None if
+      each clip is scaled by its own.
+    pixels: mean and spread (T, H, W, C) by stream, where pixels are scaled.
   """
 
   params: dict
@@ -82,8 +86,8 @@ class Model:
   """A trained network: its description, and weights of each fold and seed.
 
   Attributes:
-    folder: where its files lie.
-    description: model.json.
+    folder: the folder of its files.
+    description: the content of model.json.
     network: the Flax module.
   """
 
@@ -102,7 +106,7 @@ class Model:
 
   @property
   def streams(self) -> dict[str, tuple[int, ...]]:
-    """The shape (T, H, W, C) of each stream that the network looks at."""
+    """The shape (T, H, W, C) of each input stream, by name."""
     streams = self._input['streams']
     return {name: tuple(one['shape']) for name, one in streams.items()}
 
@@ -127,21 +131,21 @@ class Model:
 
   @property
   def calibration(self) -> Mapping[str, Any]:
-    """What stands under that name in model.json; {} if nothing does."""
+    """`calibration` of model.json; {} if there is none."""
     return self.description.get('calibration') or {}
 
   @property
   def temperature(self) -> float:
-    """What logits are divided by; 1 where the model is not calibrated."""
+    """The divisor of the logits; 1 if the model is not calibrated."""
     return self.calibration.get('temperature', 1.0)
 
   @property
   def unit_calibration(self) -> Mapping[str, list[float]] | None:
-    """Of `action_units.calibrated`; None of a model that has none."""
+    """The `calibration` of `action_units.calibrated`; None if there is none."""
     return self.calibration.get('units')
 
   def sets(self, clips: Mapping[str, np.ndarray]) -> np.ndarray:
-    """(N, C): classes that clips may show (`conformal.model_sets`)."""
+    """(N, C): the classes that clips may show, by `conformal.model_sets`."""
     p = self.probabilities(clips)
     return conformal.model_sets(p, self.description, self.folder)
 
@@ -149,8 +153,8 @@ class Model:
     """The weights of one fold.
 
     Args:
-      fold: its name.
-      seed: by default the first that it was trained with.
+      fold: name of the fold.
+      seed: seed of its training; by default the first.
 
     Raises:
       errors.UserError: no such fold or seed; a damaged file; weights that are
@@ -159,11 +163,11 @@ class Model:
     return self._read(self.listed(fold, seed)[0])
 
   def listed(self, fold: str | None, seed: int | None) -> list[dict]:
-    """As `model_file.members`, of this model."""
+    """As `model_file.members` for this model."""
     return model_file.members(self.folder, self.description, fold, seed)
 
   def weights(self, member: Mapping) -> dict[str, np.ndarray]:
-    """The arrays of one member by name, as `model_file.read_weights`."""
+    """The arrays of one member by name; raises as `model_file.read_weights`."""
     return model_file.read_weights(self.folder, member)
 
   def _read(self, one) -> Member:
@@ -199,11 +203,11 @@ class Model:
     )
 
   def inputs(self, clips: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The streams that the network looks at, out of prepared clips.
+    """The network's input streams among those of prepared clips.
 
     Args:
-      clips: streams (N, T, H, W, C) by name, uint8 as they are prepared, and
-        masks '<stream>_present' (N,) of those that a clip may lack.
+      clips: streams (N, T, H, W, C) uint8 by name, as they are prepared, and
+        masks '<stream>_present' (N,) of streams that a clip may lack.
 
     Raises:
       errors.UserError: a stream is missing or has another shape.
@@ -213,11 +217,14 @@ class Model:
   def views(
     self, clips: Mapping[str, np.ndarray], member: Member
   ) -> dict[str, np.ndarray]:
-    """What the network sees of some clips: streams (n, T, H, W, C), masks.
+    """The scaled input of the network: streams (n, T, H, W, C) and masks.
 
     Args:
-      clips: as of `inputs`.
-      member: whose scale is used.
+      clips: as for `inputs`.
+      member: the member whose scale is used.
+
+    Raises:
+      errors.UserError: as `inputs`.
     """
     streams = {n: np.asarray(x) for n, x in self.inputs(clips).items()}
     if member.pixels:
@@ -226,7 +233,7 @@ class Model:
         {n: (p['mean'], p['spread']) for n, p in member.pixels.items()},
         self.input_kind,
       )
-    seen = _seen(streams, member.moments, input_kind=self.input_kind)
+    seen = programs.views(streams, member.moments, input_kind=self.input_kind)
     return {name: np.asarray(x) for name, x in seen.items()}
 
   def probabilities(
@@ -236,12 +243,12 @@ class Model:
     fold: str | None = None,
     seed: int | None = None,
   ) -> np.ndarray:
-    """Probabilities (N, C) of prepared clips.
+    """Probabilities (N, C) of prepared clips, float64.
 
     Args:
-      clips: as of `inputs`.
-      fold: whose weights answer; by default the mean over all folds.
-      seed: whose weights answer; by default the mean over all seeds.
+      clips: as for `inputs`.
+      fold: the fold whose weights are used; by default the mean over all.
+      seed: the seed whose weights are used; by default the mean over all.
 
     Raises:
       errors.UserError: clips that do not fit the network, no such fold or
@@ -249,50 +256,42 @@ class Model:
     """
     chosen = self.listed(fold, seed)
     clip_streams.check(self.folder, self._input, clips)
-    return np.mean([self._answer(self._read(one), clips) for one in chosen], 0)
+    logits_of = programs.logits(self.network)
+    logits = (
+      self._run(logits_of, self._read(one), clips, _BATCH) for one in chosen
+    )
+    return np.mean([inference.softmax(x / self.temperature) for x in logits], 0)
 
   def answers(
     self, clips: Mapping[str, np.ndarray]
   ) -> list[tuple[np.ndarray, dict[str, np.ndarray]]]:
-    """Logits (N, C) by each member, and what else its network says.
+    """Logits (N, C) and the network's `out`, float32, for each member.
 
     Args:
-      clips: as of `inputs`.
+      clips: as for `inputs`.
 
     Raises:
       errors.UserError: as `probabilities`.
     """
-    say = programs.outputs(self.network)
     clip_streams.check(self.folder, self._input, clips)
+    outputs_of = programs.outputs(self.network)
     members = [self._read(one) for one in self.description['members']]
     return [
-      jax.tree.map(np.asarray, say(one.params, self.views(clips, one)))
+      self._run(outputs_of, one, clips, _LARGE_BATCH, floats=None)
       for one in members
     ]
 
-  def _answer(self, member, clips):
+  def _run(self, program, member, clips, size, **options):
+    """The results of a program of `programs` for all clips, by one member."""
     # On the device once, not with each batch.
     streams, params = self.inputs(clips), jax.device_put(member.params)
     count = len(next(iter(streams.values())))
-    logits_of = programs.logits(self.network)
 
     def step(index):
       some = {name: x[index] for name, x in streams.items()}
-      return logits_of(params, self.views(some, member))
+      return program(params, self.views(some, member))
 
-    logits = inference.in_batches(step, np.arange(count), _BATCH)
-    return inference.softmax(logits / self.temperature)
-
-
-@functools.partial(jax.jit, static_argnames='input_kind')
-def _seen(streams, moments, *, input_kind):
-  """Streams (n, ...) as a network sees them: one program for all models that
-  look at clips of one shape."""
-  measured = normalize.measured(streams, input_kind=input_kind)
-  index = jnp.arange(len(next(iter(streams.values()))))
-  return normalize.batch(
-    measured, index, input_kind=input_kind, moments=moments
-  )
+    return inference.in_batches(step, np.arange(count), size, **options)
 
 
 def _dtype(stream):

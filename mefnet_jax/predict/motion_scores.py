@@ -1,11 +1,11 @@
-"""What a model for motion maps says of maps that have just been made.
+"""The answers of a model for motion maps to maps that are still in memory.
 
-One compiled program answers for all members, so that a stream of maps costs
-little: the model file is read once.
+All members are one compiled program, and the model file is read once, so that
+many calls with few maps each cost little.
 """
 
-import dataclasses
 import functools
+import typing
 from collections.abc import Callable
 
 import jax
@@ -19,16 +19,15 @@ from mefnet_jax.runs import errors
 _KIND = 'motion'  # of the network's input
 
 
-@dataclasses.dataclass(frozen=True)
-class Scores:
-  """Of N maps, by a model of C classes and A action units.
+class Scores(typing.NamedTuple):
+  """A model's scores of N maps; it has C classes and A action units.
 
   Attributes:
     classes: (N, C) probabilities, mean over the members.
     spread: (N, C) their standard deviation over the members.
     expression: (N,) probability that there is an expression.
     returning: (N,) probability that an expression is going back; zeros from a
-      model that does not know it.
+      model that was not trained to tell.
     units: 'p', 'level' and 'side' of the action units, each (N, A). Level is
       in the unit of the maps, shares of the distance between the eyes.
   """
@@ -41,14 +40,15 @@ class Scores:
 
 
 def score(model: models.Model, maps: np.ndarray) -> Scores:
-  """Asks a model about motion maps.
+  """Returns a model's scores of motion maps.
 
   Args:
-    model: whose input is motion maps.
+    model: for motion maps.
     maps: (N, H, W, 2) float32 of `preprocess.motion_map`; N at least 1.
 
   Raises:
-    errors.UserError: the model looks at something else, or is damaged.
+    errors.UserError: the model is for another input, or is damaged.
+    ValueError: maps of another size than the model's.
   """
   shape = _shape(model)
   if maps.shape[1:] != shape:
@@ -79,8 +79,8 @@ def _shape(model):
   """(H, W, 2) of the maps that a model looks at."""
   if model.input_kind != _KIND:
     raise errors.UserError(
-      f'{model.folder}: this model looks at {model.input_kind}, not at motion '
-      'maps: take one made by configs/mefnet_zero.py, or mefnet-zero'
+      f'{model.folder}: this model needs {model.input_kind}, not motion maps: '
+      'use one made by configs/mefnet_zero.py, or mefnet-zero'
     )
   ((_, height, width, _),) = model.streams.values()
   return height, width, 2
@@ -88,10 +88,9 @@ def _shape(model):
 
 @functools.lru_cache(maxsize=4)
 def _programs(model: models.Model) -> tuple[Callable, Callable]:
-  """Compiled once: maps (n, H, W, 2) -> logits and outputs, each (members, n,
-  ...); and maps -> the unit (n,) of their levels."""
-  described = model.description['members']
-  members = [model.member(one['fold'], one['seed']) for one in described]
+  """Two programs of maps (n, H, W, 2): (logits, out), each with the axes
+  (members, n, ...); and the unit (n,) of the levels."""
+  members = [model.member(*one) for one in model.members]
   # numpy: jax would compile a program for each shape of an array.
   params = jax.tree.map(lambda *x: np.stack(x), *(m.params for m in members))
   params = jax.device_put(params)

@@ -30,13 +30,13 @@ def write(
   """Writes an MP4 (H.264) whose frames have the times of the source's.
 
   Args:
-    path: of the file.
+    path: the file to write.
     rows: frames.csv of the source.
     source: the frames once more.
-    events: to be shown from onset to offset.
-    pictures: whose outlines are fitted to the boxes of later frames.
+    events: drawn from onset to offset.
+    pictures: the outline of each face, fitted to its box in other frames.
     colours: '#rrggbb' of each class.
-    show_faces: whether the frames are shown, or outlines on a plain ground.
+    show_faces: whether to show the frames, or outlines on a plain ground.
 
   Raises:
     OSError: the file cannot be written.

@@ -1,12 +1,14 @@
-"""Programs of a network, compiled once for all that is asked of equal ones."""
+"""The compiled programs of a network; equal networks share them."""
 
+import functools
 from collections.abc import Callable
 
 import jax
+import jax.numpy as jnp
 from flax import linen as nn
 
 from mefnet_jax import ops
-from mefnet_jax.models import by_network
+from mefnet_jax.models import by_network, normalize
 
 
 def logits(network: nn.Module) -> Callable:
@@ -24,15 +26,35 @@ def _logits(network, kernels):
 
 @by_network.kept
 def outputs(network: nn.Module) -> Callable:
-  """Returns (params, batch) -> logits (B, C) and what else a network says."""
+  """Returns (params, batch) -> logits (B, C) and the network's `out`."""
 
-  def say(params, batch):
+  def outputs(params, batch):
     return network.apply({'params': params}, batch, train=False)
 
-  return jax.jit(say)
+  return jax.jit(outputs)
 
 
 @by_network.kept
 def params(network: nn.Module) -> Callable:
   """Returns (key, batch) -> params."""
   return jax.jit(lambda key, batch: network.init(key, batch)['params'])
+
+
+@functools.partial(jax.jit, static_argnames='input_kind')
+def views(
+  streams: dict[str, jax.Array], moments: dict | None, *, input_kind: str
+) -> dict[str, jax.Array]:
+  """Returns streams (n, T, H, W, C) and masks (n,) as a network sees them.
+
+  One program serves all models that look at clips of one shape.
+
+  Args:
+    streams: as they are stored, or scaled by pixel.
+    moments: of `Member.moments`.
+    input_kind: of `normalize.standardise`.
+  """
+  measured = normalize.measured(streams, input_kind=input_kind)
+  index = jnp.arange(len(next(iter(streams.values()))))
+  return normalize.batch(
+    measured, index, input_kind=input_kind, moments=moments
+  )

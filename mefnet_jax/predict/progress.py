@@ -1,4 +1,4 @@
-"""How far a video has been watched: a bar on a terminal, lines in a log."""
+"""Progress of watching a video: a bar on a terminal, lines in a log."""
 
 import contextlib
 import time
@@ -15,10 +15,10 @@ _FIRST, _EVERY = 5.0, 60.0  # seconds to the first line of a log, and between
 
 @contextlib.contextmanager
 def bar(source: frames.Source) -> Iterator[Callable[[frames.Frame], None]]:
-  """Yields a function that is told of each frame.
+  """Yields a function to call with each frame.
 
-  It shows frames a second and the time that is left, on stderr; before the
-  first ones, what is waited for.
+  It shows frames a second and the time left, on stderr, and before that that
+  the model is being compiled.
   """
   console = rich.console.Console(stderr=True)
   shown = rich.progress.Progress(
@@ -32,7 +32,7 @@ def bar(source: frames.Source) -> Iterator[Callable[[frames.Frame], None]]:
     transient=True,
   )
   name = clean.terminal(source.name)
-  # It takes ten seconds where nothing is in the cache.
+  # Compiling takes ten seconds where nothing is in the cache.
   task = shown.add_task(
     name, total=source.expected or None, rate='compiling the model'
   )

@@ -1,9 +1,9 @@
-"""Crops of a face on an even clock, whatever the clock of the camera was.
+"""Resamples crops of a face to an even clock, from any clock of the camera.
 
 Each frame stands for the time that is nearer to it than to its neighbours; a
-cell of the clock is the mean of what its time shows. So 200 frames a second are
-averaged, 25 are interpolated, uneven ones are evened out, and an expression
-looks the same in all of them. Where a frame is missing for long, so is a cell.
+cell of the clock is the mean of the frames in its time. So 200 frames a second
+are averaged, 25 are interpolated, uneven ones are evened out, and an expression
+looks the same in all of them. If frames are missing for long, so are cells.
 """
 
 from collections.abc import Iterator
@@ -12,12 +12,12 @@ import numpy as np
 
 RATE = 30  # cells a second
 CELL = 1 / RATE
-_HOLD = 0.06  # seconds that a frame stands for at most, to each side
-_LEAST = 0.5  # of a cell's time that must be seen
+_HOLD = 0.06  # largest time that a frame stands for, seconds to each side
+_LEAST = 0.5  # share of a cell's time that must be covered by frames
 
 
 class Clock:
-  """Takes frames as they come, and gives cells as they are complete."""
+  """Takes frames as they come, and yields cells as they become complete."""
 
   def __init__(self) -> None:
     self._time: float | None = None
@@ -27,14 +27,14 @@ class Clock:
     self._sum, self._seen = np.zeros(0), 0.0
 
   def push(self, time: float, image: np.ndarray) -> Iterator[tuple]:
-    """Yields (cell, image) for each cell that this frame completes.
+    """Takes a frame, and yields the cells that it completes.
 
     Args:
-      time: seconds, later than before. Cell k is at k * CELL.
-      image: uint8, of one shape.
+      time: seconds, later than before.
+      image: uint8, always of the same shape.
 
     Yields:
-      The number of the cell, and its image, uint8.
+      The number of a cell, whose time is number * CELL, and its image, uint8.
     """
     if self._time is None:
       self._left = time
@@ -46,13 +46,13 @@ class Clock:
     self._time, self._image = time, image
 
   def finish(self) -> Iterator[tuple]:
-    """Yields the last cells, as `push`; the last frame lasts as the others."""
+    """Yields the last cells as `push` does; the last frame counts in full."""
     if self._time is not None:
       yield from self._add(self._left, self._time + self._half + 1e-9)
       yield from self._complete()
 
   def _add(self, start, end):
-    """Gives the last frame's image to the time from `start` to `end`."""
+    """Adds the last frame's image to the cells between two times."""
     first, last = (int(np.floor(t * RATE + 0.5)) for t in (start, end))
     for cell in range(first, last + 1):
       low = max(start, (cell - 0.5) * CELL)

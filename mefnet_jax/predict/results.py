@@ -1,4 +1,4 @@
-"""The files of one video in --out: written aside, moved there when whole."""
+"""Writes the files of one video aside, and moves them to --out when whole."""
 
 import array
 import contextlib
@@ -16,15 +16,15 @@ if typing.TYPE_CHECKING:
 
 
 class Results:
-  """Takes what becomes known of a video.
+  """Collects and writes the results of a video.
 
   Attributes:
-    folder: for its files until they are whole.
-    stem: what the names of its files begin with.
-    events: all so far.
-    times: of all frames, seconds.
-    signal: what a timeline shows of all faces.
-    without: frames in which no face was found.
+    folder: the folder of its files until they are whole.
+    stem: the beginning of the files' names.
+    events: all events so far.
+    times: times of all frames in seconds.
+    signal: the signal of all faces for the timeline.
+    without: number of frames without a face.
   """
 
   def __init__(self, folder: pathlib.Path, stem: str, units: Sequence[int]):
@@ -40,7 +40,7 @@ class Results:
     )
 
   def add(self, seen: 'watch.Seen') -> None:
-    """Takes one step of a video."""
+    """Adds one step of `watch`."""
     for row in seen.rows:
       self._row(row)
       self.signal.add(row)
@@ -53,11 +53,22 @@ class Results:
     return self
 
   def __exit__(self, *error: typing.Any) -> None:
-    """Ends the table of frames; after an error nothing is left of it."""
+    """Completes the table of frames, or removes it after an error."""
     self._files.__exit__(*error)
 
   def write(self, path: str, which: Sequence[str]) -> formats.Media:
-    """Writes the events in some formats, once the table of frames is whole."""
+    """Writes the events, once the table of frames is complete.
+
+    Args:
+      path: the video's.
+      which: names of `formats.FORMATS`.
+
+    Returns:
+      The video as the formats describe it.
+
+    Raises:
+      OSError: a file cannot be written.
+    """
     media = formats.Media(path, self.times)
     # They became known in the order of their ends.
     self.events.sort(key=lambda one: (one.onset, one.face))
@@ -94,7 +105,7 @@ def staged(out: pathlib.Path) -> Iterator[pathlib.Path]:
 
 
 def stems(paths: Sequence[str]) -> list[str]:
-  """What the names of each video's files begin with; no two are alike."""
+  """The beginning of each video's file names; no two are equal."""
   plain = [
     pathlib.Path(os.path.abspath(path)).stem or 'video' for path in paths
   ]

@@ -3,10 +3,10 @@ r"""Scores spotted events against the truth, by the rules of the MEGC.
 python -m mefnet_jax.predict.score --truth=T.csv --events=E.csv
     [--fps=30] [--out=scores.json]
 
-Each table names, in any order and case: video (or vid, file, ...), onset and
-offset (or pred_onset, onset_frame, start, ...), and if known subject, label (or
-emotion, class), kind (or type: me, mae, micro, macro) and fps. docs/predict.md
-lists the names, the rules and the scores.
+Columns of both tables, in any order and case: video (or vid, file, ...), onset
+and offset (or pred_onset, onset_frame, start, ...), and if known subject, label
+(or emotion, class), kind (or type: me, mae, micro, macro) and fps.
+docs/predict.md lists the names, the rules and the scores.
 """
 
 import argparse
@@ -26,19 +26,24 @@ _WORDS = {
 
 
 def main() -> int:
-  """Scores what the command line names; returns the exit status."""
+  """Scores the tables that the command line names; returns the exit status.
+
+  Raises:
+    errors.UserError: other arguments, a table that cannot be used, or no truth
+      in its table.
+  """
   args = _parsed()
   truths = spotting_tables.read(args.truth, args.truth_unit)
   events = spotting_tables.read(args.events, args.events_unit)
   if not truths.rows:
     raise errors.UserError(f'{args.truth}: no truth below its header')
-  own, said, frames = spotting_rows.intervals(truths, events, fps=args.fps)
-  counted = spotting.count(own, said, frames=frames)
+  own, spotted, frames = spotting_rows.intervals(truths, events, fps=args.fps)
+  counted = spotting.count(own, spotted, frames=frames)
   found = spotting.scores(counted, draws=args.draws)
   found['unit'] = 'frames' if frames else 'seconds'
   print(to_text(found))
-  # A score of 0 would be true, and hide that two names differ.
-  if said and not {x[:2] for x in own} & {x[:2] for x in said}:
+  # A score of 0 would be right, and hide that two names differ.
+  if spotted and not {x[:2] for x in own} & {x[:2] for x in spotted}:
     print('note: no event is in a video of the truth: are their names alike?')
   for name, table in (('truth', truths), ('events', events)):
     print(f'columns of {name}: {spotting_tables.described(table)}')
@@ -52,7 +57,7 @@ def to_text(found: dict) -> str:
   """The scores as lines for the terminal.
 
   Args:
-    found: of `spotting.scores`, with its unit.
+    found: result of `spotting.scores`, and `unit`: frames or seconds.
   """
   lines = [f'{"":14}{"truths":>7}{"events":>7}{"TP":>5}{"FP":>6}{"FN":>6}']
   lines[0] += f'  {"precision":22}{"recall":22}{"F1"}'
@@ -65,12 +70,12 @@ def to_text(found: dict) -> str:
     lines.append(f'{_WORDS[name]:14}{numbers}  {"".join(shown)}'.rstrip())
   if 'both' not in found['spotting']:
     lines.append(
-      'micro and macro are not told apart: no kind, and no frame rate'
+      'micro and macro cannot be distinguished: no kind, and no frame rate'
     )
   recognised = found['recognition']
   if recognised['classes']:
     own = {**recognised, 'strs': found['strs']}
-    said = ', '.join(
+    listed = ', '.join(
       f'{word} {_score(own[key], found["intervals"][key]).rstrip()}'
       for word, key in (
         ('UAR', 'uar'),
@@ -79,7 +84,7 @@ def to_text(found: dict) -> str:
         ('STRS', 'strs'),
       )
     )
-    lines.append(f'recognition of {recognised["spotted"]} spotted: {said}')
+    lines.append(f'recognition of {recognised["spotted"]} spotted: {listed}')
   else:
     lines.append('the truths have no classes: recognition is not scored')
   people = found['subjects']
@@ -112,8 +117,8 @@ def _parsed() -> argparse.Namespace:
     'default': 'auto',
     'help': 'of onset and offset; auto: frames if all are whole',
   }
-  parser.add_argument('--truth-unit', '--truth_unit', **units)
-  parser.add_argument('--events-unit', '--events_unit', **units)
+  parser.add_argument('--truth-unit', **units)
+  parser.add_argument('--events-unit', **units)
   parser.add_argument('--fps', type=float, help='frames per second')
   parser.add_argument('--draws', type=cli.count, default=2000)
   parser.add_argument('--out', type=outputs.file, help='write them as JSON')

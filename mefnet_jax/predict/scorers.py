@@ -1,9 +1,9 @@
-"""What finds expressions, and what names them.
+"""Scorers: trained models that find expressions and name their classes.
 
-A model for motion maps, as mefnet-zero, does both. The network of a run has
-learnt clips of expressions alone and cannot say that there is none: mefnet-zero
-finds them then, and the run's network names what was found, from the clip of
-onset to offset prepared as its own clips were.
+A model for motion maps, such as mefnet-zero, does both. A run's network has
+learnt clips of expressions alone and cannot tell that there is none. So
+mefnet-zero finds the expressions, and the run's network names each, from the
+frames of onset to offset, prepared as the run's own clips were.
 """
 
 import jax
@@ -19,7 +19,6 @@ from mefnet_jax.runs import errors
 ZERO = 'mefnet-zero'
 _MAPS = 'motion'  # the input of models for motion maps
 AT_ONCE = 16  # maps that a program is compiled for
-_STRAIN = 3  # channels of a public map: flow to the right, down, and strain
 
 
 def scorer(
@@ -28,24 +27,25 @@ def scorer(
   *,
   at_once: int = AT_ONCE,
 ) -> expressions.Scorer:
-  """Returns an `expressions.Scorer` that a model stands behind.
+  """Returns the `expressions.Scorer` of a model.
 
   Args:
-    model: any.
-    finder: a model for motion maps that finds expressions where `model` looks
-      at clips; by default mefnet-zero.
-    at_once: maps that a program is compiled for; who asks about one at a time
-      gets an answer sooner from a program for one.
+    model: for motion maps, or of a run.
+    finder: a model for motion maps, which finds the expressions where `model`
+      is a run's; by default mefnet-zero.
+    at_once: maps in a batch. A single map is answered sooner in a batch of one.
 
   Raises:
-    errors.UserError: a model that looks at what a video does not show.
+    errors.UserError: the model's input (sound, words, colour) is not in the
+      frames of a video.
   """
   if model.input_kind == _MAPS:
-    return Motion(model, at_once)
-  return Clips(model, Motion(finder or models.load(ZERO), at_once))
+    return MotionScorer(model, at_once)
+  zero = MotionScorer(finder or models.load(ZERO), at_once)
+  return RunScorer(model, zero)
 
 
-class Motion:
+class MotionScorer:
   """A model for motion maps: finds expressions and names them."""
 
   needs_squares = False
@@ -58,45 +58,49 @@ class Motion:
     self.moments(np.zeros((1, *_shape(model)), np.float32))  # compiles
 
   def moments(self, maps: np.ndarray) -> expressions.Moments:
-    """Probabilities of windows, see `expressions.Moments`."""
-    said = self._scores(maps)
-    return expressions.Moments(said.expression, said.returning, said.units)
+    """As `expressions.Scorer.moments`."""
+    scores = self._scores(maps)
+    return expressions.Moments(
+      scores.expression, scores.returning, scores.units
+    )
 
   def answer(self, expression: expressions.Expression) -> expressions.Answer:
-    """What the model says of an expression's motion."""
-    said = self._scores(expression.middle[None])
-    best = int(said.classes[0].argmax())
+    """The model's answer to an expression's motion."""
+    scores = self._scores(expression.middle[None])
+    best = int(scores.classes[0].argmax())
     return expressions.Answer(
-      float(said.expression[0]),
-      dict(zip(self._model.classes, said.classes[0].tolist(), strict=True)),
-      float(said.spread[0, best]),
-      {name: x[0] for name, x in said.units.items()},
-      float(said.returning[0]),
+      float(scores.expression[0]),
+      dict(zip(self._model.classes, scores.classes[0].tolist(), strict=True)),
+      float(scores.spread[0, best]),
+      {name: x[0] for name, x in scores.units.items()},
+      float(scores.returning[0]),
     )
 
   def _scores(self, maps):
-    """Asked in parts of one size, so that one program is compiled."""
-    parts = []
-    for start in range(0, len(maps), self._at_once):
-      part = maps[start : start + self._at_once].astype(np.float32)
-      padded = np.zeros((self._at_once, *part.shape[1:]), np.float32)
-      padded[: len(part)] = part
-      parts.append(_first(motion_scores.score(self._model, padded), len(part)))
-    return _joined(parts)
+    """The scores of any number of maps, in batches of `at_once`."""
+
+    def step(index):
+      # Padded here too: one program serves fewer maps than `at_once`.
+      padded = np.zeros((self._at_once, *maps.shape[1:]), np.float32)
+      padded[: len(index)] = maps[index]
+      scores = motion_scores.score(self._model, padded)
+      return jax.tree.map(lambda x: x[: len(index)], scores)
+
+    index = np.arange(len(maps))
+    return inference.in_batches(step, index, self._at_once, floats=None)
 
 
-class Clips:
-  """A run's network, which names what another model finds."""
+class RunScorer:
+  """A run's network, which names the expressions that another model finds."""
 
-  def __init__(self, model: models.Model, finder: Motion):
+  def __init__(self, model: models.Model, finder: MotionScorer):
     self._model, self._finder = model, finder
     self.classes = model.classes
     self.lacks = conformal.lacks(model.description)
     self.action_units = finder.action_units
     self._how = _preparation(model)
     self.needs_squares = self._how is not None
-    listed = model.description['members']
-    self._members = [model.member(one['fold'], one['seed']) for one in listed]
+    self._members = [model.member(*one) for one in model.members]
 
     @jax.jit
     def logits(params, batch):
@@ -105,7 +109,7 @@ class Clips:
     self._logits = logits
 
   def moments(self, maps: np.ndarray) -> expressions.Moments:
-    """What the finder says of windows."""
+    """The finder's answers to windows."""
     return self._finder.moments(maps)
 
   def answer(self, expression: expressions.Expression) -> expressions.Answer:
@@ -137,54 +141,30 @@ def _shape(model):
   return height, width, 2
 
 
-def _first(said, count):
-  """Scores of the first maps."""
-  return motion_scores.Scores(
-    said.classes[:count],
-    said.spread[:count],
-    said.expression[:count],
-    said.returning[:count],
-    {name: x[:count] for name, x in said.units.items()},
-  )
-
-
-def _joined(parts):
-  classes, spread, expression, returning = (
-    np.concatenate([getattr(part, name) for part in parts])
-    for name in ('classes', 'spread', 'expression', 'returning')
-  )
-  return motion_scores.Scores(
-    classes,
-    spread,
-    expression,
-    returning,
-    {n: np.concatenate([p.units[n] for p in parts]) for n in parts[0].units},
-  )
-
-
 def _preparation(model):
-  """How the clips of a run were prepared; None where they were flow maps."""
+  """The options by which a run prepared its clips; None for flow maps."""
   how = dict(model.description['preprocessing'])
   unseen = {'sound', 'text'} & {*model.streams}
   if unseen:
     raise errors.UserError(
-      f'{model.folder}: this model takes in {unseen.pop()}, which predict does '
-      'not read: name one that looks at faces alone'
+      f'{model.folder}: this model needs {unseen.pop()}, which predict does '
+      'not read: use one that looks at faces alone'
     )
   if how.pop('maps', False):
     return None
   try:
-    made = options.Options(**how)
+    prepared = options.Options(**how)
   except TypeError as error:
     raise errors.UserError(
-      f'{model.folder}: clips prepared as this version does not ({error})'
+      f'{model.folder}: its clips were prepared with options that this version '
+      f'does not have ({error})'
     ) from None
-  if made.colour:
+  if prepared.colour:
     raise errors.UserError(
-      f'{model.folder}: this model looks at colours, predict at grey frames: '
-      'name one with preprocessing.colour false'
+      f'{model.folder}: this model needs colours, but predict reads grey '
+      'frames: use one with preprocessing.colour false'
     )
-  return made
+  return prepared
 
 
 def _prepared(expression, how):
@@ -201,7 +181,7 @@ def _prepared(expression, how):
 
 
 def _stretched(middle):
-  """A motion map as the public ones are, each channel stretched to 0..255."""
+  """A motion map as the public ones: strain added, channels of 0 to 255."""
   strain = flow.strain(middle[None])[0]
   whole = np.concatenate([middle, strain[..., None]], axis=-1)
   low, high = whole.min((0, 1)), whole.max((0, 1))

@@ -1,11 +1,10 @@
-"""What an expression must be like to be reported: all numbers in one place.
+"""The thresholds that an expression must pass to be reported, all in one place.
 
-Set on rendered people alone, whom docs/results.md does not score. What
-neighbouring values give them is printed by
+They were set on rendered people whom docs/results.md does not score.
 
     python -m experiments.spotting --out=spotting --choose
 
-`sure` was not chosen by any data.
+prints the scores of neighbouring values. `sure` was not chosen by any data.
 """
 
 import dataclasses
@@ -15,24 +14,25 @@ import numpy as np
 
 from mefnet_jax.evaluation import conformal
 
-# What says that a class is unsure; '' where there is none.
+# The rules by which a class may be unsure; '' where there is no class.
 CONFORMAL, PROBABILITY = 'conformal set', 'probability'
 
 
 @dataclasses.dataclass(frozen=True)
 class Thresholds:
-  """Seconds, probabilities, and shares of the distance between the eyes.
+  """Thresholds in seconds, probabilities, and shares of the eye distance.
 
   Attributes:
-    window: seconds over which motion is looked at.
-    candidate: probability, of an expression or of its return, from which a
-      moment is looked at more closely.
-    amplitude: least motion beside the lids.
-    lids: least motion beside the lids, as a share of that of the lids.
-    confidence: least probability of an expression at its apex.
+    window: seconds over which motion is measured.
+    candidate: least probability, of an expression or of its return, at which a
+      candidate is followed.
+    amplitude: least motion outside the eye rows.
+    lids: least motion outside the eye rows, as a share of the motion in them.
+    confidence: least probability of an expression.
     begins, ends: shares of the apex's motion at onset and offset.
     shortest, longest: seconds from onset to offset.
-    turning: most motion of the whole head within a window.
+    turning: largest motion of the whole head from onset to offset, in eye
+      distances or radians.
     sure: probability of a class below which it is called unsure, where the
       model has no conformal calibration (`unsure`). One half: the class is
       likelier than all others together.
@@ -52,20 +52,19 @@ class Thresholds:
 
 
 CHOSEN = Thresholds()
-# Of the classical detector beside it.
-MAIN_DIRECTION = Thresholds(candidate=0.02, amplitude=0.02, confidence=0.0)
 
 
 def unsure(
   probabilities: Mapping[str, float], lacks: float | None, limits: Thresholds
 ) -> tuple[bool, str]:
-  """Whether the likeliest class may be another one, and what says so.
+  """Whether another class than the likeliest is possible, and by which rule.
 
   Args:
-    probabilities: of the classes; without any nothing is unsure.
-    lacks: most that a class of the conformal set lacks to certainty; None of a
-      model that is not calibrated. Unsure is a set of several classes.
-    limits: whose `sure` counts without it.
+    probabilities: those of the classes; if there are none, nothing is unsure.
+    lacks: `threshold` of the model's conformal calibration: a class is in the
+      set if 1 - p is at most that. A set of several classes is unsure. None for
+      a model that is not calibrated.
+    limits: its `sure` decides for models that are not calibrated.
   """
   if not probabilities:
     return False, ''

@@ -1,7 +1,6 @@
-"""What a timeline keeps of a video of any length: a little, however long it is.
+"""The signal and the pictures of a timeline, in constant memory.
 
-The signal is kept in bins that grow as the video does, pictures at distances
-that grow.
+The signal is kept in bins, pictures at intervals, which grow as the video does.
 """
 
 import dataclasses
@@ -14,8 +13,8 @@ import numpy as np
 from mefnet_jax.predict import track
 
 _BINS = 1500
-_FIRST = 0.05  # seconds of a bin at first: no bin without a frame
-_EARLY = 1e-3  # of a bin, lest a rounded time falls into the one before
+_FIRST = 0.05  # seconds of a bin at first, so that no bin is without a frame
+_EARLY = 1e-3  # of a bin, lest a rounded time fall into the one before
 _PICTURES = 8  # at least, of long videos; at most twice as many
 _HEIGHT = 120  # pixels of a kept picture
 
@@ -28,7 +27,7 @@ class Signal:
     self._bins: dict[int, dict[int, tuple[float, float]]] = {}
 
   def add(self, row: dict[str, typing.Any]) -> None:
-    """Takes a row of frames.csv; later ones come later."""
+    """Adds a row of frames.csv."""
     if 'motion' not in row:
       return
     at = self._bin(row['timestamp'])
@@ -41,7 +40,8 @@ class Signal:
     face[at] = max(before[0], score), max(before[1], row['motion'])
 
   def of_faces(self) -> dict[int, np.ndarray]:
-    """(n, 3) of each face: seconds, signal, motion; nan where it is not."""
+    """The signal (n, 3) of each face: seconds, probability, and motion in
+    shares of the eye distance; nan where the face is not seen."""
     made = {}
     for face, bins in self._bins.items():
       whole = np.full((max(bins) + 1, 3), np.nan)
@@ -66,13 +66,13 @@ class Signal:
 
 @dataclasses.dataclass(frozen=True)
 class Picture:
-  """A frame of a timeline.
+  """A frame in a timeline.
 
   Attributes:
     time: seconds.
     size: (H, W) of the frame.
-    outlines: number and 68 points (68, 2) of each face.
-    image: the frame, smaller; None where faces are not to be shown.
+    outlines: number and landmarks (68, 2) of each face.
+    image: the frame, smaller; None if faces are hidden.
   """
 
   time: float
@@ -82,22 +82,25 @@ class Picture:
 
 
 class Pictures:
-  """Frames at even distances, kept as the video goes on.
+  """Keeps frames at even intervals of a video of unknown length.
 
   Args:
-    show_faces: whether their pixels are kept, or outlines alone.
+    show_faces: whether to keep their pixels, or outlines alone.
+
+  Attributes:
+    chosen: the frames kept so far.
   """
 
   def __init__(self, *, show_faces: bool):
     self._show = show_faces
     self._every = 0.25
     self._next = -math.inf
-    self.kept: list[Picture] = []
+    self.chosen: list[Picture] = []
 
   def add(
     self, time: float, image: np.ndarray, faces: list[track.Sighting]
   ) -> None:
-    """Takes a frame and the faces in it, if it is time for one."""
+    """Keeps a frame and the faces in it, if the next interval has begun."""
     if time < self._next or not faces:
       return
     self._next = time + self._every
@@ -107,7 +110,7 @@ class Pictures:
       scale = _HEIGHT / image.shape[0]
       width = max(1, round(image.shape[1] * scale))
       small = cv2.resize(image, (width, _HEIGHT), interpolation=cv2.INTER_AREA)
-    self.kept.append(Picture(time, image.shape[:2], outlines, small))
-    if len(self.kept) == 2 * _PICTURES:
-      self.kept = self.kept[::2]
+    self.chosen.append(Picture(time, image.shape[:2], outlines, small))
+    if len(self.chosen) == 2 * _PICTURES:
+      self.chosen = self.chosen[::2]
       self._every *= 2

@@ -38,14 +38,17 @@ def draw(
   """Draws the timeline of a video as PNG.
 
   Args:
-    path: of the file.
-    title: a line above it.
-    duration: seconds.
-    signal: of `thumbnails.Signal.of_faces`.
-    pictures: of the video.
-    events: all of them.
-    classes: in the order of their colours.
-    limits: whose floor of motion is marked.
+    path: the file to write.
+    title: the line above it.
+    duration: length of the video in seconds.
+    signal: result of `thumbnails.Signal.of_faces`.
+    pictures: frames of the video.
+    events: all events.
+    classes: names of the classes, in the order of their colours.
+    limits: motion below its `amplitude` is drawn grey.
+
+  Raises:
+    OSError: the file cannot be written.
   """
   from matplotlib import figure
 
@@ -90,7 +93,7 @@ def _chosen(pictures):
 
 
 def _frames(axes: 'Axes', pictures, duration):
-  """A row of frames: outlines of faces, over the frame if it may be shown."""
+  """A row of frames: outlines of faces, over the frame if it is kept."""
   axes.set_axis_off()
   axes.set_xlim(0, _SHOWN)
   axes.set_ylim(0, 1)
@@ -115,7 +118,7 @@ def _frames(axes: 'Axes', pictures, duration):
 def _signal(axes, signal, floor):
   """The probability of an expression, grey where nothing moves enough."""
   time, score, motion = signal.T
-  # NaN leaves gaps: what moves too little to be an event stays grey below.
+  # NaN leaves gaps: where too little moves for an event, grey shows through.
   moving = np.where(motion >= floor, score, np.nan)
   axes.fill_between(time, 0, score, color=_RULE, linewidth=0, step='mid')
   axes.fill_between(time, 0, moving, color=_SLATE, linewidth=0, step='mid')

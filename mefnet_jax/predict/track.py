@@ -2,9 +2,9 @@
 
 A detector's landmarks jitter by as much as a micro-expression moves. So a face
 is detected where its track begins, and registration carries it from there
-(`preprocess.registration.Anchor`). The detector looks again once a second, and
-when registration has lost a face; it then says who is where, and moves nothing
-unless the place has drifted.
+(`preprocess.registration.Anchor`). The detector runs again once a second, and
+when registration has lost a face. Its detections are assigned to the tracks; a
+track is moved to its detection only if it has drifted away.
 """
 
 import dataclasses
@@ -26,10 +26,10 @@ LOST_FOR = 1.0  # seconds in which a lost face may come back as its track
 _LOST, _DOUBTFUL = 0.6, 0.85
 _MISSES = 5  # detections in a row without the face that registration holds
 _LEAP = 0.35  # eye distances from one frame to the next; more is no head
-# What the detector may differ from registration before it is believed: eye
+# Differences from registration beyond which the detector is right: eye
 # distances, share of the size, radians.
 _DRIFT, _GROWTH, _TURN = 0.25, 0.12, 0.2
-_ANCHOR_FOR = 10.0  # seconds; then the face of that frame is compared with
+_ANCHOR_FOR = 10.0  # seconds; then a newer frame becomes the anchor
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,13 +38,13 @@ class Sighting:
 
   Attributes:
     face: the number of its person, from 1.
-    crop: (2, 3), takes pixels of `face_crop` to the image.
-    square: (2, 3), the same for the upright square of `registration.Anchor`.
-    box: left, top, right, bottom in the image.
-    eyes: their distance in pixels.
+    crop: (2, 3) affine map from pixels of `face_crop` to the image.
+    square: (2, 3) the same from the upright square of `registration.Anchor`.
+    box: left, top, right, bottom in pixels of the image.
+    eyes: distance between the eyes in pixels of the image.
     points: (68, 2) landmarks in pixels of the square.
-    fit: how well it matches its anchor, 0 to 1.
-    since: seconds; crops since then were carried without a break.
+    fit: correlation with its anchor, 0 to 1.
+    since: the second at which its unbroken track began.
   """
 
   face: int
@@ -63,7 +63,7 @@ class Sighting:
 
   @property
   def head(self) -> np.ndarray:
-    """Where the head is: x and y in eye distances, and its angle; (3,)."""
+    """Place of the head (3,): x and y in eye distances, angle in radians."""
     step = self.square[:, 0]
     middle = self.square @ [registration.SIDE / 2, registration.SIDE / 2, 1]
     return np.array([*(middle / self.eyes), np.arctan2(step[1], step[0])])
@@ -80,7 +80,8 @@ class Track:
   def anchor_at(
     self, image: np.ndarray, landmarks: faces.Landmarks, time: float
   ) -> None:
-    """Begins anew from landmarks: what follows is not compared with before."""
+    """Begins anew from landmarks in an image (H, W) uint8 at `time` (seconds);
+    later crops cannot be compared with earlier ones."""
     self._anchor = registration.Anchor(image, landmarks)
     self.place, self.since, self._anchored = self._anchor.place, time, time
     into = np.linalg.inv(_square(self.place))
@@ -89,7 +90,11 @@ class Track:
     self.lost, self.misses, self.fit = None, 0, 1.0
 
   def carry(self, image: np.ndarray, time: float) -> bool:
-    """Finds the face on the next frame; False where it is lost."""
+    """Finds the face on the next frame, (H, W) uint8 at `time` (seconds).
+
+    Returns:
+      False if the face is lost; its place then stays the last known one.
+    """
     found = self._anchor.locate(image, self.place)
     if found is None:
       return False
@@ -111,12 +116,12 @@ class Track:
 
   @property
   def crop(self) -> np.ndarray:
-    """Takes pixels of `face_crop` to the image."""
+    """(2, 3) affine map from pixels of `face_crop` to the image."""
     return regions.chain(self.place, self._crop)
 
   @property
   def middle(self) -> np.ndarray:
-    """The middle of the face, x and y in the image."""
+    """(2,) middle of the face, x and y in pixels of the image."""
     return _middle(self.place)
 
   def drifted(self, landmarks: faces.Landmarks) -> bool:
@@ -135,7 +140,7 @@ class Track:
     )
 
   def sighting(self) -> Sighting:
-    """What is known of the face on this frame."""
+    """The face on the current frame."""
     at = self._points @ self.place[:, :2].T + self.place[:, 2]
     return Sighting(
       self.face,
@@ -150,7 +155,7 @@ class Track:
 
 
 class _Asked(typing.NamedTuple):
-  """A frame that the detector looks at, and where the tracks were on it."""
+  """A frame given to the detector, and the places of the tracks on it."""
 
   faces: futures.Future
   image: np.ndarray
@@ -162,13 +167,13 @@ class Tracker:
   """Follows all faces of one video.
 
   Args:
-    detector: of faces.
-    find: finds them instead, in a process of its own.
-    later: of threads: one asks the detector, while faces are followed on
-      further frames. By default each frame waits for the answer.
+    detector: face detector.
+    find: replaces it by one in a process of its own, a `face_finder.Finder`.
+    later: executor that runs the detector in the background, while faces are
+      followed on further frames. By default each frame waits for it.
 
   Attributes:
-    tracks: those that are followed, the lost ones of the last second too.
+    tracks: all tracks, those lost within the last second included.
     cut: whether the last frame was the first one after a cut.
   """
 
@@ -190,14 +195,14 @@ class Tracker:
     self._looked: float | None = None
 
   def step(self, image: np.ndarray, time: float) -> list[Sighting]:
-    """Faces on the next frame, the one that was seen first in front.
+    """Returns the faces on the next frame, in the order of their tracks.
 
     Args:
       image: (H, W) uint8.
       time: seconds, later than that of the frame before.
 
     Raises:
-      errors.UserError: the detector is not there.
+      errors.UserError: the detector is not installed.
     """
     self._begin(image)
     for track in self._held():
@@ -237,7 +242,7 @@ class Tracker:
     )
 
   def _part(self, time):
-    """Of two tracks on one face the one that fits worse is lost."""
+    """Loses the worse one of two tracks on one face."""
     for a, b in itertools.combinations(self._held(), 2):
       near = np.linalg.norm(a.middle - b.middle) / min(a.eyes, b.eyes)
       if near < matching.ONE_PLACE:
@@ -266,7 +271,7 @@ class Tracker:
         track.lost = time
 
   def _match(self, image, found, time):
-    """Gives each detected face to a track, or begins one."""
+    """Assigns each detected face to a track, or begins a new one."""
     tracks = list(self.tracks)
     pairs = matching.assign(image, found, tracks, self._gallery, time)
     for landmarks, (track, face, person) in zip(found, pairs, strict=True):
@@ -291,5 +296,5 @@ def _square(matrix):
 
 
 def _middle(place):
-  """Where the middle of the square lies."""
+  """(2,) middle of the square in the image."""
   return place[:, :2] @ np.full(2, registration.SIDE / 2) + place[:, 2]

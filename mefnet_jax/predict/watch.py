@@ -3,11 +3,10 @@
     frames -> faces (track) -> crops on an even clock (resample)
       -> windows and expressions (events) -> rows of frames.csv, events
 
-A row is given once the windows around its frame have been scored, an event
-about a second after its offset. Faces are followed some frames ahead in one
-thread, and the flow of windows is computed in others: nearly all of it is spent
-in OpenCV and dlib, which let other threads run. The numbers are those that one
-thread finds.
+A row is yielded once the windows around its frame have been scored, an event
+about a second after its offset. One thread follows faces some frames ahead, and
+others compute the flow of windows: nearly all of that time is spent in OpenCV
+and dlib, which let other threads run. The results are those of a single thread.
 """
 
 import collections
@@ -36,14 +35,14 @@ _GONE = 0.5  # seconds of damaged frames after which expressions are closed
 
 
 class Seen(typing.NamedTuple):
-  """What one step of `watch` gives.
+  """The result of one step of `watch`.
 
   Attributes:
-    rows: of frames.csv that have become known, see `event.frame_columns`.
-    events: that have become known.
-    frame: the latest; None at the end.
-    faces: in that frame.
-    notes: what is odd about the video, whole at the end.
+    rows: new rows of frames.csv, see `event.frame_columns`.
+    events: new events.
+    frame: the latest frame; None at the end.
+    faces: the faces in that frame.
+    notes: oddities of the video; complete at the end.
   """
 
   rows: list[frame_rows.Row]
@@ -65,19 +64,20 @@ def watch(
   """Watches a video to its end.
 
   Args:
-    source: of frames.
-    scorer: of `scorers`.
-    limits: by which expressions are told from other motion.
-    detector: of faces.
-    at_once: windows that are scored together; fewer answer sooner.
-    find: of `face_finder`; by default faces are found in this process.
+    source: the frames.
+    scorer: a model's, see `scorers`.
+    limits: thresholds that separate expressions from other motion.
+    detector: face detector.
+    at_once: windows in a batch; the smaller it is, the sooner the answer.
+    find: a `face_finder.Finder`; by default faces are found in this process.
 
   Yields:
-    A `Seen` a frame, and a last one with all that is left. Each frame has a
-    row for each face in it, or one that says that there is none.
+    A `Seen` for each frame, and a last one with the rest. Each frame has one
+    row for each face in it, or a single row with success 0.
 
   Raises:
-    errors.UserError: not one frame can be decoded, or no detector is there.
+    errors.UserError: no frame can be decoded, or the detector is not
+      installed.
   """
   ahead: collections.deque[futures.Future] = collections.deque()
   with contextlib.ExitStack() as stack:
@@ -89,7 +89,7 @@ def watch(
     watcher = Watcher(source.name, scorer, limits, tracker, at_once, pool, pool)
     for frame in source:
       ahead.append(follower.submit(watcher.follow, frame))
-      # Few frames: whoever scores few windows at once is in a hurry.
+      # Small batches of windows ask for quick answers: then few frames wait.
       if len(ahead) > at_once // 2:
         yield watcher.spot(ahead.popleft().result())
     while ahead:
@@ -99,7 +99,7 @@ def watch(
 
 @dataclasses.dataclass
 class _Face:
-  """One face between two breaks of its track."""
+  """One face as long as its track is unbroken."""
 
   clock: resample.Clock
   squares: resample.Clock
@@ -121,15 +121,15 @@ class Followed(typing.NamedTuple):
 
 
 class Watcher:
-  """The state of `watch`: takes frames, and gives what has become known.
+  """The state of `watch`: takes frames, and returns what has become known.
 
   Args:
-    name: of the video.
-    scorer, limits, at_once: as of `watch`.
-    tracker: of faces.
-    pool: of threads in which flow is computed.
-    later: of threads in which expressions that are over are followed; they are
-      given some frames later.
+    name: the video's, for tables.
+    scorer, limits, at_once: as for `watch`.
+    tracker: follows the faces.
+    pool: executor that computes flow in the background.
+    later: executor that follows candidates in the background; their events come
+      some frames later.
   """
 
   def __init__(
@@ -149,7 +149,7 @@ class Watcher:
     self._rows: collections.deque[frame_rows.Row] = collections.deque()
     self._times: collections.deque[tuple[float, int]] = collections.deque()
     self._events: list[event.Event] = []
-    # Windows of a frame are scored at latest so much later.
+    # Seconds after which the windows around a frame have been scored.
     cells = round(limits.window * resample.RATE) / 2 + at_once + 3
     self._delay = cells * resample.CELL
 
@@ -165,10 +165,10 @@ class Watcher:
     return Followed(frame, found, self._tracker.cut)
 
   def spot(self, followed: Followed) -> Seen:
-    """The second half of `step`."""
+    """Spots expressions, the second half of `step`."""
     frame, found, cut = followed
     self._times.append((frame.time, frame.number))
-    # Older ones can be of no event: memory must not grow with the video.
+    # No event can need older ones, and memory must not grow with the video.
     while self._times[0][0] < frame.time - _SINCE:
       self._times.popleft()
     note = frame.note or ('cut' if cut else '')
@@ -176,7 +176,7 @@ class Watcher:
     for sighting in found:
       self._see(frame, sighting)
     for number, face in list(self._faces.items()):
-      # A damaged frame says nothing of a face; a good one without it does.
+      # On a damaged frame a face may still be there; on a good one it is gone.
       is_lost = frame.image is not None and face.last < frame.time
       if is_lost or frame.time - face.last > _GONE:
         self._close(number)
@@ -184,14 +184,14 @@ class Watcher:
     return Seen(rows, known, frame, found)
 
   def finish(self) -> Seen:
-    """Gives all that is left."""
+    """Returns all that is left."""
     for number in list(self._faces):
       self._close(number)
     rows, known = self._known(float('inf'))
     return Seen(rows, known, None, [])
 
   def _see(self, frame, sighting):
-    """Gives the crop of a face to its clock, and full cells to its spotter."""
+    """Passes the crop of a face to its clock, and full cells to its spotter."""
     face = self._faces.get(sighting.face)
     # A new track of the same face: motion across the break would be a jump.
     if face and face.since != sighting.since:
@@ -221,7 +221,7 @@ class Watcher:
     self._spot(face, face.clock.push(frame.time, crop), squares)
 
   def _spot(self, face, cells, squares):
-    """Gives full cells to a face's spotter."""
+    """Passes full cells to a face's spotter."""
     for number, crop in cells:
       _, square = next(squares, (0, None))
       cell = expressions.Cell(
@@ -230,7 +230,7 @@ class Watcher:
       self._take(face, *face.spotter.push(number, cell))
 
   def _close(self, number):
-    """Ends a face's run; its rows are given what its windows said."""
+    """Ends a face whose track is broken, and completes its rows."""
     face = self._faces.pop(number)
     self._spot(face, face.clock.finish(), iter(face.squares.finish()))
     self._take(face, *face.spotter.finish())
@@ -245,7 +245,7 @@ class Watcher:
       self._events.append(self._event(face.sighting.face, one))
 
   def _known(self, until):
-    """Rows up to a time, and all events."""
+    """Takes the rows up to a time, and all events."""
     rows = []
     while self._rows and self._rows[0]['timestamp'] <= until:
       row = self._rows.popleft()
@@ -257,8 +257,8 @@ class Watcher:
       least = frame_rows.key(until - 1)
       while face.moments and (first := next(iter(face.moments))) < least:
         del face.moments[first]
-    given, self._events = self._events, []
-    return rows, given
+    known, self._events = self._events, []
+    return rows, known
 
   def _event(self, number, found):
     onset, apex, offset = (
@@ -267,7 +267,7 @@ class Watcher:
     chances = found.answer.probabilities
     label = max(chances, key=lambda name: chances[name]) if chances else ''
     unsure, rule = thresholds.unsure(chances, self._scorer.lacks, self._limits)
-    said = found.answer.units
+    answers = found.answer.units
     return event.Event(
       file=self._name,
       face=number,
@@ -286,7 +286,7 @@ class Watcher:
       intensity=found.motion,
       units={
         f'AU{unit:02d}': event.Unit(
-          *(float(said[name][i]) for name in ('p', 'level', 'side'))
+          *(float(answers[name][i]) for name in ('p', 'level', 'side'))
         )
         for i, unit in enumerate(self._scorer.action_units)
       },

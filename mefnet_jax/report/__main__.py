@@ -1,8 +1,8 @@
 """Compares finished runs, or rewrites the HTML page of one.
 
 python -m mefnet_jax.report compare RUN RUN [RUN ...] [--out=FILE.json]
-    Tests whether runs differ. Each RUN is a workdir or a predictions.csv.
-python -m mefnet_jax.report page RUN [--show-faces]
+    Tests whether runs differ. Each RUN is a WORKDIR or a predictions.csv.
+python -m mefnet_jax.report page WORKDIR [--show-faces]
     Rewrites report.html; --show-faces shows faces of real people.
 """
 
@@ -15,10 +15,14 @@ from mefnet_jax.runs import cli, errors, files, outputs
 
 
 def main(arguments: list[str]) -> None:
-  """Runs `compare RUN RUN ...` or `page RUN`, see the module's docstring.
+  """Runs `compare RUN RUN ...` or `page WORKDIR`, see the module's docstring.
 
   Args:
     arguments: the positional arguments.
+
+  Raises:
+    errors.UserError: other arguments, a file that cannot be used, or runs that
+      differ in their clips.
   """
   args = flags.FLAGS
   if arguments[:1] == ['page'] and len(arguments) == 2:
@@ -32,7 +36,7 @@ def main(arguments: list[str]) -> None:
       files.write(args.out, write.to_json(found))
   else:
     raise errors.UserError(
-      'write `compare RUN RUN [RUN ...]` or `page RUN`: see --help'
+      'write `compare RUN RUN [RUN ...]` or `page WORKDIR`: see --help'
     )
 
 

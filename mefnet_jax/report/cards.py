@@ -11,7 +11,7 @@ from typing import Any
 from mefnet_jax.evaluation import metrics
 from mefnet_jax.runs import clean, limits
 
-# The three kinds of data differ in what may be said of people and consent.
+# The three kinds of data differ in their people and their consent.
 _ORIGIN = {
   'synthetic': 'Rendered faces with the folder layout of the real release, '
   'made by `mefnet_jax.synthetic`. No person is shown.',
@@ -168,7 +168,7 @@ def data_sheet(summary: dict[str, Any]) -> str:
 
 
 def _training(config):
-  """How the weights were trained; given ones were not trained in this run."""
+  """The training of the weights; given ones were not trained in this run."""
   if 'weights' not in config:
     return _code(config.get('train', {}))
   weights = clean.code(config['weights'] or 'model')
@@ -194,7 +194,7 @@ def _list(pairs):
 
 
 def _input(summary):
-  """What the network sees of a clip."""
+  """The input of the network, in words."""
   config = summary['config']
   what = {
     'difference': 'the difference of each frame to the onset frame',
@@ -210,7 +210,7 @@ def _input(summary):
 def _hardware(summary):
   bits = summary['vector_bits']
   width = f', vectors of {bits} bits' if bits else ''
-  target = summary.get('compiled_for')  # earlier reports do not say it
+  target = summary.get('compiled_for')  # missing in earlier reports
   made = f', compiled for {target}' if target else ''
   return f'{summary["device"]}{width}; layers by: {summary["kernels"]}{made}'
 

@@ -19,9 +19,9 @@ def compare(names: Sequence[str], titles: Sequence[str] = ()) -> dict[str, Any]:
 
   Returns:
     runs: their titles; pairs: the result of `paired_tests.compare` for each
-    pair, with titles and Holm's p-values; notices: for warnings such as
-    SYNTHETIC the titles of the runs that carry them; notes: by title, what must
-    be known to read the scores of a run.
+    pair, with titles and Holm's p-values; notices: the titles of the runs that
+    carry a warning, by warning (SYNTHETIC, LEAKY); notes: a caveat about a
+    run's scores, by title.
 
   Raises:
     UserError: a file cannot be used, or the runs differ in their clips.
@@ -44,8 +44,8 @@ def compare(names: Sequence[str], titles: Sequence[str] = ()) -> dict[str, Any]:
     # A predictions.csv of somebody else's has no report, and no notices.
     for word in _notices(run.path.with_name(workdirs.REPORT)):
       notices.setdefault(word, []).append(title)
-  said = zip(titles, map(predictions.contradiction, runs), strict=True)
-  notes = {title: note for title, note in said if note}
+  found_notes = zip(titles, map(predictions.contradiction, runs), strict=True)
+  notes = {title: note for title, note in found_notes if note}
   return {'runs': titles, 'notices': notices, 'notes': notes, 'pairs': pairs}
 
 

@@ -30,7 +30,7 @@ def draw(result: results.Result, summary: dict) -> dict[str, bytes]:
   has a history.
 
   Args:
-    result: of the run.
+    result: the run's result.
     summary: the return value of `results.summary(result)`.
   """
   import matplotlib

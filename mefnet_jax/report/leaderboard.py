@@ -1,13 +1,13 @@
-r"""A table of submissions that anybody can send, each through the audit.
+r"""A table of submissions from anybody, each checked by the audit.
 
 python -m mefnet_jax.report.leaderboard --list=SUBMISSIONS.csv
     --out=docs/leaderboard.md [--data=docs/leaderboard.json]
 
 The list names table,method,folder,note. Each folder, relative to the list,
-holds predictions.csv and folds.csv, and what else a run leaves (facts.json,
-clips.csv, report.json, model/). What passes the audit is ranked by UF1, with
-95 % intervals over subjects; what does not is listed with its leaks. Only
-scores are written.
+holds predictions.csv and folds.csv, and may hold the other files of a run
+(facts.json, clips.csv, report.json, model/). Submissions that pass the audit
+are ranked by UF1, with 95 % intervals over subjects; others are listed with
+their leaks. Only scores are written.
 """
 
 import argparse
@@ -39,15 +39,15 @@ def read(path: pathlib.Path) -> list[dict[str, Any]]:
   """Scores and audits every submission of a list.
 
   Args:
-    path: of the list.
+    path: the list.
 
   Returns:
     For each row table, method, note, protocol, clips, subjects, metrics,
-    intervals, kinds (of leak) and not_checked; nothing that names a clip.
+    intervals, kinds (of leak) and not_checked, without the name of any clip.
 
   Raises:
     errors.UserError: a file is missing or cannot be used, a method occurs twice
-      in a table, or two submissions of a table predict other clips or labels.
+      in a table, or the submissions of a table differ in clips or labels.
   """
   found: list[dict[str, Any]] = []
   listed = set()
@@ -62,13 +62,13 @@ def read(path: pathlib.Path) -> list[dict[str, Any]]:
     # The audit would assume honest folds, and find them honest.
     if not (folder / folds_file.FILE).is_file():
       raise errors.UserError(
-        f'{folder}: no folds.csv (clip,subject,fold,role): without it nobody '
-        'can see who was trained on'
+        f'{folder}: no folds.csv (clip,subject,fold,role), which names the '
+        'clips that each fold trained on'
       )
     run = evidence.from_run(folder)
     own = _labels(run.predictions)
-    # The first submission of a table sets its clips: ranks are of equal tasks
-    # only.
+    # Only equal tasks can be ranked: the first submission of a table sets its
+    # clips.
     first, labels = truth.setdefault(row['table'], (row['method'], own))
     if own != labels:
       wrong = sorted(
@@ -77,7 +77,7 @@ def read(path: pathlib.Path) -> list[dict[str, Any]]:
         if own.get(clip) != labels.get(clip)
       )
       raise errors.UserError(
-        f'{folder}: other clips or labels than of {first} in the same table: '
+        f'{folder}: other clips or labels than {first} in the same table: '
         f'{", ".join(wrong[:3])}'
       )
     found.append(
@@ -101,18 +101,18 @@ def _scored(run):
   pair = predicted.label, predicted.predicted
   scores = metrics.scores(*pair, classes)
   bounds = intervals.bootstrap(*pair, predicted.subject, classes)
-  said = audit.find(run)
+  leaks = audit.find(run)
   return {
     'protocol': run.report.get('protocol', ''),
     'clips': len(predicted.clip),
     'subjects': len(set(predicted.subject)),
-    # Computed here from the predictions; what a report claims is not copied.
+    # Computed here from the predictions, not copied from a report.
     'metrics': {key: round(scores[key], 4) for key in _SCORES},
     'intervals': {
       key: bounds[key] and [round(x, 4) for x in bounds[key]] for key in _SCORES
     },
-    'kinds': said['kinds'],
-    'not_checked': sorted(said['not_checked']),
+    'kinds': leaks['kinds'],
+    'not_checked': sorted(leaks['not_checked']),
   }
 
 
@@ -120,7 +120,7 @@ def markdown(rows: Iterable[dict[str, Any]]) -> str:
   """All tables: ranked submissions, those with leaks, published claims.
 
   Args:
-    rows: of `read`.
+    rows: result of `read`.
   """
   rows, parts = list(rows), []
   for name in dict.fromkeys(row['table'] for row in rows):
@@ -215,7 +215,11 @@ def write(path: pathlib.Path, tables: str) -> None:
 
 
 def main() -> None:
-  """Writes the page, and the scores as JSON."""
+  """Writes the page, and the scores as JSON.
+
+  Raises:
+    errors.UserError: as `read` and `write`, or other arguments.
+  """
   parser = cli.Parser(
     prog='python -m mefnet_jax.report.leaderboard',
     description=__doc__,

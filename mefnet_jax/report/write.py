@@ -55,10 +55,13 @@ def write(
   same bytes. The notices of the run are logged as warnings.
 
   Args:
-    workdir: of the run.
-    result: of the protocol.
-    summary: the content of report.json, of `results.with_audit`.
+    workdir: folder of the run.
+    result: result of the protocol.
+    summary: the content of report.json, from `results.with_audit`.
     clips: if they are synthetic, the page shows those with the worst errors.
+
+  Raises:
+    OSError: a file cannot be written.
   """
   workdir = pathlib.Path(workdir)
   for word, why in summary['notices'].items():
@@ -95,7 +98,7 @@ def page(workdir: str | os.PathLike, clips: faces.Clips | None = None) -> None:
   """Rewrites report.html of a finished run from the files in its workdir.
 
   Args:
-    workdir: of the run.
+    workdir: folder of the run.
     clips: clips whose faces are shown; None shows no faces.
 
   Raises:
@@ -193,7 +196,7 @@ def _row(summary, key: str) -> list[str]:
 
 
 def _claim(claims, key):
-  """What the paper claims under any name of a score; its values may differ."""
+  """The paper's claims under all names of a score; they may differ."""
   names = (key, *metrics.NAMES[key])
   claimed = {name: claims[name] for name in names if name in claims}
   if len(set(claimed.values())) > 1:

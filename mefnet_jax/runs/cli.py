@@ -143,8 +143,8 @@ def _check_encoding():
 class Parser(argparse.ArgumentParser):
   """An argparse parser whose errors are errors.UserError.
 
-  It refuses numbers that no command can use: negative, too large, not finite.
-  Its help names the default of each flag.
+  Its help names defaults; --truth_unit is accepted for --truth-unit. Numbers
+  that no command can use (below 0, too large, not finite) are refused.
   """
 
   def add_argument(self, *names: Any, **fields: Any) -> argparse.Action:
@@ -161,8 +161,11 @@ class Parser(argparse.ArgumentParser):
   def parse_known_args(  # type: ignore[override]
     self, args: Sequence[str] | None = None, namespace: Any = None
   ) -> tuple[Any, list[str]]:
-    """As argparse's; raises errors.UserError, also for numbers out of range."""
-    found, rest = super().parse_known_args(args, namespace)
+    """As argparse's; raises errors.UserError."""
+    known = {name.lstrip('-') for name in self._option_string_actions}
+    words = sys.argv[1:] if args is None else args
+    words = [kebab_case(word, known) for word in words]
+    found, rest = super().parse_known_args(words, namespace)
     for name, value in vars(found).items():
       _check_number(name.replace('_', '-'), value)
     return found, rest

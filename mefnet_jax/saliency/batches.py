@@ -1,4 +1,8 @@
-"""Helpers of all methods: the explained score, and batches of bounded size."""
+"""Shared by all methods: the explained score, and batches of bounded size.
+
+This room is a library of its own, so it has a loop of its own beside
+`models.inference`: over trees of arrays, in several threads.
+"""
 
 import functools
 from collections.abc import Callable

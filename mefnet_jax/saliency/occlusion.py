@@ -71,8 +71,8 @@ def boxes(
   """Returns masks (M, *shape) of boxes that together cover the shape.
 
   Args:
-    shape: of an example, for instance (T, H, W, C).
-    size: of a box along each axis; clipped to the shape.
+    shape: shape of an example, for instance (T, H, W, C).
+    size: size of a box along each axis; clipped to the shape.
     stride: between boxes; the last box ends at the end of the axis.
   """
   starts = []

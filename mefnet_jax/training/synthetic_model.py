@@ -1,6 +1,6 @@
 """Makes the model that has seen no real face: trained, tested, written.
 
-python -m mefnet_jax.main --config=configs/mefnet_zero.py:train --workdir=W
+python -m mefnet_jax.main --config=configs/mefnet_zero.py:train --workdir=zero
 """
 
 import dataclasses

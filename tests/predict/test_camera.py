@@ -114,7 +114,7 @@ def test_a_file_of_x264_says_whether_it_has_a_macroblock_tree(tree, tmp_path):
     recording.encode(container, images, 25, images[0].shape, options)
   assert quantiser.has_tree(path) == tree
   assert not quantiser.has_tree(tmp_path)
-  lines = look.told(dataclasses.replace(MEASURED, tree=tree))
+  lines = look.lines(dataclasses.replace(MEASURED, tree=tree))
   assert any('macroblock tree' in line for line in lines) == tree
 
 

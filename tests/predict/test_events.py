@@ -112,12 +112,12 @@ def _event(onset, offset, gone, score=0.9):
 
 def test_an_end_that_is_likelier_than_its_beginning_is_still_an_end():
   begins, ends = _event(2, 3, 1, score=0.7), _event(2.8, 4, -1, score=0.99)
-  assert merge.settled([ends, begins]) == [begins]
+  assert merge.merged([ends, begins]) == [begins]
 
 
 def test_of_two_that_overlap_and_go_one_way_the_likelier_stays():
   first, second = _event(2, 3, 1, score=0.7), _event(2.5, 4, 1, score=0.99)
-  assert merge.settled([first, second]) == [second]
-  assert merge.settled([second, first._replace(score=1.0)]) == [
+  assert merge.merged([first, second]) == [second]
+  assert merge.merged([second, first._replace(score=1.0)]) == [
     first._replace(score=1.0)
   ]

@@ -6,10 +6,12 @@ import shutil
 import subprocess
 import sys
 
+import jax
 import numpy as np
 import pytest
 
 import mefnet_jax
+from mefnet_jax.predict import model as module
 from mefnet_jax.runs import errors, model_file
 from tests.fixtures import model_files
 
@@ -66,6 +68,26 @@ def test_one_clip_alone_is_that_clip_among_others(copy):
     np.testing.assert_allclose(alone[0], whole[i], atol=1e-6)
 
 
+def test_answers_come_in_batches_as_they_come_at_once(copy, monkeypatch):
+  model = mefnet_jax.load(copy)
+  given, sizes = clips(model, 7), []
+  at_once = jax.tree.leaves(model.answers(given))
+  views = module.Model.views
+
+  def counted(self, some, member):
+    sizes.append(len(some['eyes']))
+    return views(self, some, member)
+
+  monkeypatch.setattr(module, '_LARGE_BATCH', 3)
+  monkeypatch.setattr(module.Model, 'views', counted)
+  in_batches = jax.tree.leaves(model.answers(given))
+  assert sizes == 3 * len(model.members) * [3]
+  assert len(at_once) > 2 * len(model.members)  # logits and what is in `out`
+  for one, other in zip(at_once, in_batches, strict=True):
+    assert one.shape == other.shape and one.dtype == other.dtype == np.float32
+    np.testing.assert_allclose(one, other, atol=1e-5)
+
+
 def test_the_package_opens_models_and_importing_it_is_cheap():
   code = (
     'import sys, mefnet_jax; '
@@ -78,7 +100,7 @@ def test_the_package_opens_models_and_importing_it_is_cheap():
 @pytest.mark.parametrize(
   'streams, words',
   [
-    ({'eyes': (5, 9, 12, 12, 1)}, 'looks at mouth'),
+    ({'eyes': (5, 9, 12, 12, 1)}, 'needs mouth'),
     ({'eyes': (5, 9, 12, 12, 1), 'mouth': (5, 9, 10, 12, 1)}, 'mouth must be'),
   ],
 )

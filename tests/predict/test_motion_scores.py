@@ -80,5 +80,5 @@ def test_in_a_mirror_left_is_right(model):
 
 def test_a_model_of_another_input_is_refused_in_a_line(tiny_run):
   other = mefnet_jax.load(tiny_run / 'model')
-  with pytest.raises(errors.UserError, match='not at motion maps'):
+  with pytest.raises(errors.UserError, match='needs .*, not motion maps'):
     motion_scores.score(other, np.zeros((1, 28, 28, 2), np.float32))

@@ -5,7 +5,7 @@ import pathlib
 
 import pytest
 
-from mefnet_jax.runs import cli
+from mefnet_jax.runs import cli, errors
 
 ROOT = pathlib.Path(cli.__file__).parents[2]
 SOURCES = [
@@ -33,6 +33,19 @@ def test_underscores_in_the_name_of_a_known_flag_become_dashes(
   argument, expected
 ):
   assert cli.kebab_case(argument, {'show-faces', 'out'}) == expected
+
+
+def test_argparse_commands_take_underscores_in_every_long_option():
+  parser = cli.Parser()
+  parser.add_argument('--truth-unit')
+  words = parser.add_subparsers(dest='word')
+  group = words.add_parser('table').add_mutually_exclusive_group()
+  group.add_argument('--corrected-from')
+  found = parser.parse_args(['--truth_unit=a_b', 'table', '--corrected_from=x'])
+  assert (found.truth_unit, found.corrected_from) == ('a_b', 'x')
+  for word in ('--truth_units=a', '--no_such'):
+    with pytest.raises(errors.UserError, match=word):
+      parser.parse_args([word])
 
 
 def _flags(tree):

@@ -87,7 +87,7 @@ MISTAKES = [
   ((*RELEASE[:2], '--out={tmp}/dict.py/r'), 'dict.py'),
   ((*CHECK, '--release=~nosuchuser/x'), 'nosuchuser'),
   ((*CHECK, f'--release=/{LONG}'), 'too long'),
-  ((*CHECK, '--release={tmp}', '--allow_lost=much'), 'allow_lost'),
+  ((*CHECK, '--release={tmp}', '--allow_lost=much'), '--allow-lost'),
   (('mefnet_jax.datasets.check', '--release={tmp}'), '--dataset'),
   (('mefnet_jax.audit', f'/{LONG}'), 'too long'),
   (

@@ -108,7 +108,7 @@ def _agreement(args):
   faces = sorted({one.face for one in (*first, *second)})
   found = agreement.measure(
     [
-      (_intervals(first, face), _intervals(second, face), len(media.shown))
+      (_intervals(first, face), _intervals(second, face), len(media.seconds))
       for face in faces
     ],
     within=args.within,
@@ -213,7 +213,6 @@ def _parsed():
   saw.add_argument('--blind', action='store_true', help='saw no answers')
   saw.add_argument(
     '--corrected-from',
-    '--corrected_from',
     default='',
     metavar='MODEL',
     help='the model whose answers the annotator saw',

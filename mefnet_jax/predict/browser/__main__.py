@@ -15,7 +15,7 @@ from absl import flags
 from mefnet_jax.runs import cli, errors, outputs, plugins
 
 flags.DEFINE_string(
-  'model', 'mefnet-zero', 'A model for motion maps: a folder, a run or a name.'
+  'model', 'mefnet-zero', 'Name, run or folder of a model for motion maps.'
 )
 flags.DEFINE_string(
   'runtime', None, 'node_modules, or the folder of the package onnxruntime-web.'
@@ -25,12 +25,16 @@ plugins.DEFINE_files('plugin')
 
 
 def main() -> None:
-  """Writes the folder, and says how to see it."""
+  """Writes the folder, and prints how to open it.
+
+  Raises:
+    errors.UserError: a flag is missing, or as `write.folder`.
+  """
   args = flags.FLAGS
   for name in ('runtime', 'out'):
     if not args[name].value:
       raise errors.UserError(f'--{name} is missing: see --help')
-  # imports that take their time stay out of --help
+  # Imported here: --help must not wait for jax.
   from mefnet_jax.predict import model
   from mefnet_jax.predict.browser import write
   from mefnet_jax.predict.export import agreement

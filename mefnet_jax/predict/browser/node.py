@@ -1,4 +1,4 @@
-"""Runs a page's model in ONNX Runtime Web, by Node, before anybody opens it."""
+"""Tries a page's model in ONNX Runtime Web, by Node."""
 
 import json
 import pathlib
@@ -31,11 +31,11 @@ def check(
 
   Args:
     page: the folder of the page.
-    model: what was exported to it.
-    out: where the page will lie, for messages.
+    model: the model that was exported to it.
+    out: the final folder of the page, for messages.
 
   Returns:
-    The largest difference of a probability; None if there is no Node here.
+    The largest difference of a probability; None if Node is not installed.
 
   Raises:
     errors.UserError: it is above `agreement.TOLERANCE`, or Node cannot run it.
@@ -54,7 +54,7 @@ def check(
 def prepared(page: pathlib.Path, folder: pathlib.Path) -> pathlib.Path:
   """Copies a page to a folder in which Node can run its scripts.
 
-  As modules it reads them only beside a package.json.
+  Node takes them for modules only beside a package.json.
   """
   shutil.copytree(page, folder)
   (folder / 'package.json').write_text('{"type": "module"}')
@@ -65,12 +65,12 @@ def prepared(page: pathlib.Path, folder: pathlib.Path) -> pathlib.Path:
 def answers(
   folder: pathlib.Path, maps: np.ndarray, out: pathlib.Path
 ) -> np.ndarray:
-  """Returns probabilities (N, C) of maps (N, 1, h, w, 3), as Node gives them.
+  """Returns Node's probabilities (N, C) of maps (N, 1, H, W, 3) uint8.
 
   Args:
-    folder: as `prepared` leaves it.
-    maps: as they are stored, uint8.
-    out: where the page will lie, for messages.
+    folder: result of `prepared`.
+    maps: motion maps as they are stored.
+    out: the final folder of the page, for messages.
 
   Raises:
     errors.UserError: Node cannot run it.

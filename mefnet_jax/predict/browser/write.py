@@ -29,18 +29,18 @@ def folder(
   """Writes the folder, once its model gives the right answers there.
 
   Args:
-    model: that looks at motion maps of whole faces.
+    model: a model for motion maps of whole faces.
     runtime: the folder of the npm package, or a node_modules that holds it.
-    out: to be written; one that this function wrote before is replaced.
+    out: the folder to write; an earlier page there is replaced.
 
   Returns:
-    The exported model's SHA-256, and by how much a probability differs at most
-    in ONNX Runtime Web; None if there is no Node to try that.
+    The exported model's SHA-256, and the largest difference of a probability in
+    ONNX Runtime Web; None if there is no Node to measure it.
 
   Raises:
-    errors.UserError: another kind of model, no runtime there, other answers
-      than the model's own, or a folder that holds something else or cannot be
-      written.
+    errors.UserError: the model is of another kind, there is no runtime, the
+      page gives other answers than the model, or the folder holds other files
+      or cannot be written.
   """
   sources = _sources(runtime)
   _check_inputs(model)
@@ -79,15 +79,16 @@ def _sources(runtime):
 
 
 def _check_inputs(model):
-  if answer.inputs(model) != _INPUTS:
+  needed = answer.inputs(model)
+  if needed != _INPUTS:
     raise errors.UserError(
-      f'{model.folder}: this model looks at {", ".join(answer.inputs(model))}; '
-      'the page makes motion maps of a whole face: take mefnet-zero'
+      f'{model.folder}: this model needs {", ".join(needed)}; '
+      'the page makes motion maps of a whole face: use mefnet-zero'
     )
 
 
 def _check_folder(out):
-  """Raises UserError for a folder with files that are not of this page."""
+  """Raises UserError for a folder with files that are not a page's."""
   if out.is_dir():
     ours = {*PAGES, *RUNTIME, 'model.onnx', 'model.json'}
     others = sorted({one.name for one in out.iterdir()} - ours)
@@ -98,7 +99,7 @@ def _check_folder(out):
 
 
 def _filled(text, model):
-  """A page with what the law and the model's training say."""
+  """A page with the texts about the law and the model's training."""
   training = (
     'Trained on SYNTHETIC faces alone: rendered heads, no real person.'
     if model.synthetic
@@ -110,7 +111,7 @@ def _filled(text, model):
 
 
 def _about(model, sha256):
-  """What the page tells and needs of the model."""
+  """The description of the model that the page shows and uses."""
   members = model.description['members']
   whole = metadata.of_members(model, members)
   return {

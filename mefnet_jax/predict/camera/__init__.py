@@ -1,5 +1,5 @@
-"""Which movements a camera can show: measured from its video, and told.
+"""Which movements a camera can show, by measurements of its video.
 
-`python -m mefnet_jax.predict.camera VIDEO`; a line of it stands before every
-prediction. What would be found is looked up in a study of rendered faces.
+`python -m mefnet_jax.predict.camera VIDEO`; every prediction prints its verdict
+too. The recalls are those of a study of rendered faces.
 """

@@ -1,10 +1,10 @@
-r"""Can this camera see it? Measures a video, and says what would be found.
+r"""Can this camera see it? Measures a video, and estimates what is found.
 
 python -m mefnet_jax.predict.camera face.mp4 [--out=camera]
 python -m mefnet_jax.predict.camera face.mp4 --amplitude=1 --duration=0.1
 
-Looks at the first 400 frames. --out gets camera.json and camera.png: the recall
-of each action unit and class, as far as rendered faces tell (docs/camera.md).
+It measures the first 400 frames. --out gets camera.json and camera.png: the
+recall of each action unit and class, from rendered faces (docs/camera.md).
 """
 
 import argparse
@@ -14,7 +14,7 @@ from mefnet_jax.runs import cli, errors, outputs
 
 
 def main(argv: list[str] | None = None) -> int:
-  """Runs the command line; returns the exit status."""
+  """Runs the command line; returns the exit status, 1 after a mistake."""
   return cli.status(lambda: _main(argv))
 
 
@@ -32,7 +32,7 @@ def _main(argv):
         f'--{flag}={value:g}: the study has {own[0]:g} to {own[-1]:g}'
       )
   measured = look.measured(args.video, args.fps, args.detector)
-  for line in look.told(measured, args.amplitude, args.duration):
+  for line in look.lines(measured, args.amplitude, args.duration):
     print(line)
   if args.out:
     look.write(args.out, args.video, measured, args.amplitude, args.duration)
@@ -50,7 +50,7 @@ def _parsed(argv):
   add(
     '--out', type=outputs.folder, help='folder for camera.json and camera.png'
   )
-  add('--fps', type=float, help='frames a second, whatever the file says')
+  add('--fps', type=float, help="frames a second, overriding the file's")
   add('--detector', default='dlib', help='dlib, insightface, insightface:NAME')
   add('--amplitude', type=float, default=0.5, help='of the movement, pixels')
   add('--duration', type=float, default=0.2, help='of the movement, seconds')

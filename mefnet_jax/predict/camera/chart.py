@@ -23,8 +23,8 @@ def png(name: str, content: dict[str, typing.Any]) -> bytes:
   """Draws the picture.
 
   Args:
-    name: of the video.
-    content: of camera.json.
+    name: name of the video.
+    content: the content of camera.json.
   """
   from matplotlib import figure
 
@@ -45,13 +45,13 @@ def png(name: str, content: dict[str, typing.Any]) -> bytes:
 
 
 def _numbers(measured):
-  """What was measured, in one line."""
-  said = [
+  """The measurements in one line."""
+  parts = [
     f'{form.format(measured[key])} {words}'
     for key, words, form in _NUMBERS
     if measured[key] is not None
   ]
-  return 'measured: ' + ', '.join(said)
+  return 'measured: ' + ', '.join(parts)
 
 
 def _panel(axes, action, rows):

@@ -1,4 +1,4 @@
-"""Looks at a video, and writes what it says of its camera."""
+"""Measures the camera of a video, and reports what it can show."""
 
 import dataclasses
 import pathlib
@@ -8,9 +8,8 @@ from mefnet_jax.predict import frames, track
 from mefnet_jax.predict.camera import chart, measure, study, verdict
 from mefnet_jax.runs import clean, errors, files
 
-LEAST = 25  # frames with a face
-_SECONDS = 1.0  # that they must span
-_SOFT = 0.02  # flicker from which the study says too much
+LEAST = 25  # frames with a face that a verdict needs
+_SECONDS = 1.0  # and the time that they must span
 
 
 def measured(
@@ -19,12 +18,12 @@ def measured(
   """Measures the first frames of a video, by its first face.
 
   Args:
-    path: of a video, or a folder of images.
-    fps: frames a second, whatever the file says; a folder needs it.
-    detector: of faces.
+    path: a video, or a folder of images.
+    fps: frames a second, overriding the file's; a folder needs it.
+    detector: face detector.
 
   Raises:
-    errors.UserError: it cannot be read, is too short, or has no face.
+    errors.UserError: the video cannot be read, is too short, or has no face.
   """
   tracker, meter = track.Tracker(detector), measure.Meter()
   with frames.opened(path, fps) as source:
@@ -46,7 +45,7 @@ def add(
   frame: frames.Frame,
   faces: typing.Sequence[track.Sighting],
 ) -> None:
-  """Gives a frame to a meter, with the first of its faces."""
+  """Adds a frame, with the first of its faces, to a meter."""
   first = faces[0] if faces else None
   meter.push(
     frame.time,
@@ -60,8 +59,8 @@ def lacking(meter: measure.Meter) -> str:
   """Why there is too little for a verdict; '' if there is enough."""
   if not meter.faces:
     return (
-      f'no face in the first {meter.frames} frames: nothing to say of what '
-      'would be found; is it too small, or turned away?'
+      f'no face in the first {meter.frames} frames, so nothing can be '
+      'estimated: is it too small, or turned away?'
     )
   if meter.faces < LEAST or meter.seconds < _SECONDS:
     return (
@@ -72,34 +71,39 @@ def lacking(meter: measure.Meter) -> str:
 
 
 def of_file(meter: measure.Meter, source: frames.File) -> measure.Measured:
-  """What a meter measured of a file."""
+  """The measurements of a file."""
   return meter.measured(
     quantiser=source.quantiser, path=source.path, frames=source.expected
   )
 
 
-def told(
+def lines(
   found: measure.Measured,
   far: float = verdict.FAR,
   long: float = verdict.LONG,
 ) -> list[str]:
-  """The verdict, and a line for each thing that it does not take in."""
+  """The verdict, and one line for each condition that it ignores.
+
+  Args:
+    found: the measurements.
+    far, long: the movement that is asked about, in pixels and seconds.
+  """
   lines = [verdict.verdict(found, far, long).line]
   if found.is_variable:
     lines.append(
       f'the time between frames varies by {100 * found.jitter:.0f} %: the '
-      'study had even ones'
+      'study used constant intervals'
     )
   if found.tree:
     lines.append(
-      'x264 coded it with its macroblock tree, in the study without: more is '
-      'found than at this quantiser there'
+      'x264 coded it with its macroblock tree, which the study did not use: '
+      'more is found than at this quantiser there'
     )
   if found.flicker:
     lamps = f', lamps on {found.lamps} mains' if found.lamps else ''
     lines.append(
       f'the light flickers by {100 * found.flicker:.1f} % at '
-      f'{found.flicker_hz:.1f} Hz{lamps}; in the study it does not'
+      f'{found.flicker_hz:.1f} Hz{lamps}; in the study it did not'
     )
   return [clean.terminal(line) for line in lines]
 
@@ -113,19 +117,25 @@ def write(
 ) -> None:
   """Writes camera.json and camera.png.
 
+  Args:
+    out: the folder; made if it is missing.
+    video: path of the video.
+    found: the measurements.
+    far, long: the movement that is asked about, in pixels and seconds.
+
   Raises:
     errors.UserError: the folder cannot be written.
   """
-  said = verdict.verdict(found, far, long)
+  given = verdict.verdict(found, far, long)
   known = study.load()
   content = {
     'video': str(video),
-    'verdict': said.line,
+    'verdict': given.line,
     'SYNTHETIC': 'recalls are those of rendered faces',
     'measured': dataclasses.asdict(found),
-    'camera': dataclasses.asdict(said.camera),
-    'outside': said.outside,
-    'recall': [] if said.outside else table(known, said.camera),
+    'camera': dataclasses.asdict(given.camera),
+    'outside': given.outside,
+    'recall': [] if given.outside else table(known, given.camera),
     'study': {key: known.table[key] for key in ('made', 'people', 'minutes')},
   }
   try:
@@ -138,7 +148,7 @@ def write(
 
 
 def table(known: study.Study, camera: study.Camera) -> list[dict]:
-  """The recall of each action unit and class, at the study's own movements."""
+  """The recall of each action unit and class, by movement of the study."""
   classes: dict[str, list[str]] = {}
   for name, (label, _) in study.ACTIONS.items():
     classes.setdefault(label, []).append(name)

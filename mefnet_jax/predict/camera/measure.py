@@ -1,4 +1,4 @@
-"""What a recording is like: frame rate, face size, noise, blur, light, codec.
+"""Measures a recording: frame rate, face size, noise, blur, light, codec.
 
 All is measured on the decoded frames, so after the codec. Sources: `noise`
 takes block-wise deviations of frame differences, of which the quiet ones count,
@@ -16,35 +16,35 @@ import numpy as np
 from mefnet_jax.preprocess import quantiser as quantisers
 
 BLOCK = 8  # pixels, of codecs and of `noise`
-MOST = 400  # frames of which images are looked at
-_EACH = 20  # frames from one look at noise and edges to the next
-_SLOPE = 1 / 3  # what a difference of pixels two apart blurs, square pixels
+MOST = 400  # frames that are measured
+_EACH = 20  # frames between two measurements of noise and edges
+_SLOPE = 1 / 3  # variance added by a difference of pixels two apart, pixels^2
 _EDGES = 0.02  # share of a face's pixels that are its strongest edges
 _LAMPS = {'50 Hz': 100.0, '60 Hz': 120.0}  # mains: flicker of lamps, Hz
 _FAINT = 0.002  # share of the brightness below which light does not flicker
-_CLEAR = 6.0  # times the median of all frequencies: a peak
+_CLEAR = 6.0  # a peak is so many times the median of all frequencies
 
 
 @dataclasses.dataclass(frozen=True)
 class Measured:
-  """A recording in numbers; None where nothing says it.
+  """Measurements of a recording; None where they are unknown.
 
   Attributes:
-    frames: that were looked at.
-    seconds: from the first to the last of them.
+    frames: number of frames that were measured.
+    seconds: time from the first to the last of them.
     fps: one over the median of the time between frames.
     jitter: 5 to 95 % range of that time, as a share of its median.
-    eyes: distance of the eyes, pixels.
+    eyes: median distance between the eyes, pixels.
     noise: standard deviation of still pixels from frame to frame, grey levels.
     blur: of the face's edges, standard deviation in pixels: lens, focus,
       exposure and codec together.
     quantiser: mean of the frames' quantisers (H.264: 0 to 51).
-    bits: of the file, for each pixel of each frame.
+    bits: bits of the file for each pixel of each frame.
     blockiness: steps over the edges of 8 x 8 blocks, relative to other steps.
     flicker: amplitude of a periodic light, as a share of the brightness.
     flicker_hz: its frequency in the recording; 0 without flicker.
-    lamps: '50 Hz' or '60 Hz' mains whose lamps are seen so at this frame rate,
-      or ''.
+    lamps: '50 Hz' or '60 Hz', the mains whose lamps flicker like that at this
+      frame rate; '' for neither.
     tree: whether x264's macroblock tree raised the quantisers
       (`quantiser.has_tree`).
   """
@@ -85,22 +85,22 @@ class Meter:
 
   @property
   def faces(self) -> int:
-    """Frames with a face that have been looked at."""
+    """Number of measured frames with a face."""
     return len(self._eyes)
 
   @property
   def frames(self) -> int:
-    """Frames that have been looked at."""
+    """Number of measured frames."""
     return len(self._times)
 
   @property
   def seconds(self) -> float:
-    """From the first to the last of them."""
+    """Seconds from the first to the last of them."""
     return self._times[-1] - self._times[0] if self._times else 0.0
 
   @property
   def is_full(self) -> bool:
-    """Whether enough has been seen: what follows is passed over."""
+    """Whether further frames are ignored."""
     return len(self._times) >= MOST
 
   def push(
@@ -110,13 +110,13 @@ class Meter:
     eyes: float | None,
     box: tuple[float, float, float, float] | None,
   ) -> None:
-    """Takes the next frame; those after the first `MOST` are passed over.
+    """Measures the next frame; those after the first `MOST` are ignored.
 
     Args:
       time: seconds.
-      image: (H, W) uint8; None of a damaged frame.
-      eyes: distance of the eyes in pixels; None without a face.
-      box: left, top, right, bottom of the face; None without one.
+      image: (H, W) uint8; None if the frame is damaged.
+      eyes: distance between the eyes in pixels; None without a face.
+      box: left, top, right, bottom of the face in pixels; None without one.
     """
     if self.is_full:
       return
@@ -147,9 +147,9 @@ class Meter:
     """The numbers; at least 2 frames with a face must have been pushed.
 
     Args:
-      quantiser: of the decoder, if it tells.
-      path: of the file, for its size and `has_tree`; '' if there is none.
-      frames: in that file.
+      quantiser: mean quantiser from the decoder, if it gives one.
+      path: the file, for its size and `has_tree`; '' if there is none.
+      frames: number of frames in that file.
     """
     times = np.array(self._times)
     steps = np.diff(times)
@@ -180,9 +180,9 @@ class Meter:
 def noise(before: np.ndarray, after: np.ndarray) -> float:
   """Standard deviation of one frame's noise, grey levels.
 
-  Of the difference of two frames the deviation in each block, without its mean,
-  which is light; the median over the blocks, since more of a picture stands
-  still than moves. Rounding to whole levels is taken off.
+  It is the deviation of the difference of two frames in each block, without the
+  block's mean, which is light; then the median over the blocks, because most of
+  a picture stands still. The noise of rounding to whole levels is subtracted.
 
   Args:
     before, after: (H, W) uint8.
@@ -255,7 +255,7 @@ def flicker(times: np.ndarray, light: np.ndarray) -> tuple[float, float]:
   window = np.hanning(count)
   size = np.abs(np.fft.rfft((values - slow) * window)) * 2 / window.sum()
   hertz = np.fft.rfftfreq(count, span / (count - 1))
-  # Slower than a second a head that moves changes it too.
+  # Below 1 Hz a moving head changes the light too.
   band = hertz > max(1.0, 4 / span)
   if not band.any():
     return 0.0, 0.0
@@ -267,15 +267,15 @@ def flicker(times: np.ndarray, light: np.ndarray) -> tuple[float, float]:
 
 
 def lamps(hertz: float, fps: float, seconds: float) -> str:
-  """The mains whose lamps are seen to flicker so, '50 Hz' or '60 Hz', or ''.
+  """The mains whose lamps flicker like that, '50 Hz', '60 Hz', or '' for none.
 
-  Lamps flicker at twice the frequency of the mains, which a camera sees at the
-  distance to the nearest multiple of its frame rate.
+  Lamps flicker at twice the frequency of the mains. In a recording they flicker
+  at the difference to the nearest multiple of the frame rate.
 
   Args:
-    hertz: that is seen; 0 for none.
-    fps: of the camera.
-    seconds: that were looked at.
+    hertz: frequency of the flicker in the recording; 0 for none.
+    fps: frame rate of the camera.
+    seconds: length of the recording that was measured.
   """
   if not hertz:
     return ''

@@ -1,10 +1,10 @@
-"""What a study of SYNTHETIC faces says that a camera shows.
+"""The recalls of a study of SYNTHETIC faces, interpolated between its cameras.
 
 The study (`experiments.camera`) put rendered people, whose every movement is
 known, before many cameras. Its table, study.json, ships with the package: the
-recalls that were counted, and a logistic model of them that is linear in what
-can be measured of a recording. Between the cameras of the study the model
-interpolates; outside them nothing is said.
+counted recalls, and a logistic model of them that is linear in the measurements
+of a recording. Between the cameras of the study the model interpolates; outside
+them no recall is given.
 """
 
 import dataclasses
@@ -20,15 +20,15 @@ from mefnet_jax.predict.camera import measure
 
 FILE = pathlib.Path(__file__).with_name('study.json')
 KNOWN = ('fps', 'eyes', 'quantiser', 'noise', 'blur')
-ACTIONS = {  # as `experiments.camera_footage` moves them: class, and in words
+ACTIONS = {  # those of `experiments.camera_footage`: class, and in words
   'AU1+2': ('surprise', 'brow raises'),
   'AU4': ('negative', 'lowered brows'),
   'AU15': ('negative', 'lip corners pulled down'),
   'AU12': ('positive', 'smiles'),
 }
-_AT = {'fps': 25.0, 'eyes': 60.0, 'quantiser': 23.0}  # of the middle camera
+_AT = {'fps': 25.0, 'eyes': 60.0, 'quantiser': 23.0}  # the reference camera
 _KNOTS = (math.log(0.1), math.log(0.2), math.log(0.5))  # of durations
-_LEVEL = 0.025  # of each end of a 95 % interval
+_LEVEL = 0.025  # quantile at each end of a 95 % interval
 _UNITS = {
   'fps': 'frames a second',
   'eyes': 'px between the eyes',
@@ -40,7 +40,7 @@ _UNITS = {
 
 @dataclasses.dataclass(frozen=True)
 class Camera:
-  """A recording as the study knows it; see `measure.Measured`."""
+  """The measurements of a recording that the study uses, see `Measured`."""
 
   fps: float
   eyes: float
@@ -50,7 +50,7 @@ class Camera:
 
 
 class Recall(typing.NamedTuple):
-  """A share of movements that are found, and its 95 % interval over people."""
+  """The share of movements that are found; its 95 % interval over people."""
 
   value: float
   low: float
@@ -64,13 +64,13 @@ class Recall(typing.NamedTuple):
 def features(
   action: str, amplitude: float, duration: float, camera: Camera
 ) -> np.ndarray:
-  """What the logarithm of the odds is linear in, (F,).
+  """The features (F,) in which the logarithm of the odds is linear.
 
   Args:
     action: a key of ACTIONS.
-    amplitude: of the point that moves furthest, pixels.
-    duration: from onset to offset, seconds.
-    camera: that sees it.
+    amplitude: motion of the point that moves furthest, pixels.
+    duration: seconds from onset to offset.
+    camera: the recording.
   """
   own = [float(action == name) for name in ACTIONS]
   far = math.log(amplitude / 0.5)
@@ -97,7 +97,7 @@ def features(
 
 
 def _sides(x):
-  """What is below 0, and what is above it."""
+  """The parts of a number below and above 0."""
   return min(x, 0.0), max(x, 0.0)
 
 
@@ -110,10 +110,10 @@ class Study:
     self._draws = np.array(table['draws'])
 
   def camera(self, measured: measure.Measured) -> tuple[Camera, list[str]]:
-    """The camera of a recording, and what of it the study does not cover.
+    """The camera of a recording, and the values outside the study, as words.
 
     A recording that is better than the best of the study (finer, sharper, less
-    noise) is taken for that best one.
+    noise) counts as that best one.
     """
     quantiser = measured.quantiser
     if quantiser is None:
@@ -130,7 +130,7 @@ class Study:
       low, high = self.table['range'][name]
       if name in ('quantiser', 'noise', 'blur'):
         value = values[name] = max(value, low)
-      # A camera says 29.97 for 30, and 14.99 for 15.
+      # A camera of 30 frames a second may have 29.97, one of 15 14.99.
       if not 0.97 * low <= value <= 1.03 * high:
         outside.append(
           f'{value:.3g} {_UNITS[name]} (the study: {low:.3g} to {high:.3g})'
@@ -141,11 +141,11 @@ class Study:
   def recall(
     self, camera: Camera, actions: typing.Sequence[str], far: float, long: float
   ) -> Recall:
-    """The share that is found, at one false event a minute.
+    """The share of movements found at one false event a minute.
 
     Args:
-      camera: of `camera`.
-      actions: keys of ACTIONS, of which the mean is taken.
+      camera: result of `camera`.
+      actions: keys of ACTIONS, over which the mean is taken.
       far: amplitude in pixels, within `amplitudes`.
       long: duration in seconds, within `durations`.
     """
@@ -157,16 +157,16 @@ class Study:
 
   @property
   def amplitudes(self) -> tuple[float, ...]:
-    """Those of the study, ascending, in pixels."""
+    """The study's amplitudes, ascending, in pixels."""
     return tuple(self.table['amplitudes'])
 
   @property
   def durations(self) -> tuple[float, ...]:
-    """Those of the study, ascending, in seconds."""
+    """The study's durations, ascending, in seconds."""
     return tuple(self.table['durations'])
 
   def _quantiser(self, bits):
-    """The quantiser of a file of so many bits a pixel; the best if unknown."""
+    """The quantiser of a file by its bits a pixel; the best if unknown."""
     if not bits:
       return self.table['range']['quantiser'][0]
     slope, start = self.table['quantiser_of_bits']

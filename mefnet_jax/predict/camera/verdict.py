@@ -1,21 +1,22 @@
-"""One sentence about a recording: what is found, and what would help."""
+"""One sentence about a recording: the share found, and what would help."""
 
 import dataclasses
 import typing
 
 from mefnet_jax.predict.camera import measure, study
 
-FAR, LONG = 0.5, 0.2  # pixels, seconds: of a movement that is asked about
-_GAIN = 0.05  # of the recall; less is no help
+FAR, LONG = 0.5, 0.2  # pixels and seconds of the default movement
+_GAIN = 0.05  # least gain of the recall that is worth advising
 
 
 class Verdict(typing.NamedTuple):
-  """What is said of a recording.
+  """The verdict on a recording.
 
   Attributes:
     line: the sentence.
-    camera: as the study knows it.
-    outside: what the study does not cover; then nothing is looked up.
+    camera: the recording in the values of the study.
+    outside: its values outside the study; if there are any, `line` has no
+      recalls.
   """
 
   line: str
@@ -29,9 +30,9 @@ def verdict(
   """The verdict on a recording.
 
   Args:
-    measured: of it.
-    far, long: the movement that is asked about, pixels and seconds, within the
-      study's.
+    measured: its measurements.
+    far, long: the movement that is asked about, in pixels and seconds, within
+      those of the study.
   """
   known = study.load()
   camera, outside = known.camera(measured)
@@ -40,22 +41,23 @@ def verdict(
   )
   if outside:
     return Verdict(
-      f'{seen} nothing is known of what is found: {", ".join(outside)}',
+      f'{seen} nothing is known of the share found: {", ".join(outside)}',
       camera,
       outside,
     )
   first, *others = study.ACTIONS
-  said = [
+  recalls = [
     f'{study.ACTIONS[first][1]} of {far:g} px and {long:g} s are found in '
     f'{known.recall(camera, [first], far, long)}'
   ]
-  said += [
+  recalls += [
     f'{study.ACTIONS[name][1]} in '
     f'{round(100 * known.recall(camera, [name], far, long).value)} %'
     for name in others
   ]
   line = (
-    f'{seen}, {", ".join(said)} of SYNTHETIC faces, at one false event a minute'
+    f'{seen}, {", ".join(recalls)} of SYNTHETIC faces, at one false event '
+    'a minute'
   )
   return Verdict(f'{line}; {_advice(known, camera, far, long)}', camera, [])
 
@@ -73,7 +75,7 @@ def _advice(known, camera, far, long):
 
 
 def _changes(known, camera, far):
-  """(in words, camera, amplitude) of what a lab could change."""
+  """Yields (words, camera, amplitude) for each change that a lab could make."""
   limits = known.table['range']
   fps = 2 * camera.fps
   if fps <= 1.03 * limits['fps'][1]:

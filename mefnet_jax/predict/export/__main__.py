@@ -6,9 +6,9 @@ python -m mefnet_jax.predict.export --model=runs/mfcnn --format=stablehlo \
     --fold=fold1 --out=mfcnn.zip
 
 Input: the stored streams (uint8, any number of clips). Output: probabilities
-of the classes; of several folds and seeds the mean, unless --fold or --seed
-choose. The file is run in its own runtime on 64 made-up clips and must give the
-model's own answers within 1e-5, or none is left. docs/export.md.
+of the classes, the mean over folds and seeds unless --fold or --seed chooses.
+The file is run in its own runtime on 64 made-up clips and must agree with the
+model within 1e-5, or no file is left. docs/export.md.
 """
 
 from absl import flags
@@ -17,22 +17,26 @@ from mefnet_jax.runs import cli, errors, outputs, plugins
 
 _FORMATS = ('onnx', 'stablehlo', 'safetensors')
 flags.DEFINE_string(
-  'model', None, "A model folder, a run, or a name: 'mefnet-zero'."
+  'model', None, 'Name (mefnet-zero), run or folder of a model.'
 )
 flags.DEFINE_enum('format', None, _FORMATS, 'What to write.')
 outputs.DEFINE_file('out', None, 'The file.')
-flags.DEFINE_string('fold', None, 'Of this fold alone.')
-flags.DEFINE_integer('seed', None, 'Of this seed alone.')
+flags.DEFINE_string('fold', None, 'Export this fold alone.')
+flags.DEFINE_integer('seed', None, 'Export this seed alone.')
 plugins.DEFINE_files('plugin')
 
 
 def main() -> None:
-  """Exports, and says what was written."""
+  """Exports a model, and prints the file's size and digest.
+
+  Raises:
+    errors.UserError: a flag is missing, or as `write.write`.
+  """
   args = flags.FLAGS
   for name in ('model', 'format', 'out'):
     if not args[name].value:
       raise errors.UserError(f'--{name} is missing: see --help')
-  # imports that take their time stay out of --help
+  # Imported here: --help must not wait for jax.
   from mefnet_jax.predict import model
   from mefnet_jax.predict.export import write
 

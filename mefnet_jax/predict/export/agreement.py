@@ -1,4 +1,4 @@
-"""Does an exported file give the model's own answers?"""
+"""Compares an exported file's answers with its model's."""
 
 import pathlib
 from collections.abc import Callable, Mapping
@@ -26,13 +26,13 @@ def check(
   """Compares an exported file, in its own runtime, with its model.
 
   Args:
-    exported: clips as of `Model.inputs` -> probabilities (N, C).
-    model: what was exported.
-    fold, seed: of it, as of `Model.probabilities`.
-    path: of the file, for the message.
+    exported: maps clips, as for `Model.inputs`, to probabilities (N, C).
+    model: the model that was exported.
+    fold, seed: the exported ones, as for `Model.probabilities`.
+    path: the file, for the message.
 
   Returns:
-    The largest difference of a probability, over all clips together and the
+    The largest difference of a probability, for all clips together and for the
     first of them alone.
 
   Raises:
@@ -43,9 +43,9 @@ def check(
   first = {name: x[:1] for name, x in clips.items()}
   found = np.concatenate([exported(clips), exported(first)])
   wanted = np.concatenate([wanted, wanted[:1]])
-  neither = np.isnan(found) & np.isnan(wanted)  # no number, of a still clip
+  neither = np.isnan(found) & np.isnan(wanted)  # of clips without motion
   off = np.where(neither & ~neither.all(), 0, np.abs(found - wanted)).max()
-  if not off <= TOLERANCE:  # nor where it is no number
+  if not off <= TOLERANCE:  # true for NaN as well
     raise errors.UserError(
       f'{path}: not written: on {CLIPS} made-up clips the exported network '
       f'answers otherwise than {model.folder}, by up to {off:.1e}'

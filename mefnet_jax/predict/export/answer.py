@@ -1,7 +1,7 @@
-"""What is exported: from stored streams to the model's probabilities.
+"""The function that is exported: from stored streams to probabilities.
 
-One pure function of the streams as they are stored (uint8), with the weights,
-the normalisation and the mean over members inside.
+It is pure, takes streams as they are stored (uint8), and contains the weights,
+the normalisation and the mean over members.
 """
 
 import contextlib
@@ -16,13 +16,13 @@ from mefnet_jax.models import choices, normalize, pixel_scaling
 from mefnet_jax.predict import model as model_files
 from mefnet_jax.runs import errors
 
-_MANY = 16  # clips, of which one may be odd
-# Streams that a clip may lack: a mask says of each clip whether it has one.
+_MANY = 16  # with so many clips the last one is noise
+# Streams that a clip may lack; a mask marks the clips that have them.
 _OPTIONAL = tuple(n for n in choices.STREAMS if n not in choices.CLIPS)
 
 
 def inputs(model: model_files.Model) -> dict[str, tuple[tuple[int, ...], str]]:
-  """Shape without the batch axis, and type, of each input by name."""
+  """Shape, without the batch axis, and dtype of each input, by name."""
   found = {}
   for name, one in model.description['input']['streams'].items():
     found[name] = tuple(one['shape']), str(np.dtype(one['dtype']))
@@ -34,7 +34,8 @@ def inputs(model: model_files.Model) -> dict[str, tuple[tuple[int, ...], str]]:
 def function(
   model: model_files.Model, members: Sequence[model_files.Member]
 ) -> Callable[[Mapping[str, jax.Array]], jax.Array]:
-  """(streams (B, ...) by name) -> probabilities (B, C), mean over members."""
+  """Returns streams (B, ...) by name -> probabilities (B, C), the mean over
+  members."""
 
   def probabilities(streams):
     each = [_one(model, member, streams) for member in members]
@@ -45,15 +46,15 @@ def function(
 
 @contextlib.contextmanager
 def any_batch(model: model_files.Model) -> Iterator[None]:
-  """While a network is traced for a batch whose size is left open.
+  """A context in which a network is traced for a batch of any size.
 
   Raises:
-    errors.UserError: it cannot be, as a network of one's own that asks how many
-      clips there are.
+    errors.UserError: the network cannot be traced so; a network of one's own
+      may depend on the number of clips.
   """
   try:
     yield
-  except Exception as error:  # whatever the network's own code raises
+  except Exception as error:  # the network's own code may raise anything
     why = ' '.join(str(error).split())[:200]
     raise errors.UserError(
       f'{model.folder}: its network cannot be exported for any number of clips '
@@ -86,11 +87,20 @@ def _one(model, member, streams):
 def sample(
   model: model_files.Model, count: int, seed: int = 0
 ) -> dict[str, Any]:
-  """Made-up clips by which an export is compared with its model.
+  """Makes up clips on which an export is compared with its model.
 
-  Smooth patterns that drift, with noise, at many contrasts: what a network
-  answers to plain noise is nearly the same for every clip. The last of many is
-  plain noise. None is still: normalised, it is what rounding has left.
+  They are smooth drifting patterns with noise, at many contrasts; to plain
+  noise a network gives nearly the same answer for every clip. The last of many
+  clips is plain noise. None is without motion, because normalising would
+  enlarge its rounding errors.
+
+  Args:
+    model: the model that is exported.
+    count: number of clips N.
+    seed: seed of the random numbers.
+
+  Returns:
+    The inputs (N, ...) by name.
   """
   random = np.random.default_rng(seed)
   return {

@@ -1,9 +1,9 @@
-"""An ONNX graph in the making, and arrays that lie in it in any order.
+"""Builds an ONNX graph, in which arrays may have their axes in any order.
 
 A network written for JAX keeps channels last; ONNX runtimes are fast with
 channels before rows and columns, and with frames and batch as one axis. So an
 array of the network may lie in the graph with its axes in another order, some
-of them joined: `Value.layout`. Nothing is transposed before it has to be.
+of them joined (`Value.layout`), and is transposed only where it must be.
 """
 
 import dataclasses
@@ -20,19 +20,19 @@ Layout = tuple[tuple[int, ...], ...]
 OPSET = 18
 # The least IR version with that opset, which older runtimes read too.
 IR_VERSION = 8
-_BATCH = -1  # of ONNX's Reshape: the axis whose size is left open
+_BATCH = -1  # in ONNX's Reshape: the axis of unknown size
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Value:
-  """An array of the network and how it lies in the graph.
+  """An array of the network, and how it lies in the graph.
 
   Attributes:
-    shape: as the network knows it, with 1 for each axis along which it is the
-      same (it broadcasts); a size that is no int is the batch's.
-    layout: of each axis in the graph, the network's axes that it joins.
-    name: in the graph.
-    constant: the array itself, if it is known.
+    shape: its shape in the network, with 1 for each axis along which it
+      broadcasts; a size that is no int is the batch's.
+    layout: for each axis in the graph, the network's axes that it joins.
+    name: its name in the graph.
+    constant: the array itself, if it is a constant.
   """
 
   shape: tuple
@@ -47,7 +47,7 @@ class Value:
 
 
 def known(array: Any) -> Value:
-  """A constant."""
+  """Returns a constant as a `Value`."""
   array = np.asarray(array)
   return Value(array.shape, singles(range(array.ndim)), constant=array)
 
@@ -58,14 +58,14 @@ def singles(order: Sequence[int]) -> Layout:
 
 
 def size(shape: Sequence, group: Sequence[int]) -> int:
-  """Of an axis in the graph that joins some axes of a shape; -1 for a batch."""
+  """The size of a graph axis that joins axes of a shape; -1 with the batch."""
   sizes = [shape[axis] for axis in group]
   whole = all(isinstance(n, int) for n in sizes)
   return math.prod(sizes) if whole else _BATCH
 
 
 class Graph:
-  """Nodes and constants of an ONNX graph; equal ones are made once."""
+  """The nodes and constants of an ONNX graph; equal ones are shared."""
 
   def __init__(self):
     self._nodes, self._made, self._constants = [], {}, {}
@@ -99,7 +99,7 @@ class Graph:
     return self._made[key]
 
   def constant(self, array: Any) -> str:
-    """The name of a constant."""
+    """Adds a constant, and returns its name."""
     array = np.ascontiguousarray(array) if np.ndim(array) else np.asarray(array)
     key = array.dtype.str, array.shape, array.tobytes()
     if key not in self._constants:
@@ -108,18 +108,18 @@ class Graph:
     return self._constants[key].name
 
   def whole_numbers(self, *numbers: int) -> str:
-    """The name of a constant vector, such as sizes or axes."""
+    """Adds a constant int64 vector, such as sizes or axes; returns its name."""
     return self.constant(np.array(numbers, np.int64))
 
   def reshaped(self, name: str, sizes: Sequence[int]) -> str:
-    """That array in another shape; of two reshapes in a row the last counts."""
+    """Reshapes an array, and returns the name; drops a reshape before it."""
     source = self._reshaped.get(name, name)
     found = self.node('Reshape', source, self.whole_numbers(*sizes))
     self._reshaped[found] = source
     return found
 
   def arranged(self, value: Value, layout: Layout) -> str:
-    """The name of a value that lies in that layout."""
+    """Brings a value into a layout, and returns the name of the array."""
     if value.constant is not None:
       axes = [axis for group in layout for axis in group]
       shape = value.constant.shape
@@ -141,7 +141,7 @@ class Graph:
     return name if wanted == sizes else self.reshaped(name, wanted)
 
   def full(self, value: Value, shape: Sequence) -> Value:
-    """A value that is repeated along the axes where it broadcasts."""
+    """Repeats a value along the axes where it broadcasts."""
     shape = tuple(shape)
     if value.shape == shape:
       return value
@@ -200,14 +200,14 @@ class Graph:
 
 
 def _long(value, axes):
-  """Those axes that are longer than 1: the others lie anywhere."""
+  """The axes that are longer than 1; the place of others does not matter."""
   return [axis for axis in axes if value.shape[axis] != 1]
 
 
 def elementwise(
   graph: Graph, kind: str, *values: Value, **attributes: Any
 ) -> Value:
-  """A node that works number by number, with ONNX's broadcasting."""
+  """Adds an element-wise node, which broadcasts as ONNX does."""
   ranked = [value for value in values if value.shape]
   if not ranked:
     names = [graph.arranged(value, ()) for value in values]
@@ -226,7 +226,7 @@ def elementwise(
 
 
 def _leader(values):
-  """The value that most numbers would have to move of."""
+  """The value that would be the most expensive to transpose."""
 
   def weight(value):
     open_ = sum(not isinstance(n, int) for n in value.shape)

@@ -1,4 +1,4 @@
-"""Convolution and pooling in the form that ONNX runtimes are fast at.
+"""Convolution and pooling in a form in which ONNX runtimes are fast.
 
 Frames become channels: a 3D convolution is a 2D one over the frames that its
 kernel reaches, with batch and frames of the output as one axis. A pooling is
@@ -15,15 +15,19 @@ from mefnet_jax.predict.export import graph as graphs
 _IMAGES = ((0, 1), (4,), (2,), (3,))
 _FRAMES = ((0,), (1,), (4,), (2,), (3,))
 _STACKED = ((0,), (1, 4), (2,), (3,))
-# Runtimes compute filters in blocks of 8 or 16 and waste what is not used; of
-# fewer than that a product is faster.
+# Runtimes compute filters in groups of 8 or 16; for fewer a matrix product is
+# faster.
 _FEW = 8
 
 
 def convolution(
   graph: graphs.Graph, eqn: Any, x: graphs.Value, kernel: graphs.Value
 ) -> graphs.Value:
-  """`ops.primitives.CONVOLUTION`."""
+  """`ops.primitives.CONVOLUTION`.
+
+  Raises:
+    NotImplementedError: the kernel is no constant.
+  """
   weights = kernel.constant
   if weights is None:
     raise NotImplementedError('a convolution by a computed kernel')
@@ -53,7 +57,11 @@ def convolution(
 def plain_convolution(
   graph: graphs.Graph, eqn: Any, x: graphs.Value, kernel: graphs.Value
 ) -> graphs.Value:
-  """`conv_general_dilated`, of Flax's own layers: over any number of axes."""
+  """`conv_general_dilated`, of Flax's own layers: over any number of axes.
+
+  Raises:
+    NotImplementedError: a transposed convolution, or the kernel is no constant.
+  """
   options = eqn.params
   low, high = zip(*options['padding'], strict=True)
   if (
@@ -101,7 +109,7 @@ def _windows(graph, x, kt, outputs, channels, padding):
     pads = graph.whole_numbers(0, before, 0, 0, 0, 0, after, 0, 0, 0)
     name = graph.node('Pad', name, pads)
     frames += kt - 1
-  if outputs <= kt:  # so many slices, one an output
+  if outputs <= kt:  # one slice for each output
     name = graph.reshaped(name, [-1, frames * channels, rows, columns])
     parts = [
       cut(graph, name, 1, i * channels, (i + kt) * channels)
@@ -130,8 +138,8 @@ def pooling(graph: graphs.Graph, eqn: Any, x: graphs.Value) -> graphs.Value:
   frames, *window = eqn.params['window']
   shape = eqn.outvars[0].aval.shape
   name = graph.arranged(x, _IMAGES)
-  # Rows and columns first: runtimes pool what a convolution gives where it
-  # lies, and little is left for the maximum of frames.
+  # Rows and columns first: runtimes pool a convolution's result in place, which
+  # leaves little for the maximum of frames.
   if window != [1, 1]:
     name = graph.node('MaxPool', name, kernel_shape=window, strides=window)
   if frames > 1:

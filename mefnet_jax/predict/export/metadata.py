@@ -1,4 +1,4 @@
-"""What an exported file says of itself: strings by name, for any reader."""
+"""The metadata of an exported file: strings by name."""
 
 import json
 
@@ -9,13 +9,13 @@ WHOLE = 'model.json'
 
 
 def of_members(model: model_files.Model, members: list[dict]) -> dict[str, str]:
-  """Properties of a file that holds those members.
+  """Returns the metadata of a file that holds these members of model.json.
 
   JSON wherever a value is not a plain word: 'classes', 'inputs', 'frames',
   'fps', 'licence', 'notices', 'weights' (SHA-256 of each), and 'model.json',
   the whole description with those members.
   """
-  # Not the members that were left out: their weights are not in the file.
+  # Members whose weights are not in the file are left out.
   described = {**model.description, 'members': members}
   inputs = {
     name: {'shape': ['N', *shape], 'dtype': dtype}

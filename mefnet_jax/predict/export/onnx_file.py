@@ -14,15 +14,15 @@ _LARGEST = 2**31 - 2**24  # bytes of constants in a file of Protocol Buffers
 
 
 def content(model: model_files.Model, members: list[dict]) -> bytes:
-  """The file: inputs as `answer.inputs`, output `OUTPUT` (N, classes).
+  """The file's bytes: from `answer.inputs` to `OUTPUT`, (N, classes).
 
   Args:
-    model: whose members these are.
-    members: of model.json; their probabilities are averaged.
+    model: the model to export.
+    members: those of model.json whose probabilities are averaged.
 
   Raises:
-    errors.UserError: weights that are damaged, a network that ONNX cannot
-      hold, more than 2 GB.
+    errors.UserError: damaged weights, a network that ONNX cannot represent, or
+      more than 2 GB.
   """
   if model.description['network'].get('dtype') == 'bfloat16':
     raise errors.UserError(
@@ -54,10 +54,10 @@ def content(model: model_files.Model, members: list[dict]) -> bytes:
 
 
 def answers(file: bytes) -> agreement.Answers:
-  """What ONNX Runtime makes of a file's bytes.
+  """Runs a file's bytes in ONNX Runtime.
 
   Raises:
-    errors.UserError: it cannot run them.
+    errors.UserError: ONNX Runtime cannot run them.
   """
   import onnxruntime
 
@@ -67,7 +67,7 @@ def answers(file: bytes) -> agreement.Answers:
     session = onnxruntime.InferenceSession(
       file, options, providers=['CPUExecutionProvider']
     )
-  except Exception as error:  # of classes that are not public
+  except Exception as error:  # its classes are not public
     raise _cannot_run(error) from error
 
   def run(clips: Mapping[str, np.ndarray]) -> np.ndarray:

@@ -1,7 +1,7 @@
 """A model folder as one safetensors file: named arrays and no code.
 
-The arrays of fold1.safetensors are called fold1.safetensors/params/...; the
-file's metadata hold model.json.
+The arrays of fold1.safetensors are called fold1.safetensors/params/...;
+model.json is in the file's metadata.
 """
 
 import dataclasses
@@ -22,14 +22,14 @@ from mefnet_jax.runs import errors, model_file, regular_file
 
 
 def content(model: model_files.Model, members: list[dict]) -> bytes:
-  """The file.
+  """The file's bytes.
 
   Args:
-    model: whose members these are.
-    members: of model.json.
+    model: the model to export.
+    members: those of model.json to include.
 
   Raises:
-    errors.UserError: weights that are damaged.
+    errors.UserError: damaged weights.
   """
   arrays = {
     f'{one["file"]}/{name}': x
@@ -44,7 +44,7 @@ class _Packed(model_files.Model):
   """A model whose weights lie in one file, `folder`."""
 
   def weights(self, member: Mapping) -> dict[str, np.ndarray]:
-    """As of `Model`."""
+    """As `Model.weights`."""
     start = f'{member["file"]}/'
     with safe_open(self.folder, 'numpy') as file:
       arrays = {
@@ -52,12 +52,12 @@ class _Packed(model_files.Model):
         for name in file.keys()
         if name.startswith(start)
       }
-    # The bytes of the member's own file, whose digest model.json has.
+    # The member's own file would have these bytes; model.json has its digest.
     whole = hashlib.sha256(safetensors.save(arrays)).hexdigest()
     if whole != member['sha256']:
       raise errors.UserError(
         f'{self.folder}: damaged: the weights of {member["file"]} have another '
-        'SHA-256 than the file says'
+        'SHA-256 than its model.json names'
       )
     return arrays
 
@@ -66,7 +66,7 @@ def load(path: str | os.PathLike) -> model_files.Model:
   """Opens a packed model as `mefnet_jax.load` opens a folder.
 
   Raises:
-    errors.UserError: no such file, or not one of these.
+    errors.UserError: there is no such file, or it is no packed model.
   """
   path = pathlib.Path(path)
   try:
@@ -77,19 +77,19 @@ def load(path: str | os.PathLike) -> model_files.Model:
     raise errors.UserError(f'{path}: holds no {metadata.WHOLE}') from error
   except (OSError, SafetensorError) as error:
     raise errors.UserError(f'{path}: not a packed model ({error})') from error
-  # What opens model folders checks the description too, but wants a folder.
+  # Opening a model checks the description, but needs a folder.
   with tempfile.TemporaryDirectory() as folder:
     (pathlib.Path(folder) / model_file.NAME).write_text(described)
     try:
       opened = model_files.load(folder)
     except errors.UserError as error:
-      said = str(error).replace(folder, str(path))
-      raise errors.UserError(said) from error
+      text = str(error).replace(folder, str(path))
+      raise errors.UserError(text) from error
   return _Packed(path, json.loads(described), opened.network)
 
 
 def answers(file: bytes) -> agreement.Answers:
-  """What the model that a file's bytes hold says of clips."""
+  """Runs the model in a file's bytes."""
 
   def run(clips: Mapping[str, np.ndarray]) -> np.ndarray:
     with tempfile.TemporaryDirectory() as folder:

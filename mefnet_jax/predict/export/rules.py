@@ -1,4 +1,4 @@
-"""JAX's primitives that compute, in ONNX: arithmetic, sums, products."""
+"""Rules from JAX's primitives to ONNX: arithmetic, sums, products."""
 
 from collections.abc import Callable
 from typing import Any
@@ -63,7 +63,7 @@ def _with_neutral(kind, neutral, sides):
     shape = eqn.outvars[0].aval.shape
     for side in sides:
       one, other = values[side], values[1 - side]
-      # A neutral array may still be what the other is repeated along.
+      # A neutral array may still give the other its shape.
       if other.shape == shape and _is_all(one, neutral):
         return other
     return graphs.elementwise(graph, kind, *values)
@@ -76,7 +76,7 @@ def _is_all(value, number):
 
 
 def _maximum(graph, eqn, *values):
-  """Of zero and something: a ReLU, which runtimes join with what is before."""
+  """A maximum with zero is a ReLU, which runtimes fuse with what precedes."""
   for one, other in (values, values[::-1]):
     if _is_all(one, -np.inf) and other.shape == eqn.outvars[0].aval.shape:
       return other
@@ -113,7 +113,7 @@ def _power_of_two(graph, eqn, x):
 
 
 def _shifted(graph, kind, number, x):
-  """number + x, or what `kind` makes of the two."""
+  """The operation `kind` on a number and x, such as number + x."""
   return graphs.elementwise(graph, kind, graphs.known(np.float32(number)), x)
 
 
@@ -158,7 +158,7 @@ def _cast(graph, eqn, x):
 
 
 def _same(graph, eqn, *values):
-  """What says something to XLA alone."""
+  """Primitives that matter to XLA alone."""
   return list(values)
 
 
@@ -178,7 +178,7 @@ def _reduced(kind):
 
 
 def _last_run(graph, kind, x, axes):
-  """Reduces the last axes of the graph that lie together; what is left."""
+  """Reduces the last adjacent axes of the graph; returns the remaining ones."""
   places = [i for i, group in enumerate(x.layout) if set(group) <= axes]
   if not places or any(
     set(group) & axes and not set(group) <= axes
@@ -205,8 +205,8 @@ def _last_run(graph, kind, x, axes):
 
 
 def _over_images(graph, kind, x, run):
-  """A sum or maximum over images (N, C, H, W), or '': runtimes take it where
-  a convolution has left them, as `layers.pooling` does."""
+  """A sum or maximum over images (N, C, H, W) as a pooling, which runtimes do
+  in place, as `layers.pooling`; '' for others."""
   pools = {'ReduceSum': 'GlobalAveragePool', 'ReduceMax': 'GlobalMaxPool'}
   if kind not in pools or len(x.layout) != 4 or run != [2, 3]:
     return ''
@@ -219,7 +219,7 @@ def _over_images(graph, kind, x, run):
 
 
 def _product(graph, eqn, x, y):
-  """`dot_general` as one MatMul: rows by sum, times sum by columns."""
+  """`dot_general` as one MatMul: (rows, sum) times (sum, columns)."""
   (x_sum, y_sum), (x_batch, y_batch) = eqn.params['dimension_numbers']
   x = graph.full(x, eqn.invars[0].aval.shape)
   y = graph.full(y, eqn.invars[1].aval.shape)

@@ -1,4 +1,8 @@
-"""JAX's primitives that move numbers about, in ONNX: reshape, slice, ..."""
+"""Rules from JAX's primitives to ONNX: reshape, slice, gather and the like.
+
+A rule takes the graph, an equation of the trace and its operands; it returns
+the results, or raises NotImplementedError for a form that it does not cover.
+"""
 
 import math
 from typing import Any
@@ -6,11 +10,11 @@ from typing import Any
 from mefnet_jax.predict.export import graph as graphs
 from mefnet_jax.predict.export import layers
 
-_OPEN = 2**61 - 1  # stands for the batch where sizes are multiplied: a prime
+_OPEN = 2**61 - 1  # a prime that stands for the size of the batch in products
 
 
 def broadcast(graph: graphs.Graph, eqn: Any, x: graphs.Value) -> graphs.Value:
-  """`broadcast_in_dim`: new axes of length 1; ONNX repeats where it must."""
+  """`broadcast_in_dim`: new axes of length 1, which ONNX broadcasts."""
   places = eqn.params['broadcast_dimensions']
   shape = [1] * len(eqn.params['shape'])
   for axis, place in enumerate(places):
@@ -26,7 +30,7 @@ def broadcast(graph: graphs.Graph, eqn: Any, x: graphs.Value) -> graphs.Value:
 
 
 def transpose(graph: graphs.Graph, eqn: Any, x: graphs.Value) -> graphs.Value:
-  """`transpose`: axes get other numbers, nothing moves."""
+  """`transpose`: the axes get other numbers, and no node is added."""
   order = eqn.params['permutation']
   if x.constant is not None:
     return graphs.known(x.constant.transpose(order))
@@ -42,7 +46,7 @@ def reshape(graph: graphs.Graph, eqn: Any, x: graphs.Value) -> graphs.Value:
 
 
 def reshaped(graph: graphs.Graph, x: graphs.Value, new: tuple) -> graphs.Value:
-  """A value in another shape."""
+  """Reshapes a value."""
   if x.constant is not None:
     return graphs.known(x.constant.reshape(new))
   parts = _segments(x.shape, new)
@@ -99,7 +103,7 @@ def _length(n):
 
 
 def _together(x, axes):
-  """Whether they lie side by side and in order, so that they can be joined."""
+  """Whether axes lie side by side and in order, so that they can be joined."""
   order = [a for a in x.order if _length(x.shape[a]) > 1]
   start = order.index(axes[0])
   return order[start : start + len(axes)] == axes
@@ -209,7 +213,7 @@ def _block(graph, eqn, x, index):
 
 
 def _rows(graph, eqn, table, rows):
-  """table[rows], as an embedding looks its words up."""
+  """table[rows], the lookup of an embedding."""
   numbers = eqn.params['dimension_numbers']
   shape = tuple(eqn.outvars[0].aval.shape)
   plain = (
@@ -246,7 +250,7 @@ def cut(
 def pad(
   graph: graphs.Graph, eqn: Any, x: graphs.Value, fill: graphs.Value
 ) -> graphs.Value:
-  """`pad` without holes, by a constant."""
+  """`pad` by a constant; raises NotImplementedError for holes and for cuts."""
   widths = eqn.params['padding_config']
   if any(hole or low < 0 or high < 0 for low, high, hole in widths):
     raise NotImplementedError('padding that cuts or spreads')

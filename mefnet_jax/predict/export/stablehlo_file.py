@@ -1,9 +1,9 @@
 """A model as StableHLO, for JAX without this package: a ZIP of two files.
 
     program       jax.export's own bytes, for CPU, CUDA, ROCm and TPU
-    model.json    what the program is
+    model.json    its description
 
-Opening a program runs it through XLA: it is code of whoever wrote it.
+A program is code: XLA compiles and runs it.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ from mefnet_jax.runs import errors, model_file, regular_file
 
 _PLATFORMS = ('cpu', 'cuda', 'rocm', 'tpu')
 _PROGRAM = 'program'
-_EPOCH = (1980, 1, 1, 0, 0, 0)  # of files in the ZIP: equal models, equal bytes
+_EPOCH = (1980, 1, 1, 0, 0, 0)  # of the files: equal models give equal bytes
 
 mlir.register_lowering(
   primitives.CONVOLUTION,
@@ -38,15 +38,15 @@ mlir.register_lowering(
 
 
 def content(model: model_files.Model, members: list[dict]) -> bytes:
-  """The file: inputs as `answer.inputs`, by name, to (N, classes).
+  """The file's bytes: from `answer.inputs` to (N, classes).
 
   Args:
-    model: whose members these are.
-    members: of model.json; their probabilities are averaged.
+    model: the model to export.
+    members: those of model.json whose probabilities are averaged.
 
   Raises:
-    errors.UserError: weights that are damaged, or a network that cannot be
-      traced for a batch of any size.
+    errors.UserError: damaged weights, or a network that cannot be traced for a
+      batch of any size.
   """
   weights = [model.member(one['fold'], one['seed']) for one in members]
   function = jax.jit(ops.whole(answer.function(model, weights)))
@@ -70,14 +70,14 @@ def content(model: model_files.Model, members: list[dict]) -> bytes:
 
 
 def load(path: str | os.PathLike, *, sha256: str) -> agreement.Answers:
-  """Opens an exported program, which is code: only one that you know.
+  """Opens an exported program, which is code, if you know its digest.
 
   Args:
-    path: of the file.
-    sha256: of the file, as the export printed it, from somebody you trust.
+    path: the file.
+    sha256: its digest as the export printed it, from somebody you trust.
 
   Raises:
-    errors.UserError: no such file, another digest, or not an export.
+    errors.UserError: the file is missing, has another digest, or is no export.
   """
   path = pathlib.Path(path)
   try:
@@ -95,7 +95,7 @@ def load(path: str | os.PathLike, *, sha256: str) -> agreement.Answers:
 
 
 def answers(file: bytes) -> agreement.Answers:
-  """What JAX makes of a file's bytes, which must be trusted.
+  """Runs a file's bytes, which must be trusted, in JAX.
 
   Raises:
     errors.UserError: they are not an export.

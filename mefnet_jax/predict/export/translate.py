@@ -12,7 +12,7 @@ from mefnet_jax import ops
 from mefnet_jax.predict.export import graph as graphs
 from mefnet_jax.predict.export import rules, shapes
 
-# Primitives that hold a function, and where.
+# Primitives that contain a function, and the parameter that holds it.
 _CALLS = {
   'pjit': 'jaxpr',
   'jit': 'jaxpr',
@@ -31,8 +31,8 @@ def trace(
   """Traces a function of named streams for a batch of any size.
 
   Args:
-    function: streams (B, ...) by name -> (B, C).
-    inputs: of each its shape without the batch, and its type.
+    function: maps streams (B, ...) by name to (B, C).
+    inputs: the shape, without the batch, and the dtype of each stream.
   """
   (batch,) = jax_export.symbolic_shape('b')
   streams = {
@@ -40,7 +40,7 @@ def trace(
     for name, (shape, dtype) in inputs.items()
   }
   traced = jax.make_jaxpr(ops.whole(function))(streams)
-  # Without what no answer needs, such as a random key for a state of zeros.
+  # Without dead code, such as a random key for a state of zeros.
   wanted = [True] * len(traced.jaxpr.outvars)
   needed, _ = partial_eval.dce_jaxpr(traced.jaxpr, wanted, instantiate=True)
   return core.ClosedJaxpr(needed, traced.consts)
@@ -53,8 +53,13 @@ def to_graph(
 ) -> graphs.Graph:
   """The ONNX graph of a traced function.
 
+  Args:
+    traced: result of `trace`.
+    inputs: as for `trace`.
+    output: name of the output.
+
   Raises:
-    NotImplementedError: a primitive that has no rule here.
+    NotImplementedError: there is no rule for a primitive.
   """
   graph = graphs.Graph()
   names = sorted(inputs)  # the order of a dict's leaves in JAX
@@ -68,7 +73,7 @@ def to_graph(
 
 
 def _run(graph, closed, given):
-  """The values that a function gives for some values."""
+  """Evaluates a traced function on values of the graph."""
   jaxpr, constants = closed, ()
   if isinstance(closed, core.ClosedJaxpr):
     jaxpr, constants = closed.jaxpr, closed.consts
@@ -100,19 +105,19 @@ def _equation(graph, eqn, given):
   try:
     found = rules.RULES[name](graph, eqn, *given)
   except (ValueError, TypeError, LookupError, AttributeError) as error:
-    # A form that no network of ours has, so that no rule thought of it.
+    # A form that none of our networks has and the rule does not cover.
     raise NotImplementedError(f'the operation {name} in this form') from error
   return found if isinstance(found, list) else [found]
 
 
 def _is_fixed(eqn, given):
-  """Whether it can be computed now: nothing depends on the batch."""
+  """Whether it can be computed now, since nothing depends on the batch."""
   shapes = [var.aval.shape for var in (*eqn.outvars, *eqn.invars)]
   return all(isinstance(n, int) for shape in shapes for n in shape)
 
 
 def _computed(eqn, given):
-  """The constants that an equation gives for constants."""
+  """The constant results of an equation with constant operands."""
   arrays = [
     np.broadcast_to(x.constant, var.aval.shape).astype(var.aval.dtype)
     for x, var in zip(given, eqn.invars, strict=True)
@@ -123,7 +128,7 @@ def _computed(eqn, given):
 
 
 def _unrolled(graph, eqn, given):
-  """A loop of so many rounds: `fori_loop`, or over the rows of arrays."""
+  """A loop of known length, unrolled: `fori_loop`, or over rows of arrays."""
   fixed, carried = eqn.params['num_consts'], eqn.params['num_carry']
   constants, carry = given[:fixed], given[fixed : fixed + carried]
   start = fixed + carried

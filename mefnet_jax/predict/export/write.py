@@ -1,4 +1,4 @@
-"""Writes an exported model, if it gives the model's own answers."""
+"""Writes an exported model, if it agrees with the model."""
 
 import hashlib
 import os
@@ -22,7 +22,14 @@ FORMATS = {
 
 
 class Written(NamedTuple):
-  """An exported file: how far it is off its model, and what it is."""
+  """An exported file.
+
+  Attributes:
+    path: the file.
+    difference: largest difference of a probability from the model's.
+    sha256: its digest.
+    size: its bytes.
+  """
 
   path: pathlib.Path
   difference: float
@@ -41,23 +48,23 @@ def write(
   """Exports a model; no file is left unless it agrees with the model.
 
   Args:
-    model: what to export.
-    path: of the file, in a folder that exists.
-    kind: of FORMATS.
-    fold: whose weights; by default the mean over all folds.
-    seed: whose weights; by default the mean over all seeds.
+    model: the model to export.
+    path: the file, in a folder that exists.
+    kind: a name in FORMATS.
+    fold: the fold to export; by default the mean over all folds.
+    seed: the seed to export; by default the mean over all seeds.
 
   Raises:
-    errors.UserError: no such fold or seed, damaged weights, a network that
-      the format cannot hold, other answers than the model's, or a path that
-      cannot be written.
+    errors.UserError: there is no such fold or seed, the weights are damaged,
+      the format cannot represent the network, the file does not agree with the
+      model, or the path cannot be written.
   """
   path = pathlib.Path(path)
   _check_place(path)
   members = model.listed(fold, seed)
   form = FORMATS[kind]
   content = form.content(model, members)
-  # Before there is a file: what does not agree is never one.
+  # Compared before it is written, so that no wrong file is ever left.
   off = agreement.check(
     form.answers(content), model, fold=fold, seed=seed, path=path
   )
@@ -73,7 +80,7 @@ def write(
 
 
 def _check_place(path):
-  """Raises UserError for what cannot become a file; before the work begins."""
+  """Raises UserError, before any work, for a path that cannot be written."""
   if not path.name or path.name == '..' or path.is_dir():
     raise errors.UserError(f'{path}: a folder: name a file in it')
   if not path.parent.is_dir():

@@ -1,4 +1,4 @@
-"""Files of events that behaviour researchers use, written and read back.
+"""The file formats of events that behaviour researchers use.
 
 `FORMATS` lists them; `write` writes the files of one video, `reader` finds the
 format of a file that a person has corrected.
@@ -48,8 +48,8 @@ def write(
 
   Args:
     folder: made if it is missing.
-    stem: what the names of the files begin with.
-    events: of this video.
+    stem: the beginning of the files' names.
+    events: the events of this video.
     media: the video.
     which: names of `FORMATS`.
 
@@ -71,7 +71,8 @@ def reader(path: str | os.PathLike) -> types.ModuleType:
   .csv and .tsv are BORIS's if their first line has its columns.
 
   Raises:
-    errors.UserError: no format that is read back has that suffix.
+    errors.UserError: the file cannot be read, or no format that can be read
+      back has its suffix.
   """
   path = pathlib.Path(path)
   suffix = path.suffix.lower()

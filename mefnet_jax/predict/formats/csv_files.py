@@ -38,7 +38,7 @@ def write(
 
 
 def read_events(path: str | os.PathLike) -> list[event.Event]:
-  """Reads the events with all that is known of them.
+  """Reads the events with all of their columns.
 
   Raises:
     errors.UserError: it is no table of events.
@@ -77,7 +77,7 @@ def frame_rows(
   Rows go to the disk as they come, so that hours of video take no memory.
 
   Args:
-    path: of the file.
+    path: the file to write.
     units: FACS numbers of the action units; see `event.frame_columns`.
 
   Raises:
@@ -106,12 +106,12 @@ def frame_rows(
 
 
 def _cell(name, value):
-  """Six decimals of seconds, four of others; nothing for nan."""
+  """A number with six decimals for seconds, else four; '' for nan."""
   if isinstance(value, bool | np.bool_):
     return str(bool(value))
   if isinstance(value, float | np.floating):
     if math.isnan(value):
       return ''
-    # Microseconds, so that each time leads back to its frame at any frame rate.
+    # Microseconds identify the frame at any frame rate.
     return f'{value:.6f}' if name in _SECONDS else f'{value:.4f}'
   return value

@@ -1,4 +1,4 @@
-"""ELAN's .eaf files: for each face a tier of events, and tiers under it.
+"""ELAN's .eaf files: for each face a tier of events, with tiers below it.
 
     face 1 events         the class of each event
     face 1 apex           the frame of the apex, inside its event
@@ -63,11 +63,11 @@ def _add_face(made, face, events, media):
     apex = min(max(round(1000 * one.apex), start), end - 1)
     last = min(max(apex + 1, round(1000 * media.end(one.apex))), end)
     made.add_annotation(f'{face} apex', apex, last, 'apex')
-    said = {
+    texts = {
       'action units': shared.units_text(one),
       'confidence': shared.confidence_text(one),
     }
-    for name, value in said.items():
+    for name, value in texts.items():
       if value:
         middle = (start + end) / 2
         made.add_ref_annotation(f'{face} {name}', tier, middle, value)
@@ -77,7 +77,7 @@ def read(path: str | os.PathLike) -> list[shared.Annotation]:
   """Reads the events of a file, perhaps corrected by a person.
 
   Raises:
-    errors.UserError: it is no .eaf file, holds a tier of another name, or an
+    errors.UserError: it is no .eaf file, a tier has another name, or an
       annotation has no time.
   """
   path = pathlib.Path(path)
@@ -126,7 +126,7 @@ def _parsed(path):
     raise errors.UserError(
       f'{path}: cannot be read ({error.strerror})'
     ) from None
-  except Exception as error:  # pympi raises whatever it stumbles over
+  except Exception as error:  # pympi checks nothing, and raises anything
     raise errors.UserError(
       f'{path}: not a file of ELAN ({error}): open it there and save it again'
     ) from None

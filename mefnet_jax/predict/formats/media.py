@@ -1,4 +1,4 @@
-"""What annotation formats share: the video, its times, intervals on them."""
+"""Shared by the formats: the video, its times, and intervals on them."""
 
 import dataclasses
 import functools
@@ -14,17 +14,17 @@ import numpy as np
 from mefnet_jax.predict import event
 from mefnet_jax.runs import clean, errors
 
-UNSURE = 'unsure'  # what stands for the class where the model names none
+UNSURE = 'unsure'  # stands for the class where the model names none
 _TICK = 0.001  # seconds: annotation tools keep whole milliseconds
 _NO_XML = re.compile('[\ufffe\uffff]')
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Media:
-  """A video and when each of its frames is shown.
+  """A video and the times of its frames.
 
   Attributes:
-    path: of the video, or of the folder of images.
+    path: the video, or the folder of images.
     times: (frames,) seconds since the first shown frame, increasing.
   """
 
@@ -37,14 +37,14 @@ class Media:
     return pathlib.Path(self.path).name
 
   @functools.cached_property
-  def shown(self) -> np.ndarray:
-    """The times as an array."""
+  def seconds(self) -> np.ndarray:
+    """The times as an array, float64."""
     return np.asarray(self.times, np.float64)
 
   @functools.cached_property
   def step(self) -> float:
     """Median seconds between frames; 1/25 for a single frame."""
-    steps = np.diff(self.shown)
+    steps = np.diff(self.seconds)
     return float(np.median(steps)) if len(steps) else 1 / 25
 
   @property
@@ -55,24 +55,24 @@ class Media:
   @property
   def duration(self) -> float:
     """Seconds until the last frame has been shown."""
-    return float(self.shown[-1]) + self.step if len(self.shown) else 0.0
+    return float(self.seconds[-1]) + self.step if len(self.seconds) else 0.0
 
   def frame_at(self, seconds: float) -> int:
     """The number, from 1, of the frame that is shown at that time."""
     # A tool's milliseconds may lie just before the frame that they mean.
-    passed = int(np.searchsorted(self.shown, seconds + _TICK, side='right'))
-    return min(max(passed, 1), max(len(self.shown), 1))
+    passed = np.searchsorted(self.seconds, seconds + _TICK, side='right')
+    return min(max(int(passed), 1), max(len(self.seconds), 1))
 
   def end(self, seconds: float) -> float:
-    """Where an interval ends whose last frame is shown from `seconds` on.
+    """The end, in seconds, of an interval whose last frame begins at `seconds`.
 
-    That is the middle of the frame, so that neither milliseconds nor another
-    program's rounding moves the end to another frame.
+    It is the middle of that frame, so that neither milliseconds nor another
+    program's rounding moves it to another frame.
     """
     number = self.frame_at(seconds)
     step = self.step
-    if number < len(self.shown):
-      step = min(step, self.shown[number] - self.shown[number - 1])
+    if number < len(self.seconds):
+      step = min(step, self.seconds[number] - self.seconds[number - 1])
     return seconds + step / 2
 
   def relative_to(self, folder: str | os.PathLike) -> str:
@@ -85,16 +85,16 @@ class Media:
 
 
 class Annotation(typing.NamedTuple):
-  """An interval that a person or a model has marked.
+  """An interval that a person or a model has annotated.
 
   Attributes:
     onset, offset: seconds; the offset lies in the last frame.
-    apex: seconds, if it is marked.
+    apex: seconds; None if the file has no apex.
     label: the class; '' if it is unsure.
     face: number of the face.
-    file: the video, as the annotation's file names it; '' if it does not.
-    annotator: who, if the file says so.
-    fps: frames per second of the video, if the file says so.
+    file: name of the video in the annotation's file, '' if it has none.
+    annotator: name of the annotator, '' if the file has none.
+    fps: frames per second of the video; None if the file has none.
   """
 
   onset: float
@@ -113,9 +113,9 @@ def to_events(
   """Puts annotations on the frames of their video.
 
   Args:
-    annotations: of one video.
+    annotations: those of one video.
     media: the video.
-    where: the file that they come from, for messages.
+    where: the file of the annotations, for messages.
 
   Raises:
     errors.UserError: an annotation ends before it begins, lies outside the
@@ -162,7 +162,7 @@ def _event(one, media, where):
       )
   onset, apex, offset = (
     # The times of those frames, not the annotator's, which lie between frames.
-    float(media.shown[n - 1])
+    float(media.seconds[n - 1])
     for n in (first, middle, last)
   )
   return event.Event(
@@ -199,7 +199,7 @@ def lanes(events: Iterable[event.Event]) -> Iterator[tuple[str, list]]:
 
 
 def tier_parts(name: str) -> tuple[int, str] | None:
-  """(face, what) of a tier such as 'face 1 +2 events'; None for others."""
+  """(face, kind) of a tier such as 'face 1 +2 events'; None for others."""
   match = re.fullmatch(r'face (\d{1,6})(?: \+\d+)? (.+)', name.strip())
   return (int(match[1]), match[2]) if match else None
 
@@ -220,7 +220,7 @@ def label_of(value: str) -> str:
 
 
 def confidence_text(one: event.Event) -> str:
-  """'expression .93, surprise .71': what the model says of an event."""
+  """'expression 0.93, surprise 0.71': the probabilities of an event."""
   parts = []
   if not np.isnan(one.confidence):
     parts.append(f'expression {one.confidence:.2f}')
@@ -230,7 +230,7 @@ def confidence_text(one: event.Event) -> str:
 
 
 def units_text(one: event.Event) -> str:
-  """'AU01 0.83, AU02 0.64': the action units that rather move than not."""
+  """'AU01 0.83, AU02 0.64': the action units that probably move."""
   return ', '.join(
     f'{text(name)} {unit.p:.2f}'
     for name, unit in sorted(one.units.items())
@@ -239,5 +239,5 @@ def units_text(one: event.Event) -> str:
 
 
 def escaped(value: str) -> str:
-  """A text in which <, > and & are no marks."""
+  """A text with <, > and & escaped."""
   return saxutils.escape(value)

@@ -49,8 +49,8 @@ def read(
   """Reads the intervals of one video; they have no class and no face.
 
   Args:
-    path: of the file.
-    media: the video, whose frames are counted.
+    path: the file to read.
+    media: the video, for its name and the times of its frames.
 
   Raises:
     errors.UserError: it is no such table, or a frame is not in the video.
@@ -70,9 +70,9 @@ def read(
 
 def _seconds(path, number, row, name, media):
   frame = int(row[name]) if row[name].isdecimal() else 0
-  if not 1 <= frame <= len(media.shown):
+  if not 1 <= frame <= len(media.seconds):
     raise errors.UserError(
       f'{path}: row {number}: {name} is {shared.text(row[name])!r}, no frame '
-      f'of {media.name}, which has {len(media.shown)}'
+      f'of {media.name}, which has {len(media.seconds)}'
     )
-  return float(media.shown[frame - 1])
+  return float(media.seconds[frame - 1])

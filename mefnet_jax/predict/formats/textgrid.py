@@ -32,12 +32,12 @@ def write(
     }
     for one in own:
       end = min(media.end(one.offset), made.xmax)
-      said = {
+      texts = {
         'events': shared.class_text(one),
         'action units': shared.units_text(one),
         'confidence': shared.confidence_text(one),
       }
-      for name, value in said.items():
+      for name, value in texts.items():
         if value:
           tiers[name].add_interval(one.onset, end, value)
       tiers['apex'].add_point(one.apex, 'apex')
@@ -51,7 +51,7 @@ def read(path: str | os.PathLike) -> list[shared.Annotation]:
   """Reads the events of a file, perhaps corrected by a person.
 
   Raises:
-    errors.UserError: it is no TextGrid, or holds a tier of another name.
+    errors.UserError: it is no TextGrid, or a tier has another name.
   """
   tiers = {tier.name: tier for tier in _parsed(path).get_tiers()}
   annotations = []
@@ -69,7 +69,7 @@ def read(path: str | os.PathLike) -> list[shared.Annotation]:
     apexes = [point[0] for point in lane.get_intervals()] if lane else []
     for start, end, value in tier.get_intervals():
       if not value.strip():
-        continue  # Praat fills the gaps with intervals that say nothing
+        continue  # Praat fills the gaps with empty intervals
       apex = next((x for x in apexes if start <= x <= end), None)
       label = shared.label_of(value)
       annotations.append(shared.Annotation(start, end, label, apex, face))
@@ -79,7 +79,7 @@ def read(path: str | os.PathLike) -> list[shared.Annotation]:
 def _parsed(path):
   import pympi
 
-  said: Exception | None = None
+  first: Exception | None = None
   for codec in ('utf-8-sig', 'utf-16'):  # Praat writes either
     try:
       regular_file.check(path, regular_file.MOST)
@@ -87,8 +87,9 @@ def _parsed(path):
     except OSError as error:
       why = error.strerror
       raise errors.UserError(f'{path}: cannot be read ({why})') from None
-    except Exception as error:  # whatever pympi stumbles over
-      said = said or error
+    except Exception as error:  # pympi checks nothing, and raises anything
+      first = first or error
   raise errors.UserError(
-    f'{path}: not a TextGrid of Praat ({said}): open it there and save it again'
+    f'{path}: not a TextGrid of Praat ({first}): open it there and save it '
+    'again'
   )

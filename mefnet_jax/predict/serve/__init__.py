@@ -1,4 +1,4 @@
-"""A page on this machine: drop a video, see its expressions, take the files.
+"""A page on this machine: drop a video, see its expressions, get its files.
 
 `python -m mefnet_jax.predict --serve`. Nothing leaves the machine.
 """

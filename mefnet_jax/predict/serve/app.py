@@ -1,7 +1,7 @@
 """The page's server: loopback only, one job at a time, no other hosts.
 
-A page of a stranger that is open in the same browser may send requests here,
-too: the Host and the Origin of each are checked.
+A stranger's page that is open in the same browser may send requests here too,
+so the Host and the Origin of each are checked.
 """
 
 import contextlib
@@ -42,10 +42,10 @@ def make(
   """The application.
 
   Args:
-    work: who watches videos.
-    hosts: by which the page may be called: 'localhost:8000'.
-    largest: bytes of a video.
-    words: what the page says of the law and the model.
+    work: watches the videos.
+    hosts: names by which the page may be called, such as 'localhost:8000'.
+    largest: maximum size of a video in bytes.
+    words: the page's text about the law and the model.
   """
 
   async def page(request: requests.Request) -> responses.Response:
@@ -70,8 +70,8 @@ def make(
     name = request.path_params['name']
     if name not in work.state.get('files', ()):
       return responses.PlainTextResponse('no such file', 404)
-    shown = jobs.shown(work.state['name'], name)
-    return responses.FileResponse(work.out / name, filename=shown)
+    own = jobs.download_name(work.state['name'], name)
+    return responses.FileResponse(work.out / name, filename=own)
 
   found = applications.Starlette(
     routes=[
@@ -88,7 +88,7 @@ def make(
 
 
 class Guard:
-  """Refuses what does not come from the page itself."""
+  """Refuses requests that do not come from the page itself."""
 
   def __init__(
     self, inner: types.ASGIApp, hosts: frozenset[str], policy: str = _POLICY
@@ -124,7 +124,7 @@ class Guard:
 
 
 async def _upload(request, work, largest):
-  """Takes a video as the body of a request, and starts to watch it."""
+  """Receives a video as the body of a request, and starts to watch it."""
   if int(request.headers.get('content-length') or 0) > largest:
     return responses.PlainTextResponse(_too_large(largest), 413)
   try:
@@ -151,7 +151,7 @@ async def _upload(request, work, largest):
 
 
 def _name(text):
-  """A name to show and to write into files; no path is opened by it."""
+  """The name to show and to write into files; it is never used as a path."""
   name = clean.terminal(text.replace('\\', '/').rpartition('/')[2])[:80]
   return 'video' if name.strip('. ') == '' else name
 
@@ -164,12 +164,12 @@ def serve(task: jobs.Task, port: int) -> None:
   """Serves the page until Ctrl-C.
 
   Args:
-    task: what is done with each video.
-    port: on which it listens, of this machine alone.
+    task: how each video is predicted.
+    port: the port of this machine, not reachable from others.
 
   Raises:
-    errors.UserError: no such model or plugin; the port is taken or not ours to
-      use.
+    errors.UserError: there is no such model or plugin, or the port is taken or
+      reserved.
   """
   work = jobs.Jobs(task)
 
@@ -177,7 +177,7 @@ def serve(task: jobs.Task, port: int) -> None:
     from mefnet_jax.predict import model
 
     plugins.load(task.plugins)
-    # A wrong name is told now, and not when the first video has come.
+    # A wrong name must fail now, not when the first video has come.
     described = model.load(task.model).description
     return make(work, hosts, words=limits.of_model(task.model, described))
 
@@ -188,7 +188,7 @@ def serve(task: jobs.Task, port: int) -> None:
 
 
 def hosts(host: str, port: int) -> list[str]:
-  """What a browser may call this machine: 'localhost:8000'."""
+  """Names by which a browser may call this machine: 'localhost:8000'."""
   names = [host, 'localhost']
   plain = names if port == 80 else []  # which browsers leave out
   return [*plain, *(f'{name}:{port}' for name in names)]
@@ -202,12 +202,12 @@ def run(
   """Serves an application until Ctrl-C.
 
   Args:
-    application: makes it for the hosts by which it may be called.
-    port: 0 for any that is free.
-    host: whose address is listened on.
+    application: makes it, given the names by which it may be called (`hosts`).
+    port: the port; 0 for any that is free.
+    host: the address to listen on.
 
   Raises:
-    errors.UserError: the port is taken or not ours to use.
+    errors.UserError: the port is taken or reserved.
   """
   with socket.socket() as listening:
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -1,9 +1,9 @@
-"""The work of one job, in a process of its own that ends with its parent.
+"""Does one job, in a process of its own that ends with its parent.
 
 python -m mefnet_jax.predict.serve.child VIDEO OUT TASK NAME
 
-TASK: `jobs.Task` as JSON. NAME: by which the files name the video, as if they
-lay beside it.
+TASK is a `jobs.Task` as JSON. NAME is the name of the video in the files, as if
+it lay beside them.
 
 Writes lines of JSON to stdout: {"frame", "expected", "seconds", "overlay"},
 {"event"}, and at the end {"files"} or {"error"}.
@@ -19,18 +19,18 @@ from typing import Any
 from mefnet_jax.predict.serve import jobs
 from mefnet_jax.runs import child_processes, errors, plugins
 
-SECONDS = 3600  # of a processor; a longer video is for the command line
+SECONDS = 3600  # of processor time; longer videos need the command line
 
 
 def main() -> None:
-  """Predicts what the arguments name."""
+  """Predicts the video that the arguments name."""
   video, out, given, name = sys.argv[1:]
   child_processes.end_with_stdin()
   _bound()
   try:
     _predict(video, pathlib.Path(out), jobs.Task(**json.loads(given)), name)
   except (errors.UserError, OSError) as error:
-    _say(error=str(error).removeprefix(f'{video}: '))
+    _send(error=str(error).removeprefix(f'{video}: '))
   sys.stdout.flush()
   os._exit(0)  # the thread still waits
 
@@ -49,26 +49,26 @@ def _predict(video, out, task, name):
   with frames.opened(video) as source, results.staged(out) as aside:
     plugins.load(task.plugins)
     scorer = scorers.scorer(model.load(task.model))
-    made = results.Results(aside, jobs.STEM, scorer.action_units)
-    with made:
+    found = results.Results(aside, jobs.STEM, scorer.action_units)
+    with found:
       for seen in watch.watch(source, scorer):
-        made.add(seen)
+        found.add(seen)
         for one in seen.events:
-          _say(event=_short(one))
+          _send(event=_short(one))
         if seen.frame is not None and seen.frame.number % 10 == 1:
-          _say(
+          _send(
             frame=seen.frame.number,
             expected=source.expected,
             seconds=seen.frame.time,
             overlay=picture.overlay(seen, show_faces=task.show_faces),
           )
-    media = made.write(str(aside / name), tuple(formats.FORMATS))
+    media = found.write(str(aside / name), tuple(formats.FORMATS))
     files = sorted(path.name for path in aside.iterdir())
-  _say(files=files, seconds=media.duration, frame=len(made.times))
+  _send(files=files, seconds=media.duration, frame=len(found.times))
 
 
 def _short(one) -> dict[str, Any]:
-  """What the page shows of an event."""
+  """The part of an event that the page shows."""
   return {
     'onset': one.onset,
     'apex': one.apex,
@@ -81,12 +81,12 @@ def _short(one) -> dict[str, Any]:
   }
 
 
-def _say(**facts):
+def _send(**facts):
   print(json.dumps(facts), flush=True)
 
 
 def _bound():
-  """A video of a stranger gets no more than this."""
+  """Limits the processor time of a stranger's video."""
   with contextlib.suppress(ImportError):
     import resource
 

@@ -1,7 +1,7 @@
 """One job at a time: a video, the process that watches it, and its files.
 
-All lies in one temporary folder. A small process that holds nothing but a pipe
-removes it when this one ends, however it ends.
+All files lie in one temporary folder. A small process that holds nothing but a
+pipe removes it when this one ends, in whatever way.
 """
 
 import dataclasses
@@ -27,7 +27,7 @@ for _ in range(50):
 # -P: a file called numpy.py in the user's folder is not to be imported.
 _CHILD = [sys.executable, '-P', '-m', f'{__package__}.child']
 IDLE = {'state': 'idle'}
-STEM = 'video'  # of the names of all files here, whatever the video is called
+STEM = 'video'  # beginning of all file names here, whatever the video's name
 
 
 class Busy(Exception):
@@ -36,10 +36,12 @@ class Busy(Exception):
 
 @dataclasses.dataclass(frozen=True)
 class Task:
-  """What is done with each video.
+  """How each video is predicted.
 
-  model: name or path. show_faces: whether the page shows frames, or outlines
-  alone. plugins: as of `plugins.load`.
+  Attributes:
+    model: name or path of the model.
+    show_faces: whether the page shows frames, or outlines alone.
+    plugins: files for `plugins.load`.
   """
 
   model: str
@@ -48,7 +50,7 @@ class Task:
 
 
 class Jobs:
-  """The one job that there may be, and its state for the page."""
+  """The current job, and its state for the page."""
 
   def __init__(self, task: Task):
     self._task = json.dumps(dataclasses.asdict(task))
@@ -64,7 +66,7 @@ class Jobs:
 
   @property
   def state(self) -> dict[str, Any]:
-    """What the page shows."""
+    """The state that the page shows."""
     with self._lock:
       return {**self._state, 'events': [*self._state.get('events', ())]}
 
@@ -74,10 +76,13 @@ class Jobs:
     return self.root / 'out'
 
   def claim(self, name: str) -> pathlib.Path:
-    """Where to put a video; nobody else may until it is given up or done.
+    """Reserves the job for a video, and returns the path to store it at.
+
+    Args:
+      name: the video's, for the page and the files.
 
     Raises:
-      Busy: somebody has claimed it.
+      Busy: another video is being stored or watched.
     """
     with self._lock:
       if self._state['state'] in ('uploading', 'watching'):
@@ -87,13 +92,13 @@ class Jobs:
     return self.root / STEM
 
   def give_up(self, why: str) -> None:
-    """Ends a claim whose video did not come whole."""
+    """Ends a claim whose video was not stored completely; `why` is shown."""
     self._clear()
     with self._lock:
       self._state = {'state': 'failed', 'error': why, 'events': []}
 
   def start(self) -> None:
-    """Watches the video that was claimed for."""
+    """Watches the stored video."""
     with self._lock:
       name = self._state['name']
     process = subprocess.Popen(
@@ -132,7 +137,7 @@ class Jobs:
     files.remove(self.out)
 
   def _follow(self, process):
-    """Reads what the child says until it ends."""
+    """Reads the child's messages until it ends."""
     last = None
     for line in process.stdout:
       try:
@@ -147,7 +152,7 @@ class Jobs:
     code = process.wait()
     process.stdin.close()
     process.stdout.close()
-    # Before the state says that the next video may come to the same place.
+    # Removed before the state allows the next video at the same path.
     files.remove(self.root / STEM)
     with self._lock:
       self._process = None
@@ -161,8 +166,8 @@ class Jobs:
       self._state |= facts
 
 
-def shown(video: str, file: str) -> str:
-  """A file's name for whoever sent a video of that name: x.mp4, x.eaf."""
+def download_name(video: str, file: str) -> str:
+  """The name under which a file is sent: that of the video, x.mp4 and x.eaf."""
   return pathlib.PurePath(video).stem + file.removeprefix(STEM)
 
 

@@ -1,4 +1,4 @@
-"""What the page draws over a frame: outlines of faces, or the frame as well."""
+"""The page's picture of a frame: outlines of faces, and the frame if shown."""
 
 import base64
 from typing import Any
@@ -8,16 +8,16 @@ import numpy as np
 
 from mefnet_jax.predict import timeline, watch
 
-_HEIGHT = 240  # pixels of a frame that is shown
+_HEIGHT = 240  # of the frame that is shown, pixels
 _QUALITY = 70
 
 
 def overlay(seen: watch.Seen, *, show_faces: bool) -> dict[str, Any] | None:
-  """The overlay of a step's frame, as JSON; None of a frame without image.
+  """The picture of a step's frame as JSON; None if the frame has no image.
 
   Args:
-    seen: whose frame it is.
-    show_faces: whether the frame itself is shown, small.
+    seen: the step.
+    show_faces: whether to include the frame itself, made smaller.
   """
   if seen.frame is None or seen.frame.image is None:
     return None

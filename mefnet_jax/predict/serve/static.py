@@ -17,8 +17,13 @@ _POLICY = (
 
 
 def make(folder: pathlib.Path, hosts: Iterable[str]) -> types.ASGIApp:
-  """The application: the files of a folder, links out of it not followed."""
-  # As the system may not know it, and browsers want it.
+  """The application: the files of a folder, without links out of it.
+
+  Args:
+    folder: the page.
+    hosts: names by which it may be called.
+  """
+  # Browsers require these types, and the system may not know them.
   mimetypes.add_type('text/javascript', '.mjs')
   mimetypes.add_type('application/wasm', '.wasm')
   files = staticfiles.StaticFiles(directory=folder, html=True)
@@ -29,8 +34,12 @@ def make(folder: pathlib.Path, hosts: Iterable[str]) -> types.ASGIApp:
 def serve(folder: str, port: int) -> None:
   """Serves the page until Ctrl-C.
 
+  Args:
+    folder: one that `predict.browser` wrote.
+    port: the port; 0 for any that is free.
+
   Raises:
-    errors.UserError: no page there, or the port is taken.
+    errors.UserError: the folder holds no page, or the port is taken.
   """
   place = pathlib.Path(folder)
   if not (place / 'index.html').is_file() or not (place / 'model.js').is_file():

@@ -31,7 +31,7 @@ def page(
   Args:
     summary: the content of report.json.
     history: the rows of metrics.jsonl.
-    findings: of the release.
+    findings: those of the release.
     files: names of the files to link to, each with a description.
     pictures: PNGs of clips as data URIs, by name of the clip.
   """
@@ -39,7 +39,7 @@ def page(
   sections = (
     _header(summary, title),
     '<main>',
-    # Scores first, then what they are worth, then how they came about.
+    # Scores first, then whether to trust them, then how they were obtained.
     scores.forest(summary),
     scores.scores(summary),
     scores.confusion(summary),
@@ -137,11 +137,11 @@ def _flat(config, prefix: str = ''):
 
 
 def _findings(findings, summary) -> str:
-  """What preparation found in the release, with all repairs and losses."""
+  """The findings in the release, with all repairs and losses."""
   if not findings:
     return ''
   counts = ', '.join(f'{x} {kind}' for kind, x in summary['findings'].items())
-  # What was found as expected is counted, and needs no row.
+  # Files that were found as expected are counted, and need no row.
   listed = [x for x in findings if x.kind != 'found']
   caption = f'Findings: {counts}.'
   if len(listed) > _MOST_FINDINGS:

@@ -26,8 +26,8 @@ def strips(clips: Clips, names: Iterable[str]) -> dict[str, str]:
   """Returns PNGs of 192 x 64 pixels as data URIs, by name of the clip.
 
   Args:
-    clips: of the run.
-    names: of the clips to draw; unknown names are ignored.
+    clips: the run's clips.
+    names: names of the clips to draw; unknown names are ignored.
   """
   place = {name: i for i, name in enumerate(clips.clip)}
   face = clips.streams['face']

@@ -7,7 +7,7 @@ from mefnet_jax.evaluation import by_database, published, results
 from mefnet_jax.report.page import charts, markup
 
 # Literature calls the same score by different names: all of them are listed, so
-# that whoever compares finds the one that a paper reports.
+# that a reader finds the one that a paper reports.
 _SCORES = {
   'uar': ('UAR', 'mean of the recall of each class (eq. 12)'),
   'recall': ('Recall', 'macro; the same as UAR'),
@@ -63,8 +63,7 @@ def scores(summary: dict[str, Any]) -> str:
     'Majority class': 'number',
   }
   if claimed:
-    # Only for data sets on which the paper reports: an empty column says
-    # nothing.
+    # Only for data sets on which the paper reports.
     head['Claimed by the paper'] = 'number claim wrap'
   rows = []
   for key, (name, meaning) in _SCORES.items():
