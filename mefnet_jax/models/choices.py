@@ -3,7 +3,6 @@
 from collections.abc import Callable, Collection
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
@@ -52,7 +51,7 @@ def initializer(name: str, field: str = 'kernel_init') -> Callable:
   return INITIALIZERS[one_of(field, name, INITIALIZERS)]
 
 
-def cast(dtype: str, *arrays: jax.Array) -> list[jax.Array]:
+def cast(dtype: str, *arrays: Any) -> list[Any]:
   """Casts arrays to the dtype in which products are computed."""
   dtype = jnp.dtype(one_of('dtype', dtype, DTYPES))
   return [array.astype(dtype) for array in arrays]

@@ -182,12 +182,14 @@ def _layer(module, args, result):
     params = params.get('norm', {})
   # Dicts among them belong to submodules, which have rows of their own.
   parameters = sum(v.size for v in params.values() if hasattr(v, 'size'))
-  shape = y.shape[1:]
+  # The table lists the poolings apart, which attention and convolutions may
+  # compute in the same pass.
   if isinstance(module, attention.SpatialTemporalAttention):
-    shape = args[0].shape[1:]  # it returns weights; the maps are weighed later
-  if isinstance(module, layers.Conv3D):
-    # The module may pool in the same pass; the table lists the pooling apart.
+    shape = args[0].shape[1:]
+  elif isinstance(module, layers.Conv3D):
     shape = (*_unpooled(module, args[0]), module.features)
+  else:
+    shape = y.shape[1:]
   return Layer(module.path, kind, shape, parameters, flops)
 
 

@@ -19,10 +19,16 @@ from mefnet_jax.ops import convolution, products
 class Conv3D(nn.Module):
   """A 3D convolution of stride 1, by the fast exact forms of `ops`.
 
-  `pool` is a VALID max-pooling that follows, `relu` says whether a ReLU does.
-  With `maps` a ReLU follows, and `ops.Maps` come back. `later`: a ReLU follows,
-  and the next layer may compute both, see `ops.InSpace`. `used_B` as for
-  `ops.convolve`.
+  Attributes:
+    features: channels of the output.
+    kernel: its frames, rows and columns.
+    padding: 'VALID' or 'SAME'.
+    pool: window of a VALID max-pooling that follows the convolution, if any.
+    kernel_init, dtype: see `streams.Options`.
+    relu: whether a ReLU follows.
+    maps: whether a ReLU and attention follow; then `ops.Maps` come back.
+    time_follows: whether a ReLU and a convolution in time follow; then
+      `ops.InSpace` comes back, the input of that one.
   """
 
   features: int
@@ -33,27 +39,33 @@ class Conv3D(nn.Module):
   dtype: str = 'float32'
   maps: bool = False
   relu: bool = False
-  later: bool = False
+  time_follows: bool = False
 
   @nn.compact
   def __call__(
     self, x_BTHWC: jax.Array | ops.InSpace, used_B: jax.Array | None = None
   ) -> jax.Array | ops.Maps | ops.InSpace:
+    """Convolves clips (B, T, H, W, C) to (B, t, h, w, features).
+
+    Args:
+      x_BTHWC: the clips, or the convolution in space that comes before.
+      used_B: 0 for clips whose maps nobody reads, as for `ops.convolve`.
+
+    Raises:
+      ValueError: a kernel or a pooling window that does not fit in the clips.
+    """
     shape = (*self.kernel, x_BTHWC.shape[-1], self.features)
     kernel = self.param('kernel', choices.initializer(self.kernel_init), shape)
     bias_C = self.param('bias', nn.initializers.zeros, (self.features,))
-    kernel, bias_C = choices.cast(self.dtype, kernel, bias_C)
-    if isinstance(x_BTHWC, ops.InSpace):
-      return ops.convolve_relu(x_BTHWC, kernel, bias_C, used_B=used_B)
-    (x_BTHWC,) = choices.cast(self.dtype, x_BTHWC)
-    if self.later:
-      return ops.InSpace(x_BTHWC, kernel, bias_C)
+    kernel, bias_C, x = choices.cast(self.dtype, kernel, bias_C, x_BTHWC)
+    if self.time_follows:
+      return ops.InSpace(x, kernel, bias_C)
     if self.maps:
-      return ops.convolve_relu(x_BTHWC, kernel, bias_C, used_B=used_B)
+      return ops.convolve_relu(x, kernel, bias_C, used_B=used_B)
     if not self.pool:
-      of = x_BTHWC, kernel, bias_C, self.padding
+      of = x, kernel, bias_C, self.padding
       return ops.convolve(*of, relu=self.relu, used_B=used_B)
-    y = ops.convolve_max_pool(x_BTHWC, kernel, self.pool, used_B=used_B)
+    y = ops.convolve_max_pool(x, kernel, self.pool, used_B=used_B)
     # The bias is added after the pooling, to fewer values: a maximum moves with
     # a constant.
     y = y + bias_C.reshape(1, 1, 1, 1, -1)
@@ -66,8 +78,7 @@ class Conv2Plus1D(nn.Module):
   `middle` is the number of channels in between; by default (0) it matches the
   parameters of the full 3D kernel (Tran et al., CVPR 2018, section 3.5).
   Without a time axis, that is for maps (B, H, W, C) or a kernel of one frame,
-  it is the convolution in space alone. `pool`, `maps` and `relu` as for
-  `Conv3D`.
+  it is the convolution in space alone. The other fields as for `Conv3D`.
   """
 
   features: int
@@ -84,7 +95,11 @@ class Conv2Plus1D(nn.Module):
   def __call__(
     self, x_BTHWC: jax.Array, used_B: jax.Array | None = None
   ) -> jax.Array | ops.Maps:
-    """Maps (B, T, H, W, C) or (B, H, W, C) to `features` channels."""
+    """Maps (B, T, H, W, C) or (B, H, W, C) to `features` channels.
+
+    Raises:
+      ValueError: a kernel or a pooling window that does not fit in the clips.
+    """
     kt, kh, kw = self.kernel
     how = {'pool': self.pool, 'maps': self.maps, 'relu': self.relu}
     if x_BTHWC.ndim == 4:
@@ -102,8 +117,7 @@ class Conv2Plus1D(nn.Module):
       convolution.check(x_BTHWC.shape[1:4], self.kernel)
     if self.pool:  # the edge that the pooling drops need not be convolved
       x_BTHWC = convolution.read_by_pooling(x_BTHWC, self.kernel, self.pool)
-    # Where attention follows, a kernel computes both halves row by row.
-    first = {'relu': True, 'later': self.maps}
+    first = {'relu': True, 'time_follows': self.maps}
     x = self._conv(middle, (1, kh, kw), 'space', **first)(x_BTHWC, used_B)
     return self._conv(self.features, (kt, 1, 1), 'time', **how)(x, used_B)
 

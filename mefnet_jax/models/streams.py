@@ -134,7 +134,6 @@ class Trunk(Options):
       self.normalisation, self.dtype, name='normalisation'
     )
     if self.whole_maps():
-      # Kernels of a CPU take the sums of attention in the same pass.
       if self.normalisation == 'none':
         x = self._conv(maps=True)(x, used_B)
       else:
@@ -154,15 +153,13 @@ class Trunk(Options):
 
   def pace(self, x_BTHWC: jax.Array) -> str:
     """Returns the fastest way through the clips of a batch: see `ops.pace`."""
-    # The two halves of a (2+1)D convolution are one where attention follows.
-    whole = self.conv == '3d' or self.whole_maps()
-    plain = whole and self.normalisation == 'none'
     return ops.pace(
       x_BTHWC,
       self.in_form(self.kernel),
       self.filters,
       self.dtype,
-      plain=plain and not self.depth,
+      plain=self.normalisation == 'none' and not self.depth,
+      factorised=self.conv != '3d',
       whole_maps=self.whole_maps(),
     )
 
