@@ -12,6 +12,7 @@ from absl import logging
 
 from mefnet_jax.datasets import (
   builder,
+  builders,
   fingerprint,
   from_config,
   modalities,
@@ -26,9 +27,6 @@ if typing.TYPE_CHECKING:
   import rich.progress
 
 _READING = registry.READING
-# To import a builder registers it with TFDS: tfds.builder('smic') works then.
-for _dataset in registry.DATASETS.values():
-  _dataset.builder_class()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -161,7 +159,7 @@ def _config(release, dataset, options):
     cv2.__version__,
   )
   reading = {field: dataset[field] for field in _READING if field in dataset}
-  if not registry.find(release.name).builder_class().CLASSES:
+  if not builders.find(release.name).CLASSES:
     reading['classes'] = release.classes
   return builder.Config(name=mark, options=options, **reading)
 
@@ -171,8 +169,7 @@ def _builder(name, config):
   verbosity = logging.get_verbosity()
   logging.set_verbosity(logging.ERROR)  # TFDS warns of configs not in its list
   try:
-    made = registry.find(name).builder_class()
-    return made(data_dir=_clips_folder(), config=config)
+    return builders.find(name)(data_dir=_clips_folder(), config=config)
   finally:
     logging.set_verbosity(verbosity)
 

@@ -1,20 +1,16 @@
-"""Data sets that a user's own file registers, and their TFDS builders."""
+"""Data sets that a user's own file registers."""
 
 import collections
 import functools
 import pathlib
 import re
 import types
-import typing
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from mefnet_jax.datasets import registry
 from mefnet_jax.preprocess import clip_records
 from mefnet_jax.runs import errors, plugins
-
-if typing.TYPE_CHECKING:
-  from mefnet_jax.datasets import builder
 
 
 def register(
@@ -48,13 +44,12 @@ def register(
   reader.__dict__.update(
     read=functools.partial(_read, name, read),
     looks_like=lambda root: False,
-    TREE=described,
-    IMAGES=('auto',),
+    TREES={'': described},
+    OPTIONS={'images': ('auto',)},
   )
   plugins.note('data set', name)
   registry.DATASETS[name] = registry.Dataset(
     reader=reader,
-    builder=('mefnet_jax.datasets.own', name),
     title=title or name,
     literature='',
     licence=licence,
@@ -115,22 +110,3 @@ def _row_faults(row: clip_records.Row, classes: tuple[str, ...]):
   inside = [n for n in row.numbers if row.onset <= n <= row.offset]
   if not inside:
     yield f'none of its frames lies in {row.onset} .. {row.offset}'
-
-
-@functools.cache
-def __getattr__(name: str) -> 'type[builder.Builder]':
-  """The TFDS builder of a registered data set, as an attribute of its name."""
-  if name.startswith('_') or not plugins.is_own('data set', name):
-    raise AttributeError(name)
-  from mefnet_jax.datasets import builder  # imports TFDS
-
-  fields = {
-    '__doc__': f'Clips of {name}, a data set that its user registered.',
-    '__module__': __name__,
-    'MANUAL_DOWNLOAD_INSTRUCTIONS': 'Give the folder of the release.',
-    'RELEASE': name,
-    'BUILDER_CONFIGS': [],
-    'name': name,
-  }
-  words = ''.join(word.title() for word in name.split('_'))
-  return type(words, (builder.Builder,), fields)

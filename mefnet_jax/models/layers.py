@@ -12,8 +12,8 @@ import numpy as np
 from flax import linen as nn
 
 from mefnet_jax import ops
-from mefnet_jax.models import choices
-from mefnet_jax.ops import convolution, products
+from mefnet_jax.models import choices, group_norm
+from mefnet_jax.ops import convolution
 
 
 class Conv3D(nn.Module):
@@ -138,8 +138,9 @@ def matching_middle(
 class Normalisation(nn.Module):
   """Normalises each clip on its own, independently of its batch.
 
-  'none'; 'group': mean 0 and variance 1 over time, space and a group of at
-  most eight channels; 'layer': over all channels. Scale and bias are learnt.
+  `kind` is 'none'; 'group': mean 0 and variance 1 over time, space and the
+  channels of a group, with at most eight groups; or 'layer': over time, space
+  and all channels. Scale and bias are learnt.
   """
 
   kind: str
@@ -147,43 +148,13 @@ class Normalisation(nn.Module):
 
   @nn.compact
   def __call__(self, x: jax.Array) -> jax.Array:
+    """Normalises maps (B, ..., C); the shape stays."""
     if self.kind == 'none':
       return x
     # Not batch norm: the clips of a batch would affect each other, and the
     # folds that share it would no longer be independent.
     groups = 1 if self.kind == 'layer' else math.gcd(x.shape[-1], 8)
-    return GroupNorm(groups, self.dtype, name='norm')(x)
-
-
-class GroupNorm(nn.Module):
-  """As Flax's, several times as fast on a CPU.
-
-  Channels are summed each by itself and then those of a group: XLA has no
-  vectors for a sum over the last axis.
-  """
-
-  groups: int
-  dtype: str = 'float32'
-
-  @nn.compact
-  def __call__(self, x: jax.Array) -> jax.Array:
-    batch, channels = x.shape[0], x.shape[-1]  # batch may be a symbol
-    scale_C = self.param('scale', nn.initializers.ones, (channels,))
-    bias_C = self.param('bias', nn.initializers.zeros, (channels,))
-    x_BPC = x.reshape(batch, -1, channels).astype(jnp.float32)
-
-    def of_group(x_BC):
-      parts = x_BC.reshape(batch, self.groups, -1)
-      means = parts.mean(-1, keepdims=True)
-      return jnp.broadcast_to(means, parts.shape).reshape(batch, channels)
-
-    mean_BC = of_group(x_BPC.mean(1))
-    square_BC = of_group((x_BPC**2).mean(1))
-    variance_BC = jnp.maximum(square_BC - mean_BC**2, 0.0)
-    factor_BC = jax.lax.rsqrt(variance_BC + 1e-6) * scale_C[None]
-    shift_BC = bias_C[None] - mean_BC * factor_BC
-    y_BPC = products.scale(x_BPC, factor_BC) + shift_BC[:, None]
-    return y_BPC.reshape(x.shape).astype(self.dtype)
+    return group_norm.GroupNorm(groups, self.dtype, name='norm')(x)
 
 
 def dropout(
@@ -245,6 +216,7 @@ class Dense(nn.Module):
 
   @nn.compact
   def __call__(self, *parts_BN: jax.Array) -> jax.Array:
+    """Maps parts (B, N1), (B, N2), ... to (B, features)."""
     rows = [part.shape[-1] for part in parts_BN]
     shape = (sum(rows), self.features)
     kernel = self.param('kernel', choices.initializer(self.kernel_init), shape)
@@ -269,6 +241,13 @@ class DenseStack(nn.Module):
   def __call__(
     self, *parts_BN: jax.Array, key_B: jax.Array | None
   ) -> jax.Array:
+    """Maps parts (B, N1), (B, N2), ... to (B, width of the last layer).
+
+    Args:
+      parts_BN: the input of the first layer, as for `Dense`.
+      key_B: one random key per clip in training; without them nothing is
+        dropped.
+    """
     for i, width in enumerate(self.widths):
       dense = Dense(width, self.kernel_init, self.dtype, name=f'Dense_{i}')
       x_BC = dropout(nn.relu(dense(*parts_BN)), key_B, self.rate, layer=2 + i)

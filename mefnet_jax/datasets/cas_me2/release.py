@@ -17,6 +17,12 @@ TREE = (
   'or rawpic/s15/15_0101disgustingteeth/img001.jpg, or '
   'rawvideo/s15/15_0101disgustingteeth.avi)'
 )
+TREES = {'': TREE}
+OPTIONS = {
+  'labels': tuple(LABELS),
+  'expressions': EXPRESSIONS,
+  'images': IMAGES,
+}
 _BOOK = re.compile(r'(?!~\$|\.).*code.*final.*\.xlsx?', re.IGNORECASE)
 
 

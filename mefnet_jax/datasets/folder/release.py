@@ -25,6 +25,8 @@ TREE = (
   f'{TABLE} (path,subject,label,onset,apex,offset), or class/subject/clip '
   'folders of frames or class/subject/clip.avi'
 )
+TREES = {'': TREE}
+OPTIONS = {'images': IMAGES}
 
 
 def read(

@@ -31,6 +31,8 @@ TREE = (
   'STSNet_whole_norm_u_v_os/006_1_2 .png with '
   'combined_3_class2_for_optical_flow.csv beside it'
 )
+TREES = {'': TREE}
+OPTIONS = {'images': IMAGES}
 # Tried in this order; none of them matches a name of another.
 _FORMS = {
   'casme2': re.compile(r'sub0*(\d+)', re.IGNORECASE),

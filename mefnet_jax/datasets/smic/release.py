@@ -35,7 +35,13 @@ PUBLISHED = {
   'nir': dict(clips=71, subjects=8),
   'all': dict(clips=306, subjects=16),
 }
-TREE = 'SMIC_all_cropped/{}/s2/micro/surprise/s2_sur_02/reg_image036237.bmp'
+_TREE = 'SMIC_all_cropped/{}/s2/micro/surprise/s2_sur_02/reg_image036237.bmp'
+TREES = {
+  '': _TREE.format('HS'),
+  **{camera: _TREE.format(camera.upper()) for camera in CAMERAS},
+  **dict.fromkeys(long_release.SUBSETS, long_release.TREE),
+}
+OPTIONS = {'subset': SUBSETS, 'images': IMAGES}
 
 
 def read(
@@ -175,14 +181,14 @@ def _not_found(root, subset, images, cameras):
     return (
       f'{root} is SMIC-E, the long clips: set --config.dataset.subset='
       f'{subset}_long; SMIC itself has a tree like '
-      f'{TREE.format(subset.upper())}'
+      f'{TREES[subset]}'
     )
   kind = '' if images == 'auto' else f' {images}'
   there = ', '.join(directories.shown(f, root) for f in cameras)
   there = f'has {there}' if there else f'holds {directories.names(root)}'
   return (
     f'{root}: no{kind} SMIC {subset.upper()} here; expected a tree like '
-    f'{TREE.format(subset.upper())}, looked for '
+    f'{TREES[subset]}, looked for '
     f'{subset.upper()}/s*/micro in it and in its folders; it {there}'
   )
 
