@@ -44,8 +44,12 @@ def __getattr__(name):
     from mefnet_jax.datasets import own
 
     return own.register
-  if name in ('Clips', 'load'):
+  if name == 'load':
     from mefnet_jax.datasets import loading
 
-    return getattr(loading, name)
+    return loading.load
+  if name == 'Clips':
+    from mefnet_jax.datasets import prepared_clips
+
+    return prepared_clips.Clips
   raise AttributeError(name)

@@ -16,6 +16,7 @@ from mefnet_jax.datasets import (
   fingerprint,
   from_config,
   modalities,
+  prepared_clips,
   registry,
   streaming,
 )
@@ -29,44 +30,13 @@ if typing.TYPE_CHECKING:
 _READING = registry.READING
 
 
-@dataclasses.dataclass(frozen=True)
-class Clips:
-  """All clips of a release, in an order that follows from their ids.
-
-  Attributes:
-    streams: 'face', 'eyes', 'mouth', and 'flow', 'eyes_flow', 'mouth_flow' if
-      asked for: (N, T, H, W, C) uint8, in memory or `streaming.Stream`.
-    label: (N,) int32, indices into `classes`.
-    classes: names of the classes that have a clip.
-    clip: N unique ids.
-    subject: N subjects.
-    database: N names of the databases of origin, empty where there is one.
-    synthetic: whether no real person is in it.
-    findings: what was found, repaired and left out.
-    fingerprint: equal for equal clips.
-    corrected_from: N names of the models whose answers the annotators saw,
-      empty where they saw none; () if no clip has one.
-  """
-
-  streams: dict[str, np.ndarray | streaming.Stream]
-  label: np.ndarray
-  classes: tuple[str, ...]
-  clip: tuple[str, ...]
-  subject: tuple[str, ...]
-  database: tuple[str, ...]
-  synthetic: bool
-  findings: tuple[findings.Finding, ...]
-  fingerprint: str
-  corrected_from: tuple[str, ...] = ()
-
-
 def load(
   dataset: 'ml_collections.ConfigDict',
   *,
   memory: float = math.inf,
   progress: 'rich.progress.Progress | None' = None,
   check: 'Callable[[Sequence], object] | None' = None,
-) -> Clips:
+) -> prepared_clips.Clips:
   """Loads the clips of a release, prepared now or in an earlier run.
 
   Args:
@@ -192,7 +162,7 @@ def _discard(name, config, error):
 
 
 def _read(made, release, memory):
-  """All splits of a builder as `Clips`; ValueError if they are not whole."""
+  """All splits of a builder as `Clips`; ValueError if some are missing."""
   prepared = [findings.Finding(*f) for f in made.info.metadata['findings']]
   lost = findings.lost(prepared)
   rows = [row for row in release.rows if row.clip not in lost]
@@ -204,7 +174,7 @@ def _read(made, release, memory):
   }
   if sum(stream.nbytes for stream in streams.values()) <= memory:
     streams = resident(source, rows, shapes)
-  return Clips(
+  return prepared_clips.Clips(
     streams=streams,
     label=np.array([row.label for row in rows], np.int32),
     classes=release.classes,

@@ -15,6 +15,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from mefnet_jax.datasets import prepared_clips
 from mefnet_jax.preprocess import clip_records, sound, words
 from mefnet_jax.runs import cache, errors, findings
 
@@ -22,7 +23,6 @@ if typing.TYPE_CHECKING:
   import ml_collections
 
 SUFFIXES = {'audio': sound.SUFFIXES, 'text': ('.txt',)}
-_Clips = typing.TypeVar('_Clips')  # loading.Clips, which imports this module
 _LONGEST_TEXT = 100_000  # bytes
 # s2 and s02: releases pad their numbers, names of files often do not.
 _PADDED = re.compile(r'(?<!\d)0+(?=\d)')
@@ -53,15 +53,15 @@ def shapes(
 
 
 def add(
-  loaded: _Clips,
+  loaded: prepared_clips.Clips,
   release: clip_records.Release,
   dataset: 'ml_collections.ConfigDict',
-) -> _Clips:
+) -> prepared_clips.Clips:
   """Returns the clips with the modalities that `config.dataset` names.
 
   Args:
-    loaded: a `loading.Clips`.
-    release: where its clips lie.
+    loaded: the clips, without modalities.
+    release: the one that they were prepared from.
     dataset: `config.dataset`.
 
   Returns:
