@@ -34,13 +34,13 @@ def check(dataset: 'ml_collections.ConfigDict') -> None:
     if name not in SUFFIXES:
       known = ', '.join(SUFFIXES)
       raise errors.UserError(
-        f'config.dataset.modalities={name!r}: choose one of {known}'
+        f'--config.dataset.modalities={name!r}: choose one of {known}'
       )
   for field, shape in shapes(dataset, SUFFIXES).items():
     sizes = shape[:2]
     if not all(isinstance(n, int) and 1 <= n <= 1024 for n in sizes):
       raise errors.UserError(
-        f'config.dataset.{field}={dataset[field]}: sizes from 1 to 1024'
+        f'--config.dataset.{field}={dataset[field]}: sizes from 1 to 1024'
       )
 
 

@@ -134,7 +134,7 @@ def _name_and_pack(detector):
   name, _, pack = detector.partition(':')
   if detector not in ('dlib', 'none') and name != 'insightface':
     raise errors.UserError(
-      f'config.dataset.detector={detector!r}: must be dlib, insightface, '
+      f'--config.dataset.detector={detector!r}: must be dlib, insightface, '
       'insightface:NAME (a pack or a folder with its models), or none (the '
       'images are face crops)'
     )

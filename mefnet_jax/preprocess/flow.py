@@ -28,7 +28,7 @@ def check(method: str) -> None:
   if method not in METHODS:
     known = ', '.join(METHODS)
     raise errors.UserError(
-      f'config.dataset.flow={method!r}: must be one of {known}'
+      f'--config.dataset.flow={method!r}: must be one of {known}'
     )
 
 

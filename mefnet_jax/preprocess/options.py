@@ -65,7 +65,7 @@ class Options:
     if not 0 <= self.magnify <= _MOST_MAGNIFY:
       raise _wrong('magnify', self.magnify, f'must be 0 to {_MOST_MAGNIFY}')
     if self.detector == 'none' and self.registration == 'landmarks':
-      mend = 'needs a detector; use ecc, or config.dataset.detector=dlib'
+      mend = 'needs a detector; use ecc, or --config.dataset.detector=dlib'
       raise _wrong('registration', "'landmarks'", mend)
     flow.check(self.flow)
     self.weights()  # raises if the detector is missing
@@ -76,4 +76,4 @@ class Options:
 
 
 def _wrong(field, value, mend):
-  return errors.UserError(f'config.dataset.{field}={value}: {mend}')
+  return errors.UserError(f'--config.dataset.{field}={value}: {mend}')

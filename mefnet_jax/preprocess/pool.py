@@ -47,7 +47,7 @@ def prepare(
   options.check()
   if workers < 0:
     raise errors.UserError(
-      f'config.dataset.workers={workers}: must be 0 (one a core) or more'
+      f'--config.dataset.workers={workers}: must be 0 (one a core) or more'
     )
   results = []
   with bar(progress) as shown:

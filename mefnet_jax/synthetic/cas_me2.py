@@ -38,7 +38,7 @@ def plan(
     defects: names in `cas_me2_defects.KINDS`, or ('all',).
 
   Raises:
-    UserError: a defect is unknown, or no clip fits it.
+    errors.UserError: a defect is unknown, or no clip fits it.
   """
   # A generator for each purpose: a change to one does not move the others.
   rng = np.random.default_rng([seed, *b'cas_me2 plan'])

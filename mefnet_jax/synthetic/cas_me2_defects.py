@@ -48,13 +48,13 @@ class Defects:
       rng: numpy Generator that picks the rows.
 
     Raises:
-      UserError: a name is unknown.
+      errors.UserError: a name is unknown.
     """
     unknown = set(names) - {*KINDS, 'all'}
     if unknown:
       raise errors.UserError(
         f'--defects={",".join(sorted(unknown))}: known are all, '
-        f'{", ".join(KINDS)}.'
+        f'{", ".join(KINDS)}'
       )
     self.wanted = set(KINDS) if 'all' in names else set(names)
     # 'all' takes what fits; a defect that is named must be there, or a test of
@@ -114,7 +114,7 @@ class Defects:
     return path
 
   def check_planted(self, shots: Sequence[studio.Shot]) -> None:
-    """Raises UserError if a defect requested by name fits no clip."""
+    """Raises errors.UserError if a defect requested by name fits no clip."""
     names = {f'{s.subject}/{s.name.split("_", 1)[1]}' for s in shots}
     here = set(self.planted) | {'doubled'}
     if any(fnmatch.filter(names, pattern) for pattern in NOT_CROPPED):
@@ -123,7 +123,7 @@ class Defects:
     if missing and self.by_name:
       raise errors.UserError(
         f'--defects={",".join(missing)}: no clip of this release fits; add '
-        '--macro, or more --clips and --subjects.'
+        '--macro, or more --clips and --subjects'
       )
 
   def rearrange(self, folder: pathlib.Path) -> None:

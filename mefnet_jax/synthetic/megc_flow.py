@@ -68,11 +68,11 @@ def plan(
     form: 'whole' (one folder and a table) or 'loso' (one copy per subject).
 
   Raises:
-    UserError: the form is unknown.
+    errors.UserError: the form is unknown.
   """
   if form not in FORMS:
     raise errors.UserError(
-      f'--form={form}: the flow maps come in the forms {", ".join(FORMS)}.'
+      f'--form={form}: the flow maps come in the forms {", ".join(FORMS)}'
     )
   rng = np.random.default_rng([seed, *b'megc_flow plan'])
   maps = [_map(seed, *one, rng) for one in _clips(rng)]

@@ -73,7 +73,7 @@ def load(
 
   Raises:
     KeyError: no such convention.
-    UserError: the cache cannot be written.
+    errors.UserError: the cache cannot be written.
   """
   asked = (convention, seed, first, count)
   form = dataclasses.astuple(framing.CONVENTIONS[convention])

@@ -59,19 +59,19 @@ def write(
     **options: of the layout, see `plan` of its module.
 
   Raises:
-    UserError: `out` is not empty, or an option is invalid.
+    errors.UserError: `out` is not empty, or an option is invalid.
   """
   out = pathlib.Path(out).absolute()
   truth = out.with_name(f'{out.name}_truth')
   for folder in (out, truth):
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
       raise errors.UserError(
-        f'{folder} is not an empty folder: name another with --out.'
+        f'{folder} is not an empty folder: name another with --out'
       )
   counts = {'clips': clips, 'subjects': subjects, 'processes': processes}
   for name, count in counts.items():
     if count is not None and count < 1:
-      raise errors.UserError(f'--{name}={count}: it must be at least 1.')
+      raise errors.UserError(f'--{name}={count}: it must be at least 1')
   plan = _plan(layout, seed, clips, subjects, options)
   out.parent.mkdir(parents=True, exist_ok=True)
   # The release is renamed first, its truth last: a release without a truth is
@@ -92,18 +92,18 @@ def write(
 def _plan(layout, seed, clips, subjects, options):
   """The plan of a layout, after its options have been checked."""
   if layout not in LAYOUTS:
-    raise errors.UserError(
-      f'--layout={layout}: known are {", ".join(LAYOUTS)}.'
-    )
+    raise errors.UserError(f'--layout={layout}: known are {", ".join(LAYOUTS)}')
   known = inspect.signature(LAYOUTS[layout].plan).parameters
   for name in options:
     if name not in known:
-      raise errors.UserError(f'The layout {layout} has no option --{name}.')
+      raise errors.UserError(
+        f'--{name}: the layout {layout} has no such option'
+      )
   numbers = {'seed': seed, 'rawpic': options.get('rawpic') or 0}
   for name, number in numbers.items():
     if not 0 <= number < _TOO_LARGE:
       raise errors.UserError(
-        f'--{name}={number}: it must be 0 or more, below {_TOO_LARGE}.'
+        f'--{name}={number}: it must be 0 or more, below {_TOO_LARGE}'
       )
   return LAYOUTS[layout].plan(seed, clips=clips, subjects=subjects, **options)
 
@@ -161,7 +161,7 @@ def seed_of(root: str | os.PathLike[str]) -> int:
   """The seed that a release was written with.
 
   Raises:
-    UserError: the folder holds no release that `write` has written.
+    errors.UserError: the folder holds no release that `write` has written.
   """
   path = pathlib.Path(root, MARKER)
   known = path.exists() and re.search(

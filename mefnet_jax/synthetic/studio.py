@@ -171,7 +171,7 @@ def write(path: pathlib.Path, frame: np.ndarray) -> None:
   if path.suffix == '.jpg':
     options = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
   if not cv2.imwrite(str(path), np.ascontiguousarray(frame), options):
-    raise OSError(f'{path} cannot be written.')
+    raise OSError(f'{path}: cannot be written')
 
 
 @functools.lru_cache(maxsize=32)

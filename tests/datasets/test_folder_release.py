@@ -265,7 +265,7 @@ def test_tables_of_another_form_are_one_line(frames):
   (frames / 'clips.csv').write_bytes(b'\xff\xfe\x00')
   with pytest.raises(errors.UserError, match='cannot be read as CSV'):
     registry.read('folder', frames)
-  with pytest.raises(errors.UserError, match=r'config.dataset.table='):
+  with pytest.raises(errors.UserError, match=r'--config.dataset.table='):
     registry.read('folder', frames, table='../clips.csv')
 
 

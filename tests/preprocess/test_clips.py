@@ -150,5 +150,5 @@ def test_clips_do_not_depend_on_the_number_of_processes(rendered):
   ],
 )
 def test_options_that_no_preparation_has_are_one_line(wrong):
-  with pytest.raises(errors.UserError, match=r'config.dataset.\w+='):
+  with pytest.raises(errors.UserError, match=r'--config.dataset.\w+='):
     pool.prepare([], dataclasses.replace(SMALL, **wrong))

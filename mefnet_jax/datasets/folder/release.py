@@ -117,7 +117,7 @@ def _table(root, name):
   if name:
     if pathlib.Path(name).name != name or not (root / name).is_file():
       raise errors.UserError(
-        f'config.dataset.table={name!r}: no such file in {root}'
+        f'--config.dataset.table={name!r}: no such file in {root}'
       )
     return root / name
   found = [f for f in directories.files(root) if f.suffix.lower() == '.csv']
