@@ -119,10 +119,10 @@ class SpatialTemporalAttention(nn.Module):
 class ParallelAttention(nn.Module):
   """Eq. 3: X = concat(N_C, N_S) along the channels; 2C channels go on.
 
-  With one of the two switched off, the other's maps alone; with both off, N.
-  Where a max-pooling follows, give its window as `pool`: N_C is then pooled
-  before it is weighed, which is the same (a channel's weight is positive and
-  one for all its positions) and spares a pass over the maps.
+  With one of the two switched off, X is the other's maps; with both off, N.
+  Where a max-pooling follows, give its window as `pool`: N is then pooled
+  before eq. 1 weighs it. The result is the same, because a channel has one
+  positive weight for all its positions, and a pass over the maps is spared.
   """
 
   channel: bool = True
@@ -141,7 +141,16 @@ class ParallelAttention(nn.Module):
     key_B: jax.Array | None = None,
     pool: tuple[int, int, int] | None = None,
   ) -> tuple[jax.Array, dict[str, jax.Array]]:
-    """Returns X, and A_C and A_S by their names in a network's `out`."""
+    """Returns X, and A_C and A_S by their names in a network's `out`.
+
+    Args:
+      x_BTHWC: N, or its `ops.Maps`.
+      key_B: one random key per clip in training, for the drop masks.
+      pool: window of the max-pooling that follows, if any.
+
+    Raises:
+      ValueError: a window larger than the maps.
+    """
     maps = ops.maps_of(x_BTHWC)
     out = {}
     if self.channel:

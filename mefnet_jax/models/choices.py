@@ -23,10 +23,10 @@ INITIALIZERS = {
   'orthogonal': nn.initializers.orthogonal(),
   'zeros': nn.initializers.zeros,
 }
-# New streams are appended, so that old ones keep their draws.
-# All streams; the position of a stream seeds its dropout.
-CLIPS = ('eyes', 'mouth', 'face', 'flow', 'eyes_flow', 'mouth_flow')
-STREAMS = (*CLIPS, 'audio', 'text')
+# The position of a stream seeds its dropout: new ones are appended, so that the
+# others keep their draws.
+CLIP_STREAMS = ('eyes', 'mouth', 'face', 'flow', 'eyes_flow', 'mouth_flow')
+STREAMS = (*CLIP_STREAMS, 'audio', 'text')
 
 
 def one_of(field: str, value: Any, allowed: Collection[str]) -> Any:
@@ -52,7 +52,11 @@ def initializer(name: str, field: str = 'kernel_init') -> Callable:
 
 
 def cast(dtype: str, *arrays: Any) -> list[Any]:
-  """Casts arrays to the dtype in which products are computed."""
+  """Casts arrays to the dtype in which products are computed.
+
+  Raises:
+    ValueError: the dtype is not one of `DTYPES`.
+  """
   dtype = jnp.dtype(one_of('dtype', dtype, DTYPES))
   return [array.astype(dtype) for array in arrays]
 

@@ -40,12 +40,12 @@ class Layer:
   """One row of the table.
 
   Attributes:
-    path: names of the enclosing modules, its own last.
-    kind: its type, with kernel sizes; of a layer that is not ours the name of
+    path: names of the enclosing modules, the layer's own last.
+    kind: its type, with kernel sizes; for a layer that is not ours, the name of
       its class.
-    shape: of its output for one clip.
-    parameters: their number, without those of modules within it.
-    flops: for one clip, without those of modules within it; None if they are
+    shape: shape of its output for one clip.
+    parameters: number of its parameters, without those of modules within it.
+    flops: FLOPs for one clip, without those of modules within it; None if
       not known, for layers that are not ours.
   """
 
@@ -60,7 +60,7 @@ def describe(model: nn.Module, batch: dict) -> list[Layer]:
   """Lists the layers of a network in the order of execution.
 
   Args:
-    model: of `models.build`.
+    model: a network.
     batch: for each stream an array or shape of one clip.
   """
   found: dict[tuple, Layer] = {}
@@ -111,9 +111,9 @@ def table(
   """Formats the layers as a table, with their sums.
 
   Args:
-    name: of the network.
+    name: the network's.
     inputs: for each stream an array or shape of one clip.
-    found: of `describe`.
+    found: the layers, from `describe`.
     width: columns of the terminal, for which long paths lose their middle.
   """
   rows = [('layer', 'what it is', 'shape', 'parameters', 'MFLOPs')]

@@ -17,8 +17,8 @@ def encoder(name: str, options: dict, vocabulary: int) -> nn.Module:
   """Returns the encoder of a stream.
 
   Args:
-    name: of the stream.
-    options: fields of `streams.Options`.
+    name: the stream's.
+    options: values for the fields of `streams.Options`.
     vocabulary: number of rows of the word embedding.
   """
   if name == 'text':

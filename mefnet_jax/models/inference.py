@@ -1,4 +1,4 @@
-"""The inference loop, the only one in the package: a step over many clips."""
+"""The package's only inference loop: a step applied to many clips."""
 
 from collections.abc import Callable
 
@@ -21,7 +21,7 @@ def in_batches(
     step: maps indices (..., B) to an array with the clips on `axis`.
     index: (..., N) indices of clips, N >= 1.
     size: maximum batch size.
-    axis: of the clips in the result of the step.
+    axis: the axis of the clips in the step's result.
 
   Returns:
     The concatenated results, with N clips on `axis`; floats as float64.

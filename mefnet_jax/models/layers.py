@@ -169,7 +169,7 @@ def dropout(
   Args:
     x: (B, ...).
     key_B: one random key per clip, or None.
-    rate: the share that is dropped.
+    rate: the share of values that is dropped.
     layer: a number that distinguishes the dropout layers of a network.
   """
   if key_B is None or rate == 0.0:
@@ -184,8 +184,8 @@ def dropout(
 def _keep_mask(key, rate, shape):
   """The mask of values that stay, drawn with as few random bits as possible.
 
-  A rate of 0.5 needs one bit per value, a quarter two. Drawing 32 bits for
-  each value took a seventh of a step on a CPU.
+  A rate of 0.5 needs one bit per value, a rate of 0.25 two. Drawing 32 bits
+  for each value took a seventh of a step on a CPU.
   """
   sizes = [n for n in (1, 2, 4, 8) if (rate * 2**n).is_integer()]
   if not sizes:
@@ -280,7 +280,7 @@ def stream_keys(key_B: jax.Array | None, number: int) -> jax.Array | None:
 
   Args:
     key_B: one random key per clip, or None in evaluation.
-    number: of the stream, in `choices.STREAMS`.
+    number: index of the stream in `choices.STREAMS`.
   """
   if key_B is None:
     return None

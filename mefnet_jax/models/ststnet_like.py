@@ -4,8 +4,8 @@ After Liong et al., "Shallow Triple Stream Three-dimensional CNN (STSTNet) for
 Micro-expression Recognition", FG 2019: each stream sees the whole map of 28x28
 (u, v, strain) with 3, 5 and 8 filters of 3x3, pooled by maxima of 3x3; the
 streams are joined, averaged over 2x2, and the 400 values go to the classes.
-Written from the paper, so -like: it has dropout before the last layer, and the
-recipe of training is this project's.
+It is called "-like" because it was written from the paper: it has dropout
+before the last layer, and is trained by this project's recipe.
 """
 
 import typing
@@ -35,7 +35,7 @@ class STSTNetLike(nn.Module):
     """Logits (B, num_classes) of a map (B, 1, H, W, C), and named outputs.
 
     Args:
-      batch: the stream, and in training 'key' as of `mecnn.MECNN`.
+      batch: the stream, and in training 'key' as for `mecnn.MECNN`.
       train: whether dropout is applied.
     """
     self._check()

@@ -16,7 +16,7 @@ class Own(nn.Module):
 def test_equal_networks_share_what_is_made():
   made = []
 
-  @by_network.kept
+  @by_network.cached
   def program(network, rate):
     made.append((network, rate))
     return object()

@@ -18,7 +18,7 @@ from mefnet_jax.runs import errors
 
 _MANY = 16  # clips, of which one may be odd
 # Streams that a clip may lack: a mask says of each clip whether it has one.
-_OPTIONAL = tuple(n for n in choices.STREAMS if n not in choices.CLIPS)
+_OPTIONAL = tuple(n for n in choices.STREAMS if n not in choices.CLIP_STREAMS)
 
 
 def inputs(model: model_files.Model) -> dict[str, tuple[tuple[int, ...], str]]:
