@@ -43,9 +43,9 @@ def write(
   """Writes one PNG for each of some clips: classes in turn, of many subjects.
 
   Args:
-    release: as it was read.
-    how: the preparation.
-    folder: made if it is missing; sheets of the same name are replaced.
+    release: the release, as read.
+    how: the options of the preparation.
+    folder: created if it is missing; sheets of the same name are replaced.
     count: how many clips at most.
     show_faces: as for `may_show`.
 
@@ -75,7 +75,7 @@ def write(
 
 
 def may_show(release: clip_records.Release, show_faces: bool) -> None:
-  """Raises UserError for faces of real people without show_faces."""
+  """Raises errors.UserError for faces of real people without show_faces."""
   if not (
     show_faces or release.synthetic or registry.DATASETS[release.name].maps
   ):
@@ -87,7 +87,7 @@ def may_show(release: clip_records.Release, show_faces: bool) -> None:
 
 
 def _sample(all_rows, count):
-  """Clips of the classes in turn, each of a subject that was shown least."""
+  """Clips of the classes in turn, each of the subject with fewest so far."""
   left = collections.defaultdict(list)
   for row in sorted(all_rows, key=lambda row: row.clip):
     left[row.label].append(row)

@@ -72,9 +72,13 @@ def image_files(folder: pathlib.Path) -> list[pathlib.Path]:
 class Frames(typing.NamedTuple):
   """A clip's images in the order of their frame numbers.
 
-  `aside` are names of images that are not frames: second copies, and those
-  without a number. If the frame numbers cannot be identified, `files` is empty
-  and `why` says the reason.
+  Attributes:
+    files: the images.
+    numbers: their frame numbers, increasing.
+    aside: names of images that are not frames: second copies, and those without
+      a number.
+    why: the reason why frame numbers cannot be identified; `files` is then
+      empty. '' if they can.
   """
 
   files: tuple[pathlib.Path, ...]
@@ -204,9 +208,9 @@ def _frame_column(texts):
 
 
 def _alike(names, texts, column):
-  """Indices of the names that are like most around their number.
+  """Indices of the names whose text around the number is that of most names.
 
-  None if a fifth is unlike the others: which are the frames cannot be told.
+  None if a fifth of them differ: it is then unclear which are the frames.
   """
   count = range(len(names))
   numbered = [i for i in count if _integer(texts[i], column) is not None]
@@ -246,7 +250,7 @@ def _integer(text, column):
 
 
 def _ambiguous(names, texts, column, numbered):
-  """Why the order of a clip's frames cannot be told; empty if it can."""
+  """Why the order of a clip's frames is ambiguous; empty if it is not."""
   # A few equal numbers are copies; half of them mean that the column is wrong.
   if len(names) > 1 and 2 * len(numbered) <= len(names):
     return (

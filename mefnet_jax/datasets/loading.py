@@ -1,4 +1,4 @@
-"""Loads the clips of a config: reads, prepares once, checks what is left."""
+"""Loads the clips of a config: reads them, prepares them once, checks them."""
 
 import dataclasses
 import math
@@ -41,15 +41,15 @@ def load(
 
   Args:
     dataset: `config.dataset` of configs/base.py; is not changed.
-    memory: bytes that their pixels may take; if they are more they are read
-      when they are asked for (`streaming`).
+    memory: bytes that their pixels may take; if they need more, they stay on
+      the disk and are read batch by batch (`streaming`).
     progress: a bar to add a task to; by default one on the terminal.
-    check: called with the rows of the release before they are prepared; may
-      raise errors.UserError, so that it is told in seconds.
+    check: called with the rows of the release before they are prepared, so that
+      the errors.UserError that it may raise comes within seconds.
 
   Raises:
-    errors.UserError: a release that is missing or of another layout, or of
-      which too little is left. Its attribute `findings` tells what was met.
+    errors.UserError: the release is missing or of another layout, or too few of
+      its clips are usable. Its attribute `findings` holds the findings on it.
   """
   pool.refuse_spawned()
   options = from_config.options(dataset)
@@ -70,7 +70,7 @@ def load(
 
 
 def _with_map_findings(loaded, name):
-  """Says what is wrong with motion maps, and in which nothing moves."""
+  """Adds findings on motion maps: their defects, and maps without motion."""
   maps = loaded.streams['face'][np.arange(len(loaded.clip))][:, 0]
   public = registry.DATASETS[name].maps
   noted = map_check.noted(maps, loaded.clip, public=public)
@@ -121,7 +121,7 @@ def _config(release, dataset, options):
   """The TFDS config of these very clips; its name is their fingerprint."""
   mark = fingerprint.fingerprint(
     release,
-    # Code, options, weights and OpenCV: whatever can change a pixel is part of
+    # Code, options, weights and OpenCV: all that can change a pixel is part of
     # the name, so that clips of another version are never taken for these.
     fingerprint.code_digest('mefnet_jax.preprocess', '.py'),
     dataclasses.asdict(options),
@@ -196,12 +196,12 @@ def resident(
   """All streams of a `streaming.Source` as arrays, (N, T, H, W, C) uint8.
 
   Args:
-    source: of these clips.
-    rows: of the clips, in their order.
+    source: the prepared clips.
+    rows: their rows, in the same order.
     shapes: (T, H, W, C) of each stream.
 
   Raises:
-    ValueError, RuntimeError: a damaged record, as `Source.read` says.
+    ValueError, RuntimeError: a damaged record, as for `Source.read`.
   """
   streams = {
     name: np.empty((len(rows), *shape), np.uint8)
@@ -214,7 +214,7 @@ def resident(
 
 
 def _without_empty_classes(loaded):
-  """Drops names of classes without a clip: no network should learn them."""
+  """Drops names of classes without a clip: no network could learn them."""
   present = np.unique(loaded.label)
   if len(present) == len(loaded.classes):
     return loaded

@@ -1,8 +1,8 @@
-"""Reads sound and transcript of a clip: files beside its frames, named like it.
+"""Reads the sound and the transcript of a clip, from files beside its frames.
 
     .../surprise/s2_sur_02/reg_image036237.bmp
     .../surprise/s2_sur_02/s2_sur_02.wav     or .avi, .mp4 with a sound track
-    .../surprise/s2_sur_02/s2_sur_02.txt     the words that are said, UTF-8
+    .../surprise/s2_sur_02/s2_sur_02.txt     the spoken words, UTF-8
 
 A clip without one of them lacks that modality; the network masks it.
 """
@@ -47,7 +47,15 @@ def check(dataset: 'ml_collections.ConfigDict') -> None:
 def shapes(
   dataset: 'ml_collections.ConfigDict', names: Iterable[str] | None = None
 ) -> dict[str, tuple[int, ...]]:
-  """Returns the shape of one clip's streams, of those that the config names."""
+  """Returns the shape of each modality of one clip.
+
+  Args:
+    dataset: `config.dataset`.
+    names: of modalities; by default those that the config asks for.
+
+  Returns:
+    'audio' (F, M, 1), F times and M bands; 'text' (L,), L words.
+  """
   every = {'audio': (*dataset.audio, 1), 'text': (dataset.text,)}
   return {name: every[name] for name in (names or dataset.modalities)}
 
@@ -66,8 +74,8 @@ def add(
 
   Returns:
     The same, with streams 'audio' (N, F, M, 1) uint8 and 'text' (N, L) int32,
-    and for each '<stream>_present' (N,) uint8; what was found is added to the
-    findings, and the fingerprint changes with the content.
+    and for each '<stream>_present' (N,) uint8. A finding counts the clips that
+    have each, and the fingerprint changes with their content.
 
   Raises:
     errors.UserError: a modality that no clip has.

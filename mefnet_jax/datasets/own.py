@@ -1,4 +1,4 @@
-"""Data sets that a user's own file registers."""
+"""Registers a data set from a user's own file."""
 
 import collections
 import functools
@@ -21,15 +21,16 @@ def register(
   licence: str = 'Not known: whoever made the recordings says it.',
   fps: float | None = None,
 ) -> None:
-  """Makes a data set of one's own known, by `config.dataset.name`.
+  """Makes a data set of one's own known to configs, by `config.dataset.name`.
 
   Args:
-    name: by which it is chosen: letters, digits and _; not one of ours.
+    name: the value of `config.dataset.name` that chooses it: letters, digits
+      and _; not one of ours.
     read: `read(root, **options)` returns a `clip_records.Release` of that
       name. The options are the fields of `registry.READING`. For a folder that
       is no such release it raises errors.UserError.
     title: its name in print.
-    licence: under which terms it is given out.
+    licence: the terms under which it is distributed.
     fps: frames per second of its clips, if they are known.
 
   Raises:
@@ -59,7 +60,7 @@ def register(
 
 
 def _read(name: str, read: Callable, root: pathlib.Path, **options: str):
-  """Calls a registered reader; refuses what no run could use."""
+  """Calls a registered reader; refuses a release that no run could use."""
   try:
     found = read(root, **options)
   except errors.UserError:
@@ -75,7 +76,7 @@ def _read(name: str, read: Callable, root: pathlib.Path, **options: str):
 
 
 def _faults(name: str, found: Any) -> Iterator[str]:
-  """Yields what is wrong with what a reader returned."""
+  """Yields the faults of a reader's result."""
   if not isinstance(found, clip_records.Release):
     yield (
       'its read has to return a clip_records.Release, and returns '
@@ -93,7 +94,7 @@ def _faults(name: str, found: Any) -> Iterator[str]:
 
 
 def _row_faults(row: clip_records.Row, classes: tuple[str, ...]):
-  """Yields what is wrong with a clip."""
+  """Yields the faults of a clip."""
   if not isinstance(row.clip, str) or not row.clip or '/' in row.clip:
     yield 'its name has to be a text without /'
   if not re.fullmatch(r'[A-Za-z0-9_]+', str(row.subject)):

@@ -30,7 +30,7 @@ _ON_REQUEST = (
 
 @dataclasses.dataclass(frozen=True)
 class Dataset:
-  """Everything that the package knows of a data set.
+  """Everything that the package knows about a data set.
 
   Attributes:
     reader: a module with
@@ -44,9 +44,9 @@ class Dataset:
     licence: the terms under which it is distributed.
     fps: frames per second by subset, or by '' for all subsets; empty if the
       rate is not known.
-    maps: whether its clips are maps of motion, in which nobody is seen.
-    synthetic: options of `synthetic.release.write` for what is read, or None
-      where the generator has no such release.
+    maps: whether its clips are maps of motion, in which no face is visible.
+    synthetic: maps the fields of `READING` to the options with which
+      `synthetic.release.write` makes such a release, or to None if it cannot.
   """
 
   reader: types.ModuleType
@@ -79,7 +79,7 @@ DATASETS = {
     literature='cas_me2',
     licence=_ON_REQUEST,
     fps={'': 30.0},
-    # Macro-expressions that nobody reads are not rendered.
+    # Macro-expressions that are not read are not rendered.
     synthetic=lambda reading: {'macro': reading['expressions'] != 'micro'},
   ),
   'megc_flow': Dataset(
@@ -135,7 +135,7 @@ def read(
 
   Raises:
     errors.UserError: an unknown option; a folder that is missing, empty, or
-      not such a release. The line says what tree was expected.
+      not such a release. The message shows an example of the expected files.
   """
   options = dict(
     subset=subset, labels=labels, expressions=expressions, images=images
@@ -144,10 +144,10 @@ def read(
   root = folder(root)
   try:
     found = DATASETS[name].reader.read(root, **options, table=table)
-  # A wrong name of the data set is the likeliest reason: say which would fit.
+  # A wrong name of the data set is the likeliest reason: suggest the right one.
   except errors.UserError as error:
     raise errors.UserError(f'{error}{_other(name, root)}') from None
-  found = accounts.closed(links.cut(found), single=DATASETS[name].maps)
+  found = accounts.completed(links.cut(found), single=DATASETS[name].maps)
   return provenance.checked(shared_depth.shared(found))
 
 
@@ -201,7 +201,7 @@ def shortfall(
     allow_lost: the share of clips that may be lost.
   """
   lost = findings.lost(found)
-  whole = len(lost) + len(clip_rows)
+  total = len(lost) + len(clip_rows)
   subjects = {row.subject for row in clip_rows}
   classes = {row.label for row in clip_rows}
   # No protocol can train on some people and test others with fewer.
@@ -210,11 +210,11 @@ def shortfall(
       f'{len(clip_rows)} usable clips of {len(subjects)} subjects and '
       f'{len(classes)} classes are left; at least two of each are needed'
     )
-  if not len(lost) <= allow_lost * whole:  # nan allows nothing
+  if not len(lost) <= allow_lost * total:  # nan allows nothing
     # Rounded up to .05, so that the advice is a number that one would type.
-    enough = math.ceil(len(lost) / whole * 20) / 20
+    enough = math.ceil(len(lost) / total * 20) / 20
     return (
-      f'{len(lost)} of {whole} clips were left out, more than '
+      f'{len(lost)} of {total} clips were left out, more than '
       f'{allow_lost:.0%}; mend them, or allow it with '
       f'--config.dataset.allow_lost={enough:.2g}'
     )
@@ -231,7 +231,7 @@ def _one_of(field, value, allowed):
 
 
 def folder(root: str) -> pathlib.Path:
-  """The folder of a release that the user names.
+  """Returns the absolute path of the release folder that a user names.
 
   Raises:
     errors.UserError: it is missing, empty, unreadable, or a file.

@@ -94,10 +94,10 @@ def _videos(shots, count, planted):
     prefix = shot.name.split('_')[1]
     grouped.setdefault((shot.subject, prefix), []).append(shot)
   found = []
-  for (subject, prefix), clips in grouped.items():
+  for (subject, prefix), own in grouped.items():
     name = f'{subject}_{cas_me2_expressions.VIDEOS[prefix]}'
     folder = planted.folder(f'CAS(ME)^2/rawpic/s{subject}/{name}')
-    found.append(video.Video(tuple(clips), folder))
+    found.append(video.Video(tuple(own), folder))
   found.sort(key=lambda v: (v.last, v.folder))
   return [
     v

@@ -96,9 +96,7 @@ def _plan(layout, seed, clips, subjects, options):
   known = inspect.signature(LAYOUTS[layout].plan).parameters
   for name in options:
     if name not in known:
-      raise errors.UserError(
-        f'--{name}: the layout {layout} has no such option'
-      )
+      raise errors.UserError(f'--{name}: not an option of the layout {layout}')
   numbers = {'seed': seed, 'rawpic': options.get('rawpic') or 0}
   for name, number in numbers.items():
     if not 0 <= number < _TOO_LARGE:
@@ -134,8 +132,8 @@ def _batches(shots):
   batches = []
   for subject in dict.fromkeys(s.subject for s in shots):
     # One person in a batch, whose scene is then prepared once.
-    clips = [s for s in shots if s.subject == subject]
-    batches += [clips[k : k + BATCH] for k in range(0, len(clips), BATCH)]
+    own = [s for s in shots if s.subject == subject]
+    batches += [own[k : k + BATCH] for k in range(0, len(own), BATCH)]
   # The longest first, or the processes would wait for it at the end.
   return sorted(batches, key=lambda b: -sum(len(s.numbers) for s in b))
 

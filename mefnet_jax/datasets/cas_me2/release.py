@@ -57,16 +57,16 @@ def read(
   others = {e.clip for e in coded} - {e.clip for e, _ in labelled}
   listed = [f for f in listed if f.clip not in others]
   listed += [f for tree in trees for f in tree.listed]
-  made = [_row(e, label, trees, root, listed) for e, label in labelled]
-  clips = tuple(sorted(filter(None, made), key=lambda row: row.clip))
-  head = findings.summary(clips, LABELS[labels])
+  found = [_row(e, label, trees, root, listed) for e, label in labelled]
+  rows = tuple(sorted(filter(None, found), key=lambda row: row.clip))
+  head = findings.summary(rows, LABELS[labels])
   head += _sources(book, trees, len(asked) - len(labelled), labels)
   return clip_records.Release(
     name='cas_me2',
     root=root,
-    rows=clips,
+    rows=rows,
     classes=LABELS[labels],
-    findings=(*head, *listed, *_overlaps(clips, coded)),
+    findings=(*head, *listed, *_overlaps(rows, coded)),
     synthetic=False,  # `provenance` looks at the files
     published=label_sets.published(labels, expressions),
     places=tuple(tree.root for tree in trees),
@@ -184,9 +184,9 @@ def _cut(expression, label, frames, tree, folder, listed):
   in_video = tree.name == image_folders.VIDEOS
   if in_video and tree.why[folder]:
     place = f'{tree.name}/{folder.parent.name}/{folder.name}'
-    told = tree.why[folder]
+    what = tree.why[folder]
     listed.append(
-      findings.Finding(findings.REPAIRED, expression.clip, place, told)
+      findings.Finding(findings.REPAIRED, expression.clip, place, what)
     )
   return clip_records.Row(
     clip=expression.clip,
@@ -207,9 +207,9 @@ def _note(listed, kind, clip, folder, root, what):
   listed.append(findings.Finding(kind, clip, shown, what))
 
 
-def _overlaps(clips, expressions):
+def _overlaps(rows, expressions):
   """Findings on clips that share frames with an earlier one of their video."""
-  used = {row.clip for row in clips}
+  used = {row.clip for row in rows}
   ordered = sorted(
     (e for e in expressions if e.clip in used),
     key=lambda e: (e.subject, e.video, e.onset, e.clip),

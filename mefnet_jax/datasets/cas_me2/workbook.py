@@ -43,10 +43,16 @@ _SPELLING = {'happyiness': 'happiness'}
 
 @dataclasses.dataclass(frozen=True)
 class Expression:
-  """One coded expression; frame numbers are those of the long video.
+  """One coded expression.
 
-  `subject` is the number of the subject's folders, `video` the four-digit
-  code of what was watched, `kind` 'micro' or 'macro'.
+  Attributes:
+    subject: number of the subject's folders.
+    name: of the clip, such as 'anger1_1'.
+    onset, apex, offset: frame numbers in the long video.
+    emotion: as estimated by the coders.
+    kind: 'micro' or 'macro'.
+    self_report: the emotion that the subject reported.
+    video: four-digit code of the video that the subject watched.
   """
 
   subject: int
@@ -61,6 +67,7 @@ class Expression:
 
   @property
   def clip(self) -> str:
+    """The unique id of the clip: 's15_anger1_1'."""
     return f's{self.subject:02d}_{self.name}'
 
 
@@ -146,7 +153,7 @@ def _complete(found, published, used, path, listed):
 
 
 def _expression(cells, subjects, videos, place, listed):
-  """One row; ValueError says what is wrong with it."""
+  """The expression of a row; ValueError names what is wrong with it."""
   texts = tables.texts(cells, 9)
   participant, name, emotion, kind = (texts[i] for i in (0, 1, 6, 7))
   if tables.number(participant) not in subjects:

@@ -96,16 +96,16 @@ def _release(root, file, entries, listed):
       findings.leave_out(listed, row.clip, shown, what)
       continue
     taken[row.clip] = row
-  # By subject: the tree's own order would tell the class.
-  clips = tuple(sorted(taken.values(), key=lambda row: (row.subject, row.clip)))
+  # By subject: the order of the tree would reveal the class.
+  rows = tuple(sorted(taken.values(), key=lambda row: (row.subject, row.clip)))
   what = 'table of clips' if file else 'class/subject/clip folders'
   head = [findings.Finding(findings.FOUND, '', str(file or root), what)]
   return clip_records.Release(
     name='folder',
     root=root,
-    rows=clips,
+    rows=rows,
     classes=classes,
-    findings=(*head, *findings.summary(clips, classes), *listed),
+    findings=(*head, *findings.summary(rows, classes), *listed),
     synthetic=False,  # `provenance` looks at the files
     published={},
     places=(root,),
@@ -150,7 +150,7 @@ def _frames(place):
     scan = video.scan(place)
   except (OSError, ValueError) as error:
     return _Frames(why=getattr(error, 'strerror', None) or str(error))
-  # Files of videos have no frame numbers; tables count from 1, or say 0.
+  # Videos hold no frame numbers; tables count from 1, or from 0.
   numbers = tuple(range(1, len(scan.times) + 1))
   return _Frames(numbers, notes=tuple(scan.notes), times=scan.times)
 

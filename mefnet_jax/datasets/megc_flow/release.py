@@ -68,13 +68,13 @@ def read(
       findings.leave_out(listed, '', directories.shown(file, root), what)
       continue
     taken[row.clip] = row
-  clips = tuple(taken[clip] for clip in sorted(taken))
+  rows = tuple(taken[clip] for clip in sorted(taken))
   head = [findings.Finding(findings.FOUND, '', str(folder), 'flow maps')]
-  head += findings.summary(clips, CLASSES)
+  head += findings.summary(rows, CLASSES)
   return clip_records.Release(
     name='megc_flow',
     root=root,
-    rows=clips,
+    rows=rows,
     classes=CLASSES,
     findings=(*head, *listed),
     synthetic=False,  # `provenance` looks at the files
