@@ -163,7 +163,7 @@ def _of_maps(rows):
       names.append(row.clip)
     except (OSError, ValueError):
       continue
-  return map_check.noted(np.stack(pictures), tuple(names)) if names else []
+  return map_check.inspect(np.stack(pictures), tuple(names)) if names else []
 
 
 def _preview(release, folder, show_faces):

@@ -95,7 +95,8 @@ def _depth(row, depths):
     return [(findings.LEFT_OUT, row.place.parent, str(error))]
   if white is None:
     return []
-  return [(findings.REPAIRED, row.place.parent, depth.told(known[0], white))]
+  what = depth.described(known[0], white)
+  return [(findings.REPAIRED, row.place.parent, what)]
 
 
 def _gaps(row):

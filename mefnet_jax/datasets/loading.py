@@ -73,8 +73,8 @@ def _with_map_findings(loaded, name):
   """Adds findings on motion maps: their defects, and maps without motion."""
   maps = loaded.streams['face'][np.arange(len(loaded.clip))][:, 0]
   public = registry.DATASETS[name].maps
-  noted = map_check.noted(maps, loaded.clip, public=public)
-  return dataclasses.replace(loaded, findings=(*loaded.findings, *noted))
+  found = map_check.inspect(maps, loaded.clip, public=public)
+  return dataclasses.replace(loaded, findings=(*loaded.findings, *found))
 
 
 def _check(rows, found, allow_lost, root):

@@ -99,7 +99,7 @@ def build(name: str, *, num_classes: int, **fields: Any) -> nn.Module:
   return network(num_classes=num_classes, **{**preset, **fields})
 
 
-def views(name: str, streams: tuple[str, ...] = ()) -> tuple[str, ...]:
+def input_streams(name: str, streams: tuple[str, ...] = ()) -> tuple[str, ...]:
   """Returns the names of a network's input streams.
 
   Args:

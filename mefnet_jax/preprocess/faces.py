@@ -34,10 +34,12 @@ _POINTS = 'shape_predictor_68_face_landmarks.dat'
 
 @dataclasses.dataclass(frozen=True)
 class Landmarks:
-  """A face: 68 points (68, 2) as x, y in pixels of the image, float64.
+  """A face.
 
-  `how` is empty, or says what it took to find it. `faces` in the image were
-  found, of which this is the largest.
+  Attributes:
+    points: (68, 2) float64, x and y in pixels of the image.
+    how: how the image had to be changed to find it; '' if not at all.
+    faces: number of faces found in the image, of which this is the largest.
   """
 
   points: np.ndarray

@@ -1,8 +1,8 @@
 """Optical flow from the onset to each frame, and how it is stored.
 
 Flow is computed on registered face crops, so head motion is out of it. It is
-stored at a fixed scale, not stretched to each image's own extremes: how far a
-face moved is what tells a micro-expression from a macro one and from none.
+stored at a fixed scale, not stretched to the extremes of each image, because
+the size of a motion distinguishes micro-expressions from larger ones and none.
 
 Axes: T frames, H rows, W columns. Displacements are in shares of the side of
 the face crop, so they mean the same at any size and in any stream.
@@ -41,7 +41,7 @@ def to_each(crops: np.ndarray, method: str) -> np.ndarray:
       and noise is three times as large), 'farneback' or 'tvl1'.
 
   Returns:
-    (n, S, S, 2) float32: x then y, in shares of the side S; zeros first.
+    (n, S, S, 2) float32: x then y, in shares of the side S; the first is zero.
   """
   between = {
     'dis': _dis,
@@ -73,7 +73,7 @@ def strain(flow_THW2: np.ndarray) -> np.ndarray:
 def encode(flow_THW2: np.ndarray, strain_THW: np.ndarray) -> np.ndarray:
   """Stores flow and strain as (T, H, W, 3) uint8; no motion is `NEUTRAL`.
 
-  What lies beyond the ranges is clipped to them.
+  Values beyond MOTION_RANGE and STRAIN_RANGE are clipped.
   """
   parts = [flow_THW2 / MOTION_RANGE, strain_THW[..., None] / STRAIN_RANGE]
   levels = np.concatenate(parts, axis=-1) * _LEVELS

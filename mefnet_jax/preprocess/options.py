@@ -21,8 +21,15 @@ _MOST_MAGNIFY = 100
 class Options:
   """How clips of faces are prepared; the fields of `config.dataset`.
 
-  `face`, `eyes`, `mouth` are pixels a side, `frames` the number after
-  interpolation, `magnify` the factor of `magnify.clip`.
+  Attributes:
+    detector: of faces and landmarks, see `faces.find`.
+    registration: one of `registration.METHODS`.
+    interpolation: one of `interpolate.METHODS`.
+    flow: one of `flow.METHODS`.
+    magnify: the factor of `magnify.clip`.
+    colour: three channels instead of one.
+    frames: their number after interpolation.
+    face, eyes, mouth: pixels a side.
   """
 
   detector: str = 'dlib'

@@ -1,7 +1,7 @@
-"""Finds clips of one recording: by exact digests, and by perceptual hashes.
+"""Finds clips of one recording, by exact digests and by perceptual hashes.
 
 A mark is a perceptual hash of 384 bits in hex, which survives small changes:
-the first half says what a face looks like, the second how it moves. Axes of
+the first half describes how a face looks, the second how it moves. Axes of
 clips: T frames, H rows, W columns, 1 channel.
 """
 
@@ -33,9 +33,9 @@ def digest(clip_THWC: np.ndarray) -> str:
 def mark(clip_THWC: np.ndarray) -> str:
   """Returns the mark of a clip; '' for a single frame, where nothing moves.
 
-  Looks: is a cell brighter than its left neighbour, in an 8 x 8 grid of the
-  first, middle and last frames. Motion: does a cell change more than the
-  median cell since the onset, over three thirds of the clip.
+  Bits on looks: whether a cell is brighter than its left neighbour, in an 8 x 8
+  grid of the first, middle and last frames. Bits on motion: whether a cell
+  changes more since the onset than the median cell, in each third of the clip.
   """
   if len(clip_THWC) < 2:
     return ''
@@ -95,7 +95,7 @@ def near_pairs(marks: 'Sequence[str]') -> 'Iterator[tuple[int, int]]':
 
 
 def _words(bits_NB):
-  """Bits as words (W, N) of 64; the first half of W says how faces look."""
+  """Bits as words (W, N) of 64; the first half of W is on how faces look."""
   packed = np.ascontiguousarray(np.packbits(bits_NB, axis=1))
   return np.ascontiguousarray(packed.view(np.uint64).T)
 

@@ -32,7 +32,7 @@ class LeftOut(Exception):
 
 
 class _Frame(typing.NamedTuple):
-  """A frame, or why it is none; `time` in seconds, of videos."""
+  """A frame, or why it cannot be read; `time` in seconds, for videos."""
 
   file: str
   number: int
@@ -47,11 +47,11 @@ def read(
 ) -> tuple[list[np.ndarray], tuple[int, ...] | tuple[float, ...]]:
   """Returns the readable frames, all of the first's size, and their numbers.
 
-  Of a video with a variable frame rate the numbers are its times, in frames.
+  For a video with a variable frame rate the numbers are its times, in frames.
 
   Args:
     row: the clip.
-    noted: frames that had to be passed over are added to it.
+    noted: a list to which a finding on each unreadable frame is appended.
     colour: (H, W, 3) red green blue instead of (H, W) grey.
 
   Raises:
@@ -113,7 +113,7 @@ def _of_8_bits(row, good, noted):
   except ValueError as error:
     raise LeftOut(row, short(row.place), str(error)) from None
   if white is not None:
-    what = depth.told(good[0].depth, white)
+    what = depth.described(good[0].depth, white)
     noted.append(finding(findings.REPAIRED, row, short(row.place), what))
   return [depth.to_8_bits(frame.image, white) for frame in good]
 

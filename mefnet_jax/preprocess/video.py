@@ -33,7 +33,7 @@ class Frame(typing.NamedTuple):
 
   Attributes:
     number: from 1.
-    time: seconds since the first shown frame; None where the file says none.
+    time: seconds since the first shown frame; None where the file has none.
     image: (H, W) grey, or (H, W, 3) red green blue, uint8.
   """
 
@@ -43,12 +43,12 @@ class Frame(typing.NamedTuple):
 
 
 class Scan(typing.NamedTuple):
-  """What one reading of a whole video finds.
+  """The result of decoding a whole video once.
 
   Attributes:
-    times: of each shown frame, as `Frame.time`.
-    size: (H, W) of the first one as it is shown.
-    notes: what was mended, and what is damaged; one line each.
+    times: the `Frame.time` of each shown frame.
+    size: (H, W) of the first frame, as it is shown.
+    notes: repairs and defects, one line each.
   """
 
   times: tuple[float | None, ...]
@@ -62,11 +62,11 @@ def count(path: str | os.PathLike) -> int:
 
 
 def scan(path: str | os.PathLike) -> Scan:
-  """Decodes a video once and says what is in it; remembered.
+  """Decodes a video once for its times, size and defects; cached.
 
   Raises:
     ValueError: no video, one that is damaged from its beginning, or one beyond
-      `decoding.MOST_FRAMES`, `headers.MOST_PIXELS` or what `containers` allows.
+      `decoding.MOST_FRAMES`, `headers.MOST_PIXELS` or `containers.Budget`.
     OSError: the file is missing or unreadable.
     errors.UserError: PyAV is not installed.
   """
@@ -107,6 +107,10 @@ def positions(
 ) -> tuple[int, ...] | tuple[float, ...]:
   """Returns when frames are shown, in frames.
 
+  Args:
+    numbers: n increasing frame numbers.
+    times: of these frames, in seconds; None where the file has none.
+
   Returns:
     The numbers where the frames follow one another evenly, or have no times
     that run forward; else floats, which begin with the first number.
@@ -115,7 +119,7 @@ def positions(
 
 
 def _positions(numbers, running):
-  """`positions` of what `clock.forward` returns."""
+  """As `positions`, of the result of `clock.forward`."""
   if running is None or len(numbers) < 3:
     return tuple(numbers)
   shown, _ = running
@@ -133,8 +137,8 @@ def middle(first: int, last: int, times: 'Sequence[float | None]' = ()) -> int:
 
   Args:
     first, last: frame numbers.
-    times: of the frames 1, 2, ..., in seconds; without them, or beyond them,
-      frames are taken to follow one another evenly.
+    times: times of the frames 1, 2, ..., in seconds; frames without a time are
+      taken to follow one another evenly.
   """
   shown = times[first - 1 : last] if first > 0 else ()
   if len(shown) != last - first + 1 or None in shown:
@@ -161,7 +165,7 @@ def _scan(path, state):
 
 
 def _from_json(content):
-  """What `Scan._asdict` was; None if it is damaged."""
+  """The scan of a cached dict; None if that is damaged."""
   times, size, notes = (content.get(field) for field in Scan._fields)
   if not (
     times and size and all(isinstance(x, list) for x in content.values())
@@ -187,7 +191,7 @@ def _decoded(path):
 
 
 def _of_clock(times):
-  """What is to be told of the times of a video's frames."""
+  """Yields notes on the times of a video's frames."""
   numbers = range(1, len(times) + 1)
   running = clock.forward(numbers, times)
   if running is None and len(times) > 2 and set(times) != {None}:
