@@ -45,7 +45,7 @@ def surface(
     neutral: (V, 3) the person's face at rest.
     units: weights of face units.
     pose: yaw, pitch, roll in radians, then a shift x, y in pixels.
-    camera: to whose pixels the shift refers.
+    camera: the camera in whose pixels the shift is given.
   """
   moved = neutral.copy()
   for name, weight in units.items():

@@ -31,7 +31,7 @@ def plan(
   """Plans the content of a release.
 
   Args:
-    seed: of all random choices.
+    seed: the seed of all random choices.
     clips, subjects: maximum number of clips per subject, and of subjects.
     macro: whether the 300 macro-expressions are added.
     rawpic: number of long videos to write, the shortest ones.
@@ -65,7 +65,7 @@ def plan(
 
 
 def _shot(expression, rng):
-  """The clip of an expression, with a crop that is not cut quite alike."""
+  """The clip of an expression, with a face crop that differs slightly."""
   top, left, height, width = FACE
   top, left = (int(x) for x in (top, left) + rng.integers(-3, 4, 2))
   subject, name = expression.subject, expression.name

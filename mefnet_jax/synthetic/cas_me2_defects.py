@@ -44,7 +44,7 @@ class Defects:
     """Checks the names.
 
     Args:
-      names: of `KINDS`, or 'all'.
+      names: keys of `KINDS`, or 'all'.
       rng: numpy Generator that picks the rows.
 
     Raises:
@@ -92,7 +92,7 @@ class Defects:
     for kind in ('apex0', 'offset_before_apex', 'offset0'):
       fit = [k for k in free if rows[k].apex - rows[k].onset > 1]
       for k in self._pick(kind, _macro_first(fit, rows), len(rows)):
-        # One defect a row, so that each repair can be told from the others.
+        # One defect a row, so that each repair can be recognised.
         free.remove(k)
         if kind == 'apex0':
           rows[k].apex = 0
@@ -150,7 +150,7 @@ class Defects:
     """Picks some of the fitting rows, with the share of the real release."""
     if kind not in self.wanted or not fit:
       return []
-    # 357 rows has the real workbook; at least one, or a small release has none.
+    # The real workbook has 357 rows; at least one, or a small release has none.
     share = max(1, round(KINDS[kind] * rows / 357))
     return [int(k) for k in self.rng.permutation(fit)[:share]]
 

@@ -128,7 +128,7 @@ def _lay_out(cells, captions, across):
 
 
 def main(argv: list[str] | None = None) -> int:
-  """Draws what the command line asks for; returns the exit status."""
+  """Runs the command; returns its exit status."""
   return cli.status(lambda: _main(argv))
 
 

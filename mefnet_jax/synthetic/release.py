@@ -56,7 +56,7 @@ def write(
       affect the result.
     progress: called with (clips done, clips in all), first with 0 done.
     multimodal: whether to write a sound and a transcript beside each clip.
-    **options: of the layout, see `plan` of its module.
+    **options: options of the layout, see `plan` in its module.
 
   Raises:
     errors.UserError: `out` is not empty, or an option is invalid.
@@ -156,7 +156,7 @@ def _marker(layout, seed):
 
 
 def seed_of(root: str | os.PathLike[str]) -> int:
-  """The seed that a release was written with.
+  """Returns the seed with which a release was written.
 
   Raises:
     errors.UserError: the folder holds no release that `write` has written.
@@ -177,7 +177,7 @@ def _digests(folder):
 
 
 def main(argv: list[str] | None = None) -> int:
-  """Writes what the command line asks for; returns the exit status."""
+  """Runs the command; returns its exit status."""
   return cli.status(lambda: _main(argv))
 
 

@@ -59,7 +59,7 @@ def plan(
   """Plans the clips of a release.
 
   Args:
-    seed: of all random choices.
+    seed: the seed of all random choices.
     clips, subjects: maximum number of clips per subject, and of subjects.
     subset: hs, vis, nir, or all three together.
     form: cropped or raw.

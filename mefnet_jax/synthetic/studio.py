@@ -33,7 +33,7 @@ class Shot:
     numbers: the frames' numbers, onset first, offset last.
     camera: a `camera.Camera`.
     folder: where frames go, relative to the release.
-    pattern: of the frames' file names.
+    pattern: format of the frames' file names.
     colour: three channels, or one.
     infrared: a near-infrared camera: skin and hair look brighter.
     crop_folder: where face crops are written as well, if not empty.
@@ -62,7 +62,7 @@ class Plan:
 
   Attributes:
     shots: filmed first.
-    videos: of type `video.Video`, filmed after all shots.
+    videos: `video.Video`s, filmed after all shots.
     finish: called last, with the folders of the release and of its truth.
     film: films one shot; by default the function `film`.
   """
@@ -79,7 +79,7 @@ def limited(
   """Limits shots to some subjects and clips, taking the classes in turn.
 
   Args:
-    shots: of all subjects.
+    shots: the shots of all subjects.
     clips: maximum number of clips per subject (None: all).
     subjects: maximum number of subjects (None: all).
   """
