@@ -137,7 +137,7 @@ class _Sweep:
 
   def _is_mentioned(self, path):
     """Whether the findings of a reader mention it."""
-    shown = directories.shown(path, self.release.root)
+    shown = directories.relative(path, self.release.root)
     mentioned = {shown, os.fspath(path)} & self.mentioned
     return bool(mentioned) and not self._is_read(path)
 
@@ -190,7 +190,7 @@ class _Sweep:
     kind = findings.LEFT_OUT if many else findings.REPAIRED
     for row in self.release.rows:
       if row.frames and row.frames[0].parent == folder:
-        shown = directories.shown(folder, self.release.root)
+        shown = directories.relative(folder, self.release.root)
         self.findings.append(findings.Finding(kind, row.clip, shown, what))
         if many:
           self.spoilt.add(row.clip)
@@ -203,7 +203,7 @@ class _Sweep:
       self._report(findings.LEFT_OUT, path, what)
 
   def _report(self, kind, path, what):
-    shown = directories.shown(path, self.release.root)
+    shown = directories.relative(path, self.release.root)
     self.findings.append(findings.Finding(kind, '', shown, what))
 
 

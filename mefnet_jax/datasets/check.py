@@ -113,7 +113,7 @@ def listed(release: clip_records.Release) -> list[dict]:
       'apex': row.apex,
       'offset': row.offset,
       'frames': len(row.numbers),
-      'first_file': directories.shown(row.place, release.root),
+      'first_file': directories.relative(row.place, release.root),
       'told': by_clip[row.clip],
     }
     for row in release.rows

@@ -123,8 +123,8 @@ def frames(folder: pathlib.Path) -> Frames:
   return Frames(files, chosen, tuple(n for n in names if n not in taken))
 
 
-def shown(path: pathlib.Path, root: pathlib.Path) -> str:
-  """Returns a path relative to `root` if it lies there, as findings show it."""
+def relative(path: pathlib.Path, root: pathlib.Path) -> str:
+  """Returns a path relative to `root` if it lies there, for findings."""
   return (path.relative_to(root) if root in path.parents else path).as_posix()
 
 

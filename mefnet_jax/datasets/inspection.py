@@ -28,7 +28,7 @@ def inspect(release: clip_records.Release) -> list[findings.Finding]:
   also belong to another subject.
   """
   shown = {
-    file: directories.shown(file, release.root)
+    file: directories.relative(file, release.root)
     for row in release.rows
     for file in row.files
   }

@@ -26,7 +26,7 @@ def cut(release: clip_records.Release) -> clip_records.Release:
     if not lost:
       kept.append(row)
       continue
-    shown = directories.shown(sorted(lost)[0], release.root)
+    shown = directories.relative(sorted(lost)[0], release.root)
     what = f'{len(lost)} files are links out of the release: not followed'
     frames = [i for i, file in enumerate(row.frames) if file not in lost]
     kind = findings.REPAIRED if frames else findings.LEFT_OUT

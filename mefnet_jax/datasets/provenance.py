@@ -38,7 +38,7 @@ def checked(release: clip_records.Release) -> clip_records.Release:
     foreign = _foreign(marker, release.root, paths, videos)
     if not foreign:
       return dataclasses.replace(release, synthetic=True)
-    first = directories.shown(foreign[0], release.root)
+    first = directories.relative(foreign[0], release.root)
     why = f'it does not vouch for {len(foreign)} files, such as {first}'
   what = f'the mark is not believed ({why}): taken for real people'
   found = findings.Finding(findings.FOUND, '', str(marker), what)

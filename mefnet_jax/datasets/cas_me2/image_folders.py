@@ -127,7 +127,7 @@ def _tree(name, folder, root):
         found.setdefault((named, code[2]), place)
   # Last, so that a video in its right place is preferred to a misfiled one.
   for key, place in misfiled.items():
-    _refile(tree, key, place, directories.shown(place, root))
+    _refile(tree, key, place, directories.relative(place, root))
   return tree
 
 

@@ -99,7 +99,7 @@ def _workbook(root, listed):
   found.sort(key=lambda book: 'updated' not in book.name.lower())
   for other in found[1:]:
     what = f'another workbook, not used; {found[0].name} is'
-    shown = directories.shown(other, root)
+    shown = directories.relative(other, root)
     listed.append(findings.Finding(findings.IGNORED, '', shown, what))
   return found[0]
 
@@ -203,7 +203,7 @@ def _cut(expression, label, frames, tree, folder, listed):
 
 def _note(listed, kind, clip, folder, root, what):
   """Adds a finding, with the path as it lies in the release."""
-  shown = directories.shown(folder, root)
+  shown = directories.relative(folder, root)
   listed.append(findings.Finding(kind, clip, shown, what))
 
 

@@ -91,7 +91,7 @@ def _release(root, file, entries, listed):
     if row is None:
       continue
     if row.clip in taken:
-      shown = directories.shown(row.place, root)
+      shown = directories.relative(row.place, root)
       what = f'named twice with another subject, label or end: {row.clip}'
       findings.leave_out(listed, row.clip, shown, what)
       continue
@@ -180,7 +180,7 @@ def _counts_from_zero(entries, places):
 def _row(entry, subject, classes, root, found, shift, listed):
   """The clip of an entry, or None with the reason added to `listed`."""
   place, clip = entry['place'], entry['clip']
-  shown = directories.shown(place, root)
+  shown = directories.relative(place, root)
   for name in found.aside:
     what = 'an image without a frame number of its own was ignored'
     file = f'{shown}/{name}'

@@ -65,7 +65,7 @@ def read(
       continue
     if row.clip in taken:
       what = f'a second map of {row.clip}'
-      findings.leave_out(listed, '', directories.shown(file, root), what)
+      findings.leave_out(listed, '', directories.relative(file, root), what)
       continue
     taken[row.clip] = row
   rows = tuple(taken[clip] for clip in sorted(taken))
@@ -153,20 +153,20 @@ def _tabled(table, files, folder, root, listed) -> 'Iterator[tuple]':
       continue
     used.setdefault(name, names.label_key(record['label']))
     if name not in files:
-      shown = directories.shown(folder / f'{name} .png', root)
+      shown = directories.relative(folder / f'{name} .png', root)
       findings.leave_out(
         listed, _clip(record['sub'], name), shown, 'no such map'
       )
       continue
     yield record['sub'], record['label'], files[name]
   for name in sorted(set(files) - used.keys()):
-    shown = directories.shown(files[name], root)
+    shown = directories.relative(files[name], root)
     findings.leave_out(listed, '', shown, f'not in {table.name}')
 
 
 def _row(subject, label, file, root, listed):
   """The clip of one map, or None with the reason added to `listed`."""
-  shown = directories.shown(file, root)
+  shown = directories.relative(file, root)
   origin = _origin(subject)
   label = names.label_key(label)
   name = _plain(file.stem)

@@ -77,7 +77,7 @@ def _one(root, subset, images):
     # s2 and s02 are one person: a release that was unpacked twice has both.
     if row.clip in taken:
       findings.leave_out(
-        listed, '', directories.shown(folder, root), 'a second copy'
+        listed, '', directories.relative(folder, root), 'a second copy'
       )
       continue
     taken[row.clip] = row
@@ -184,7 +184,7 @@ def _not_found(root, subset, images, cameras):
       f'{TREES[subset]}'
     )
   kind = '' if images == 'auto' else f' {images}'
-  held = ', '.join(directories.shown(f, root) for f in cameras)
+  held = ', '.join(directories.relative(f, root) for f in cameras)
   held = f'has {held}' if held else f'holds {directories.names(root)}'
   return (
     f'{root}: no{kind} SMIC {subset.upper()} here; expected a tree like '
@@ -203,7 +203,7 @@ def _clip_folders(camera) -> 'Iterator[pathlib.Path]':
 
 def _row(folder, root, listed):
   """The clip of a folder, or None with the reason added to `listed`."""
-  shown = directories.shown(folder, root)
+  shown = directories.relative(folder, root)
   name = names.clip(folder.name)
   subject = names.subject(folder.parents[2].name)
   # Name and place both state subject and class: a clip on which they differ was
