@@ -28,9 +28,14 @@ def walk(
 ) -> 'Iterator[pathlib.Path]':
   """Yields `root` and its folders level by level, upper ones first.
 
-  Folders whose name is a `leaf`, and hidden ones, are not entered. At most
-  2,000 folders are looked at, so that a home folder, named by mistake, does not
-  take minutes.
+  At most about 2,000 folders are visited, so that a home folder, named by
+  mistake, does not take minutes.
+
+  Args:
+    root: the first folder.
+    depth: levels below it.
+    leaf: whether a folder of that name is not entered; by default folders of
+      subjects and clips. Hidden ones never are.
   """
   level, seen = [root], 0
   for _ in range(depth + 1):

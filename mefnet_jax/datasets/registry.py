@@ -117,9 +117,9 @@ def read(
   images: str = 'auto',
   table: str = '',
 ) -> clip_records.Release:
-  """Reads a release; opens no image, but a few of more than 8 bits.
+  """Reads a release; of the images only a few of more than 8 bits are opened.
 
-  Links that lead out of the release are not followed, and reported as findings.
+  Links out of the release are not followed, but reported as findings.
 
   Args:
     name: a key of `DATASETS`.

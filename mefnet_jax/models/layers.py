@@ -129,7 +129,14 @@ class Conv2Plus1D(nn.Module):
 def matching_middle(
   kernel: tuple[int, int, int], channels: int, features: int
 ) -> int:
-  """Returns the middle channels that match the 3D kernel's parameters."""
+  """Returns the middle channels that match the parameters of a 3D kernel.
+
+  Source: Tran et al., CVPR 2018, section 3.5.
+
+  Args:
+    kernel: frames, rows, columns.
+    channels, features: in and out.
+  """
   kt, kh, kw = kernel
   whole = kt * kh * kw * channels * features
   return max(1, whole // (kh * kw * channels + kt * features))
@@ -267,7 +274,11 @@ def head(num_classes: int, init: str = 'zeros') -> Dense:
 def clip_keys(
   module: nn.Module, batch: dict[str, jax.Array], stream: str, *, train: bool
 ) -> jax.Array | None:
-  """Returns one random key per clip in training, None in evaluation."""
+  """Returns one random key per clip in training, None in evaluation.
+
+  They are batch['key'], or come from the rng stream 'dropout' of the module,
+  as many as batch[stream] has clips.
+  """
   if not train:
     return None
   if 'key' in batch:

@@ -210,8 +210,10 @@ class Stream(Options):
   ) -> tuple[jax.Array, dict[str, jax.Array]]:
     """Maps (B, T, H, W, C) to features (B, N) and a dict of named maps.
 
-    The arguments are those of `Trunk`, and so are the errors, which also name
-    the stream.
+    The arguments are those of `Trunk`.
+
+    Raises:
+      ValueError: as `Trunk`; the message also names the stream.
     """
     trunk = Trunk(**self.options(), name='trunk')
     try:

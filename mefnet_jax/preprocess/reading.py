@@ -78,7 +78,14 @@ def read(
 def finding(
   kind: str, row: clip_records.Row, file: str, what: str
 ) -> findings.Finding:
-  """Returns a finding on a clip."""
+  """Returns a finding on a clip.
+
+  Args:
+    kind: such as `findings.REPAIRED`.
+    row: the clip.
+    file: the end of the path of its file; '' for the whole clip.
+    what: the defect, or the repair.
+  """
   return findings.Finding(kind, row.clip, file, what)
 
 

@@ -53,10 +53,15 @@ def mouth(landmarks: 'faces.Landmarks', size: int) -> np.ndarray:
 
 
 def whole_crop(name: str, shape: tuple[int, ...], size: int) -> np.ndarray:
-  """Returns the region 'face', 'eyes' or 'mouth' of an image that is a face.
+  """Returns a region (2, 3) of an image that is a face crop.
 
-  The face is the whole image (H, W), squeezed into a square; eyes and mouth
-  lie where they do in a common face crop.
+  The face is the whole image, squeezed into a square; eyes and mouth lie where
+  they do in a common face crop.
+
+  Args:
+    name: 'face', 'eyes' or 'mouth'.
+    shape: (H, W) of the image.
+    size: pixels a side of the region.
   """
   sides = np.array([shape[1], shape[0]])
   low, high = np.split(np.array(_WHOLE[name]), 2)

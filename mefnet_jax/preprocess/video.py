@@ -86,6 +86,11 @@ def frames(
 
   Ends early where the file does; passes over frames that are damaged.
 
+  Args:
+    path: the video.
+    first, last: frame numbers, from 1; by default all frames.
+    colour: red, green and blue instead of grey.
+
   Raises:
     ValueError, OSError, errors.UserError: as `scan`.
   """

@@ -63,7 +63,11 @@ def surface(
 def flow(
   before: np.ndarray, after: np.ndarray, camera: Camera
 ) -> tuple[np.ndarray, np.ndarray]:
-  """Returns the exact optical flow between two surfaces (V, 3).
+  """Returns the exact optical flow between two surfaces.
+
+  Args:
+    before, after: (V, 3) vertices, dm.
+    camera: the camera that sees them.
 
   Returns:
     flow (rows, columns, 2) in pixels, x then y, zero outside the person; and

@@ -86,7 +86,16 @@ def plan(
 
 
 def film(shot: Map, root: pathlib.Path, truth: pathlib.Path, seed: int) -> None:
-  """Writes one map below `root`, and its unscaled values below `truth`."""
+  """Writes one map below `root`, and its unscaled values below `truth`.
+
+  Args:
+    shot: the map.
+    root, truth: the folders of the release and of its truth.
+    seed: the seed of the release.
+
+  Raises:
+    OSError: a file cannot be written.
+  """
   flow, strain = _exact(shot, seed)
   rng = studio.generator(seed, shot, 'estimator')
   noise = NOISE * rng.standard_normal(flow.shape).astype(np.float32)

@@ -133,6 +133,13 @@ def write(
 ) -> None:
   """Writes the video (H.264) and the table of its expressions beside it.
 
+  Args:
+    path: the video; the table is <name>.truth.csv.
+    take: the motions, from `plan`.
+    fps: frames a second.
+    seconds: the length of the video.
+    crf: quality of the coding, 0 (lossless) to 51.
+
   Raises:
     errors.UserError: PyAV is not installed.
     OSError: the file cannot be written.

@@ -102,7 +102,16 @@ def film(
   truth: str | os.PathLike[str],
   seed: int,
 ) -> None:
-  """Renders one shot below `root` and writes its truth below `truth`."""
+  """Renders one shot below `root` and writes its truth below `truth`.
+
+  Args:
+    shot: the shot.
+    root, truth: the folders of the release and of its truth.
+    seed: the seed of the release.
+
+  Raises:
+    OSError: a file cannot be written.
+  """
   # A process renders one shot on one core; OpenCV would start threads for all.
   cv2.setNumThreads(1)
   played = perform(shot, seed)
@@ -162,7 +171,11 @@ def generator(seed: int, shot: Shot, purpose: str) -> np.random.Generator:
 
 
 def write(path: pathlib.Path, frame: np.ndarray) -> None:
-  """Writes one image (rows, columns, 1 or 3 channels); creates its folder."""
+  """Writes one image (rows, columns, 1 or 3 channels); creates its folder.
+
+  Raises:
+    OSError: the file cannot be written.
+  """
   path.parent.mkdir(parents=True, exist_ok=True)
   if frame.shape[-1] == 3:
     # OpenCV writes blue first.
