@@ -28,7 +28,7 @@ if typing.TYPE_CHECKING:
 
   from mefnet_jax.preprocess import clip_records
 
-# Of the format of the records; the config's name identifies what they hold.
+# Of the format of the records; the config's name identifies their content.
 VERSION = '1.1.0'
 LOCK = '.lock'
 

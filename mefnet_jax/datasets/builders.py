@@ -12,7 +12,7 @@ from mefnet_jax.datasets.folder import builder as folder_builder
 from mefnet_jax.datasets.megc_flow import builder as megc_flow_builder
 from mefnet_jax.datasets.smic import builder as smic_builder
 
-# To define a builder registers it with TFDS: tfds.builder('smic') works then.
+# Importing a builder registers it with TFDS: tfds.builder('smic') then works.
 BUILDERS = {
   'smic': smic_builder.Smic,
   'cas_me2': cas_me2_builder.CasMe2,

@@ -11,9 +11,9 @@ from mefnet_jax.preprocess import media
 if typing.TYPE_CHECKING:
   from collections.abc import Callable, Iterable, Iterator
 
-# What Windows, Nautilus and editors add to the name of a second copy.
+# Marks of a second copy, by Windows, Nautilus and editors.
 _COPY = re.compile(r'(\(\d+\)| - copy.*|~)$', re.IGNORECASE)
-# Names of subjects and clips: what lies in them is no folder of a release.
+# Names of subjects and clips, which hold no further folders of a release.
 _LEAF = re.compile(r's?\d+|s\d+_.*|micro|non_micro', re.IGNORECASE)
 _MOST_FOLDERS = 2000
 _LOSSY = ('.jpg', '.jpeg', '.jpe', '.jfif')

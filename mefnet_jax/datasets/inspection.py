@@ -75,7 +75,7 @@ def _damage(row, opened, shown):
       wrong = 'of another size than the first'
     if wrong:
       bad.append((findings.UNREADABLE, file, f'unreadable: {wrong}'))
-  # The same limit as the preparation's, whose verdict this foretells.
+  # The same limit as in the preparation, whose result this predicts.
   if len(bad) > reading.DAMAGED * len(row.files):
     what = f'{len(bad)} of {len(row.files)} files unreadable: a run leaves it'
     bad.append((findings.LEFT_OUT, row.place.parent, f'{what} out'))
@@ -105,7 +105,7 @@ def _gaps(row):
   # Two frames have one step, and no other to compare its length with.
   if len(steps) < 2:
     return
-  # By the median step: every second frame may be all that was kept.
+  # By the median step: a release may keep every second frame only.
   missing = np.rint(steps / np.median(steps)).astype(int) - 1
   if missing.sum() > 0:
     first = row.numbers[int(np.flatnonzero(missing)[0])]

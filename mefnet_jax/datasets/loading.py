@@ -107,7 +107,7 @@ def _prepared(release, dataset, options, memory, progress):
         'or name another folder in the environment variable MEFNET_CACHE'
       ) from None
     try:
-      # A new builder: TFDS reads what it finds when it is made.
+      # A new builder: TFDS looks for prepared clips when one is made.
       return _read(_builder(release.name, config), release, memory)
     except Exception as error:  # ArrayRecord's and TFDS's are of many types
       _discard(release.name, config, error)

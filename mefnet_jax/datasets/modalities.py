@@ -51,7 +51,7 @@ def shapes(
 
   Args:
     dataset: `config.dataset`.
-    names: of modalities; by default those that the config asks for.
+    names: modalities; by default those that the config asks for.
 
   Returns:
     'audio' (F, M, 1), F times and M bands; 'text' (L,), L words.
@@ -148,7 +148,7 @@ def _value(row, name, shape, found):
 def _tokens(file, length):
   """The words of a file; None for one without any."""
   with open(file, 'rb') as opened:
-    # A transcript is short; what is longer was hardly meant as one.
+    # A transcript is short; a longer text is hardly one.
     text = opened.read(_LONGEST_TEXT).decode('utf-8', 'replace')
   numbers = words.tokens(text, length)
   return numbers if numbers.any() else None

@@ -103,7 +103,7 @@ DATASETS = {
 }
 # The licence of rendered releases.
 _RENDERED = 'Apache-2.0: rendered from CC0 head data, no licensed pixel.'
-# The fields of `config.dataset` that choose what is read.
+# The fields of `config.dataset` that `read` takes.
 READING = ('subset', 'labels', 'expressions', 'images', 'table')
 
 
@@ -179,8 +179,8 @@ def licence(name: str, synthetic: bool) -> str:
 
 def check(name: str, **options: str) -> None:
   """Raises errors.UserError for an option that `read` does not know."""
-  # Fields that this data set does not read must be right for one that does: a
-  # spelling mistake is one in any config.
+  # Fields that this data set does not read are checked by one that does: a
+  # spelling mistake is a mistake in any config.
   readers = [find(name).reader, *(other.reader for other in DATASETS.values())]
   allowed = collections.ChainMap(*(reader.OPTIONS for reader in readers))
   for field, value in options.items():

@@ -51,7 +51,7 @@ class STSTNetLike(nn.Module):
         name=f'stream{filters}',
       )
       x_BTHWC = typing.cast(jax.Array, conv(batch[name]))
-      # After ReLU a zero beside the map is never above what is in it.
+      # After ReLU no value of the map is below the zeros beside it.
       edge = ((0, 0), (0, 0), (1, 1), (1, 1), (0, 0))
       x_BTHWC = jnp.pad(nn.relu(x_BTHWC), edge)
       parts.append(ops.max_pool(x_BTHWC, (1, 3, 3))[:, 0])

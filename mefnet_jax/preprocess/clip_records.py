@@ -61,7 +61,7 @@ def defects(
     numbers: frame numbers of the frames that exist, increasing.
     onset, apex, offset: frame numbers, as the release states them.
   """
-  # Only what is missing at the ends: gaps are filled by interpolation.
+  # Only frames missing at the ends: gaps are filled by interpolation.
   if numbers[0] > onset or numbers[-1] < offset:
     yield 'frames of its beginning or end are missing: a shorter clip'
   if not onset <= apex <= offset:
@@ -73,7 +73,7 @@ class Release:
   """A release as it lies on disk, with its defects.
 
   Attributes:
-    name: of the data set, a key of `datasets.registry.DATASETS`.
+    name: name of the data set, a key of `datasets.registry.DATASETS`.
     root: the folder that the user named.
     rows: usable clips, sorted by id.
     classes: names of the labels, all of the label set.

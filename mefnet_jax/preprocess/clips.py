@@ -183,8 +183,8 @@ def crop_streams(aligned: Aligned, how: Options) -> dict[str, np.ndarray]:
 def _flows(aligned, fine, to_length, how):
   """Flow and strain of the face, and their parts at eyes and mouth."""
   grey = np.stack([images.grey(crop.squeeze()) for crop in fine])
-  # Flow first, interpolation after: a frame that is mixed of two shows each
-  # contour twice.
+  # Flow first, interpolation after: a mixture of two frames shows each contour
+  # twice.
   moved = interpolate.clip(flow.to_each(grey, how.flow), to_length)
   both = np.concatenate([moved, flow.strain(moved)[..., None]], axis=-1)
   streams = {}

@@ -37,7 +37,7 @@ def forward(
   at = np.asarray(numbers, float)
   known = np.array([times[i] for i in right], float)
   shown = np.interp(at, at[right], known)
-  # Before the first and after the last of them the frames go on at the pace.
+  # Before the first and after the last of them frames follow at the mean rate.
   pace = (known[-1] - known[0]) / (at[right[-1]] - at[right[0]])
   shown += pace * np.minimum(at - at[right[0]], 0)
   shown += pace * np.maximum(at - at[right[-1]], 0)

@@ -18,9 +18,9 @@ if typing.TYPE_CHECKING:
 MOST_FRAMES = 10**6
 # Packets in which a key frame is looked for.
 _MOST_BEFORE = 2000
-# Pixels that are longer than this are a damaged header.
+# A header with pixels longer than this is damaged.
 _MOST_ASPECT = 8
-# Curves of light that are not those of ordinary videos, by FFmpeg's numbers.
+# Transfer functions of HDR videos, by FFmpeg's numbers.
 _HDR = {16: 'PQ', 18: 'HLG'}
 # Containers whose time 0 is the first moment that is shown.
 _FROM_ZERO = ('mov', 'matroska')
@@ -61,7 +61,7 @@ class Decoder:
 
     self.container = container
     self.stream = stream
-    # Threads lose other frames of a damaged file than one does.
+    # With threads, other frames of a damaged file would be lost than with one.
     stream.thread_type = 'NONE'
     self.kind = container.format.name.split(',')[0]
     self.aspect = _aspect(stream)
@@ -156,7 +156,7 @@ class Decoder:
       plain = self._reformatter.reformat(frame, format=form, threads=1)
       return self._upright(plain.to_ndarray(), frame)
     except (av.FFmpegError, ValueError):
-      return None  # of colours that do not exist
+      return None  # a colour format that does not exist
 
   def _upright(self, image, frame):
     """An image with square pixels, turned as it is shown."""
@@ -178,7 +178,7 @@ class Decoder:
     """Returns the notes on the file, one line each.
 
     Args:
-      times: of all frames, in seconds.
+      times: times of all frames, in seconds.
     """
     made = list(self.met)
     if self.hidden:
@@ -215,7 +215,7 @@ class Decoder:
     if frame.pts is None:  # Matroska's demuxer drops times below 0
       return self.kind == 'matroska' and frame.dts is None
     if self._begin is not None and frame.pts < self._begin:
-      return True  # it leans on a frame that was cut off
+      return True  # it depends on a frame that was cut off
     return self.kind in _FROM_ZERO and frame.pts < 0
 
   def _check(self, width, height):

@@ -55,7 +55,7 @@ def white(depths: 'Iterable[Depth]', least: float = 0) -> float | None:
   if kinds == {'uint8'} and whites == {None}:
     return None
   low, high = min(d.low for d in depths), max(d.high for d in depths)
-  if not (low >= 0 and high <= 65535):  # nor where one is no number
+  if not (low >= 0 and high <= 65535):  # false for nan, too
     raise ValueError(f'values from {low:g} to {high:g}: expected 0 to 65535')
   if whites != {None}:
     return float(whites.pop())

@@ -186,8 +186,8 @@ def _boxes(image):
 
 @lent.pool
 def _detector():
-  # It keeps the pyramid of the image that it searches, so that threads that
-  # share one read each other's memory, or none. To make one takes a second.
+  # A detector keeps the pyramid of the image that it searches: threads that
+  # shared one would read each other's memory. To make one takes a second.
   return _imported().get_frontal_face_detector()
 
 

@@ -18,7 +18,7 @@ from mefnet_jax.runs import errors
 
 METHODS = ('none', 'dis', 'dis_fine', 'farneback', 'tvl1')
 NEUTRAL = 128  # the stored value of no motion
-# What 127 levels stand for: 4 % of the face's side, and a strain of 15 %.
+# 127 levels stand for 4 % of the face's side, and for a strain of 15 %.
 MOTION_RANGE, STRAIN_RANGE = 0.04, 0.15
 _LEVELS = 127
 
@@ -116,7 +116,7 @@ def _by_dis(engine, first, other):
 
 
 def _engine(shape, **settings):
-  # An engine writes into itself while it computes: each thread has its own.
+  # An engine holds the memory that it computes in: each thread has its own.
   return _dis_engine(threading.get_ident(), shape, **settings)
 
 
@@ -127,8 +127,8 @@ def _dis_engine(thread, shape, *, finest, stride):
   del thread, shape
   engine = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
   engine.setFinestScale(finest)
-  # Of the preset's patches of 8 pixels the noise of a sensor makes flows of .08
-  # pixels on a face that rests; of 12 and a blur of 1 pixel, .04.
+  # With the preset's patches of 8 pixels, sensor noise makes flows of .08
+  # pixels on a face at rest; with 12 and a blur of 1 pixel, .04.
   engine.setPatchSize(12)
   engine.setPatchStride(stride)
   return engine
@@ -143,8 +143,8 @@ def _farneback(first, other):
 
 
 def _tvl1(first, other):
-  # Of scikit-image: of the OpenCV wheels only opencv-contrib-python has it, and
-  # only one wheel may be installed.
+  # From scikit-image: only the wheel opencv-contrib-python has it, and only one
+  # wheel of OpenCV may be installed.
   from skimage import registration  # needed by few
 
   down, across = registration.optical_flow_tvl1(first, other, dtype=np.float32)

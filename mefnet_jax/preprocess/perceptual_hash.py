@@ -17,8 +17,8 @@ if typing.TYPE_CHECKING:
 _HALF = 192  # bits
 DIGITS = 2 * _HALF // 4  # of a mark, in hex
 # Measured on two synthetic releases (docs/protocols.md): two people's faces
-# never have less than 85; brighter, noisy, JPEG and cut copies have at most so
-# much, at 91 to 100 %. A bit of what a face looks like counts for four.
+# differ by 85 or more; 91 to 100 % of brighter, noisy, JPEG and cut copies by
+# _MOST or less. A bit on looks counts for four.
 _LOOKS, _MOST = 4, 64
 _ROWS, _COLUMNS = 60, 4096  # marks that are compared at a time, in the cache
 

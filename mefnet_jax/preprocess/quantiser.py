@@ -11,7 +11,7 @@ from mefnet_jax.preprocess import containers
 if typing.TYPE_CHECKING:
   import av
 
-# The head of AVVideoEncParams: blocks, offset and size of theirs, type, qp.
+# The head of AVVideoEncParams: blocks, their offset and size, type, qp.
 _HEAD = struct.Struct('@IQQii')
 _H264 = 1  # the type; the scales of others differ
 # Bytes in which a file's first frame begins: a table of all frames may come

@@ -18,7 +18,7 @@ if typing.TYPE_CHECKING:
 
 # A clip is kept as long as no more than this share of its frames is damaged.
 DAMAGED = 0.2
-# More would be no expression, and fill the memory.
+# A longer clip is no expression, and would fill the memory.
 _MOST_FRAMES = 1500
 _MOST_BYTES = 2**31  # of all its frames
 

@@ -23,9 +23,9 @@ METHODS = ('ecc', 'landmarks', 'none')
 # Pixels of the longer side at which ECC compares faces.
 SIDE = 128
 _STOP = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 50, 1e-6)
-# From a guess that is a frame old twelve steps are as exact as fifty.
+# From the place on the frame before, twelve steps are as exact as fifty.
 _QUICK_STOP = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 12, 1e-4)
-# Eyes' corners, bridge and base of the nose: what moves least on a face.
+# Eyes' corners, bridge and base of the nose: these move least on a face.
 _RIGID = (27, 28, 29, 30, 31, 33, 35, 36, 39, 42, 45)
 
 

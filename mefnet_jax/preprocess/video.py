@@ -1,9 +1,9 @@
 """The frames of a video as a player shows them, with their times.
 
-Numbers begin with 1 and count the frames that are shown, in the order in which
-they are: not those that an edit list hides, that lie before the first key frame
-or before time 0. Frames are turned as the container says, and pixels that are
-not square are made so.
+Numbers begin with 1 and count the frames in the order in which they are shown,
+without those that an edit list hides, or that lie before the first key frame or
+before time 0. Frames are turned upright, as their container asks, and pixels
+that are not square are made so.
 """
 
 import contextlib
@@ -23,8 +23,8 @@ if typing.TYPE_CHECKING:
 SUFFIXES = media.VIDEOS
 # Matroska's and Flash's clock ticks once a millisecond.
 _TICK = 0.0011
-_LONG = 1.0  # seconds: what took more is worth a file in the cache
-_FORM = 4  # to be raised with what decoding finds
+_LONG = 1.0  # seconds: the scan of a video that took more is cached on disk
+_FORM = 4  # to be raised when decoding gives other results
 _UNEVEN = 0.1  # of a frame: less is the jitter of a clock
 
 

@@ -40,8 +40,8 @@ def choose(
   Args:
     uncertain: (N,).
     person: (N,) names.
-    count: how many; all that there are, if fewer.
-    seen: how many labels each person has already.
+    count: number of events to choose; fewer if there are not so many.
+    seen: number of labels that each person has already.
   """
   uncertain = np.asarray(uncertain, float)
   done = dict.fromkeys(person, 0) | {

@@ -87,7 +87,7 @@ def _workbook(root, listed):
   found = [
     b for folder in directories.walk(root, depth=2) for b in _books(folder)
   ]
-  # Of a folder of images the workbook lies above.
+  # Where `root` is a folder of images, the workbook lies above.
   found = found or [b for f in list(root.parents)[:2] for b in _books(f)]
   if not found:
     raise errors.UserError(
@@ -164,7 +164,7 @@ def _cut(expression, label, frames, tree, folder, listed):
   onset, apex, offset = expression.onset, expression.apex, expression.offset
   chosen = [frame for frame in frames if onset <= frame[0] <= offset]
   # A folder of one cut-out clip holds that clip, however it is numbered; in a
-  # long video the numbers are all that there is to go by.
+  # long video nothing but the numbers identifies it.
   if frames and not chosen and tree.name in image_folders.CUT:
     shift = frames[0][0] - onset
     onset, apex, offset = onset + shift, apex + shift, offset + shift

@@ -37,7 +37,7 @@ _VIDEOS = {
   'happy4': '0507',
   'happy5': '0508',
 }
-# Spelled so in the release.
+# Misspelled in the release.
 _SPELLING = {'happyiness': 'happiness'}
 
 
@@ -47,7 +47,7 @@ class Expression:
 
   Attributes:
     subject: number of the subject's folders.
-    name: of the clip, such as 'anger1_1'.
+    name: the clip's, such as 'anger1_1'.
     onset, apex, offset: frame numbers in the long video.
     emotion: as estimated by the coders.
     kind: 'micro' or 'macro'.
@@ -124,7 +124,7 @@ def _subjects(sheet: 'Iterable') -> dict[int, int]:
   for cells in (cells for rows in sheet for cells in rows):
     texts = tables.texts(cells, 2)
     participant, folder = map(tables.number, (texts[0], texts[1].lstrip('s')))
-    # The first of two rows: what is coded further down must not move a subject.
+    # The first of two rows: a row further down must not move a subject.
     if participant is not None and folder is not None:
       found.setdefault(participant, folder)
   return found
@@ -201,7 +201,7 @@ def _ordered(texts, clip, place, listed):
   elif 0 < onset <= offset < apex:
     apex, offset = offset, apex
     what = 'offset before apex: the two exchanged'
-  # What no rule explains is left out: guessing would move the expression.
+  # Rows that no rule explains are left out: a guess would move the expression.
   if not 0 < onset <= apex <= offset:
     raise ValueError(f'{clip}: onset, apex, offset are {coded}')
   if what:

@@ -38,7 +38,7 @@ def of_table(file: pathlib.Path, listed: list[findings.Finding]) -> list[dict]:
       continue
     path = posixpath.normpath(record['path'].replace('\\', '/'))
     found = _place(file.parent, path)
-    # One place has one name, whatever the spelling of its path, or a link.
+    # One place has one name, whichever link or spelling its path has.
     real = os.path.realpath(found)
     path = called.setdefault(real, path)
     # By meaning, not by spelling: 'Joy' and 'joy' of one clip are the same row.
