@@ -55,7 +55,8 @@ class Conv3D(nn.Module):
       ValueError: a kernel or a pooling window that does not fit in the clips.
     """
     shape = (*self.kernel, x_BTHWC.shape[-1], self.features)
-    kernel = self.param('kernel', choices.initializer(self.kernel_init), shape)
+    init = choices.initializer(self.kernel_init)
+    kernel = self.param('kernel', init, shape)
     bias_C = self.param('bias', nn.initializers.zeros, (self.features,))
     kernel, bias_C, x = choices.cast(self.dtype, kernel, bias_C, x_BTHWC)
     if self.time_follows:
@@ -95,11 +96,7 @@ class Conv2Plus1D(nn.Module):
   def __call__(
     self, x_BTHWC: jax.Array, used_B: jax.Array | None = None
   ) -> jax.Array | ops.Maps:
-    """Maps (B, T, H, W, C) or (B, H, W, C) to `features` channels.
-
-    Raises:
-      ValueError: a kernel or a pooling window that does not fit in the clips.
-    """
+    """Maps (B, T, H, W, C) or (B, H, W, C) to `features` channels: `Conv3D`."""
     kt, kh, kw = self.kernel
     how = {'pool': self.pool, 'maps': self.maps, 'relu': self.relu}
     if x_BTHWC.ndim == 4:
@@ -226,7 +223,8 @@ class Dense(nn.Module):
     """Maps parts (B, N1), (B, N2), ... to (B, features)."""
     rows = [part.shape[-1] for part in parts_BN]
     shape = (sum(rows), self.features)
-    kernel = self.param('kernel', choices.initializer(self.kernel_init), shape)
+    init = choices.initializer(self.kernel_init)
+    kernel = self.param('kernel', init, shape)
     bias_C = self.param('bias', nn.initializers.zeros, (self.features,))
     kernel, bias_C, *cast_BN = choices.cast(
       self.dtype, kernel, bias_C, *parts_BN
@@ -250,10 +248,7 @@ class DenseStack(nn.Module):
   ) -> jax.Array:
     """Maps parts (B, N1), (B, N2), ... to (B, width of the last layer).
 
-    Args:
-      parts_BN: the input of the first layer, as for `Dense`.
-      key_B: one random key per clip in training; without them nothing is
-        dropped.
+    With key_B (B,), one random key per clip, values are dropped.
     """
     for i, width in enumerate(self.widths):
       dense = Dense(width, self.kernel_init, self.dtype, name=f'Dense_{i}')
