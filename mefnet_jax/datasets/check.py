@@ -250,7 +250,7 @@ def _cell(text):
 
 def _clip_table(clips):
   table = rich.table.Table(title='Clips', title_justify='left')
-  for column in ('clip', 'class', 'onset, apex, offset', 'frames', 'amiss'):
+  for column in ('clip', 'class', 'onset, apex, offset', 'frames', 'findings'):
     table.add_column(column, overflow='fold')
   for one in clips:
     marks = f'{one["onset"]}, {one["apex"]}, {one["offset"]}'

@@ -244,7 +244,7 @@ def _touch(text):
 
 def _patterns(names):
   shown = f'{names[0]} and {names[-1]}'
-  return f'names of several patterns, {shown}: its frames cannot be told'
+  return f'names of several patterns, {shown}: which are frames is unclear'
 
 
 def _integer(text, column):
@@ -260,7 +260,7 @@ def _ambiguous(names, texts, column, numbered):
   if len(names) > 1 and 2 * len(numbered) <= len(names):
     return (
       f'{len(names)} pictures, but {len(numbered)} frame numbers: no integer '
-      'of their names tells them apart'
+      'in their names distinguishes them'
     )
   lengths = collections.Counter(map(len, texts))
   length = max(lengths, key=lengths.get, default=0)
@@ -271,7 +271,7 @@ def _ambiguous(names, texts, column, numbered):
   if order != sorted(order):
     return (
       f'several integers vary in names like {names[0]}: which of them is the '
-      'frame number cannot be told'
+      'frame number is unclear'
     )
   return ''
 

@@ -18,7 +18,7 @@ def register(
   read: Callable[..., clip_records.Release],
   *,
   title: str = '',
-  licence: str = 'Not known: whoever made the recordings says it.',
+  licence: str = 'Not known: ask the makers of the recordings.',
   fps: float | None = None,
 ) -> None:
   """Makes a data set of one's own known to configs, by `config.dataset.name`.

@@ -96,7 +96,7 @@ DATASETS = {
     reader=folder_release,
     title='a folder with a table of clips',
     literature='',
-    licence='Not known: whoever made the recordings says it.',
+    licence='Not known: ask the makers of the recordings.',
     fps={},
     synthetic=lambda reading: None,
   ),

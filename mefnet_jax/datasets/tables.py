@@ -118,7 +118,7 @@ def _bounded(path):
       with book.open(member) as part:
         content = part.read(member.file_size)  # no more is unpacked
         if part.read(1):
-          raise ValueError(f'{member.filename} is larger than it says')
+          raise ValueError(f'{member.filename} is larger than stated')
       _check_places(content)
       copy.writestr(member.filename, content)
   made.seek(0)

@@ -173,7 +173,7 @@ def _order(x):
   ):
     share = (better > agree[0]).mean()
     if better.mean() > own and share > _SHARE:
-      return [Fault(f'{what} ({share:.0%} of the maps say so)', True)]
+      return [Fault(f'{what} (by {share:.0%} of the maps)', True)]
   return []
 
 

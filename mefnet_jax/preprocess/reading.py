@@ -61,7 +61,7 @@ def read(
     what = (
       f'{len(row.numbers)} frames: a clip of at most {_MOST_FRAMES} is read'
     )
-    raise LeftOut(row, short(row.place), f'{what}; say its onset and offset')
+    raise LeftOut(row, short(row.place), f'{what}; give its onset and offset')
   good, bad = _sorted(row, colour)
   whole = len(good) + len(bad)
   if not good or len(bad) > DAMAGED * whole:

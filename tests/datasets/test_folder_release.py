@@ -199,7 +199,7 @@ def test_one_place_has_one_name_whatever_its_spelling(frames):
   lines = 'a,p1,sad,,,', 'A/,p1,sad,,,', 'link,p1,sad,,,', './a,p1,glad,,,'
   release = registry.read('folder', table(frames, *lines, 'b,p2,glad,,,'))
   assert [row.clip for row in release.rows] == ['a', 'b']
-  same = [f for f in release.findings if 'says the same as row 2' in f.what]
+  same = [f for f in release.findings if 'repeats row 2' in f.what]
   assert len(same) == 2
   assert findings.lost(release.findings) == {'a (2)'}
 

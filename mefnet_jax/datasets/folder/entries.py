@@ -44,7 +44,7 @@ def of_table(file: pathlib.Path, listed: list[findings.Finding]) -> list[dict]:
     # By meaning, not by spelling: 'Joy' and 'joy' of one clip are the same row.
     content = (path, *(names.label_key(record.get(k, '')) for k in _CONTENT))
     if content in seen:
-      what = f'says the same as row {seen[content]}'
+      what = f'repeats row {seen[content]}'
       listed.append(findings.Finding(findings.IGNORED, '', place, what))
       continue
     seen[content] = number

@@ -148,7 +148,7 @@ def _tabled(table, files, folder, root, listed) -> 'Iterator[tuple]':
     name = _plain(f'{record["sub"]}_{record["filename_o"]}')
     again = name in used
     if again and used[name] == names.label_key(record['label']):
-      place, what = f'{table.name} row {number}', 'says the same as another row'
+      place, what = f'{table.name} row {number}', 'repeats another row'
       listed.append(findings.Finding(findings.IGNORED, '', place, what))
       continue
     used.setdefault(name, names.label_key(record['label']))

@@ -45,7 +45,7 @@ def read(
   read_records = set()
   for place, record in _coded(book):
     if (same := tuple(record.values())) in read_records:
-      what, row = 'says the same as another row', f'{book.name} row {place}'
+      what, row = 'repeats another row', f'{book.name} row {place}'
       listed.append(findings.Finding(findings.IGNORED, '', row, what))
       continue
     read_records.add(same)
