@@ -8,7 +8,7 @@ from mefnet_jax.models import by_network
 
 
 class Own(nn.Module):
-  """A network of somebody's own, with a field that has no hash."""
+  """A user's own network, with a field that has no hash."""
 
   table: np.ndarray
 

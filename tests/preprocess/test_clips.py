@@ -62,7 +62,7 @@ def row_of(rendered, tmp_path, change):
   return dataclasses.replace(rendered[0], frames=tuple(paths))
 
 
-def test_an_unreadable_frame_is_filled_in_and_told(rendered, tmp_path):
+def test_an_unreadable_frame_is_filled_in_and_reported(rendered, tmp_path):
   row = row_of(rendered, tmp_path, {3: b'', 5: b'BM' + b'0' * 99})
   prepared = clips.prepare(row, SMALL)
   assert [f.kind for f in prepared.findings] == [findings.REPAIRED] * 2

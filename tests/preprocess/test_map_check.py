@@ -1,4 +1,4 @@
-"""Motion maps say themselves if they are in another order or form."""
+"""Motion maps of another order or form are recognised."""
 
 import cv2
 import numpy as np

@@ -184,7 +184,7 @@ def fake(rows, root):
   )
 
 
-def test_lacking_and_damaged_ones_are_masked_and_told(spoken):
+def test_lacking_and_damaged_ones_are_masked_and_reported(spoken):
   config = mfcnn_multimodal.get_config()
   read = registry.read('smic', spoken)
   before = fake(read.rows, spoken)
