@@ -95,7 +95,7 @@ def blank_like(rendered):
 def test_a_clip_that_fills_the_memory_is_left_out(rendered, monkeypatch):
   for limit, why in (
     ('_MOST_BYTES', 'pixels fill'),
-    ('_MOST_FRAMES', 'say its'),
+    ('_MOST_FRAMES', 'give its'),
   ):
     with monkeypatch.context() as patch:
       patch.setattr(reading, limit, len(rendered[0].numbers) - 1)
