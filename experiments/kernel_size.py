@@ -178,7 +178,7 @@ def operations(config, classes: int = 3) -> int:
     name: jax.ShapeDtypeStruct(
       (1, size.frames, size[name], size[name], 1), np.float32
     )
-    for name in models.views(config.model.name)
+    for name in models.input_streams(config.model.name)
   }
   found = describe.describe(from_config.network(config, classes), views)
   return sum(layer.flops for layer in found)

@@ -62,8 +62,22 @@ def imported(path: pathlib.Path) -> frozenset[str]:
 
 
 def own(path: pathlib.Path) -> set[str]:
-  """Those of them that are ours."""
-  return {name for name in imported(path) if name in MODULES}
+  """Those of them that are ours, and those that it names in strings."""
+  return {name for name in imported(path) if name in MODULES} | named(path)
+
+
+def named(path: pathlib.Path) -> set[str]:
+  """Our modules that a file names in strings, from which it may import them.
+
+  Packages are named for the files in them, and main for the command line.
+  """
+  values = {n.value for n in nodes(path) if isinstance(n, ast.Constant)}
+  names = {v.partition(':')[0] for v in values if isinstance(v, str)}
+  return {
+    name
+    for name in names & MODULES.keys()
+    if MODULES[name].stem not in ('__init__', 'main')
+  }
 
 
 def rooms() -> list[str]:

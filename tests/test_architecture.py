@@ -84,6 +84,17 @@ def test_no_two_modules_import_each_other():
     visit(name, [])
 
 
+def test_a_module_that_is_named_in_a_string_counts_as_imported(tmp_path):
+  path = tmp_path / 'file.py'
+  path.write_text(
+    'import importlib\n\n'
+    "TABLE = {'a': ('mefnet_jax.runs.errors', 'UserError')}\n"
+    "importlib.import_module('mefnet_jax.runs.files:write')\n"
+    "FOLDER = 'mefnet_jax.runs'\n"
+  )
+  assert house.own(path) == {'mefnet_jax.runs.errors', 'mefnet_jax.runs.files'}
+
+
 def test_the_house_is_small():
   assert len(house.rooms()) <= 14
   files = {path.name for path in house.PACKAGE.glob('*.py')}

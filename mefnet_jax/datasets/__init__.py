@@ -1,9 +1,9 @@
-"""From a release folder to clips in memory, whatever is amiss in the folder.
+"""Loads data sets: from the folder of a release to clips in memory.
 
     clips = datasets.load(config.dataset)
     print(datasets.listing(clips.findings))
 
-Imports no jax.
+Defects of a release are repaired or reported (`findings`). Imports no jax.
 """
 
 from mefnet_jax.runs.findings import Finding, listing
@@ -44,8 +44,12 @@ def __getattr__(name):
     from mefnet_jax.datasets import own
 
     return own.register
-  if name in ('Clips', 'load'):
+  if name == 'load':
     from mefnet_jax.datasets import loading
 
-    return getattr(loading, name)
+    return loading.load
+  if name == 'Clips':
+    from mefnet_jax.datasets import prepared_clips
+
+    return prepared_clips.Clips
   raise AttributeError(name)

@@ -1,8 +1,8 @@
 """Accounts for every file of a release: read, left out (lost), or litter.
 
-Readers look for what they know. This module looks at everything that is there
-and reports what no reader has read: a person whose folder has an odd name,
-pictures of a format that is not read, folders at another depth.
+Readers look for the names that they know. This module walks through all folders
+and reports the files that no reader has read, for example because the folder of
+a subject has an odd name, or pictures have a format that is not read.
 """
 
 import collections
@@ -18,36 +18,37 @@ from mefnet_jax.runs import findings, names
 if typing.TYPE_CHECKING:
   from collections.abc import Iterator
 
-_MOST = 10**6  # files and folders that are looked at
+_MOST = 10**6  # files and folders that are visited
 
 
-def closed(
+def completed(
   release: clip_records.Release, *, single: bool = False
 ) -> clip_records.Release:
-  """Returns the release with findings on everything that was not read.
+  """Returns the release with findings on every file that was not read.
 
   Clips are removed if too many of their pictures are of a format that is not
   read: they would be short, or have gaps.
 
   Args:
-    release: as read; its `places` are looked at.
+    release: as read; its `places` are searched.
     single: whether each picture is a clip, as flow maps are.
   """
   sweep = _Sweep(release, single)
   for place in release.places:
-    sweep.look(place)
+    sweep.visit(place)
   rows = tuple(r for r in release.rows if r.clip not in sweep.spoilt)
-  told = _apart([*release.findings, *sweep.told], {row.clip for row in rows})
-  return dataclasses.replace(release, rows=rows, findings=tuple(told))
+  found = [*release.findings, *sweep.findings]
+  found = _with_unique_names(found, {row.clip for row in rows})
+  return dataclasses.replace(release, rows=rows, findings=tuple(found))
 
 
-def _apart(told, taken) -> 'Iterator[findings.Finding]':
-  """Yields the findings, with a different name for each thing that is left out.
+def _with_unique_names(found, taken) -> 'Iterator[findings.Finding]':
+  """Yields the findings, each loss under a name of its own.
 
   Two folders with the name of one clip are two losses, and neither of them is
   the clip of that name that was read.
   """
-  for finding in told:
+  for finding in found:
     if finding.kind == findings.LEFT_OUT:
       (name,) = findings.lost([finding])
       unique, number = name, 2
@@ -60,7 +61,12 @@ def _apart(told, taken) -> 'Iterator[findings.Finding]':
 
 
 class _Sweep:
-  """One pass over all folders; `told` are the findings."""
+  """One pass over all folders.
+
+  Attributes:
+    findings: on the files that were not read.
+    spoilt: clips with too many pictures of a format that is not read.
+  """
 
   def __init__(self, release, single):
     self.release, self.single = release, single
@@ -78,12 +84,12 @@ class _Sweep:
       # Those mention files of clips that were read.
       if f.kind not in (findings.GAP, findings.UNREADABLE)
     }
-    self.told: list[findings.Finding] = []
+    self.findings: list[findings.Finding] = []
     self.spoilt: set[str] = set()
     self.left = _MOST
 
-  def look(self, top):
-    """Looks at a folder and all below it, in the order of their names."""
+  def visit(self, top):
+    """Goes through a folder and all below it, in the order of their names."""
     stack = [top]
     while stack:
       folder = stack.pop()
@@ -94,7 +100,7 @@ class _Sweep:
       self._files(folder, files)
     if self.left < 0:
       what = f'more than {_MOST} files: the rest was not looked at'
-      self._tell(findings.LEFT_OUT, top, what)
+      self._report(findings.LEFT_OUT, top, what)
 
   def _entries(self, folder):
     """Folders to enter, and names of files that no finding mentions yet."""
@@ -116,7 +122,7 @@ class _Sweep:
       elif not _is_folder(entry):
         files.append(entry.name)
       elif names.key(entry.name) in self.release.apart:
-        self._tell(findings.IGNORED, path, 'not asked for')
+        self._report(findings.IGNORED, path, 'not asked for')
       # Followed links could lead in a circle, or into somebody's home folder.
       elif not entry.is_symlink():
         inner.append(path)
@@ -126,12 +132,12 @@ class _Sweep:
     if litter:
       more = ', ...' * (len(litter) > 3)
       what = f'litter of a system or program: {", ".join(litter[:3])}{more}'
-      self._tell(findings.IGNORED, folder, what)
+      self._report(findings.IGNORED, folder, what)
     return inner, files
 
   def _is_mentioned(self, path):
     """Whether the findings of a reader mention it."""
-    shown = directories.shown(path, self.release.root)
+    shown = directories.relative(path, self.release.root)
     mentioned = {shown, os.fspath(path)} & self.mentioned
     return bool(mentioned) and not self._is_read(path)
 
@@ -141,6 +147,7 @@ class _Sweep:
     return text in self.read or text in self.count or text in self.above
 
   def _files(self, folder, found):
+    """Reports the files of a folder that no reader has read."""
     here = self.count[os.fspath(folder)]
     pictures, unread = [], []
     for name in found:
@@ -154,9 +161,9 @@ class _Sweep:
       elif suffix in media.SOUNDS and containers.holds_video(path):
         self._lose(path, f'a video with the name of a sound ({suffix})')
       elif media.is_document(name):
-        self._tell(findings.IGNORED, path, 'no clip: text, a table or sound')
+        self._report(findings.IGNORED, path, 'no clip: text, a table or sound')
       elif here and not self.single and suffix not in media.VIDEOS:
-        self._tell(findings.IGNORED, path, 'beside the frames of a clip')
+        self._report(findings.IGNORED, path, 'beside the frames of a clip')
       else:
         self._lose(path, _why(path, self.release.root))
     if self.single:
@@ -183,21 +190,21 @@ class _Sweep:
     kind = findings.LEFT_OUT if many else findings.REPAIRED
     for row in self.release.rows:
       if row.frames and row.frames[0].parent == folder:
-        shown = directories.shown(folder, self.release.root)
-        self.told.append(findings.Finding(kind, row.clip, shown, what))
+        shown = directories.relative(folder, self.release.root)
+        self.findings.append(findings.Finding(kind, row.clip, shown, what))
         if many:
           self.spoilt.add(row.clip)
 
   def _lose(self, path, what):
-    """Reports a loss, or what a table does not name as not asked for."""
+    """Reports a loss; where a table lists the clips, a file not asked for."""
     if self.release.listed:
-      self._tell(findings.IGNORED, path, 'not asked for by the table')
+      self._report(findings.IGNORED, path, 'not asked for by the table')
     else:
-      self._tell(findings.LEFT_OUT, path, what)
+      self._report(findings.LEFT_OUT, path, what)
 
-  def _tell(self, kind, path, what):
-    shown = directories.shown(path, self.release.root)
-    self.told.append(findings.Finding(kind, '', shown, what))
+  def _report(self, kind, path, what):
+    shown = directories.relative(path, self.release.root)
+    self.findings.append(findings.Finding(kind, '', shown, what))
 
 
 def _sorted(folder):

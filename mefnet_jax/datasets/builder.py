@@ -28,7 +28,7 @@ if typing.TYPE_CHECKING:
 
   from mefnet_jax.preprocess import clip_records
 
-# Of the format of the records; the config's name identifies what they hold.
+# Of the format of the records; the config's name identifies their content.
 VERSION = '1.1.0'
 LOCK = '.lock'
 
@@ -37,9 +37,10 @@ LOCK = '.lock'
 class Config(tfds.core.BuilderConfig):
   """Which clips of a release, and how they are prepared.
 
-  `options` are those of the preparation, `classes` the names of the labels
-  where the release itself says them ('folder'), the rest those of
-  `registry.read`.
+  Attributes:
+    subset, labels, expressions, images, table: as for `registry.read`.
+    classes: names of the labels, where the release itself defines them.
+    options: the options of the preparation.
   """
 
   subset: str = 'hs'
@@ -59,7 +60,7 @@ class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
   """Prepares the clips of one release; a subclass names it.
 
   Safe for several processes at once: one prepares, the others wait and find
-  it done. What a killed one left is removed.
+  the clips prepared. Files that a killed process has left are removed.
   """
 
   VERSION = tfds.core.Version(VERSION)
@@ -80,7 +81,8 @@ class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     """Prepares the clips of a release that was read, unless they are there.
 
     Raises:
-      errors.UserError: not one clip could be prepared; `findings` say why.
+      errors.UserError: not one clip could be prepared; its attribute `findings`
+        holds the reasons.
     """
     self.release = release
     manual = tfds.download.DownloadConfig(manual_dir=release.root)

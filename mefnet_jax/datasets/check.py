@@ -1,4 +1,4 @@
-r"""Lists what lies in a release folder, what is missing and what is repaired.
+r"""Lists the contents of a release folder, with its gaps and repairs.
 
 python -m mefnet_jax.datasets.check --dataset=smic --release=DIR [--json]
 python -m mefnet_jax.datasets.check ... --preview=DIR
@@ -60,8 +60,8 @@ def _main(argv):
   except errors.UserError as error:
     if args.json:
       line = ' '.join(str(error).split())
-      # Whoever reads JSON gets a line in any case; the error still ends the
-      # command.
+      # A program that reads JSON gets a line in any case; the error still ends
+      # the command.
       print(json.dumps(_unusable(args, line, tree)))
     raise
   problem = registry.shortfall(release.rows, release.findings, args.allow_lost)
@@ -100,10 +100,10 @@ def counts(release: clip_records.Release) -> dict:
 
 
 def listed(release: clip_records.Release) -> list[dict]:
-  """Returns for each clip what was read, and its findings ('told')."""
-  told = collections.defaultdict(list)
+  """Returns the record of each clip, with its findings under 'told'."""
+  by_clip = collections.defaultdict(list)
   for finding in release.findings:
-    told[finding.clip].append(f'{finding.kind}: {finding.what}')
+    by_clip[finding.clip].append(f'{finding.kind}: {finding.what}')
   return [
     {
       'clip': row.clip,
@@ -113,8 +113,8 @@ def listed(release: clip_records.Release) -> list[dict]:
       'apex': row.apex,
       'offset': row.offset,
       'frames': len(row.numbers),
-      'first_file': directories.shown(row.place, release.root),
-      'told': told[row.clip],
+      'first_file': directories.relative(row.place, release.root),
+      'told': by_clip[row.clip],
     }
     for row in release.rows
   ]
@@ -123,7 +123,7 @@ def listed(release: clip_records.Release) -> list[dict]:
 def _arguments(argv):
   parser = cli.Parser(
     prog='python -m mefnet_jax.datasets.check',
-    description='Says what lies in a release folder, and what is amiss.',
+    description='Lists the contents and the defects of a release folder.',
   )
   add = parser.add_argument
   add('--dataset', required=True, help=', '.join(registry.DATASETS))
@@ -149,7 +149,7 @@ def _arguments(argv):
 
 
 def _of_maps(rows):
-  """What is wrong with motion maps; those that cannot be read are told."""
+  """Findings on motion maps; `inspection` reports those that cannot be read."""
   names, pictures = [], []
   for row in rows:
     try:
@@ -157,7 +157,7 @@ def _of_maps(rows):
       names.append(row.clip)
     except (OSError, ValueError):
       continue
-  return map_check.noted(np.stack(pictures), tuple(names)) if names else []
+  return map_check.inspect(np.stack(pictures), tuple(names)) if names else []
 
 
 def _preview(release, folder, show_faces):
@@ -204,7 +204,7 @@ def _show(release, problem, tree, clips):
   stamp = 'SYNTHETIC ' if release.synthetic else ''
   print(
     findings.listing(
-      release.findings, f'{stamp}{release.root}', 'said by --json'
+      release.findings, f'{stamp}{release.root}', 'listed by --json'
     )
   )
   console.print(_count_table(counts(release), release.published))
@@ -244,7 +244,7 @@ def _cell(text):
 
 def _clip_table(clips):
   table = rich.table.Table(title='Clips', title_justify='left')
-  for column in ('clip', 'class', 'onset, apex, offset', 'frames', 'amiss'):
+  for column in ('clip', 'class', 'onset, apex, offset', 'frames', 'findings'):
     table.add_column(column, overflow='fold')
   for one in clips:
     marks = f'{one["onset"]}, {one["apex"]}, {one["offset"]}'

@@ -28,8 +28,8 @@ _CELL, _COLUMNS, _LEFT = 128, 7, 110
 _INK, _PAPER = (30, 30, 30), 255
 _CROPS = {'face': (60, 140, 220), 'eyes': (40, 160, 60), 'mouth': (220, 90, 40)}
 _POINTS = (235, 60, 160)
-_MOST_GAIN = 16  # of a difference: a still clip must not show its noise alone
-_FLOW_FULL = 0.02  # share of the face's side that is drawn in full colour
+_MOST_GAIN = 16  # of a difference: a still clip must not show only noise
+_FLOW_FULL = 0.02  # displacement in full colour, as a share of the face's side
 
 
 def write(
@@ -43,9 +43,9 @@ def write(
   """Writes one PNG for each of some clips: classes in turn, of many subjects.
 
   Args:
-    release: as it was read.
-    how: the preparation.
-    folder: made if it is missing; sheets of the same name are replaced.
+    release: the release, as read.
+    how: the options of the preparation.
+    folder: created if it is missing; sheets of the same name are replaced.
     count: how many clips at most.
     show_faces: as for `may_show`.
 
@@ -75,7 +75,7 @@ def write(
 
 
 def may_show(release: clip_records.Release, show_faces: bool) -> None:
-  """Raises UserError for faces of real people without show_faces."""
+  """Raises errors.UserError for faces of real people without show_faces."""
   if not (
     show_faces or release.synthetic or registry.DATASETS[release.name].maps
   ):
@@ -87,7 +87,7 @@ def may_show(release: clip_records.Release, show_faces: bool) -> None:
 
 
 def _sample(all_rows, count):
-  """Clips of the classes in turn, each of a subject that was shown least."""
+  """Clips of the classes in turn, each of the subject with fewest so far."""
   left = collections.defaultdict(list)
   for row in sorted(all_rows, key=lambda row: row.clip):
     left[row.label].append(row)
@@ -111,7 +111,7 @@ def _sheet(row, how, release):
     f'frames {row.numbers[0]}..{row.numbers[-1]}'
   )
   prepared = clips.prepare(row, how)
-  # A clip that cannot be prepared is the one to look at: its sheet says why.
+  # A clip that cannot be prepared has a sheet, too: with the reason.
   if prepared.streams is None:
     return _stack([_line(title), _line(_last_word(prepared))])
   lines = [_line(title)]

@@ -23,8 +23,8 @@ def find(
 ) -> pathlib.Path:
   """Returns the root of the synthetic release, which is made if needed.
 
-  One process makes it while others wait; what a killed one left is removed.
-  A change of the generator's code or assets makes a new one.
+  One process makes it while others wait; files that a killed process has left
+  are removed. A change of the generator's code or assets makes a new one.
 
   Args:
     name: 'smic', 'cas_me2' or 'megc_flow'.

@@ -11,9 +11,9 @@ from mefnet_jax.preprocess import media
 if typing.TYPE_CHECKING:
   from collections.abc import Callable, Iterable, Iterator
 
-# What Windows, Nautilus and editors add to the name of a second copy.
+# Marks of a second copy, by Windows, Nautilus and editors.
 _COPY = re.compile(r'(\(\d+\)| - copy.*|~)$', re.IGNORECASE)
-# Names of subjects and clips: what lies in them is no folder of a release.
+# Names of subjects and clips, which hold no further folders of a release.
 _LEAF = re.compile(r's?\d+|s\d+_.*|micro|non_micro', re.IGNORECASE)
 _MOST_FOLDERS = 2000
 _LOSSY = ('.jpg', '.jpeg', '.jpe', '.jfif')
@@ -28,9 +28,14 @@ def walk(
 ) -> 'Iterator[pathlib.Path]':
   """Yields `root` and its folders level by level, upper ones first.
 
-  Folders whose name is a `leaf`, and hidden ones, are not entered. At most
-  2,000 folders are looked at, so that a home folder, named by mistake, does not
-  take minutes.
+  At most about 2,000 folders are visited, so that a home folder, named by
+  mistake, does not take minutes.
+
+  Args:
+    root: the first folder.
+    depth: levels below it.
+    leaf: whether a folder of that name is not entered; by default folders of
+      subjects and clips. Hidden ones never are.
   """
   level, seen = [root], 0
   for _ in range(depth + 1):
@@ -72,9 +77,13 @@ def image_files(folder: pathlib.Path) -> list[pathlib.Path]:
 class Frames(typing.NamedTuple):
   """A clip's images in the order of their frame numbers.
 
-  `aside` are names of images that are not frames: second copies, and those
-  without a number. If the frame numbers cannot be identified, `files` is empty
-  and `why` says the reason.
+  Attributes:
+    files: the images.
+    numbers: their frame numbers, increasing.
+    aside: names of images that are not frames: second copies, and those without
+      a number.
+    why: the reason why frame numbers cannot be identified; `files` is then
+      empty. '' if they can.
   """
 
   files: tuple[pathlib.Path, ...]
@@ -119,8 +128,8 @@ def frames(folder: pathlib.Path) -> Frames:
   return Frames(files, chosen, tuple(n for n in names if n not in taken))
 
 
-def shown(path: pathlib.Path, root: pathlib.Path) -> str:
-  """Returns a path relative to `root` if it lies there, as findings show it."""
+def relative(path: pathlib.Path, root: pathlib.Path) -> str:
+  """Returns a path relative to `root` if it lies there, for findings."""
   return (path.relative_to(root) if root in path.parents else path).as_posix()
 
 
@@ -204,9 +213,9 @@ def _frame_column(texts):
 
 
 def _alike(names, texts, column):
-  """Indices of the names that are like most around their number.
+  """Indices of the names whose text around the number is that of most names.
 
-  None if a fifth is unlike the others: which are the frames cannot be told.
+  None if a fifth of them differ: it is then unclear which are the frames.
   """
   count = range(len(names))
   numbered = [i for i in count if _integer(texts[i], column) is not None]
@@ -235,7 +244,7 @@ def _touch(text):
 
 def _patterns(names):
   shown = f'{names[0]} and {names[-1]}'
-  return f'names of several patterns, {shown}: its frames cannot be told'
+  return f'names of several patterns, {shown}: which are frames is unclear'
 
 
 def _integer(text, column):
@@ -246,12 +255,12 @@ def _integer(text, column):
 
 
 def _ambiguous(names, texts, column, numbered):
-  """Why the order of a clip's frames cannot be told; empty if it can."""
+  """Why the order of a clip's frames is ambiguous; empty if it is not."""
   # A few equal numbers are copies; half of them mean that the column is wrong.
   if len(names) > 1 and 2 * len(numbered) <= len(names):
     return (
       f'{len(names)} pictures, but {len(numbered)} frame numbers: no integer '
-      'of their names tells them apart'
+      'in their names distinguishes them'
     )
   lengths = collections.Counter(map(len, texts))
   length = max(lengths, key=lengths.get, default=0)
@@ -262,7 +271,7 @@ def _ambiguous(names, texts, column, numbered):
   if order != sorted(order):
     return (
       f'several integers vary in names like {names[0]}: which of them is the '
-      'frame number cannot be told'
+      'frame number is unclear'
     )
   return ''
 

@@ -1,4 +1,4 @@
-"""The fingerprint of a release: of the content of its files, not their place.
+"""The fingerprint of a release: a digest of the content of its files.
 
 All bytes of the used files are hashed, in threads. The hashes are cached by
 path, size and time of change, so that the next run need not read the files.
@@ -24,8 +24,8 @@ def fingerprint(release: clip_records.Release, *options: object) -> str:
   """Returns 32 hexadecimal digits; equal for equal content and options.
 
   Args:
-    release: its rows, their labels and frames count; its place does not.
-    options: whatever else changes the clips.
+    release: the release; rows, labels and frames count, its folder does not.
+    options: all other values on which the clips depend.
   """
   paths = [path for row in release.rows for path in row.files]
   hash_of = dict(zip(paths, hashes(release.root, paths), strict=True))
@@ -40,7 +40,11 @@ def fingerprint(release: clip_records.Release, *options: object) -> str:
 def code_digest(name: str, *suffixes: str) -> str:
   """Returns 32 hexadecimal digits of a package's files with these suffixes.
 
-  So nobody has to remember to raise a version when the code changes.
+  With it no version has to be raised by hand when the code changes.
+
+  Args:
+    name: the package's name.
+    *suffixes: such as '.py'; subpackages are not included.
   """
   spec = importlib.util.find_spec(name)
   folder = pathlib.Path(next(iter(spec.submodule_search_locations)))
@@ -52,8 +56,8 @@ def hashes(root: pathlib.Path, paths: 'Sequence[pathlib.Path]') -> list[str]:
   """Returns hashes of the files' bytes; only new and changed files are read.
 
   Args:
-    root: of the release; what is known of its files is kept by its name.
-    paths: of files; the hash of one that cannot be read is `UNREADABLE`.
+    root: folder of the release, under whose name the hashes are cached.
+    paths: the files; the hash of one that cannot be read is `UNREADABLE`.
   """
   folder = cache.made(cache.root() / 'hashes')
   index = folder / f'{cache.digest(str(root))}.json'

@@ -86,6 +86,11 @@ def preview(
 ) -> list[pathlib.Path]:
   """Writes contact sheets of some clips; returns their files.
 
+  Args:
+    dataset: `config.dataset`.
+    folder: created if it is missing.
+    show_faces: as for `contact_sheet.may_show`.
+
   Raises:
     errors.UserError: as `release`, for an option that no preparation has, and
       for faces of real people without show_faces.

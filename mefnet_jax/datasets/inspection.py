@@ -23,25 +23,25 @@ _THREADS = 4
 def inspect(release: clip_records.Release) -> list[findings.Finding]:
   """Returns findings on frames: missing numbers, damage, duplicates.
 
-  A clip of which preparation could not read enough is told as left out; in
-  others it fills in, and tells, what it can. A duplicate is a file whose bytes
+  A clip with too many damaged frames for the preparation is reported as left
+  out; single damaged frames as unreadable. A duplicate is a file whose bytes
   also belong to another subject.
   """
   shown = {
-    file: directories.shown(file, release.root)
+    file: directories.relative(file, release.root)
     for row in release.rows
     for file in row.files
   }
   with concurrent.futures.ThreadPoolExecutor(_THREADS) as pool:
-    told = dict(zip(shown, pool.map(_look, shown), strict=True))
+    opened = dict(zip(shown, pool.map(_opened, shown), strict=True))
   found = [f for row in release.rows for f in _gaps(row)]
   for row in release.rows:
-    found += _damage(row, told, shown)
-  return found + _duplicates(release, told, shown)
+    found += _damage(row, opened, shown)
+  return found + _duplicates(release, opened, shown)
 
 
-class _Look(typing.NamedTuple):
-  """The hash of a file, its size, and what is wrong with it."""
+class _Opened(typing.NamedTuple):
+  """The hash of a file, its defect ('' if none), and its size and depth."""
 
   digest: str
   wrong: str
@@ -49,7 +49,7 @@ class _Look(typing.NamedTuple):
   found: depth.Depth | None = None
 
 
-def _look(file: pathlib.Path) -> _Look:
+def _opened(file: pathlib.Path) -> _Opened:
   found = None
   try:
     if file.suffix.lower() in video.SUFFIXES:
@@ -57,29 +57,29 @@ def _look(file: pathlib.Path) -> _Look:
     else:
       values, found = images.read_values(file)
       size = values.shape
-    with open(file, 'rb') as opened:
-      digest = hashlib.file_digest(opened, 'sha256').hexdigest()
-    return _Look(digest, '', size, found)
+    with open(file, 'rb') as stream:
+      digest = hashlib.file_digest(stream, 'sha256').hexdigest()
+    return _Opened(digest, '', size, found)
   except (OSError, ValueError) as error:
-    return _Look('', getattr(error, 'strerror', None) or str(error))
+    return _Opened('', getattr(error, 'strerror', None) or str(error))
 
 
-def _damage(row, told, shown):
-  """Files of a clip that cannot be used, and whether that is too many."""
+def _damage(row, opened, shown):
+  """Findings on unusable files of a clip, and on a clip with too many."""
   bad = []
-  sizes = [told[file].size for file in row.files if not told[file].wrong]
+  sizes = [opened[file].size for file in row.files if not opened[file].wrong]
   for file in row.files:
-    wrong = told[file].wrong
+    wrong = opened[file].wrong
     # One clip comes from one camera: another size is another picture.
-    if not wrong and told[file].size != sizes[0]:
+    if not wrong and opened[file].size != sizes[0]:
       wrong = 'of another size than the first'
     if wrong:
       bad.append((findings.UNREADABLE, file, f'unreadable: {wrong}'))
-  # The same limit as the preparation's, whose verdict this foretells.
+  # The same limit as in the preparation, whose result this predicts.
   if len(bad) > reading.DAMAGED * len(row.files):
     what = f'{len(bad)} of {len(row.files)} files unreadable: a run leaves it'
     bad.append((findings.LEFT_OUT, row.place.parent, f'{what} out'))
-  bad += _depth(row, [told[file].found for file in row.files])
+  bad += _depth(row, [opened[file].found for file in row.files])
   return [
     findings.Finding(kind, row.clip, shown.get(file, reading.short(file)), what)
     for kind, file, what in bad
@@ -95,16 +95,17 @@ def _depth(row, depths):
     return [(findings.LEFT_OUT, row.place.parent, str(error))]
   if white is None:
     return []
-  return [(findings.REPAIRED, row.place.parent, depth.told(known[0], white))]
+  what = depth.described(known[0], white)
+  return [(findings.REPAIRED, row.place.parent, what)]
 
 
 def _gaps(row):
   """Frame numbers that are missing between two others."""
   steps = np.diff(row.numbers)
-  # Two frames have one step, of which nothing says how long it should be.
+  # Two frames have one step, and no other to compare its length with.
   if len(steps) < 2:
     return
-  # By the median step: every second frame may be all that was kept.
+  # By the median step: a release may keep every second frame only.
   missing = np.rint(steps / np.median(steps)).astype(int) - 1
   if missing.sum() > 0:
     first = row.numbers[int(np.flatnonzero(missing)[0])]
@@ -112,15 +113,15 @@ def _gaps(row):
     yield findings.Finding(findings.GAP, row.clip, '', what)
 
 
-def _duplicates(release, told, shown):
+def _duplicates(release, opened, shown):
   """Clips that share files with another subject: a leak between folds."""
   owners = collections.defaultdict(dict)
   for row in release.rows:
     for file in row.files:
-      if told[file].digest:
+      if opened[file].digest:
         # By subject: equal frames of one person stay in one fold, and leak
         # nothing.
-        owners[told[file].digest].setdefault(row.subject, (row.clip, file))
+        owners[opened[file].digest].setdefault(row.subject, (row.clip, file))
   pairs = collections.defaultdict(list)
   for subjects in owners.values():
     if len(subjects) > 1:

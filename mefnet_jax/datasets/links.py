@@ -1,7 +1,7 @@
 """Removes files of a release that are links out of its folder.
 
 A release was packed by others: a link in it may point anywhere on this
-machine, and what it points to would end up in the prepared clips.
+machine, and the file there would end up in the prepared clips.
 """
 
 import dataclasses
@@ -16,32 +16,32 @@ from mefnet_jax.runs import findings
 def cut(release: clip_records.Release) -> clip_records.Release:
   """Returns the release without files that lie outside of its folder.
 
-  A clip that loses frames is told as repaired, one that loses all of them as
-  left out. Links within the release are followed.
+  A clip that loses some frames is reported as repaired, one that loses all of
+  them as left out. Links within the release are followed.
   """
   outside = _outside(release.root)
-  kept, told = [], []
+  kept, found = [], []
   for row in release.rows:
     lost = {file for file in row.files if outside(file)}
     if not lost:
       kept.append(row)
       continue
-    shown = directories.shown(sorted(lost)[0], release.root)
+    shown = directories.relative(sorted(lost)[0], release.root)
     what = f'{len(lost)} files are links out of the release: not followed'
     frames = [i for i, file in enumerate(row.frames) if file not in lost]
     kind = findings.REPAIRED if frames else findings.LEFT_OUT
-    told.append(findings.Finding(kind, row.clip, shown, what))
+    found.append(findings.Finding(kind, row.clip, shown, what))
     if frames:
-      kept.append(_with(row, frames))
-  if not told:
+      kept.append(_with_frames(row, frames))
+  if not found:
     return release
   return dataclasses.replace(
-    release, rows=tuple(kept), findings=(*release.findings, *told)
+    release, rows=tuple(kept), findings=(*release.findings, *found)
   )
 
 
 def _outside(root):
-  """A function that says whether a file lies outside of a folder."""
+  """Returns a function of a file: whether it lies outside of a folder."""
   real = os.path.realpath(root)
 
   def beyond(path):
@@ -56,7 +56,8 @@ def _outside(root):
   return outside
 
 
-def _with(row, frames):
+def _with_frames(row, frames):
+  """The clip with some of its frames, by their indices."""
   numbers = tuple(row.numbers[i] for i in frames)
   return dataclasses.replace(
     row,

@@ -1,4 +1,4 @@
-"""Loads the clips of a config: reads, prepares once, checks what is left."""
+"""Loads the clips of a config: reads them, prepares them once, checks them."""
 
 import dataclasses
 import math
@@ -12,9 +12,11 @@ from absl import logging
 
 from mefnet_jax.datasets import (
   builder,
+  builders,
   fingerprint,
   from_config,
   modalities,
+  prepared_clips,
   registry,
   streaming,
 )
@@ -26,40 +28,6 @@ if typing.TYPE_CHECKING:
   import rich.progress
 
 _READING = registry.READING
-# To import a builder registers it with TFDS: tfds.builder('smic') works then.
-for _dataset in registry.DATASETS.values():
-  _dataset.builder_class()
-
-
-@dataclasses.dataclass(frozen=True)
-class Clips:
-  """All clips of a release, in an order that follows from their ids.
-
-  Attributes:
-    streams: 'face', 'eyes', 'mouth', and 'flow', 'eyes_flow', 'mouth_flow' if
-      asked for: (N, T, H, W, C) uint8, in memory or `streaming.Stream`.
-    label: (N,) int32, indices into `classes`.
-    classes: names of the classes that have a clip.
-    clip: N unique ids.
-    subject: N subjects.
-    database: N names of the databases of origin, empty where there is one.
-    synthetic: whether no real person is in it.
-    findings: what was found, repaired and left out.
-    fingerprint: equal for equal clips.
-    corrected_from: N names of the models whose answers the annotators saw,
-      empty where they saw none; () if no clip has one.
-  """
-
-  streams: dict[str, np.ndarray | streaming.Stream]
-  label: np.ndarray
-  classes: tuple[str, ...]
-  clip: tuple[str, ...]
-  subject: tuple[str, ...]
-  database: tuple[str, ...]
-  synthetic: bool
-  findings: tuple[findings.Finding, ...]
-  fingerprint: str
-  corrected_from: tuple[str, ...] = ()
 
 
 def load(
@@ -68,20 +36,20 @@ def load(
   memory: float = math.inf,
   progress: 'rich.progress.Progress | None' = None,
   check: 'Callable[[Sequence], object] | None' = None,
-) -> Clips:
+) -> prepared_clips.Clips:
   """Loads the clips of a release, prepared now or in an earlier run.
 
   Args:
     dataset: `config.dataset` of configs/base.py; is not changed.
-    memory: bytes that their pixels may take; if they are more they are read
-      when they are asked for (`streaming`).
+    memory: bytes that their pixels may take; if they need more, they stay on
+      the disk and are read batch by batch (`streaming`).
     progress: a bar to add a task to; by default one on the terminal.
-    check: called with the rows of the release before they are prepared; may
-      raise errors.UserError, so that it is told in seconds.
+    check: called with the rows of the release before they are prepared, so that
+      the errors.UserError that it may raise comes within seconds.
 
   Raises:
-    errors.UserError: a release that is missing or of another layout, or of
-      which too little is left. Its attribute `findings` tells what was met.
+    errors.UserError: the release is missing or of another layout, or too few of
+      its clips are usable. Its attribute `findings` holds the findings on it.
   """
   pool.refuse_spawned()
   options = from_config.options(dataset)
@@ -102,11 +70,11 @@ def load(
 
 
 def _with_map_findings(loaded, name):
-  """Says what is wrong with motion maps, and in which nothing moves."""
+  """Adds findings on motion maps: their defects, and maps without motion."""
   maps = loaded.streams['face'][np.arange(len(loaded.clip))][:, 0]
   public = registry.DATASETS[name].maps
-  noted = map_check.noted(maps, loaded.clip, public=public)
-  return dataclasses.replace(loaded, findings=(*loaded.findings, *noted))
+  found = map_check.inspect(maps, loaded.clip, public=public)
+  return dataclasses.replace(loaded, findings=(*loaded.findings, *found))
 
 
 def _check(rows, found, allow_lost, root):
@@ -139,7 +107,7 @@ def _prepared(release, dataset, options, memory, progress):
         'or name another folder in the environment variable MEFNET_CACHE'
       ) from None
     try:
-      # A new builder: TFDS reads what it finds when it is made.
+      # A new builder: TFDS looks for prepared clips when one is made.
       return _read(_builder(release.name, config), release, memory)
     except Exception as error:  # ArrayRecord's and TFDS's are of many types
       _discard(release.name, config, error)
@@ -153,7 +121,7 @@ def _config(release, dataset, options):
   """The TFDS config of these very clips; its name is their fingerprint."""
   mark = fingerprint.fingerprint(
     release,
-    # Code, options, weights and OpenCV: whatever can change a pixel is part of
+    # Code, options, weights and OpenCV: all that can change a pixel is part of
     # the name, so that clips of another version are never taken for these.
     fingerprint.code_digest('mefnet_jax.preprocess', '.py'),
     dataclasses.asdict(options),
@@ -161,7 +129,7 @@ def _config(release, dataset, options):
     cv2.__version__,
   )
   reading = {field: dataset[field] for field in _READING if field in dataset}
-  if not registry.find(release.name).builder_class().CLASSES:
+  if not builders.find(release.name).CLASSES:
     reading['classes'] = release.classes
   return builder.Config(name=mark, options=options, **reading)
 
@@ -171,8 +139,7 @@ def _builder(name, config):
   verbosity = logging.get_verbosity()
   logging.set_verbosity(logging.ERROR)  # TFDS warns of configs not in its list
   try:
-    made = registry.find(name).builder_class()
-    return made(data_dir=_clips_folder(), config=config)
+    return builders.find(name)(data_dir=_clips_folder(), config=config)
   finally:
     logging.set_verbosity(verbosity)
 
@@ -195,7 +162,7 @@ def _discard(name, config, error):
 
 
 def _read(made, release, memory):
-  """All splits of a builder as `Clips`; ValueError if they are not whole."""
+  """All splits of a builder as `Clips`; ValueError if some are missing."""
   prepared = [findings.Finding(*f) for f in made.info.metadata['findings']]
   lost = findings.lost(prepared)
   rows = [row for row in release.rows if row.clip not in lost]
@@ -207,7 +174,7 @@ def _read(made, release, memory):
   }
   if sum(stream.nbytes for stream in streams.values()) <= memory:
     streams = resident(source, rows, shapes)
-  return Clips(
+  return prepared_clips.Clips(
     streams=streams,
     label=np.array([row.label for row in rows], np.int32),
     classes=release.classes,
@@ -229,12 +196,12 @@ def resident(
   """All streams of a `streaming.Source` as arrays, (N, T, H, W, C) uint8.
 
   Args:
-    source: of these clips.
-    rows: of the clips, in their order.
+    source: the prepared clips.
+    rows: their rows, in the same order.
     shapes: (T, H, W, C) of each stream.
 
   Raises:
-    ValueError, RuntimeError: a damaged record, as `Source.read` says.
+    ValueError, RuntimeError: a damaged record, as for `Source.read`.
   """
   streams = {
     name: np.empty((len(rows), *shape), np.uint8)
@@ -247,7 +214,7 @@ def resident(
 
 
 def _without_empty_classes(loaded):
-  """Drops names of classes without a clip: no network should learn them."""
+  """Drops names of classes without a clip: no network could learn them."""
   present = np.unique(loaded.label)
   if len(present) == len(loaded.classes):
     return loaded

@@ -1,8 +1,8 @@
-"""Reads sound and transcript of a clip: files beside its frames, named like it.
+"""Reads the sound and the transcript of a clip, from files beside its frames.
 
     .../surprise/s2_sur_02/reg_image036237.bmp
     .../surprise/s2_sur_02/s2_sur_02.wav     or .avi, .mp4 with a sound track
-    .../surprise/s2_sur_02/s2_sur_02.txt     the words that are said, UTF-8
+    .../surprise/s2_sur_02/s2_sur_02.txt     the spoken words, UTF-8
 
 A clip without one of them lacks that modality; the network masks it.
 """
@@ -15,6 +15,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from mefnet_jax.datasets import prepared_clips
 from mefnet_jax.preprocess import clip_records, sound, words
 from mefnet_jax.runs import cache, errors, findings
 
@@ -22,7 +23,6 @@ if typing.TYPE_CHECKING:
   import ml_collections
 
 SUFFIXES = {'audio': sound.SUFFIXES, 'text': ('.txt',)}
-_Clips = typing.TypeVar('_Clips')  # loading.Clips, which imports this module
 _LONGEST_TEXT = 100_000  # bytes
 # s2 and s02: releases pad their numbers, names of files often do not.
 _PADDED = re.compile(r'(?<!\d)0+(?=\d)')
@@ -34,40 +34,48 @@ def check(dataset: 'ml_collections.ConfigDict') -> None:
     if name not in SUFFIXES:
       known = ', '.join(SUFFIXES)
       raise errors.UserError(
-        f'config.dataset.modalities={name!r}: choose one of {known}'
+        f'--config.dataset.modalities={name!r}: choose one of {known}'
       )
   for field, shape in shapes(dataset, SUFFIXES).items():
     sizes = shape[:2]
     if not all(isinstance(n, int) and 1 <= n <= 1024 for n in sizes):
       raise errors.UserError(
-        f'config.dataset.{field}={dataset[field]}: sizes from 1 to 1024'
+        f'--config.dataset.{field}={dataset[field]}: sizes from 1 to 1024'
       )
 
 
 def shapes(
   dataset: 'ml_collections.ConfigDict', names: Iterable[str] | None = None
 ) -> dict[str, tuple[int, ...]]:
-  """Returns the shape of one clip's streams, of those that the config names."""
+  """Returns the shape of each modality of one clip.
+
+  Args:
+    dataset: `config.dataset`.
+    names: modalities; by default those that the config asks for.
+
+  Returns:
+    'audio' (F, M, 1), F times and M bands; 'text' (L,), L words.
+  """
   every = {'audio': (*dataset.audio, 1), 'text': (dataset.text,)}
   return {name: every[name] for name in (names or dataset.modalities)}
 
 
 def add(
-  loaded: _Clips,
+  loaded: prepared_clips.Clips,
   release: clip_records.Release,
   dataset: 'ml_collections.ConfigDict',
-) -> _Clips:
+) -> prepared_clips.Clips:
   """Returns the clips with the modalities that `config.dataset` names.
 
   Args:
-    loaded: a `loading.Clips`.
-    release: where its clips lie.
+    loaded: the clips, without modalities.
+    release: the one that they were prepared from.
     dataset: `config.dataset`.
 
   Returns:
     The same, with streams 'audio' (N, F, M, 1) uint8 and 'text' (N, L) int32,
-    and for each '<stream>_present' (N,) uint8; what was found is added to the
-    findings, and the fingerprint changes with the content.
+    and for each '<stream>_present' (N,) uint8. A finding counts the clips that
+    have each, and the fingerprint changes with their content.
 
   Raises:
     errors.UserError: a modality that no clip has.
@@ -140,7 +148,7 @@ def _value(row, name, shape, found):
 def _tokens(file, length):
   """The words of a file; None for one without any."""
   with open(file, 'rb') as opened:
-    # A transcript is short; what is longer was hardly meant as one.
+    # A transcript is short; a longer text is hardly one.
     text = opened.read(_LONGEST_TEXT).decode('utf-8', 'replace')
   numbers = words.tokens(text, length)
   return numbers if numbers.any() else None

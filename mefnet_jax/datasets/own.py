@@ -1,11 +1,10 @@
-"""Data sets that a user's own file registers, and their TFDS builders."""
+"""Registers a data set from a user's own file."""
 
 import collections
 import functools
 import pathlib
 import re
 import types
-import typing
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -13,27 +12,25 @@ from mefnet_jax.datasets import registry
 from mefnet_jax.preprocess import clip_records
 from mefnet_jax.runs import errors, plugins
 
-if typing.TYPE_CHECKING:
-  from mefnet_jax.datasets import builder
-
 
 def register(
   name: str,
   read: Callable[..., clip_records.Release],
   *,
   title: str = '',
-  licence: str = 'Not known: whoever made the recordings says it.',
+  licence: str = 'Not known: ask the makers of the recordings.',
   fps: float | None = None,
 ) -> None:
-  """Makes a data set of one's own known, by `config.dataset.name`.
+  """Makes a data set of one's own known to configs, by `config.dataset.name`.
 
   Args:
-    name: by which it is chosen: letters, digits and _; not one of ours.
+    name: the value of `config.dataset.name` that chooses it: letters, digits
+      and _; not one of ours.
     read: `read(root, **options)` returns a `clip_records.Release` of that
       name. The options are the fields of `registry.READING`. For a folder that
       is no such release it raises errors.UserError.
     title: its name in print.
-    licence: under which terms it is given out.
+    licence: the terms under which it is distributed.
     fps: frames per second of its clips, if they are known.
 
   Raises:
@@ -48,13 +45,12 @@ def register(
   reader.__dict__.update(
     read=functools.partial(_read, name, read),
     looks_like=lambda root: False,
-    TREE=described,
-    IMAGES=('auto',),
+    TREES={'': described},
+    OPTIONS={'images': ('auto',)},
   )
   plugins.remember('data set', name)
   registry.DATASETS[name] = registry.Dataset(
     reader=reader,
-    builder=('mefnet_jax.datasets.own', name),
     title=title or name,
     literature='',
     licence=licence,
@@ -64,7 +60,7 @@ def register(
 
 
 def _read(name: str, read: Callable, root: pathlib.Path, **options: str):
-  """Calls a registered reader; refuses what no run could use."""
+  """Calls a registered reader; refuses a release that no run could use."""
   try:
     found = read(root, **options)
   except errors.UserError:
@@ -80,7 +76,7 @@ def _read(name: str, read: Callable, root: pathlib.Path, **options: str):
 
 
 def _faults(name: str, found: Any) -> Iterator[str]:
-  """Yields what is wrong with what a reader returned."""
+  """Yields the faults of a reader's result."""
   if not isinstance(found, clip_records.Release):
     yield (
       'its read has to return a clip_records.Release, and returns '
@@ -98,7 +94,7 @@ def _faults(name: str, found: Any) -> Iterator[str]:
 
 
 def _row_faults(row: clip_records.Row, classes: tuple[str, ...]):
-  """Yields what is wrong with a clip."""
+  """Yields the faults of a clip."""
   if not isinstance(row.clip, str) or not row.clip or '/' in row.clip:
     yield 'its name has to be a text without /'
   if not re.fullmatch(r'[A-Za-z0-9_]+', str(row.subject)):
@@ -115,22 +111,3 @@ def _row_faults(row: clip_records.Row, classes: tuple[str, ...]):
   inside = [n for n in row.numbers if row.onset <= n <= row.offset]
   if not inside:
     yield f'none of its frames lies in {row.onset} .. {row.offset}'
-
-
-@functools.cache
-def __getattr__(name: str) -> 'type[builder.Builder]':
-  """The TFDS builder of a registered data set, as an attribute of its name."""
-  if name.startswith('_') or not plugins.is_own('data set', name):
-    raise AttributeError(name)
-  from mefnet_jax.datasets import builder  # imports TFDS
-
-  fields = {
-    '__doc__': f'Clips of {name}, a data set that its user registered.',
-    '__module__': __name__,
-    'MANUAL_DOWNLOAD_INSTRUCTIONS': 'Give the folder of the release.',
-    'RELEASE': name,
-    'BUILDER_CONFIGS': [],
-    'name': name,
-  }
-  words = ''.join(word.title() for word in name.split('_'))
-  return type(words, (builder.Builder,), fields)

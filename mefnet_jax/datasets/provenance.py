@@ -2,7 +2,7 @@
 
 SYNTHETIC.txt holds the digest of each file that the generator wrote. It is
 trusted only in the release's own folder, and only if it lists every file that
-is read: real clips may have been copied beneath the mark of another release.
+is read: real clips may have been copied below the mark of another release.
 """
 
 import dataclasses
@@ -38,11 +38,11 @@ def checked(release: clip_records.Release) -> clip_records.Release:
     foreign = _foreign(marker, release.root, paths, videos)
     if not foreign:
       return dataclasses.replace(release, synthetic=True)
-    first = directories.shown(foreign[0], release.root)
+    first = directories.relative(foreign[0], release.root)
     why = f'it does not vouch for {len(foreign)} files, such as {first}'
   what = f'the mark is not believed ({why}): taken for real people'
-  told = findings.Finding(findings.FOUND, '', str(marker), what)
-  return dataclasses.replace(release, findings=(*release.findings, told))
+  found = findings.Finding(findings.FOUND, '', str(marker), what)
+  return dataclasses.replace(release, findings=(*release.findings, found))
 
 
 def _marker(root, inside):
@@ -60,7 +60,7 @@ def _foreign(marker: pathlib.Path, root, paths, videos):
     known = set(_DIGEST.findall(regular_file.read(marker).decode()))
   except (OSError, ValueError):
     return paths
-  # A frame that cannot be read shows nobody, whoever made it.
+  # A frame that cannot be read shows nobody, real or rendered.
   known.add(fingerprint.UNREADABLE)
   found = fingerprint.hashes(root, paths)
   foreign = [p for p, x in zip(paths, found, strict=True) if x not in known]

@@ -1,7 +1,7 @@
 """The only list of data sets, and the function that reads a release of one."""
 
+import collections
 import dataclasses
-import importlib
 import math
 import os
 import pathlib
@@ -13,7 +13,6 @@ from mefnet_jax.datasets import accounts, directories, links, provenance
 from mefnet_jax.datasets.cas_me2 import release as cas_me2_release
 from mefnet_jax.datasets.folder import release as folder_release
 from mefnet_jax.datasets.megc_flow import release as megc_flow_release
-from mefnet_jax.datasets.smic import long_release
 from mefnet_jax.datasets.smic import release as smic_release
 from mefnet_jax.preprocess import clip_records, shared_depth
 from mefnet_jax.runs import errors, findings
@@ -21,7 +20,6 @@ from mefnet_jax.runs import errors, findings
 if typing.TYPE_CHECKING:
   from collections.abc import Iterable, Sequence
 
-  import tensorflow_datasets as tfds
   from ml_collections import ConfigDict
 
 _ON_REQUEST = (
@@ -32,24 +30,26 @@ _ON_REQUEST = (
 
 @dataclasses.dataclass(frozen=True)
 class Dataset:
-  """Everything that the package knows of a data set.
+  """Everything that the package knows about a data set.
 
   Attributes:
-    reader: a module with read, looks_like, TREE and IMAGES.
-    builder: module and class of the TFDS builder; imported when it is needed,
-      so that the processes of the preparation do not import TFDS.
+    reader: a module with
+      read: reads a release, with the arguments of `registry.read`;
+      looks_like: whether a folder holds such a release;
+      TREES: an example of the files of a release by subset, or by '' for all;
+      OPTIONS: the values that each field of `READING` may have, for the fields
+        that `read` reads.
     title: its name in print.
     literature: what literature.csv calls it; '' if it has no rows there.
     licence: the terms under which it is distributed.
     fps: frames per second by subset, or by '' for all subsets; empty if the
       rate is not known.
-    maps: whether its clips are maps of motion, in which nobody is seen.
-    synthetic: options of `synthetic.release.write` for what is read, or None
-      where the generator has no such release.
+    maps: whether its clips are maps of motion, in which no face is visible.
+    synthetic: maps the fields of `READING` to the options with which
+      `synthetic.release.write` makes such a release, or to None if it cannot.
   """
 
   reader: types.ModuleType
-  builder: tuple[str, str]
   title: str
   literature: str
   licence: str
@@ -57,16 +57,10 @@ class Dataset:
   synthetic: Callable[[Mapping[str, str]], dict | None]
   maps: bool = False
 
-  def builder_class(self) -> 'type[tfds.core.DatasetBuilder]':
-    """The TFDS builder; once it is imported TFDS knows it by name too."""
-    module, name = self.builder
-    return getattr(importlib.import_module(module), name)
-
 
 DATASETS = {
   'smic': Dataset(
     reader=smic_release,
-    builder=('mefnet_jax.datasets.smic.builder', 'Smic'),
     title='SMIC',
     literature='smic',
     licence=_ON_REQUEST,
@@ -81,17 +75,15 @@ DATASETS = {
   ),
   'cas_me2': Dataset(
     reader=cas_me2_release,
-    builder=('mefnet_jax.datasets.cas_me2.builder', 'CasMe2'),
     title='CAS(ME)^2',
     literature='cas_me2',
     licence=_ON_REQUEST,
     fps={'': 30.0},
-    # Macro-expressions that nobody reads are not rendered.
+    # Macro-expressions that are not read are not rendered.
     synthetic=lambda reading: {'macro': reading['expressions'] != 'micro'},
   ),
   'megc_flow': Dataset(
     reader=megc_flow_release,
-    builder=('mefnet_jax.datasets.megc_flow.builder', 'MegcFlow'),
     title='the flow maps of the MEGC2019 composite',
     literature='megc2019',
     licence='In public circulation since STSTNet (2019), without a licence '
@@ -102,17 +94,16 @@ DATASETS = {
   ),
   'folder': Dataset(
     reader=folder_release,
-    builder=('mefnet_jax.datasets.folder.builder', 'Folder'),
     title='a folder with a table of clips',
     literature='',
-    licence='Not known: whoever made the recordings says it.',
+    licence='Not known: ask the makers of the recordings.',
     fps={},
     synthetic=lambda reading: None,
   ),
 }
 # The licence of rendered releases.
 _RENDERED = 'Apache-2.0: rendered from CC0 head data, no licensed pixel.'
-# The fields of `config.dataset` that choose what is read.
+# The fields of `config.dataset` that `read` takes.
 READING = ('subset', 'labels', 'expressions', 'images', 'table')
 
 
@@ -126,25 +117,25 @@ def read(
   images: str = 'auto',
   table: str = '',
 ) -> clip_records.Release:
-  """Reads a release; opens no image, but a few of more than 8 bits.
+  """Reads a release; of the images only a few of more than 8 bits are opened.
 
-  Links that lead out of the release are not followed, and told.
+  Links out of the release are not followed, but reported as findings.
 
   Args:
     name: a key of `DATASETS`.
     root: the release, its parent, or a folder in it.
-    subset: of SMIC: one of `smic_release.SUBSETS`.
-    labels: label set of CAS(ME)^2 (`cas_me2.label_sets.SETS`).
-    expressions: of CAS(ME)^2: 'micro', 'macro' or 'both'.
+    subset: 'hs', 'vis', 'nir', 'all' or '<camera>_long' (SMIC only).
+    labels: label set, a key of `cas_me2.label_sets.SETS` (CAS(ME)^2 only).
+    expressions: 'micro', 'macro' or 'both' (CAS(ME)^2 only).
     images: which images where a release has several: 'auto', or
       'cropped' | 'raw' (SMIC), 'selectedpic' | 'cropped' | 'rawpic' |
       'longVideoFaceCropped' | 'rawvideo' (CAS(ME)^2), 'loso' | 'whole'
       (megc_flow), 'tree' | 'table' (folder).
-    table: of 'folder': the name of its CSV file.
+    table: name of the CSV file (folder only).
 
   Raises:
     errors.UserError: an unknown option; a folder that is missing, empty, or
-      not such a release. The line says what tree was expected.
+      not such a release. The message shows an example of the expected files.
   """
   options = dict(
     subset=subset, labels=labels, expressions=expressions, images=images
@@ -153,20 +144,17 @@ def read(
   root = folder(root)
   try:
     found = DATASETS[name].reader.read(root, **options, table=table)
-  # A wrong name of the data set is the likeliest reason: say which would fit.
+  # A wrong name of the data set is the likeliest reason: suggest the right one.
   except errors.UserError as error:
     raise errors.UserError(f'{error}{_other(name, root)}') from None
-  found = accounts.closed(links.cut(found), single=DATASETS[name].maps)
+  found = accounts.completed(links.cut(found), single=DATASETS[name].maps)
   return provenance.checked(shared_depth.shared(found))
 
 
 def tree(name: str, subset: str = 'hs') -> str:
-  """Returns what the tree of a dataset looks like, in a line."""
-  if name != 'smic':
-    return DATASETS[name].reader.TREE
-  if subset in long_release.SUBSETS:
-    return long_release.TREE
-  return smic_release.TREE.format(subset.upper() if subset != 'all' else 'HS')
+  """Returns an example of the files of a data set, in one line."""
+  trees = DATASETS[name].reader.TREES
+  return trees.get(subset) or trees['']
 
 
 def find(name: str) -> Dataset:
@@ -191,13 +179,10 @@ def licence(name: str, synthetic: bool) -> str:
 
 def check(name: str, **options: str) -> None:
   """Raises errors.UserError for an option that `read` does not know."""
-  reader = find(name).reader
-  allowed = {
-    'subset': smic_release.SUBSETS,
-    'labels': tuple(cas_me2_release.LABELS),
-    'expressions': cas_me2_release.EXPRESSIONS,
-    'images': reader.IMAGES,
-  }
+  # Fields that this data set does not read are checked by one that does: a
+  # spelling mistake is a mistake in any config.
+  readers = [find(name).reader, *(other.reader for other in DATASETS.values())]
+  allowed = collections.ChainMap(*(reader.OPTIONS for reader in readers))
   for field, value in options.items():
     if field in allowed:
       _one_of(f'dataset.{field}', value, allowed[field])
@@ -216,7 +201,7 @@ def shortfall(
     allow_lost: the share of clips that may be lost.
   """
   lost = findings.lost(found)
-  whole = len(lost) + len(clip_rows)
+  total = len(lost) + len(clip_rows)
   subjects = {row.subject for row in clip_rows}
   classes = {row.label for row in clip_rows}
   # No protocol can train on some people and test others with fewer.
@@ -225,11 +210,11 @@ def shortfall(
       f'{len(clip_rows)} usable clips of {len(subjects)} subjects and '
       f'{len(classes)} classes are left; at least two of each are needed'
     )
-  if not len(lost) <= allow_lost * whole:  # nan allows nothing
+  if not len(lost) <= allow_lost * total:  # nan allows nothing
     # Rounded up to .05, so that the advice is a number that one would type.
-    enough = math.ceil(len(lost) / whole * 20) / 20
+    enough = math.ceil(len(lost) / total * 20) / 20
     return (
-      f'{len(lost)} of {whole} clips were left out, more than '
+      f'{len(lost)} of {total} clips were left out, more than '
       f'{allow_lost:.0%}; mend them, or allow it with '
       f'--config.dataset.allow_lost={enough:.2g}'
     )
@@ -239,12 +224,14 @@ def shortfall(
 def _one_of(field, value, allowed):
   if value not in allowed:
     known = ', '.join(allowed)
-    raise errors.UserError(f'config.{field}={value!r}: must be one of {known}')
+    raise errors.UserError(
+      f'--config.{field}={value!r}: must be one of {known}'
+    )
   return value
 
 
 def folder(root: str) -> pathlib.Path:
-  """The folder of a release that the user names.
+  """Returns the absolute path of the release folder that a user names.
 
   Raises:
     errors.UserError: it is missing, empty, unreadable, or a file.

@@ -47,10 +47,10 @@ class Stream:
   def __getitem__(self, index) -> np.ndarray:
     if np.ndim(index) == 0:
       return self.source.read(index, [self.name])[self.name].copy()
-    made = np.empty((len(index), *self.shape[1:]), np.uint8)
+    clips = np.empty((len(index), *self.shape[1:]), np.uint8)
     for i, at in enumerate(index):
-      made[i] = self.source.read(at, [self.name])[self.name]
-    return made
+      clips[i] = self.source.read(at, [self.name])[self.name]
+    return clips
 
 
 class Source:
@@ -62,13 +62,13 @@ class Source:
 
   def __init__(
     self,
-    made: 'tfds.core.DatasetBuilder',
+    builder: 'tfds.core.DatasetBuilder',
     clip_rows: 'Sequence[clip_records.Row]',
   ):
     import tensorflow_datasets as tfds  # it is there: it made the clips
     from tensorflow_datasets.proto import tf_example_pb2
 
-    sizes = {name: s.num_examples for name, s in made.info.splits.items()}
+    sizes = {name: s.num_examples for name, s in builder.info.splits.items()}
     if sizes != collections.Counter(row.subject for row in clip_rows):
       raise ValueError('its clips are not those of the release')
     ends = itertools.accumulate(sizes.values())
@@ -78,10 +78,10 @@ class Source:
     }
     self._places = [next(free[row.subject]) for row in clip_rows]
     self._rows = clip_rows
-    self._shapes = {n: f.shape for n, f in made.info.features.items()}
+    self._shapes = {n: f.shape for n, f in builder.info.features.items()}
     # Not decoded by TFDS, which takes three times as long.
     self._parse = tf_example_pb2.Example.FromString
-    self._records = made.as_data_source(
+    self._records = builder.as_data_source(
       '+'.join(sizes),
       deserialize_method=tfds.decode.DeserializeMethod.RAW_BYTES,
     )
@@ -97,14 +97,14 @@ class Source:
         that is damaged, or not the clip it should be.
     """
     place, row = self._places[index], self._rows[index]
-    said = self._parse(self._records[place]).features.feature
-    clip, subject = (said[n].bytes_list.value[0] for n in ('clip', 'subject'))
-    label = said['label'].int64_list.value[0]
-    named = (clip.decode(), subject.decode(), label)
-    if named != (row.clip, row.subject, row.label):
-      raise ValueError(f'record {place} is {named}, not {row.clip}')
+    record = self._parse(self._records[place]).features.feature
+    clip, subject = (record[n].bytes_list.value[0] for n in ('clip', 'subject'))
+    label = record['label'].int64_list.value[0]
+    stored = (clip.decode(), subject.decode(), label)
+    if stored != (row.clip, row.subject, row.label):
+      raise ValueError(f'record {place} is {stored}, not {row.clip}')
     return {
-      name: np.frombuffer(said[name].bytes_list.value[0], np.uint8).reshape(
+      name: np.frombuffer(record[name].bytes_list.value[0], np.uint8).reshape(
         self._shapes[name]
       )
       for name in streams
@@ -119,20 +119,21 @@ def batches(
   """Yields the batches of an epoch.
 
   Args:
-    streams: of arrays in memory, or of `Stream`.
+    streams: arrays in memory (N, T, H, W, C), or `Stream`s.
     label: (N,) labels.
-    index_SB: clips of each of S batches, as `sampler.shared_order` gives them.
+    index_SB: indices of the B clips of each of S batches, as returned by
+      `sampler.shared_order`.
 
   Yields:
     One dict a batch: each stream (B, T, H, W, C) uint8, 'label' (B,).
   """
   index_SB = np.asarray(index_SB)
-  there = {n: x for n, x in streams.items() if not isinstance(x, Stream)}
-  far = {n: x for n, x in streams.items() if n not in there}
-  read = _read_ahead(far, index_SB) if far else itertools.repeat({})
-  for batch, index_B in zip(read, index_SB, strict=bool(far)):
-    near = {name: x[index_B] for name, x in there.items()}
-    yield {**batch, **near, 'label': label[index_B]}
+  in_memory = {n: x for n, x in streams.items() if not isinstance(x, Stream)}
+  on_disk = {n: x for n, x in streams.items() if n not in in_memory}
+  read = _read_ahead(on_disk, index_SB) if on_disk else itertools.repeat({})
+  for batch, index_B in zip(read, index_SB, strict=bool(on_disk)):
+    taken = {name: x[index_B] for name, x in in_memory.items()}
+    yield {**batch, **taken, 'label': label[index_B]}
 
 
 def _read_ahead(streams, index_SB):

@@ -99,9 +99,10 @@ def _check_size(path):
 
 
 def _bounded(path):
-  """The file's bytes; of a zip what it says it holds, packed anew.
+  """The file's bytes; a zip is packed anew, with members of the stated sizes.
 
-  A zip may hold more than it says, and calamine would unpack all of it.
+  A zip may hold more than its directory states, and calamine would unpack it
+  all.
 
   Raises:
     ValueError: it holds more than a label sheet should.
@@ -117,7 +118,7 @@ def _bounded(path):
       with book.open(member) as part:
         content = part.read(member.file_size)  # no more is unpacked
         if part.read(1):
-          raise ValueError(f'{member.filename} is larger than it says')
+          raise ValueError(f'{member.filename} is larger than stated')
       _check_places(content)
       copy.writestr(member.filename, content)
   made.seek(0)

@@ -89,13 +89,13 @@ def apply(
   return model.apply({'params': params}, batch, train=False)
 
 
-@by_network.kept
+@by_network.cached
 def whole(model: nn.Module) -> Callable:
   """Returns `apply` of a network, one function for all that traces it."""
   return functools.partial(apply, model)
 
 
-@by_network.kept
+@by_network.cached
 def whole_beside(model: nn.Module) -> Callable:
   """Returns `apply_beside` of a network, as `whole`."""
   return functools.partial(apply_beside, model)

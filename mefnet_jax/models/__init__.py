@@ -1,4 +1,4 @@
-"""The paper's networks as pure Flax modules, by name."""
+"""The networks, as Flax modules by name: the paper's and those beside it."""
 
 import dataclasses
 from typing import Any
@@ -51,12 +51,11 @@ def register(name: str, network: type[nn.Module]) -> None:
   """Makes a network of one's own known to configs, by `config.model.name`.
 
   Args:
-    name: by which it is chosen; not one of ours.
+    name: the value of `config.model.name` that chooses it; not one of ours.
     network: a Flax module with the fields `num_classes` and `streams` (names
-      of the clips that it sees, with a default), and further ones for which
-      `config.model` may have values. Its `__call__(batch, *, train=False)`
-      returns logits (B, num_classes) and a dict of named arrays
-      (docs/own_network.md).
+      of its input streams, with a default), and perhaps others, which
+      `config.model` may then set. Its `__call__(batch, *, train=False)` returns
+      logits (B, num_classes) and a dict of named arrays (docs/own_network.md).
 
   Raises:
     ValueError: the name is one of ours, it is no Flax module, or a field is
@@ -80,10 +79,11 @@ def build(name: str, *, num_classes: int, **fields: Any) -> nn.Module:
   """Builds the network of that name.
 
   Args:
-    name: of `_NETWORKS`: base, mecnn, residual, mfcnn, ststnet_like, ..., or
-      one that was registered.
+    name: a key of `_NETWORKS`: base, mecnn, residual, mfcnn, ststnet_like, ...,
+      or a registered name.
     num_classes: outputs of the last layer.
-    **fields: of `streams.Options` and of the network.
+    **fields: values for fields of the network, such as those of
+      `streams.Options`.
 
   Raises:
     ValueError: the name is unknown, or the network does not have a field.
@@ -99,12 +99,15 @@ def build(name: str, *, num_classes: int, **fields: Any) -> nn.Module:
   return network(num_classes=num_classes, **{**preset, **fields})
 
 
-def views(name: str, streams: tuple[str, ...] = ()) -> tuple[str, ...]:
+def input_streams(name: str, streams: tuple[str, ...] = ()) -> tuple[str, ...]:
   """Returns the names of a network's input streams.
 
   Args:
-    name: of the network.
-    streams: those of the config; the network's own if empty.
+    name: the network's.
+    streams: the names in the config; if empty, the network's defaults.
+
+  Raises:
+    ValueError: the name is unknown.
   """
   return tuple(streams) or _network(name)[0].streams
 

@@ -4,6 +4,7 @@ Axes: B batch, T frames, H rows, W columns, C channels. T may be absent: the
 2D form, maps (B, H, W, C), of the paper's N in R^{HxWxC}.
 """
 
+import functools
 import typing
 from collections.abc import Callable
 
@@ -20,7 +21,10 @@ class ChannelAttention(nn.Module):
   """CAM, eq. 1: N_C = A_C(N) (x) N, with A_C in (0, 1) for each channel.
 
   The mean and the maximum of each channel over time and space go through one
-  two-layer perceptron; the sigmoid of the sum of its answers is A_C.
+  two-layer perceptron; the sigmoid of the sum of its outputs is A_C.
+
+  `ParallelAttention` takes A_C alone from here and weighs the maps itself, with
+  the same `weigh_channels`, because it can then pool N before it weighs it.
   """
 
   reduction: int = 8
@@ -44,7 +48,7 @@ class ChannelAttention(nn.Module):
     # One perceptron for both vectors, as in CBAM (Woo et al., ECCV 2018).
     scores_BC = sum(excite(nn.relu(squeeze(v))) for v in (maps.mean, maps.peak))
     gate_BC = nn.sigmoid(scores_BC)
-    return maps.y * over_places(gate_BC, maps.y.ndim), gate_BC
+    return weigh_channels(maps.y, gate_BC), gate_BC
 
 
 class SpatialTemporalAttention(nn.Module):
@@ -69,15 +73,16 @@ class SpatialTemporalAttention(nn.Module):
     self,
     x_BTHWC: jax.Array | ops.Maps,
     key_B: jax.Array | None = None,
-    weigh: Callable = products.weigh,
-  ) -> tuple[jax.Array, jax.Array]:
+    weigh: Callable | None = None,
+  ) -> tuple[typing.Any, jax.Array]:
     """Returns N_S, of the shape of N, and A_S (B, T, H, W, 1).
 
     Args:
       x_BTHWC: N, or its `ops.Maps`.
       key_B: one random key per clip in training; without them nothing is
         dropped.
-      weigh: multiplies maps by weights.
+      weigh: maps `ops.Maps` and weights (B, T, H, W, 1) to what is returned in
+        place of N_S, such as its pooled values; by default their product.
     """
     maps = ops.maps_of(x_BTHWC)
     # lam is the sigmoid of a free parameter, so it stays in (0, 1); it starts
@@ -97,10 +102,10 @@ class SpatialTemporalAttention(nn.Module):
       name='convolution',
     )
     highlight = nn.sigmoid(typing.cast(jax.Array, convolve(pooled)))
-    if key_B is None:
-      return weigh(maps.y, highlight), highlight
-    weight = self._drop_some(highlight, key_B)
-    return weigh(maps.y, weight), highlight
+    dropped = key_B is not None
+    weight = self._drop_some(highlight, key_B) if dropped else highlight
+    weighed = weigh(maps, weight) if weigh else products.weigh(maps.y, weight)
+    return weighed, highlight
 
   def _drop_some(self, map_BTHW1, key_B):
     """The map, or for some clips the mask that hides its strongest places."""
@@ -114,10 +119,10 @@ class SpatialTemporalAttention(nn.Module):
 class ParallelAttention(nn.Module):
   """Eq. 3: X = concat(N_C, N_S) along the channels; 2C channels go on.
 
-  With one of the two switched off, the other's maps alone; with both off, N.
-  Where a max-pooling follows, give its window as `pool`: N_C is then pooled
-  before it is weighed, which is the same (a channel's weight is positive and
-  one for all its positions) and spares a pass over the maps.
+  With one of the two switched off, X is the other's maps; with both off, N.
+  Where a max-pooling follows, give its window as `pool`: N is then pooled
+  before eq. 1 weighs it. The result is the same, because a channel has one
+  positive weight for all its positions, and a pass over the maps is spared.
   """
 
   channel: bool = True
@@ -136,9 +141,18 @@ class ParallelAttention(nn.Module):
     key_B: jax.Array | None = None,
     pool: tuple[int, int, int] | None = None,
   ) -> tuple[jax.Array, dict[str, jax.Array]]:
-    """Returns X, and A_C and A_S by their names in a network's `out`."""
+    """Returns X, and A_C and A_S by their names in a network's `out`.
+
+    Args:
+      x_BTHWC: N, or its `ops.Maps`.
+      key_B: one random key per clip in training, for the drop masks.
+      pool: window of the max-pooling that follows, if any.
+
+    Raises:
+      ValueError: a window larger than the maps.
+    """
     maps = ops.maps_of(x_BTHWC)
-    out, weight = {}, None
+    out = {}
     if self.channel:
       channel = ChannelAttention(self.reduction, **self._how(), name='channel')
       _, out['channel_attention'] = channel(maps)
@@ -150,12 +164,14 @@ class ParallelAttention(nn.Module):
         **self._how(),
         name='spatial',
       )
-      weight, out['spatial_attention'] = spatial(maps, key_B, _weight_alone)
-    plain, weighed = _pooled(maps, weight, pool)
+      weigh = functools.partial(_pooled, pool)
+      both, out['spatial_attention'] = spatial(maps, key_B, weigh)
+    else:
+      both = _pooled(pool, maps, None)
+    plain, weighed = both
     parts = []
     if self.channel:
-      gate_BC = out['channel_attention']
-      parts.append(plain * over_places(gate_BC, plain.ndim))
+      parts.append(weigh_channels(plain, out['channel_attention']))
     if self.spatial:
       parts.append(weighed)
     return jnp.concatenate(parts or [plain], axis=-1), out
@@ -164,19 +180,19 @@ class ParallelAttention(nn.Module):
     return {'kernel_init': self.kernel_init, 'dtype': self.dtype}
 
 
-def _weight_alone(_, weight):
-  """Replaces `products.weigh` where `_pooled` weighs and pools in one pass."""
-  return weight
-
-
-def _pooled(maps, weight, window):
-  """N and N_S, pooled where a pooling follows."""
+def _pooled(window, maps, weight):
+  """N and N_S, both of them pooled where a pooling follows."""
   if window is not None:
     return ops.max_pools(maps, weight, window)
   if weight is None:
     return maps.y, None
   # The barrier keeps XLA from computing the product again for each use.
   return maps.y, jax.lax.optimization_barrier(products.weigh(maps.y, weight))
+
+
+def weigh_channels(x_BTHWC: jax.Array, gate_BC: jax.Array) -> jax.Array:
+  """The product of eq. 1, A_C (x) N: each channel times its weight."""
+  return x_BTHWC * over_places(gate_BC, x_BTHWC.ndim)
 
 
 def over_places(x_BC: jax.Array, rank: int) -> jax.Array:

@@ -1,26 +1,26 @@
-"""What is kept for equal networks: a program costs seconds of tracing."""
+"""Caches what is built for a network, because tracing takes seconds."""
 
 import functools
 from collections.abc import Callable
 from typing import Any
 
-_KEPT = 8  # programs of so many networks: a sweep makes one after another
+_SIZE = 8  # networks that are cached: a sweep builds one after another
 
 
-def kept(make: Callable[..., Any]) -> Callable[..., Any]:
-  """`make(network, *settings)`, called once for arguments that are equal.
+def cached(make: Callable[..., Any]) -> Callable[..., Any]:
+  """Wraps `make(network, *settings)` so that equal arguments share one result.
 
-  A network of somebody's own may hold what has no hash; for it `make` is
-  called each time.
+  Arguments without a hash, as the fields of a user's network may be, are not
+  cached: `make` is then called each time.
   """
-  once = functools.lru_cache(_KEPT)(make)
+  once = functools.lru_cache(_SIZE)(make)
 
   @functools.wraps(make)
-  def made(*args):
+  def build(*args):
     try:
       hash(args)
     except TypeError:
       return make(*args)
     return once(*args)
 
-  return made
+  return build

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Collection
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
@@ -24,10 +23,10 @@ INITIALIZERS = {
   'orthogonal': nn.initializers.orthogonal(),
   'zeros': nn.initializers.zeros,
 }
-# New streams are appended, so that old ones keep their draws.
-# All streams; the position of a stream seeds its dropout.
-CLIPS = ('eyes', 'mouth', 'face', 'flow', 'eyes_flow', 'mouth_flow')
-STREAMS = (*CLIPS, 'audio', 'text')
+# The position of a stream seeds its dropout: new ones are appended, so that the
+# others keep their draws.
+CLIP_STREAMS = ('eyes', 'mouth', 'face', 'flow', 'eyes_flow', 'mouth_flow')
+STREAMS = (*CLIP_STREAMS, 'audio', 'text')
 
 
 def one_of(field: str, value: Any, allowed: Collection[str]) -> Any:
@@ -52,8 +51,12 @@ def initializer(name: str, field: str = 'kernel_init') -> Callable:
   return INITIALIZERS[one_of(field, name, INITIALIZERS)]
 
 
-def cast(dtype: str, *arrays: jax.Array) -> list[jax.Array]:
-  """Casts arrays to the dtype in which products are computed."""
+def cast(dtype: str, *arrays: Any) -> list[Any]:
+  """Casts arrays to the dtype in which products are computed.
+
+  Raises:
+    ValueError: the dtype is not one of `DTYPES`.
+  """
   dtype = jnp.dtype(one_of('dtype', dtype, DTYPES))
   return [array.astype(dtype) for array in arrays]
 

@@ -1,8 +1,8 @@
-"""What a network of one's own must do, tried before any clip is prepared.
+"""Checks that a user's own network does what training relies on.
 
-docs/own_network.md has the list. A network that breaks it would end a run in a
-traceback, or worse: give scores in which the clips of a batch, and so the two
-sides of a fold, have seen each other.
+docs/own_network.md lists the requirements. A network that breaks one would end
+a run in a traceback, or worse: its held-out clips would influence the weights
+that score them. The check takes seconds and comes before clips are prepared.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from flax import linen as nn
 
 from mefnet_jax.runs import plugins
 
-_CLIPS = 2
+_COUNT = 2  # clips of the batch that is tried
 _TOLERANCE = 1e-3  # of logits: rounding differs between batches, by far less
 # What flax and jax raise for them names neither the cause nor the remedy.
 _REMEDIES = {
@@ -32,12 +32,12 @@ def check(model: nn.Module, clip: Mapping[str, jax.ShapeDtypeStruct]) -> None:
     clip: shape and dtype of each of its streams, for one clip (1, T, H, W, C).
 
   Raises:
-    ValueError: it raises, answers with other shapes or types, keeps something
-      beside its weights, or lets a clip change the answer for another. The
-      message is one line, with the line of the network's file.
+    ValueError: it raises, returns other shapes or types, keeps variables
+      beside its weights, or lets a clip change the logits of another. The
+      message is one line, and names the line of the network's file.
   """
   batch = {
-    name: jax.ShapeDtypeStruct((_CLIPS, *x.shape[1:]), x.dtype)
+    name: jax.ShapeDtypeStruct((_COUNT, *x.shape[1:]), x.dtype)
     for name, x in clip.items()
   }
   like = _traced(model, lambda x: model.init(jax.random.key(0), x), batch)
@@ -48,26 +48,26 @@ def check(model: nn.Module, clip: Mapping[str, jax.ShapeDtypeStruct]) -> None:
       'does: use layers.Normalisation'
     )
   for train in (False, True):
-    given = batch | jax.eval_shape(_of_training) if train else batch
+    given = batch | jax.eval_shape(_training_inputs) if train else batch
 
     def answer(variables, x, train=train):
       return model.apply(variables, x, train=train)
 
     _check_answer(model, _traced(model, answer, like, given))
-  _check_apart(model, like, batch)
+  _check_independent(model, like, batch)
 
 
-def _of_training():
-  """What a batch holds beside its clips in training."""
-  return {'key': _keys(), 'used': jnp.ones(_CLIPS)}
+def _training_inputs():
+  """The entries that a batch has in training only."""
+  return {'key': _keys(), 'used': jnp.ones(_COUNT)}
 
 
 def _keys():
-  return jax.random.split(jax.random.key(1), _CLIPS)
+  return jax.random.split(jax.random.key(1), _COUNT)
 
 
 def _traced(model, function, *arguments):
-  """The shapes of what a function returns; what it raises, in one line."""
+  """Shapes of a function's result; ValueError, in one line, if it raises."""
   try:
     return jax.eval_shape(function, *arguments)
   except Exception as error:  # somebody else's code may raise anything
@@ -84,10 +84,10 @@ def _check_answer(model: Any, answer: Any) -> None:
       f'{_described(answer)}'
     )
   logits, out = answer
-  wanted = _CLIPS, model.num_classes
+  wanted = _COUNT, model.num_classes
   if getattr(logits, 'shape', None) != wanted or logits.dtype != jnp.float32:
     raise ValueError(
-      f'for {_CLIPS} clips and {model.num_classes} classes its logits have to '
+      f'for {_COUNT} clips and {model.num_classes} classes its logits have to '
       f'be {wanted} float32, and are {_described(logits)}'
     )
   if not isinstance(out, Mapping):
@@ -96,9 +96,9 @@ def _check_answer(model: Any, answer: Any) -> None:
       f'is {_described(out)}'
     )
   features = out.get('features')
-  if features is not None and (features.ndim, len(features)) != (2, _CLIPS):
+  if features is not None and (features.ndim, len(features)) != (2, _COUNT):
     raise ValueError(
-      f"out['features'] has to be ({_CLIPS}, D) for {_CLIPS} clips, and is "
+      f"out['features'] has to be ({_COUNT}, D) for {_COUNT} clips, and is "
       f'{_described(features)}'
     )
 
@@ -109,10 +109,10 @@ def _described(value):
   return type(value).__name__
 
 
-def _check_apart(model, like, batch):
+def _check_independent(model, like, batch):
   """Raises ValueError if one clip changes the logits of another."""
   rng = np.random.default_rng(0)
-  # Not those of `init`: a last layer that starts at zero would hide all.
+  # Not those of `init`: a last layer of zeros would hide every difference.
   params = jax.tree.map(
     lambda x: jnp.asarray(
       np.resize(0.2 * rng.normal(size=9973), x.shape), x.dtype

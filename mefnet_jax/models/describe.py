@@ -40,12 +40,12 @@ class Layer:
   """One row of the table.
 
   Attributes:
-    path: names of the enclosing modules, its own last.
-    kind: its type, with kernel sizes; of a layer that is not ours the name of
+    path: names of the enclosing modules, the layer's own last.
+    kind: its type, with kernel sizes; for a layer that is not ours, the name of
       its class.
-    shape: of its output for one clip.
-    parameters: their number, without those of modules within it.
-    flops: for one clip, without those of modules within it; None if they are
+    shape: shape of its output for one clip.
+    parameters: number of its parameters, without those of modules within it.
+    flops: FLOPs for one clip, without those of modules within it; None if
       not known, for layers that are not ours.
   """
 
@@ -60,7 +60,7 @@ def describe(model: nn.Module, batch: dict) -> list[Layer]:
   """Lists the layers of a network in the order of execution.
 
   Args:
-    model: of `models.build`.
+    model: a network.
     batch: for each stream an array or shape of one clip.
   """
   found: dict[tuple, Layer] = {}
@@ -111,9 +111,9 @@ def table(
   """Formats the layers as a table, with their sums.
 
   Args:
-    name: of the network.
+    name: the network's.
     inputs: for each stream an array or shape of one clip.
-    found: of `describe`.
+    found: the layers, from `describe`.
     width: columns of the terminal, for which long paths lose their middle.
   """
   rows = [('layer', 'what it is', 'shape', 'parameters', 'MFLOPs')]
@@ -182,12 +182,14 @@ def _layer(module, args, result):
     params = params.get('norm', {})
   # Dicts among them belong to submodules, which have rows of their own.
   parameters = sum(v.size for v in params.values() if hasattr(v, 'size'))
-  shape = y.shape[1:]
+  # The table lists the poolings apart, which attention and convolutions may
+  # compute in the same pass.
   if isinstance(module, attention.SpatialTemporalAttention):
-    shape = args[0].shape[1:]  # it returns weights; the maps are weighed later
-  if isinstance(module, layers.Conv3D):
-    # The module may pool in the same pass; the table lists the pooling apart.
+    shape = args[0].shape[1:]
+  elif isinstance(module, layers.Conv3D):
     shape = (*_unpooled(module, args[0]), module.features)
+  else:
+    shape = y.shape[1:]
   return Layer(module.path, kind, shape, parameters, flops)
 
 

@@ -36,13 +36,13 @@ def save(
 
   Args:
     path: .svg, .png or .pdf.
-    name: of the network.
+    name: the network's.
     inputs: for each stream an array or shape of one clip.
-    layers: of `describe.describe`.
+    layers: the layers, from `describe.describe`.
 
   Raises:
     errors.UserError: the file type is unknown.
-    OSError: the file cannot be written; its folder is made if it is missing.
+    OSError: the file cannot be written. (A missing folder is created.)
   """
   if path.suffix.lower() not in SUFFIXES:
     raise errors.UserError(f'{path}: choose one of {", ".join(SUFFIXES)}')
@@ -88,7 +88,7 @@ def _box(layer):
     )
   if layer.kind.startswith('words'):
     return 'words', layer.kind, layer.shape
-  # A box for each would double the row, and say little.
+  # A box for each normalisation would double the row, and tell little.
   if 'norm' in layer.kind:
     return None
   return 'conv', layer.kind, layer.shape

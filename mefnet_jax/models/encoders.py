@@ -17,8 +17,8 @@ def encoder(name: str, options: dict, vocabulary: int) -> nn.Module:
   """Returns the encoder of a stream.
 
   Args:
-    name: of the stream.
-    options: fields of `streams.Options`.
+    name: the stream's.
+    options: values for the fields of `streams.Options`.
     vocabulary: number of rows of the word embedding.
   """
   if name == 'text':
@@ -43,7 +43,10 @@ class Sound(streams.Options):
     key_B: jax.Array | None = None,
     used_B: jax.Array | None = None,
   ) -> tuple[jax.Array, dict[str, jax.Array]]:
-    """Maps (B, F, M, 1) to features (B, N) and a dict of named maps."""
+    """Maps (B, F, M, 1) to features (B, N) and a dict of named maps.
+
+    The arguments and errors are those of `streams.Trunk`.
+    """
     options = {
       **self.options(),
       'form': '2d',
@@ -74,7 +77,13 @@ class Words(nn.Module):
     key_B: jax.Array | None = None,
     used_B: jax.Array | None = None,
   ) -> tuple[jax.Array, dict[str, jax.Array]]:
-    """Maps (B, L) whole numbers to features (B, 2 * filters) and no maps."""
+    """Maps (B, L) whole numbers to features (B, 2 * filters) and no maps.
+
+    Args:
+      words_BL: the numbers of words, 0 for padding.
+      key_B: not used; words have no dropout here.
+      used_B: 0 for clips whose features nobody reads, as for `ops.convolve`.
+    """
     shape = (self.vocabulary, self.filters)
     table = self.param('embedding', nn.initializers.normal(1.0), shape)
     # Masked before and after the convolution, whose bias would leak otherwise.

@@ -11,7 +11,7 @@ def network(config: ConfigDict, num_classes: int) -> nn.Module:
   """Builds the network of a config.
 
   Args:
-    config: of a run; `config.model` is read.
+    config: a run's config, of which `config.model` is read.
     num_classes: outputs of the last layer.
 
   Raises:

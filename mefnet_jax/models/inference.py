@@ -30,7 +30,7 @@ def in_batches(
       clips on `axis` of each.
     index: (..., N) indices of clips, N >= 1.
     size: maximum batch size.
-    axis: of the clips in the result of the step.
+    axis: the axis of the clips in the step's results.
     floats: dtype of the floats in the result; None keeps that of the step.
 
   Returns:

@@ -12,17 +12,23 @@ import numpy as np
 from flax import linen as nn
 
 from mefnet_jax import ops
-from mefnet_jax.models import choices
-from mefnet_jax.ops import convolution, products
+from mefnet_jax.models import choices, group_norm
+from mefnet_jax.ops import convolution
 
 
 class Conv3D(nn.Module):
   """A 3D convolution of stride 1, by the fast exact forms of `ops`.
 
-  `pool` is a VALID max-pooling that follows, `relu` says whether a ReLU does.
-  With `maps` a ReLU follows, and `ops.Maps` come back. `later`: a ReLU follows,
-  and the next layer may compute both, see `ops.InSpace`. `used_B` as for
-  `ops.convolve`.
+  Attributes:
+    features: channels of the output.
+    kernel: its frames, rows and columns.
+    padding: 'VALID' or 'SAME'.
+    pool: window of a VALID max-pooling that follows the convolution, if any.
+    kernel_init, dtype: see `streams.Options`.
+    relu: whether a ReLU follows.
+    maps: whether a ReLU and attention follow; then `ops.Maps` come back.
+    time_follows: whether a ReLU and a convolution in time follow; then
+      `ops.InSpace` comes back, the input of that one.
   """
 
   features: int
@@ -33,27 +39,34 @@ class Conv3D(nn.Module):
   dtype: str = 'float32'
   maps: bool = False
   relu: bool = False
-  later: bool = False
+  time_follows: bool = False
 
   @nn.compact
   def __call__(
     self, x_BTHWC: jax.Array | ops.InSpace, used_B: jax.Array | None = None
   ) -> jax.Array | ops.Maps | ops.InSpace:
+    """Convolves clips (B, T, H, W, C) to (B, t, h, w, features).
+
+    Args:
+      x_BTHWC: the clips, or the convolution in space that comes before.
+      used_B: 0 for clips whose maps nobody reads, as for `ops.convolve`.
+
+    Raises:
+      ValueError: a kernel or a pooling window that does not fit in the clips.
+    """
     shape = (*self.kernel, x_BTHWC.shape[-1], self.features)
-    kernel = self.param('kernel', choices.initializer(self.kernel_init), shape)
+    init = choices.initializer(self.kernel_init)
+    kernel = self.param('kernel', init, shape)
     bias_C = self.param('bias', nn.initializers.zeros, (self.features,))
-    kernel, bias_C = choices.cast(self.dtype, kernel, bias_C)
-    if isinstance(x_BTHWC, ops.InSpace):
-      return ops.convolve_relu(x_BTHWC, kernel, bias_C, used_B=used_B)
-    (x_BTHWC,) = choices.cast(self.dtype, x_BTHWC)
-    if self.later:
-      return ops.InSpace(x_BTHWC, kernel, bias_C)
+    kernel, bias_C, x = choices.cast(self.dtype, kernel, bias_C, x_BTHWC)
+    if self.time_follows:
+      return ops.InSpace(x, kernel, bias_C)
     if self.maps:
-      return ops.convolve_relu(x_BTHWC, kernel, bias_C, used_B=used_B)
+      return ops.convolve_relu(x, kernel, bias_C, used_B=used_B)
     if not self.pool:
-      of = x_BTHWC, kernel, bias_C, self.padding
+      of = x, kernel, bias_C, self.padding
       return ops.convolve(*of, relu=self.relu, used_B=used_B)
-    y = ops.convolve_max_pool(x_BTHWC, kernel, self.pool, used_B=used_B)
+    y = ops.convolve_max_pool(x, kernel, self.pool, used_B=used_B)
     # The bias is added after the pooling, to fewer values: a maximum moves with
     # a constant.
     y = y + bias_C.reshape(1, 1, 1, 1, -1)
@@ -66,8 +79,7 @@ class Conv2Plus1D(nn.Module):
   `middle` is the number of channels in between; by default (0) it matches the
   parameters of the full 3D kernel (Tran et al., CVPR 2018, section 3.5).
   Without a time axis, that is for maps (B, H, W, C) or a kernel of one frame,
-  it is the convolution in space alone. `pool`, `maps` and `relu` as for
-  `Conv3D`.
+  it is the convolution in space alone. The other fields as for `Conv3D`.
   """
 
   features: int
@@ -84,7 +96,7 @@ class Conv2Plus1D(nn.Module):
   def __call__(
     self, x_BTHWC: jax.Array, used_B: jax.Array | None = None
   ) -> jax.Array | ops.Maps:
-    """Maps (B, T, H, W, C) or (B, H, W, C) to `features` channels."""
+    """Maps (B, T, H, W, C) or (B, H, W, C) to `features` channels: `Conv3D`."""
     kt, kh, kw = self.kernel
     how = {'pool': self.pool, 'maps': self.maps, 'relu': self.relu}
     if x_BTHWC.ndim == 4:
@@ -102,8 +114,7 @@ class Conv2Plus1D(nn.Module):
       convolution.check(x_BTHWC.shape[1:4], self.kernel)
     if self.pool:  # the edge that the pooling drops need not be convolved
       x_BTHWC = convolution.read_by_pooling(x_BTHWC, self.kernel, self.pool)
-    # Where attention follows, a kernel computes both halves row by row.
-    first = {'relu': True, 'later': self.maps}
+    first = {'relu': True, 'time_follows': self.maps}
     x = self._conv(middle, (1, kh, kw), 'space', **first)(x_BTHWC, used_B)
     return self._conv(self.features, (kt, 1, 1), 'time', **how)(x, used_B)
 
@@ -115,7 +126,14 @@ class Conv2Plus1D(nn.Module):
 def matching_middle(
   kernel: tuple[int, int, int], channels: int, features: int
 ) -> int:
-  """Returns the middle channels that match the 3D kernel's parameters."""
+  """Returns the middle channels that match the parameters of a 3D kernel.
+
+  Source: Tran et al., CVPR 2018, section 3.5.
+
+  Args:
+    kernel: frames, rows, columns.
+    channels, features: in and out.
+  """
   kt, kh, kw = kernel
   whole = kt * kh * kw * channels * features
   return max(1, whole // (kh * kw * channels + kt * features))
@@ -124,8 +142,9 @@ def matching_middle(
 class Normalisation(nn.Module):
   """Normalises each clip on its own, independently of its batch.
 
-  'none'; 'group': mean 0 and variance 1 over time, space and a group of at
-  most eight channels; 'layer': over all channels. Scale and bias are learnt.
+  `kind` is 'none'; 'group': mean 0 and variance 1 over time, space and the
+  channels of a group, with at most eight groups; or 'layer': over time, space
+  and all channels. Scale and bias are learnt.
   """
 
   kind: str
@@ -133,43 +152,13 @@ class Normalisation(nn.Module):
 
   @nn.compact
   def __call__(self, x: jax.Array) -> jax.Array:
+    """Normalises maps (B, ..., C); the shape stays."""
     if self.kind == 'none':
       return x
     # Not batch norm: the clips of a batch would affect each other, and the
     # folds that share it would no longer be independent.
     groups = 1 if self.kind == 'layer' else math.gcd(x.shape[-1], 8)
-    return GroupNorm(groups, self.dtype, name='norm')(x)
-
-
-class GroupNorm(nn.Module):
-  """As Flax's, several times as fast on a CPU.
-
-  Channels are summed each by itself and then those of a group: XLA has no
-  vectors for a sum over the last axis.
-  """
-
-  groups: int
-  dtype: str = 'float32'
-
-  @nn.compact
-  def __call__(self, x: jax.Array) -> jax.Array:
-    batch, channels = x.shape[0], x.shape[-1]  # batch may be a symbol
-    scale_C = self.param('scale', nn.initializers.ones, (channels,))
-    bias_C = self.param('bias', nn.initializers.zeros, (channels,))
-    x_BPC = x.reshape(batch, -1, channels).astype(jnp.float32)
-
-    def of_group(x_BC):
-      parts = x_BC.reshape(batch, self.groups, -1)
-      means = parts.mean(-1, keepdims=True)
-      return jnp.broadcast_to(means, parts.shape).reshape(batch, channels)
-
-    mean_BC = of_group(x_BPC.mean(1))
-    square_BC = of_group((x_BPC**2).mean(1))
-    variance_BC = jnp.maximum(square_BC - mean_BC**2, 0.0)
-    factor_BC = jax.lax.rsqrt(variance_BC + 1e-6) * scale_C[None]
-    shift_BC = bias_C[None] - mean_BC * factor_BC
-    y_BPC = products.scale(x_BPC, factor_BC) + shift_BC[:, None]
-    return y_BPC.reshape(x.shape).astype(self.dtype)
+    return group_norm.GroupNorm(groups, self.dtype, name='norm')(x)
 
 
 def dropout(
@@ -184,7 +173,7 @@ def dropout(
   Args:
     x: (B, ...).
     key_B: one random key per clip, or None.
-    rate: the share that is dropped.
+    rate: the share of values that is dropped.
     layer: a number that distinguishes the dropout layers of a network.
   """
   if key_B is None or rate == 0.0:
@@ -199,8 +188,8 @@ def dropout(
 def _keep_mask(key, rate, shape):
   """The mask of values that stay, drawn with as few random bits as possible.
 
-  A rate of 0.5 needs one bit per value, a quarter two. Drawing 32 bits for
-  each value took a seventh of a step on a CPU.
+  A rate of 0.5 needs one bit per value, a rate of 0.25 two. Drawing 32 bits
+  for each value took a seventh of a step on a CPU.
   """
   sizes = [n for n in (1, 2, 4, 8) if (rate * 2**n).is_integer()]
   if not sizes:
@@ -231,9 +220,11 @@ class Dense(nn.Module):
 
   @nn.compact
   def __call__(self, *parts_BN: jax.Array) -> jax.Array:
+    """Maps parts (B, N1), (B, N2), ... to (B, features)."""
     rows = [part.shape[-1] for part in parts_BN]
     shape = (sum(rows), self.features)
-    kernel = self.param('kernel', choices.initializer(self.kernel_init), shape)
+    init = choices.initializer(self.kernel_init)
+    kernel = self.param('kernel', init, shape)
     bias_C = self.param('bias', nn.initializers.zeros, (self.features,))
     kernel, bias_C, *cast_BN = choices.cast(
       self.dtype, kernel, bias_C, *parts_BN
@@ -255,6 +246,10 @@ class DenseStack(nn.Module):
   def __call__(
     self, *parts_BN: jax.Array, key_B: jax.Array | None
   ) -> jax.Array:
+    """Maps parts (B, N1), (B, N2), ... to (B, width of the last layer).
+
+    With key_B (B,), one random key per clip, values are dropped.
+    """
     for i, width in enumerate(self.widths):
       dense = Dense(width, self.kernel_init, self.dtype, name=f'Dense_{i}')
       x_BC = dropout(nn.relu(dense(*parts_BN)), key_B, self.rate, layer=2 + i)
@@ -274,7 +269,11 @@ def head(num_classes: int, init: str = 'zeros') -> Dense:
 def clip_keys(
   module: nn.Module, batch: dict[str, jax.Array], stream: str, *, train: bool
 ) -> jax.Array | None:
-  """Returns one random key per clip in training, None in evaluation."""
+  """Returns one random key per clip in training, None in evaluation.
+
+  They are batch['key'], or come from the rng stream 'dropout' of the module,
+  as many as batch[stream] has clips.
+  """
   if not train:
     return None
   if 'key' in batch:
@@ -287,7 +286,7 @@ def stream_keys(key_B: jax.Array | None, number: int) -> jax.Array | None:
 
   Args:
     key_B: one random key per clip, or None in evaluation.
-    number: of the stream, in `choices.STREAMS`.
+    number: index of the stream in `choices.STREAMS`.
   """
   if key_B is None:
     return None

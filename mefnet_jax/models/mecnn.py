@@ -30,8 +30,8 @@ class MECNN(streams.Options):
     Args:
       batch: the stream, 'face' by default, (B, T, H, W, C). In training 'key'
         (B,) holds one random key per clip; without it the keys come from the
-        rng stream 'dropout'. 'used' (B,) may be 0 for clips whose logits nobody
-        reads: see `streams.Trunk`.
+        rng stream 'dropout'. 'used' (B,) may be 0 for clips whose logits are
+        not read: see `streams.Trunk`.
       train: whether dropout is applied.
 
     Returns:
@@ -57,4 +57,4 @@ class MECNN(streams.Options):
     choices.widths('hidden', self.hidden)
     choices.initializer(self.head_init, 'head_init')
     choices.one_stream(self.streams)
-    choices.one_of('streams', self.streams[0], choices.CLIPS)
+    choices.one_of('streams', self.streams[0], choices.CLIP_STREAMS)

@@ -39,7 +39,7 @@ class MFCNN(streams.Options):
 
     Args:
       batch: clip streams (B, T, H, W, C), 'audio' (B, F, M, 1), 'text' (B, L).
-        In training 'key' (B,) and 'used' (B,) as of `mecnn.MECNN`.
+        In training 'key' (B,) and 'used' (B,), as for `mecnn.MECNN`.
       train: whether dropout is applied.
 
     Returns:

@@ -21,7 +21,7 @@ def present(
     streams: their names.
     key_B: one random key per clip in training, otherwise None.
     rate: probability of dropping a stream in training; a clip that would lose
-      all of its streams keeps all of them.
+      all its streams keeps them all.
   """
   masks = {name: batch.get(f'{name}_present') for name in streams}
   recorded = {

@@ -1,8 +1,8 @@
 """MEFNet-2D for motion maps: a convolution, micro-attention, dense layers.
 
-It answers as `motion_mlp` does and learns by the same recipe (docs/zero.md), so
-that what attention and regions are worth can be told. Axes: B batch, H rows, W
-columns, C channels.
+It has the outputs of `motion_mlp` and is trained by the same recipe
+(docs/zero.md), so that the benefit of attention and regions can be measured.
+Axes: B batch, H rows, W columns, C channels.
 """
 
 import jax
@@ -19,14 +19,14 @@ class MotionCNN(streams.Options, kw_only=True):
   """The trunk of `streams.Trunk` over a motion map, or over its halves.
 
   Attributes:
-    num_classes, action_units, returning: of `motion_heads.Heads`.
-    streams: the one that holds the map.
-    parts: of the map, each with a trunk of its own: 'whole', 'eyes' (upper
+    num_classes, action_units, returning: as for `motion_heads.Heads`.
+    streams: name of the stream that holds the map.
+    parts: the parts of the map that have a trunk each: 'whole', 'eyes' (upper
       half), 'mouth' (lower half).
-    fusion: of several parts, as in `mfcnn.MFCNN`: 'late' after the dense
-      layers of each, 'intermediate' before those that they share.
-    hidden: dense layers.
-    dropout: before and after each of them.
+    fusion: where several parts are joined, as in `mfcnn.MFCNN`: 'late' after
+      the dense layers of each, 'intermediate' before shared dense layers.
+    hidden: widths of the dense layers.
+    dropout: rate of the dropout before and after each dense layer.
   """
 
   num_classes: int
@@ -47,11 +47,11 @@ class MotionCNN(streams.Options, kw_only=True):
   def __call__(
     self, batch: dict[str, jax.Array], *, train: bool = False
   ) -> tuple[jax.Array, dict[str, jax.Array]]:
-    """Logits (B, n) of batch['face'] (B, 1, H, W, 2), and what else it says.
+    """Maps batch['face'] (B, 1, H, W, 2) to logits (B, n) and named outputs.
 
-    Without `train` the answer is the mean of those to the map and to its
-    mirror image. In training batch['key'] (B,) may hold a random key a clip.
-    `out` is that of `motion_heads.Heads`, and 'features' (B, N).
+    Without `train` the outputs are means over the map and its mirror image. In
+    training batch['key'] (B,) may hold one random key per clip. The named
+    outputs are those of `motion_heads.Heads`, and 'features' (B, N).
     """
     self._check()
     x_BHWC = batch[self.streams[0]][:, 0]
@@ -70,7 +70,7 @@ class MotionCNN(streams.Options, kw_only=True):
     def answer(x, *, mirrored):
       found = []
       for i, (part, trunk) in enumerate(zip(self.parts, trunks, strict=True)):
-        # A part's dropout is its own, or both would lose the same places.
+        # Each part draws its own dropout, or both would lose the same places.
         own_B = layers.stream_keys(key_B, i)
         maps, _ = trunk(_part(x, part)[:, None], own_B)
         flat = layers.flatten(maps)
@@ -89,7 +89,7 @@ class MotionCNN(streams.Options, kw_only=True):
     return logits, {**out, 'features': features}
 
   def _normalised(self, x_BN):
-    """Of several parts each to mean square 1, so that none drowns another."""
+    """Scales each of several parts to mean square 1, so that none dominates."""
     if len(self.parts) == 1:
       return x_BN
     square = (x_BN**2).mean(-1, keepdims=True)

@@ -1,4 +1,4 @@
-"""What networks for motion maps say, and how they say it of mirror images."""
+"""The output layer of networks for motion maps, and its mirror symmetry."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,12 +11,13 @@ from mefnet_jax.models import motion_input
 
 
 class Heads(nn.Module):
-  """One dense layer, whose outputs are the answers to several questions.
+  """One dense layer, whose outputs answer several questions.
 
   Attributes:
-    num_classes: of expressions.
-    action_units: their numbers (FACS), in the order of the outputs.
-    returning: whether it says if an expression is going back.
+    num_classes: number of classes of expressions.
+    action_units: numbers (FACS) of the action units, in the order of the
+      outputs.
+    returning: whether there is an output for an expression's return to rest.
   """
 
   num_classes: int
@@ -27,19 +28,20 @@ class Heads(nn.Module):
   def __call__(
     self, x_BN: jax.Array, *, mirrored: bool = False
   ) -> tuple[jax.Array, dict[str, jax.Array]]:
-    """Logits (B, num_classes) of features, and what else they say.
+    """Maps features (B, N) to logits (B, num_classes) and named outputs.
 
     Args:
       x_BN: features.
-      mirrored: of a mirror image, in which the sides have changed places.
+      mirrored: whether they are of a mirror image, in which left and right
+        have changed places.
 
     Returns:
       The logits, and a dict of
         expression (B,): logit that there is an expression at all.
-        returning (B,): logit that one is going back; if asked for.
-        unit_logit (B, A): logits that an action unit is there.
-        unit_level (B, A, 2): motion of its left and right side, in units of
-          the map's strongest; below 0 where it runs backwards.
+        returning (B,): logit that it is returning to rest, if asked for.
+        unit_logit (B, A): logits that an action unit is present.
+        unit_level (B, A, 2): motion of its left and right side, as a share of
+          the map's strongest motion; negative where it runs backwards.
     """
     units = len(self.action_units)
     sizes = [self.num_classes, 1, units, units, units]
@@ -64,12 +66,14 @@ class Heads(nn.Module):
 def averaged(
   answer: Callable[..., Any], x_BHWC: jax.Array, *, train: bool
 ) -> Any:
-  """`answer(x, mirrored=False)`, without `train` averaged with the mirror's.
+  """Averages a network's outputs over maps and their mirror images.
 
   Args:
-    answer: of standardised maps (B, H, W, 2); arrays in any tree.
+    answer: `answer(x, mirrored=...)` maps standardised maps (B, H, W, 2) to
+      outputs, a tree of arrays.
     x_BHWC: the maps.
-    train: whether dropout is at work; one answer is enough then.
+    train: whether dropout is active; then `answer(x, mirrored=False)` is
+      returned, without averaging.
   """
   found = answer(x_BHWC, mirrored=False)
   if train:

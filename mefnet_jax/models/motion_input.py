@@ -1,8 +1,9 @@
-"""A motion map as a network's input: what is left when its scale is forgotten.
+"""A motion map as a network's input, without its unknown zero and scale.
 
-The public maps are stretched to 0..255 channel by channel, so neither their
-zero nor their scale says anything. Most cells of a map hardly move: the median
-is its zero, and the root mean square its scale. Strain is not looked at.
+The public maps are stretched to 0..255 channel by channel, so that neither
+their zero nor their scale has a meaning. Most cells of a map hardly move: the
+median is taken as its zero, and the root mean square as its scale. The strain
+channel is not used.
 """
 
 import jax
@@ -41,29 +42,29 @@ def scaled(x: jax.Array) -> jax.Array:
 
 
 def scale(x: jax.Array) -> jax.Array:
-  """The unit of a network's levels (...), in that of the maps (..., H, W, C).
+  """The unit (...) of a network's levels, in the unit of maps (..., H, W, C).
 
-  The RMS of both channels together, each minus its median: known for maps that
-  `scaled` has not yet robbed of it.
+  It is the RMS of both channels together, each minus its median; it is only
+  defined before `scaled` removes it.
   """
   x = x - _median(x, _PLACES)
   return jnp.sqrt((x**2).mean(axis=(-3, -2, -1)))
 
 
 def strongest(x: jax.Array) -> jax.Array:
-  """How far the cell moves (...) that moves most, of maps (..., H, W, 2)."""
+  """The largest displacement (...) of a cell, in maps (..., H, W, 2)."""
   x = x - _median(x, _PLACES)
   return jnp.sqrt((x**2).sum(-1).max(axis=(-2, -1)))
 
 
 def mirrored(x: jax.Array) -> jax.Array:
-  """Standardised maps of the same motion seen in a mirror."""
+  """Standardised maps (..., H, W, 2) of the same motion seen in a mirror."""
   x = jnp.flip(x, axis=-2)
   return jnp.stack([-x[..., 0], x[..., 1]], axis=-1)
 
 
 def _median(x, axes):
-  """By bisection: on a CPU a tenth of the time of a sort."""
+  """The median by bisection, which takes a tenth of a sort's time on a CPU."""
   low, high = x.min(axes, keepdims=True), x.max(axes, keepdims=True)
 
   def halve(_, bounds):

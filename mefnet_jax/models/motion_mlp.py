@@ -1,8 +1,8 @@
-"""A small network for motion maps: what happens, and which muscles did it.
+"""A small network for motion maps: the expression, and the muscles behind it.
 
-It has learnt from rendered heads alone (docs/zero.md). The class of the
-expression, whether there is one at all, and of each action unit whether it is
-there and how far each side moves.
+The shipped one is trained on rendered heads alone (docs/zero.md). Its outputs
+are the class of the expression, whether there is one at all, and for each
+action unit whether it is present and how far each side moves.
 """
 
 import jax
@@ -15,10 +15,10 @@ class MotionMLP(nn.Module):
   """Dense layers over a standardised motion map (`motion_input`).
 
   Attributes:
-    num_classes, action_units, returning: of `motion_heads.Heads`.
-    streams: the one that holds the map.
-    hidden: dense layers.
-    input_dropout, dropout: of the map, and of each hidden layer.
+    num_classes, action_units, returning: as for `motion_heads.Heads`.
+    streams: name of the stream that holds the map.
+    hidden: widths of the dense layers.
+    input_dropout, dropout: dropout rates of the map, and of each hidden layer.
   """
 
   num_classes: int
@@ -33,10 +33,10 @@ class MotionMLP(nn.Module):
   def __call__(
     self, batch: dict[str, jax.Array], *, train: bool = False
   ) -> tuple[jax.Array, dict[str, jax.Array]]:
-    """Logits (B, n) of batch['face'] (B, 1, H, W, 2), and what else it says.
+    """Maps batch['face'] (B, 1, H, W, 2) to logits (B, n) and named outputs.
 
-    Without `train` the answer is the mean of those to the map and to its
-    mirror image. `out` is that of `motion_heads.Heads`, and 'features'
+    Without `train` the outputs are means over the map and its mirror image. The
+    named outputs are those of `motion_heads.Heads`, and 'features'
     (B, hidden[-1]).
     """
     self._check()

@@ -86,7 +86,7 @@ def training_moments(moments: dict, train: np.ndarray, clips: dict) -> dict:
   """Returns the joint moments of a fold's training clips, for `batch`.
 
   Args:
-    moments: of `measured` clips.
+    moments: the moments of `measured` clips.
     train: indices of the fold's training clips; other clips, and clips without
       the stream, are ignored.
     clips: may hold '<stream>_present' (N,).
@@ -123,14 +123,17 @@ def batch(
   ('<stream>_present') are returned as stored.
 
   Args:
-    clips: all clips, of `measured`.
+    clips: all clips, as returned by `measured`.
     index_B: indices of the clips.
     input_kind: see `standardise`.
-    moments: of a fold's training clips (`training_moments`), by which all clips
-      are scaled; without them each clip is scaled by its own moments.
+    moments: moments of a fold's training clips (`training_moments`), by which
+      all clips are scaled; without them each clip is scaled by its own.
     augmentation: drawn for each clip from its key; the clip is scaled by its
       moments before augmentation.
     key_B: random keys for the augmentation.
+
+  Raises:
+    ValueError: an augmentation without keys.
   """
   taken = {n: x[index_B] for n, x in clips.items() if n != 'moments'}
   streams = {name: taken[name].astype(jnp.float32) for name in clips['moments']}
@@ -148,12 +151,12 @@ def batch(
 def at_once(
   clips: dict[str, jax.Array], *, input_kind: str, moments: dict | None = None
 ) -> dict[str, jax.Array]:
-  """What `batch` returns of all `measured` clips, without a loop over them.
+  """Normalises all clips at once, to the same values as `measured` and `batch`.
 
   Args:
     clips: streams (N, T, H, W, C) uint8, words and masks.
     input_kind: see `standardise`.
-    moments: as of `batch`.
+    moments: as for `batch`.
   """
   found = dict(clips)
   for name, x in clips.items():

@@ -4,8 +4,8 @@ After Gan et al., "OFF-ApexNet on micro-expression recognition system", Signal
 Processing: Image Communication 74 (2019): each component of the flow from onset
 to apex, 28x28, goes through two convolutions of 5x5 (6 and 16 filters), each
 pooled by maxima of 2x2; both streams are joined and pass two dense layers of
-1,024. Written from the paper, so -like: it has dropout, and the recipe of
-training is this project's.
+1,024. It is called "-like" because it was written from the paper: it has
+dropout, and is trained by this project's recipe.
 """
 
 import typing
@@ -37,7 +37,7 @@ class OffApexNetLike(nn.Module):
 
     Args:
       batch: the stream, whose first two channels are u and v, and in training
-        'key' as of `mecnn.MECNN`.
+        'key' as for `mecnn.MECNN`.
       train: whether dropout is applied.
     """
     self._check()

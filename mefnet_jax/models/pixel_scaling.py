@@ -44,7 +44,7 @@ def apply(
 
   Args:
     streams: (N, T, H, W, C) uint8.
-    scale: of `constants`.
+    scale: mean and standard deviation of each stream, from `constants`.
     input_kind: as given to `constants`.
     xp: numpy, or jax.numpy where this is traced.
   """

@@ -47,7 +47,12 @@ class MicroAttentionUnit(nn.Module):
   def __call__(
     self, x_BTHWC: jax.Array, used_B: jax.Array | None = None
   ) -> tuple[jax.Array, jax.Array]:
-    """Returns the maps (B, T, H, W, features), and A (B, T, H, W, 1)."""
+    """Returns the maps (B, T, H, W, features), and A (B, T, H, W, 1).
+
+    Args:
+      x_BTHWC: the maps of the layer before.
+      used_B: 0 for clips whose maps nobody reads, as for `ops.convolve`.
+    """
     x = x_BTHWC
     # A sum needs equal channels.
     if x.shape[-1] != self.features:
@@ -108,7 +113,12 @@ class Residual(nn.Module):
   def __call__(
     self, x_BTHWC: jax.Array, used_B: jax.Array | None = None
   ) -> tuple[jax.Array, dict[str, jax.Array]]:
-    """Returns the maps of the last unit, and the map A of each unit by name."""
+    """Returns the last maps (B, t, h, w, width), and each unit's A by name.
+
+    Args:
+      x_BTHWC: the maps of the layer before.
+      used_B: 0 for clips whose maps nobody reads, as for `ops.convolve`.
+    """
     x, out = x_BTHWC, {}
     kernel = (3 if self.time else 1, 3, 3)
     for stage, (units, width) in enumerate(

@@ -21,18 +21,20 @@ class Options(nn.Module, kw_only=True):
     filters: channels after the convolution.
     kernel, pool: frames, rows, columns; frames are ignored in form '2d'.
     form: '3d', or '2d' for clips of one frame.
-    conv: '3d', or '2plus1d' with `middle` channels (0: by parameter match).
+    conv: '3d', or '2plus1d' with `middle` channels between its two halves (0:
+      as many as match the parameters of the 3D kernel).
     channel_attention, spatial_attention: whether CAM and STAM are used.
     attention_place: 'conv' (the paper: after the convolution, at full time and
       resolution) or 'pool' (after the pooling, which is far cheaper).
-    reduction: of the channels in CAM.
-    attention_kernel: of the (2+1)D convolution in STAM.
-    drop_rate, drop_threshold: of STAM's drop mask, used in training only.
-    depth, width: number of residual units, and their channels, of each stage
+    reduction: factor by which CAM's perceptron reduces the channels.
+    attention_kernel: size of the (2+1)D convolution in STAM.
+    drop_rate, drop_threshold: how often STAM's drop mask is used in training,
+      and the share of the map's maximum above which it hides a position.
+    depth, width: number of residual units, and their channels, in each stage
       after the pooling; none by default.
     normalisation: after each convolution: 'none', 'group' or 'layer'.
     kernel_init: initialiser of all kernels except that of the last layer.
-    dtype: of matrix products: 'float32' or 'bfloat16'.
+    dtype: type of matrix products: 'float32' or 'bfloat16'.
   """
 
   filters: int = 32
@@ -98,10 +100,16 @@ class Trunk(Options):
     key_B: jax.Array | None = None,
     used_B: jax.Array | None = None,
   ) -> tuple[jax.Array, dict[str, jax.Array]]:
-    """Returns the pooled maps (B, t, h, w, c) and a dict of named maps.
+    """Maps clips (B, T, H, W, C) to maps (B, t, h, w, c) and named maps.
 
-    Clips for which used_B is 0 are left out where that saves time: their maps
-    are then meaningless, but finite.
+    Args:
+      x_BTHWC: the clips.
+      key_B: one random key per clip in training.
+      used_B: clips for which it is 0 are left out where that saves time: their
+        maps are then meaningless, but finite.
+
+    Raises:
+      ValueError: an invalid option, or clips that do not fit it.
     """
     self.check_options()
     frames = x_BTHWC.shape[1]
@@ -134,7 +142,6 @@ class Trunk(Options):
       self.normalisation, self.dtype, name='normalisation'
     )
     if self.whole_maps():
-      # Kernels of a CPU take the sums of attention in the same pass.
       if self.normalisation == 'none':
         x = self._conv(maps=True)(x, used_B)
       else:
@@ -154,15 +161,13 @@ class Trunk(Options):
 
   def pace(self, x_BTHWC: jax.Array) -> str:
     """Returns the fastest way through the clips of a batch: see `ops.pace`."""
-    # The two halves of a (2+1)D convolution are one where attention follows.
-    whole = self.conv == '3d' or self.whole_maps()
-    plain = whole and self.normalisation == 'none'
     return ops.pace(
       x_BTHWC,
       self.in_form(self.kernel),
       self.filters,
       self.dtype,
-      plain=plain and not self.depth,
+      plain=self.normalisation == 'none' and not self.depth,
+      factorised=self.conv != '3d',
       whole_maps=self.whole_maps(),
     )
 
@@ -203,7 +208,13 @@ class Stream(Options):
     key_B: jax.Array | None = None,
     used_B: jax.Array | None = None,
   ) -> tuple[jax.Array, dict[str, jax.Array]]:
-    """Maps (B, T, H, W, C) to features (B, N) and a dict of named maps."""
+    """Maps (B, T, H, W, C) to features (B, N) and a dict of named maps.
+
+    The arguments are those of `Trunk`.
+
+    Raises:
+      ValueError: as `Trunk`; the message also names the stream.
+    """
     trunk = Trunk(**self.options(), name='trunk')
     try:
       pooled, out = over_clips(trunk, x_BTHWC, key_B, used_B)
@@ -212,7 +223,7 @@ class Stream(Options):
     return layers.flatten(pooled), {**out, 'pooled': pooled}
 
 
-# Only what a pooling leaves is stored for the gradient, being small beside the
+# Only what a pooling returns is stored for the gradient: it is small beside the
 # maps, which are computed again.
 _SAVE = jax.checkpoint_policies.save_only_these_names(*pooling.SAVED)
 

@@ -4,8 +4,8 @@ After Liong et al., "Shallow Triple Stream Three-dimensional CNN (STSTNet) for
 Micro-expression Recognition", FG 2019: each stream sees the whole map of 28x28
 (u, v, strain) with 3, 5 and 8 filters of 3x3, pooled by maxima of 3x3; the
 streams are joined, averaged over 2x2, and the 400 values go to the classes.
-Written from the paper, so -like: it has dropout before the last layer, and the
-recipe of training is this project's.
+It is called "-like" because it was written from the paper: it has dropout
+before the last layer, and is trained by this project's recipe.
 """
 
 import typing
@@ -35,7 +35,7 @@ class STSTNetLike(nn.Module):
     """Logits (B, num_classes) of a map (B, 1, H, W, C), and named outputs.
 
     Args:
-      batch: the stream, and in training 'key' as of `mecnn.MECNN`.
+      batch: the stream, and in training 'key' as for `mecnn.MECNN`.
       train: whether dropout is applied.
     """
     self._check()
@@ -51,7 +51,7 @@ class STSTNetLike(nn.Module):
         name=f'stream{filters}',
       )
       x_BTHWC = typing.cast(jax.Array, conv(batch[name]))
-      # After ReLU a zero beside the map is never above what is in it.
+      # After ReLU no value of the map is below the zeros beside it.
       edge = ((0, 0), (0, 0), (1, 1), (1, 1), (0, 0))
       x_BTHWC = jnp.pad(nn.relu(x_BTHWC), edge)
       parts.append(ops.max_pool(x_BTHWC, (1, 3, 3))[:, 0])

@@ -197,6 +197,7 @@ def pace(
   *,
   plain: bool,
   whole_maps: bool,
+  factorised: bool = False,
 ) -> str:
   """Returns the fastest way for a trunk to go through the clips of a batch.
 
@@ -207,6 +208,7 @@ def pace(
     dtype: of its products.
     plain: whether ReLU, attention and pooling follow it, and nothing else.
     whole_maps: whether attention looks at its maps before they are pooled.
+    factorised: whether the convolution is one in space, a ReLU and one in time.
 
   Returns:
     'at once'; 'one by one', because the maps of one clip fill the cache;
@@ -218,6 +220,8 @@ def pace(
   x = jax.ShapeDtypeStruct(x_BTHWC.shape, dtype)
   weights = jax.ShapeDtypeStruct((*kernel, x.shape[-1], filters), dtype)
   first = 'convolve_relu' if whole_maps else 'convolve_max_pool'
+  # One kernel computes both factors only where attention follows.
+  plain = plain and (whole_maps or not factorised)
   if plain and choice.takes(first, x, weights):
     # The kernel of the base network pools row by row, so its maps never exist.
     return 'one by one' if whole_maps else 'at once'

@@ -32,8 +32,8 @@ class Maps:
 class InSpace:
   """ReLU(VALID convolution in space + bias) that is not computed yet.
 
-  Whoever replaces it by an array, as an interceptor of Flax may, is believed:
-  what comes next then reads the array.
+  An interceptor of Flax may replace it by an array: the convolution in time
+  reads either.
 
   Attributes:
     x: clips (B, T, H, W, C).
@@ -44,6 +44,10 @@ class InSpace:
   x: jax.Array
   kernel: jax.Array
   bias: jax.Array
+
+  def astype(self, dtype: jax.typing.DTypeLike) -> 'InSpace':
+    """The same convolution, computed in another dtype."""
+    return jax.tree.map(lambda array: array.astype(dtype), self)
 
   @property
   def shape(self) -> tuple[int, ...]:

@@ -19,12 +19,12 @@ class Row:
     subject: 's01', 's15'.
     label: index into the release's classes.
     onset, apex, offset: frame numbers as in the release's file names.
-    frames: the images, in the order of the last integer of their names.
-    numbers: those integers, the frame numbers; increasing.
-    database: of origin, where a release joins several; else empty.
-    video: the file with the frames, numbered from 1; `frames` is empty then.
-    white: of pictures of more than 8 bits the least value that is white,
-      because other clips of the release need it; 0 if the clip decides alone.
+    frames: the image files, in the order of their numbers.
+    numbers: the frame numbers, increasing.
+    database: the database of origin, where a release joins several; else empty.
+    video: the file with the frames, numbered from 1; `frames` is then empty.
+    white: for pictures of more than 8 bits, the least value that must become
+      white for the sake of other clips of the release; 0 if there is none.
     corrected_from: the model whose answers the annotator saw; empty if none.
   """
 
@@ -58,10 +58,10 @@ def defects(
   """Yields the defects of a clip's frame numbers, one line each.
 
   Args:
-    numbers: of the frames that exist, increasing.
-    onset, apex, offset: as the release states them.
+    numbers: frame numbers of the frames that exist, increasing.
+    onset, apex, offset: frame numbers, as the release states them.
   """
-  # Only what is missing at the ends: gaps are filled by interpolation.
+  # Only frames missing at the ends: gaps are filled by interpolation.
   if numbers[0] > onset or numbers[-1] < offset:
     yield 'frames of its beginning or end are missing: a shorter clip'
   if not onset <= apex <= offset:
@@ -73,7 +73,7 @@ class Release:
   """A release as it lies on disk, with its defects.
 
   Attributes:
-    name: 'smic', 'cas_me2', 'megc_flow' or 'folder'.
+    name: name of the data set, a key of `datasets.registry.DATASETS`.
     root: the folder that the user named.
     rows: usable clips, sorted by id.
     classes: names of the labels, all of the label set.

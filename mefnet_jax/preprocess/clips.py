@@ -31,9 +31,11 @@ TRIES = 5
 class Prepared:
   """A prepared clip.
 
-  `streams` maps 'face', 'eyes', 'mouth' and perhaps flows to (T, S, S, C)
-  uint8, and is None where the clip had to be left out; `findings` say why, or
-  what was repaired.
+  Attributes:
+    clip: its id.
+    streams: 'face', 'eyes', 'mouth' and perhaps flows, (T, S, S, C) uint8; None
+      where the clip had to be left out.
+    findings: the reason for that, or the repairs.
   """
 
   clip: str
@@ -46,10 +48,11 @@ class Aligned:
   """A clip whose face was found and whose frames were registered.
 
   Attributes:
-    frames: n images as they were read; numbers: theirs, or times in frames.
+    frames: n images, as read.
+    numbers: their frame numbers, or their times in frames.
     reference: index of the frame on which the face was found.
-    landmarks: of that frame; None where the whole image is the face.
-    matrices: n registrations, from the reference frame to each.
+    landmarks: landmarks in that frame; None where the whole image is the face.
+    matrices: n registrations (2, 3), from the reference frame to each.
   """
 
   frames: list[np.ndarray]
@@ -59,7 +62,7 @@ class Aligned:
   matrices: list[np.ndarray]
 
   def region(self, name: str, size: int) -> np.ndarray:
-    """Returns where a crop lies in the reference frame."""
+    """Returns the region (2, 3) of a crop in the reference frame: `regions`."""
     if self.landmarks is None:
       return regions.whole_crop(name, self.frames[0].shape, size)
     return STREAMS[name](self.landmarks, size)
@@ -116,7 +119,7 @@ def align(
   Args:
     row: the clip.
     how: the options of its data set.
-    noted: to which findings are appended.
+    noted: a list to which findings are appended.
 
   Raises:
     reading.LeftOut: it cannot be read, or there is no face in it.
@@ -150,7 +153,15 @@ def _motion(aligned, how):
 
 
 def crop_streams(aligned: Aligned, how: Options) -> dict[str, np.ndarray]:
-  """All streams of a clip, (T, S, S, C) uint8."""
+  """Cuts, magnifies and interpolates a clip.
+
+  Args:
+    aligned: the registered clip.
+    how: the options of its data set.
+
+  Returns:
+    For each stream (T, S, S, C) uint8.
+  """
   to_length = interpolate.operator(
     how.interpolation, aligned.numbers, how.frames
   )
@@ -172,8 +183,8 @@ def crop_streams(aligned: Aligned, how: Options) -> dict[str, np.ndarray]:
 def _flows(aligned, fine, to_length, how):
   """Flow and strain of the face, and their parts at eyes and mouth."""
   grey = np.stack([images.grey(crop.squeeze()) for crop in fine])
-  # Flow first, interpolation after: a frame that is mixed of two shows each
-  # contour twice.
+  # Flow first, interpolation after: a mixture of two frames shows each contour
+  # twice.
   moved = interpolate.clip(flow.to_each(grey, how.flow), to_length)
   both = np.concatenate([moved, flow.strain(moved)[..., None]], axis=-1)
   streams = {}

@@ -1,7 +1,7 @@
-"""The clock of a video: times that run forward, of those that its file says.
+"""The clock of a video: those times in its file that run forward.
 
-Files that were put together of two, or copied from one container to another,
-have times that stand still or run back.
+In files that were joined from two, or copied from one container to another,
+times may stand still or run backwards.
 """
 
 import bisect
@@ -12,20 +12,20 @@ import numpy as np
 if typing.TYPE_CHECKING:
   from collections.abc import Sequence
 
-_WRONG = 0.2  # the share of wrong times beyond which none is believed
+_WRONG = 0.2  # the share of wrong times beyond which none is used
 
 
 def forward(
   numbers: 'Sequence[int]', times: 'Sequence[float | None]'
 ) -> tuple[np.ndarray, int] | None:
-  """Returns increasing times of n frames, and how many the file says wrong.
+  """Returns increasing times of n frames, and how many in the file are wrong.
 
-  As many times as possible are believed, so that those increase. A frame
-  between them is placed by its number.
+  As many of the file's times as possible are kept that increase. The other
+  frames are placed between them by their numbers.
 
   Args:
     numbers: n increasing frame numbers.
-    times: of these frames in seconds; None where the file says none.
+    times: times of these frames in seconds; None where the file has none.
 
   Returns:
     (n,) seconds and a count; None if more than a fifth of the times are wrong.
@@ -37,7 +37,7 @@ def forward(
   at = np.asarray(numbers, float)
   known = np.array([times[i] for i in right], float)
   shown = np.interp(at, at[right], known)
-  # Before the first and after the last of them the frames go on at the pace.
+  # Before the first and after the last of them frames follow at the mean rate.
   pace = (known[-1] - known[0]) / (at[right[-1]] - at[right[0]])
   shown += pace * np.minimum(at - at[right[0]], 0)
   shown += pace * np.maximum(at - at[right[-1]], 0)

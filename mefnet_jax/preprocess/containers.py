@@ -1,10 +1,11 @@
-"""Opens a video or a sound track with PyAV, and limits what is read.
+"""Opens a video or a sound track with PyAV, within bounds of time and size.
 
 A video is not a script: FFmpeg also knows playlists, lists of other files,
-sequences of images and addresses in the network, and goes by what is in a file,
-whatever its name. Only the containers of `FORMATS` are opened, and nothing but
-the file itself. No process of its own decodes: the bounds hold between two
-packets, no packet is large, and clips are prepared in other processes anyway.
+sequences of images and addresses in the network, and recognises them by their
+content, not by the name of the file. Only the containers of `FORMATS` are
+opened, and nothing but the file itself. Decoding needs no process of its own:
+the bounds are checked between two packets, no packet is large, and clips are
+prepared in other processes anyway.
 """
 
 import contextlib
@@ -41,7 +42,7 @@ def opened(path: str | os.PathLike) -> 'Iterator[av.container.InputContainer]':
   regular_file.check(path)
   av = library(path)
   with open(path, 'rb'):
-    pass  # says why a file may not be read; FFmpeg's errors name no reason
+    pass  # raises with the reason; FFmpeg's errors name none
   av.logging.set_level(None)
   try:
     container = av.open(
@@ -62,7 +63,7 @@ def opened(path: str | os.PathLike) -> 'Iterator[av.container.InputContainer]':
 def holds_video(path: str | os.PathLike) -> bool:
   """Whether a file with the name of a sound holds moving pictures as well.
 
-  False where that cannot be told: it is damaged, or PyAV is missing.
+  False where that is unknown: the file is damaged, or PyAV is missing.
   """
   try:
     regular_file.check(path)
@@ -96,7 +97,7 @@ def library(path: str | os.PathLike) -> typing.Any:
 
 
 def side_data(frame: 'av.VideoFrame') -> 'Mapping[str, typing.Any]':
-  """Returns what a frame carries besides its pixels.
+  """Returns the side data of a frame: what it carries besides its pixels.
 
   The frame's own attribute would keep a reference back to it, and so the pixels
   of hundreds of frames until Python looks for such circles.
@@ -107,10 +108,10 @@ def side_data(frame: 'av.VideoFrame') -> 'Mapping[str, typing.Any]':
 
 
 class Budget:
-  """The time that one reading of a file may take, without its user's own.
+  """Bounds on one reading of a file; only the time in PyAV counts.
 
   Attributes:
-    seconds, packets: at most; by default those of a clip of a data set.
+    seconds, packets: the bounds; by default those for a clip of a data set.
   """
 
   def __init__(
@@ -124,8 +125,8 @@ class Budget:
     """Calls a function of PyAV.
 
     Raises:
-      ValueError: beyond `seconds` or `packets`.
-      What the function raises.
+      ValueError: more than `seconds` or `packets` are needed.
+      Exception: whatever the function raises.
     """
     if self.spent > self.seconds:
       raise ValueError(f'decoding it takes more than {self.seconds} s')

@@ -25,13 +25,13 @@ def prepared(
   """Yields one `clips.Prepared` a row, in the order of the rows.
 
   Args:
-    clip_rows: what to prepare; the workers must see the same files.
-    options: how.
-    address: of the scheduler, 'tcp://10.0.0.1:8786', or a file it wrote
-      (`dask scheduler --scheduler-file`).
+    clip_rows: the clips; the workers must see the same files.
+    options: the options of the preparation.
+    address: the scheduler's address, 'tcp://10.0.0.1:8786', or a file that it
+      wrote (`dask scheduler --scheduler-file`).
 
   Raises:
-    errors.UserError: Dask is not installed, nobody answers, there are no
+    errors.UserError: Dask is not installed, no scheduler answers, it has no
       workers, or several workers died with the same clip.
   """
   client = connect(address)
@@ -53,10 +53,10 @@ def connect(address: str) -> 'dask.Client':
   """Connects to a scheduler that has at least one worker.
 
   Args:
-    address: as of `prepared`.
+    address: as for `prepared`.
 
   Raises:
-    errors.UserError: Dask is not installed, nobody answers, or there are no
+    errors.UserError: Dask is not installed, no scheduler answers, or it has no
       workers.
   """
   try:
@@ -94,7 +94,7 @@ def _result(future, row, address):
     return future.result()
   except errors.UserError:
     raise
-  except Exception as error:  # Dask's own, and whatever a worker could not do
+  except Exception as error:  # Dask's own, or of any kind from a worker
     why = ' '.join(str(error).split())[:200] or type(error).__name__
     raise errors.UserError(
       f'--cluster={address}: clip {row.clip} was lost ({why}); look at the '

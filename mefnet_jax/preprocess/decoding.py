@@ -18,13 +18,13 @@ if typing.TYPE_CHECKING:
 MOST_FRAMES = 10**6
 # Packets in which a key frame is looked for.
 _MOST_BEFORE = 2000
-# Pixels that are longer than this are a damaged header.
+# A header with pixels longer than this is damaged.
 _MOST_ASPECT = 8
-# Curves of light that are not those of ordinary videos, by FFmpeg's numbers.
+# Transfer functions of HDR videos, by FFmpeg's numbers.
 _HDR = {16: 'PQ', 18: 'HLG'}
 # Containers whose time 0 is the first moment that is shown.
 _FROM_ZERO = ('mov', 'matroska')
-# Containers that say how long the video is; others estimate it.
+# Containers that hold the length of the video; others estimate it.
 _KNOWN_LENGTH = ('mov', 'matroska', 'avi', 'asf')
 
 
@@ -54,14 +54,14 @@ def opened(path: str | os.PathLike) -> 'Iterator[Decoder]':
 
 
 class Decoder:
-  """Decodes one stream, and remembers what it met on the way."""
+  """Decodes one stream, and collects notes on its defects and oddities."""
 
   def __init__(self, container, stream):
     import av
 
     self.container = container
     self.stream = stream
-    # Threads lose other frames of a damaged file than one does.
+    # With threads, other frames of a damaged file would be lost than with one.
     stream.thread_type = 'NONE'
     self.kind = container.format.name.split(',')[0]
     self.aspect = _aspect(stream)
@@ -82,8 +82,8 @@ class Decoder:
     """Yields what a player shows, in the order of presentation.
 
     Args:
-      budget: of decoding; by default that of a clip of a data set.
-      most: frames; by default `MOST_FRAMES`.
+      budget: bounds on decoding; by default those for a clip of a data set.
+      most: the number of frames that is allowed; by default `MOST_FRAMES`.
 
     Raises:
       ValueError: too many frames, too large ones, or as `containers.Budget`.
@@ -112,7 +112,7 @@ class Decoder:
         yield frame
 
   def size(self, frame: 'av.VideoFrame') -> tuple[int, int]:
-    """Returns (H, W) of a frame as it is shown; notes what changes it."""
+    """Returns (H, W) of a frame as it is shown; notes the changes to it."""
     stored = frame.width, frame.height
     square = _square(*stored, self.aspect)
     if square != stored:
@@ -130,7 +130,7 @@ class Decoder:
     return square if turn[0] else square[::-1]
 
   def time(self, frame: 'av.VideoFrame', number: int) -> float | None:
-    """Returns when a frame is shown, in seconds; None where nothing says it.
+    """Returns when a frame is shown, in seconds; None where that is unknown.
 
     AVI stores frames in the order of decoding, each at its place and without a
     time. PyAV guesses times from the places, and of a codec that shows frames
@@ -156,7 +156,7 @@ class Decoder:
       plain = self._reformatter.reformat(frame, format=form, threads=1)
       return self._upright(plain.to_ndarray(), frame)
     except (av.FFmpegError, ValueError):
-      return None  # of colours that do not exist
+      return None  # a colour format that does not exist
 
   def _upright(self, image, frame):
     """An image with square pixels, turned as it is shown."""
@@ -171,11 +171,15 @@ class Decoder:
     return np.ascontiguousarray(image)
 
   def note(self, what: str) -> None:
-    """Remembers something to tell about the file."""
+    """Adds a note on the file, once."""
     self.met[what] = None
 
   def notes(self, times: 'Sequence[float | None]') -> tuple[str, ...]:
-    """Returns what was met; `times` are those of all frames, in seconds."""
+    """Returns the notes on the file, one line each.
+
+    Args:
+      times: times of all frames, in seconds.
+    """
     made = list(self.met)
     if self.hidden:
       made.append(f'{self.hidden} frames of the file are not shown')
@@ -211,7 +215,7 @@ class Decoder:
     if frame.pts is None:  # Matroska's demuxer drops times below 0
       return self.kind == 'matroska' and frame.dts is None
     if self._begin is not None and frame.pts < self._begin:
-      return True  # it leans on a frame that was cut off
+      return True  # it depends on a frame that was cut off
     return self.kind in _FROM_ZERO and frame.pts < 0
 
   def _check(self, width, height):
@@ -220,7 +224,7 @@ class Decoder:
       raise ValueError(f'a video of {width} x {height} pixels')
 
   def _ends_early(self, times):
-    """Whether more than two frames of what the header says are missing."""
+    """Whether more than two frames that the header promises are missing."""
     if self.kind not in _KNOWN_LENGTH or len(times) < 3 or None in times:
       return False
     if self.stream.frames and self.packets >= self.stream.frames:
@@ -229,16 +233,16 @@ class Decoder:
     return times[-1] + step * (3 + self.hidden) < self._promised()
 
   def _promised(self):
-    """Seconds that the header says; 0 where it says none."""
+    """The length in the header, in seconds; 0 where it has none."""
     stream, own = self.stream, len(self.container.streams) == 1
-    said = (self.container.duration or 0) / 1e6 if own else 0
+    length = (self.container.duration or 0) / 1e6 if own else 0
     if self.kind == 'matroska':  # its length counts from time 0
-      said -= max(0, self.container.start_time or 0) / 1e6
+      length -= max(0, self.container.start_time or 0) / 1e6
     if stream.duration:
-      said = float(stream.duration * stream.time_base)
+      length = float(stream.duration * stream.time_base)
     if stream.frames and stream.average_rate:
-      said = max(said, float(stream.frames / stream.average_rate))
-    return said
+      length = max(length, float(stream.frames / stream.average_rate))
+    return length
 
 
 def _moving(container):
@@ -255,15 +259,16 @@ def _moving(container):
 
 
 def _best(container, moving):
-  there = dict.fromkeys((s.index for s in moving), 0)
+  """The index of the video with the most pixels, of those that last longest."""
+  count = dict.fromkeys((s.index for s in moving), 0)
   for packet in containers.packets(containers.Budget(), container, *moving):
-    there[packet.stream_index] += packet.size > 0
-  long = [s for s in moving if 2 * there[s.index] >= max(there.values())]
+    count[packet.stream_index] += packet.size > 0
+  long = [s for s in moving if 2 * count[s.index] >= max(count.values())]
   return max(long, key=lambda s: (s.width * s.height, -s.index)).index
 
 
 def _aspect(stream):
-  """Width of a pixel over its height; 1 where none, or a mad one, is said."""
+  """Width of a pixel over its height; 1 where it is not set or not credible."""
   aspect = float(stream.sample_aspect_ratio or 1)
   return aspect if 1 / _MOST_ASPECT <= aspect <= _MOST_ASPECT else 1.0
 

@@ -1,8 +1,8 @@
 """Frames of more, or fewer, than 8 bits: one scale for all frames of a clip.
 
-A scale of each frame's own would change the light from frame to frame, which is
-what a network would then learn. So the value that becomes white follows from
-the bits that the clip needs, and is told.
+A scale for each frame would change the light from frame to frame, and a network
+would learn that. So the value that becomes white follows from the bits that the
+clip needs, and is reported as a finding.
 """
 
 import typing
@@ -16,12 +16,12 @@ _BITS = (8, 10, 12, 14, 16)
 
 
 class Depth(typing.NamedTuple):
-  """What the values of one image are like.
+  """The type and the range of the values of one image.
 
   Attributes:
     kind: 'uint8', 'uint16', 'float32', ...
-    low, high: the least and the largest of them.
-    white: the largest possible, where the file says it (PGM); else None.
+    low, high: the least and the largest value.
+    white: the largest possible value, where the file holds it (PGM); else None.
   """
 
   kind: str
@@ -42,23 +42,23 @@ def white(depths: 'Iterable[Depth]', least: float = 0) -> float | None:
   """Returns the value that is white in a clip; None for ordinary images.
 
   Args:
-    depths: of its frames.
-    least: what other clips of the same camera need, `Row.white`.
+    depths: the depths of its frames.
+    least: the white that other clips of the same camera need, `Row.white`.
 
   Raises:
-    ValueError: the images do not say, or not all the same.
+    ValueError: frames of different depths, or values without a known white.
   """
   depths = list(depths)
-  kinds, said = {d.kind for d in depths}, {d.white for d in depths}
-  if len(kinds) > 1 or len(said) > 1:
+  kinds, whites = {d.kind for d in depths}, {d.white for d in depths}
+  if len(kinds) > 1 or len(whites) > 1:
     raise ValueError('frames of different bit depths: bring them to one')
-  if kinds == {'uint8'} and said == {None}:
+  if kinds == {'uint8'} and whites == {None}:
     return None
   low, high = min(d.low for d in depths), max(d.high for d in depths)
-  if not (low >= 0 and high <= 65535):  # nor where one is no number
+  if not (low >= 0 and high <= 65535):  # false for nan, too
     raise ValueError(f'values from {low:g} to {high:g}: expected 0 to 65535')
-  if said != {None}:
-    return float(said.pop())
+  if whites != {None}:
+    return float(whites.pop())
   if kinds <= {'float16', 'float32', 'float64'} and high < 2:
     if high > 1:
       raise ValueError(f'values up to {high:g}: is 1 white, or 255?')
@@ -75,6 +75,6 @@ def to_8_bits(values: np.ndarray, white: float | None) -> np.ndarray:
   return np.clip(np.rint(values * (255 / white)), 0, 255).astype(np.uint8)
 
 
-def told(depth: Depth, white: float) -> str:
-  """Returns a line for the findings."""
+def described(depth: Depth, white: float) -> str:
+  """Returns the text of the finding on a clip of that depth and white."""
   return f'{depth.kind} values: {white:g} is white in all frames of the clip'

@@ -1,4 +1,4 @@
-"""How a frame is turned, as the matrix in its container says."""
+"""How a frame is turned, by the display matrix of its container."""
 
 import typing
 
@@ -9,7 +9,7 @@ from mefnet_jax.preprocess import containers
 if typing.TYPE_CHECKING:
   import av
 
-# What `turn` returns, in words.
+# The results of `turn`, in words.
 TURNS = {
   (True, False, True): 'by 90 degrees',
   (False, True, True): 'by 180 degrees',
@@ -24,7 +24,7 @@ TURNS = {
 def turn(frame: 'av.VideoFrame') -> tuple[bool, bool, bool]:
   """Returns whether to transpose a frame, then mirror it, then turn it over.
 
-  The matrix says where a pixel goes: x' = a x + c y, y' = b x + d y.
+  The matrix maps a pixel to its place: x' = a x + c y, y' = b x + d y.
   """
   a, b, c, d = _matrix(frame)
   if abs(b) + abs(c) > abs(a) + abs(d):
@@ -33,13 +33,13 @@ def turn(frame: 'av.VideoFrame') -> tuple[bool, bool, bool]:
 
 
 def is_oblique(frame: 'av.VideoFrame') -> bool:
-  """Returns whether it is to be turned by no multiple of 90 degrees."""
+  """Returns whether the angle of a frame is no multiple of 90 degrees."""
   a, b, c, d = map(abs, _matrix(frame))
   return min(a + d, b + c) > 0.02 * max(a + d, b + c)
 
 
 def _matrix(frame):
-  """The four numbers of the matrix that say how it is turned."""
+  """The numbers a, b, c, d of a frame's matrix; the identity without one."""
   matrix = containers.side_data(frame).get('DISPLAYMATRIX')
   if matrix is None:
     return 1, 0, 0, 1

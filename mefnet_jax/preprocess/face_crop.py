@@ -23,10 +23,10 @@ _MOUTH = slice(48, 68)
 
 
 def matrix(points: np.ndarray) -> np.ndarray:
-  """Where the crop of a face lies in its image.
+  """Returns where the crop of a face lies in its image, (2, 3).
 
   Args:
-    points: (68, 2) landmarks as of `faces.find`, x and y in pixels.
+    points: (68, 2) landmarks, as from `faces.find`, x and y in pixels.
 
   Raises:
     ValueError: the eyes are in one place, or the mouth is not below them.
@@ -64,9 +64,9 @@ def cut(
 
   Args:
     image: (H, W) uint8, grey; beyond its edge the edge is repeated.
-    matrix: of `matrix`, for the image on which the face was found.
-    registration: takes points of that image to this one (`registration`); by
-      default this is that image.
+    matrix: from `matrix`, for the image on which the face was found.
+    registration: maps points of that image to this one (`registration`); by
+      default the two are the same image.
   """
   if registration is not None:
     matrix = regions.chain(registration, matrix)

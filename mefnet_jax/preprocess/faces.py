@@ -34,10 +34,12 @@ _POINTS = 'shape_predictor_68_face_landmarks.dat'
 
 @dataclasses.dataclass(frozen=True)
 class Landmarks:
-  """A face: 68 points (68, 2) as x, y in pixels of the image, float64.
+  """A face.
 
-  `how` is empty, or says what it took to find it. `faces` in the image were
-  found, of which this is the largest.
+  Attributes:
+    points: (68, 2) float64, x and y in pixels of the image.
+    how: how the image had to be changed to find it; '' if not at all.
+    faces: number of faces found in the image, of which this is the largest.
   """
 
   points: np.ndarray
@@ -134,7 +136,7 @@ def _name_and_pack(detector):
   name, _, pack = detector.partition(':')
   if detector not in ('dlib', 'none') and name != 'insightface':
     raise errors.UserError(
-      f'config.dataset.detector={detector!r}: must be dlib, insightface, '
+      f'--config.dataset.detector={detector!r}: must be dlib, insightface, '
       'insightface:NAME (a pack or a folder with its models), or none (the '
       'images are face crops)'
     )
@@ -184,8 +186,8 @@ def _boxes(image):
 
 @lent.pool
 def _detector():
-  # It keeps the pyramid of the image that it searches, so that threads that
-  # share one read each other's memory, or none. To make one takes a second.
+  # A detector keeps the pyramid of the image that it searches: threads that
+  # shared one would read each other's memory. To make one takes a second.
   return _imported().get_frontal_face_detector()
 
 

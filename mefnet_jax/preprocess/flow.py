@@ -1,8 +1,8 @@
 """Optical flow from the onset to each frame, and how it is stored.
 
 Flow is computed on registered face crops, so head motion is out of it. It is
-stored at a fixed scale, not stretched to each image's own extremes: how far a
-face moved is what tells a micro-expression from a macro one and from none.
+stored at a fixed scale, not stretched to the extremes of each image, because
+the size of a motion distinguishes micro-expressions from larger ones and none.
 
 Axes: T frames, H rows, W columns. Displacements are in shares of the side of
 the face crop, so they mean the same at any size and in any stream.
@@ -18,7 +18,7 @@ from mefnet_jax.runs import errors
 
 METHODS = ('none', 'dis', 'dis_fine', 'farneback', 'tvl1')
 NEUTRAL = 128  # the stored value of no motion
-# What 127 levels stand for: 4 % of the face's side, and a strain of 15 %.
+# 127 levels stand for 4 % of the face's side, and for a strain of 15 %.
 MOTION_RANGE, STRAIN_RANGE = 0.04, 0.15
 _LEVELS = 127
 
@@ -28,7 +28,7 @@ def check(method: str) -> None:
   if method not in METHODS:
     known = ', '.join(METHODS)
     raise errors.UserError(
-      f'config.dataset.flow={method!r}: must be one of {known}'
+      f'--config.dataset.flow={method!r}: must be one of {known}'
     )
 
 
@@ -41,7 +41,7 @@ def to_each(crops: np.ndarray, method: str) -> np.ndarray:
       and noise is three times as large), 'farneback' or 'tvl1'.
 
   Returns:
-    (n, S, S, 2) float32: x then y, in shares of the side S; zeros first.
+    (n, S, S, 2) float32: x then y, in shares of the side S; the first is zero.
   """
   between = {
     'dis': _dis,
@@ -73,7 +73,7 @@ def strain(flow_THW2: np.ndarray) -> np.ndarray:
 def encode(flow_THW2: np.ndarray, strain_THW: np.ndarray) -> np.ndarray:
   """Stores flow and strain as (T, H, W, 3) uint8; no motion is `NEUTRAL`.
 
-  What lies beyond the ranges is clipped to them.
+  Values beyond MOTION_RANGE and STRAIN_RANGE are clipped.
   """
   parts = [flow_THW2 / MOTION_RANGE, strain_THW[..., None] / STRAIN_RANGE]
   levels = np.concatenate(parts, axis=-1) * _LEVELS
@@ -116,7 +116,7 @@ def _by_dis(engine, first, other):
 
 
 def _engine(shape, **settings):
-  # An engine writes into itself while it computes: each thread has its own.
+  # An engine holds the memory that it computes in: each thread has its own.
   return _dis_engine(threading.get_ident(), shape, **settings)
 
 
@@ -127,8 +127,8 @@ def _dis_engine(thread, shape, *, finest, stride):
   del thread, shape
   engine = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
   engine.setFinestScale(finest)
-  # Of the preset's patches of 8 pixels the noise of a sensor makes flows of .08
-  # pixels on a face that rests; of 12 and a blur of 1 pixel, .04.
+  # With the preset's patches of 8 pixels, sensor noise makes flows of .08
+  # pixels on a face at rest; with 12 and a blur of 1 pixel, .04.
   engine.setPatchSize(12)
   engine.setPatchStride(stride)
   return engine
@@ -143,8 +143,8 @@ def _farneback(first, other):
 
 
 def _tvl1(first, other):
-  # Of scikit-image: of the OpenCV wheels only opencv-contrib-python has it, and
-  # only one wheel may be installed.
+  # From scikit-image: only the wheel opencv-contrib-python has it, and only one
+  # wheel of OpenCV may be installed.
   from skimage import registration  # needed by few
 
   down, across = registration.optical_flow_tvl1(first, other, dtype=np.float32)

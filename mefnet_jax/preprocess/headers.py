@@ -46,13 +46,13 @@ def pictures(data: bytes) -> int:
 
 
 def white(data: bytes) -> int | None:
-  """Returns the largest value that a PGM or PPM says; None of other images."""
+  """Returns the largest possible value of a PGM or PPM; None for others."""
   found = _WHITE.match(data[:400])
   return int(found[3]) if found and 0 < int(found[3]) < 2**16 else None
 
 
 def may_be_deep(head: bytes) -> bool:
-  """Whether a PNG has 16 bits a value; True of a TIFF, which says it later.
+  """Whether a PNG has 16 bits a value; True for a TIFF, which may have.
 
   Args:
     head: the first bytes of a file.
@@ -85,7 +85,7 @@ def _size(data):
 
 
 def _jpeg(data):
-  """The first frame header; the segments before it say how long they are."""
+  """(width, height) in the first frame header, behind other segments."""
   at = 2
   while data[at] == 0xFF:
     marker = data[at + 1]
@@ -116,7 +116,7 @@ def _pages(data):
 
 
 def _animation(data):
-  """The number of pictures of a PNG; one that is animated says it early."""
+  """The number of pictures of a PNG, which stands before the first of them."""
   at = len(_PNG)
   while at + 12 <= len(data):
     length, kind = struct.unpack_from('>I4s', data, at)

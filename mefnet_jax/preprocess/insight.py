@@ -1,7 +1,7 @@
-"""The detector of insightface, with checks that it lacks.
+"""The detector of insightface, with the checks that it lacks.
 
-On its own it silently ignores a missing model, and takes a folder that does not
-exist for the name of a pack, which it downloads. Its weights are for
+Without them it ignores a missing model, and downloads a pack if a folder does
+not exist. Its weights are for
 non-commercial research.
 """
 
@@ -19,7 +19,7 @@ if typing.TYPE_CHECKING:
 
 _HOME = pathlib.Path('~/.insightface/models')
 _URL = 'https://github.com/deepinsight/insightface/releases/tag/model-zoo'
-# Files of landmark models, the better first, and what insightface calls them.
+# Files of landmark models, the better first, and their names in insightface.
 _LANDMARKS = {
   '1k3d68.onnx': 'landmark_3d_68',
   '2d106det.onnx': 'landmark_2d_106',
@@ -65,7 +65,11 @@ def finder(pack: str) -> 'Callable[[np.ndarray], tuple]':
 
 
 def weights(pack: str) -> str:
-  """Returns names, sizes and times of a pack's files: its version."""
+  """Returns names, sizes and times of a pack's files, as its version.
+
+  Raises:
+    errors.UserError: there is no such pack.
+  """
   files = sorted(_folder(pack).glob('*.onnx'))
   stats = [(file.name, file.stat()) for file in files]
   return str([(name, s.st_size, s.st_mtime_ns) for name, s in stats])

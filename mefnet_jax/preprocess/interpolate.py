@@ -21,7 +21,7 @@ def clip(frames: np.ndarray, operator: np.ndarray) -> np.ndarray:
 
 
 def to_uint8(values: np.ndarray) -> np.ndarray:
-  """Rounds grey values to uint8; what lies outside 0..255 is clipped."""
+  """Rounds grey values to uint8; values outside 0..255 are clipped."""
   return np.clip(np.rint(values), 0, 255).astype(np.uint8)
 
 
@@ -30,14 +30,15 @@ def operator(
 ) -> np.ndarray:
   """Returns the matrix (T, n) that maps n frames to T = `frames`.
 
-  The first and last frames stay; constant clips come back exactly, and so do
-  clips linear in time, but for 'uniform'; T = n without gaps is the identity.
+  The first and last frames stay. Constant clips are reproduced exactly, and,
+  except by 'uniform', clips that are linear in time. For T = n without gaps it
+  is the identity.
 
   Args:
     method: 'tim' (`tim`), 'linear' or 'uniform' (`uniform`).
     numbers: n increasing frame numbers, or times (float) in any unit. A frame
-      missing between two others is first filled in linearly, so that time keeps
-      its pace.
+      that is missing between two others is first filled in linearly, so that
+      motion keeps its speed.
     frames: T, at least 1. One frame is repeated; T = 1 takes the first.
   """
   fill = _fill(np.asarray(numbers))

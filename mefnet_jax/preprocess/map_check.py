@@ -1,10 +1,10 @@
-"""Are these motion maps, and in the order and form that networks know?
+"""Checks that pictures are motion maps, with channels in the expected order.
 
-A map is u (to the right), v (down) and strain, each stretched to 0..255. Nobody
-who saves them in another order is told so by his program; but strain follows
-from u and v, so the maps themselves say in which order they are. On the public
-maps strain computed from u and v agrees with the third channel by .85, with u
-and v exchanged by .83 (less on 83 % of the maps), in any other order by .01.
+A map is u (to the right), v (down) and strain, each stretched to 0..255. A file
+does not hold the order of its channels, but strain follows from u and v, which
+reveals the order. On the public maps strain computed from u and v agrees with
+the third channel by .85, with u and v exchanged by .83 (less on 83 % of the
+maps), in any other order by .01.
 
 Axes: N maps, H rows, W columns, channels last.
 """
@@ -16,14 +16,14 @@ import numpy as np
 
 from mefnet_jax.runs import errors, findings
 
-MOST = 200  # maps that are looked at
+MOST = 200  # maps that are checked
 _ORDER = ('u', 'v', 'strain')
-# Scale of v over that of u, beside that of their spreads: each channel has been
-# stretched by a factor of its own that nobody knows.
+# Scale of v over that of u, relative to their spreads: each channel has been
+# stretched by an unknown factor of its own.
 _RATIOS = np.geomspace(1 / 6, 6, 7)
-# Agreement above which an order can be believed, and below which it cannot.
+# Agreement above which an order is accepted, and below which it is rejected.
 _ALIKE, _UNLIKE = 0.5, 0.3
-# For what shows in most maps only: how many, and of how many.
+# For faults that show in most maps only: the share, and the least number.
 _SHARE, _ENOUGH = 0.65, 20
 _LEAST_LEVELS = 6  # distinct values; of public maps never below 60
 _FEW_LEVELS = 24
@@ -33,14 +33,14 @@ _JUMPS = 0.05  # share of neighbours half the range apart; .0005 there
 
 @dataclasses.dataclass(frozen=True)
 class Fault:
-  """What is wrong with maps; `sure` if scores of them would mean nothing."""
+  """A fault of maps; `sure` if scores computed on them would be meaningless."""
 
   what: str
   sure: bool
 
 
 def faults(maps: np.ndarray) -> list[Fault]:
-  """What is wrong with all of some maps, not with single ones.
+  """Returns the faults that some maps have in common.
 
   Args:
     maps: (N, H, W, 3) uint8 or float, as they are stored.
@@ -57,20 +57,24 @@ def faults(maps: np.ndarray) -> list[Fault]:
 
 
 def constant(maps: np.ndarray) -> np.ndarray:
-  """(N,) whether u or v of a map says nothing: one value all over."""
+  """Returns (N,) whether u or v of a map has one value all over.
+
+  Args:
+    maps: (N, H, W, 3), as they are stored.
+  """
   low, high = maps[..., :2].min((1, 2)), maps[..., :2].max((1, 2))
   return (low == high).any(-1)
 
 
-def noted(
+def inspect(
   maps: np.ndarray, names: 'tuple[str, ...]', *, public: bool = True
 ) -> list[findings.Finding]:
-  """Findings on the maps of a release.
+  """Returns the findings on the maps of a release.
 
   Args:
-    maps: (N, H, W, 3) as they are stored.
-    names: of the clips.
-    public: whether others made the maps, or we did.
+    maps: (N, H, W, 3), as they are stored.
+    names: names of the clips.
+    public: whether others made the maps; the faults of our own are known.
   """
   still = np.flatnonzero(constant(maps))
   found = [
@@ -82,17 +86,24 @@ def noted(
   if len(still):
     what = f'{len(still)} of {len(maps)} maps are constant: their classes are '
     found.append(findings.Finding(findings.FOUND, '', '', what + 'guesses'))
-  said = faults(maps) if public else []
+  common = faults(maps) if public else []
   return found + [
-    findings.Finding(findings.FOUND, '', '', fault.what) for fault in said
+    findings.Finding(findings.FOUND, '', '', fault.what) for fault in common
   ]
 
 
 def refuse(maps: np.ndarray, where: object) -> list[Fault]:
-  """The faults of maps that can be scored for all that.
+  """Raises for maps that no score should be computed on.
+
+  Args:
+    maps: (N, H, W, 3), as they are stored.
+    where: their file or folder.
+
+  Returns:
+    The faults in spite of which they can be scored.
 
   Raises:
-    errors.UserError: a fault that is sure; the line begins with `where`.
+    errors.UserError: a fault that is sure; the message begins with `where`.
   """
   found = faults(maps)
   for fault in found:
@@ -140,9 +151,9 @@ def _order(x):
   agree = np.stack([_agreement(x, order) for order in orders])
   best = int(agree.mean(1).argmax())
   own, other = agree[0].mean(), agree[best].mean()
-  told = ', '.join(_ORDER[orders[best].index(c)] for c in range(3))
+  names = ', '.join(_ORDER[orders[best].index(c)] for c in range(3))
   if other > _ALIKE and own < _UNLIKE:
-    what = f'the channels are {told}, not u, v, strain: put them in that order'
+    what = f'the channels are {names}, not u, v, strain: put them in that order'
     return [Fault(what + ' (OpenCV reads blue, green, red)', True)]
   if other < _ALIKE:
     what = 'the third channel is not the strain of the first two '
@@ -162,7 +173,7 @@ def _order(x):
   ):
     share = (better > agree[0]).mean()
     if better.mean() > own and share > _SHARE:
-      return [Fault(f'{what} ({share:.0%} of the maps say so)', True)]
+      return [Fault(f'{what} (by {share:.0%} of the maps)', True)]
   return []
 
 

@@ -41,7 +41,7 @@ def streams(row: clip_records.Row, noted: list) -> dict[str, np.ndarray]:
 
   Args:
     row: the clip.
-    noted: a finding is added to it if the map has another size.
+    noted: a list to which a finding is appended if the map has another size.
 
   Raises:
     OSError, ValueError: the image is missing or damaged.

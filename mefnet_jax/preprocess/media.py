@@ -1,4 +1,4 @@
-"""The kind of a file by its name: the only lists of suffixes and of litter."""
+"""Recognises the kind of a file by its name; all lists of suffixes are here."""
 
 import pathlib
 import unicodedata
@@ -47,7 +47,7 @@ _LITTER = {
 
 
 def is_litter(name: str) -> bool:
-  """Returns whether a system or a program left the file; also hidden names."""
+  """Returns whether a system or a program left the file, or it is hidden."""
   return name.startswith(('.', '~$')) or name.casefold() in _LITTER
 
 

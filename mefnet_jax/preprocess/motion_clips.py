@@ -1,4 +1,4 @@
-"""A clip of a video or of images as one motion map, as prediction makes it."""
+"""Prepares a clip as one motion map, in the same way as prediction does."""
 
 import dataclasses
 import typing
@@ -54,14 +54,17 @@ def streams(
   matrices: 'Sequence[np.ndarray]',
   how: Options,
 ) -> dict[str, np.ndarray]:
-  """The map of a clip as 'face', its halves as 'eyes' and 'mouth'.
+  """Returns the map of a clip as 'face', its halves as 'eyes' and 'mouth'.
 
   u, v and strain as in the public maps, but at one fixed scale and zero
   (`flow.encode`).
 
   Args:
-    frames, landmarks, matrices: of a `clips.Aligned`, onset to offset.
+    frames, landmarks, matrices: as in `clips.Aligned`, from onset to offset.
     how: the options.
+
+  Returns:
+    uint8 of the shapes (1, H, W, 3) of `Options.shapes`.
   """
   greys = [images.grey(frame) for frame in frames]
   if landmarks is None:
@@ -80,5 +83,5 @@ def streams(
 
 
 def decode(stored: np.ndarray) -> np.ndarray:
-  """Motion (..., 2) in shares of the eyes' distance, of stored maps."""
+  """Returns the motion (..., 2) of stored maps (..., C), in eyes' distances."""
   return flow.decode(stored)[0] / np.float32(_SHARE)

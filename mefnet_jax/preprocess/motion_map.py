@@ -1,7 +1,7 @@
 """Motion maps: the flow between two crops of one face, on 28 x 28 cells.
 
-In shares of the distance between the eyes, x to the right and y down, so that
-a map means the same whatever the size of the face.
+Motion is given in shares of the distance between the eyes, x to the right and y
+down, so that maps of faces of different sizes can be compared.
 """
 
 from collections.abc import Sequence
@@ -18,11 +18,11 @@ _MOST = 15  # frames whose median is taken
 def between(
   first: np.ndarray, second: np.ndarray, method: str = 'dis'
 ) -> np.ndarray:
-  """The motion from one crop to another, (SIDE, SIDE, 2) float32.
+  """Returns the motion from one crop to another, (SIDE, SIDE, 2) float32.
 
   Args:
-    first, second: crops of `face_crop.cut` of one face, registered.
-    method: of `flow.METHODS`, but not 'none'.
+    first, second: registered crops of one face, from `face_crop.cut`.
+    method: one of `flow.METHODS`, but not 'none'.
   """
   pair = np.stack([first, second])
   share = np.float32(face_crop.SIDE / face_crop.EYES)
@@ -31,10 +31,11 @@ def between(
 
 
 def middle(flows: np.ndarray) -> np.ndarray:
-  """The motion of an expression whose apex nobody knows.
+  """Returns the motion (SIDE, SIDE, 2) of an expression of unknown apex.
 
-  Cell by cell the median over the middle half of the expression: better than
-  the frame that moves most, which is often a blink or an error of the flow.
+  It is the median of each cell over the middle half of the expression, which is
+  better than the frame that moves most: that is often a blink or an error of
+  the flow.
 
   Args:
     flows: (n, SIDE, SIDE, 2) from the onset to each frame up to the offset;
@@ -50,15 +51,16 @@ def of_frames(
   registrations: Sequence[np.ndarray],
   method: str = 'dis_fine',
 ) -> np.ndarray:
-  """The map of an expression from its frames: the one path of all maps.
+  """Returns the map of an expression from its frames; all maps are made here.
 
-  Crops, flow from the onset to each frame that counts, and `middle`.
+  It is the median of the flows from the onset to frames of the middle half.
 
   Args:
     frames: (H, W) uint8, grey, from the onset to the offset; at least one.
-    where: of `face_crop.matrix`, on the frame where the face was found.
-    registrations: from that frame to each of these.
-    method: of the flow.
+    where: matrix of the crop on the frame where the face was found, from
+      `face_crop.matrix`.
+    registrations: from that frame to each of `frames`, (2, 3).
+    method: one of `flow.METHODS`, but not 'none'.
 
   Returns:
     (SIDE, SIDE, 2) float32; zeros of a single frame.

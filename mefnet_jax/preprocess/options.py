@@ -21,8 +21,15 @@ _MOST_MAGNIFY = 100
 class Options:
   """How clips of faces are prepared; the fields of `config.dataset`.
 
-  `face`, `eyes`, `mouth` are pixels a side, `frames` the number after
-  interpolation, `magnify` the factor of `magnify.clip`.
+  Attributes:
+    detector: of faces and landmarks, see `faces.find`.
+    registration: one of `registration.METHODS`.
+    interpolation: one of `interpolate.METHODS`.
+    flow: one of `flow.METHODS`.
+    magnify: the factor of `magnify.clip`.
+    colour: three channels instead of one.
+    frames: their number after interpolation.
+    face, eyes, mouth: pixels a side.
   """
 
   detector: str = 'dlib'
@@ -65,7 +72,7 @@ class Options:
     if not 0 <= self.magnify <= _MOST_MAGNIFY:
       raise _wrong('magnify', self.magnify, f'must be 0 to {_MOST_MAGNIFY}')
     if self.detector == 'none' and self.registration == 'landmarks':
-      mend = 'needs a detector; use ecc, or config.dataset.detector=dlib'
+      mend = 'needs a detector; use ecc, or --config.dataset.detector=dlib'
       raise _wrong('registration', "'landmarks'", mend)
     flow.check(self.flow)
     self.weights()  # raises if the detector is missing
@@ -76,4 +83,4 @@ class Options:
 
 
 def _wrong(field, value, mend):
-  return errors.UserError(f'config.dataset.{field}={value}: {mend}')
+  return errors.UserError(f'--config.dataset.{field}={value}: {mend}')

@@ -1,7 +1,7 @@
-"""Finds clips of one recording: by exact digests, and by perceptual hashes.
+"""Finds clips of one recording, by exact digests and by perceptual hashes.
 
 A mark is a perceptual hash of 384 bits in hex, which survives small changes:
-the first half says what a face looks like, the second how it moves. Axes of
+the first half describes how a face looks, the second how it moves. Axes of
 clips: T frames, H rows, W columns, 1 channel.
 """
 
@@ -17,8 +17,8 @@ if typing.TYPE_CHECKING:
 _HALF = 192  # bits
 DIGITS = 2 * _HALF // 4  # of a mark, in hex
 # Measured on two synthetic releases (docs/protocols.md): two people's faces
-# never have less than 85; brighter, noisy, JPEG and cut copies have at most so
-# much, at 91 to 100 %. A bit of what a face looks like counts for four.
+# differ by 85 or more; 91 to 100 % of brighter, noisy, JPEG and cut copies by
+# _MOST or less. A bit on looks counts for four.
 _LOOKS, _MOST = 4, 64
 _ROWS, _COLUMNS = 60, 4096  # marks that are compared at a time, in the cache
 
@@ -33,9 +33,9 @@ def digest(clip_THWC: np.ndarray) -> str:
 def mark(clip_THWC: np.ndarray) -> str:
   """Returns the mark of a clip; '' for a single frame, where nothing moves.
 
-  Looks: is a cell brighter than its left neighbour, in an 8 x 8 grid of the
-  first, middle and last frames. Motion: does a cell change more than the
-  median cell since the onset, over three thirds of the clip.
+  Bits on looks: whether a cell is brighter than its left neighbour, in an 8 x 8
+  grid of the first, middle and last frames. Bits on motion: whether a cell
+  changes more since the onset than the median cell, in each third of the clip.
   """
   if len(clip_THWC) < 2:
     return ''
@@ -95,7 +95,7 @@ def near_pairs(marks: 'Sequence[str]') -> 'Iterator[tuple[int, int]]':
 
 
 def _words(bits_NB):
-  """Bits as words (W, N) of 64; the first half of W says how faces look."""
+  """Bits as words (W, N) of 64; the first half of W is on how faces look."""
   packed = np.ascontiguousarray(np.packbits(bits_NB, axis=1))
   return np.ascontiguousarray(packed.view(np.uint64).T)
 

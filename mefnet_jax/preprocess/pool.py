@@ -30,11 +30,11 @@ def prepare(
   """Prepares clips; the result does not depend on the number of processes.
 
   Args:
-    clip_rows: what to prepare.
-    options: how.
-    workers: processes; 0 takes one a core, 1 stays in this one.
-    cluster: address of a Dask scheduler whose workers do it instead; they
-      must see the same files under the same names (`dask_pool.prepared`).
+    clip_rows: the clips.
+    options: the options of the preparation.
+    workers: number of processes; 0 takes one a core, 1 stays in this one.
+    cluster: address of a Dask scheduler whose workers prepare them instead;
+      they must see the same files under the same names (`dask_pool.prepared`).
     progress: a bar to add a task to; by default one on the terminal, if
       stderr is one.
 
@@ -47,7 +47,7 @@ def prepare(
   options.check()
   if workers < 0:
     raise errors.UserError(
-      f'config.dataset.workers={workers}: must be 0 (one a core) or more'
+      f'--config.dataset.workers={workers}: must be 0 (one a core) or more'
     )
   results = []
   with bar(progress) as shown:

@@ -1,4 +1,4 @@
-"""How coarsely a codec has coded a frame, as its decoder tells (FFmpeg)."""
+"""Reads from the decoder (FFmpeg) how coarsely a frame was coded."""
 
 import os
 import struct
@@ -11,7 +11,7 @@ from mefnet_jax.preprocess import containers
 if typing.TYPE_CHECKING:
   import av
 
-# The head of AVVideoEncParams: blocks, offset and size of theirs, type, qp.
+# The head of AVVideoEncParams: blocks, their offset and size, type, qp.
 _HEAD = struct.Struct('@IQQii')
 _H264 = 1  # the type; the scales of others differ
 # Bytes in which a file's first frame begins: a table of all frames may come
@@ -21,7 +21,7 @@ _DELTA = 4  # of a block: x, y, width, height, and how its qp differs
 
 
 def export(stream: 'av.VideoStream') -> None:
-  """Has the decoder of a stream tell its quantisers; before any is decoded."""
+  """Makes a stream's decoder export quantisers; call it before decoding."""
   stream.codec_context.options = {
     **stream.codec_context.options,
     'export_side_data': 'venc_params',
@@ -33,22 +33,22 @@ def of_frame(frame: 'av.VideoFrame') -> float | None:
 
   From 0 (exact) to 51 (coarsest).
   """
-  told = containers.side_data(frame).get('VIDEO_ENC_PARAMS')
-  if told is None or len(told := bytes(told)) < _HEAD.size:
+  data = containers.side_data(frame).get('VIDEO_ENC_PARAMS')
+  if data is None or len(data := bytes(data)) < _HEAD.size:
     return None
-  blocks, start, size, kind, base = _HEAD.unpack_from(told)
-  if kind != _H264 or size % 4 or start + blocks * size > len(told):
+  blocks, start, size, kind, base = _HEAD.unpack_from(data)
+  if kind != _H264 or size % 4 or start + blocks * size > len(data):
     return None
-  own = np.frombuffer(told, np.int32, blocks * size // 4, start)
+  own = np.frombuffer(data, np.int32, blocks * size // 4, start)
   differs = own.reshape(blocks, -1)[:, _DELTA]
   return float(base + differs.mean()) if blocks else None
 
 
 def has_tree(path: str | os.PathLike) -> bool:
-  """Whether a file says that x264 coded it with its macroblock tree.
+  """Whether x264 coded a file with its macroblock tree, by the options in it.
 
-  The tree spends bits on what later frames show again, so that the mean
-  quantiser is higher where the picture is the same. x264 writes its options,
+  The tree spends bits on parts that later frames repeat, so that the mean
+  quantiser is higher where the picture stays the same. x264 writes its options,
   as text, into the first frame.
   """
   if not os.path.isfile(path):

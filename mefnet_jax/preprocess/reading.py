@@ -18,7 +18,7 @@ if typing.TYPE_CHECKING:
 
 # A clip is kept as long as no more than this share of its frames is damaged.
 DAMAGED = 0.2
-# More would be no expression, and fill the memory.
+# A longer clip is no expression, and would fill the memory.
 _MOST_FRAMES = 1500
 _MOST_BYTES = 2**31  # of all its frames
 
@@ -32,7 +32,7 @@ class LeftOut(Exception):
 
 
 class _Frame(typing.NamedTuple):
-  """A frame, or why it is none; `time` in seconds, of videos."""
+  """A frame, or why it cannot be read; `time` in seconds, for videos."""
 
   file: str
   number: int
@@ -47,11 +47,11 @@ def read(
 ) -> tuple[list[np.ndarray], tuple[int, ...] | tuple[float, ...]]:
   """Returns the readable frames, all of the first's size, and their numbers.
 
-  Of a video with a variable frame rate the numbers are its times, in frames.
+  For a video with a variable frame rate the numbers are its times, in frames.
 
   Args:
     row: the clip.
-    noted: frames that had to be passed over are added to it.
+    noted: a list to which a finding on each unreadable frame is appended.
     colour: (H, W, 3) red green blue instead of (H, W) grey.
 
   Raises:
@@ -61,7 +61,7 @@ def read(
     what = (
       f'{len(row.numbers)} frames: a clip of at most {_MOST_FRAMES} is read'
     )
-    raise LeftOut(row, short(row.place), f'{what}; say its onset and offset')
+    raise LeftOut(row, short(row.place), f'{what}; give its onset and offset')
   good, bad = _sorted(row, colour)
   whole = len(good) + len(bad)
   if not good or len(bad) > DAMAGED * whole:
@@ -78,7 +78,14 @@ def read(
 def finding(
   kind: str, row: clip_records.Row, file: str, what: str
 ) -> findings.Finding:
-  """Returns a finding on a clip."""
+  """Returns a finding on a clip.
+
+  Args:
+    kind: such as `findings.REPAIRED`.
+    row: the clip.
+    file: the end of the path of its file; '' for the whole clip.
+    what: the defect, or the repair.
+  """
   return findings.Finding(kind, row.clip, file, what)
 
 
@@ -113,7 +120,7 @@ def _of_8_bits(row, good, noted):
   except ValueError as error:
     raise LeftOut(row, short(row.place), str(error)) from None
   if white is not None:
-    what = depth.told(good[0].depth, white)
+    what = depth.described(good[0].depth, white)
     noted.append(finding(findings.REPAIRED, row, short(row.place), what))
   return [depth.to_8_bits(frame.image, white) for frame in good]
 

@@ -1,4 +1,4 @@
-"""The regions of face, eyes and mouth, and how they are cut out of a frame.
+"""Finds the regions of face, eyes and mouth, and cuts them out of a frame.
 
 A region is a 2 x 3 matrix that takes the centres of the pixels of the crop to
 points of the frame in which the landmarks were found. All crops stand upright:
@@ -33,7 +33,7 @@ _REACH = 12
 
 
 def face(landmarks: 'faces.Landmarks', size: int) -> np.ndarray:
-  """Returns the region of the whole face, `size` pixels a side."""
+  """Returns the region (2, 3) of the whole face, `size` pixels a side."""
   centre, turn, apart = _eye_line(landmarks)
   side = apart / _EYES_APART
   # By the distance of the eyes alone: a box around all points would grow with
@@ -43,20 +43,25 @@ def face(landmarks: 'faces.Landmarks', size: int) -> np.ndarray:
 
 
 def eyes(landmarks: 'faces.Landmarks', size: int) -> np.ndarray:
-  """Returns the region of both eyes and brows, squeezed into a square."""
+  """Returns the region (2, 3) of eyes and brows, squeezed into a square."""
   return _around(landmarks, _EYES_POINTS, _EYES_MARGIN, _EYES_HEIGHT, size)
 
 
 def mouth(landmarks: 'faces.Landmarks', size: int) -> np.ndarray:
-  """Returns the region of the mouth, squeezed into a square."""
+  """Returns the region (2, 3) of the mouth, squeezed into a square."""
   return _around(landmarks, _MOUTH_POINTS, _MOUTH_MARGIN, _MOUTH_HEIGHT, size)
 
 
 def whole_crop(name: str, shape: tuple[int, ...], size: int) -> np.ndarray:
-  """Returns the region 'face', 'eyes' or 'mouth' of an image that is a face.
+  """Returns a region (2, 3) of an image that is a face crop.
 
-  The face is the whole image (H, W), squeezed into a square; eyes and mouth
-  lie where they do in a common face crop.
+  The face is the whole image, squeezed into a square; eyes and mouth lie where
+  they do in a common face crop.
+
+  Args:
+    name: 'face', 'eyes' or 'mouth'.
+    shape: (H, W) of the image.
+    size: pixels a side of the region.
   """
   sides = np.array([shape[1], shape[0]])
   low, high = np.split(np.array(_WHOLE[name]), 2)
@@ -105,8 +110,7 @@ def cut(frame: np.ndarray, region: np.ndarray, size: int) -> np.ndarray:
 
 
 def _eye_line(landmarks):
-  """The middle between the eyes, the rotation (2, 2) of their line, and their
-  distance."""
+  """The eyes' middle, the rotation (2, 2) of their line, and their distance."""
   left = landmarks.points[36:42].mean(0)
   right = landmarks.points[42:48].mean(0)
   apart = np.linalg.norm(right - left)

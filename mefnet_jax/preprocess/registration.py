@@ -2,9 +2,9 @@
 
 Landmarks found anew in each frame jitter by 0.1-0.7 pixels, as much as a
 micro-expression moves. The whole face registered to the onset frame by its
-grey values (ECC, Evangelidis & Psarakis 2008) is quiet to 0.002 pixels.
-A registration is a 2 x 3 matrix that takes points of the first frame to where
-they are in another.
+grey values (ECC, Evangelidis & Psarakis 2008) is steady to 0.002 pixels.
+A registration is a 2 x 3 matrix that maps points of the first frame to their
+places in another.
 """
 
 import typing
@@ -23,9 +23,9 @@ METHODS = ('ecc', 'landmarks', 'none')
 # Pixels of the longer side at which ECC compares faces.
 SIDE = 128
 _STOP = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 50, 1e-6)
-# From a guess that is a frame old twelve steps are as exact as fifty.
+# From the place on the frame before, twelve steps are as exact as fifty.
 _QUICK_STOP = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 12, 1e-4)
-# Eyes' corners, bridge and base of the nose: what moves least on a face.
+# Eyes' corners, bridge and base of the nose: these move least on a face.
 _RIGID = (27, 28, 29, 30, 31, 33, 35, 36, 39, 42, 45)
 
 
@@ -36,7 +36,7 @@ class Anchor:
   `regions.face` cuts it, to the image.
 
   Attributes:
-    place: of the face on its own frame.
+    place: place of the face on the frame where it was found.
   """
 
   def __init__(self, image: np.ndarray, landmarks: 'faces.Landmarks'):
@@ -44,13 +44,18 @@ class Anchor:
     self._template = square(image, self.place)
 
   def renew(self, image: np.ndarray, place: np.ndarray) -> None:
-    """From now on later frames are registered to this one."""
+    """Makes another frame the one that later frames are registered to.
+
+    Args:
+      image: (H, W) uint8, the frame.
+      place: place of the face on it.
+    """
     self._template = square(image, place)
 
   def locate(
     self, image: np.ndarray, place: np.ndarray
   ) -> tuple[np.ndarray, float] | None:
-    """Finds the face near a place; None where ECC finds no answer.
+    """Finds the face near a place; None where ECC does not converge.
 
     Args:
       image: (H, W) uint8.
@@ -97,7 +102,7 @@ def ecc(
 
   Returns:
     One matrix a frame (the reference's is the identity), and the indices of
-    frames for which ECC found no answer: those keep their neighbour's matrix.
+    frames for which ECC did not converge: those keep their neighbour's matrix.
   """
   left, top, right, bottom = box
   scale = min(1.0, SIDE / max(right - left, bottom - top))
@@ -145,11 +150,11 @@ def by_landmarks(
 
 
 def square(image: np.ndarray, place: np.ndarray) -> np.ndarray:
-  """The square at a place, (SIDE, SIDE); averaged where the image is finer.
+  """Cuts out the square at a place, (SIDE, SIDE), averaging finer pixels.
 
   Args:
     image: (H, W) uint8.
-    place: of `Anchor`.
+    place: (2, 3), as for `Anchor`.
   """
   step = float(np.hypot(*place[:, 0]))
   # Read at a multiple of the resolution and averaged: INTER_LINEAR alone reads
@@ -170,7 +175,7 @@ def square(image: np.ndarray, place: np.ndarray) -> np.ndarray:
 
 
 def _ecc(template, image, start):
-  """ECC's answer from a start (2, 3) float32; None where it finds none."""
+  """ECC's result from a start (2, 3) float32; None if it does not converge."""
   try:
     _, warp = cv2.findTransformECC(
       template, image, start.copy(), cv2.MOTION_EUCLIDEAN, _STOP, None, 1

@@ -13,23 +13,23 @@ from mefnet_jax.runs import findings, regular_file
 
 _THREADS = 4
 _FURTHEST = 2  # bits by which a clip of the same camera may be too dim
-_HEAD = 2**12  # bytes of a file that may say how many bits its values have
+_HEAD = 2**12  # bytes of a file that hold the number of bits of its values
 
 
 def shared(release: clip_records.Release) -> clip_records.Release:
   """Returns the release with `Row.white` set where other clips need more.
 
-  Opens pictures of more than 8 bits only, of each clip three. Clips of one
-  database are compared.
+  Opens three pictures of each clip that has more than 8 bits. Clips are
+  compared within their database.
   """
   deep = [row for row in release.rows if row.frames and _is_deep(row)]
   with concurrent.futures.ThreadPoolExecutor(_THREADS) as pool:
-    found = zip(deep, pool.map(_white, deep), strict=True)
-    known = {row.clip: white for row, white in found if white}
+    pairs = zip(deep, pool.map(_white, deep), strict=True)
+    known = {row.clip: white for row, white in pairs if white}
   whites = collections.defaultdict(set)
   for row in deep:
     whites[row.database].add(known.get(row.clip))
-  changed, told = {}, []
+  changed, found = {}, []
   for row in deep:
     own = known.get(row.clip)
     if not own:
@@ -42,13 +42,13 @@ def shared(release: clip_records.Release) -> clip_records.Release:
         f'its values reach {own:g} at most, those of other clips more: '
         f'{white:g} is white in all of them'
       )
-      told.append(findings.Finding(findings.REPAIRED, row.clip, '', what))
+      found.append(findings.Finding(findings.REPAIRED, row.clip, '', what))
   if not changed:
     return release
   return dataclasses.replace(
     release,
     rows=tuple(changed.get(row.clip, row) for row in release.rows),
-    findings=(*release.findings, *told),
+    findings=(*release.findings, *found),
   )
 
 
@@ -63,7 +63,7 @@ def _is_deep(row):
 
 
 def _white(row):
-  """The white of a clip by three of its frames; None if the file says it."""
+  """The white of a clip by three of its frames; None if its files hold it."""
   frames = row.frames
   depths = []
   for path in {frames[0], frames[len(frames) // 2], frames[-1]}:

@@ -51,7 +51,7 @@ def read(path: pathlib.Path) -> np.ndarray:
 
 
 def log_mel(samples: np.ndarray, times: int, bands: int) -> np.ndarray:
-  """Returns the log-mel map of a sound, whatever its length and loudness.
+  """Returns the log-mel map of a sound, independent of length and loudness.
 
   Args:
     samples: (n,) at RATE.
@@ -118,7 +118,7 @@ def _sound_track(path):
             parts.append(piece.to_ndarray().ravel())
             count += len(parts[-1])
       except av.FFmpegError as error:
-        why = f' ({error})'  # what lies before and behind it counts
+        why = f' ({error})'  # the sound before and behind it is used
       if count > LONGEST * RATE:
         break
   if not parts:

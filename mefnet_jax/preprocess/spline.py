@@ -37,8 +37,11 @@ def read(image: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def _pairs(at):
-  """The joint weight of the first two of four neighbours, and the positions at
-  which the first and the last two are read."""
+  """(share, first, last) of points between four neighbours each.
+
+  `share` is the joint weight of the first two neighbours, `first` the position
+  at which those are read, `last` that of the other two.
+  """
   whole = np.floor(at)
   f = at - whole
   last = f * f * f / 6

@@ -1,9 +1,9 @@
 """The frames of a video as a player shows them, with their times.
 
-Numbers begin with 1 and count the frames that are shown, in the order in which
-they are: not those that an edit list hides, that lie before the first key frame
-or before time 0. Frames are turned as the container says, and pixels that are
-not square are made so.
+Numbers begin with 1 and count the frames in the order in which they are shown,
+without those that an edit list hides, or that lie before the first key frame or
+before time 0. Frames are turned upright, as their container asks, and pixels
+that are not square are made so.
 """
 
 import contextlib
@@ -23,8 +23,8 @@ if typing.TYPE_CHECKING:
 SUFFIXES = media.VIDEOS
 # Matroska's and Flash's clock ticks once a millisecond.
 _TICK = 0.0011
-_LONG = 1.0  # seconds: what took more is worth a file in the cache
-_FORM = 4  # to be raised with what decoding finds
+_LONG = 1.0  # seconds: the scan of a video that took more is cached on disk
+_FORM = 4  # to be raised when decoding gives other results
 _UNEVEN = 0.1  # of a frame: less is the jitter of a clock
 
 
@@ -33,7 +33,7 @@ class Frame(typing.NamedTuple):
 
   Attributes:
     number: from 1.
-    time: seconds since the first shown frame; None where the file says none.
+    time: seconds since the first shown frame; None where the file has none.
     image: (H, W) grey, or (H, W, 3) red green blue, uint8.
   """
 
@@ -43,12 +43,12 @@ class Frame(typing.NamedTuple):
 
 
 class Scan(typing.NamedTuple):
-  """What one reading of a whole video finds.
+  """The result of decoding a whole video once.
 
   Attributes:
-    times: of each shown frame, as `Frame.time`.
-    size: (H, W) of the first one as it is shown.
-    notes: what was mended, and what is damaged; one line each.
+    times: the `Frame.time` of each shown frame.
+    size: (H, W) of the first frame, as it is shown.
+    notes: repairs and defects, one line each.
   """
 
   times: tuple[float | None, ...]
@@ -62,11 +62,11 @@ def count(path: str | os.PathLike) -> int:
 
 
 def scan(path: str | os.PathLike) -> Scan:
-  """Decodes a video once and says what is in it; remembered.
+  """Decodes a video once for its times, size and defects; cached.
 
   Raises:
     ValueError: no video, one that is damaged from its beginning, or one beyond
-      `decoding.MOST_FRAMES`, `headers.MOST_PIXELS` or what `containers` allows.
+      `decoding.MOST_FRAMES`, `headers.MOST_PIXELS` or `containers.Budget`.
     OSError: the file is missing or unreadable.
     errors.UserError: PyAV is not installed.
   """
@@ -85,6 +85,11 @@ def frames(
   """Yields the frames first..last, decoded in order.
 
   Ends early where the file does; passes over frames that are damaged.
+
+  Args:
+    path: the video.
+    first, last: frame numbers, from 1; by default all frames.
+    colour: red, green and blue instead of grey.
 
   Raises:
     ValueError, OSError, errors.UserError: as `scan`.
@@ -107,6 +112,10 @@ def positions(
 ) -> tuple[int, ...] | tuple[float, ...]:
   """Returns when frames are shown, in frames.
 
+  Args:
+    numbers: n increasing frame numbers.
+    times: of these frames, in seconds; None where the file has none.
+
   Returns:
     The numbers where the frames follow one another evenly, or have no times
     that run forward; else floats, which begin with the first number.
@@ -115,7 +124,7 @@ def positions(
 
 
 def _positions(numbers, running):
-  """`positions` of what `clock.forward` returns."""
+  """As `positions`, of the result of `clock.forward`."""
   if running is None or len(numbers) < 3:
     return tuple(numbers)
   shown, _ = running
@@ -133,8 +142,8 @@ def middle(first: int, last: int, times: 'Sequence[float | None]' = ()) -> int:
 
   Args:
     first, last: frame numbers.
-    times: of the frames 1, 2, ..., in seconds; without them, or beyond them,
-      frames are taken to follow one another evenly.
+    times: times of the frames 1, 2, ..., in seconds; frames without a time are
+      taken to follow one another evenly.
   """
   shown = times[first - 1 : last] if first > 0 else ()
   if len(shown) != last - first + 1 or None in shown:
@@ -161,7 +170,7 @@ def _scan(path, state):
 
 
 def _from_json(content):
-  """What `Scan._asdict` was; None if it is damaged."""
+  """The scan of a cached dict; None if that is damaged."""
   times, size, notes = (content.get(field) for field in Scan._fields)
   if not (
     times and size and all(isinstance(x, list) for x in content.values())
@@ -187,7 +196,7 @@ def _decoded(path):
 
 
 def _of_clock(times):
-  """What is to be told of the times of a video's frames."""
+  """Yields notes on the times of a video's frames."""
   numbers = range(1, len(times) + 1)
   running = clock.forward(numbers, times)
   if running is None and len(times) > 2 and set(times) != {None}:

@@ -13,7 +13,7 @@ def tokens(text: str, length: int) -> np.ndarray:
   """Returns the first `length` words of a text as numbers, padded with 0.
 
   A word's number is a hash of its letters in lower case, the same on every
-  machine; a network folds it into the rows of its embedding.
+  machine; a network takes it modulo the rows of its embedding.
 
   Returns:
     (length,) int32, 1 .. 2**31 - 1, zeros at the end.

@@ -1,1 +1,1 @@
-"""Synthetic releases with the real layout and an exact truth."""
+"""Synthetic releases with the layouts of real ones and an exact truth."""

@@ -45,7 +45,7 @@ def surface(
     neutral: (V, 3) the person's face at rest.
     units: weights of face units.
     pose: yaw, pitch, roll in radians, then a shift x, y in pixels.
-    camera: to whose pixels the shift refers.
+    camera: the camera in whose pixels the shift is given.
   """
   moved = neutral.copy()
   for name, weight in units.items():
@@ -63,7 +63,11 @@ def surface(
 def flow(
   before: np.ndarray, after: np.ndarray, camera: Camera
 ) -> tuple[np.ndarray, np.ndarray]:
-  """Returns the exact optical flow between two surfaces (V, 3).
+  """Returns the exact optical flow between two surfaces.
+
+  Args:
+    before, after: (V, 3) vertices, dm.
+    camera: the camera that sees them.
 
   Returns:
     flow (rows, columns, 2) in pixels, x then y, zero outside the person; and

@@ -69,5 +69,5 @@ def noise(
 def mix(
   base: np.ndarray, colour: npt.ArrayLike, amount: np.ndarray
 ) -> np.ndarray:
-  """Blends a colour over base (..., 3), with opacity `amount` (...)."""
+  """Blends a colour (3,) over base (..., 3), with opacity `amount` (...)."""
   return base + amount[..., None] * (np.asarray(colour, np.float32) - base)

@@ -31,14 +31,14 @@ def plan(
   """Plans the content of a release.
 
   Args:
-    seed: of all random choices.
+    seed: the seed of all random choices.
     clips, subjects: maximum number of clips per subject, and of subjects.
     macro: whether the 300 macro-expressions are added.
     rawpic: number of long videos to write, the shortest ones.
     defects: names in `cas_me2_defects.KINDS`, or ('all',).
 
   Raises:
-    UserError: a defect is unknown, or no clip fits it.
+    errors.UserError: a defect is unknown, or no clip fits it.
   """
   # A generator for each purpose: a change to one does not move the others.
   rng = np.random.default_rng([seed, *b'cas_me2 plan'])
@@ -65,7 +65,7 @@ def plan(
 
 
 def _shot(expression, rng):
-  """The clip of an expression, with a crop that is not cut quite alike."""
+  """The clip of an expression, with a face crop that differs slightly."""
   top, left, height, width = FACE
   top, left = (int(x) for x in (top, left) + rng.integers(-3, 4, 2))
   subject, name = expression.subject, expression.name
@@ -94,10 +94,10 @@ def _videos(shots, count, planted):
     prefix = shot.name.split('_')[1]
     grouped.setdefault((shot.subject, prefix), []).append(shot)
   found = []
-  for (subject, prefix), clips in grouped.items():
+  for (subject, prefix), own in grouped.items():
     name = f'{subject}_{cas_me2_expressions.VIDEOS[prefix]}'
     folder = planted.folder(f'CAS(ME)^2/rawpic/s{subject}/{name}')
-    found.append(video.Video(tuple(clips), folder))
+    found.append(video.Video(tuple(own), folder))
   found.sort(key=lambda v: (v.last, v.folder))
   return [
     v

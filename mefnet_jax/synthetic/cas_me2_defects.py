@@ -44,17 +44,17 @@ class Defects:
     """Checks the names.
 
     Args:
-      names: of `KINDS`, or 'all'.
+      names: keys of `KINDS`, or 'all'.
       rng: numpy Generator that picks the rows.
 
     Raises:
-      UserError: a name is unknown.
+      errors.UserError: a name is unknown.
     """
     unknown = set(names) - {*KINDS, 'all'}
     if unknown:
       raise errors.UserError(
         f'--defects={",".join(sorted(unknown))}: known are all, '
-        f'{", ".join(KINDS)}.'
+        f'{", ".join(KINDS)}'
       )
     self.wanted = set(KINDS) if 'all' in names else set(names)
     # 'all' takes what fits; a defect that is named must be there, or a test of
@@ -92,7 +92,7 @@ class Defects:
     for kind in ('apex0', 'offset_before_apex', 'offset0'):
       fit = [k for k in free if rows[k].apex - rows[k].onset > 1]
       for k in self._pick(kind, _macro_first(fit, rows), len(rows)):
-        # One defect a row, so that each repair can be told from the others.
+        # One defect a row, so that each repair can be recognised.
         free.remove(k)
         if kind == 'apex0':
           rows[k].apex = 0
@@ -114,7 +114,7 @@ class Defects:
     return path
 
   def check_planted(self, shots: Sequence[studio.Shot]) -> None:
-    """Raises UserError if a defect requested by name fits no clip."""
+    """Raises errors.UserError if a defect requested by name fits no clip."""
     names = {f'{s.subject}/{s.name.split("_", 1)[1]}' for s in shots}
     here = set(self.planted) | {'doubled'}
     if any(fnmatch.filter(names, pattern) for pattern in NOT_CROPPED):
@@ -123,7 +123,7 @@ class Defects:
     if missing and self.by_name:
       raise errors.UserError(
         f'--defects={",".join(missing)}: no clip of this release fits; add '
-        '--macro, or more --clips and --subjects.'
+        '--macro, or more --clips and --subjects'
       )
 
   def rearrange(self, folder: pathlib.Path) -> None:
@@ -150,7 +150,7 @@ class Defects:
     """Picks some of the fitting rows, with the share of the real release."""
     if kind not in self.wanted or not fit:
       return []
-    # 357 rows has the real workbook; at least one, or a small release has none.
+    # The real workbook has 357 rows; at least one, or a small release has none.
     share = max(1, round(KINDS[kind] * rows / 357))
     return [int(k) for k in self.rng.permutation(fit)[:share]]
 

@@ -31,7 +31,13 @@ def row(
   shot: studio.Shot,
   played: emotions.Performance,
 ) -> Row:
-  """Returns the row of one expression, with its true apex and action units."""
+  """Returns the row of one expression, with its true apex and action units.
+
+  Args:
+    expression: the expression.
+    shot: its clip.
+    played: the performance in the clip.
+  """
   return Row(
     participant=cas_me2_expressions.SUBJECTS.index(expression.subject) + 1,
     clip=expression.name,

@@ -70,7 +70,17 @@ def save(
   captions: list[tuple[int, int, str]],
   title: str,
 ) -> None:
-  """Writes an image with its captions and title as PNG, pixel for pixel."""
+  """Writes an image with its captions and title as PNG, pixel for pixel.
+
+  Args:
+    path: the file.
+    image: (rows, columns, 3) uint8.
+    captions: (x, y, text), x and y in pixels of the image.
+    title: the line above it.
+
+  Raises:
+    OSError: the file cannot be written.
+  """
   import matplotlib.backends.backend_agg
   import matplotlib.figure
 
@@ -128,7 +138,7 @@ def _lay_out(cells, captions, across):
 
 
 def main(argv: list[str] | None = None) -> int:
-  """Draws what the command line asks for; returns the exit status."""
+  """Runs the command; returns its exit status."""
   return cli.status(lambda: _main(argv))
 
 

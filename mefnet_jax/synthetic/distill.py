@@ -174,7 +174,7 @@ def _packed(kind, displacements, used):
 
 
 def main(argv: list[str] | None = None) -> int:
-  """Distils what the command line names; returns the exit status."""
+  """Runs the command; returns its exit status."""
   return cli.status(lambda: _main(argv))
 
 

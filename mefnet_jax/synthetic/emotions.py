@@ -170,7 +170,7 @@ def reach() -> dict[int, float]:
 
 
 def _sides(name, left, right):
-  """The face units that a name stands for, each with its value."""
+  """The face units of a name, which may stand for both sides, and its value."""
   if not name.endswith('*'):
     return ((name, left),)
   return ((f'{name[:-1]}Left', left), (f'{name[:-1]}Right', right))

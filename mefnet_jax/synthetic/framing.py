@@ -1,8 +1,8 @@
-"""How somebody frames faces for motion maps: crops from brow to chin.
+"""How faces are framed for motion maps: crops from brow to chin.
 
-A crop differs from person to person; what is drawn is drawn for a person. Two
-kinds: crops of which only the statistics are known, those of the public maps,
-and the product's own, which follow from landmarks (`preprocess.face_crop`).
+Crops vary between people, so each person's crop is drawn at random. There are
+two kinds: crops of which only the statistics are known, as in the public maps,
+and the package's own, which follow from landmarks (`preprocess.face_crop`).
 """
 
 import dataclasses
@@ -62,13 +62,13 @@ class Drawn:
 
 @dataclasses.dataclass(frozen=True)
 class ByLandmarks:
-  """The product's own crops: eyes and mouth where `face_crop` puts them.
+  """The package's own crops: eyes and mouth where `face_crop` puts them.
 
   Attributes:
     eyes, mouth: spread of a detector's errors, in distances of the eyes; on
       rendered faces dlib's are .01 and less.
     pose: spread of yaw, pitch and roll before the head moves, radians. The
-      crop is level, so of the roll a detector's error is left.
+      crop is level, so that the roll is only a detector's error.
   """
 
   eyes: float = 0.02

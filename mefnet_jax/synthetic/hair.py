@@ -16,7 +16,12 @@ BROW_FROM = 0.085  # x of the brows' inner ends, dm
 def hairline(
   x: np.ndarray, y: np.ndarray, z: np.ndarray, looks: Any
 ) -> np.ndarray:
-  """Returns the distance of a point to the hairline, dm; negative outside."""
+  """Returns the distances of points to the hairline, dm; negative outside.
+
+  Args:
+    x, y, z: the points, dm.
+    looks: an `identity.Looks`.
+  """
   turn = np.abs(np.arctan2(x, z - heads.AXIS))  # 0 in front
   top, burn = looks.hairline, looks.sideburn
   corner = top + looks.temple
@@ -54,7 +59,7 @@ def scalp(skin: np.ndarray, looks: Any, rng: np.random.Generator) -> np.ndarray:
 
 
 def brows(skin: np.ndarray, looks: Any, rng: np.random.Generator) -> np.ndarray:
-  """Paints the eyebrows over the skin."""
+  """Paints the eyebrows over the skin (HEIGHT, WIDTH, 3)."""
   place = canvas.places()
   along = (np.abs(place['x']) - BROW_FROM) / looks.brow_length
   arch = np.interp(along, (0, 0.3, 0.65, 1), (0, 0.03, 0.052, 0.012))
@@ -70,7 +75,7 @@ def brows(skin: np.ndarray, looks: Any, rng: np.random.Generator) -> np.ndarray:
 
 
 def beard(skin: np.ndarray, looks: Any, rng: np.random.Generator) -> np.ndarray:
-  """Paints stubble over the skin."""
+  """Paints stubble over the skin (HEIGHT, WIDTH, 3)."""
   place = canvas.places()
   x, y = np.abs(place['x']), place['y']
   side = 0.55 * canvas.smooth(0.35, 0.7, x)

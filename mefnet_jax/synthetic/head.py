@@ -66,7 +66,7 @@ def load() -> Head:
 def cylinder(
   x: npt.ArrayLike, y: npt.ArrayLike, z: npt.ArrayLike
 ) -> np.ndarray:
-  """Returns the texel coordinates of skin at (x, y, z)."""
+  """Returns the texel coordinates (..., 2) of skin at (x, y, z) (...), dm."""
   theta = np.arctan2(x, z - AXIS)
   limit = np.pi / (1 + 0.4 * np.pi)
   across = theta / (1 + 0.4 * np.abs(theta)) / limit

@@ -82,7 +82,7 @@ class Person:
     light: unit vector to the key light.
     key, ambient: strength of the key light and of the light from all sides.
     background: reflectance of the wall.
-    noise: of the sensor, grey levels.
+    noise: standard deviation of the sensor's noise, grey levels.
     strength: factor on the motion of every expression.
     asymmetry: strength of the right side relative to the left.
   """

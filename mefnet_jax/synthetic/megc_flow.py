@@ -62,17 +62,17 @@ def plan(
   """Plans the maps of a release.
 
   Args:
-    seed: of all random choices.
+    seed: the seed of all random choices.
     clips, subjects: maximum number of clips per subject, and of subjects, who
       are taken from the databases in turn.
     form: 'whole' (one folder and a table) or 'loso' (one copy per subject).
 
   Raises:
-    UserError: the form is unknown.
+    errors.UserError: the form is unknown.
   """
   if form not in FORMS:
     raise errors.UserError(
-      f'--form={form}: the flow maps come in the forms {", ".join(FORMS)}.'
+      f'--form={form}: the flow maps come in the forms {", ".join(FORMS)}'
     )
   rng = np.random.default_rng([seed, *b'megc_flow plan'])
   maps = [_map(seed, *one, rng) for one in _clips(rng)]
@@ -86,7 +86,16 @@ def plan(
 
 
 def film(shot: Map, root: pathlib.Path, truth: pathlib.Path, seed: int) -> None:
-  """Writes one map below `root`, and its unscaled values below `truth`."""
+  """Writes one map below `root`, and its unscaled values below `truth`.
+
+  Args:
+    shot: the map.
+    root, truth: the folders of the release and of its truth.
+    seed: the seed of the release.
+
+  Raises:
+    OSError: a file cannot be written.
+  """
   flow, strain = _exact(shot, seed)
   rng = studio.generator(seed, shot, 'estimator')
   noise = NOISE * rng.standard_normal(flow.shape).astype(np.float32)
@@ -115,7 +124,7 @@ def _clips(rng):
     counts[database] = {n + 1: [0, 0, 0] for n in range(people)}
     for kind, total in enumerate(classes):
       for k in range(total):
-        # The first clips go to one person each, so that nobody has none.
+        # The first clips go to one person each, so that each has at least one.
         who = k if kind == 0 and k < people else int(rng.integers(people))
         counts[database][who + 1][kind] += 1
   for database, people in counts.items():
@@ -197,8 +206,8 @@ def _exact(shot, seed):
 def _flow(before, after, camera):
   """Flow (rows, columns, 2) between two surfaces, in pixels.
 
-  Beside the head that of the nearest skin goes on and becomes smooth, as
-  estimators have it: nothing on a plain wall contradicts them.
+  Beside the head the flow of the nearest skin continues, smoothed, as in the
+  output of flow estimators: nothing on a plain wall contradicts it.
   """
   triangles, at = heads.load().triangles, camera.project(before)
   ids, weights = raster.draw(at, before[:, 2], triangles, camera.size)

@@ -1,8 +1,8 @@
-"""The motion of a head as a basis: the exact flow of each unit, once a person.
+"""The motion of a head as a basis: the exact flow of each unit of a person.
 
 Small motions add up: the flow of a face that moves several units at once is
-the sum of the flows of each. So a motion map is weights times a basis, and a
-network can be given maps without end and without a file.
+the sum of the flows of each. So a motion map is a weighted sum of a basis, and
+a network can be trained on any number of maps, none of which is stored.
 
 Axes: I identities, M motions (face units, then pose), H rows, W columns.
 """
@@ -23,7 +23,7 @@ from mefnet_jax.synthetic import head as heads
 SIDE = 28  # cells of a map, as in the public maps of MEGC2019
 # Radians, then pixels of the crop, then dm towards the camera.
 POSE = ('yaw', 'pitch', 'roll', 'x', 'y', 'z')
-# Moved so far for the derivative: face units (weight), angles, pixels, dm.
+# Step sizes of the numerical derivative: face-unit weight, radians, pixels, dm.
 _STEP, _STEPS = 0.05, (0.005, 0.005, 0.005, 0.1, 0.1, 0.05)
 _BATCH = 8  # identities that a process makes at a time
 _HERE = pathlib.Path(__file__).parent
@@ -35,7 +35,7 @@ class Basis:
   """The motion of several people.
 
   Attributes:
-    names: of the M motions: face units, then POSE.
+    names: names of the M motions: face units, then POSE.
     flow: (I, M, SIDE, SIDE, 2) float16, pixels of the crop, x then y, a full
       unit of each motion.
     scale: (I,) pixels a dm.
@@ -49,7 +49,7 @@ class Basis:
 
 
 def motions() -> tuple[str, ...]:
-  """Names of the motions: all face units but the tongue's, then POSE."""
+  """Returns the names of motions: face units but the tongue's, then POSE."""
   units = sorted(heads.load().units)
   return (*(name for name in units if name != 'tongueOut'), *POSE)
 
@@ -62,18 +62,18 @@ def load(
   first: int = 0,
   processes: int | None = 1,
 ) -> Basis:
-  """The basis of some people, made now or in an earlier run.
+  """Returns the basis of some people, made now or in an earlier run.
 
   Args:
     convention: a key of `framing.CONVENTIONS`.
-    seed: of all people.
-    count: how many; 0.4 s and 176 kB each.
+    seed: the seed of all people.
+    count: number of people; 0.4 s and 176 kB each.
     first: number of the first of them.
-    processes: how many make them; by default this one.
+    processes: number of worker processes; by default this one does the work.
 
   Raises:
     KeyError: no such convention.
-    UserError: the cache cannot be written.
+    errors.UserError: the cache cannot be written.
   """
   asked = (convention, seed, first, count)
   form = dataclasses.astuple(framing.CONVENTIONS[convention])
@@ -93,7 +93,7 @@ def load(
 
 @functools.lru_cache(maxsize=1)
 def generator_digest() -> str:
-  """Of the code and the head that a basis follows from."""
+  """Returns a digest of the code and the head on which a basis depends."""
   names = ('camera', 'framing', 'hair', 'head', 'identity', 'motion_basis')
   return code_digest.digest(
     [_HERE / f'{name}.py' for name in (*names, 'raster')],
@@ -107,8 +107,8 @@ def of_identity(
   """The basis of one person: (M, SIDE, SIDE, 2) in pixels, and pixels a dm.
 
   Args:
-    seed, number: who it is.
-    convention: how the face is framed.
+    seed, number: those of the person.
+    convention: a key of `framing.CONVENTIONS`.
   """
   rng = np.random.default_rng([seed, number, *b'motion basis'])
   points = identity.person(rng).points
@@ -172,10 +172,10 @@ def _maps(moved, at, before, camera):
 
 
 def _cells(flow, gap, eyes):
-  """One channel by averages over cells; beside the head it goes on smoothly.
+  """One channel by averages over cells; beside the head it continues smoothly.
 
-  Flow estimators do the same: nothing on a plain wall contradicts them. So do
-  they in open eyes (a mask, or None): a lid that closes sweeps over the eye,
+  Flow estimators do the same: nothing on a plain wall contradicts them. They do
+  so in open eyes, too (a mask, or None): a closing lid sweeps over the eye,
   which itself stands still.
   """
   if eyes is not None and eyes.any():

@@ -69,7 +69,13 @@ def blinks(frames: int, fps: float, rng: np.random.Generator) -> np.ndarray:
 
 
 def wander(frames: int, period: float, rng: np.random.Generator) -> np.ndarray:
-  """Returns a smooth random curve (frames,), standard deviation about 1."""
+  """Returns a smooth random curve (frames,), standard deviation about 1.
+
+  Args:
+    frames: its length.
+    period: the time in which it turns up and down, about, in frames.
+    rng: numpy Generator.
+  """
   steps = max(int(np.ceil(frames / max(period / 3, 2))), 2)
   knots = rng.standard_normal(steps + 2)
   t = np.linspace(0, len(knots) - 1, frames)

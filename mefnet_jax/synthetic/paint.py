@@ -19,7 +19,7 @@ def texture(looks: identity.Looks, rng: np.random.Generator) -> np.ndarray:
   """Paints the texture (HEIGHT, WIDTH + STRIP, 3) float32 of one person.
 
   Args:
-    looks: of the person.
+    looks: the person's looks.
     rng: numpy Generator that places pores, freckles and hairs.
   """
   skin = _skin(looks, rng)

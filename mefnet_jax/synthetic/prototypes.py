@@ -1,4 +1,4 @@
-"""What real codings hold: action units of each class, and their sides.
+"""Statistics of real codings: the action units of each class, and their sides.
 
 Shares of the combinations in the codings of CASME II and SAMM, rounded; a
 rendered release has its own, simpler ones (`emotions.PROTOTYPES`).
@@ -10,7 +10,7 @@ from mefnet_jax.synthetic import emotions, motion_basis
 
 CLASSES = ('negative', 'positive', 'surprise')
 AUS = emotions.AUS
-# Class: action units and how often they come together.
+# Class: combinations of action units, and how often each occurs.
 CODED = {
   'negative': (
     ((4,), 0.22),
@@ -52,7 +52,7 @@ CODED = {
     ((5,), 0.03),
   ),
 }
-# Action unit: how often it is seen on one side only.
+# Action unit: how often it is on one side only.
 ONE_SIDED = {
   14: 0.5,
   12: 0.2,
@@ -85,9 +85,10 @@ FORMS = {
 
 
 def table() -> tuple[np.ndarray, np.ndarray]:
-  """The combinations: (C, K, A) booleans, and their shares (C, K).
+  """Returns the combinations, (C, K, A) booleans, and their shares (C, K).
 
-  K is that of the class with most of them; the others' shares end in zeros.
+  K is the largest number of combinations of a class; the shares of the other
+  classes end in zeros.
   """
   most = max(map(len, CODED.values()))
   units = np.zeros((len(CLASSES), most, len(AUS)), bool)
@@ -100,16 +101,16 @@ def table() -> tuple[np.ndarray, np.ndarray]:
 
 
 def one_sided() -> np.ndarray:
-  """(A,) how often each action unit is seen on one side only."""
+  """Returns (A,) how often each action unit is on one side only."""
   return np.array([ONE_SIDED.get(unit, 0) for unit in AUS], np.float32)
 
 
 def motions() -> np.ndarray:
-  """(2, 2, A, M) what each side of an action unit moves, at full strength.
+  """Returns (2, 2, A, M) the motions of each action unit, at full strength.
 
-  The first index is the form: that of `emotions.ACTION_UNITS`, that of FORMS;
-  the second the side, left first. A face unit in the middle of the face follows
-  both sides, half and half.
+  The first index is the form, that of `emotions.ACTION_UNITS` or that of FORMS;
+  the second is the side, left first. A face unit in the middle of the face
+  belongs to both sides, one half to each.
   """
   names = motion_basis.motions()
   made = np.zeros((2, 2, len(AUS), len(names)), np.float32)

@@ -154,7 +154,14 @@ def lit(
   *,
   bias: float = 0.03,
 ) -> np.ndarray:
-  """Returns 1 for vertices lit by a distant light, 0 for those in shadow."""
+  """Returns (V,) 1 for vertices lit by a distant light, 0 for those in shadow.
+
+  Args:
+    points: (V, 3), dm.
+    triangles: (M, 3) vertex numbers.
+    direction: towards the light.
+    bias: depth up to which a vertex behind a surface counts as lit, dm.
+  """
   ids, weights, xy, depth = view(points, triangles, direction, pixel=0.02)
   surface = (depth[triangles[ids]] * weights).sum(axis=-1)
   surface[ids < 0] = -np.inf

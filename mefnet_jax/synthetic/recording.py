@@ -45,15 +45,15 @@ HEADER = ('video', 'face', 'onset', 'apex', 'offset', 'class', 'kind')
 
 @dataclasses.dataclass(frozen=True)
 class Take:
-  """What a person does; arrays have `CLOCK` moments a second.
+  """The motions of a person; arrays have `CLOCK` moments a second.
 
   Attributes:
-    scene: the person before a camera.
-    units: weights (n,) of face units.
-    pose: (n, 5) of the head.
+    scene: the person in front of a camera.
+    units: weights (n,) of each face unit.
+    pose: (n, 5) pose of the head, see `nuisance.head`.
     gain: (n,) factor on the light.
     events: (onset, apex, offset in seconds, emotion, 'micro' or 'macro').
-    seed: of the sensor's noise.
+    seed: the seed of the sensor's noise.
   """
 
   scene: render.stage.Scene
@@ -72,12 +72,12 @@ def plan(
   speech: bool = False,
   view: camera.Camera = VIEW,
 ) -> Take:
-  """Draws what a person does.
+  """Draws the motions of a person at random.
 
   Args:
-    seed: of the person and of all that they do.
-    seconds: how long.
-    expressions: whether there are any; all else stays as it is.
+    seed: the seed of the person and of all motions.
+    seconds: the length of the take.
+    expressions: whether there are any; all else does not depend on it.
     speech: whether the person speaks half of the time.
     view: the camera.
   """
@@ -108,10 +108,10 @@ def plan(
 
 
 def frames(take: Take, times: Iterable[float]) -> Iterator[np.ndarray]:
-  """Yields what a camera sees at some times, (H, W) uint8 each.
+  """Renders the frames of a take at some times, (H, W) uint8 each.
 
   Args:
-    take: of `plan`.
+    take: a take, from `plan`.
     times: seconds.
   """
   index = np.minimum(np.round(np.asarray([*times]) * CLOCK), len(take.gain) - 1)
@@ -132,6 +132,13 @@ def write(
   crf: int = 14,
 ) -> None:
   """Writes the video (H.264) and the table of its expressions beside it.
+
+  Args:
+    path: the video; the table is <name>.truth.csv.
+    take: the motions, from `plan`.
+    fps: frames a second.
+    seconds: the length of the video.
+    crf: quality of the coding, 0 (lossless) to 51.
 
   Raises:
     errors.UserError: PyAV is not installed.
@@ -172,7 +179,7 @@ def encode(
     images: (H, W) uint8, grey.
     fps: frames a second.
     size: H and W.
-    options: of libx264.
+    options: options of libx264.
   """
   import av
 
@@ -187,7 +194,7 @@ def encode(
 
 
 def _expressions(units, n, person, rng):
-  """Adds expressions to the units; returns what and when they are."""
+  """Adds expressions to the units; returns the events of `Take`."""
   found, at = [], round(rng.uniform(0.8, 1.6) * CLOCK)
   classes = ('negative', 'positive', 'surprise')
   while True:
@@ -245,7 +252,7 @@ def _speak(units, n, rng):
 
 
 def main(argv: list[str] | None = None) -> int:
-  """Writes what the command line asks for; returns the exit status."""
+  """Runs the command; returns its exit status."""
   return cli.status(lambda: _main(argv))
 
 

@@ -56,22 +56,22 @@ def write(
       affect the result.
     progress: called with (clips done, clips in all), first with 0 done.
     multimodal: whether to write a sound and a transcript beside each clip.
-    **options: of the layout, see `plan` of its module.
+    **options: options of the layout, see `plan` in its module.
 
   Raises:
-    UserError: `out` is not empty, or an option is invalid.
+    errors.UserError: `out` is not empty, or an option is invalid.
   """
   out = pathlib.Path(out).absolute()
   truth = out.with_name(f'{out.name}_truth')
   for folder in (out, truth):
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
       raise errors.UserError(
-        f'{folder} is not an empty folder: name another with --out.'
+        f'{folder} is not an empty folder: name another with --out'
       )
   counts = {'clips': clips, 'subjects': subjects, 'processes': processes}
   for name, count in counts.items():
     if count is not None and count < 1:
-      raise errors.UserError(f'--{name}={count}: it must be at least 1.')
+      raise errors.UserError(f'--{name}={count}: it must be at least 1')
   plan = _plan(layout, seed, clips, subjects, options)
   out.parent.mkdir(parents=True, exist_ok=True)
   # The release is renamed first, its truth last: a release without a truth is
@@ -92,18 +92,16 @@ def write(
 def _plan(layout, seed, clips, subjects, options):
   """The plan of a layout, after its options have been checked."""
   if layout not in LAYOUTS:
-    raise errors.UserError(
-      f'--layout={layout}: known are {", ".join(LAYOUTS)}.'
-    )
+    raise errors.UserError(f'--layout={layout}: known are {", ".join(LAYOUTS)}')
   known = inspect.signature(LAYOUTS[layout].plan).parameters
   for name in options:
     if name not in known:
-      raise errors.UserError(f'The layout {layout} has no option --{name}.')
+      raise errors.UserError(f'--{name}: not an option of the layout {layout}')
   numbers = {'seed': seed, 'rawpic': options.get('rawpic') or 0}
   for name, number in numbers.items():
     if not 0 <= number < _TOO_LARGE:
       raise errors.UserError(
-        f'--{name}={number}: it must be 0 or more, below {_TOO_LARGE}.'
+        f'--{name}={number}: it must be 0 or more, below {_TOO_LARGE}'
       )
   return LAYOUTS[layout].plan(seed, clips=clips, subjects=subjects, **options)
 
@@ -134,8 +132,8 @@ def _batches(shots):
   batches = []
   for subject in dict.fromkeys(s.subject for s in shots):
     # One person in a batch, whose scene is then prepared once.
-    clips = [s for s in shots if s.subject == subject]
-    batches += [clips[k : k + BATCH] for k in range(0, len(clips), BATCH)]
+    own = [s for s in shots if s.subject == subject]
+    batches += [own[k : k + BATCH] for k in range(0, len(own), BATCH)]
   # The longest first, or the processes would wait for it at the end.
   return sorted(batches, key=lambda b: -sum(len(s.numbers) for s in b))
 
@@ -158,10 +156,10 @@ def _marker(layout, seed):
 
 
 def seed_of(root: str | os.PathLike[str]) -> int:
-  """The seed that a release was written with.
+  """Returns the seed with which a release was written.
 
   Raises:
-    UserError: the folder holds no release that `write` has written.
+    errors.UserError: the folder holds no release that `write` has written.
   """
   path = pathlib.Path(root, MARKER)
   known = path.exists() and re.search(
@@ -179,7 +177,7 @@ def _digests(folder):
 
 
 def main(argv: list[str] | None = None) -> int:
-  """Writes what the command line asks for; returns the exit status."""
+  """Runs the command; returns its exit status."""
   return cli.status(lambda: _main(argv))
 
 

@@ -19,9 +19,9 @@ def scene(
   """Prepares a scene for `clip`.
 
   Args:
-    person: that is filmed.
-    texture: of `paint.texture`.
-    camera: that films.
+    person: the person to film.
+    texture: the person's texture, from `paint.texture`.
+    camera: the camera.
   """
   head = heads.load()
   # Averaging over several directions softens the edges of the shadow.
@@ -52,9 +52,9 @@ def surfaces(
   """Returns the surface (V, 3) of each frame.
 
   Args:
-    scene: that is filmed.
-    units: of `emotions.face_units`.
-    pose: of the performance.
+    scene: the scene to film.
+    units: weights (T,) of face units, from `emotions.face_units`.
+    pose: (T, 5) pose of the head, see `nuisance.head`.
   """
   return [
     cameras.surface(

@@ -59,20 +59,20 @@ def plan(
   """Plans the clips of a release.
 
   Args:
-    seed: of all random choices.
+    seed: the seed of all random choices.
     clips, subjects: maximum number of clips per subject, and of subjects.
     subset: hs, vis, nir, or all three together.
     form: cropped or raw.
 
   Raises:
-    UserError: the subset or the form is unknown.
+    errors.UserError: the subset or the form is unknown.
   """
   if subset == 'all' and form in ('cropped', 'raw'):
     return _union(seed, clips, subjects, form)
   if subset not in FPS or form not in ('cropped', 'raw'):
     raise errors.UserError(
       f'SMIC has no {subset} in form {form}: --subset is hs, vis, nir or all, '
-      '--form is cropped or raw.'
+      '--form is cropped or raw'
     )
   counts = COUNTS if subset == 'hs' else SLOW_COUNTS
   rng = np.random.default_rng([seed, *b'smic plan'])

@@ -30,7 +30,13 @@ WORDS = {
 
 
 def write(shots: Iterable[Any], root: pathlib.Path, seed: int) -> None:
-  """Writes <clip>.wav and <clip>.txt beside the frames of each shot."""
+  """Writes <clip>.wav and <clip>.txt beside the frames of each shot.
+
+  Args:
+    shots: the shots of a release.
+    root: its folder.
+    seed: its seed.
+  """
   for shot in shots:
     words = f'{shot.dataset} {shot.name} speech'
     rng = np.random.default_rng([seed, *words.encode()])

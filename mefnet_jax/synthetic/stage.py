@@ -30,7 +30,7 @@ MANE_HALF = (0.98, 1.1, 1.08, 1.0, 0.94, 0.6)
 
 @dataclasses.dataclass(frozen=True)
 class Scene:
-  """A person in front of a camera: what all clips of the person share.
+  """A person in front of a camera, the same in all clips of the person.
 
   Attributes:
     person: an `identity.Person`.
@@ -54,7 +54,7 @@ class Stage:
     """Renders the first frame.
 
     Args:
-      scene: that is filmed.
+      scene: the scene to film.
       moments: the surfaces (V, 3) of all frames that will be rendered.
     """
     self.scene = scene
@@ -102,9 +102,11 @@ class Stage:
     Eyes and mouth are moved too, not rendered again as in `frame`.
 
     Args:
-      grid: (rows, columns, 2) what each pixel would show if no face moved.
-      field: of `field`, or None for none.
-      steps: by which the motion is inverted; small motions need few.
+      grid: (rows, columns, 2) x, y of the point that each pixel would show if
+        the face did not move.
+      field: a field from `field`, or None for none.
+      steps: number of fixed-point steps that invert the motion; small motions
+        need few.
     """
     # remap needs the inverse of the motion; fixed-point steps find it.
     source, moved = grid, None

@@ -33,7 +33,7 @@ class Shot:
     numbers: the frames' numbers, onset first, offset last.
     camera: a `camera.Camera`.
     folder: where frames go, relative to the release.
-    pattern: of the frames' file names.
+    pattern: format of the frames' file names.
     colour: three channels, or one.
     infrared: a near-infrared camera: skin and hair look brighter.
     crop_folder: where face crops are written as well, if not empty.
@@ -62,7 +62,7 @@ class Plan:
 
   Attributes:
     shots: filmed first.
-    videos: of type `video.Video`, filmed after all shots.
+    videos: `video.Video`s, filmed after all shots.
     finish: called last, with the folders of the release and of its truth.
     film: films one shot; by default the function `film`.
   """
@@ -79,7 +79,7 @@ def limited(
   """Limits shots to some subjects and clips, taking the classes in turn.
 
   Args:
-    shots: of all subjects.
+    shots: the shots of all subjects.
     clips: maximum number of clips per subject (None: all).
     subjects: maximum number of subjects (None: all).
   """
@@ -102,7 +102,16 @@ def film(
   truth: str | os.PathLike[str],
   seed: int,
 ) -> None:
-  """Renders one shot below `root` and writes its truth below `truth`."""
+  """Renders one shot below `root` and writes its truth below `truth`.
+
+  Args:
+    shot: the shot.
+    root, truth: the folders of the release and of its truth.
+    seed: the seed of the release.
+
+  Raises:
+    OSError: a file cannot be written.
+  """
   # A process renders one shot on one core; OpenCV would start threads for all.
   cv2.setNumThreads(1)
   played = perform(shot, seed)
@@ -162,7 +171,11 @@ def generator(seed: int, shot: Shot, purpose: str) -> np.random.Generator:
 
 
 def write(path: pathlib.Path, frame: np.ndarray) -> None:
-  """Writes one image (rows, columns, 1 or 3 channels); creates its folder."""
+  """Writes one image (rows, columns, 1 or 3 channels); creates its folder.
+
+  Raises:
+    OSError: the file cannot be written.
+  """
   path.parent.mkdir(parents=True, exist_ok=True)
   if frame.shape[-1] == 3:
     # OpenCV writes blue first.
@@ -171,7 +184,7 @@ def write(path: pathlib.Path, frame: np.ndarray) -> None:
   if path.suffix == '.jpg':
     options = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
   if not cv2.imwrite(str(path), np.ascontiguousarray(frame), options):
-    raise OSError(f'{path} cannot be written.')
+    raise OSError(f'{path}: cannot be written')
 
 
 @functools.lru_cache(maxsize=32)

@@ -36,6 +36,14 @@ def film(video: Video, root: str | os.PathLike[str], seed: int) -> None:
   """Copies the frames of expressions and renders those between them.
 
   Where two expressions overlap, the frames of the earlier one are used.
+
+  Args:
+    video: the video.
+    root: the folder of the release, which holds the frames of its shots.
+    seed: the seed of the release.
+
+  Raises:
+    OSError: a file cannot be written.
   """
   cv2.setNumThreads(1)
   root = pathlib.Path(root)

@@ -13,12 +13,13 @@ from mefnet_jax.runs import child_processes, errors
 def each(
   work: Callable[[Any], Any], items: Sequence, processes: int | None
 ) -> Iterator:
-  """Yields what `work` returns for each item, in the order of completion.
+  """Yields the result of `work` for each item, in the order of completion.
 
   Args:
     work: a function that can be sent to another process.
     items: its arguments.
-    processes: how many work; by default one a core, none with one.
+    processes: number of worker processes; by default one a core. With 1 the
+      work is done in this process.
 
   Raises:
     errors.UserError: the system ended a process.

@@ -211,7 +211,7 @@ def activations(model: nn.Module, params: Any, sample: dict) -> int:
   return _computed(_forward(model).trace(params, sample).jaxpr.jaxpr)
 
 
-@by_network.kept
+@by_network.cached
 def _forward(model):
   def forward(params, sample):
     return model.apply({'params': params}, sample, train=False)[0]

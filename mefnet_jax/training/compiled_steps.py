@@ -33,13 +33,13 @@ def one_clip(clips: dict) -> dict:
   return jax.tree.map(lambda a: np.zeros((1, *a.shape[1:]), a.dtype), clips)
 
 
-@by_network.kept
+@by_network.cached
 def _initializer(model, learning_rate, decay):
   tx = optimizer.adam(learning_rate, decay)
   return jax.jit(functools.partial(train_step.create_state, model, tx))
 
 
-@by_network.kept
+@by_network.cached
 def _steps(
   model,
   plan,

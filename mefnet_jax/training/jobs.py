@@ -275,7 +275,9 @@ def _folds(config, clips, label):
 def _streams(config, clips):
   """The network's input streams, and masks of those that may be missing."""
   streams = {}
-  for name in models.views(config.model.name, config.model.get('streams', ())):
+  for name in models.input_streams(
+    config.model.name, config.model.get('streams', ())
+  ):
     stored = datasets.stored_stream(name, config.input)
     # The network's name of a stream does not depend on the input: 'eyes' may be
     # the flow of the eyes.

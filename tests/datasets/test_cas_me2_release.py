@@ -111,7 +111,7 @@ def test_cas_mends_what_was_coded_wrongly(tmp_path, coded, mended, what):
   assert 'row 7' in finding.file
 
 
-def test_cas_repairs_of_clips_not_asked_for_are_not_told(tmp_path):
+def test_cas_repairs_of_clips_not_asked_for_are_not_reported(tmp_path):
   macro = (1, 'anger1_7', 100, 110, 0, '4', 'negative', 'macro', 'anger')
   releases.cas_tree(tmp_path, (*releases.CODED, macro))
   assert not any(
@@ -207,7 +207,7 @@ def test_cas_a_misfiled_video_never_passes_for_anothers(tmp_path):
   assert any('a copy, not used' in w for w in whats(release, 'ignored'))
 
 
-def test_cas_clips_that_share_frames_are_told(tmp_path):
+def test_cas_clips_that_share_frames_are_reported(tmp_path):
   later = (1, 'happy1_4', 18, 19, 25, '', 'positive', 'micro', '')
   releases.cas_tree(tmp_path, (*releases.CODED, later))
   release = registry.read('cas_me2', tmp_path)
@@ -253,7 +253,7 @@ def test_published_counts_of_cas_agree_with_each_other():
   ]
 
 
-def test_a_folder_that_lacks_the_end_of_an_expression_is_told(tmp_path):
+def test_a_folder_that_lacks_the_end_of_an_expression_is_reported(tmp_path):
   folder = releases.cas_tree(tmp_path)
   for tree in ('selectedpic/s15', 'cropped/15'):
     (folder / tree / 'anger1_1' / 'img570.jpg').unlink()

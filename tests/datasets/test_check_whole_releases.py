@@ -47,7 +47,7 @@ def of(report, text):
   return [f for f in report['findings'] if text in f['what']]
 
 
-def test_each_defect_of_cas_is_told_as_often_as_it_was_planted(cas, capsys):
+def test_each_defect_of_cas_is_reported_as_often_as_it_was_planted(cas, capsys):
   folder, planted = cas
   status, report = cas_told(
     capsys, folder / 'release', '--expressions=both', '--labels=emotion4'

@@ -368,7 +368,7 @@ DEPTHS = strategies.sampled_from((8, 10, 12, 14, 16, 'mixed', 'negative'))
 
 @sampled.given(strategies.lists(DEPTHS, min_size=1, max_size=6))
 def test_bit_depths(depths):
-  """A clip is as bright as the white of its camera says, or it is lost."""
+  """A clip is as bright as the white of its camera requires, or it is lost."""
   with tempfile.TemporaryDirectory() as folder:
     root = pathlib.Path(folder)
     for i, bits in enumerate(depths):

@@ -124,7 +124,7 @@ def test_tables_as_spreadsheets_write_them(frames, head, encoding, first):
   assert row.apex == 3
 
 
-def test_columns_that_are_not_read_are_told(frames):
+def test_columns_that_are_not_read_are_reported(frames):
   (frames / 'clips.csv').write_text('path,subject,label,start\na,p,sad,2\n')
   told = [f.what for f in registry.read('folder', frames).findings]
   assert 'columns that are not read: start' in told
@@ -174,7 +174,7 @@ def test_rows_that_cannot_be_used_say_why(frames, line, why):
   assert why in told.what
 
 
-def test_people_whose_names_differ_in_zeros_are_told(frames):
+def test_people_whose_names_differ_in_zeros_are_reported(frames):
   """A spreadsheet drops zeros; one person would be on both sides of a fold."""
   release = registry.read('folder', table(frames, 'a,02,sad,,,', 'b,2,glad,,,'))
   assert {row.subject for row in release.rows} == {'02', '2'}
@@ -184,7 +184,7 @@ def test_people_whose_names_differ_in_zeros_are_told(frames):
   ]
 
 
-def test_people_whose_names_differ_in_accents_are_told(frames):
+def test_people_whose_names_differ_in_accents_are_reported(frames):
   lines = 'a,José,sad,,,', 'b,jose,glad,,,', 'b,p 1,sad,,,', 'a,p_1,sad,,,'
   release = registry.read('folder', table(frames, *lines))
   told = [f.what for f in release.findings if 'are taken for' in f.what]
@@ -199,7 +199,7 @@ def test_one_place_has_one_name_whatever_its_spelling(frames):
   lines = 'a,p1,sad,,,', 'A/,p1,sad,,,', 'link,p1,sad,,,', './a,p1,glad,,,'
   release = registry.read('folder', table(frames, *lines, 'b,p2,glad,,,'))
   assert [row.clip for row in release.rows] == ['a', 'b']
-  same = [f for f in release.findings if 'says the same as row 2' in f.what]
+  same = [f for f in release.findings if 'repeats row 2' in f.what]
   assert len(same) == 2
   assert findings.lost(release.findings) == {'a (2)'}
 
@@ -230,7 +230,7 @@ def test_one_place_named_twice_is_one_clip(frames):
   assert [r.clip for r in release.rows] == ['a', 'b']
 
 
-def test_what_a_table_promises_and_frames_lack_is_told(frames):
+def test_what_a_table_promises_and_frames_lack_is_reported(frames):
   table(frames, 'a,p,sad,5,11,12', 'b,q,sad,2,3,4')
   release = registry.read('folder', frames)
   told = [f for f in release.findings if f.kind == findings.REPAIRED]
@@ -265,7 +265,7 @@ def test_tables_of_another_form_are_one_line(frames):
   (frames / 'clips.csv').write_bytes(b'\xff\xfe\x00')
   with pytest.raises(errors.UserError, match='cannot be read as CSV'):
     registry.read('folder', frames)
-  with pytest.raises(errors.UserError, match=r'config.dataset.table='):
+  with pytest.raises(errors.UserError, match=r'--config.dataset.table='):
     registry.read('folder', frames, table='../clips.csv')
 
 
@@ -307,7 +307,7 @@ def test_video_frames_are_counted_and_found_by_number(tmp_path):
       video.count(path)
 
 
-def test_a_video_that_ends_early_is_told(tiny_smic, tmp_path):
+def test_a_video_that_ends_early_is_reported(tiny_smic, tmp_path):
   row = registry.read('smic', tiny_smic).rows[0]
   grey = [images.read(frame) for frame in row.frames]
   write_video(tmp_path / 'sad' / 'p' / 'a.avi', grey)

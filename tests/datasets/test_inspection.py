@@ -26,7 +26,7 @@ def test_a_whole_release_has_nothing_amiss(tiny_smic, capsys):
   assert 'SMIC_all_cropped/HS/s2' in told['expected_tree']
 
 
-def test_gaps_damage_and_duplicates_are_told(tiny_smic, tmp_path, capsys):
+def test_gaps_damage_and_duplicates_are_reported(tiny_smic, tmp_path, capsys):
   root = shutil.copytree(tiny_smic, tmp_path / 'copy')
   folders = prepared.clip_folders(root)
   frames = sorted(folders[0].iterdir())

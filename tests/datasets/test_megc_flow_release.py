@@ -58,7 +58,7 @@ def test_the_stand_in_has_the_published_counts():
 
 
 @pytest.mark.parametrize('form', ['whole', 'loso'])
-def test_defects_of_the_maps_are_told(maps, tmp_path, form):
+def test_defects_of_the_maps_are_reported(maps, tmp_path, form):
   root = shutil.copytree(maps[form], tmp_path / 'copy')
   clips = registry.read('megc_flow', root).rows
   clips[0].place.unlink()

@@ -49,7 +49,7 @@ def test_a_network_taken_apart_is_that_network(name):
   x = {
     s: np.asarray(jax.random.normal(jax.random.key(i), (3, 9, n, n, 1)))
     for i, (s, n) in enumerate(size.items())
-    if s in models.views(name)
+    if s in models.input_streams(name)
   }
   params = jax.jit(model.init)(jax.random.key(0), x)['params']
   params['classes']['kernel'] += np.linspace(

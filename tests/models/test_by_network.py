@@ -8,7 +8,7 @@ from mefnet_jax.models import by_network
 
 
 class Own(nn.Module):
-  """A network of somebody's own, with a field that has no hash."""
+  """A user's own network, with a field that has no hash."""
 
   table: np.ndarray
 
@@ -16,7 +16,7 @@ class Own(nn.Module):
 def test_equal_networks_share_what_is_made():
   made = []
 
-  @by_network.kept
+  @by_network.cached
   def program(network, rate):
     made.append((network, rate))
     return object()

@@ -244,7 +244,7 @@ def test_every_config_builds_its_network(config):
   config = importlib.import_module(f'configs.{file}').get_config(*argument)
   model = from_config.network(config, num_classes=3)
   batch = networks.clips(2, frames=17, face=9, region=8)
-  names = models.views(config.model.name, config.model.streams)
+  names = models.input_streams(config.model.name, config.model.streams)
   batch = {name: batch[name] for name in names}
   logits, out = jax.eval_shape(
     lambda: model.init_with_output(jax.random.key(0), batch)[0]

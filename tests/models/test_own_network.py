@@ -74,7 +74,7 @@ def test_a_network_is_trained_listed_opened_and_explained(
 
 
 class Unknown(nn.Module):
-  """Has a layer whose work the table cannot tell."""
+  """Has a layer whose work the table does not know."""
 
   @nn.compact
   def __call__(self, batch, *, train=False):
@@ -172,7 +172,7 @@ def test_a_protocol_that_is_none_is_refused(monkeypatch, masks, said):
     folds.make(protocol, [0, 1, 0, 1], ['a', 'b', 'c', 'd'], seed=0)
 
 
-def test_what_a_protocol_raises_is_told_with_its_line(monkeypatch):
+def test_what_a_protocol_raises_is_reported_with_its_line(monkeypatch):
   from configs import base
 
   monkeypatch.setattr(folds, '_OWN', dict(folds._OWN))
@@ -231,7 +231,7 @@ def test_a_reader_that_no_run_could_use_is_refused(
     registry.read('mine', tmp_path)
 
 
-def test_what_a_reader_raises_is_told_with_its_line(monkeypatch, tmp_path):
+def test_what_a_reader_raises_is_reported_with_its_line(monkeypatch, tmp_path):
   from mefnet_jax import datasets
 
   monkeypatch.setattr(registry, 'DATASETS', dict(registry.DATASETS))

@@ -52,6 +52,24 @@ def test_where_they_cannot_run_auto_falls_back_and_says_why(
   assert 'mefnet_jax.' not in lowered(ops.using(convolved))
 
 
+def paced(kernels, **facts):
+  """How a trunk goes through two clips."""
+  x = jnp.ones((2, 4, 5, 5, 1))
+  step = ops.using(
+    lambda: ops.pace(x, (3, 3, 3), 16, 'float32', **facts), kernels
+  )
+  return step()
+
+
+def test_both_factors_are_one_kernel_where_attention_follows():
+  for whole_maps, pace in ((True, 'one by one'), (False, 'at once')):
+    facts = {'plain': True, 'whole_maps': whole_maps}
+    assert paced('cpu', **facts) == pace
+    assert paced('xla', **facts) == 'again'
+    both = paced('cpu', **facts, factorised=True)
+    assert both == (pace if whole_maps else 'again')
+
+
 def test_without_numba_xla_does_it_all(afresh, monkeypatch):
   monkeypatch.setitem(sys.modules, 'numba', None)
   chosen, why = ops.resolve('auto')

@@ -62,7 +62,7 @@ def row_of(rendered, tmp_path, change):
   return dataclasses.replace(rendered[0], frames=tuple(paths))
 
 
-def test_an_unreadable_frame_is_filled_in_and_told(rendered, tmp_path):
+def test_an_unreadable_frame_is_filled_in_and_reported(rendered, tmp_path):
   row = row_of(rendered, tmp_path, {3: b'', 5: b'BM' + b'0' * 99})
   prepared = clips.prepare(row, SMALL)
   assert [f.kind for f in prepared.findings] == [findings.REPAIRED] * 2
@@ -95,7 +95,7 @@ def blank_like(rendered):
 def test_a_clip_that_fills_the_memory_is_left_out(rendered, monkeypatch):
   for limit, why in (
     ('_MOST_BYTES', 'pixels fill'),
-    ('_MOST_FRAMES', 'say its'),
+    ('_MOST_FRAMES', 'give its'),
   ):
     with monkeypatch.context() as patch:
       patch.setattr(reading, limit, len(rendered[0].numbers) - 1)
@@ -150,5 +150,5 @@ def test_clips_do_not_depend_on_the_number_of_processes(rendered):
   ],
 )
 def test_options_that_no_preparation_has_are_one_line(wrong):
-  with pytest.raises(errors.UserError, match=r'config.dataset.\w+='):
+  with pytest.raises(errors.UserError, match=r'--config.dataset.\w+='):
     pool.prepare([], dataclasses.replace(SMALL, **wrong))

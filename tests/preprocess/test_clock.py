@@ -1,4 +1,4 @@
-"""Times of a video run forward, whatever its file says; they are told."""
+"""Times of a video run forward, even if those in its file do not."""
 
 import pytest
 

@@ -151,7 +151,7 @@ def test_forms_of_pixels(tmp_path, codec, form, suffix, size):
 
 
 @pytest.mark.parametrize('suffix', ['mpg', 'ts'])
-def test_interlaced_fields_are_told(tmp_path, suffix):
+def test_interlaced_fields_are_reported(tmp_path, suffix):
   codec = 'mpeg2video' if suffix == 'mpg' else 'libx264'
   options = {'flags': '+ildct+ilme', 'b': '4M', 'bf': '0'}
   path = tmp_path / f'a.{suffix}'
@@ -185,7 +185,7 @@ def test_a_truncated_video_gives_what_came_before(tmp_path, suffix, share):
     assert any('before its header says' in n for n in video.scan(path).notes)
 
 
-def test_damage_within_a_video_is_told_and_passed_over(tmp_path):
+def test_damage_within_a_video_is_reported_and_passed_over(tmp_path):
   path = videos.write(
     tmp_path / 'a.avi',
     videos.shades(20),
@@ -263,7 +263,7 @@ def test_decoded_frames_and_their_threads_do_not_pile_up(tmp_path, command):
   ('curve', 'said'),
   [('arib-std-b67', 'HLG'), ('smpte2084', 'PQ'), ('bt709', '')],
 )
-def test_the_light_of_a_telephone_is_told(tmp_path, curve, said):
+def test_the_light_of_a_telephone_is_reported(tmp_path, curve, said):
   """Greys of HDR lie closer together; what is darker stays darker."""
   options = {'x265-params': f'log-level=none:transfer={curve}'}
   path = tmp_path / 'a.mp4'

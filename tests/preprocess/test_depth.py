@@ -1,4 +1,4 @@
-"""Frames of other than 8 bits: one scale a clip, told, or refused."""
+"""Frames of other than 8 bits: one scale a clip, reported, or refused."""
 
 import cv2
 import numpy as np
@@ -83,7 +83,7 @@ def test_floats(tmp_path, white, kind):
     ([np.full((9, 9), 9, t) for t in (np.uint8, np.uint16)], 'different bit'),
   ],
 )
-def test_what_is_not_understood_is_refused_and_told(tmp_path, frames, why):
+def test_what_is_not_understood_is_refused_and_reported(tmp_path, frames, why):
   tree = tmp_path / 'sad'
   clip(tree / 'p' / 'a', frames, '.tiff')
   clip(tree / 'q' / 'b', [RAMP, RAMP])

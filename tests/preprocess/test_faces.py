@@ -66,7 +66,7 @@ def test_of_two_faces_the_larger_is_taken(rendered):
   assert faces.find(image).faces == 1
 
 
-def test_a_second_face_is_told(rendered, tmp_path):
+def test_a_second_face_is_reported(rendered, tmp_path):
   row = rendered[0]
   frames = []
   for i, file in enumerate(row.frames):

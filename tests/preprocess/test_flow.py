@@ -162,5 +162,5 @@ def test_a_face_crop_is_taken_whole():
   ],
 )
 def test_wrong_choices_are_one_line(wrong):
-  with pytest.raises(errors.UserError, match=r'config.dataset.\w+='):
+  with pytest.raises(errors.UserError, match=r'--config.dataset.\w+='):
     dataclasses.replace(SMALL, **wrong).check()

@@ -16,7 +16,7 @@ def chunk(kind, data):
 
 
 def png(width, height, *more):
-  """A grey PNG of 2 x 2 pixels that says another size."""
+  """A grey PNG of 2 x 2 pixels whose header states another size."""
   head = struct.pack('>IIBBBBB', width, height, 8, 0, 0, 0, 0)
   pixels = chunk(b'IDAT', zlib.compress(b'\0\x05\x05' * 2))
   parts = (chunk(b'IHDR', head), *more, pixels, chunk(b'IEND', b''))

@@ -1,4 +1,4 @@
-"""Motion maps say themselves if they are in another order or form."""
+"""Motion maps of another order or form are recognised."""
 
 import cv2
 import numpy as np
@@ -72,13 +72,13 @@ def test_constant_maps_are_named_and_counted():
   some[5, ..., 1] = 0
   assert np.flatnonzero(map_check.constant(some)).tolist() == [3, 5]
   names = tuple(f'clip{i}' for i in range(len(some)))
-  *each, whole = map_check.noted(some, names)
+  *each, whole = map_check.inspect(some, names)
   assert [f.clip for f in each] == ['clip3', 'clip5']
   assert whole.clip == '' and '2 of 40 maps are constant' in whole.what
   assert map_check.faults(some[[3, 5]]) == []
-  (finding,) = map_check.noted(GOOD[..., ::-1], names)
+  (finding,) = map_check.inspect(GOOD[..., ::-1], names)
   assert 'strain, v, u' in finding.what
-  assert map_check.noted(GOOD[..., ::-1], names, public=False) == []
+  assert map_check.inspect(GOOD[..., ::-1], names, public=False) == []
 
 
 def test_a_map_of_another_size_is_averaged_and_said(tmp_path):

@@ -60,5 +60,5 @@ def test_a_release_of_images_is_asked_for_as_maps(tiny_smic):
 
 @pytest.mark.parametrize('wrong', [dict(flow='lk'), dict(registration='no')])
 def test_wrong_choices_are_one_line(wrong):
-  with pytest.raises(errors.UserError, match=r'config.dataset.\w+='):
+  with pytest.raises(errors.UserError, match=r'--config.dataset.\w+='):
     motion_clips.Options(**wrong).check()

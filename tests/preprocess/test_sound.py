@@ -9,7 +9,7 @@ import pytest
 import scipy.io.wavfile
 
 from configs import mfcnn_multimodal
-from mefnet_jax.datasets import loading, modalities, registry
+from mefnet_jax.datasets import modalities, prepared_clips, registry
 from mefnet_jax.models import normalize
 from mefnet_jax.preprocess import sound, words
 from mefnet_jax.runs import errors
@@ -171,7 +171,7 @@ def test_the_sound_of_a_long_video_is_nobodys(spoken, tmp_path):
 def fake(rows, root):
   clip = tuple(row.clip for row in rows)
   shape = (len(clip), 2, 8, 8, 1)
-  return loading.Clips(
+  return prepared_clips.Clips(
     streams={'eyes': np.zeros(shape, np.uint8)},
     label=np.array([row.label for row in rows], np.int32),
     classes=('a', 'b', 'c'),
@@ -184,7 +184,7 @@ def fake(rows, root):
   )
 
 
-def test_lacking_and_damaged_ones_are_masked_and_told(spoken):
+def test_lacking_and_damaged_ones_are_masked_and_reported(spoken):
   config = mfcnn_multimodal.get_config()
   read = registry.read('smic', spoken)
   before = fake(read.rows, spoken)

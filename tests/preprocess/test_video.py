@@ -109,7 +109,7 @@ def test_times_run_forward_whatever_the_order_of_decoding(tmp_path, suffix):
 
 
 @pytest.mark.parametrize(('degrees', 'said'), [(45, True), (0, False)])
-def test_an_odd_angle_is_told(tmp_path, degrees, said):
+def test_an_odd_angle_is_reported(tmp_path, degrees, said):
   path = tmp_path / 'a.mp4'
   videos.write(path, videos.shades(9), turn=(degrees,))
   notes = ' '.join(video.scan(path).notes)

@@ -54,7 +54,7 @@ def trained(
   """States (seeds, folds, ...) after some steps, dropout on."""
   extra = {k: fields.pop(k) for k in ('augmentation', 'mixup') if k in fields}
   model = models.build(name, num_classes=3, **SHAPES, **fields)
-  clips = {k: clips[k] for k in (*models.views(name), 'label')}
+  clips = {k: clips[k] for k in (*models.input_streams(name), 'label')}
   clips = normalize.measured(clips, input_kind='difference')
   plan = parallel.Plan(mode, devices, len(trains), own)
   create, step = compiled(model, plan, tx, **extra)

@@ -1,5 +1,5 @@
 """From corrected annotations to the table of a `folder` data set.
 
 `python -m mefnet_jax.datasets.annotate` makes the table, measures how far two
-annotators agree, and says which events to look at next.
+annotators agree, and chooses the events to look at next.
 """

@@ -1,4 +1,4 @@
-r"""From corrected annotations to training: table, agreement, what to look at.
+r"""Makes data sets of annotations: a table, its agreement, what to label next.
 
 python -m mefnet_jax.datasets.annotate table A.eaf B.boris.csv ...
     --out=DATA/clips.csv --people=PEOPLE.csv --annotator=NAME
@@ -26,7 +26,7 @@ from mefnet_jax.runs import clean, cli, errors, files, outputs
 
 
 def main() -> None:
-  """Does what the first word of the command line says."""
+  """Runs the subcommand of the command line."""
   args = _parsed()
   args.run(args)
 
@@ -51,7 +51,7 @@ def _table(args):
   people, labels, unsure = table.People(args.people), [], 0
   for path in args.files:
     found, events, media = _annotated(path, args.videos)
-    # Tiers name their author: whoever corrected these has seen the answers.
+    # Tiers name their author: a person who corrects ours has seen the answers.
     if args.blind and any(one.annotator == eaf.AUTHOR for one in found):
       raise errors.UserError(
         f'{path}: its tiers were written by mefnet_jax: not --blind but '
@@ -63,7 +63,7 @@ def _table(args):
     )
     when = args.date or changed.isoformat(timespec='seconds')
     for one in events:
-      # A class that nobody named cannot be trained on.
+      # An event without a class cannot be trained on.
       if not one.label:
         unsure += 1
         continue
@@ -132,7 +132,7 @@ def to_text(found: dict, first: object, second: object) -> str:
   """The agreement as lines for the terminal.
 
   Args:
-    found: of `agreement.measure`.
+    found: the agreement, from `agreement.measure`.
     first, second: names of the files.
   """
 
@@ -164,7 +164,7 @@ def _next(args):
   events = [one for path in args.files for one in csv_files.read_events(path)]
   people = table.People(args.people) if args.people else None
   person = [
-    # Without a table nothing tells that two videos show one person.
+    # Without a table it is not known whether two videos show one person.
     people.subject(one.file, one.face) if people else f'{one.file} {one.face}'
     for one in events
   ]
@@ -208,7 +208,7 @@ def _parsed():
   add('--annotator', required=True, help='who made or corrected the labels')
   add('--date', default='', help='when; by default when the file was changed')
   add('--videos', type=pathlib.Path, nargs='*', default=[], metavar='DIR')
-  # One of the two must be said: forgetting it would hide a leak from the audit.
+  # One of the two is required: forgetting it would hide a leak from the audit.
   saw = words.choices['table'].add_mutually_exclusive_group(required=True)
   saw.add_argument('--blind', action='store_true', help='saw no answers')
   saw.add_argument(

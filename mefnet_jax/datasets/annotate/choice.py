@@ -10,19 +10,19 @@ import numpy.typing as npt
 def uncertainty(
   confidence: npt.ArrayLike, probabilities: npt.ArrayLike
 ) -> np.ndarray:
-  """1 - p, where p is the probability that the model's answer is right.
+  """Returns 1 - p, p being the probability that the model's answer is right.
 
   Args:
     confidence: (N,) probability that it is an expression; nan counts as 1.
     probabilities: (N,) of the most probable class; nan counts as 1.
 
   Returns:
-    (N,) between 0 and 1. Right are the class and that there is one at all; an
-    event that is rather none is as uncertain as one that is rather one.
+    (N,) between 0 and 1; p is the larger of two probabilities: that there is an
+    expression of the most probable class, and that there is none at all.
   """
-  there = np.nan_to_num(np.asarray(confidence, float), nan=1.0)
+  present = np.nan_to_num(np.asarray(confidence, float), nan=1.0)
   best = np.nan_to_num(np.asarray(probabilities, float), nan=1.0)
-  return 1 - np.maximum(there * best, 1 - there)
+  return 1 - np.maximum(present * best, 1 - present)
 
 
 def choose(
@@ -35,13 +35,13 @@ def choose(
 
   The next one is of the person with the fewest events seen so far, and of that
   person's the most uncertain; ties go to the more uncertain event, then to the
-  first. So nobody is looked at twice while somebody else was not at all.
+  first. So no person comes twice before each has come once.
 
   Args:
     uncertain: (N,).
     person: (N,) names.
-    count: how many; all that there are, if fewer.
-    seen: how many labels each person has already.
+    count: number of events to choose; fewer if there are not so many.
+    seen: number of labels that each person has already.
   """
   uncertain = np.asarray(uncertain, float)
   done = dict.fromkeys(person, 0) | {

@@ -1,4 +1,4 @@
-"""The table of a `folder` data set, with who annotated what and when."""
+"""The table of a `folder` data set, with annotator and date of each label."""
 
 import itertools
 import os
@@ -14,11 +14,11 @@ class Label(NamedTuple):
   """A row: an expression of one person.
 
   Attributes:
-    path: of the video, relative to the table.
+    path: path of the video, relative to the table.
     subject, label: names.
-    onset, apex, offset: frames, from 1.
-    annotator: who made the label.
-    annotated: when, ISO 8601.
+    onset, apex, offset: frame numbers, from 1.
+    annotator: the person who made the label.
+    annotated: the time at which it was made, ISO 8601.
     corrected_from: the model whose answers the annotator saw; '' if none.
   """
 

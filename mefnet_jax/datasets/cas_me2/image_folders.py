@@ -38,13 +38,18 @@ _VIDEO = re.compile(r'(\d{1,4})_(\d{4})')
 class Tree:
   """One of the trees that a release may hold.
 
-  `clips` maps (subject, clip name or video code) to the folder or the video;
-  `why` says what is wrong with a folder or a video that was read.
+  Attributes:
+    name: one of `TREES`.
+    root: its folder.
+    places: (subject, clip name or video code) to the folder or the video.
+    listed: findings on misfiled videos.
+    read: (number, image) of all frames of the folders and videos read so far.
+    why: a defect of such a folder or video; '' if it has none.
   """
 
   name: str
   root: pathlib.Path
-  clips: dict[tuple[int, str], pathlib.Path]
+  places: dict[tuple[int, str], pathlib.Path]
   listed: list[findings.Finding]
   read: dict[pathlib.Path, list] = dataclasses.field(default_factory=dict)
   why: dict[pathlib.Path, str] = dataclasses.field(default_factory=dict)
@@ -56,7 +61,7 @@ class Tree:
 
     The images of a video are None; the folder is None if it does not exist.
     """
-    folder = self.clips.get((expression.subject, self._key(expression)))
+    folder = self.places.get((expression.subject, self._key(expression)))
     if folder is None:
       return [], None
     # Several expressions share a long video, which takes seconds to decode.
@@ -108,26 +113,26 @@ def _subjects(folder):
 
 
 def _tree(name, folder, root):
-  """One tree with all its clips or long videos."""
+  """One tree with the places of all its clips or long videos."""
   tree = Tree(name, folder, {}, [])
   misfiled = {}
   for subject in _subjects(folder):
     number = int(_SUBJECT.fullmatch(names.key(subject.name))[1])
-    for clip in _clips(name, subject):
+    for place in _places(name, subject):
       if name in CUT:
-        tree.clips.setdefault((number, names.key(clip.name)), clip)
-      elif code := _VIDEO.match(names.key(clip.name)):
+        tree.places.setdefault((number, names.key(place.name)), place)
+      elif code := _VIDEO.match(names.key(place.name)):
         named = int(code[1])
-        place = tree.clips if named == number else misfiled
-        place.setdefault((named, code[2]), clip)
+        found = tree.places if named == number else misfiled
+        found.setdefault((named, code[2]), place)
   # Last, so that a video in its right place is preferred to a misfiled one.
-  for key, clip in misfiled.items():
-    _refile(tree, key, clip, directories.shown(clip, root))
+  for key, place in misfiled.items():
+    _refile(tree, key, place, directories.relative(place, root))
   return tree
 
 
-def _clips(name, subject):
-  """The folders of a subject, or its videos."""
+def _places(name, subject):
+  """The folders of a subject's clips, or the subject's videos."""
   if name != VIDEOS:
     return directories.subfolders(subject)
   return [
@@ -135,12 +140,12 @@ def _clips(name, subject):
   ]
 
 
-def _refile(tree, key, clip, shown):
+def _refile(tree, key, place, shown):
   """Gives a misfiled video to the subject in its name if that one lacks it."""
-  what = f"subject {key[0]}'s video under {clip.parent.name}"
-  if key in tree.clips:
+  what = f"subject {key[0]}'s video under {place.parent.name}"
+  if key in tree.places:
     what, kind = f'{what}: a copy, not used', findings.IGNORED
   else:
-    tree.clips[key] = clip
+    tree.places[key] = place
     what, kind = f'{what}: used for subject {key[0]}', findings.REPAIRED
   tree.listed.append(findings.Finding(kind, '', shown, what))

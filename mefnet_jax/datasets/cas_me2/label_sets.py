@@ -6,7 +6,7 @@ SETS = {
   # Emotion estimated by the coders, 'others' left out or kept.
   'emotion3': ('negative', 'positive', 'surprise'),
   'emotion4': ('negative', 'positive', 'surprise', 'others'),
-  # What people said they felt; the six rare answers are 'others'.
+  # The emotions that people reported; the six rare answers are 'others'.
   'self_report': ('anger', 'disgust', 'happiness', 'surprise', 'others'),
   # The family of the video they watched.
   'elicitation': ('anger', 'disgust', 'happy'),
@@ -74,7 +74,11 @@ def label(expression: Expression, labels: str) -> int | None:
 def published(labels: str, expressions: str) -> dict:
   """Returns the published counts that apply: clips, subjects, each class.
 
-  Of the micro-expressions also 'by_subject', the clips of each subject.
+  For the micro-expressions also 'by_subject', the clips of each subject.
+
+  Args:
+    labels: a key of `SETS`.
+    expressions: 'micro', 'macro' or 'both'.
   """
   columns = {'micro': [0], 'macro': [1], 'both': [0, 1]}[expressions]
   if labels not in ('emotion3', 'emotion4'):

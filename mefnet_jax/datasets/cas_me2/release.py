@@ -17,6 +17,12 @@ TREE = (
   'or rawpic/s15/15_0101disgustingteeth/img001.jpg, or '
   'rawvideo/s15/15_0101disgustingteeth.avi)'
 )
+TREES = {'': TREE}
+OPTIONS = {
+  'labels': tuple(LABELS),
+  'expressions': EXPRESSIONS,
+  'images': IMAGES,
+}
 _BOOK = re.compile(r'(?!~\$|\.).*code.*final.*\.xlsx?', re.IGNORECASE)
 
 
@@ -51,16 +57,16 @@ def read(
   others = {e.clip for e in coded} - {e.clip for e, _ in labelled}
   listed = [f for f in listed if f.clip not in others]
   listed += [f for tree in trees for f in tree.listed]
-  made = [_row(e, label, trees, root, listed) for e, label in labelled]
-  clips = tuple(sorted(filter(None, made), key=lambda row: row.clip))
-  head = findings.summary(clips, LABELS[labels])
+  found = [_row(e, label, trees, root, listed) for e, label in labelled]
+  rows = tuple(sorted(filter(None, found), key=lambda row: row.clip))
+  head = findings.summary(rows, LABELS[labels])
   head += _sources(book, trees, len(asked) - len(labelled), labels)
   return clip_records.Release(
     name='cas_me2',
     root=root,
-    rows=clips,
+    rows=rows,
     classes=LABELS[labels],
-    findings=(*head, *listed, *_overlaps(clips, coded)),
+    findings=(*head, *listed, *_overlaps(rows, coded)),
     synthetic=False,  # `provenance` looks at the files
     published=label_sets.published(labels, expressions),
     places=tuple(tree.root for tree in trees),
@@ -81,7 +87,7 @@ def _workbook(root, listed):
   found = [
     b for folder in directories.walk(root, depth=2) for b in _books(folder)
   ]
-  # Of a folder of images the workbook lies above.
+  # Where `root` is a folder of images, the workbook lies above.
   found = found or [b for f in list(root.parents)[:2] for b in _books(f)]
   if not found:
     raise errors.UserError(
@@ -93,7 +99,7 @@ def _workbook(root, listed):
   found.sort(key=lambda book: 'updated' not in book.name.lower())
   for other in found[1:]:
     what = f'another workbook, not used; {found[0].name} is'
-    shown = directories.shown(other, root)
+    shown = directories.relative(other, root)
     listed.append(findings.Finding(findings.IGNORED, '', shown, what))
   return found[0]
 
@@ -158,7 +164,7 @@ def _cut(expression, label, frames, tree, folder, listed):
   onset, apex, offset = expression.onset, expression.apex, expression.offset
   chosen = [frame for frame in frames if onset <= frame[0] <= offset]
   # A folder of one cut-out clip holds that clip, however it is numbered; in a
-  # long video the numbers are all that there is to go by.
+  # long video nothing but the numbers identifies it.
   if frames and not chosen and tree.name in image_folders.CUT:
     shift = frames[0][0] - onset
     onset, apex, offset = onset + shift, apex + shift, offset + shift
@@ -178,9 +184,9 @@ def _cut(expression, label, frames, tree, folder, listed):
   in_video = tree.name == image_folders.VIDEOS
   if in_video and tree.why[folder]:
     place = f'{tree.name}/{folder.parent.name}/{folder.name}'
-    told = tree.why[folder]
+    what = tree.why[folder]
     listed.append(
-      findings.Finding(findings.REPAIRED, expression.clip, place, told)
+      findings.Finding(findings.REPAIRED, expression.clip, place, what)
     )
   return clip_records.Row(
     clip=expression.clip,
@@ -197,13 +203,13 @@ def _cut(expression, label, frames, tree, folder, listed):
 
 def _note(listed, kind, clip, folder, root, what):
   """Adds a finding, with the path as it lies in the release."""
-  shown = directories.shown(folder, root)
+  shown = directories.relative(folder, root)
   listed.append(findings.Finding(kind, clip, shown, what))
 
 
-def _overlaps(clips, expressions):
+def _overlaps(rows, expressions):
   """Findings on clips that share frames with an earlier one of their video."""
-  used = {row.clip for row in clips}
+  used = {row.clip for row in rows}
   ordered = sorted(
     (e for e in expressions if e.clip in used),
     key=lambda e: (e.subject, e.video, e.onset, e.clip),

@@ -37,16 +37,22 @@ _VIDEOS = {
   'happy4': '0507',
   'happy5': '0508',
 }
-# Spelled so in the release.
+# Misspelled in the release.
 _SPELLING = {'happyiness': 'happiness'}
 
 
 @dataclasses.dataclass(frozen=True)
 class Expression:
-  """One coded expression; frame numbers are those of the long video.
+  """One coded expression.
 
-  `subject` is the number of the subject's folders, `video` the four-digit
-  code of what was watched, `kind` 'micro' or 'macro'.
+  Attributes:
+    subject: number of the subject's folders.
+    name: the clip's, such as 'anger1_1'.
+    onset, apex, offset: frame numbers in the long video.
+    emotion: as estimated by the coders.
+    kind: 'micro' or 'macro'.
+    self_report: the emotion that the subject reported.
+    video: four-digit code of the video that the subject watched.
   """
 
   subject: int
@@ -61,6 +67,7 @@ class Expression:
 
   @property
   def clip(self) -> str:
+    """The unique id of the clip: 's15_anger1_1'."""
     return f's{self.subject:02d}_{self.name}'
 
 
@@ -117,7 +124,7 @@ def _subjects(sheet: 'Iterable') -> dict[int, int]:
   for cells in (cells for rows in sheet for cells in rows):
     texts = tables.texts(cells, 2)
     participant, folder = map(tables.number, (texts[0], texts[1].lstrip('s')))
-    # The first of two rows: what is coded further down must not move a subject.
+    # The first of two rows: a row further down must not move a subject.
     if participant is not None and folder is not None:
       found.setdefault(participant, folder)
   return found
@@ -146,7 +153,7 @@ def _complete(found, published, used, path, listed):
 
 
 def _expression(cells, subjects, videos, place, listed):
-  """One row; ValueError says what is wrong with it."""
+  """The expression of a row; ValueError names what is wrong with it."""
   texts = tables.texts(cells, 9)
   participant, name, emotion, kind = (texts[i] for i in (0, 1, 6, 7))
   if tables.number(participant) not in subjects:
@@ -194,7 +201,7 @@ def _ordered(texts, clip, place, listed):
   elif 0 < onset <= offset < apex:
     apex, offset = offset, apex
     what = 'offset before apex: the two exchanged'
-  # What no rule explains is left out: guessing would move the expression.
+  # Rows that no rule explains are left out: a guess would move the expression.
   if not 0 < onset <= apex <= offset:
     raise ValueError(f'{clip}: onset, apex, offset are {coded}')
   if what:

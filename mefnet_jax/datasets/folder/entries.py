@@ -38,16 +38,16 @@ def of_table(file: pathlib.Path, listed: list[findings.Finding]) -> list[dict]:
       continue
     path = posixpath.normpath(record['path'].replace('\\', '/'))
     found = _place(file.parent, path)
-    # One place has one name, whatever the spelling of its path, or a link.
+    # One place has one name, whichever link or spelling its path has.
     real = os.path.realpath(found)
     path = called.setdefault(real, path)
     # By meaning, not by spelling: 'Joy' and 'joy' of one clip are the same row.
-    said = (path, *(names.label_key(record.get(k, '')) for k in _SAID))
-    if said in seen:
-      what = f'says the same as row {seen[said]}'
+    content = (path, *(names.label_key(record.get(k, '')) for k in _CONTENT))
+    if content in seen:
+      what = f'repeats row {seen[content]}'
       listed.append(findings.Finding(findings.IGNORED, '', place, what))
       continue
-    seen[said] = number
+    seen[content] = number
     entries.append(record | {'place': found, 'clip': path})
   return entries
 
@@ -86,7 +86,7 @@ def _renamed(file, rows, listed):
 
 def _column(name):
   """The standard name of a column: onset for 'Onset Frame'; '' for others."""
-  # Sheets say onset_frame, Onset Frame or OnsetF.
+  # Sheets have onset_frame, Onset Frame or OnsetF.
   plain = re.sub(r'[\W_]+', '', names.key(name))
   for known in MARKS:
     if plain in (known, f'{known}frame', f'{known}f', f'{known}framenumber'):
@@ -94,7 +94,7 @@ def _column(name):
   return plain if plain in (*NEEDED, 'database') else _LABELLED.get(plain, '')
 
 
-# What `datasets.annotate` writes of how a label was made.
+# Columns of `datasets.annotate` on how a label was made.
 _LABELLED = {
   'annotator': 'annotator',
   'annotated': 'annotated',
@@ -103,7 +103,7 @@ _LABELLED = {
 
 
 def _is_blank(column, text):
-  """Whether the cell of a frame number says that it is unknown."""
+  """Whether the cell of a frame number marks it as unknown."""
   return column in MARKS and names.key(text) in _UNKNOWN
 
 
@@ -118,16 +118,16 @@ def _place(folder, path):
       for one in (*directories.subfolders(place), *directories.files(place))
       if names.key(one.name) == names.key(part)
     ]
-    # Two that differ in case alone, and neither is exact: it cannot be told.
+    # Of two that differ in case alone, neither being exact, none can be chosen.
     place = alike[0] if len(alike) == 1 else place / part
   return place
 
 
-_SAID = ('subject', 'label', *MARKS, 'database')
+_CONTENT = ('subject', 'label', *MARKS, 'database')
 
 
 def _wrong(record):
-  """What is wrong with a row of the table; '' if nothing is."""
+  """The fault of a row of the table; '' if it has none."""
   for name in NEEDED:
     if not record[name]:
       return f'{name} is empty'
@@ -150,9 +150,10 @@ def _wrong(record):
 
 
 def of_tree(root: pathlib.Path) -> list[dict]:
-  """class/subject/clip, clips being folders of frames or videos.
+  """Returns the entries of a tree class/subject/clip.
 
-  A folder without pictures that holds folders is no clip.
+  Clips are folders of frames, or videos. A folder without pictures that holds
+  folders is no clip.
 
   Raises:
     errors.UserError: there are far more folders than a data set has.

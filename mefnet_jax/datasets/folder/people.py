@@ -31,15 +31,15 @@ def unify(entries: list[dict], listed: list[findings.Finding]) -> None:
       groups[spelling].append(text)
     for spelling, texts in sorted(groups.items()):
       if len(texts) > 1:
-        said = ', '.join(map(repr, sorted(texts)))
-        told = f'{len(texts)} spellings of one {what}, {spelling}: {said}'
-        listed.append(findings.Finding(findings.REPAIRED, '', '', told))
+        quoted = ', '.join(map(repr, sorted(texts)))
+        repair = f'{len(texts)} spellings of one {what}, {spelling}: {quoted}'
+        listed.append(findings.Finding(findings.REPAIRED, '', '', repair))
     for entry in entries:
       entry[field] = chosen[entry.get(field, '')]
-  _tell_near(entries, listed)
+  _report_near(entries, listed)
 
 
-def _tell_near(entries, listed):
+def _report_near(entries, listed):
   """Reports people whose names differ in little: zeros, accents, separators."""
   near = collections.defaultdict(set)
   for entry in entries:
@@ -58,7 +58,8 @@ def check_sides(entries: list[dict], where: str) -> None:
   """Raises errors.UserError if classes and people seem to be exchanged.
 
   That is so if people have names of emotions and classes have not; if classes
-  have names of people; or if there are more classes than people.
+  have names of people; if there are more classes than people; or if each class
+  is of one person.
   """
   classes = {names.label_key(entry['label']) for entry in entries}
   people = {names.label_key(entry['subject']) for entry in entries}

@@ -25,6 +25,8 @@ TREE = (
   f'{TABLE} (path,subject,label,onset,apex,offset), or class/subject/clip '
   'folders of frames or class/subject/clip.avi'
 )
+TREES = {'': TREE}
+OPTIONS = {'images': IMAGES}
 
 
 def read(
@@ -89,21 +91,21 @@ def _release(root, file, entries, listed):
     if row is None:
       continue
     if row.clip in taken:
-      shown = directories.shown(row.place, root)
+      shown = directories.relative(row.place, root)
       what = f'named twice with another subject, label or end: {row.clip}'
       findings.leave_out(listed, row.clip, shown, what)
       continue
     taken[row.clip] = row
-  # By subject: the tree's own order would tell the class.
-  clips = tuple(sorted(taken.values(), key=lambda row: (row.subject, row.clip)))
+  # By subject: the order of the tree would reveal the class.
+  rows = tuple(sorted(taken.values(), key=lambda row: (row.subject, row.clip)))
   what = 'table of clips' if file else 'class/subject/clip folders'
   head = [findings.Finding(findings.FOUND, '', str(file or root), what)]
   return clip_records.Release(
     name='folder',
     root=root,
-    rows=clips,
+    rows=rows,
     classes=classes,
-    findings=(*head, *findings.summary(clips, classes), *listed),
+    findings=(*head, *findings.summary(rows, classes), *listed),
     synthetic=False,  # `provenance` looks at the files
     published={},
     places=(root,),
@@ -115,7 +117,7 @@ def _table(root, name):
   if name:
     if pathlib.Path(name).name != name or not (root / name).is_file():
       raise errors.UserError(
-        f'config.dataset.table={name!r}: no such file in {root}'
+        f'--config.dataset.table={name!r}: no such file in {root}'
       )
     return root / name
   found = [f for f in directories.files(root) if f.suffix.lower() == '.csv']
@@ -148,7 +150,7 @@ def _frames(place):
     scan = video.scan(place)
   except (OSError, ValueError) as error:
     return _Frames(why=getattr(error, 'strerror', None) or str(error))
-  # Files of videos have no frame numbers; tables count from 1, or say 0.
+  # Videos hold no frame numbers; tables count from 1, or from 0.
   numbers = tuple(range(1, len(scan.times) + 1))
   return _Frames(numbers, notes=tuple(scan.notes), times=scan.times)
 
@@ -178,7 +180,7 @@ def _counts_from_zero(entries, places):
 def _row(entry, subject, classes, root, found, shift, listed):
   """The clip of an entry, or None with the reason added to `listed`."""
   place, clip = entry['place'], entry['clip']
-  shown = directories.shown(place, root)
+  shown = directories.relative(place, root)
   for name in found.aside:
     what = 'an image without a frame number of its own was ignored'
     file = f'{shown}/{name}'

@@ -31,6 +31,8 @@ TREE = (
   'STSNet_whole_norm_u_v_os/006_1_2 .png with '
   'combined_3_class2_for_optical_flow.csv beside it'
 )
+TREES = {'': TREE}
+OPTIONS = {'images': IMAGES}
 # Tried in this order; none of them matches a name of another.
 _FORMS = {
   'casme2': re.compile(r'sub0*(\d+)', re.IGNORECASE),
@@ -63,16 +65,16 @@ def read(
       continue
     if row.clip in taken:
       what = f'a second map of {row.clip}'
-      findings.leave_out(listed, '', directories.shown(file, root), what)
+      findings.leave_out(listed, '', directories.relative(file, root), what)
       continue
     taken[row.clip] = row
-  clips = tuple(taken[clip] for clip in sorted(taken))
+  rows = tuple(taken[clip] for clip in sorted(taken))
   head = [findings.Finding(findings.FOUND, '', str(folder), 'flow maps')]
-  head += findings.summary(clips, CLASSES)
+  head += findings.summary(rows, CLASSES)
   return clip_records.Release(
     name='megc_flow',
     root=root,
-    rows=clips,
+    rows=rows,
     classes=CLASSES,
     findings=(*head, *listed),
     synthetic=False,  # `provenance` looks at the files
@@ -146,25 +148,25 @@ def _tabled(table, files, folder, root, listed) -> 'Iterator[tuple]':
     name = _plain(f'{record["sub"]}_{record["filename_o"]}')
     again = name in used
     if again and used[name] == names.label_key(record['label']):
-      place, what = f'{table.name} row {number}', 'says the same as another row'
+      place, what = f'{table.name} row {number}', 'repeats another row'
       listed.append(findings.Finding(findings.IGNORED, '', place, what))
       continue
     used.setdefault(name, names.label_key(record['label']))
     if name not in files:
-      shown = directories.shown(folder / f'{name} .png', root)
+      shown = directories.relative(folder / f'{name} .png', root)
       findings.leave_out(
         listed, _clip(record['sub'], name), shown, 'no such map'
       )
       continue
     yield record['sub'], record['label'], files[name]
   for name in sorted(set(files) - used.keys()):
-    shown = directories.shown(files[name], root)
+    shown = directories.relative(files[name], root)
     findings.leave_out(listed, '', shown, f'not in {table.name}')
 
 
 def _row(subject, label, file, root, listed):
   """The clip of one map, or None with the reason added to `listed`."""
-  shown = directories.shown(file, root)
+  shown = directories.relative(file, root)
   origin = _origin(subject)
   label = names.label_key(label)
   name = _plain(file.stem)

@@ -38,38 +38,38 @@ def read(
   """
   camera = subset.removesuffix('_long')
   book = _book(root, camera)
-  clips = _clips(root, camera)
+  folders = _folders(root, camera)
   listed = [findings.Finding(findings.FOUND, '', str(book), 'workbook')]
   taken: dict[str, clip_records.Row] = {}
   seen: dict[str, int] = {}
-  said = set()
+  read_records = set()
   for place, record in _coded(book):
-    if (same := tuple(record.values())) in said:
-      what, row = 'says the same as another row', f'{book.name} row {place}'
+    if (same := tuple(record.values())) in read_records:
+      what, row = 'repeats another row', f'{book.name} row {place}'
       listed.append(findings.Finding(findings.IGNORED, '', row, what))
       continue
-    said.add(same)
-    row = _row(record, clips, seen, f'{book.name} row {place}', listed)
+    read_records.add(same)
+    row = _row(record, folders, seen, f'{book.name} row {place}', listed)
     if row:
       taken[row.clip] = row
-  made = tuple(taken[clip] for clip in sorted(taken))
-  listed[1:1] = findings.summary(made, names.CLASSES)
+  rows = tuple(taken[clip] for clip in sorted(taken))
+  listed[1:1] = findings.summary(rows, names.CLASSES)
   return clip_records.Release(
     name='smic',
     root=root,
-    rows=made,
+    rows=rows,
     classes=names.CLASSES,
     findings=tuple(listed),
     synthetic=False,  # `provenance` looks at the files
     published=PUBLISHED.get(subset, {}),
-    places=tuple(sorted({folder.parents[1] for folder in clips.values()})),
+    places=tuple(sorted({folder.parents[1] for folder in folders.values()})),
     listed=True,
   )
 
 
 def _book(root, camera):
   """The workbook of a camera, in the release or above it."""
-  # Above too: whoever names the folder of the clips has the workbook beside it.
+  # Above too: if `root` is the folder of the clips, the workbook is beside it.
   places = [*directories.walk(root), *list(root.parents)[:2]]
   found = [
     file
@@ -86,7 +86,7 @@ def _book(root, camera):
   return found[0]
 
 
-def _clips(root, camera):
+def _folders(root, camera):
   """Padded clip name -> its folder, below a folder of that camera."""
   found = {}
   marks = (f'{camera}_long', f'smic-{camera}-e', f'smic_{camera}_e')
@@ -144,7 +144,7 @@ def _header(book, sheet):
   )
 
 
-def _row(record, clips, seen, place, listed):
+def _row(record, folders, seen, place, listed):
   """The clip of one expression, or None with the reason in `listed`."""
   name = names.clip(record['filename'])
   if not name:
@@ -158,17 +158,17 @@ def _row(record, clips, seen, place, listed):
   # on whether the other expression of its folder can be used.
   again = seen[name.padded]
   clip = f'{name.padded}_{again}' if again > 1 else name.padded
-  if name.padded not in clips:
+  if name.padded not in folders:
     return findings.leave_out(listed, clip, place, f'no folder {name.padded}')
   if onset is None or offset is None or not 0 < onset <= offset:
     what = f'onset, offset are {record["onset"]!r}, {record["offset"]!r}'
     return findings.leave_out(listed, clip, place, what)
-  found = directories.frames(clips[name.padded])
+  found = directories.frames(folders[name.padded])
   pairs = zip(found.numbers, found.files, strict=True)
   chosen = [pair for pair in pairs if onset <= pair[0] <= offset]
   if not chosen:
     what = f'no frame in {onset}..{offset} of {len(found.files)}'
-    place = str(clips[name.padded])
+    place = str(folders[name.padded])
     return findings.leave_out(listed, clip, place, found.why or what)
   numbers, images = zip(*chosen, strict=True)
   middle = (numbers[0] + numbers[-1]) // 2

@@ -13,7 +13,7 @@ _CLIP = re.compile(r's0*(\d{1,4})_(ne|po|sur)_0*(\d{1,4})', re.IGNORECASE)
 
 @dataclasses.dataclass(frozen=True)
 class Name:
-  """What a clip's name says."""
+  """A clip's name in its parts: s2_sur_02 is subject 2, code 'sur', clip 2."""
 
   number: int
   code: str
@@ -21,10 +21,12 @@ class Name:
 
   @property
   def subject(self) -> str:
+    """The subject's id: s02."""
     return f's{self.number:02d}'
 
   @property
   def emotion(self) -> str:
+    """One of `CLASSES`."""
     return CODES[self.code]
 
   @property
@@ -34,13 +36,13 @@ class Name:
 
 
 def subject(name: str) -> int | None:
-  """Returns the number of a subject's folder, None if it is none."""
+  """Returns the number in the name of a subject's folder, None for others."""
   found = _SUBJECT.fullmatch(names.key(name))
   return int(found[1]) if found else None
 
 
 def clip(name: str) -> Name | None:
-  """Returns what a clip's name says, None if it is none."""
+  """Returns the parts of a clip's name, None if it is no such name."""
   found = _CLIP.fullmatch(names.key(name))
   if not found:
     return None

@@ -35,7 +35,13 @@ PUBLISHED = {
   'nir': dict(clips=71, subjects=8),
   'all': dict(clips=306, subjects=16),
 }
-TREE = 'SMIC_all_cropped/{}/s2/micro/surprise/s2_sur_02/reg_image036237.bmp'
+_TREE = 'SMIC_all_cropped/{}/s2/micro/surprise/s2_sur_02/reg_image036237.bmp'
+TREES = {
+  '': _TREE.format('HS'),
+  **{camera: _TREE.format(camera.upper()) for camera in CAMERAS},
+  **dict.fromkeys(long_release.SUBSETS, long_release.TREE),
+}
+OPTIONS = {'subset': SUBSETS, 'images': IMAGES}
 
 
 def read(
@@ -47,7 +53,7 @@ def read(
     root: the release, its parent, or the camera's folder itself.
     subset: 'hs', 'vis' or 'nir'; 'all': the union of those that are there,
       the same people under one name; 'hs_long', 'vis_long', 'nir_long': the
-      expressions of SMIC-E (`smic_long_release`).
+      expressions of SMIC-E (`smic.long_release`).
     images: 'cropped', 'raw', or 'auto': the cropped ones if both are there.
 
   Raises:
@@ -71,16 +77,16 @@ def _one(root, subset, images):
     # s2 and s02 are one person: a release that was unpacked twice has both.
     if row.clip in taken:
       findings.leave_out(
-        listed, '', directories.shown(folder, root), 'a second copy'
+        listed, '', directories.relative(folder, root), 'a second copy'
       )
       continue
     taken[row.clip] = row
-  clips = tuple(taken[clip] for clip in sorted(taken))
-  listed[1:1] = findings.summary(clips, CLASSES)
+  rows = tuple(taken[clip] for clip in sorted(taken))
+  listed[1:1] = findings.summary(rows, CLASSES)
   return clip_records.Release(
     name='smic',
     root=root,
-    rows=clips,
+    rows=rows,
     classes=CLASSES,
     findings=tuple(listed),
     synthetic=False,  # `provenance` looks at the files
@@ -91,7 +97,7 @@ def _one(root, subset, images):
 
 
 def _union(root, images):
-  """All cameras that are there; a clip's id says which one saw it."""
+  """The clips of all cameras that are there; their ids end with the camera."""
   parts, missing = {}, []
   for subset in CAMERAS:
     try:
@@ -100,15 +106,15 @@ def _union(root, images):
       missing.append((subset, error))
   if not parts:
     raise missing[0][1]
-  made = [
+  rows = [
     dataclasses.replace(
       row, clip=f'{row.clip}_{subset}', database=f'smic_{subset}'
     )
     for subset, part in parts.items()
     for row in part.rows
   ]
-  made = tuple(sorted(made, key=lambda row: row.clip))
-  listed = findings.summary(made, CLASSES)
+  rows = tuple(sorted(rows, key=lambda row: row.clip))
+  listed = findings.summary(rows, CLASSES)
   for subset, part in parts.items():
     for one in part.findings:
       clip = f'{one.clip}_{subset}' if one.clip else ''
@@ -118,7 +124,7 @@ def _union(root, images):
     listed.append(findings.Finding(findings.FOUND, '', str(root), what))
   return dataclasses.replace(
     next(iter(parts.values())),
-    rows=made,
+    rows=rows,
     findings=tuple(listed),
     synthetic=any(part.synthetic for part in parts.values()),
     published=PUBLISHED['all'],
@@ -175,15 +181,15 @@ def _not_found(root, subset, images, cameras):
     return (
       f'{root} is SMIC-E, the long clips: set --config.dataset.subset='
       f'{subset}_long; SMIC itself has a tree like '
-      f'{TREE.format(subset.upper())}'
+      f'{TREES[subset]}'
     )
   kind = '' if images == 'auto' else f' {images}'
-  there = ', '.join(directories.shown(f, root) for f in cameras)
-  there = f'has {there}' if there else f'holds {directories.names(root)}'
+  held = ', '.join(directories.relative(f, root) for f in cameras)
+  held = f'has {held}' if held else f'holds {directories.names(root)}'
   return (
     f'{root}: no{kind} SMIC {subset.upper()} here; expected a tree like '
-    f'{TREE.format(subset.upper())}, looked for '
-    f'{subset.upper()}/s*/micro in it and in its folders; it {there}'
+    f'{TREES[subset]}, looked for '
+    f'{subset.upper()}/s*/micro in it and in its folders; it {held}'
   )
 
 
@@ -197,11 +203,11 @@ def _clip_folders(camera) -> 'Iterator[pathlib.Path]':
 
 def _row(folder, root, listed):
   """The clip of a folder, or None with the reason added to `listed`."""
-  shown = directories.shown(folder, root)
+  shown = directories.relative(folder, root)
   name = names.clip(folder.name)
   subject = names.subject(folder.parents[2].name)
   # Name and place both state subject and class: a clip on which they differ was
-  # moved by hand, and nothing tells which of them is right.
+  # moved by hand, and either may be right.
   wrong = _contradiction(name, subject, text.key(folder.parent.name))
   if wrong:
     return findings.leave_out(listed, folder.name, shown, wrong)
@@ -229,7 +235,7 @@ def _row(folder, root, listed):
 
 
 def _contradiction(name, subject, emotion):
-  """What is wrong with a clip's name at its place; empty if nothing is."""
+  """How a clip's name contradicts its place; empty if it does not."""
   if not name:
     return 'not a clip name of SMIC (like s2_sur_02)'
   if name.number != subject:

@@ -18,7 +18,7 @@ from mefnet_jax.runs import errors
 
 _MANY = 16  # with so many clips the last one is noise
 # Streams that a clip may lack; a mask marks the clips that have them.
-_OPTIONAL = tuple(n for n in choices.STREAMS if n not in choices.CLIPS)
+_OPTIONAL = tuple(n for n in choices.STREAMS if n not in choices.CLIP_STREAMS)
 
 
 def inputs(model: model_files.Model) -> dict[str, tuple[tuple[int, ...], str]]:
