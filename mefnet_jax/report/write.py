@@ -9,7 +9,7 @@ import rich.table
 import rich.text
 from absl import logging
 
-from mefnet_jax.evaluation import by_database, metrics, results
+from mefnet_jax.evaluation import by_database, metrics, results, summaries
 from mefnet_jax.report import cards, figures
 from mefnet_jax.report.page import build, faces
 from mefnet_jax.runs import clean, errors, facts, files, findings, metrics_log
@@ -48,7 +48,7 @@ def write(
   Args:
     workdir: of the run.
     result: of the protocol.
-    summary: the content of report.json, of `results.with_audit`.
+    summary: the content of report.json, of `summaries.with_audit`.
     clips: if they are synthetic, the page shows those with the worst errors.
   """
   workdir = pathlib.Path(workdir)
@@ -74,7 +74,7 @@ def finished(workdir: str | os.PathLike) -> dict:
   """
   path = pathlib.Path(workdir) / 'report.json'
   found = facts.scores(path)
-  missing = [key for key in results.KEYS if key not in found]
+  missing = [key for key in summaries.KEYS if key not in found]
   if missing:
     raise errors.UserError(
       f'{path}: no {missing[0]}: not the report of a run of this version'

@@ -40,7 +40,7 @@ def _initializer(model, learning_rate, decay):
 
 
 @by_network.kept
-def _steps(
+def _compiled(
   model,
   plan,
   learning_rate,
@@ -64,12 +64,12 @@ def _steps(
   )
   judge = functools.partial(train_step.eval_step, **bound)
   return (
-    _paced(parallel.train_step(step, plan, kernels)),
-    parallel.eval_step(judge, plan, kernels),
+    _with_short_queue(parallel.map_training(step, plan, kernels)),
+    parallel.map_evaluation(judge, plan, kernels),
   )
 
 
-def _paced(step):
+def _with_short_queue(step):
   """The training step, which waits until the one before the last is done.
 
   Otherwise jax would queue dozens, each with its clips and room for its maps.
@@ -77,25 +77,28 @@ def _paced(step):
   queue = collections.deque()
 
   @functools.wraps(step)
-  def paced_step(*args):
+  def waiting_step(*args):
     if len(queue) > 1:
       jax.block_until_ready(queue.popleft())
     state, sums = step(*args)
     queue.append(sums)
     return state, sums
 
-  return paced_step
+  return waiting_step
 
 
 class CompiledSteps:
   """The compiled steps for some folds, with any seeds.
 
   Args:
-    job: a `jobs.Job`.
+    job: what is trained.
     splits: the folds of the block.
 
   Attributes:
-    train_step: `train_step.train_step` of all members, over all devices.
+    step_all: `train_step.train_step` of all members, over all devices.
+    plan: how the folds are distributed over the devices.
+    moments: for each fold (mean, variance) by stream, by which its clips are
+      scaled; None if each clip is scaled on its own.
   """
 
   def __init__(self, job: jobs.Job, splits: tuple[folds.Fold, ...]):
@@ -111,7 +114,7 @@ class CompiledSteps:
     self.moments = [None] * len(splits)
     self.fold = self._fold_arguments()
     self._create_state = initializer(job)
-    self.train_step, self._eval_step = _steps(
+    self.step_all, self._evaluate_all = _compiled(
       job.model,
       self.plan,
       config.train.learning_rate,
@@ -121,7 +124,7 @@ class CompiledSteps:
       config.train.mixup,
       config.input,
       ops.resolve(config.train.get('kernels', 'auto'))[0],
-      # A program is of its devices, which a process may begin anew.
+      # A compiled program is bound to its devices, and jax may re-create them.
       tuple(jax.local_devices()),
     )
 
@@ -180,10 +183,37 @@ class CompiledSteps:
     """Puts states (S, F, ...) from the host onto the devices."""
     return self.plan.place(self.plan.split(state))
 
+  def train_epoch(
+    self, state: train_step.TrainState, seeds: tuple[int, ...], epoch: int
+  ) -> tuple[train_step.TrainState, dict[str, np.ndarray]]:
+    """Trains all members for one epoch.
+
+    Args:
+      state: of all members, on the devices; its memory is reused.
+      seeds: of the members.
+      epoch: from 1 on; the order of the clips follows from it and the seed.
+
+    Returns:
+      The next state; sums (S, F) over all steps of what `train_step` returns.
+    """
+    sums = []
+    for batch in self.batches(seeds, epoch):
+      state, step_sums = self.step_all(state, *batch)
+      sums.append(step_sums)
+    return state, self._total(sums)
+
   def batches(
     self, seeds: tuple[int, ...], epoch: int
   ) -> Iterator[tuple[dict, dict, dict, jax.Array]]:
-    """Yields the arguments of `train_step` after the state, step by step."""
+    """Yields the arguments of `step_all` after the state, step by step.
+
+    Args:
+      seeds: of the members.
+      epoch: from 1 on.
+
+    Yields:
+      fold, clips, order and key, as `parallel.map_training` takes them.
+    """
     orders_S = [self._orders(seed, epoch) for seed in seeds]
     order = jax.tree.map(lambda *x: np.stack(x), *orders_S)
     # A function of (seed, epoch, step) and of nothing that a resumed run lacks.
@@ -194,7 +224,7 @@ class CompiledSteps:
       key = jax.numpy.stack([jax.random.fold_in(k, i) for k in keys])
       yield self.fold, clips, batch, key
 
-  def total(self, sums: list[dict]) -> dict[str, np.ndarray]:
+  def _total(self, sums):
     """The sums of all steps of an epoch, (S, F)."""
     joined = [self.plan.join(one) for one in sums]
     return jax.tree.map(lambda *x: np.sum(np.stack(x), 0), *joined)
@@ -233,7 +263,7 @@ class CompiledSteps:
 
     def step(index_FM):
       clips, at_FM = self.feed.take(index_FM)
-      return self._eval_step(
+      return self._evaluate_all(
         params, self.fold, clips, self.plan.split(at_FM, axis=0)
       )
 

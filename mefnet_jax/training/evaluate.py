@@ -17,7 +17,7 @@ def held_out_probabilities(
   """Computes the probabilities of clips of each fold with its own weights.
 
   Args:
-    step: maps indices (F, M) to logits, as of `parallel.eval_step`.
+    step: maps indices (F, M) to logits, as of `parallel.map_evaluation`.
     clips: for each fold the indices of the clips to evaluate.
     plan: of the training.
     batch_size: maximum number of clips per fold in one call.

@@ -15,7 +15,7 @@ from ml_collections import ConfigDict
 from mefnet_jax.datasets import streaming
 from mefnet_jax.models import normalize
 from mefnet_jax.runs import multihost
-from mefnet_jax.training import blocks, parallel
+from mefnet_jax.training import memory, parallel
 
 _CHUNK = 32  # clips read at once for their moments: all may not fit in memory
 
@@ -29,7 +29,7 @@ def is_streamed(clips: dict, budget: float, devices: int) -> bool:
     devices: how many.
   """
   on_disk = any(isinstance(x, streaming.Stream) for x in clips.values())
-  return on_disk or not blocks.clips_fit(_size(clips) * devices, budget)
+  return on_disk or not memory.clips_fit(_size(clips) * devices, budget)
 
 
 def on_devices(clips: dict, batch: int, budget: float, devices: int) -> float:
@@ -60,7 +60,7 @@ def make(
     config: of the run.
     plan: of the block.
   """
-  budget = blocks.budget(config.train.memory)
+  budget = memory.budget(config.train.memory)
   streamed = is_streamed(clips, budget, plan.devices)
   if multihost.any_of(streamed):  # all processes do the same
     return Streamed(clips, config.input)

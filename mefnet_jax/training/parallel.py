@@ -184,7 +184,7 @@ def plan(folds: int, mode: str = 'auto', *, own_order: bool = False) -> Plan:
   return whole
 
 
-def train_step(step: Callable, plan: Plan, kernels: str = 'auto') -> Callable:
+def map_training(step: Callable, plan: Plan, kernels: str = 'auto') -> Callable:
   """Returns `step(state, fold, clips, order, key)` for all members at once.
 
   Its arguments: state, leaves (S, F, ...); fold, what each fold has of its own,
@@ -227,7 +227,9 @@ def train_step(step: Callable, plan: Plan, kernels: str = 'auto') -> Callable:
   return split_batch
 
 
-def eval_step(step: Callable, plan: Plan, kernels: str = 'auto') -> Callable:
+def map_evaluation(
+  step: Callable, plan: Plan, kernels: str = 'auto'
+) -> Callable:
   """Returns `step(params, fold, clips, index_B)` for all members at once.
 
   Its arguments: params (S, F, ...), indices (F, B). In 'batch' mode each device

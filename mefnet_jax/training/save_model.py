@@ -13,30 +13,32 @@ from mefnet_jax.datasets import registry
 from mefnet_jax.evaluation import conformal
 from mefnet_jax.models import normalize, pixel_scaling
 from mefnet_jax.runs import checkpoints, model_file
-from mefnet_jax.training import jobs
+from mefnet_jax.training import jobs, seed_results
 
 _FOLDER = 'model'
 
 
-def save(job: jobs.Job, fitted: list[jobs.Fitted], summary: dict) -> None:
+def save(
+  job: jobs.Job, by_seed: list[seed_results.SeedResult], summary: dict
+) -> None:
   """Writes workdir/model: the weights of each fold and seed, and model.json.
 
   Args:
     job: of the run.
-    fitted: the results of each seed.
+    by_seed: the result of each seed.
     summary: the content of report.json.
 
   Raises:
     OSError: the folder cannot be written.
   """
-  if not fitted[0].weights:
+  if not by_seed[0].weights:
     # zero_shot has already put the model that it scored there. Of transfer
     # there is none: its heads are sums over the features of the training clips.
     return
   folder = job.workdir / _FOLDER
   model_file.begin(folder)
   members, moments = [], {}
-  for seed, one in zip(job.seeds, fitted, strict=True):
+  for seed, one in zip(job.seeds, by_seed, strict=True):
     for k, params in enumerate(read_weights(job, one.weights)):
       fold = job.splits[k]
       arrays = model_file.flatten({'params': params, **_pixels(job, fold)})
@@ -48,13 +50,13 @@ def save(job: jobs.Job, fitted: list[jobs.Fitted], summary: dict) -> None:
       if one.moments[k]:
         moments[file] = one.moments[k]
   described = _description(job, summary, members, moments)
-  if found := calibration(job, fitted, summary):
+  if found := calibration(job, by_seed, summary):
     described['calibration'] = found
   model_file.write_description(folder, described)
 
 
 def calibration(
-  job: jobs.Job, fitted: list[jobs.Fitted], summary: dict
+  job: jobs.Job, by_seed: list[seed_results.SeedResult], summary: dict
 ) -> dict:
   """How sure the model may be of new people; {} where the scores say nothing.
 
@@ -64,7 +66,7 @@ def calibration(
     return {}
   order = np.concatenate([fold.test for fold in job.splits])
   return conformal.calibration(
-    np.mean([np.concatenate(one.held_out) for one in fitted], 0),
+    np.mean([np.concatenate(one.held_out) for one in by_seed], 0),
     np.asarray(job.clips['label'])[order],
     [f'{job.source.database[i]}/{job.source.subject[i]}' for i in order],
   )
@@ -76,7 +78,9 @@ def _name(k, seed, seeds):
   return f'{front}fold{k + 1}{model_file.SUFFIX}'
 
 
-def read_weights(job: jobs.Job, places: list[jobs.Weights]) -> Iterator[dict]:
+def read_weights(
+  job: jobs.Job, places: list[seed_results.Weights]
+) -> Iterator[dict]:
   """Yields the parameters of each fold, reading one checkpoint at a time.
 
   Args:

@@ -1,6 +1,6 @@
 """The training of one member, a fold with a seed: a state and a pure step.
 
-`parallel.py` runs the step for all members at once; `train_loop.py` calls it.
+`parallel.py` maps the step over all members; `compiled_steps.py` calls it.
 Axes: B clips of a batch, N all clips, C classes. The arguments of the step:
 
   clips  `normalize.measured` clips: streams (N, T, H, W, C) uint8, 'label' (N,)

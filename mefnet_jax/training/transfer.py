@@ -17,7 +17,7 @@ import numpy as np
 from mefnet_jax.evaluation import folds, held_out_mask
 from mefnet_jax.models import motion_input
 from mefnet_jax.runs import errors, files
-from mefnet_jax.training import jobs, kernel_head, zero_shot
+from mefnet_jax.training import jobs, kernel_head, seed_results, zero_shot
 
 AS_IT_IS = ('as it is', 0.0)  # nothing is learnt
 # Name of a head: the features that it looks at, and its kernel.
@@ -71,16 +71,9 @@ class Choice:
   clips: np.ndarray
 
 
-def trainer(
-  config: ml_collections.ConfigDict, of_networks: jobs.Train
-) -> jobs.Train:
-  """What trains a config: given weights are not trained as networks are."""
-  if 'transfer' in config:
-    return train
-  return zero_shot.train if 'weights' in config else of_networks
-
-
-def train(job: jobs.Job, seeds: tuple[int, ...]) -> list[jobs.Fitted]:
+def train(
+  job: jobs.Job, seeds: tuple[int, ...]
+) -> list[seed_results.SeedResult]:
   """Probabilities of each fold's held-out clips by a head of its own.
 
   Args:
@@ -106,7 +99,7 @@ def train(job: jobs.Job, seeds: tuple[int, ...]) -> list[jobs.Fitted]:
     )
   files.write_csv(job.workdir / 'choices.csv', _COLUMNS, rows)
   _state(job.workdir / 'facts.json', looked_at)
-  one = jobs.Fitted(
+  one = seed_results.SeedResult(
     held_out=held_out,
     parameters=model.description['parameters'],
     seconds=time.monotonic() - started,

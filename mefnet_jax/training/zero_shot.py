@@ -14,12 +14,14 @@ from mefnet_jax.models import inference, motion_input
 from mefnet_jax.predict import action_units
 from mefnet_jax.predict import model as models
 from mefnet_jax.runs import errors, files, model_file
-from mefnet_jax.training import jobs
+from mefnet_jax.training import jobs, seed_results
 
 _FOLDER = 'model'
 
 
-def train(job: jobs.Job, seeds: tuple[int, ...]) -> list[jobs.Fitted]:
+def train(
+  job: jobs.Job, seeds: tuple[int, ...]
+) -> list[seed_results.SeedResult]:
   """Probabilities of all clips by each member of `config.weights`.
 
   Args:
@@ -33,7 +35,8 @@ def train(job: jobs.Job, seeds: tuple[int, ...]) -> list[jobs.Fitted]:
   """
   started = time.monotonic()
   if not job.config.weights:
-    # A third of the time in which a training starts, and few begin here.
+    # Imported only here: it takes a third of the start-up time, and few runs
+    # need it.
     from mefnet_jax.training import synthetic_model
 
     synthetic_model.make(
@@ -51,7 +54,7 @@ def train(job: jobs.Job, seeds: tuple[int, ...]) -> list[jobs.Fitted]:
   seconds = (time.monotonic() - started) / len(seeds)
   (fold,) = job.splits
   return [
-    jobs.Fitted(
+    seed_results.SeedResult(
       held_out=[p[fold.test]],
       parameters=model.description['parameters'],
       seconds=seconds,

@@ -1,0 +1,79 @@
+"""Plans the blocks of a run by the memory that a training needs."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from mefnet_jax.models import normalize
+from mefnet_jax.training import (
+  blocks,
+  compiled_steps,
+  input_pipeline,
+  jobs,
+  memory,
+  parallel,
+)
+
+
+def plan(job: jobs.Job, seeds: tuple[int, ...]) -> list[blocks.Block]:
+  """Returns the blocks of a run: those that it began with, or the fewest.
+
+  Checkpoints of other blocks are reported.
+
+  Args:
+    job: what is trained.
+    seeds: of the members.
+
+  Raises:
+    errors.UserError: not even one member fits in memory, or blocks.json is
+      damaged.
+  """
+  planned = blocks.read(job.workdir, seeds, len(job.splits)) or blocks.write(
+    job.workdir, _divided(job, seeds)
+  )
+  blocks.report_unused(job.workdir, planned, job.console.print)
+  return planned
+
+
+def _divided(job, seeds):
+  """The blocks that fit in memory; says so if they are several."""
+  config, label, kind = job.config, job.clips['label'], job.config.input
+  clips = normalize.measured(
+    {k: jnp.asarray(x[[0]]) for k, x in job.clips.items()}, input_kind=kind
+  )
+  state = jax.eval_shape(
+    compiled_steps.initializer(job),
+    compiled_steps.one_clip(clips),
+    jax.random.key(0),
+  )
+  sample = jax.eval_shape(
+    lambda: normalize.batch(clips, np.zeros(1, np.int32), input_kind=kind)
+  )
+  memory.check(state)
+  budget = memory.budget(config.train.memory)
+  batch = min(config.train.batch_size, len(label))
+  plan = parallel.plan(len(job.splits), config.train.parallel)
+  fits = memory.fitting(
+    job.model,
+    state,
+    sample,
+    batch,
+    input_pipeline.on_devices(
+      job.clips, batch * len(seeds), budget, plan.devices
+    ),
+    plan.copies,
+    budget,
+  )
+  if input_pipeline.is_streamed(job.clips, budget, plan.devices):
+    job.console.print(
+      f'The clips do not fit beside a training in {budget / 1e9:.1f} GB: they '
+      'are streamed'
+    )
+  planned = blocks.divide(seeds, len(job.splits), fits)
+  if len(planned) > 1:
+    job.console.print(
+      f'{len(seeds)} seed(s) x {len(job.splits)} folds do not fit in '
+      f'{budget / 1e9:.1f} GB: they train in {len(planned)} blocks, one after '
+      'another'
+    )
+  return planned
