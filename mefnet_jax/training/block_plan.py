@@ -36,8 +36,8 @@ def plan(job: jobs.Job, seeds: tuple[int, ...]) -> list[blocks.Block]:
 
 
 def _divided(job, seeds):
-  """The blocks that fit in memory; says so if they are several."""
-  config, label, kind = job.config, job.clips['label'], job.config.input
+  """The blocks that fit in memory; several are announced."""
+  config, kind = job.config, job.config.input
   clips = normalize.measured(
     {k: jnp.asarray(x[[0]]) for k, x in job.clips.items()}, input_kind=kind
   )
@@ -46,23 +46,24 @@ def _divided(job, seeds):
     compiled_steps.one_clip(clips),
     jax.random.key(0),
   )
-  sample = jax.eval_shape(
-    lambda: normalize.batch(clips, np.zeros(1, np.int32), input_kind=kind)
-  )
   memory.check(state)
   budget = memory.budget(config.train.memory)
-  batch = min(config.train.batch_size, len(label))
+  batch_size = min(config.train.batch_size, len(job.clips['label']))
   plan = parallel.plan(len(job.splits), config.train.parallel)
-  fits = memory.fitting(
+  index_B = np.zeros(-(-batch_size // plan.copies), np.int32)
+  sample = jax.eval_shape(
+    lambda: normalize.batch(clips, index_B, input_kind=kind)
+  )
+  fits = memory.fits(
     job.model,
     state,
     sample,
-    batch,
-    input_pipeline.on_devices(
-      job.clips, batch * len(seeds), budget, plan.devices
+    kernels=config.train.get('kernels', 'auto'),
+    clip_bytes=input_pipeline.on_devices(
+      job.clips, batch_size * len(seeds), budget, plan.devices
     ),
-    plan.copies,
-    budget,
+    copies=plan.copies,
+    budget=budget,
   )
   if input_pipeline.is_streamed(job.clips, budget, plan.devices):
     job.console.print(

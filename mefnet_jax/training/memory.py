@@ -6,48 +6,45 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 
-from mefnet_jax.models import by_network, streams
+from mefnet_jax import ops
+from mefnet_jax.models import by_network
 from mefnet_jax.runs import errors
 
 _SHARE = 0.8  # share of the free memory that a training may use
 _CLIPS = 0.5  # share of that which the clips may use; larger sets are streamed
 
 
-def fitting(
+def fits(
   model: nn.Module,
   state: Any,
   sample: dict,
-  batch: int,
-  clips: int,
+  *,
+  kernels: str,
+  clip_bytes: float,
   copies: int,
   budget: float,
 ) -> Callable[[int, int], bool]:
-  """Returns the `fits` of `blocks`, from an upper bound of a step's memory.
+  """Returns a function that tells whether so many seeds and folds fit.
+
+  It compares an upper bound of what a training step needs with `budget`.
 
   Args:
     model: the network.
     state: shapes of one member's state.
-    sample: shapes of a batch of one clip.
-    batch: number of clips in a step.
-    clips: bytes of the clips on all devices together.
+    sample: shapes of the batch of one device.
+    kernels: as `ops.resolve` takes them.
+    clip_bytes: of the clips, on all devices together.
     copies: number of devices that hold each member's state (`Plan.copies`).
     budget: bytes available on all devices together.
   """
   # The old and the new state exist at the same time.
   states = 2 * _size(jax.tree.leaves(state))
-  maps = activations(model, state.params, sample)
-  # On a CPU our networks process clips one by one.
-  one_by_one = isinstance(model, streams.Options)
-  if jax.default_backend() != 'cpu' or not one_by_one:
-    maps *= batch / copies
-
-  def fits(seeds, folds):
-    return clips + seeds * folds * copies * (states + maps) <= budget
-
-  return fits
+  member = copies * (states + maps(model, state.params, sample, kernels))
+  return lambda seeds, folds: clip_bytes + seeds * folds * member <= budget
 
 
 def check(state: Any) -> None:
@@ -61,25 +58,46 @@ def check(state: Any) -> None:
     )
 
 
-def clips_fit(size: float, budget: float) -> bool:
-  """Returns whether clips of so many bytes, on all devices, may be kept."""
-  return size <= _CLIPS * budget
+def clips_fit(clip_bytes: float, budget: float) -> bool:
+  """Returns whether clips of so many bytes, on all devices, may stay there.
 
-
-def activations(model: nn.Module, params: Any, sample: dict) -> int:
-  """Returns the bytes of all arrays in a forward pass, an upper bound.
-
-  XLA fuses operations and frees arrays early, so that it needs less.
+  Args:
+    clip_bytes: of the clips, on all devices together.
+    budget: bytes available for training on all devices together.
   """
-  return _computed(_forward(model).trace(params, sample).jaxpr.jaxpr)
+  return clip_bytes <= _CLIPS * budget
+
+
+def maps(model: nn.Module, params: Any, sample: dict, kernels: str) -> int:
+  """Returns the bytes of all arrays of a forward pass, an upper bound.
+
+  Those that the gradient needs are among them. XLA fuses operations and frees
+  arrays early, so that a whole step needs less.
+
+  Args:
+    model: the network.
+    params: shapes of its weights.
+    sample: shapes of a batch.
+    kernels: as `ops.resolve` takes them: they store other arrays than XLA.
+  """
+  return _computed(_forward(model, kernels).trace(params, sample).jaxpr.jaxpr)
 
 
 @by_network.kept
-def _forward(model):
-  def forward(params, sample):
-    return model.apply({'params': params}, sample, train=False)[0]
+def _forward(model, kernels):
+  """What a forward pass leaves for the gradient, as a program."""
 
-  return jax.jit(forward)
+  def logits(params, sample):
+    (count,) = {len(x) for x in sample.values()}
+    # As `train_step` gives them.
+    keys = jax.random.split(jax.random.key(0), count)
+    batch = {**sample, 'key': keys, 'used': jnp.ones(count)}
+    return model.apply({'params': params}, batch, train=True)[0]
+
+  def stored(params, sample):
+    return jax.vjp(lambda some: logits(some, sample), params)[1]
+
+  return jax.jit(ops.using(stored, kernels))
 
 
 def budget(gigabytes: float) -> float:
@@ -124,14 +142,16 @@ def _free():
 
 
 def _computed(jaxpr):
-  """Bytes of the results of all equations, including inner programs."""
+  """Bytes of the results of all equations, including inner programs.
+
+  Of a loop those of one turn, and those of all turns that it returns.
+  """
   total = 0
   for equation in jaxpr.eqns:
     inner = [v for v in equation.params.values() if hasattr(v, 'eqns')]
     inner += [v.jaxpr for v in equation.params.values() if hasattr(v, 'jaxpr')]
-    if inner:
-      total += sum(_computed(one) for one in inner)
-    else:
+    total += sum(_computed(one) for one in inner)
+    if not inner or equation.primitive.name == 'scan':
       total += _size(v.aval for v in equation.outvars)
   return total
 
