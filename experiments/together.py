@@ -94,8 +94,8 @@ def _groups(jobs):
 def _key(job, seeds):
   """A key that is equal for jobs with the same clips, network and steps."""
   digest = hashlib.blake2b(digest_size=8)
-  for name in sorted(job.clips):
-    digest.update(name.encode() + job.clips[name].tobytes())
+  for name in sorted(job.arrays):
+    digest.update(name.encode() + job.arrays[name].tobytes())
   config = job.config
   separate = 'weights' in config or config.protocol.statistics == 'folds'
   alone = job.workdir.name if separate else ''

@@ -75,7 +75,7 @@ def run(
   prepared = time.monotonic()
   announcement.announce(job)
   if multihost.is_first():
-    record.write(workdir, job.source, job.clips['label'], job.splits, config)
+    record.write(workdir, job.source, job.arrays['label'], job.splits, config)
   by_seed = train(job, job.seeds)
   seconds = {
     'prepare': prepared - started,

@@ -20,7 +20,7 @@ class Job:
   """What `compiled_steps.CompiledSteps` asks of a `jobs.Job`."""
 
   model: object
-  clips: dict
+  arrays: dict
   config: object
 
 

@@ -39,7 +39,7 @@ def _divided(job, seeds):
   """The blocks that fit in memory; several are announced."""
   config, kind = job.config, job.config.input
   clips = normalize.measured(
-    {k: jnp.asarray(x[[0]]) for k, x in job.clips.items()}, input_kind=kind
+    {k: jnp.asarray(x[[0]]) for k, x in job.arrays.items()}, input_kind=kind
   )
   state = jax.eval_shape(
     compiled_steps.initializer(job),
@@ -48,7 +48,7 @@ def _divided(job, seeds):
   )
   memory.check(state)
   budget = memory.budget(config.train.memory)
-  batch_size = min(config.train.batch_size, len(job.clips['label']))
+  batch_size = min(config.train.batch_size, len(job.arrays['label']))
   plan = parallel.plan(len(job.splits), config.train.parallel)
   index_B = np.zeros(-(-batch_size // plan.copies), np.int32)
   sample = jax.eval_shape(
@@ -60,12 +60,12 @@ def _divided(job, seeds):
     sample,
     kernels=config.train.get('kernels', 'auto'),
     clip_bytes=input_pipeline.on_devices(
-      job.clips, batch_size * len(seeds), budget, plan.devices
+      job.arrays, batch_size * len(seeds), budget, plan.devices
     ),
     copies=plan.copies,
     budget=budget,
   )
-  if input_pipeline.is_streamed(job.clips, budget, plan.devices):
+  if input_pipeline.is_streamed(job.arrays, budget, plan.devices):
     job.console.print(
       f'The clips do not fit beside a training in {budget / 1e9:.1f} GB: they '
       'are streamed'

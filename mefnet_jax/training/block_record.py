@@ -157,7 +157,7 @@ class BlockRecord:
 
   def _scores(self, found, side, epoch, split):
     """Loss and accuracy (S, F) of each fold's clips, added to the curves."""
-    label_N = self._job.clips['label']
+    label_N = self._job.arrays['label']
     table = {key: np.zeros(self._members) for key in ('loss', 'accuracy')}
     for s, seed in enumerate(self._block.seeds):
       for f, fold in enumerate(self._steps.splits):
@@ -227,7 +227,7 @@ class BlockRecord:
       return p_MC
     # In case its last step diverged.
     self._report_divergence(seed, fold.name, epoch)
-    label = self._job.clips['label'][fold.train]
+    label = self._job.arrays['label'][fold.train]
     # A clip without a prediction would drop out of the pooled scores; with
     # these it counts as what it is, a guess.
     frequency_C = np.bincount(label, minlength=p_MC.shape[1]) / len(label)

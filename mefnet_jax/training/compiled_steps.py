@@ -110,7 +110,7 @@ class CompiledSteps:
     self.plan = parallel.plan(
       len(splits), config.train.parallel, own_order=own_order
     )
-    self.feed = input_pipeline.make(job.clips, config, self.plan)
+    self.feed = input_pipeline.make(job.arrays, config, self.plan)
     self.moments = [None] * len(splits)
     self.fold = self._fold_arguments()
     self._create_state = initializer(job)
@@ -134,8 +134,8 @@ class CompiledSteps:
     fold = {
       'weight': np.stack(
         [
-          held_out_mask.clip_weights(
-            job.clips['label'],
+          held_out_mask.masked_weights(
+            job.arrays['label'],
             one.train,
             job.model.num_classes,
             balanced=config.train.class_weights,
@@ -146,7 +146,7 @@ class CompiledSteps:
     }
     if config.scale == 'train':
       rows = [
-        normalize.training_moments(self.feed.moments, one.train, job.clips)
+        normalize.training_moments(self.feed.moments, one.train, job.arrays)
         for one in self.splits
       ]
       # As plain numbers, which the checkpoint's note and model.json can hold.
@@ -234,7 +234,7 @@ class CompiledSteps:
     job, plan = self.job, self.plan
     # A batch that is split over devices must divide evenly among them.
     multiple = plan.devices if plan.mode == 'batch' else 1
-    size, label = job.config.train.batch_size, job.clips['label']
+    size, label = job.config.train.batch_size, job.arrays['label']
     if not plan.own_order:
       return sampler.shared_order(
         len(label), size, multiple, seed=seed, epoch=epoch

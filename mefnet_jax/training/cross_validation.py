@@ -136,7 +136,7 @@ def _job_of_fold(job, k):
   fold, input_kind = job.splits[k], job.config.input
   # Only this fold's training clips are seen: `protocol.statistics=all` is the
   # leaky form.
-  streams = pixel_scaling.scalable(job.clips)
+  streams = pixel_scaling.scalable(job.arrays)
   scale = pixel_scaling.constants(streams, fold.train, input_kind)
   # The name of a fold is that of a subject, which may hold a slash.
   names = files.flat_names(fold.name for fold in job.splits)
@@ -144,7 +144,7 @@ def _job_of_fold(job, k):
   workdir.mkdir(parents=True, exist_ok=True)
   return dataclasses.replace(
     job,
-    clips=job.clips | pixel_scaling.apply(streams, scale, input_kind),
+    arrays=job.arrays | pixel_scaling.apply(streams, scale, input_kind),
     splits=(fold,),
     workdir=workdir,
   )

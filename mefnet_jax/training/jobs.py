@@ -32,7 +32,7 @@ class Job:
 
   Attributes:
     model: the network.
-    clips: streams (N, T, H, W, C) uint8 and 'label' (N,), on the host.
+    arrays: streams (N, T, H, W, C) uint8 and 'label' (N,), on the host.
     splits: the folds.
     config: of the run.
     workdir: of the run.
@@ -46,7 +46,7 @@ class Job:
   """
 
   model: nn.Module
-  clips: dict[str, np.ndarray]
+  arrays: dict[str, np.ndarray]
   splits: tuple[folds.Fold, ...]
   config: ConfigDict
   workdir: pathlib.Path
@@ -116,7 +116,7 @@ def prepare(
     streams |= pixel_scaling.apply(plain, pixels, config.input)
   return Job(
     model=from_config.network(config, len(clips.classes)),
-    clips=streams | {'label': label},
+    arrays=streams | {'label': label},
     splits=splits,
     config=config,
     workdir=workdir,

@@ -46,7 +46,7 @@ def pool(
     subject=tuple(clips.subject[i] for i in order),
     database=tuple(clips.database[i] for i in order),
     fold=tuple(fold.name for fold in splits for _ in fold.test),
-    label=job.clips['label'][order],
+    label=job.arrays['label'][order],
     # Seeds are averaged before scoring; the spread of their scores is reported
     # beside that score.
     probabilities=probabilities_SNC.mean(0),

@@ -67,7 +67,7 @@ def calibration(
   order = np.concatenate([fold.test for fold in job.splits])
   return conformal.calibration(
     np.mean([np.concatenate(one.held_out) for one in by_seed], 0),
-    np.asarray(job.clips['label'])[order],
+    np.asarray(job.arrays['label'])[order],
     [f'{job.source.database[i]}/{job.source.subject[i]}' for i in order],
   )
 
@@ -105,7 +105,7 @@ def read_weights(
 
 def _shapes(job):
   """Shapes and dtypes of one member's parameters."""
-  one = {name: jnp.asarray(x[[0]]) for name, x in job.clips.items()}
+  one = {name: jnp.asarray(x[[0]]) for name, x in job.arrays.items()}
   sample = jax.eval_shape(
     lambda: normalize.batch(
       normalize.measured(one, input_kind=job.config.input),
@@ -121,7 +121,7 @@ def _pixels(job, fold):
   scale = job.pixels
   # Computed again from the unscaled clips, as `cross_validation` did.
   if job.config.protocol.statistics == 'folds':
-    streams = pixel_scaling.scalable(job.clips)
+    streams = pixel_scaling.scalable(job.arrays)
     scale = pixel_scaling.constants(streams, fold.train, job.config.input)
   if not scale:
     return {}
@@ -173,8 +173,8 @@ def _streams(job):
   return {
     name: {
       'stored': datasets.stored_stream(name, job.config.input),
-      'shape': list(job.clips[name].shape[1:]),
-      'dtype': str(np.dtype(job.clips[name].dtype)),
+      'shape': list(job.arrays[name].shape[1:]),
+      'dtype': str(np.dtype(job.arrays[name].dtype)),
     }
     for name in job.model.streams
   }

@@ -73,7 +73,7 @@ def fit(
       'maps': int(others.sum()),
       'before': before,
       'after': after,
-      'sets': conformal.described(held, label[others], who[others]),
+      'sets': conformal.quality(held, label[others], who[others]),
       'units': worth,
     },
   }

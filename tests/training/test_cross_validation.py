@@ -249,7 +249,7 @@ def test_what_diverges_in_the_last_step_is_named_too(
 
 def test_the_weights_of_a_member_lie_where_it_says(trained):
   made, fitted = trained(1, 0)
-  measured = normalize.measured(made.clips, input_kind='difference')
+  measured = normalize.measured(made.arrays, input_kind='difference')
   fold = made.splits[2]
   params = list(save_model.read_weights(made, fitted[1].weights))[2]
   batch = normalize.batch(

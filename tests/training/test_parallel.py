@@ -65,7 +65,7 @@ def trained(
   )
   weight_FN = np.stack(
     [
-      held_out_mask.clip_weights(clips['label'], t, 3, balanced=True)
+      held_out_mask.masked_weights(clips['label'], t, 3, balanced=True)
       for t in trains
     ]
   )
