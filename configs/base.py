@@ -56,8 +56,9 @@ def get_config() -> ml_collections.ConfigDict:
 
   # What the network sees: the difference of each frame from the onset frame
   # (which leaves the motion and removes the person), the frames (paper), the
-  # stored flow of each crop, or the stored values at a fixed scale (as_is).
-  config.input = 'difference'  # difference | frames | flow | as_is
+  # stored flow of each crop, the stored values at a fixed scale (as_is), or
+  # flow maps by their strongest motion (motion, for configs/mefnet_zero.py).
+  config.input = 'difference'  # difference | frames | flow | as_is | motion
 
   # What clips are scaled by: clip (each by its own mean and spread) | train
   # (all by those of the fold's training clips).

@@ -175,16 +175,18 @@ def count(
   for side, some in enumerate((truths, events)):
     for one in some:
       videos[one.subject, one.video][side].append(one)
-  for (subject, _), (own, said) in videos.items():
+  for (subject, _), (its_truths, its_events) in videos.items():
     s = place[subject]
     for k, kind in enumerate(KINDS):
-      alike = [[x for x in side if x.kind == kind] for side in (own, said)]
+      alike = [
+        [x for x in side if x.kind == kind] for side in (its_truths, its_events)
+      ]
       pairs = match(alike[0], alike[1], frames=frames)
       spotted[s, k] += (len(pairs), *map(len, alike))
-    pairs = match(own, said, frames=frames)
-    spotted[s, 3] += (len(pairs), len(own), len(said))
+    pairs = match(its_truths, its_events, frames=frames)
+    spotted[s, 3] += (len(pairs), len(its_truths), len(its_events))
     for i, j in pairs:
-      a, b = (_index(classes, x.label) for x in (own[i], said[j]))
+      a, b = (_index(classes, x.label) for x in (its_truths[i], its_events[j]))
       # A truth without a class cannot be recognised, rightly or wrongly.
       if a < len(classes):
         confusion[s, a, b] += 1
@@ -227,8 +229,8 @@ def scores(counted: Counts, *, draws: int = 2000, seed: int = 0) -> dict:
     spotting[name] |= {'tp': tp, 'fp': fp, 'fn': fn}
     for score in ('precision', 'recall', 'f1'):
       spotting[name][score] = float(found[f'{name} {score}'])
-  kept = [key for key in found if key.partition(' ')[0] not in (*KINDS, 'both')]
-  kept = list(found) if counted.kinds_known else kept
+  keys = [key for key in found if key.partition(' ')[0] not in (*KINDS, 'both')]
+  keys = list(found) if counted.kinds_known else keys
   recognised = counted.confusion.sum(0)
   return {
     'subjects': len(counted.subjects),
@@ -240,7 +242,7 @@ def scores(counted: Counts, *, draws: int = 2000, seed: int = 0) -> dict:
       **{key: _plain(found[key]) for key in ('uar', 'uf1', 'f1')},
     },
     'strs': _plain(found['strs']),
-    'intervals': {key: bounds[key] for key in kept},
+    'intervals': {key: bounds[key] for key in keys},
   }
 
 

@@ -107,7 +107,7 @@ def read(path: pathlib.Path, unit: str = 'auto') -> Table:
       f'{path}: no column for the {lacking}: call it '
       f'{" or ".join(NAMES[lacking][:4])}'
     )
-  made = [
+  rows = [
     (number, {key: row[name] for key, name in columns.items()})
     for number, row in rows
   ]
@@ -120,16 +120,16 @@ def read(path: pathlib.Path, unit: str = 'auto') -> Table:
       )
   else:
     if unit == 'auto':
-      # One fraction is enough to tell seconds; whole seconds need
+      # One fraction is enough to recognise seconds; whole seconds need
       # --truth-unit or --events-unit.
-      unit = 'frames' if all(map(_whole, _cells(made))) else 'seconds'
+      unit = 'frames' if all(map(_whole, _cells(rows))) else 'seconds'
     units = (unit,)
     if unit == 'frames':
-      for _, row in made:
+      for _, row in rows:
         row |= {f'{key} frame': row.pop(key) for key in ('onset', 'offset')}
       for key in ('onset', 'offset'):
         columns[f'{key} frame'] = columns.pop(key)
-  return Table(path, made, columns, units)
+  return Table(path, rows, columns, units)
 
 
 def _cells(rows):
@@ -140,8 +140,8 @@ def _whole(text):
   return names.label_key(text).removeprefix('-').isdecimal()
 
 
-def described(table: Table, keys: Sequence[str] = tuple(NAMES)) -> str:
-  """'video: vid, onset frame: pred_onset': the columns that were taken."""
+def describe_columns(table: Table, keys: Sequence[str] = tuple(NAMES)) -> str:
+  """Returns the columns that were taken: 'video: vid, onset: start'."""
   return ', '.join(
     f'{key}: {clean.terminal(table.columns[key])}'
     for key in keys

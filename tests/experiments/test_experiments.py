@@ -92,7 +92,7 @@ def test_a_variant_among_others_is_that_variant_alone(ran, tmp_path):
   ],
 )
 def test_flags_that_name_nothing_are_refused(given, words):
-  fine = {'datasets': ['smic'], 'epochs': 0, 'seeds': 1}
+  fine = {'datasets': ['smic'], 'smic': '', 'epochs': 0, 'seeds': 1}
   running._check(types.SimpleNamespace(**fine))
   with pytest.raises(errors.UserError, match=words):
     running._check(types.SimpleNamespace(**fine | given))
