@@ -33,7 +33,7 @@ def train_by_config(
     job: what is trained. With `config.weights` a given network scores the
       clips, with `config.transfer` a head on top of it is trained; otherwise
       networks are, from nothing.
-    seeds: of the trainings.
+    seeds: with which each fold is trained.
 
   Raises:
     errors.UserError: the workdir or the given weights cannot be used.
@@ -58,9 +58,9 @@ def run(
 
   Args:
     config: as in configs/base.py, already checked (`config_check.check`).
-    workdir: where the run leaves its files; what it holds is resumed.
+    workdir: the run's folder; a run that began there is resumed.
     console: for tables and progress.
-    stop: set when the process is asked to leave.
+    stop: set when the process is asked to stop.
     train: trains a job with some seeds.
 
   Returns:
@@ -103,12 +103,18 @@ def report(
   *,
   clips: datasets.Clips | None = None,
 ) -> dict:
-  """Scores, audits and reports a result; returns the content of report.json.
+  """Evaluates, audits and reports a result.
 
   Args:
-    workdir: of the run. Without a folds.csv there nothing is audited.
+    workdir: the run's folder. Without a folds.csv in it nothing is audited.
     result: the pooled predictions.
     clips: for pictures of the worst mistakes, if they are synthetic.
+
+  Returns:
+    The content of report.json.
+
+  Raises:
+    errors.UserError: the evidence in the folder is damaged.
   """
   results.write_predictions(result, workdir / 'predictions.csv')
   summary = summaries.summary(result)

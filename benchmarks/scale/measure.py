@@ -40,7 +40,7 @@ def trained(args, folder) -> dict:
   steps = compiled_steps.CompiledSteps(job, job.splits)
   seeds = tuple(range(args.seeds))
   state, seconds = steps.initial(seeds), []
-  weights = sum(x.size for x in jax.tree.leaves(steps.like(seeds[:1]).params))
+  weights = sum(x.size for x in jax.tree.leaves(steps.shapes(seeds[:1]).params))
   for epoch in range(args.epochs + 1):  # the first one compiles
     started = time.perf_counter()
     state, _ = steps.train_epoch(state, seeds, epoch)

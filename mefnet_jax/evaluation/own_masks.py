@@ -1,4 +1,4 @@
-"""The test masks of a protocol of one's own, tried before they are used."""
+"""The test masks of a protocol of one's own, checked before they are used."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,8 +8,8 @@ from ml_collections import ConfigDict
 
 from mefnet_jax.runs import errors, plugins
 
-# Takes (config.protocol, label (N,), subject (N,), a random generator); returns
-# for each fold its name and a mask (N,) of the clips that it tests.
+# From config.protocol, label (N,), subject (N,) and a random generator to a
+# mask (N,) of the tested clips for each fold, by its name.
 Split = Callable[
   [ConfigDict, np.ndarray, np.ndarray, np.random.Generator],
   dict[str, np.ndarray],
@@ -23,11 +23,18 @@ def masks(
   subject_N: np.ndarray,
   rng: np.random.Generator,
 ) -> dict[str, np.ndarray]:
-  """Returns the masks of the tested clips, by the names of the folds.
+  """Returns the masks (N,) of the tested clips, by the names of the folds.
+
+  Args:
+    protocol: config.protocol, which `split` may have fields of its own in.
+    split: the user's function.
+    label_N: classes of the clips.
+    subject_N: names of the people in them.
+    rng: for `split`.
 
   Raises:
-    errors.UserError: the function raises, or returns anything but masks that
-      test each clip at most once and leave some to train on.
+    errors.UserError: `split` raises; or it does not return masks that test each
+      clip at most once and leave some to train on.
   """
   name = protocol.name
   try:

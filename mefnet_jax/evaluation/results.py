@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from mefnet_jax.runs import errors, predictions
+from mefnet_jax.runs import errors, findings, predictions
 
 _SYNTHETIC = (
   'rendered faces replace the release; the scores say nothing about real people'
@@ -57,7 +57,7 @@ class Result:
   # Rows of metrics.jsonl: epoch, seed, fold, split ('train' | 'validation' |
   # 'held-out'), loss, accuracy.
   history: list[dict[str, Any]]
-  findings: tuple[Any, ...]  # each with kind, clip, file, what
+  findings: tuple[findings.Finding, ...]
   seconds: dict[str, float]
   versions: dict[str, str]
   device: str
@@ -130,10 +130,10 @@ def notices(result: Result) -> dict[str, str]:
 
 
 def verdict(result: Result, uar: float, bounds: list[float] | None) -> str:
-  """Says in one sentence whether the pooled UAR and its interval beat chance.
+  """Returns one sentence: whether the pooled UAR and its interval beat chance.
 
   Args:
-    result: of the run.
+    result: the pooled predictions.
     uar: the pooled UAR.
     bounds: its 95 % interval; None for a single subject.
   """

@@ -56,7 +56,7 @@ class Interval(NamedTuple):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Counts:
-  """What is counted of each subject.
+  """Counts for each subject.
 
   Attributes:
     subjects: (S,) names.
@@ -74,7 +74,12 @@ class Counts:
 
 
 def overlap(first: Interval, second: Interval, *, frames: bool) -> float:
-  """Intersection over union; of frames both ends belong to an interval."""
+  """Returns the intersection over union of two intervals, 0 to 1.
+
+  Args:
+    first, second: with onset and offset, in frames or in seconds.
+    frames: whether they count frames; the offset is then the last frame.
+  """
   more = 1 if frames else 0
   inner = min(first.offset, second.offset) - max(first.onset, second.onset)
   outer = max(first.offset, second.offset) - min(first.onset, second.onset)
@@ -86,10 +91,10 @@ def overlap(first: Interval, second: Interval, *, frames: bool) -> float:
 def match(
   truths: Sequence[Interval], events: Sequence[Interval], *, frames: bool
 ) -> list[tuple[int, int]]:
-  """Pairs (truth, event), by index, within one video.
+  """Returns the matched pairs (truth, event) of one video, as indices.
 
   Args:
-    truths, events: of one video.
+    truths, events: those of one video.
     frames: whether they count frames, not seconds.
   """
   # Not at the top: every report imports this module, and scipy takes a second.
@@ -152,9 +157,9 @@ def count(
   """Matches all videos and counts by subject.
 
   Args:
-    truths, events: of all videos.
+    truths, events: those of all videos.
     frames: whether they count frames, not seconds.
-    classes: that are recognised; by default all labels of the truths.
+    classes: to be recognised; by default all labels of the truths.
 
   Raises:
     errors.UserError: so many labels that they cannot be classes.
@@ -204,9 +209,9 @@ def scores(counted: Counts, *, draws: int = 2000, seed: int = 0) -> dict:
   """Scores with 95 % intervals, bootstrapped over subjects.
 
   Args:
-    counted: of `count`.
+    counted: as `count` returns it.
     draws: bootstrap samples.
-    seed: of the samples.
+    seed: for drawing the samples.
 
   Returns:
     spotting: for each of `COUNTED` truths, events, tp, fp, fn, precision,

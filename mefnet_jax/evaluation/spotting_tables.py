@@ -63,10 +63,10 @@ UNITS = ('auto', 'frames', 'seconds')
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Table:
-  """What a file holds, before its unit is chosen.
+  """The content of a file, before its unit is chosen.
 
   Attributes:
-    path: of the file.
+    path: where the file lies.
     rows: (number, row) with the keys of `NAMES` that the file has.
     columns: the name that the file gives each key.
     units: 'frames', 'seconds' or both.
@@ -82,9 +82,9 @@ def read(path: pathlib.Path, unit: str = 'auto') -> Table:
   """Reads a table of truths or of events.
 
   Args:
-    path: of the file.
-    unit: of columns called onset and offset; 'auto' takes frames if all their
-      numbers are whole.
+    path: where the file lies.
+    unit: the unit of columns called onset and offset; 'auto' takes frames if
+      all their numbers are whole.
 
   Raises:
     errors.UserError: as `csv_table.read`; or there is no column for the video,

@@ -6,18 +6,27 @@ from mefnet_jax.training import deliberate_leaks, jobs
 
 
 def announce(job: jobs.Job) -> None:
-  """Prints what is trained, and first of all what limits its scores."""
-  config, clips, say = job.config, job.source, job.console.print
+  """Prints what is trained, and first of all what limits its scores.
+
+  Args:
+    job: what is trained.
+
+  Raises:
+    errors.UserError: the protocol is unknown.
+  """
+  config, clips, print_line = job.config, job.source, job.console.print
   if clips.synthetic:
-    say('SYNTHETIC: the clips show rendered faces, not people.')
+    print_line('SYNTHETIC: the clips show rendered faces, not people.')
   reason = deliberate_leaks.why_leaky(config.protocol)
   if reason:
-    say(f'LEAKY protocol {config.protocol.name}: {reason}.')
+    print_line(f'LEAKY protocol {config.protocol.name}: {reason}.')
   if config.train.selection == 'oracle':
-    say('LEAKY selection oracle: the epoch is chosen on the held-out clips.')
+    print_line(
+      'LEAKY selection oracle: the epoch is chosen on the held-out clips.'
+    )
   if config.protocol.shuffle_labels:
-    say('SHUFFLED LABELS: a control; scores must fall to chance.')
-  say(
+    print_line('SHUFFLED LABELS: a control; scores must fall to chance.')
+  print_line(
     f'{from_config.name(config)}: {len(job.splits)} fold(s) of '
     f'{config.protocol.name}, {len(clips.clip)} clips of '
     f'{len(set(clips.subject))} subjects, on {environment.devices()}'
@@ -28,8 +37,8 @@ def suggest_seeds(job: jobs.Job, seconds: float) -> None:
   """Prints, after a training with one seed, what more of them would cost.
 
   Args:
-    job: that has been trained.
-    seconds: that the training took.
+    job: what has been trained.
+    seconds: the time that the training took.
   """
   # The seed changes nothing where the weights are given.
   if job.config.seeds > 1 or 'weights' in job.config:

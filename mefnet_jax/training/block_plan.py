@@ -22,7 +22,7 @@ def plan(job: jobs.Job, seeds: tuple[int, ...]) -> list[blocks.Block]:
 
   Args:
     job: what is trained.
-    seeds: of the members.
+    seeds: with which each fold is trained.
 
   Raises:
     errors.UserError: not even one member fits in memory, or blocks.json is

@@ -1,4 +1,4 @@
-"""What is kept of a block's training: curves, best epochs, checkpoints."""
+"""The record of a block's training: curves, best epochs, checkpoints."""
 
 import math
 import pathlib
@@ -26,11 +26,11 @@ class BlockRecord:
   Args:
     job: what is trained.
     block: its members.
-    steps: of the block's folds.
-    folder: of the block's checkpoints.
+    steps: the compiled steps of its folds.
+    folder: for its checkpoints.
 
   Attributes:
-    curves: of the block, to be closed by the caller; from `begin` on.
+    curves: opened by `begin`; the caller closes them.
   """
 
   def __init__(
@@ -53,10 +53,10 @@ class BlockRecord:
 
     Args:
       done: epochs of the newest checkpoint, 0 if there is none.
-      note: of that checkpoint.
+      note: the note of that checkpoint.
     """
     state = self._restored(done) if done else self._initial()
-    shapes = jax.tree.leaves(self._steps.like(self._block.seeds).params)
+    shapes = jax.tree.leaves(self._steps.shapes(self._block.seeds).params)
     self._note = {
       'parameters': sum(math.prod(x.shape[2:]) for x in shapes),
       'seconds': note.get('seconds', 0.0),
@@ -76,7 +76,7 @@ class BlockRecord:
 
   def _restored(self, done):
     self._job.console.print(f'{self._block.name} resumes after epoch {done}.')
-    like = self._steps.like(self._block.seeds)
+    like = self._steps.shapes(self._block.seeds)
     tree = {'state': like}
     if self._best:
       tree['best'] = best_epoch.initial(like.params, self._members)
@@ -142,8 +142,8 @@ class BlockRecord:
     """Adds held-out and validation scores; updates the best epoch.
 
     Args:
-      state: of all members, on the devices.
-      epoch: that it has been trained for.
+      state: states of all members, on the devices.
+      epoch: the number of epochs trained.
     """
     held_out = self._steps.probabilities(state.params, 'test')
     scores = self._scores(held_out, 'test', epoch, 'held-out')

@@ -71,9 +71,9 @@ def read(
   because its checkpoints depend on them.
 
   Args:
-    workdir: of the run.
-    seeds: of the run.
-    folds: of its protocol.
+    workdir: the run's folder.
+    seeds: its seeds.
+    folds: number of folds of its protocol.
 
   Raises:
     UserError: the file is damaged, or belongs to another run.

@@ -23,13 +23,24 @@ from mefnet_jax.training import (
 
 
 def initializer(job: jobs.Job) -> Callable:
-  """Returns `train_step.create_state` as (clips, key) -> state, compiled."""
+  """Returns `train_step.create_state` as (clips, key) -> state, compiled.
+
+  Args:
+    job: with the network, its learning rate and decay.
+  """
   config = job.config.train
   return _initializer(job.model, config.learning_rate, config.decay)
 
 
 def one_clip(clips: dict) -> dict:
-  """Returns zeros of the shapes of one clip, enough for `initializer`."""
+  """Returns zeros of the shapes of one clip, enough for `initializer`.
+
+  Args:
+    clips: as of `normalize.measured`, leaves (N, ...).
+
+  Returns:
+    The same tree, leaves (1, ...).
+  """
   return jax.tree.map(lambda a: np.zeros((1, *a.shape[1:]), a.dtype), clips)
 
 
@@ -157,8 +168,12 @@ class CompiledSteps:
       fold['moments'] = jax.tree.map(lambda *x: np.stack(x), *rows)
     return self.plan.place(self.plan.split(fold, axis=0))
 
-  def like(self, seeds: tuple[int, ...]) -> train_step.TrainState:
-    """Returns shapes and dtypes of the states of all members, (S, F, ...)."""
+  def shapes(self, seeds: tuple[int, ...]) -> train_step.TrainState:
+    """Returns shapes and dtypes of the states of all members, (S, F, ...).
+
+    Args:
+      seeds: the S seeds of the block.
+    """
     front = len(seeds), len(self.splits)
     one = jax.eval_shape(
       self._create_state, one_clip(self.feed.sample), jax.random.key(0)
@@ -168,10 +183,13 @@ class CompiledSteps:
     )
 
   def initial(self, seeds: tuple[int, ...]) -> train_step.TrainState:
-    """Returns the initial states of all members, equal for equal seeds.
+    """Returns the initial states of all members, on the devices.
 
-    The folds of a seed start from the same weights, so each is computed once
-    for each seed and repeated on the devices.
+    The folds of a seed start from the same weights, which are computed once and
+    repeated on the devices.
+
+    Args:
+      seeds: the S seeds of the block.
     """
     sample = one_clip(self.feed.sample)
     states = [self._create_state(sample, jax.random.key(s)) for s in seeds]
@@ -189,8 +207,8 @@ class CompiledSteps:
     """Trains all members for one epoch.
 
     Args:
-      state: of all members, on the devices; its memory is reused.
-      seeds: of the members.
+      state: states of all members, on the devices; their memory is reused.
+      seeds: the S seeds of the block.
       epoch: from 1 on; the order of the clips follows from it and the seed.
 
     Returns:
@@ -208,11 +226,13 @@ class CompiledSteps:
     """Yields the arguments of `step_all` after the state, step by step.
 
     Args:
-      seeds: of the members.
+      seeds: the S seeds of the block.
       epoch: from 1 on.
 
     Yields:
-      fold, clips, order and key, as `parallel.map_training` takes them.
+      fold, clips, order and key, as `parallel.map_training` describes them: the
+      leaves of the order are (S, B), or with an order for each fold (S, F, B)
+      as laid out by `Plan.split`; keys (S,).
     """
     orders_S = [self._orders(seed, epoch) for seed in seeds]
     order = jax.tree.map(lambda *x: np.stack(x), *orders_S)
@@ -254,10 +274,10 @@ class CompiledSteps:
     return jax.tree.map(lambda *x: np.stack(x), *rows)
 
   def probabilities(self, params: Any, side: str) -> list[list[np.ndarray]]:
-    """Returns for each seed and fold the probabilities (clips, C).
+    """Returns for each seed and fold the probabilities (clips, C), float64.
 
     Args:
-      params: of all members, on the devices.
+      params: the weights of all members, on the devices.
       side: 'test' or 'validation', the clips to evaluate.
     """
 

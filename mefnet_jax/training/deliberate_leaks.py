@@ -63,7 +63,7 @@ def make(
   """Returns clips, labels and folds with the config's leak introduced.
 
   Args:
-    config: of the run.
+    config: the run's config.
     clips: the prepared clips.
     label: (N,) classes.
     splits: the folds without a leak.

@@ -12,8 +12,8 @@ def findings_on(
   """Returns a finding for each member that has diverged.
 
   Args:
-    seeds: of the trainings.
-    results: of the seeds, in the same order.
+    seeds: numbers of the seeds.
+    results: the result of each seed, in the same order.
   """
   return [
     findings.Finding(

@@ -34,9 +34,9 @@ class Job:
     model: the network.
     arrays: streams (N, T, H, W, C) uint8 and 'label' (N,), on the host.
     splits: the folds.
-    config: of the run.
-    workdir: of the run.
-    fingerprint: digest of the clips, labels and folds.
+    config: the run's config.
+    workdir: the run's folder.
+    fingerprint: digest of the clips, their labels and the folds.
     console: for tables and progress.
     stop: set when the process is asked to stop.
     source: the prepared clips with names and subjects; None in tests that only
@@ -66,8 +66,8 @@ def identity(job: Job, block: blocks.Block) -> dict[str, object]:
   """Returns the identity of a block's training, stored in its checkpoints.
 
   Args:
-    job: of the run.
-    block: of its members.
+    job: what is trained.
+    block: some of its members.
   """
   return {
     'config': workdirs.digest(job.config),
@@ -92,7 +92,7 @@ def prepare(
 
   Args:
     config: as in configs/base.py, already checked (`config_check.check`).
-    workdir: of the run; the findings of the preparation are written to its
+    workdir: the run's folder; findings of the preparation are written to its
       findings.csv.
     console: for tables and progress.
     stop: set when the process is asked to stop.
@@ -155,7 +155,7 @@ def _load(config, workdir, console):
 
 
 def _memory(config):
-  """Bytes for clips on the host; statistics over all clips need all of them."""
+  """Bytes for clips on the host: no limit where statistics need all clips."""
   whole = config.protocol.mistake == 'duplicates'
   if whole or config.protocol.statistics != 'clip':
     return math.inf

@@ -37,7 +37,7 @@ def fits(
     state: shapes of one member's state.
     sample: shapes of the batch of one device.
     kernels: as `ops.resolve` takes them.
-    clip_bytes: of the clips, on all devices together.
+    clip_bytes: size of the clips, on all devices together.
     copies: number of devices that hold each member's state (`Plan.copies`).
     budget: bytes available on all devices together.
   """
@@ -62,7 +62,7 @@ def clips_fit(clip_bytes: float, budget: float) -> bool:
   """Returns whether clips of so many bytes, on all devices, may stay there.
 
   Args:
-    clip_bytes: of the clips, on all devices together.
+    clip_bytes: size of the clips, on all devices together.
     budget: bytes available for training on all devices together.
   """
   return clip_bytes <= _CLIPS * budget

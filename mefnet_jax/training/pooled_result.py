@@ -15,12 +15,12 @@ def pool(
   by_seed: list[seed_results.SeedResult],
   seconds: dict[str, float],
 ) -> results.Result:
-  """Returns each held-out clip once, with what the report needs besides.
+  """Returns the predictions for all held-out clips, as a report needs them.
 
   Args:
-    job: that has been trained.
+    job: what has been trained.
     by_seed: the result of each seed, in the order of job.seeds.
-    seconds: that parts of the run took, by name.
+    seconds: the time that each part of the run took, by name.
 
   Raises:
     errors.UserError: a probability is not finite.

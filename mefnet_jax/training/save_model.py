@@ -24,7 +24,7 @@ def save(
   """Writes workdir/model: the weights of each fold and seed, and model.json.
 
   Args:
-    job: of the run.
+    job: what has been trained.
     by_seed: the result of each seed.
     summary: the content of report.json.
 
@@ -32,8 +32,8 @@ def save(
     OSError: the folder cannot be written.
   """
   if not by_seed[0].weights:
-    # zero_shot has already put the model that it scored there. Of transfer
-    # there is none: its heads are sums over the features of the training clips.
+    # zero_shot has copied the model that it scored. transfer has no model: its
+    # heads are sums over the features of the training clips.
     return
   folder = job.workdir / _FOLDER
   model_file.begin(folder)
@@ -58,9 +58,16 @@ def save(
 def calibration(
   job: jobs.Job, by_seed: list[seed_results.SeedResult], summary: dict
 ) -> dict:
-  """How sure the model may be of new people; {} where the scores say nothing.
+  """Returns 'calibration' of model.json, from the clips that folds held out.
 
-  By the clips that its folds held out; no score of the run depends on it.
+  Args:
+    job: what has been trained.
+    by_seed: the result of each seed.
+    summary: the content of report.json.
+
+  Returns:
+    As `conformal.calibration`; {} for leaky runs and shuffled labels, whose
+    scores do not hold for new people.
   """
   if {'LEAKY', 'SHUFFLED LABELS'} & {*summary['notices']}:
     return {}
@@ -84,8 +91,8 @@ def read_weights(
   """Yields the parameters of each fold, reading one checkpoint at a time.
 
   Args:
-    job: of the run.
-    places: where the weights of each fold lie, in the order of the folds.
+    job: what has been trained.
+    places: the location of each fold's weights, in the order of the folds.
   """
   # A checkpoint holds a whole block; all blocks together may not fit in memory,
   # which is why they were divided.

@@ -15,8 +15,8 @@ class Weights:
   """The location of one member's weights, in a checkpoint of its block.
 
   Attributes:
-    folder: of the block's checkpoints.
-    epoch: of the checkpoint.
+    folder: with the block's checkpoints.
+    epoch: number of the checkpoint.
     members: numbers of seeds and folds of the block.
     place: seed and fold of this member, as indices in the block.
   """
@@ -34,14 +34,14 @@ class SeedResult:
   Attributes:
     held_out: for each fold the probabilities (test clips, C), by the weights
       of the epoch that train.selection chooses.
-    epochs: that epoch for each fold.
+    epochs: the number of that epoch for each fold.
     weights: the location of each fold's weights.
     moments: for each fold (mean, variance) by stream, by which its clips were
       scaled; None if each clip was scaled on its own.
     diverged: epoch of the first loss that was not finite, by name of the fold;
       its test clips are given the class frequencies of its training clips.
     parameters: number of parameters of one network.
-    seconds: of training, over all parts of a resumed run.
+    seconds: that the training took, in all parts of a resumed run.
   """
 
   held_out: list[np.ndarray] = dataclasses.field(default_factory=list)
@@ -63,9 +63,9 @@ class SeedResult:
 
     Args:
       block: whose training has ended.
-      seed: of this result.
-      note: of the block's last checkpoint, see `BlockRecord.end`.
-      folder: of the block's checkpoints.
+      seed: the seed of this result.
+      note: the note of its last checkpoint, see `BlockRecord.end`.
+      folder: with its checkpoints.
     """
     s = block.seeds.index(seed)
     self.held_out += [np.array(p) for p in note['probabilities'][s]]

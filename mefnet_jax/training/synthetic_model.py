@@ -82,15 +82,13 @@ def make(
     each=report,
   )
   tests = test(network, members, tested, config.seed)
-  calibration = synthetic_calibration.fit(network, members, tested, config.seed)
-  console.print(synthetic_calibration.describe(calibration))
-  tests['calibration'] = calibration
+  fit = synthetic_calibration.fit
+  tests['calibration'] = fit(network, members, tested, config.seed)
+  console.print(synthetic_calibration.describe(tests['calibration']))
   folder = workdir / _FOLDER
   model_file.begin(folder)
-  written = [
-    _write_weights(folder, params, seed)
-    for params, seed in zip(members, seeds, strict=True)
-  ]
+  rows = zip(members, seeds, strict=True)
+  written = [_write_weights(folder, *row) for row in rows]
   description = _description(config, members[0], tests, written)
   description['seconds'] = time.monotonic() - started
   model_file.write_description(folder, description)
