@@ -1,4 +1,4 @@
-"""Every knob of the project, its default and why; variants say what differs."""
+"""Every field of a config, its default and why; variants change some."""
 
 import ml_collections
 
@@ -95,7 +95,7 @@ def get_config() -> ml_collections.ConfigDict:
 
   config.model = ml_collections.ConfigDict()
   config.model.name = 'mfcnn'  # base | mecnn | residual | mfcnn
-  # What it looks at: of face, eyes, mouth, flow, audio, text. mfcnn takes any
+  # Its input streams: of face, eyes, mouth, flow, audio, text. mfcnn takes any
   # number of them (the last two want dataset.modalities), the others one.
   config.model.streams = ('eyes', 'mouth')
   # 3d, or 2d: maps without a time axis, such as one onset-to-apex flow map;

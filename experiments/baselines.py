@@ -27,7 +27,7 @@ from mefnet_jax.training import config_check, jobs
 
 
 def svm(train_NP, label_N, test_MP, classes):
-  """Votes (M, C) of an RBF SVM: 1 for the class that it says."""
+  """Votes (M, C) of an RBF SVM: 1 for the class that it predicts."""
   from sklearn import svm as machines
 
   model = machines.SVC(class_weight='balanced').fit(train_NP, label_N)

@@ -75,7 +75,7 @@ def _check(name: str, tests: Any, count: int) -> None:
 
 
 def _fault(mask_N, count):
-  """What is wrong with the mask of a fold; '' if nothing is."""
+  """The fault of a fold's mask; '' if it has none."""
   if mask_N.shape != (count,) or mask_N.dtype != bool:
     return f'is {mask_N.shape} {mask_N.dtype}'
   if mask_N.all():

@@ -87,7 +87,7 @@ class Result:
 
   @property
   def kernels(self) -> str:
-    """What computed the layers: xla | cpu."""
+    """The implementation of the layers: xla | cpu."""
     return self.config.get('train', {}).get('kernels', 'xla')
 
   @property

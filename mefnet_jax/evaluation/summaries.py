@@ -54,7 +54,7 @@ def with_audit(
 
 
 def _provenance(result: results.Result) -> dict[str, Any]:
-  """What was scored, and by what: the keys of the summary without scores."""
+  """The provenance: the keys of the summary without scores."""
   return {
     'dataset': result.dataset,
     'release': 'synthetic' if result.synthetic else 'real',

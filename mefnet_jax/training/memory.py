@@ -28,7 +28,7 @@ def fits(
   copies: int,
   budget: float,
 ) -> Callable[[int, int], bool]:
-  """Returns a function that tells whether so many seeds and folds fit.
+  """Returns a function (seeds, folds) -> bool: whether so many fit.
 
   It compares an upper bound of what a training step needs with `budget`.
 
@@ -85,7 +85,7 @@ def maps(model: nn.Module, params: Any, sample: dict, kernels: str) -> int:
 
 @by_network.kept
 def _forward(model, kernels):
-  """What a forward pass leaves for the gradient, as a program."""
+  """A program that returns what a forward pass stores for the gradient."""
 
   def logits(params, sample):
     (count,) = {len(x) for x in sample.values()}
