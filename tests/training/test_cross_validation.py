@@ -6,6 +6,7 @@ import dataclasses
 import json
 import shutil
 import threading
+import traceback
 
 import cv2
 import jax
@@ -22,6 +23,7 @@ from mefnet_jax.training import (
   cross_validation,
   save_model,
 )
+from tests import house
 from tests.fixtures import training_jobs
 
 config = training_jobs.config  # a fixture
@@ -282,6 +284,30 @@ def test_scale_by_the_training_clips_looks_at_no_other(
     'face'
   ]
   np.testing.assert_allclose(found[0], clips['face'][1:9:2].mean(), rtol=1e-5)
+
+
+def test_only_the_counted_files_call_the_gradient(
+  config, clips, tmp_path, monkeypatch
+):
+  """What `house.TO_THE_GRADIENT` lists, beside what maps the step."""
+  stack, gradient = [], jax.grad
+
+  def watched(*args, **kwargs):
+    stack.extend(frame.filename for frame in traceback.extract_stack())
+    return gradient(*args, **kwargs)
+
+  monkeypatch.setattr(jax, 'grad', watched)
+  # A rate of its own: the program of another test would not be traced again.
+  config.train.update(epochs=1, learning_rate=3e-3)
+  cross_validation.train(training_jobs.job(config, clips, tmp_path / 'w'), (0,))
+  ours = [path for path in house.FILES if str(path) in stack]
+  maps = {
+    house.PACKAGE / 'training/parallel.py',
+    house.PACKAGE / 'ops/choice.py',
+  }
+  path = house.files_to_the_gradient()
+  below = path[path.index(house.PACKAGE / 'training/cross_validation.py') :]
+  assert set(ours) - maps == set(below)
 
 
 @pytest.mark.parametrize('epochs', [1, 2])
