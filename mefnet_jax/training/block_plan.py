@@ -59,7 +59,7 @@ def _divided(job, seeds):
     state,
     sample,
     kernels=config.train.get('kernels', 'auto'),
-    clip_bytes=input_pipeline.on_devices(
+    clip_bytes=input_pipeline.device_bytes(
       job.arrays, batch_size * len(seeds), budget, plan.devices
     ),
     copies=plan.copies,

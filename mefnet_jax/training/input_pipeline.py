@@ -32,7 +32,7 @@ def is_streamed(clips: dict, budget: float, devices: int) -> bool:
   return on_disk or not memory.clips_fit(_size(clips) * devices, budget)
 
 
-def on_devices(clips: dict, batch: int, budget: float, devices: int) -> float:
+def device_bytes(clips: dict, batch: int, budget: float, devices: int) -> float:
   """Returns the bytes of clips on all devices together during a step.
 
   Args:

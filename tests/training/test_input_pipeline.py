@@ -58,7 +58,7 @@ def test_what_does_not_fit_is_streamed(clips):
   size = sum(x.nbytes for x in clips.values())
   assert input_pipeline.is_streamed(clips, 3.8 * size, 2)
   assert not input_pipeline.is_streamed(clips, 4.2 * size, 2)
-  assert input_pipeline.on_devices(clips, 2, 3.8 * size, 2) < 2 * size / 3
+  assert input_pipeline.device_bytes(clips, 2, 3.8 * size, 2) < 2 * size / 3
 
 
 def test_clips_on_the_disk_are_streamed(first_load, cached, tiny_smic):
