@@ -76,16 +76,16 @@ def train_folds(
         # Blocks that differ only in their seeds share one compiled program.
         if steps is None or steps.splits != splits:
           steps = compiled_steps.CompiledSteps(job, splits)
-        record = block_record.BlockRecord(job, block, steps, folder)
-        note = _train_block(job, block, steps, record, done, note)
+        note = _train_block(job, block, steps, folder, done, note)
       for seed in block.seeds:
         results[seed].add(block, seed, note, folder)
   return list(results.values())
 
 
-def _train_block(job, block, steps, record, done, note):
+def _train_block(job, block, steps, folder, done, note):
   """Trains the epochs after `done`; returns the note of the last checkpoint."""
   config = job.config.train
+  record = block_record.BlockRecord(job, block, steps, folder)
   state = record.begin(done, note)
   title = block.name.replace('.', ', ')
   traced = min(done + 2, config.epochs)  # the first one compiles
