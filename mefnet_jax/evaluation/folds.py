@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from ml_collections import ConfigDict
 
-from mefnet_jax.evaluation import balance, cross_database, own_masks
+from mefnet_jax.evaluation import balance, cross_database, own_protocol
 from mefnet_jax.runs import errors
 
 _SAME_FACES = (
@@ -22,7 +22,7 @@ _LEAKY = {
   'holdout': _SAME_FACES,
   'kfold_clips': _SAME_FACES,
 }
-_OWN: dict[str, own_masks.Split] = {}
+_OWN: dict[str, own_protocol.Split] = {}
 # To be increased whenever the same labels, subjects and seed give other folds.
 VERSION = 1
 
@@ -52,7 +52,9 @@ class Fold:
   test_subjects: tuple[str, ...] = ()
 
 
-def register(name: str, split: own_masks.Split, *, why_leaky: str = '') -> None:
+def register(
+  name: str, split: own_protocol.Split, *, why_leaky: str = ''
+) -> None:
   """Makes a protocol of one's own known, by `config.protocol.name`.
 
   Args:
@@ -117,7 +119,7 @@ def make(
   rng = np.random.default_rng(seed)
   if split is None:
     own = _OWN[protocol.name]
-    tests = own_masks.masks(protocol, own, label, subject, rng)
+    tests = own_protocol.test_masks(protocol, own, label, subject, rng)
   else:
     tests = split(protocol, label, subject, rng)
   people = np.unique(subject, return_inverse=True)

@@ -16,7 +16,7 @@ Split = Callable[
 ]
 
 
-def masks(
+def test_masks(
   protocol: ConfigDict,
   split: Split,
   label_N: np.ndarray,
