@@ -56,7 +56,7 @@ def job(
   )
   return jobs.Job(
     model=model,
-    clips=made,
+    arrays=made,
     splits=splits,
     config=config,
     workdir=pathlib.Path(),

@@ -1,4 +1,4 @@
-"""Every knob of the project, its default and why; variants say what differs."""
+"""Every field of a config, its default and why; variants change some."""
 
 import ml_collections
 
@@ -56,8 +56,9 @@ def get_config() -> ml_collections.ConfigDict:
 
   # What the network sees: the difference of each frame from the onset frame
   # (which leaves the motion and removes the person), the frames (paper), the
-  # stored flow of each crop, or the stored values at a fixed scale (as_is).
-  config.input = 'difference'  # difference | frames | flow | as_is
+  # stored flow of each crop, the stored values at a fixed scale (as_is), or
+  # flow maps by their strongest motion (motion, for configs/mefnet_zero.py).
+  config.input = 'difference'  # difference | frames | flow | as_is | motion
 
   # What clips are scaled by: clip (each by its own mean and spread) | train
   # (all by those of the fold's training clips).
@@ -94,7 +95,7 @@ def get_config() -> ml_collections.ConfigDict:
 
   config.model = ml_collections.ConfigDict()
   config.model.name = 'mfcnn'  # base | mecnn | residual | mfcnn
-  # What it looks at: of face, eyes, mouth, flow, audio, text. mfcnn takes any
+  # Its input streams: of face, eyes, mouth, flow, audio, text. mfcnn takes any
   # number of them (the last two want dataset.modalities), the others one.
   config.model.streams = ('eyes', 'mouth')
   # 3d, or 2d: maps without a time axis, such as one onset-to-apex flow map;

@@ -51,7 +51,7 @@ def get_config(variant: str = 'score'):
   config.model = ml_collections.ConfigDict()
   config.model.streams = ('face',)
   config.model.action_units = emotions.AUS
-  config.model.returning = True  # says if an expression goes back
+  config.model.returning = True  # an output for expressions that go back
   config.model.dropout = 0.3
   if variant in NETWORKS:
     _convolutional(config.model, NETWORKS[variant])

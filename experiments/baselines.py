@@ -26,7 +26,7 @@ from mefnet_jax.training import config_check, jobs
 
 
 def svm(train_NP, label_N, test_MP, classes):
-  """Votes (M, C) of an RBF SVM: 1 for the class that it says."""
+  """Votes (M, C) of an RBF SVM: 1 for the class that it predicts."""
   from sklearn import svm as machines
 
   model = machines.SVC(class_weight='balanced').fit(train_NP, label_N)
@@ -64,11 +64,11 @@ def main() -> None:
   config.protocol.train_on = args.train_on
   config_check.check(config)
   job = jobs.prepare(config, _made(args.out))
-  (stream,) = (x for name, x in job.clips.items() if name != 'label')
+  (stream,) = (x for name, x in job.arrays.items() if name != 'label')
   pixels_NP = np.asarray(stream, np.float64).reshape(len(stream), -1)
   for name in args.methods:
     folder = _made(args.out / name)
-    found = evaluate(METHODS[name], pixels_NP, job.clips['label'], job)
+    found = evaluate(METHODS[name], pixels_NP, job.arrays['label'], job)
     write(folder, job, *found, weighted=name == 'svm')
     print(folder)
 
@@ -110,12 +110,12 @@ def write(folder, job, order, probabilities_MC, *, weighted):
     clip=[source.clip[i] for i in order],
     subject=[source.subject[i] for i in order],
     fold=[fold.name for fold in job.splits for _ in fold.test],
-    label=[classes[job.clips['label'][i]] for i in order],
+    label=[classes[job.arrays['label'][i]] for i in order],
     predicted=[classes[c] for c in probabilities_MC.argmax(1)],
     probabilities_NC=probabilities_MC,
     classes=classes,
   )
-  record.write(folder, source, job.clips['label'], job.splits, job.config)
+  record.write(folder, source, job.arrays['label'], job.splits, job.config)
   path = folder / facts.FILE
   stated = facts.read(path, [fold.name for fold in job.splits])
   stated['fitted']['normalisation'] = {'on': 'training'}

@@ -71,7 +71,7 @@ def cameras() -> dict[str, camera_footage.Camera]:
 
 
 def people(camera: camera_footage.Camera, most: int) -> int:
-  """How many people stand before a camera: fewer where it takes long."""
+  """The number of people before a camera: fewer where it takes long."""
   work = camera.fps / 25 * max(camera.eyes / 60, 0.7) ** 2
   plain = camera == dataclasses.replace(REFERENCE, fps=camera.fps)
   least = min(most, 4)
@@ -139,7 +139,7 @@ def run(camera: camera_footage.Camera, folder: pathlib.Path, most: int) -> None:
 def person(
   camera: camera_footage.Camera, number: int, model: models.Model
 ) -> dict:
-  """What one person before a camera gives.
+  """Measures one person before a camera.
 
   Returns:
     'measured' (`measure.Measured`), 'quiet' (motion of each false event while
@@ -204,12 +204,14 @@ def _seen(file, places, who):
 def _scored(model, maps):
   """Motion of each map, 0 where the network sees no expression; its class."""
   limits = thresholds.CHOSEN
-  said = [
+  scores = [
     motion_scores.score(model, maps[k : k + 64].astype(np.float32))
     for k in range(0, len(maps), 64)
   ]
-  chance = np.concatenate([np.maximum(x.expression, x.returning) for x in said])
-  label = np.concatenate([x.classes.argmax(1) for x in said])
+  chance = np.concatenate(
+    [np.maximum(x.expression, x.returning) for x in scores]
+  )
+  label = np.concatenate([x.classes.argmax(1) for x in scores])
   motion = np.array([course.strength(x) for x in maps])
   lids = np.array([course.lid_strength(x) for x in maps])
   seen = (chance >= limits.confidence) & (motion >= limits.lids * lids)

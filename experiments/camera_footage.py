@@ -78,7 +78,7 @@ class Event:
   apex: float
 
   def level(self, time: np.ndarray) -> np.ndarray:
-    """How far it has gone, 0 to 1: smooth, the apex half-way."""
+    """How far the expression has gone, 0 to 1: smooth, the apex half-way."""
     phase = np.clip((time - self.apex) / self.duration, -0.5, 0.5)
     return np.cos(np.pi * phase) ** 2
 
@@ -179,7 +179,7 @@ class Face:
 
 @functools.lru_cache(maxsize=1)
 def face(seed: int, number: int, eyes: float) -> Face:
-  """A `Face`, kept while one camera after the other looks at it."""
+  """A `Face`, cached while one camera after the other films it."""
   return Face(seed, number, eyes)
 
 
@@ -235,7 +235,7 @@ def coded(
 
 
 def _pictures(who, camera, events, seen, places, random):
-  """What the sensor gives, (rows, columns) uint8 each."""
+  """Yields the pictures of the sensor, (rows, columns) uint8 each."""
   following = 0
   for moments, place in zip(seen, places, strict=True):
     while (
@@ -260,9 +260,9 @@ def decoded(
     stream = container.streams.video[0]
     quantiser.export(stream)
     for frame in container.decode(stream):
-      told = quantiser.of_frame(frame)
-      if told is not None:
-        counts.append(told)
+      step = quantiser.of_frame(frame)
+      if step is not None:
+        counts.append(step)
       # The luma, stretched as format='gray' does it, but sooner.
       plane = frame.planes[0]
       image = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)

@@ -161,7 +161,7 @@ def _with_threshold(one):
 
 
 def _mean(one):
-  """What was measured, the mean over the people."""
+  """The means of the measurements over the people."""
   keys = (*study.KNOWN, 'bits')
   return {k: float(np.mean([m[k] for m in one['measured']])) for k in keys}
 
@@ -195,7 +195,7 @@ def _line(measured):
 
 
 def _summary(one):
-  """Of one camera: settings, measurements, threshold, and counted recalls."""
+  """One camera: its settings, measurements, threshold and counted recalls."""
   events = one['events']
 
   def counted(test, *key):

@@ -1,6 +1,6 @@
 """The effects of length, width, (2+1)D, T and network over the whole study.
 
-A single cell of the grid is too uncertain to be told from its neighbours. Here
+A single cell of the grid is too uncertain to differ from its neighbours. Here
 each value of a factor is compared with a reference (the paper's, where the grid
 has it) over all pairs of cells that differ in nothing else: by the means of
 their UARs and of the differences. The bootstrap draws people, and the

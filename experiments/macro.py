@@ -50,14 +50,14 @@ def scored_on(run: pathlib.Path, clips: set[str], folder: pathlib.Path) -> dict:
   folder.mkdir(parents=True, exist_ok=True)
   made = predictions.read(run)
   at = [i for i, clip in enumerate(made.clip) if clip in clips]
-  said, classes = made.predicted[at], made.classes
+  predicted, classes = made.predicted[at], made.classes
   predictions.write(
     folder / 'predictions.csv',
     clip=[made.clip[i] for i in at],
     subject=[made.subject[i] for i in at],
     fold=[made.fold[i] for i in at],
     label=[classes[made.label[i]] for i in at],
-    predicted=[classes[c] for c in said],
+    predicted=[classes[c] for c in predicted],
     probabilities_NC=made.probabilities[at],
     classes=classes,
   )
@@ -65,7 +65,7 @@ def scored_on(run: pathlib.Path, clips: set[str], folder: pathlib.Path) -> dict:
   for name in ('clips.csv', 'facts.json'):
     shutil.copy(run / name, folder / name)
   people = [made.subject[i] for i in at]
-  pair = made.label[at], said
+  pair = made.label[at], predicted
   report = {
     'metrics': metrics.scores(*pair, len(classes)),
     'intervals': intervals.bootstrap(*pair, people, len(classes)),

@@ -15,22 +15,23 @@ from absl import flags
 
 from experiments import cells, seals, tables, together
 from mefnet_jax import protocol
+from mefnet_jax.datasets import registry
 from mefnet_jax.runs import errors, outputs, stopping, workdirs, xla
 from mefnet_jax.training import config_check
-
-_DATASETS = ('smic', 'cas_me2')
 
 
 def define(name: str) -> None:
   """Defines the flags of most experiments; `name` is the default folder's."""
   define_few(name)
-  flags.DEFINE_list('datasets', ['smic'], 'smic, cas_me2.')
+  flags.DEFINE_list(
+    'datasets', ['smic'], 'Those with a flag for their release.'
+  )
   flags.DEFINE_string('smic', '', 'Release of SMIC; empty: synthetic.')
   flags.DEFINE_string('cluster', '', cells.HELP)
 
 
 def define_few(name: str) -> None:
-  """Defines those that an experiment on CAS(ME)^2 alone has, run here."""
+  """Defines the flags of an experiment that runs here, on CAS(ME)^2 alone."""
   outputs.DEFINE_folder('out', f'runs/{name}', 'Folder of runs and tables.')
   flags.DEFINE_string('cas-me2', '', 'Release of CAS(ME)^2; empty: synthetic.')
   flags.DEFINE_bool(
@@ -78,11 +79,11 @@ def console() -> rich.console.Console:
 
 def _check(given):
   """Raises UserError if the flags name unknown data sets or variants."""
-  unknown = sorted(set(given.datasets) - set(_DATASETS))
+  known = [x for x in registry.DATASETS if hasattr(given, _release_flag(x))]
+  unknown = sorted(set(given.datasets) - set(known))
   if unknown or not given.datasets:
     raise errors.UserError(
-      f'--datasets={",".join(given.datasets)}: choose '
-      f'from {", ".join(_DATASETS)}'
+      f'--datasets={",".join(given.datasets)}: choose from {", ".join(known)}'
     )
   if given.epochs < 0 or given.seeds < 1:
     raise errors.UserError(
@@ -91,11 +92,15 @@ def _check(given):
     )
 
 
+def _release_flag(dataset):
+  return dataset.replace('_', '-')
+
+
 def prepared(config, dataset: str):
   """Returns the config with release, size and epochs set by the flags."""
   given = flags.FLAGS
   config.dataset.name = dataset
-  config.dataset.release = given[dataset.replace('_', '-')].value
+  config.dataset.release = given[_release_flag(dataset)].value
   config.seeds = given.seeds
   if given.small:
     small(config)

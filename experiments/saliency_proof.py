@@ -49,8 +49,8 @@ def measure(run: runs.Run, wanted: str) -> dict:
   """
   index = runs.choose_clips(run, wanted)
   truths = _truths(run, index)
-  kept = np.array([not one.blink for one in truths])
-  index = index[kept]
+  usable = np.array([not one.blink for one in truths])
+  index = index[usable]
   truths = [one for one in truths if not one.blink]
   names = tuple(run.clips.clip[i] for i in index)
   faces = list(face_regions.find(run.config.dataset, names).values())
@@ -78,7 +78,7 @@ def measure(run: runs.Run, wanted: str) -> dict:
     'model': run.config.model.name,
     'methods': list(METHODS),
     'clips': len(index),
-    'left_out_blinking': int((~kept).sum()),
+    'left_out_blinking': int((~usable).sum()),
     'moving_share': float(masks.mean()),
     'accuracy': float((target == run.clips.label[index]).mean()),
     'completeness': _completeness(run, index, target),
@@ -221,7 +221,7 @@ def _randomised(run, index, target, maps):
 
 
 def _random_weights(run):
-  """Of each fold: drawn anew, the last layer's trained ones shuffled."""
+  """Weights of each fold: drawn anew, those of the last layer shuffled."""
   sample = jax.tree.map(np.asarray, run.views(np.array([0])))
   drawn = jax.jit(run.model.network.init)(jax.random.key(7), sample)['params']
   random = np.random.default_rng(1)

@@ -33,7 +33,7 @@ WAYS = ('exact', 'path', 'path, apex known')
 
 @dataclasses.dataclass(frozen=True)
 class Clip:
-  """What is known of one clip: its class, its action units, and its maps.
+  """The truth of one clip, and its maps.
 
   Attributes:
     name, subject, emotion: of the clip.

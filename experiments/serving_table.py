@@ -83,14 +83,14 @@ def text(result: dict) -> str:
     f'people, {result["lost"]} lost'
   ]
   for way, own in result['classes'].items():
-    said = ', '.join(f'{k} {_said(*v)}' for k, v in own.items())
-    lines.append(f'{way:18s}{said}')
+    scores = ', '.join(f'{k} {_bounded(*v)}' for k, v in own.items())
+    lines.append(f'{way:18s}{scores}')
   for way, own in result['drop'].items():
-    lines.append(f'uar, exact - {way}: {_said(*own)}')
+    lines.append(f'uar, exact - {way}: {_bounded(*own)}')
   lines += [
     f'{unit} ({own["clips"]:3d})  '
     + '   '.join(
-      f'{way}: auc {_said(*own[way]["auc"])} f1 {_said(*own[way]["f1"])}'
+      f'{way}: auc {_bounded(*own[way]["auc"])} f1 {_bounded(*own[way]["f1"])}'
       for way in ('exact', 'path')
     )
     for unit, own in result['units'].items()
@@ -99,19 +99,19 @@ def text(result: dict) -> str:
     for way in ('exact', 'path'):
       one = own[way]
       lines.append(
-        f'{unit} level, {way}: r {_said(*one["correlation"])}, error '
-        f'{_said(*one["error"])} %, mean {one["level"]:.3f}, true '
+        f'{unit} level, {way}: r {_bounded(*one["correlation"])}, error '
+        f'{_bounded(*one["error"])} %, mean {one["level"]:.3f}, true '
         f'{one["true"]:.3f} %'
       )
   for way, own in result['sides'].items():
     lines.append(
-      f'sides, {way}: r {_said(*own["correlation"])}, right '
-      f'{_said(*own["right"])} of {own["uneven"]} uneven ones'
+      f'sides, {way}: r {_bounded(*own["correlation"])}, right '
+      f'{_bounded(*own["right"])} of {own["uneven"]} uneven ones'
     )
   for name in ('mean', 'uncalibrated'):
     for way, own in result[name].items():
-      said = ', '.join(f'{k} {x:.3f}' for k, x in own.items())
-      lines.append(f'{name}, {way}: {said}')
+      scores = ', '.join(f'{k} {x:.3f}' for k, x in own.items())
+      lines.append(f'{name}, {way}: {scores}')
   return '\n'.join(lines)
 
 
@@ -140,7 +140,7 @@ def interval(
   return [float(score(np.arange(len(who)))), float(low), float(high)]
 
 
-def _said(value, low, high):
+def _bounded(value, low, high):
   return f'{value:.3f} [{low:.3f}, {high:.3f}]'
 
 
@@ -189,7 +189,7 @@ def _units(model, found, scores, who):
 
 
 def _mean(units):
-  """Of each number the mean over units, without intervals."""
+  """The mean of each number over the units, without intervals."""
   return {
     name: float(np.mean([np.atleast_1d(own[name])[0] for own in units]))
     for name in units[0]
@@ -208,33 +208,33 @@ def _true(found, unit):
   )
 
 
-def _level(said, true, who):
-  """How good levels (n,) are, those of the clips that show the unit."""
+def _level(level, true, who):
+  """Measures levels (n,), those of the clips that show the unit."""
   return {
-    'correlation': interval(lambda i: _correlation(said[i], true[i]), who),
-    'error': interval(lambda i: float(np.abs(said[i] - true[i]).mean()), who),
-    'level': float(said.mean()),
+    'correlation': interval(lambda i: _correlation(level[i], true[i]), who),
+    'error': interval(lambda i: float(np.abs(level[i] - true[i]).mean()), who),
+    'level': float(level.mean()),
     'true': float(true.mean()),
   }
 
 
-def _sides(model, found, said):
-  """How good sides (N, A) are, all units together.
+def _sides(model, found, side):
+  """Measures sides (N, A), all units together.
 
   Returns:
-    correlation with the true side; right: share of sides that are told rightly
-    where one moves a fifth more than the other; uneven: how many these are.
+    correlation with the true side; right: share of the sides that are right
+    where one moves a fifth more than the other; uneven: the number of these.
   """
   true = np.stack(
     [_true(found, unit)[:, 1] for unit in model.network.action_units], axis=1
   )
   clip, unit = np.nonzero(np.isfinite(true))
   who = np.array([found[k].subject for k in clip])
-  true, said = true[clip, unit], said[clip, unit]
+  true, side = true[clip, unit], side[clip, unit]
   uneven = np.abs(true) > _UNEVEN
-  right = (np.sign(true) == np.sign(said))[uneven]
+  right = (np.sign(true) == np.sign(side))[uneven]
   return {
-    'correlation': interval(lambda i: _correlation(said[i], true[i]), who),
+    'correlation': interval(lambda i: _correlation(side[i], true[i]), who),
     'right': interval(lambda i: float(right[i].mean()), who[uneven]),
     'uneven': int(uneven.sum()),
   }

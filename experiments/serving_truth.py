@@ -38,7 +38,7 @@ def moved(
     where: of `face_crop.matrix`.
 
   Raises:
-    errors.UserError: the release does not say which seed it is of.
+    errors.UserError: the seed of the release is not known.
   """
   shot = _shots(dataset, release.seed_of(root))[str(truth['clip'])]
   person = studio.identity_of(release.seed_of(root), shot.dataset, shot.subject)

@@ -35,7 +35,7 @@ SEED = 20261129
 UNITS = tuple(sorted(prototypes.ONE_SIDED))  # all have two sides
 SIDES = (1, -1, 0)  # the person's left alone, the right alone, both
 _FRAMES, _FPS = 9, 30
-_ONE = 0.5  # a model says one side where its side is beyond this
+_ONE = 0.5  # beyond this a side means a movement of one side alone
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -108,25 +108,26 @@ def path(frames: list[np.ndarray]) -> np.ndarray | None:
 def measure(
   units: tuple[int, ...],
   rows: list[tuple[int, int, int]],
-  said: dict[str, np.ndarray],
+  scores: dict[str, np.ndarray],
 ) -> dict:
-  """How well sides are told, of each unit and of all.
+  """Measures how well the model finds the side, for each unit and for all.
 
   Args:
     units: numbers of the model's A action units.
-    rows: person, unit, side of each of N clips.
-    said: 'p' and 'side' of the model, (N, A).
+    rows: person, unit and side of each of N clips.
+    scores: 'p' and 'side' by the model, (N, A).
 
   Returns:
-    for each unit and for 'all': right, share of one-sided clips whose side has
-    the right sign; told, share of them in which it is also beyond one half;
-    both, share of two-sided clips in which it is not; alone, mean side of
-    one-sided clips towards the true one; alike, mean size of the side of the
-    others; auc, how well its size tells one-sided clips from others. All with
-    95 % intervals over people.
+    For each unit and for 'all', each with a 95 % interval over people:
+      right: share of one-sided clips whose side has the right sign;
+      told: share of them in which it is also beyond one half;
+      both: share of two-sided clips in which it is not beyond one half;
+      alone: mean side of one-sided clips, positive towards the true side;
+      alike: mean absolute side of the other clips;
+      auc: AUC of separating one-sided clips from others by the absolute side.
   """
   who, unit, side = np.array(rows).T
-  own = said['side'][np.arange(len(rows)), [units.index(u) for u in unit]]
+  own = scores['side'][np.arange(len(rows)), [units.index(u) for u in unit]]
   made = {}
   for name, mine in (
     *((f'AU{u:02d}', unit == u) for u in UNITS),

@@ -120,7 +120,7 @@ def rendered(out: pathlib.Path, seed: int) -> list[Video]:
 def spotted(
   video: Video, scorer: expressions.Scorer, limits: thresholds.Thresholds
 ) -> list[expressions.Found]:
-  """What is found in a video."""
+  """Returns the events that are found in a video."""
   spotter, found = events.Spotter(scorer, limits, flow=_flow), []
   for number, crop, place in zip(
     video.numbers, video.crops, video.places, strict=True
@@ -259,7 +259,7 @@ def _reported(videos, quiet, scorer, limits):
 
 def _scored(videos, scorer, limits, draws=2000):
   """Scores by the rules of the MEGC, in seconds."""
-  truths, said = [], []
+  truths, spotted_events = [], []
   for video in videos:
     for onset, offset, emotion in video.truth:
       kind = spotting.kind(offset - onset)
@@ -272,12 +272,12 @@ def _scored(videos, scorer, limits, draws=2000):
       chances = one.answer.probabilities
       label = max(chances, key=chances.get) if chances else ''
       kind = spotting.kind(one.offset - one.onset)
-      said.append(
+      spotted_events.append(
         spotting.Interval(
           video.subject, video.name, one.onset, one.offset, kind, label
         )
       )
-  counted = spotting.count(truths, said, frames=False)
+  counted = spotting.count(truths, spotted_events, frames=False)
   made = spotting.scores(counted, draws=draws)
   return {**made.pop('spotting'), **made}
 

@@ -142,19 +142,19 @@ def write_chosen(
   """
   folder = out / 'chosen'
   folder.mkdir(parents=True, exist_ok=True)
-  said = {name: predictions.read(out / 'runs' / name) for name in names}
-  first = said[names[0]]
-  for one in said.values():
+  runs = {name: predictions.read(out / 'runs' / name) for name in names}
+  first = runs[names[0]]
+  for one in runs.values():
     predictions.check_clips(one, first.clip)
-  kept = [(i, said[chosen[fold]]) for i, fold in enumerate(first.fold)]
+  used = [(i, runs[chosen[fold]]) for i, fold in enumerate(first.fold)]
   classes, at = (
     first.classes,
     {
       name: {clip: i for i, clip in enumerate(one.clip)}
-      for name, one in said.items()
+      for name, one in runs.items()
     },
   )
-  rows = [(one, at[chosen[first.fold[i]]][first.clip[i]]) for i, one in kept]
+  rows = [(one, at[chosen[first.fold[i]]][first.clip[i]]) for i, one in used]
   predicted = np.array([one.predicted[k] for one, k in rows])
   predictions.write(
     folder / 'predictions.csv',
@@ -220,7 +220,7 @@ def main() -> None:
 
 
 def _result(report, out):
-  """What the sweep found, beside which its table must be read."""
+  """The warnings beside which the table of the sweep must be read."""
   low, high = report['intervals']['uar'] or (np.nan, np.nan)
   return (
     'Chosen in each fold by its own validation clips: UAR '

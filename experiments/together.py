@@ -16,7 +16,7 @@ import rich.console
 from experiments import seals
 from mefnet_jax import protocol
 from mefnet_jax.runs import metrics_log, progress_lines, workdirs
-from mefnet_jax.training import cross_validation
+from mefnet_jax.training import cross_validation, seed_results
 from mefnet_jax.training import jobs as training_jobs
 
 _MOST_FOLDS = 16  # folds in one program, whose states must fit in memory
@@ -94,10 +94,11 @@ def _groups(jobs):
 def _key(job, seeds):
   """A key that is equal for jobs with the same clips, network and steps."""
   digest = hashlib.blake2b(digest_size=8)
-  for name in sorted(job.clips):
-    digest.update(name.encode() + job.clips[name].tobytes())
+  for name in sorted(job.arrays):
+    digest.update(name.encode() + job.arrays[name].tobytes())
   config = job.config
-  alone = job.workdir.name if config.protocol.statistics == 'folds' else ''
+  separate = 'weights' in config or config.protocol.statistics == 'folds'
+  alone = job.workdir.name if separate else ''
   return json.dumps(
     [
       digest.hexdigest(),
@@ -115,7 +116,7 @@ def _key(job, seeds):
 def _together(jobs, out, console):
   """Trains all jobs together; returns a `train` for `protocol.run` by name."""
   if len(jobs) == 1:
-    return {name: cross_validation.train for name in jobs}
+    return {name: protocol.train_by_config for name in jobs}
   splits, place = [], {}
   for name, (job, _) in jobs.items():
     place[name] = slice(len(splits), len(splits) + len(job.splits))
@@ -134,11 +135,11 @@ def _together(jobs, out, console):
   joint = dataclasses.replace(
     first, splits=tuple(splits), workdir=workdir, fingerprint=mark
   )
-  fitted = cross_validation.fit(joint, seeds)
-  return {name: _part(fitted, place[name], workdir, name) for name in jobs}
+  by_seed = cross_validation.train_folds(joint, seeds)
+  return {name: _part(by_seed, place[name], workdir, name) for name in jobs}
 
 
-def _part(fitted, place, workdir, name):
+def _part(by_seed, place, workdir, name):
   """The results of one variant, taken from those of the joint training."""
   prefix = f'{name}/'
 
@@ -147,6 +148,6 @@ def _part(fitted, place, workdir, name):
 
   def train(job, seeds):
     metrics_log.select(workdir, job.workdir, own_name)
-    return [training_jobs.part(one, place, own_name) for one in fitted]
+    return [seed_results.part(one, place, own_name) for one in by_seed]
 
   return train

@@ -135,8 +135,8 @@ def trained(
     network = zero_variants.Seeing(network, variant.sees)
 
   def each(step, losses):
-    said = ', '.join(f'{key} {x:.3f}' for key, x in losses.items())
-    print(f'  step {step}: {said}', flush=True)
+    parts = ', '.join(f'{key} {x:.3f}' for key, x in losses.items())
+    print(f'  step {step}: {parts}', flush=True)
 
   if variant.whole_head:
     people = zero_variants.whole_heads(args.people // 2)
@@ -204,7 +204,7 @@ def _config(variant, people):
 
 
 def _asked(args):
-  """What a finished variant must have been run with."""
+  """The inputs with which a finished variant must have been run."""
   return {
     'release': str(args.release),
     'seeds': args.seeds,
@@ -215,7 +215,7 @@ def _asked(args):
 
 
 def _sealed(name):
-  """What makes the results of a variant its own, whatever the flags."""
+  """The settings that determine the results of a variant."""
   return {'variant': name, 'recipe': repr(zero_variants.VARIANTS[name])}
 
 

@@ -80,7 +80,7 @@ def write(
 def _row(variant, found, side):
   """A row of `tables.write`."""
   own = found[side]
-  row: dict[str, Any] = {'variant': variant.says}
+  row: dict[str, Any] = {'variant': variant.title}
   for key in _KEYS:
     low, high = own['intervals'][key]
     row |= {key: round(own['scores'][key], 4)}

@@ -1,4 +1,4 @@
-"""What `experiments.zero` compares: networks, and recipes that lack a part."""
+"""The variants of `experiments.zero`: networks, and recipes without a part."""
 
 import contextlib
 import dataclasses
@@ -27,18 +27,18 @@ _QUIET = synthetic_maps.Settings(
 
 @dataclasses.dataclass(frozen=True)
 class Variant:
-  """A network and what of the recipe it does without.
+  """A network, and a recipe that may lack a part.
 
   Attributes:
-    says: in tables.
+    title: its name in tables.
     network: a variant of configs/mefnet_zero.py.
-    whole_head: whether the maps that are learnt from show the whole head.
-    settings: of the maps that are learnt from.
+    whole_head: whether the training maps show the whole head.
+    settings: of the training maps.
     coded: whether prototypes are those of real codings.
     sees: how it sees a map, a key of `WAYS`.
   """
 
-  says: str
+  title: str
   network: str = 'train'
   whole_head: bool = False
   settings: synthetic_maps.Settings = synthetic_maps.Settings()
@@ -91,11 +91,11 @@ class Seeing(nn.Module):
 
   @property
   def streams(self) -> tuple[str, ...]:
-    """Those of the network."""
+    """The streams of the network."""
     return self.network.streams
 
   def __call__(self, batch: dict, *, train: bool = False) -> tuple:
-    """What the network says."""
+    """Returns the outputs of the network for such maps."""
     seen = {name: WAYS[self.way](x) for name, x in batch.items()}
     return self.network(seen, train=train)
 

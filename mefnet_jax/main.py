@@ -38,7 +38,7 @@ _PROCESS = flags.DEFINE_integer('process', 0, 'Number of this process, from 0.')
 
 
 def main() -> None:
-  """Runs a config as the flags say; resumes what its workdir holds."""
+  """Runs the config of the flags, or resumes the run in its workdir."""
   config = config_flag.read(_CONFIG, 'say what to run')
   from mefnet_jax.runs import multihost, xla
   from mefnet_jax.training import config_check

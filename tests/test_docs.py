@@ -244,7 +244,7 @@ def test_each_room_is_described():
 
 def test_the_way_to_the_gradient_is_the_measured_one():
   steps = re.findall(r'^\d\. `([\w/.]+)`', architecture(), re.MULTILINE)
-  assert steps == [named(path) for path in house.TO_THE_GRADIENT]
+  assert steps == [named(path) for path in house.files_to_the_gradient()]
 
 
 def test_keys_of_a_model_file_are_described():

@@ -1,11 +1,15 @@
 """Protocols end to end, in this process, on the tiny release."""
 
 import json
+import types
 
+import ml_collections
 import numpy as np
 import pytest
 
 from configs import base_cnn
+from mefnet_jax import protocol
+from mefnet_jax.training import cross_validation, transfer, zero_shot
 from tests.fixtures import model_files, protocol_runs, stand_ins
 
 undrawn = stand_ins.without_figures  # a fixture
@@ -32,6 +36,21 @@ def test_every_config_runs(name, tiny_smic, tmp_path, undrawn):
   )
   assert summary['clips'] == (2 if name.startswith('paper') else 9)
   model_files.check(tmp_path / 'w')
+
+
+@pytest.mark.parametrize(
+  ('fields', 'chosen'),
+  [
+    ({}, cross_validation),
+    ({'weights': ''}, zero_shot),
+    ({'weights': 'mefnet-zero', 'transfer': {'folds': 5}}, transfer),
+  ],
+)
+def test_the_config_chooses_what_is_trained(fields, chosen, monkeypatch):
+  for module in (cross_validation, zero_shot, transfer):
+    monkeypatch.setattr(module, 'train', lambda *args, own=module: (own, args))
+  job = types.SimpleNamespace(config=ml_collections.ConfigDict(fields))
+  assert protocol.train_by_config(job, (3,)) == (chosen, (job, (3,)))
 
 
 @pytest.mark.parametrize('name', ['loso', 'kfold_clips'])

@@ -12,7 +12,7 @@ from benchmarks.models import task as models_task
 from configs import base
 from mefnet_jax.evaluation import folds
 from mefnet_jax.runs import xla
-from mefnet_jax.training import compiled_steps, train_loop
+from mefnet_jax.training import compiled_steps
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Job:
   """The part of a `jobs.Job` that `compiled_steps.CompiledSteps` needs."""
 
   model: object
-  clips: dict
+  arrays: dict
   config: object
 
 
@@ -69,7 +69,7 @@ def compete(job, fold, tree):
   def cross_validate(epochs):
     state = made.initial((0,)).replace(params=made.plan.spread(params))
     for epoch in range(1, epochs + 1):
-      state, _ = train_loop.train_epoch(made, state, (0,), epoch)
+      state, _ = made.train_epoch(state, (0,), epoch)
     held_out = made.probabilities(state.params, 'test')[0]
     answers = np.zeros((len(fold), held_out[0].shape[-1]))
     for split, found in zip(splits, held_out, strict=True):

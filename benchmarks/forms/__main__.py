@@ -96,7 +96,7 @@ def step_of(job):
   batch = next(steps.batches((0,), 0))
 
   def step():
-    states[0], _ = steps.train_step(states[0], *batch)
+    states[0], _ = steps.step_all(states[0], *batch)
     jax.block_until_ready(states[0])
 
   return step

@@ -91,10 +91,10 @@ def variant(
   """A step that leaves some kernels to XLA, and its program as text."""
   using = functools.partial(ops.using, without=without)
   # Equal networks share their steps; here the step of each is its own.
-  afresh = compiled_steps._steps.__wrapped__
+  afresh = compiled_steps._compiled.__wrapped__
   with (
     mock.patch.object(ops, 'using', using),
-    mock.patch.object(compiled_steps, '_steps', afresh),
+    mock.patch.object(compiled_steps, '_compiled', afresh),
   ):
     steps = compiled_steps.CompiledSteps(one, one.splits)
   if shared.state is None:
@@ -102,10 +102,10 @@ def variant(
   args = next(steps.batches((0,), 0))
 
   def step():
-    shared.state, _ = steps.train_step(shared.state, *args)
+    shared.state, _ = steps.step_all(shared.state, *args)
     jax.block_until_ready(shared.state)
 
-  lowered = steps.train_step.__wrapped__.lower(shared.state, *args)
+  lowered = steps.step_all.__wrapped__.lower(shared.state, *args)
   return step, lowered.as_text()
 
 

@@ -50,8 +50,8 @@ def build(given, dropout):
   clips = plan.share(clips)
   fold = plan.place(plan.split(np.zeros((1, 1)), axis=0))
   index_B = np.arange(given.batch, dtype=np.int32)
-  step = parallel.train_step(train_step, plan)
-  judge = parallel.eval_step(eval_step, plan)
+  step = parallel.map_training(train_step, plan)
+  judge = parallel.map_evaluation(eval_step, plan)
   check = jax.jit(
     ops.using(
       lambda p, b: jax.value_and_grad(loss)(p, b, network(given, 0.0), False)

@@ -14,7 +14,7 @@ import jax
 
 from benchmarks import noise, turns
 from mefnet_jax.runs import xla
-from mefnet_jax.training import compiled_steps, train_loop
+from mefnet_jax.training import compiled_steps
 
 
 def main():
@@ -40,10 +40,10 @@ def trained(args, folder) -> dict:
   steps = compiled_steps.CompiledSteps(job, job.splits)
   seeds = tuple(range(args.seeds))
   state, seconds = steps.initial(seeds), []
-  weights = sum(x.size for x in jax.tree.leaves(steps.like(seeds[:1]).params))
+  weights = sum(x.size for x in jax.tree.leaves(steps.shapes(seeds[:1]).params))
   for epoch in range(args.epochs + 1):  # the first one compiles
     started = time.perf_counter()
-    state, _ = train_loop.train_epoch(steps, state, seeds, epoch)
+    state, _ = steps.train_epoch(state, seeds, epoch)
     jax.block_until_ready(state)
     seconds.append(time.perf_counter() - started)
   members = args.folds * args.seeds

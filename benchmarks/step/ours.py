@@ -42,7 +42,7 @@ def trainer(given, dropout):
   states = [plan.place(plan.split(state))]
   fold = plan.place(plan.split({'weight': ONES_B[None]}, axis=0))
   clips = plan.share(clips)
-  step_fn = parallel.train_step(
+  step_fn = parallel.map_training(
     functools.partial(
       train_step.train_step, model=model, tx=tx, input_kind='frames'
     ),

@@ -132,7 +132,7 @@ def _augmented(config):
 
 def _class_weights(clips, label, fold, config):
   """The weight of each class, from the function that training calls."""
-  weight_N = held_out_mask.clip_weights(
+  weight_N = held_out_mask.masked_weights(
     np.asarray(label),
     fold.train,
     len(clips.classes),

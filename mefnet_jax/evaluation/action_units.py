@@ -1,4 +1,4 @@
-"""How well the scores of an action unit tell clips that show it from others."""
+"""How well scores of an action unit separate clips that show it from others."""
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +17,7 @@ def auc(score: npt.ArrayLike, shown: npt.ArrayLike) -> float:
   Returns:
     0 to 1; nan where all clips show the unit, or none does.
   """
-  from scipy import stats  # takes a second, which runs without units are spared
+  from scipy import stats  # takes a second; most runs have no action units
 
   shown = np.asarray(shown, bool)
   shown_count, other_count = shown.sum(), (~shown).sum()
@@ -29,16 +29,17 @@ def auc(score: npt.ArrayLike, shown: npt.ArrayLike) -> float:
   return float(pairs_won / (shown_count * other_count))
 
 
-def f1(said: npt.ArrayLike, shown: npt.ArrayLike) -> float:
+def f1(predicted: npt.ArrayLike, shown: npt.ArrayLike) -> float:
   """Returns 2 TP / (2 TP + FP + FN) of an action unit.
 
   Args:
-    said: (N,) booleans, whether the unit is said to be in each clip.
+    predicted: (N,) booleans, whether the unit is predicted for each clip.
     shown: (N,) booleans, whether each clip shows it.
 
   Returns:
-    0 to 1; nan where no clip shows the unit and none is said to.
+    0 to 1; nan where no clip shows the unit and none is predicted to.
   """
-  said, shown = np.asarray(said, bool), np.asarray(shown, bool)
-  whole = said.sum() + shown.sum()
-  return float(2 * (said & shown).sum() / whole) if whole else float('nan')
+  predicted, shown = np.asarray(predicted, bool), np.asarray(shown, bool)
+  whole = predicted.sum() + shown.sum()
+  both = (predicted & shown).sum()
+  return float(2 * both / whole) if whole else float('nan')

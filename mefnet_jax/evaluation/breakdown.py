@@ -4,16 +4,11 @@ from typing import Any
 
 import numpy as np
 
-from mefnet_jax.evaluation import by_database, intervals, metrics
+from mefnet_jax.evaluation import by_database, intervals, metrics, results
 
 
-def breakdown(result: Any) -> dict[str, Any]:
-  """Returns the part of report.json that details the pooled scores.
-
-  Args:
-    result: a `results.Result`; not in the type, because `results` imports this
-      module.
-  """
+def breakdown(result: results.Result) -> dict[str, Any]:
+  """Returns the part of report.json that details the pooled scores."""
   classes = len(result.classes)
   counts_CC = metrics.confusion(result.label, result.predicted, classes)
   table = metrics.per_class(counts_CC)

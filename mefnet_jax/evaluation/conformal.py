@@ -1,11 +1,11 @@
-"""Sets of classes that hold the true one as often as promised.
+"""Sets of classes that contain the true one as often as promised.
 
 Split conformal prediction for people who give several clips each, which are not
 exchangeable among themselves: of a new person's clip the set misses the true
 class with probability 1 - coverage at most, if that person is exchangeable with
 those of the calibration (hierarchical conformal prediction; Lee, Barber and
-Willett 2023, section 3). Packages such as crepes and MAPIE take each clip for a
-draw of its own, which is too sure of itself where a person's clips are alike.
+Willett 2023, section 3). Packages such as crepes and MAPIE treat the clips as
+independent draws, and promise too much where a person's clips are alike.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,20 +25,20 @@ def threshold(
   *,
   coverage: float = COVERAGE,
 ) -> float:
-  """The most that a class of the set may lack to certainty.
+  """The conformal threshold: a class is in the set if 1 - p is at most this.
 
-  Each of K people counts 1 / (K + 1), however many clips they have, and what is
-  not known of a new one counts as much.
+  Each of K people weighs 1 / (K + 1), however many clips they have; the rest
+  stands for the new person.
 
   Args:
-    probabilities_NC: of clips that the model was not trained on.
+    probabilities_NC: for clips that the model was not trained on.
     label: (N,) true classes.
     who: (N,) the person of each clip.
-    coverage: share of clips whose set is to hold the true class.
+    coverage: share of clips whose set is to contain the true class.
 
   Returns:
-    0 to 1; 1 if there are too few people for this coverage, and then every set
-    holds every class.
+    0 to 1; 1 if there are too few people for this coverage: every set then
+    contains all classes.
   """
   people, index, count = np.unique(
     np.asarray(who), return_inverse=True, return_counts=True
@@ -53,14 +53,15 @@ def threshold(
 def calibration(
   probabilities_NC: np.ndarray, label: np.ndarray, who: Sequence[Any]
 ) -> dict[str, Any]:
-  """What stands in model.json under 'calibration', by a run's held-out clips.
+  """Returns 'calibration' of model.json, from a run's held-out clips.
 
-  Each was scored by networks that had not seen its person, as in CV+ (Barber,
-  Candes, Ramdas and Tibshirani 2021); a new person gets the mean of all of
-  them, which is surer of the truth, so sets are a little too large.
+  Each clip was scored by networks that had not seen its person, as in CV+
+  (Barber, Candes, Ramdas and Tibshirani 2021). A new person is scored by the
+  mean of all networks, which is more often right, so that sets are a little too
+  large.
 
   Args:
-    probabilities_NC, label, who: as of `threshold`.
+    probabilities_NC, label, who: as for `threshold`.
 
   Returns:
     temperature (1), threshold, wanted and people; {} if these are too few.
@@ -78,7 +79,10 @@ def calibration(
 
 
 def sets(probabilities_NC: np.ndarray, threshold: float) -> np.ndarray:
-  """(N, C) booleans: the classes that may be; the likeliest is one of them."""
+  """Returns the set of each clip as booleans (N, C), True for its classes.
+
+  The likeliest class is always in the set.
+  """
   held = 1 - probabilities_NC <= threshold + 1e-12
   held[np.arange(len(held)), probabilities_NC.argmax(1)] = True
   return held
@@ -87,17 +91,17 @@ def sets(probabilities_NC: np.ndarray, threshold: float) -> np.ndarray:
 def model_sets(
   probabilities_NC: np.ndarray, description: Mapping[str, Any], name: object
 ) -> np.ndarray:
-  """`sets` by the calibration of a model.
+  """Returns `sets` by the calibration of a model.
 
   Args:
-    probabilities_NC: what the model says.
-    description: model.json.
-    name: of the model, in an error.
+    probabilities_NC: by the model.
+    description: the content of model.json.
+    name: what errors call the model.
 
   Raises:
     errors.UserError: the model is not calibrated.
   """
-  found = lacks(description)
+  found = stored_threshold(description)
   if found is None:
     raise errors.UserError(
       f'{name}: not calibrated, so it has no sets of classes: see python -m '
@@ -106,20 +110,26 @@ def model_sets(
   return sets(probabilities_NC, found)
 
 
-def lacks(description: Mapping[str, Any]) -> float | None:
-  """The `threshold` in model.json; None of a model that is not calibrated."""
+def stored_threshold(description: Mapping[str, Any]) -> float | None:
+  """Returns the `threshold` in model.json; None if it is not calibrated."""
   return (description.get('calibration') or {}).get('threshold')
 
 
-def described(
+def quality(
   held_NC: np.ndarray, label: np.ndarray, who: Sequence[Any]
 ) -> dict[str, float]:
-  """How good sets are.
+  """Measures sets on clips whose classes are known.
+
+  Args:
+    held_NC: the sets, as of `sets`.
+    label: (N,) true classes.
+    who: (N,) the person of each clip.
 
   Returns:
-    coverage: share of the clips whose set holds the true class, mean over
-    people; worst_tenth: the same of the tenth of people with the lowest; size:
-    mean number of classes; unsure: share of sets of several.
+    coverage: share of the clips whose set contains the true class, mean over
+    people; worst_tenth: the same for the tenth of people with the lowest
+    coverage; size: mean number of classes in a set; unsure: share of sets with
+    more than one class.
   """
   held = held_NC[np.arange(len(label)), label]
   each = [held[np.asarray(who) == one].mean() for one in np.unique(who)]

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from ml_collections import ConfigDict
 
-from mefnet_jax.evaluation import balance, cross_database, own_masks
+from mefnet_jax.evaluation import balance, cross_database, own_protocol
 from mefnet_jax.runs import errors
 
 _SAME_FACES = (
@@ -22,7 +22,7 @@ _LEAKY = {
   'holdout': _SAME_FACES,
   'kfold_clips': _SAME_FACES,
 }
-_OWN: dict[str, own_masks.Split] = {}
+_OWN: dict[str, own_protocol.Split] = {}
 # To be increased whenever the same labels, subjects and seed give other folds.
 VERSION = 1
 
@@ -38,7 +38,7 @@ class Fold:
   """The training, test and validation clips of one fold.
 
   Attributes:
-    name: of the fold, unique within the protocol.
+    name: unique within the protocol.
     train, test, validation: sorted int32 indices of clips, without overlap;
       validation may be empty.
     train_subjects, test_subjects: names of the people in those clips.
@@ -52,19 +52,21 @@ class Fold:
   test_subjects: tuple[str, ...] = ()
 
 
-def register(name: str, split: own_masks.Split, *, why_leaky: str = '') -> None:
+def register(
+  name: str, split: own_protocol.Split, *, why_leaky: str = ''
+) -> None:
   """Makes a protocol of one's own known, by `config.protocol.name`.
 
   Args:
-    name: by which it is chosen; not one of ours.
+    name: the value of config.protocol.name that chooses it.
     split: takes (config.protocol, label (N,) integers, subject (N,) names, a
       random generator) and returns for each fold its name and a mask (N,) of
       the clips that it tests; the fold trains on all others.
     why_leaky: why its scores do not hold for new people; '' if they do. The
-      audit looks at the folds whatever is said here.
+      audit looks at the folds in any case.
 
   Raises:
-    ValueError: the name is one of ours.
+    ValueError: the package has a protocol of this name.
   """
   if name in _LEAKY and name not in _OWN:
     raise ValueError(f'{name!r} is one of our protocols: choose another name')
@@ -88,7 +90,7 @@ def make(
     label: (N,) classes, non-negative integers.
     subject: (N,) names of the people seen.
     database: (N,) databases of origin; only cross_database needs them.
-    seed: of the random choices; loso and cross_database make none.
+    seed: for random choices; loso and cross_database make none.
 
   Returns:
     Folds in a stable order, named by their subject (loso), 'fold1', 'fold2',
@@ -117,7 +119,7 @@ def make(
   rng = np.random.default_rng(seed)
   if split is None:
     own = _OWN[protocol.name]
-    tests = own_masks.masks(protocol, own, label, subject, rng)
+    tests = own_protocol.test_masks(protocol, own, label, subject, rng)
   else:
     tests = split(protocol, label, subject, rng)
   people = np.unique(subject, return_inverse=True)
@@ -127,9 +129,17 @@ def make(
 
 
 def check_rows(protocol: ConfigDict, rows: Sequence, *, seed: int) -> None:
-  """Raises UserError if clips with subject, label and database are too few.
+  """Checks before the preparation that there are enough clips for a protocol.
 
-  Before they are prepared; preparation may lose some, which `make` tells.
+  The preparation may lose some of them; `make` then checks again.
+
+  Args:
+    protocol: as for `make`.
+    rows: of the release, with subject, label and database.
+    seed: as for `make`.
+
+  Raises:
+    errors.UserError: as of `make`.
   """
   people = [row.subject for row in rows], [row.database for row in rows]
   make(protocol, [row.label for row in rows], *people, seed=seed)
@@ -151,8 +161,8 @@ def why_leaky(name: str) -> str:
 def split_strings(fold: Fold) -> tuple[str, str] | None:
   """Returns the training and test splits as TFDS writes them.
 
-  For example ('s01+s02', 's03'). None if a subject is on both sides, because
-  TFDS splits hold whole subjects.
+  For example ('s01+s02', 's03'). None if a subject is on both sides, because a
+  TFDS split holds whole subjects.
   """
   if set(fold.train_subjects) & set(fold.test_subjects):
     return None

@@ -70,10 +70,10 @@ def write(
   """Writes both files; equal folds give equal bytes.
 
   Args:
-    workdir: of the run.
+    workdir: the run's folder.
     splits: the folds, as indices into the clips.
     clip, subject: (N,) names of the clips and of the people in them.
-    config: of the run; seed and protocol are read.
+    config: the run's config, of which seed and protocol are read.
   """
   short = _shortened(splits, clip)
   rows = []
@@ -112,7 +112,7 @@ def _shortened(splits, clip):
   sizes = [sum(len(getattr(fold, role)) for role in ROLES) for fold in splits]
   if sum(sizes) <= MOST_ROWS or ALL_OTHERS in clip:
     return set()
-  # `read` knows the clips that the file lists, which are those that are tested.
+  # `read` finds only the clips that the file lists: all must be tested.
   tested = np.zeros(len(clip), bool)
   for fold in splits:
     tested[fold.test] = True

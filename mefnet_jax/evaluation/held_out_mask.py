@@ -1,9 +1,9 @@
-"""Loss weights of the clips in a fold; they mask out the held-out clips."""
+"""The mask of the held-out clips: their weight in a fold's loss is 0."""
 
 import numpy as np
 
 
-def clip_weights(
+def masked_weights(
   label_N: np.ndarray, train: np.ndarray, num_classes: int, *, balanced: bool
 ) -> np.ndarray:
   """Returns each clip's weight in a fold's training loss; 0 if held out.

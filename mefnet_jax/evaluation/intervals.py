@@ -29,7 +29,7 @@ def bootstrap(
     subject: (N,) names.
     num_classes: C.
     draws: bootstrap samples.
-    seed: of the samples.
+    seed: for drawing the samples.
 
   Returns:
     [low, high] for each key of `metrics.scores`; None for every key if there
@@ -61,7 +61,7 @@ def over_subjects(
     parts: counts (S, ...) by name, which add up over the S subjects.
     score: takes sums (D, ...) of them by the same names and gives scores (D,).
     draws: D, bootstrap samples.
-    seed: of the samples.
+    seed: for drawing the samples.
 
   Returns:
     [low, high] for each score; None for every one if there are fewer than two

@@ -99,30 +99,45 @@ def confusion_by_group(
   return counts.reshape(num_groups, num_classes, num_classes)
 
 
+def uf1(counts_CC: np.ndarray) -> np.ndarray:
+  """Returns the unweighted F1 (...) of confusion matrices (..., C, C).
+
+  The MEGC's definition: the mean over all classes of 2 TP / (2 TP + FP + FN).
+  """
+  return _f1_per_class(counts_CC).mean(-1)
+
+
+def uar(counts_CC: np.ndarray) -> np.ndarray:
+  """Returns the unweighted average recall (...): the paper's eq. 12.
+
+  The mean over all classes of TP / (TP + FN), of matrices (..., C, C).
+  """
+  return _recall_per_class(counts_CC).mean(-1)
+
+
 def from_confusion(counts_CC: np.ndarray) -> dict[str, np.ndarray]:
   """Returns the scores of confusion matrices (..., C, C), each of shape (...).
 
-  war is the paper's eq. 11 and equals accuracy; uar is its eq. 12 and equals
-  recall and sensitivity. precision, recall, specificity and f1 are unweighted
-  (macro) means over all classes. uf1 is the MEGC's mean over classes of
-  2 TP / (2 TP + FP + FN), which equals the macro f1.
+  war is the paper's eq. 11 and equals accuracy. precision, recall, specificity
+  and f1 are unweighted (macro) means over all classes; recall equals `uar` and
+  sensitivity, f1 equals `uf1`.
   """
   table = per_class(counts_CC)
   right = np.trace(counts_CC, axis1=-2, axis2=-1)
   accuracy = _divide(right, counts_CC.sum((-2, -1)))
   # The mean is over all C classes. Leaving absent ones out, as scikit-learn's
   # balanced accuracy does, would give .667 where the macro recall is .444.
-  mean = {key: table[key].mean(-1) for key in table if key != 'clips'}
+  recall, f1 = uar(counts_CC), uf1(counts_CC)
   return {
     'accuracy': accuracy,
-    'precision': mean['precision'],
-    'recall': mean['recall'],
-    'sensitivity': mean['recall'],
-    'specificity': mean['specificity'],
-    'f1': mean['f1'],
-    'uf1': mean['f1'],
+    'precision': table['precision'].mean(-1),
+    'recall': recall,
+    'sensitivity': recall,
+    'specificity': table['specificity'].mean(-1),
+    'f1': f1,
+    'uf1': f1,
     'war': accuracy,
-    'uar': mean['recall'],
+    'uar': recall,
   }
 
 
@@ -134,10 +149,9 @@ def per_class(counts_CC: np.ndarray) -> dict[str, np.ndarray]:
   return {
     'clips': true_C,
     'precision': _divide(tp_C, predicted_C),
-    'recall': _divide(tp_C, true_C),
+    'recall': _recall_per_class(counts_CC),
     'specificity': _divide(others_C - (predicted_C - tp_C), others_C),
-    # Not from precision and recall, which are both 0 / 0 for an absent class.
-    'f1': _divide(2 * tp_C, true_C + predicted_C),
+    'f1': _f1_per_class(counts_CC),
   }
 
 
@@ -206,6 +220,17 @@ def most_confident_errors(
   p_NC, label = np.asarray(probabilities_NC, float), np.asarray(label)
   wrong = np.flatnonzero(p_NC.argmax(1) != label)
   return wrong[np.argsort(-p_NC.max(1)[wrong], kind='stable')][:most]
+
+
+def _f1_per_class(counts_CC):
+  # Not from precision and recall, which are both 0 / 0 for an absent class.
+  tp_C = np.diagonal(counts_CC, axis1=-2, axis2=-1)
+  return _divide(2 * tp_C, counts_CC.sum(-1) + counts_CC.sum(-2))
+
+
+def _recall_per_class(counts_CC):
+  tp_C = np.diagonal(counts_CC, axis1=-2, axis2=-1)
+  return _divide(tp_C, counts_CC.sum(-1))
 
 
 def _divide(part, whole) -> np.ndarray:

@@ -102,7 +102,7 @@ def detectable(accuracy: float, num_clips: int) -> dict[str, float]:
   """Returns the smallest differences of accuracy that N clips could show.
 
   Args:
-    accuracy: of the runs, 0 to 1.
+    accuracy: that of both runs, 0 to 1.
     num_clips: N.
 
   Returns:

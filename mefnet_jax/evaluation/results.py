@@ -1,19 +1,13 @@
-"""The pooled predictions of a protocol, and the content of report.json."""
+"""The pooled predictions of a protocol, and how far they can be believed."""
 
 import dataclasses
+import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from mefnet_jax.evaluation import (
-  breakdown,
-  intervals,
-  metrics,
-  paired_tests,
-  published,
-)
-from mefnet_jax.runs import errors
+from mefnet_jax.runs import errors, findings, predictions
 
 _SYNTHETIC = (
   'rendered faces replace the release; the scores say nothing about real people'
@@ -28,17 +22,6 @@ _ORACLE = (
 _SHUFFLED = (
   'a control: the labels were permuted over the clips, so the scores must '
   'fall to chance'
-)
-
-
-# The keys of `summary`, and therefore of report.json.
-KEYS = tuple(
-  'dataset release release_path maps literature protocol selection model '
-  'parameters clips subjects folds classes seeds notices shuffled_labels '
-  'device vector_bits kernels code licence command config '
-  'seconds versions verdict metrics intervals detectable baseline majority '
-  'claims audit calibration confusion per_class per_subject per_seed databases '
-  'spread mistakes findings'.split()
 )
 
 
@@ -74,7 +57,7 @@ class Result:
   # Rows of metrics.jsonl: epoch, seed, fold, split ('train' | 'validation' |
   # 'held-out'), loss, accuracy.
   history: list[dict[str, Any]]
-  findings: tuple[Any, ...]  # each with kind, clip, file, what
+  findings: tuple[findings.Finding, ...]
   seconds: dict[str, float]
   versions: dict[str, str]
   device: str
@@ -104,13 +87,27 @@ class Result:
 
   @property
   def kernels(self) -> str:
-    """What computed the layers: xla | cpu."""
+    """The implementation of the layers: xla | cpu."""
     return self.config.get('train', {}).get('kernels', 'xla')
 
   @property
   def shuffled(self) -> bool:
     """Whether the labels were permuted as a control."""
     return bool(self.config.get('protocol', {}).get('shuffle_labels'))
+
+
+def write_predictions(result: Result, path: pathlib.Path) -> None:
+  """Writes predictions.csv: one row for each held-out clip."""
+  predictions.write(
+    path,
+    clip=result.clip,
+    subject=result.subject,
+    fold=result.fold,
+    label=[result.classes[c] for c in result.label],
+    predicted=[result.classes[c] for c in result.predicted],
+    probabilities_NC=result.probabilities,
+    classes=result.classes,
+  )
 
 
 def leaks(result: Result) -> list[str]:
@@ -132,39 +129,11 @@ def notices(result: Result) -> dict[str, str]:
   return {word: why for word, why in reasons.items() if why}
 
 
-def summary(result: Result) -> dict[str, Any]:
-  """Returns the content of report.json: plain values only.
-
-  'clips' is the number of scored clips: all of them, or the test side of
-  holdout.
-  """
-  return _provenance(result) | _scores(result) | breakdown.breakdown(result)
-
-
-def with_audit(
-  result: Result, summary: dict[str, Any], found: dict[str, Any]
-) -> dict[str, Any]:
-  """Returns the summary with the findings of an audit.
-
-  Args:
-    result: from which the summary was made.
-    summary: the return value of `summary`; it is not changed.
-    found: the return value of `audit.find`.
-  """
-  result = dataclasses.replace(result, audit=found)
-  uar, bounds = summary['metrics']['uar'], summary['intervals']['uar']
-  return summary | {
-    'notices': notices(result),
-    'verdict': verdict(result, uar, bounds),
-    'audit': found | {'leaks': leaks(result)},
-  }
-
-
 def verdict(result: Result, uar: float, bounds: list[float] | None) -> str:
-  """Says in one sentence whether the pooled UAR and its interval beat chance.
+  """Returns one sentence: whether the pooled UAR and its interval beat chance.
 
   Args:
-    result: of the run.
+    result: the pooled predictions.
     uar: the pooled UAR.
     bounds: its 95 % interval; None for a single subject.
   """
@@ -235,65 +204,3 @@ def _where(result: Result) -> str:
     'SHUFFLED LABELS': ', with SHUFFLED LABELS',
   }
   return ''.join(phrases[word] for word in notices(result))
-
-
-def _provenance(result: Result) -> dict[str, Any]:
-  """What was scored, and by what: the keys of the summary without scores."""
-  return {
-    'dataset': result.dataset,
-    'release': 'synthetic' if result.synthetic else 'real',
-    'release_path': str(result.release),
-    'maps': result.maps,
-    'literature': result.literature,
-    'protocol': result.protocol,
-    'selection': result.selection,
-    'model': result.model,
-    'parameters': int(result.parameters),
-    'clips': len(result.clip),
-    'subjects': len(set(result.subject)),
-    'folds': len(set(result.fold)),
-    'classes': list(result.classes),
-    'seeds': [int(seed) for seed in result.seeds],
-    'notices': notices(result),
-    'shuffled_labels': result.shuffled,
-    'device': result.device,
-    'vector_bits': result.vector_bits,
-    'compiled_for': result.compiled_for,
-    'kernels': result.kernels,
-    'code': dict(result.code),
-    'licence': result.licence,
-    'command': result.command,
-    'config': result.config,
-    'seconds': {key: float(x) for key, x in result.seconds.items()},
-    'versions': dict(result.versions),
-  }
-
-
-def _scores(result: Result) -> dict[str, Any]:
-  """The pooled scores, and what is needed to judge them."""
-  num_classes = len(result.classes)
-  pooled = metrics.scores(result.label, result.predicted, num_classes)
-  bounds = intervals.bootstrap(
-    result.label, result.predicted, result.subject, num_classes
-  )
-  return {
-    'verdict': verdict(result, pooled['uar'], bounds['uar']),
-    'metrics': pooled,
-    'intervals': bounds,
-    'detectable': paired_tests.detectable(pooled['accuracy'], len(result.clip)),
-    'baseline': intervals.baseline(result.label, num_classes),
-    'majority': intervals.majority_scores(result.label, num_classes),
-    'claims': published.paper_claims(result.dataset, result.model),
-    'audit': result.audit | {'leaks': leaks(result)},
-    'calibration': _calibration(result),
-  }
-
-
-def _calibration(result: Result) -> dict[str, Any]:
-  """How well the probabilities match the frequencies of being right."""
-  pair = result.probabilities, result.label
-  return {
-    'log_loss': metrics.log_loss(*pair, balanced=False),
-    'balanced_log_loss': metrics.log_loss(*pair, balanced=True),
-    'guess_log_loss': float(np.log(len(result.classes))),
-  } | metrics.calibration(*pair)

@@ -56,7 +56,7 @@ class Interval(NamedTuple):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Counts:
-  """What is counted of each subject.
+  """Counts for each subject.
 
   Attributes:
     subjects: (S,) names.
@@ -74,7 +74,12 @@ class Counts:
 
 
 def overlap(first: Interval, second: Interval, *, frames: bool) -> float:
-  """Intersection over union; of frames both ends belong to an interval."""
+  """Returns the intersection over union of two intervals, 0 to 1.
+
+  Args:
+    first, second: with onset and offset, in frames or in seconds.
+    frames: whether they count frames; the offset is then the last frame.
+  """
   more = 1 if frames else 0
   inner = min(first.offset, second.offset) - max(first.onset, second.onset)
   outer = max(first.offset, second.offset) - min(first.onset, second.onset)
@@ -86,10 +91,10 @@ def overlap(first: Interval, second: Interval, *, frames: bool) -> float:
 def match(
   truths: Sequence[Interval], events: Sequence[Interval], *, frames: bool
 ) -> list[tuple[int, int]]:
-  """Pairs (truth, event), by index, within one video.
+  """Returns the matched pairs (truth, event) of one video, as indices.
 
   Args:
-    truths, events: of one video.
+    truths, events: those of one video.
     frames: whether they count frames, not seconds.
   """
   # Not at the top: every report imports this module, and scipy takes a second.
@@ -152,9 +157,9 @@ def count(
   """Matches all videos and counts by subject.
 
   Args:
-    truths, events: of all videos.
+    truths, events: those of all videos.
     frames: whether they count frames, not seconds.
-    classes: that are recognised; by default all labels of the truths.
+    classes: to be recognised; by default all labels of the truths.
 
   Raises:
     errors.UserError: so many labels that they cannot be classes.
@@ -175,16 +180,18 @@ def count(
   for side, some in enumerate((truths, events)):
     for one in some:
       videos[one.subject, one.video][side].append(one)
-  for (subject, _), (own, said) in videos.items():
+  for (subject, _), (its_truths, its_events) in videos.items():
     s = place[subject]
     for k, kind in enumerate(KINDS):
-      alike = [[x for x in side if x.kind == kind] for side in (own, said)]
+      alike = [
+        [x for x in side if x.kind == kind] for side in (its_truths, its_events)
+      ]
       pairs = match(alike[0], alike[1], frames=frames)
       spotted[s, k] += (len(pairs), *map(len, alike))
-    pairs = match(own, said, frames=frames)
-    spotted[s, 3] += (len(pairs), len(own), len(said))
+    pairs = match(its_truths, its_events, frames=frames)
+    spotted[s, 3] += (len(pairs), len(its_truths), len(its_events))
     for i, j in pairs:
-      a, b = (_index(classes, x.label) for x in (own[i], said[j]))
+      a, b = (_index(classes, x.label) for x in (its_truths[i], its_events[j]))
       # A truth without a class cannot be recognised, rightly or wrongly.
       if a < len(classes):
         confusion[s, a, b] += 1
@@ -202,9 +209,9 @@ def scores(counted: Counts, *, draws: int = 2000, seed: int = 0) -> dict:
   """Scores with 95 % intervals, bootstrapped over subjects.
 
   Args:
-    counted: of `count`.
+    counted: as `count` returns it.
     draws: bootstrap samples.
-    seed: of the samples.
+    seed: for drawing the samples.
 
   Returns:
     spotting: for each of `COUNTED` truths, events, tp, fp, fn, precision,
@@ -227,8 +234,8 @@ def scores(counted: Counts, *, draws: int = 2000, seed: int = 0) -> dict:
     spotting[name] |= {'tp': tp, 'fp': fp, 'fn': fn}
     for score in ('precision', 'recall', 'f1'):
       spotting[name][score] = float(found[f'{name} {score}'])
-  kept = [key for key in found if key.partition(' ')[0] not in (*KINDS, 'both')]
-  kept = list(found) if counted.kinds_known else kept
+  keys = [key for key in found if key.partition(' ')[0] not in (*KINDS, 'both')]
+  keys = list(found) if counted.kinds_known else keys
   recognised = counted.confusion.sum(0)
   return {
     'subjects': len(counted.subjects),
@@ -240,7 +247,7 @@ def scores(counted: Counts, *, draws: int = 2000, seed: int = 0) -> dict:
       **{key: _plain(found[key]) for key in ('uar', 'uf1', 'f1')},
     },
     'strs': _plain(found['strs']),
-    'intervals': {key: bounds[key] for key in kept},
+    'intervals': {key: bounds[key] for key in keys},
   }
 
 

@@ -26,17 +26,18 @@ def intervals(
   Frames are taken where both tables have them, else seconds, else frames from
   seconds by the frame rate. Without a column of kinds these follow from the
   duration, if the frame rate or seconds are known. If only one table names
-  subjects, the other's videos tell them; if none does, each video is one.
+  subjects, the events or truths of the other have the subjects of their videos;
+  if none does, each video counts as a subject.
 
   Args:
-    truths, events: of `spotting_tables.read`.
+    truths, events: tables, as `spotting_tables.read` returns them.
     fps: frames per second, for rows whose table has no column fps.
 
   Raises:
     errors.UserError: the units differ and the frame rate is unknown; a cell is
       no number, an interval ends before it begins, or a kind is unknown; a
-      video without its subject is of several, or is
-      called 01 in one table and 1 in the other.
+      video without a subject belongs to several; or a video is called 01 in one
+      table and 1 in the other.
   """
   # Frames first: they need no frame rate, and their overlap is exact.
   shared = [
@@ -45,35 +46,36 @@ def intervals(
     if unit in truths.units and unit in events.units
   ]
   unit = shared[0] if shared else 'frames'
-  made = [
+  read = [
     [
       (number, _interval(table, number, row, unit, fps))
       for number, row in table.rows
     ]
     for table in (truths, events)
   ]
-  _refuse_doubled(truths.path, made[0])
-  own, said = ({one.video for _, one in rows} for rows in made)
-  _check_videos(truths.path, own, events.path, said)
-  return *_with_subjects(truths, events, *made), unit == 'frames'
+  _refuse_doubled(truths.path, read[0])
+  videos = [{one.video for _, one in rows} for rows in read]
+  _check_videos(truths.path, videos[0], events.path, videos[1])
+  return *_with_subjects(truths, events, *read), unit == 'frames'
 
 
-def _check_videos(truths, own, events, said):
+def _check_videos(truth_path, truth_videos, event_path, event_videos):
   """Raises UserError if a program has dropped the zeros of a video's name.
 
   Its events would be those of a video of which no truth is known.
   """
-  bare = {names.person_key(video): video for video in own}
-  eaten = {
+  bare = {names.person_key(video): video for video in truth_videos}
+  renamed = {
     video: bare[names.person_key(video)]
-    for video in sorted(said - own)
+    for video in sorted(event_videos - truth_videos)
     if names.person_key(video) in bare
   }
-  if eaten:
-    here, there = next(iter(eaten.items()))
+  if renamed:
+    here, there = next(iter(renamed.items()))
     raise errors.UserError(
-      f'{events}: video {clean.terminal(here)} is {clean.terminal(there)} in '
-      f'{truths}: use the same names (spreadsheets turn 01 into 1)'
+      f'{event_path}: video {clean.terminal(here)} is '
+      f'{clean.terminal(there)} in {truth_path}: use the same names '
+      '(spreadsheets turn 01 into 1)'
     )
 
 
@@ -104,7 +106,7 @@ def _interval(table, number, row, unit, fps):
   if 'frames' not in ends and unit == 'frames':
     if rate is None:
       raise errors.UserError(
-        f'{table.path} is in seconds and the other table in frames: say --fps'
+        f'{table.path} is in seconds and the other table in frames: set --fps'
       )
     # Rounded, not cut: frame 7 at 30 per second is .2333 s in a file, which
     # times 30 is a little less than 7.
@@ -172,17 +174,17 @@ def _kind(place, text, seconds):
   return spotting.kind(seconds)
 
 
-def _with_subjects(truths, events, own, said):
+def _with_subjects(truths, events, truth_rows, event_rows):
   """Both lists, each interval with a subject."""
   people: dict[str, set[str]] = {}
-  for _, one in (*own, *said):
+  for _, one in (*truth_rows, *event_rows):
     if one.subject:
       people.setdefault(one.video, set()).add(one.subject)
 
-  def named(table, some):
-    for number, one in some:
-      # A video of nobody known is a subject of its own, so that intervals over
-      # subjects become intervals over videos.
+  def with_subject(table, rows):
+    for number, one in rows:
+      # A video without a known subject counts as a subject of its own, so that
+      # intervals over subjects become intervals over videos.
       known = people.get(one.video, {one.video})
       if one.subject:
         yield one
@@ -194,4 +196,7 @@ def _with_subjects(truths, events, own, said):
           f'of {len(known)} subjects: add a column subject'
         )
 
-  return list(named(truths, own)), list(named(events, said))
+  return (
+    list(with_subject(truths, truth_rows)),
+    list(with_subject(events, event_rows)),
+  )

@@ -63,10 +63,10 @@ UNITS = ('auto', 'frames', 'seconds')
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Table:
-  """What a file holds, before its unit is chosen.
+  """The content of a file, before its unit is chosen.
 
   Attributes:
-    path: of the file.
+    path: where the file lies.
     rows: (number, row) with the keys of `NAMES` that the file has.
     columns: the name that the file gives each key.
     units: 'frames', 'seconds' or both.
@@ -82,9 +82,9 @@ def read(path: pathlib.Path, unit: str = 'auto') -> Table:
   """Reads a table of truths or of events.
 
   Args:
-    path: of the file.
-    unit: of columns called onset and offset; 'auto' takes frames if all their
-      numbers are whole.
+    path: where the file lies.
+    unit: the unit of columns called onset and offset; 'auto' takes frames if
+      all their numbers are whole.
 
   Raises:
     errors.UserError: as `csv_table.read`; or there is no column for the video,
@@ -107,7 +107,7 @@ def read(path: pathlib.Path, unit: str = 'auto') -> Table:
       f'{path}: no column for the {lacking}: call it '
       f'{" or ".join(NAMES[lacking][:4])}'
     )
-  made = [
+  rows = [
     (number, {key: row[name] for key, name in columns.items()})
     for number, row in rows
   ]
@@ -120,16 +120,16 @@ def read(path: pathlib.Path, unit: str = 'auto') -> Table:
       )
   else:
     if unit == 'auto':
-      # One fraction is enough to tell seconds; whole seconds need
+      # One fraction is enough to recognise seconds; whole seconds need
       # --truth-unit or --events-unit.
-      unit = 'frames' if all(map(_whole, _cells(made))) else 'seconds'
+      unit = 'frames' if all(map(_whole, _cells(rows))) else 'seconds'
     units = (unit,)
     if unit == 'frames':
-      for _, row in made:
+      for _, row in rows:
         row |= {f'{key} frame': row.pop(key) for key in ('onset', 'offset')}
       for key in ('onset', 'offset'):
         columns[f'{key} frame'] = columns.pop(key)
-  return Table(path, made, columns, units)
+  return Table(path, rows, columns, units)
 
 
 def _cells(rows):
@@ -140,8 +140,8 @@ def _whole(text):
   return names.label_key(text).removeprefix('-').isdecimal()
 
 
-def described(table: Table, keys: Sequence[str] = tuple(NAMES)) -> str:
-  """'video: vid, onset frame: pred_onset': the columns that were taken."""
+def describe_columns(table: Table, keys: Sequence[str] = tuple(NAMES)) -> str:
+  """Returns the columns that were taken: 'video: vid, onset: start'."""
   return ', '.join(
     f'{key}: {clean.terminal(table.columns[key])}'
     for key in keys

@@ -1,4 +1,4 @@
-"""Temperature scaling: how sure a model may be (Guo et al., ICML 2017)."""
+"""Temperature scaling of a model's confidence (Guo et al., ICML 2017)."""
 
 import numpy as np
 from scipy import optimize
@@ -9,21 +9,26 @@ _BOUNDS = (-3.0, 3.0)  # of the logarithm
 
 
 def probabilities(logits_SNC: np.ndarray, temperature: float) -> np.ndarray:
-  """(N, C), the mean over S members of the softmax of logits / temperature."""
+  """Returns the members' mean softmax of logits / temperature, (N, C).
+
+  Args:
+    logits_SNC: by S members, for N clips and C classes.
+    temperature: above 0.
+  """
   x = np.asarray(logits_SNC, np.float64) / temperature
   e = np.exp(x - x.max(-1, keepdims=True))
   return (e / e.sum(-1, keepdims=True)).mean(0)
 
 
 def fit(logits_SNC: np.ndarray, label: np.ndarray) -> float:
-  """The temperature at which the members' mean is likeliest to be right.
+  """Returns the temperature with the lowest log loss of the members' mean.
 
   Args:
-    logits_SNC: of each member, of clips that they were not trained on.
+    logits_SNC: by each member, for clips that it was not trained on.
     label: (N,) true classes.
 
   Returns:
-    Above 1 where the members are too sure, below where not enough.
+    Above 1 if the members are overconfident, below 1 if underconfident.
   """
 
   def loss(logarithm):

@@ -26,10 +26,10 @@ def add_validation(
   not on its test clips or on other folds.
 
   Args:
-    splits: of `folds.make`.
+    splits: as `folds.make` returns them.
     label, subject: (N,) of all clips.
     share: approximate share of the training clips that go to validation.
-    seed: of the choice.
+    seed: for the choice.
 
   Raises:
     UserError: a fold trains on a single subject.

@@ -46,7 +46,7 @@ def main() -> int:
   if spotted and not {x[:2] for x in own} & {x[:2] for x in spotted}:
     print('note: no event is in a video of the truth: are their names alike?')
   for name, table in (('truth', truths), ('events', events)):
-    print(f'columns of {name}: {spotting_tables.described(table)}')
+    print(f'columns of {name}: {spotting_tables.describe_columns(table)}')
   if args.out:
     files.write_json(args.out, found)
     print(f'written: {args.out}')

@@ -53,7 +53,7 @@ class MotionScorer:
   def __init__(self, model: models.Model, at_once: int = AT_ONCE):
     self._model, self.classes = model, model.classes
     self._at_once = at_once
-    self.lacks = conformal.lacks(model.description)
+    self.lacks = conformal.stored_threshold(model.description)
     self.action_units = tuple(model.network.action_units)
     self.moments(np.zeros((1, *_shape(model)), np.float32))  # compiles
 
@@ -96,7 +96,7 @@ class RunScorer:
   def __init__(self, model: models.Model, finder: MotionScorer):
     self._model, self._finder = model, finder
     self.classes = model.classes
-    self.lacks = conformal.lacks(model.description)
+    self.lacks = conformal.stored_threshold(model.description)
     self.action_units = finder.action_units
     self._how = _preparation(model)
     self.needs_squares = self._how is not None

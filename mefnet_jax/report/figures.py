@@ -31,7 +31,7 @@ def draw(result: results.Result, summary: dict) -> dict[str, bytes]:
 
   Args:
     result: the run's result.
-    summary: the return value of `results.summary(result)`.
+    summary: the return value of `summaries.summary(result)`.
   """
   import matplotlib
 

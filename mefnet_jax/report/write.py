@@ -9,7 +9,13 @@ import rich.table
 import rich.text
 from absl import logging
 
-from mefnet_jax.evaluation import by_database, folds_file, metrics, results
+from mefnet_jax.evaluation import (
+  by_database,
+  folds_file,
+  metrics,
+  results,
+  summaries,
+)
 from mefnet_jax.report import cards, figures
 from mefnet_jax.report.page import build, faces
 from mefnet_jax.runs import (
@@ -57,7 +63,7 @@ def write(
   Args:
     workdir: folder of the run.
     result: result of the protocol.
-    summary: the content of report.json, from `results.with_audit`.
+    summary: the content of report.json, from `summaries.with_audit`.
     clips: if they are synthetic, the page shows those with the worst errors.
 
   Raises:
@@ -86,7 +92,7 @@ def finished(workdir: str | os.PathLike) -> dict:
   """
   path = pathlib.Path(workdir) / workdirs.REPORT
   found = facts.scores(path)
-  missing = [key for key in results.KEYS if key not in found]
+  missing = [key for key in summaries.KEYS if key not in found]
   if missing:
     raise errors.UserError(
       f'{path}: no {missing[0]}: not the report of a run of this version'

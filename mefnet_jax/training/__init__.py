@@ -1,4 +1,4 @@
 """From clips and folds to trained networks and held-out probabilities.
 
-Read `train_step` first, then `train_loop` and `cross_validation`.
+Read `train_step` first, then `compiled_steps` and `cross_validation`.
 """

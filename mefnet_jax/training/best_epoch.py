@@ -21,7 +21,7 @@ class Best:
   """The best weights so far of all members of a block.
 
   Args:
-    plan: of the block.
+    plan: how the block is distributed over the devices.
     patience: epochs without improvement after which a member stops; 0: never.
   """
 
@@ -32,14 +32,18 @@ class Best:
     self.score = self.epoch = None
 
   def restore(self, tree: dict[str, Any]) -> None:
-    """Takes over what `tree` or `initial` returned."""
+    """Continues from a tree.
+
+    Args:
+      tree: as `tree` or `initial` returned it.
+    """
     plan = self._plan
     self.params = plan.place(plan.split(tree['params']))
     self.score = np.array(tree['score'])
     self.epoch = np.array(tree['epoch'])
 
   def tree(self) -> dict:
-    """Returns the weights, scores and epochs, for a checkpoint."""
+    """Returns the weights, scores and epochs (S, F, ...), for a checkpoint."""
     params = self._plan.join(self.params)
     return {'params': params, 'score': self.score, 'epoch': self.epoch}
 
@@ -47,9 +51,9 @@ class Best:
     """Keeps the weights of the members whose score is lower than before.
 
     Args:
-      params: of all members, on the devices.
-      score_SF: lower is better.
-      epoch: to which the scores belong.
+      params: the weights of all members, on the devices.
+      score_SF: their scores; lower is better.
+      epoch: after which they were scored.
     """
     # A member whose patience has run out keeps its weights while the others of
     # its block train on: the result must not depend on who shares the block.
@@ -71,7 +75,7 @@ def initial(params: Any, members: tuple[int, int]) -> dict[str, Any]:
   """Returns what `Best.restore` takes before the first epoch.
 
   Args:
-    params: of all members.
+    params: the weights of all members.
     members: numbers of seeds and folds.
   """
   return {

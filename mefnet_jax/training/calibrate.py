@@ -1,10 +1,10 @@
-"""Calibrates a model for motion maps that exists already.
+"""Calibrates an existing model for motion maps.
 
 python -m mefnet_jax.training.calibrate --model=FOLDER
 
-By rendered people whom it was not trained on (`synthetic_calibration`). Writes
-model.json anew; the weights stay. A model made by configs/mefnet_zero.py:train
-is calibrated when it is made.
+On rendered people that it was not trained on (`synthetic_calibration`). Writes
+model.json again; the weights stay as they are. A model trained by
+configs/mefnet_zero.py:train is calibrated at the end of its training.
 """
 
 import argparse
@@ -31,17 +31,17 @@ def _main(argv):
   args: argparse.Namespace = parser.parse_args(argv)
   xla.prepare()
   model = models.load(args.model)
-  made = model.description.get('training', {})
-  if 'held_out' not in made:
+  recipe = model.description.get('training', {})
+  if 'held_out' not in recipe:
     raise errors.UserError(
       f'{model.folder}: not made from rendered people: only models of '
       'configs/mefnet_zero.py can be calibrated by them'
     )
-  _, tested = synthetic_model.people(ml_collections.ConfigDict(made))
+  _, tested = synthetic_model.people(ml_collections.ConfigDict(recipe))
   members = [model.member(fold, seed).params for fold, seed in model.members]
   found = synthetic_calibration.fit(model.network, members, tested, 0)
-  print(synthetic_calibration.said(found))
-  # One file, replaced whole: what is interrupted leaves a model that opens.
+  print(synthetic_calibration.describe(found))
+  # One file, replaced as a whole: after an interruption the model still opens.
   description = {**model.description, 'calibration': found}
   model_file.write_description(model.folder, description)
 

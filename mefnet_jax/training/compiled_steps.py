@@ -23,13 +23,24 @@ from mefnet_jax.training import (
 
 
 def initializer(job: jobs.Job) -> Callable:
-  """Returns `train_step.create_state` as (clips, key) -> state, compiled."""
+  """Returns `train_step.create_state` as (clips, key) -> state, compiled.
+
+  Args:
+    job: with the network, its learning rate and decay.
+  """
   config = job.config.train
   return _initializer(job.model, config.learning_rate, config.decay)
 
 
 def one_clip(clips: dict) -> dict:
-  """Returns zeros of the shapes of one clip, enough for `initializer`."""
+  """Returns zeros of the shapes of one clip, enough for `initializer`.
+
+  Args:
+    clips: as of `normalize.measured`, leaves (N, ...).
+
+  Returns:
+    The same tree, leaves (1, ...).
+  """
   return jax.tree.map(lambda a: np.zeros((1, *a.shape[1:]), a.dtype), clips)
 
 
@@ -40,7 +51,7 @@ def _initializer(model, learning_rate, decay):
 
 
 @by_network.cached
-def _steps(
+def _compiled(
   model,
   plan,
   learning_rate,
@@ -64,12 +75,12 @@ def _steps(
   )
   judge = functools.partial(train_step.eval_step, **bound)
   return (
-    _paced(parallel.train_step(step, plan, kernels)),
-    parallel.eval_step(judge, plan, kernels),
+    _with_short_queue(parallel.map_training(step, plan, kernels)),
+    parallel.map_evaluation(judge, plan, kernels),
   )
 
 
-def _paced(step):
+def _with_short_queue(step):
   """The training step, which waits until the one before the last is done.
 
   Otherwise jax would queue dozens, each with its clips and room for its maps.
@@ -77,25 +88,28 @@ def _paced(step):
   queue = collections.deque()
 
   @functools.wraps(step)
-  def paced_step(*args):
+  def waiting_step(*args):
     if len(queue) > 1:
       jax.block_until_ready(queue.popleft())
     state, sums = step(*args)
     queue.append(sums)
     return state, sums
 
-  return paced_step
+  return waiting_step
 
 
 class CompiledSteps:
   """The compiled steps for some folds, with any seeds.
 
   Args:
-    job: a `jobs.Job`.
+    job: what is trained.
     splits: the folds of the block.
 
   Attributes:
-    train_step: `train_step.train_step` of all members, over all devices.
+    step_all: `train_step.train_step` of all members, over all devices.
+    plan: how the folds are distributed over the devices.
+    moments: for each fold (mean, variance) by stream, by which its clips are
+      scaled; None if each clip is scaled on its own.
   """
 
   def __init__(self, job: jobs.Job, splits: tuple[folds.Fold, ...]):
@@ -107,11 +121,11 @@ class CompiledSteps:
     self.plan = parallel.plan(
       len(splits), config.train.parallel, own_order=own_order
     )
-    self.feed = input_pipeline.make(job.clips, config, self.plan)
+    self.feed = input_pipeline.make(job.arrays, config, self.plan)
     self.moments = [None] * len(splits)
     self.fold = self._fold_arguments()
     self._create_state = initializer(job)
-    self.train_step, self._eval_step = _steps(
+    self.step_all, self._evaluate_all = _compiled(
       job.model,
       self.plan,
       config.train.learning_rate,
@@ -121,7 +135,7 @@ class CompiledSteps:
       config.train.mixup,
       config.input,
       ops.resolve(config.train.get('kernels', 'auto'))[0],
-      # A program is of its devices, which a process may begin anew.
+      # A compiled program is bound to its devices, and jax may re-create them.
       tuple(jax.local_devices()),
     )
 
@@ -131,8 +145,8 @@ class CompiledSteps:
     fold = {
       'weight': np.stack(
         [
-          held_out_mask.clip_weights(
-            job.clips['label'],
+          held_out_mask.masked_weights(
+            job.arrays['label'],
             one.train,
             job.model.num_classes,
             balanced=config.train.class_weights,
@@ -143,7 +157,7 @@ class CompiledSteps:
     }
     if config.scale == 'train':
       rows = [
-        normalize.training_moments(self.feed.moments, one.train, job.clips)
+        normalize.training_moments(self.feed.moments, one.train, job.arrays)
         for one in self.splits
       ]
       # As plain numbers, which the checkpoint's note and model.json can hold.
@@ -154,8 +168,12 @@ class CompiledSteps:
       fold['moments'] = jax.tree.map(lambda *x: np.stack(x), *rows)
     return self.plan.place(self.plan.split(fold, axis=0))
 
-  def like(self, seeds: tuple[int, ...]) -> train_step.TrainState:
-    """Returns shapes and dtypes of the states of all members, (S, F, ...)."""
+  def shapes(self, seeds: tuple[int, ...]) -> train_step.TrainState:
+    """Returns shapes and dtypes of the states of all members, (S, F, ...).
+
+    Args:
+      seeds: the S seeds of the block.
+    """
     front = len(seeds), len(self.splits)
     one = jax.eval_shape(
       self._create_state, one_clip(self.feed.sample), jax.random.key(0)
@@ -165,10 +183,13 @@ class CompiledSteps:
     )
 
   def initial(self, seeds: tuple[int, ...]) -> train_step.TrainState:
-    """Returns the initial states of all members, equal for equal seeds.
+    """Returns the initial states of all members, on the devices.
 
-    The folds of a seed start from the same weights, so each is computed once
-    for each seed and repeated on the devices.
+    The folds of a seed start from the same weights, which are computed once and
+    repeated on the devices.
+
+    Args:
+      seeds: the S seeds of the block.
     """
     sample = one_clip(self.feed.sample)
     states = [self._create_state(sample, jax.random.key(s)) for s in seeds]
@@ -180,10 +201,39 @@ class CompiledSteps:
     """Puts states (S, F, ...) from the host onto the devices."""
     return self.plan.place(self.plan.split(state))
 
+  def train_epoch(
+    self, state: train_step.TrainState, seeds: tuple[int, ...], epoch: int
+  ) -> tuple[train_step.TrainState, dict[str, np.ndarray]]:
+    """Trains all members for one epoch.
+
+    Args:
+      state: states of all members, on the devices; their memory is reused.
+      seeds: the S seeds of the block.
+      epoch: from 1 on; the order of the clips follows from it and the seed.
+
+    Returns:
+      The next state; sums (S, F) over all steps of what `train_step` returns.
+    """
+    sums = []
+    for batch in self.batches(seeds, epoch):
+      state, step_sums = self.step_all(state, *batch)
+      sums.append(step_sums)
+    return state, self._total(sums)
+
   def batches(
     self, seeds: tuple[int, ...], epoch: int
   ) -> Iterator[tuple[dict, dict, dict, jax.Array]]:
-    """Yields the arguments of `train_step` after the state, step by step."""
+    """Yields the arguments of `step_all` after the state, step by step.
+
+    Args:
+      seeds: the S seeds of the block.
+      epoch: from 1 on.
+
+    Yields:
+      fold, clips, order and key, as `parallel.map_training` describes them: the
+      leaves of the order are (S, B), or with an order for each fold (S, F, B)
+      as laid out by `Plan.split`; keys (S,).
+    """
     orders_S = [self._orders(seed, epoch) for seed in seeds]
     order = jax.tree.map(lambda *x: np.stack(x), *orders_S)
     # A function of (seed, epoch, step) and of nothing that a resumed run lacks.
@@ -194,7 +244,7 @@ class CompiledSteps:
       key = jax.numpy.stack([jax.random.fold_in(k, i) for k in keys])
       yield self.fold, clips, batch, key
 
-  def total(self, sums: list[dict]) -> dict[str, np.ndarray]:
+  def _total(self, sums):
     """The sums of all steps of an epoch, (S, F)."""
     joined = [self.plan.join(one) for one in sums]
     return jax.tree.map(lambda *x: np.sum(np.stack(x), 0), *joined)
@@ -204,7 +254,7 @@ class CompiledSteps:
     job, plan = self.job, self.plan
     # A batch that is split over devices must divide evenly among them.
     multiple = plan.devices if plan.mode == 'batch' else 1
-    size, label = job.config.train.batch_size, job.clips['label']
+    size, label = job.config.train.batch_size, job.arrays['label']
     if not plan.own_order:
       return sampler.shared_order(
         len(label), size, multiple, seed=seed, epoch=epoch
@@ -224,16 +274,16 @@ class CompiledSteps:
     return jax.tree.map(lambda *x: np.stack(x), *rows)
 
   def probabilities(self, params: Any, side: str) -> list[list[np.ndarray]]:
-    """Returns for each seed and fold the probabilities (clips, C).
+    """Returns for each seed and fold the probabilities (clips, C), float64.
 
     Args:
-      params: of all members, on the devices.
+      params: the weights of all members, on the devices.
       side: 'test' or 'validation', the clips to evaluate.
     """
 
     def step(index_FM):
       clips, at_FM = self.feed.take(index_FM)
-      return self._eval_step(
+      return self._evaluate_all(
         params, self.fold, clips, self.plan.split(at_FM, axis=0)
       )
 

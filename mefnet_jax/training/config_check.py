@@ -68,7 +68,7 @@ def check(config: ConfigDict) -> None:
   config_fields.one_of(config, 'train.selection', best_epoch.CHOICES)
   _training(config)
   config_fields.finite(config)
-  for name in config_fields.there(config, _AT_LEAST_ONE):
+  for name in config_fields.present(config, _AT_LEAST_ONE):
     config_fields.at_least(config, name, 1)
   for name, most in _BELOW.items():
     config_fields.below(config, name, most)
@@ -77,10 +77,10 @@ def check(config: ConfigDict) -> None:
     config_fields.at_least(config, name, 8)
   for name in _NOT_NEGATIVE:
     config_fields.at_least(config, name, 0)
-  for name in config_fields.there(config, _SHARES):
+  for name in config_fields.present(config, _SHARES):
     config_fields.at_least(config, name, 0)
     config_fields.below(config, name, 1)
-  for name in config_fields.there(config, ('model.kernel', 'model.pool')):
+  for name in config_fields.present(config, ('model.kernel', 'model.pool')):
     config_fields.three_sizes(config, name)
   # Built last: its errors are worse to read than those of single fields.
   model = from_config.network(config, num_classes=2)

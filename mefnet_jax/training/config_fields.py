@@ -9,10 +9,10 @@ from ml_collections import ConfigDict
 from mefnet_jax.runs import errors, plugins
 
 
-def there(config: ConfigDict, paths: Iterable[str]) -> Iterator[str]:
-  """Yields those of the fields that this config has: networks differ.
+def present(config: ConfigDict, paths: Iterable[str]) -> Iterator[str]:
+  """Yields the fields that this config has; it depends on the network.
 
-  A network of one's own may use the same words for other things.
+  Fields of a network of one's own are left out: they may mean other things.
   """
   own = plugins.is_own('network', config.model.name)
   for path in paths:

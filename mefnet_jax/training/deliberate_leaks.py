@@ -32,10 +32,13 @@ _STATISTICS = {
 
 
 def why_leaky(protocol: ConfigDict) -> str:
-  """Returns why a protocol's mistake and statistics are leaky; '' if not.
+  """Returns why a protocol is leaky, by design or on purpose; '' if it is not.
+
+  Args:
+    protocol: config.protocol; its name, mistake and statistics matter.
 
   Raises:
-    UserError: config.protocol.mistake or .statistics is not a valid choice.
+    UserError: one of the three is not a valid choice.
   """
   for field, choices in folds.CHOICES.items():
     if protocol[field] not in choices:
@@ -43,7 +46,11 @@ def why_leaky(protocol: ConfigDict) -> str:
         f'--config.protocol.{field}={protocol[field]}: choose one of '
         f'{", ".join(choices)}'
       )
-  reasons = _WHY.get(protocol.mistake, ''), _STATISTICS[protocol.statistics]
+  reasons = (
+    folds.why_leaky(protocol.name),
+    _WHY.get(protocol.mistake, ''),
+    _STATISTICS[protocol.statistics],
+  )
   return '; '.join(text for text in reasons if text)
 
 
@@ -56,7 +63,7 @@ def make(
   """Returns clips, labels and folds with the config's leak introduced.
 
   Args:
-    config: of the run.
+    config: the run's config.
     clips: the prepared clips.
     label: (N,) classes.
     splits: the folds without a leak.

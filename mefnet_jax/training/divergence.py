@@ -3,17 +3,17 @@
 from collections.abc import Sequence
 
 from mefnet_jax.runs import findings
-from mefnet_jax.training import jobs
+from mefnet_jax.training import seed_results
 
 
 def findings_on(
-  seeds: Sequence[int], fitted: Sequence[jobs.Fitted]
+  seeds: Sequence[int], results: Sequence[seed_results.SeedResult]
 ) -> list[findings.Finding]:
   """Returns a finding for each member that has diverged.
 
   Args:
-    seeds: of the trainings.
-    fitted: their results, in the same order.
+    seeds: numbers of the seeds.
+    results: the result of each seed, in the same order.
   """
   return [
     findings.Finding(
@@ -23,6 +23,6 @@ def findings_on(
       f'fold {name}, seed {seed}: loss not finite from epoch {epoch} on; its '
       'clips were given the class frequencies of its training',
     )
-    for seed, one in zip(seeds, fitted, strict=True)
+    for seed, one in zip(seeds, results, strict=True)
     for name, epoch in one.diverged.items()
   ]

@@ -10,24 +10,24 @@ from mefnet_jax.training import parallel
 
 def held_out_probabilities(
   step: Callable,
-  clips: list[np.ndarray],
+  index: list[np.ndarray],
   plan: parallel.Plan,
   batch_size: int,
 ) -> list[list[np.ndarray]]:
   """Computes the probabilities of clips of each fold with its own weights.
 
   Args:
-    step: maps indices (F, M) to logits, as of `parallel.eval_step`.
-    clips: for each fold the indices of the clips to evaluate.
-    plan: of the training.
+    step: maps indices (F, M) to logits, as of `parallel.map_evaluation`.
+    index: for each fold the indices of the clips to evaluate.
+    plan: how the folds are distributed over the devices.
     batch_size: maximum number of clips per fold in one call.
 
   Returns:
     For each seed and each fold a float64 array (clips, C).
   """
   # Folds of different sizes share one rectangular array; the rest is cut off.
-  index_FM = np.zeros((len(clips), max(map(len, clips))), np.int32)
-  for k, some in enumerate(clips):
+  index_FM = np.zeros((len(index), max(map(len, index))), np.int32)
+  for k, some in enumerate(index):
     index_FM[k, : len(some)] = some
   logits_SFMC = inference.in_batches(
     lambda index_FM: plan.join(step(index_FM)), index_FM, batch_size, axis=2
@@ -35,7 +35,7 @@ def held_out_probabilities(
   return [
     [
       inference.softmax(logits_MC[: len(some)])
-      for logits_MC, some in zip(logits_FMC, clips, strict=True)
+      for logits_MC, some in zip(logits_FMC, index, strict=True)
     ]
     for logits_FMC in logits_SFMC
   ]

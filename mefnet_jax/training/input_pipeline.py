@@ -15,7 +15,7 @@ from ml_collections import ConfigDict
 from mefnet_jax.datasets import streaming
 from mefnet_jax.models import normalize
 from mefnet_jax.runs import multihost
-from mefnet_jax.training import blocks, parallel
+from mefnet_jax.training import memory, parallel
 
 _CHUNK = 32  # clips read at once for their moments: all may not fit in memory
 
@@ -26,13 +26,13 @@ def is_streamed(clips: dict, budget: float, devices: int) -> bool:
   Args:
     clips: arrays or `streaming.Stream`s by name.
     budget: bytes available for training on all devices together.
-    devices: how many.
+    devices: their number.
   """
   on_disk = any(isinstance(x, streaming.Stream) for x in clips.values())
-  return on_disk or not blocks.clips_fit(_size(clips) * devices, budget)
+  return on_disk or not memory.clips_fit(_size(clips) * devices, budget)
 
 
-def on_devices(clips: dict, batch: int, budget: float, devices: int) -> float:
+def device_bytes(clips: dict, batch: int, budget: float, devices: int) -> float:
   """Returns the bytes of clips on all devices together during a step.
 
   Args:
@@ -57,10 +57,10 @@ def make(
 
   Args:
     clips: streams (N, T, H, W, C) uint8, and 'label' (N,).
-    config: of the run.
-    plan: of the block.
+    config: the run's config.
+    plan: how the block is distributed over the devices.
   """
-  budget = blocks.budget(config.train.memory)
+  budget = memory.budget(config.train.memory)
   streamed = is_streamed(clips, budget, plan.devices)
   if multihost.any_of(streamed):  # all processes do the same
     return Streamed(clips, config.input)
@@ -70,9 +70,16 @@ def make(
 class Resident:
   """Keeps all clips on all devices.
 
+  Args:
+    clips: streams (N, T, H, W, C) uint8, and 'label' (N,).
+    input_kind: the network's input, see `normalize.standardise`.
+    plan: how the block is distributed over the devices.
+
   Attributes:
-    moments: of `normalize.measured`, (N,) for each stream.
-    sample: clips from which shapes can be read.
+    moments: (mean, variance) of each stream's clips, (N,) each, as of
+      `normalize.measured`.
+    sample: clips with the dtypes, and but for N the shapes, of those that
+      `steps` yields.
   """
 
   def __init__(self, clips: dict, input_kind: str, plan: parallel.Plan):
@@ -84,27 +91,41 @@ class Resident:
     """Yields the clips and the order of each step.
 
     Args:
-      order: of an epoch, leaves (..., steps, B), as in `sampler.py`.
+      order: the clips of an epoch, leaves (..., steps, B), as of `sampler.py`.
+
+    Yields:
+      Clips, as of `normalize.measured`, on the devices; leaves (..., B) of the
+      order, whose 'index' are positions among all clips.
     """
     for i in range(order['index'].shape[-2]):
       yield self._clips, _step(order, i)
 
   def take(self, index: np.ndarray) -> tuple[dict, np.ndarray]:
-    """Returns clips that contain those at index, and their positions there."""
+    """Returns clips that contain those at `index`, and their positions there.
+
+    Args:
+      index: (F, M) integers, of M clips for each of F folds.
+
+    Returns:
+      Clips, as of `normalize.measured`, on the devices; (F, M) positions among
+      them, here the index itself.
+    """
     return self._clips, index
 
 
 class Streamed:
-  """Reads the clips of each step ahead; attributes as in `Resident`.
+  """Reads the clips of each step ahead.
 
-  The order of a step has additional leaves: 'at', the position of each clip
-  among those of the step, and for mixup 'mate_at'.
+  The order of a step has additional leaves (..., B): 'at', the position of each
+  clip among those of the step, and for mixup 'mate_at', that of its mate.
+
+  Args, Attributes: as of `Resident`; it needs no plan.
   """
 
   def __init__(self, clips: dict, input_kind: str):
     self._label = np.asarray(clips['label'])
     self._streams = {n: x for n, x in clips.items() if n != 'label'}
-    # Waited for part by part, or the clips of many would be in memory at once.
+    # One part after the other, or the clips of many would be in memory at once.
     parts = [
       jax.device_get(normalize.measured(part, input_kind=input_kind)['moments'])
       for part in self._read(np.arange(len(self._label)))
@@ -129,7 +150,10 @@ class Streamed:
       yield self._with_moments(clips, some), step
 
   def take(self, index: np.ndarray) -> tuple[dict, np.ndarray]:
-    """Returns clips and positions, as `Resident` does."""
+    """Returns the clips at `index` alone, and their positions among them.
+
+    Args, Returns: as of `Resident.take`.
+    """
     some = self._needed(index.ravel())
     (clips,) = streaming.batches(self._streams, self._label, some[None])
     return self._with_moments(clips, some), _places(some, index)

@@ -1,4 +1,4 @@
-"""The input of a training, prepared from a config, and its results."""
+"""The input of a training, prepared from a config."""
 
 import dataclasses
 import functools
@@ -6,7 +6,7 @@ import hashlib
 import math
 import pathlib
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 import rich.console
@@ -17,7 +17,13 @@ from mefnet_jax import datasets, models
 from mefnet_jax.evaluation import folds, validation_split
 from mefnet_jax.models import from_config, pixel_scaling
 from mefnet_jax.runs import errors, findings, multihost, workdirs
-from mefnet_jax.training import blocks, config_check, deliberate_leaks
+from mefnet_jax.training import (
+  blocks,
+  config_check,
+  deliberate_leaks,
+  memory,
+  seed_results,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,11 +32,11 @@ class Job:
 
   Attributes:
     model: the network.
-    clips: streams (N, T, H, W, C) uint8 and 'label' (N,), on the host.
+    arrays: streams (N, T, H, W, C) uint8 and 'label' (N,), on the host.
     splits: the folds.
-    config: of the run.
-    workdir: of the run.
-    fingerprint: digest of the clips, labels and folds.
+    config: the run's config.
+    workdir: the run's folder.
+    fingerprint: digest of the clips, their labels and the folds.
     console: for tables and progress.
     stop: set when the process is asked to stop.
     source: the prepared clips with names and subjects; None in tests that only
@@ -40,7 +46,7 @@ class Job:
   """
 
   model: nn.Module
-  clips: dict[str, np.ndarray]
+  arrays: dict[str, np.ndarray]
   splits: tuple[folds.Fold, ...]
   config: ConfigDict
   workdir: pathlib.Path
@@ -56,95 +62,12 @@ class Job:
     return tuple(range(self.config.seed, self.config.seed + self.config.seeds))
 
 
-@dataclasses.dataclass(frozen=True)
-class Weights:
-  """The location of one member's weights, in a checkpoint of its block.
-
-  Attributes:
-    folder: of the block's checkpoints.
-    epoch: of the checkpoint.
-    members: numbers of seeds and folds of the block.
-    place: seed and fold of this member, as indices in the block.
-  """
-
-  folder: pathlib.Path
-  epoch: int
-  members: tuple[int, int]
-  place: tuple[int, int]
-
-
-@dataclasses.dataclass
-class Fitted:
-  """The results of one seed's training.
-
-  Attributes:
-    held_out: for each fold the probabilities (test clips, C), by the weights
-      of the epoch that train.selection chooses.
-    epochs: that epoch for each fold.
-    weights: the location of each fold's weights.
-    moments: for each fold (mean, variance) by stream, by which its clips were
-      scaled; None if each clip was scaled on its own.
-    diverged: epoch of the first loss that was not finite, by name of the fold;
-      its test clips are given the class frequencies of its training clips.
-    parameters: number of parameters of one network.
-    seconds: of training, over all parts of a resumed run.
-  """
-
-  held_out: list[np.ndarray] = dataclasses.field(default_factory=list)
-  epochs: list[int] = dataclasses.field(default_factory=list)
-  weights: list['Weights'] = dataclasses.field(default_factory=list)
-  moments: list[dict | None] = dataclasses.field(default_factory=list)
-  diverged: dict[str, int] = dataclasses.field(default_factory=dict)
-  parameters: int = 0
-  seconds: float = 0.0
-
-
-def part(one: Fitted, place: slice, rename: Callable[[str], str]) -> Fitted:
-  """Returns the results of some of the folds.
-
-  Args:
-    one: the results of all folds.
-    place: of the folds that are kept.
-    rename: maps the name of a fold to its new name; '' drops the fold.
-  """
-  # Folds train in one program, so the time of one of them is a share of it.
-  share = len(one.held_out[place]) / max(len(one.held_out), 1)
-  changes = {'seconds': one.seconds * share}
-  for name, value in _by_fold(one):
-    if isinstance(value, list):
-      changes[name] = value[place]
-    else:
-      named = {rename(fold): x for fold, x in value.items()}
-      changes[name] = {fold: x for fold, x in named.items() if fold}
-  return dataclasses.replace(one, **changes)
-
-
-def joined(fitted: Sequence[Fitted]) -> Fitted:
-  """Joins the results of trainings of one fold each."""
-  changes = {'seconds': sum(one.seconds for one in fitted)}
-  for name, first in _by_fold(fitted[0]):
-    values = [getattr(one, name) for one in fitted]
-    if isinstance(first, list):
-      changes[name] = [x for value in values for x in value]
-    else:
-      changes[name] = {k: x for value in values for k, x in value.items()}
-  return dataclasses.replace(fitted[0], **changes)
-
-
-def _by_fold(one):
-  """The fields that have an entry for each fold, lists and dicts."""
-  for field in dataclasses.fields(one):
-    value = getattr(one, field.name)
-    if isinstance(value, list | dict):
-      yield field.name, value
-
-
 def identity(job: Job, block: blocks.Block) -> dict[str, object]:
   """Returns the identity of a block's training, stored in its checkpoints.
 
   Args:
-    job: of the run.
-    block: of its members.
+    job: what is trained.
+    block: some of its members.
   """
   return {
     'config': workdirs.digest(job.config),
@@ -154,8 +77,8 @@ def identity(job: Job, block: blocks.Block) -> dict[str, object]:
   }
 
 
-# Trains a job with some seeds.
-Train = Callable[[Job, tuple[int, ...]], list[Fitted]]
+# Trains a job with some seeds; returns the result of each, in their order.
+Train = Callable[[Job, tuple[int, ...]], list[seed_results.SeedResult]]
 
 
 def prepare(
@@ -169,7 +92,7 @@ def prepare(
 
   Args:
     config: as in configs/base.py, already checked (`config_check.check`).
-    workdir: of the run; the findings of the preparation are written to its
+    workdir: the run's folder; findings of the preparation are written to its
       findings.csv.
     console: for tables and progress.
     stop: set when the process is asked to stop.
@@ -193,7 +116,7 @@ def prepare(
     streams |= pixel_scaling.apply(plain, pixels, config.input)
   return Job(
     model=from_config.network(config, len(clips.classes)),
-    clips=streams | {'label': label},
+    arrays=streams | {'label': label},
     splits=splits,
     config=config,
     workdir=workdir,
@@ -232,11 +155,11 @@ def _load(config, workdir, console):
 
 
 def _memory(config):
-  """Bytes for clips on the host; statistics over all clips need all of them."""
+  """Bytes for clips on the host: no limit where statistics need all clips."""
   whole = config.protocol.mistake == 'duplicates'
   if whole or config.protocol.statistics != 'clip':
     return math.inf
-  return blocks.host_memory(config.train.memory)
+  return memory.host_memory(config.train.memory)
 
 
 def _show(found, workdir, console):

@@ -1,19 +1,19 @@
 """A head on frozen features: ridge regression in the space of a kernel.
 
-It corrects the probabilities that a network gives already, and the stronger it
-is held back, the more it leaves them as they are. Its least squares have a
-solution in closed form, for all strengths at once.
+It corrects a network's probabilities; the stronger the regularisation, the
+smaller the correction. The least squares have a closed-form solution, for all
+strengths at once.
 
 Axes: N training clips, M others, D features, C classes, S strengths.
 """
 
 import numpy as np
 
-# What the kernel's eigenvalues are compared with: from hardly held back to
-# hardly anything learnt.
+# Strengths of the regularisation, in units of the kernel's eigenvalues: from
+# almost none to almost no correction.
 STRENGTHS = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
-# Of a class: least squares leave the range of probabilities, and know nothing
-# for certain.
+# Smallest probability of a class before normalisation: least squares leave the
+# range of probabilities, and no class is impossible.
 _LEAST = 0.02
 
 
@@ -39,17 +39,17 @@ def corrections(
   weight_N: np.ndarray,
   strengths: tuple[float, ...] = STRENGTHS,
 ) -> np.ndarray:
-  """What a head adds to the probabilities of other clips: (S, M, C).
+  """The corrections (S, M, C) that a head adds to probabilities of other clips.
 
   It minimises the sum over training clips of weight * |missing - f|^2, plus
   strength times the square of f's norm.
 
   Args:
-    kernel_NN: of the training clips.
-    kernel_MN: of the other clips with them.
+    kernel_NN: kernel of the training clips.
+    kernel_MN: kernel of the other clips and the training clips.
     missing_NC: the truth, 1 or 0, minus the network's own probabilities.
-    weight_N: of the training clips, with mean 1.
-    strengths: by which the head is held back.
+    weight_N: weights of the training clips, with mean 1.
+    strengths: of the regularisation.
   """
   root_N1 = np.sqrt(weight_N)[:, None]
   values, vectors = np.linalg.eigh(root_N1 * kernel_NN * root_N1.T)
@@ -61,9 +61,13 @@ def corrections(
 
 
 def probabilities(network_MC: np.ndarray, correction: np.ndarray) -> np.ndarray:
-  """The network's probabilities (M, C) with a correction (..., M, C).
+  """Returns probabilities (..., M, C) with a correction, normalised.
 
-  The largest sum becomes the largest probability.
+  The order of the classes is that of the sums.
+
+  Args:
+    network_MC: the network's probabilities.
+    correction: (..., M, C).
   """
   x = np.maximum(network_MC + correction, _LEAST)
   return x / x.sum(-1, keepdims=True)

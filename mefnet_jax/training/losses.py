@@ -16,7 +16,7 @@ def cross_entropy(
   knows the weights of the whole.
 
   Args:
-    logits_BC: of B clips and C classes.
+    logits_BC: for B clips and C classes.
     label_B: int class of each clip.
     weight_B: 0 for a clip that the fold holds out, and for padding.
   """

@@ -184,17 +184,18 @@ def plan(folds: int, mode: str = 'auto', *, own_order: bool = False) -> Plan:
   return whole
 
 
-def train_step(step: Callable, plan: Plan, kernels: str = 'auto') -> Callable:
+def map_training(step: Callable, plan: Plan, kernels: str = 'auto') -> Callable:
   """Returns `step(state, fold, clips, order, key)` for all members at once.
 
-  Its arguments: state, leaves (S, F, ...); fold, what each fold has of its own,
-  leaves (F, ...); clips, shared; order, the batch, leaves (S, B), or (S, F, B)
-  if plan.own_order; key (S,). State and fold are laid out by `Plan.split`. The
-  memory of the old state is reused for the new one.
+  Its arguments: state, leaves (S, F, ...); fold, the arrays that differ between
+  folds, leaves (F, ...); clips, shared by all; order, the batch, leaves (S, B),
+  or (S, F, B) if plan.own_order; key (S,). State and fold are laid out by
+  `Plan.split`. The memory of the old state is reused for the new one.
 
   Args:
-    step: of one member, such as `train_step.train_step`.
-    plan: of the block; in 'batch' mode B must be a multiple of its devices.
+    step: the step of one member, such as `train_step.train_step`.
+    plan: how the block is distributed; in 'batch' mode B must be a multiple of
+      its devices.
     kernels: as `ops.resolve` takes them.
   """
   own = 0 if plan.own_order else None
@@ -227,15 +228,17 @@ def train_step(step: Callable, plan: Plan, kernels: str = 'auto') -> Callable:
   return split_batch
 
 
-def eval_step(step: Callable, plan: Plan, kernels: str = 'auto') -> Callable:
+def map_evaluation(
+  step: Callable, plan: Plan, kernels: str = 'auto'
+) -> Callable:
   """Returns `step(params, fold, clips, index_B)` for all members at once.
 
   Its arguments: params (S, F, ...), indices (F, B). In 'batch' mode each device
   takes a share of the clips; of several processes each evaluates all of them.
 
   Args:
-    step: of one member, such as `train_step.eval_step`.
-    plan: of the block.
+    step: the step of one member, such as `train_step.eval_step`.
+    plan: how the block is distributed.
     kernels: as `ops.resolve` takes them.
   """
   step = jax.vmap(ops.using(step, kernels), (0, 0, None, 0))

@@ -23,7 +23,7 @@ def shared_order(
     num_clips: number of clips N.
     batch_size: maximum number of clips in a batch.
     multiple: batches are padded to a multiple of this.
-    seed, epoch: of the shuffle.
+    seed, epoch: they determine the shuffle.
 
   Returns:
     'index' (steps, B) int32 and 'valid' (steps, B) float32, 0 for padding.
@@ -58,7 +58,7 @@ def fold_order(
     train: indices of the fold's training clips.
     batch_size, multiple: as in `shared_order`.
     sampling: uniform | balanced.
-    seed, epoch: of the shuffle.
+    seed, epoch: they determine the shuffle.
 
   Returns:
     As `shared_order`, and for mixup 'mate' (steps, B), the next clip of its
@@ -83,14 +83,14 @@ def fold_order(
   return {'index': index, 'valid': valid, 'mate': mate}
 
 
-def _shape(clips, batch_size, multiple):
+def _shape(num_clips, batch_size, multiple):
   """Number of steps in an epoch, clips per step, and padded batch size.
 
   `multiple` only affects the padding, so the clips of a step do not depend on
   the number of devices.
   """
-  steps = -(-clips // min(batch_size, clips))
-  size = -(-clips // steps)
+  steps = -(-num_clips // min(batch_size, num_clips))
+  size = -(-num_clips // steps)
   return steps, size, multiple * -(-size // multiple)
 
 

@@ -13,28 +13,30 @@ from mefnet_jax.datasets import registry
 from mefnet_jax.evaluation import conformal
 from mefnet_jax.models import normalize, pixel_scaling
 from mefnet_jax.runs import checkpoints, model_file
-from mefnet_jax.training import jobs
+from mefnet_jax.training import jobs, seed_results
 
 
-def save(job: jobs.Job, fitted: list[jobs.Fitted], summary: dict) -> None:
+def save(
+  job: jobs.Job, by_seed: list[seed_results.SeedResult], summary: dict
+) -> None:
   """Writes workdir/model: the weights of each fold and seed, and model.json.
 
   Args:
-    job: of the run.
-    fitted: the results of each seed.
+    job: what has been trained.
+    by_seed: the result of each seed.
     summary: the content of report.json.
 
   Raises:
     OSError: the folder cannot be written.
   """
-  if not fitted[0].weights:
-    # zero_shot has already put the model that it scored there. Of transfer
-    # there is none: its heads are sums over the features of the training clips.
+  if not by_seed[0].weights:
+    # zero_shot has copied the model that it scored. transfer has no model: its
+    # heads are sums over the features of the training clips.
     return
   folder = job.workdir / model_file.FOLDER
   model_file.begin(folder)
   members, moments = [], {}
-  for seed, one in zip(job.seeds, fitted, strict=True):
+  for seed, one in zip(job.seeds, by_seed, strict=True):
     for k, params in enumerate(read_weights(job, one.weights)):
       fold = job.splits[k]
       arrays = model_file.flatten({'params': params, **_pixels(job, fold)})
@@ -46,24 +48,31 @@ def save(job: jobs.Job, fitted: list[jobs.Fitted], summary: dict) -> None:
       if one.moments[k]:
         moments[file] = one.moments[k]
   described = _description(job, summary, members, moments)
-  if found := calibration(job, fitted, summary):
+  if found := calibration(job, by_seed, summary):
     described['calibration'] = found
   model_file.write_description(folder, described)
 
 
 def calibration(
-  job: jobs.Job, fitted: list[jobs.Fitted], summary: dict
+  job: jobs.Job, by_seed: list[seed_results.SeedResult], summary: dict
 ) -> dict:
-  """How sure the model may be of new people; {} where the scores say nothing.
+  """Returns 'calibration' of model.json, from the clips that folds held out.
 
-  By the clips that its folds held out; no score of the run depends on it.
+  Args:
+    job: what has been trained.
+    by_seed: the result of each seed.
+    summary: the content of report.json.
+
+  Returns:
+    As `conformal.calibration`; {} for leaky runs and shuffled labels, whose
+    scores do not hold for new people.
   """
   if {'LEAKY', 'SHUFFLED LABELS'} & {*summary['notices']}:
     return {}
   order = np.concatenate([fold.test for fold in job.splits])
   return conformal.calibration(
-    np.mean([np.concatenate(one.held_out) for one in fitted], 0),
-    np.asarray(job.clips['label'])[order],
+    np.mean([np.concatenate(one.held_out) for one in by_seed], 0),
+    np.asarray(job.arrays['label'])[order],
     [f'{job.source.database[i]}/{job.source.subject[i]}' for i in order],
   )
 
@@ -74,12 +83,14 @@ def _name(k, seed, seeds):
   return f'{front}fold{k + 1}{model_file.SUFFIX}'
 
 
-def read_weights(job: jobs.Job, places: list[jobs.Weights]) -> Iterator[dict]:
+def read_weights(
+  job: jobs.Job, places: list[seed_results.Weights]
+) -> Iterator[dict]:
   """Yields the parameters of each fold, reading one checkpoint at a time.
 
   Args:
-    job: of the run.
-    places: where the weights of each fold lie, in the order of the folds.
+    job: what has been trained.
+    places: the location of each fold's weights, in the order of the folds.
   """
   # A checkpoint holds a whole block; all blocks together may not fit in memory,
   # which is why they were divided.
@@ -99,7 +110,7 @@ def read_weights(job: jobs.Job, places: list[jobs.Weights]) -> Iterator[dict]:
 
 def _shapes(job):
   """Shapes and dtypes of one member's parameters."""
-  one = {name: jnp.asarray(x[[0]]) for name, x in job.clips.items()}
+  one = {name: jnp.asarray(x[[0]]) for name, x in job.arrays.items()}
   sample = jax.eval_shape(
     lambda: normalize.batch(
       normalize.measured(one, input_kind=job.config.input),
@@ -115,7 +126,7 @@ def _pixels(job, fold):
   scale = job.pixels
   # Computed again from the unscaled clips, as `cross_validation` did.
   if job.config.protocol.statistics == 'folds':
-    streams = pixel_scaling.scalable(job.clips)
+    streams = pixel_scaling.scalable(job.arrays)
     scale = pixel_scaling.constants(streams, fold.train, job.config.input)
   if not scale:
     return {}
@@ -167,8 +178,8 @@ def _streams(job):
   return {
     name: {
       'stored': datasets.stored_stream(name, job.config.input),
-      'shape': list(job.clips[name].shape[1:]),
-      'dtype': str(np.dtype(job.clips[name].dtype)),
+      'shape': list(job.arrays[name].shape[1:]),
+      'dtype': str(np.dtype(job.arrays[name].dtype)),
     }
     for name in job.model.streams
   }

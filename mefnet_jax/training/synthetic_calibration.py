@@ -1,9 +1,8 @@
-"""How sure a model for motion maps may be, by rendered people it never saw.
+"""Calibrates a motion-map model on held-out rendered people.
 
-Half of those who were held out give the temperature, the threshold of the sets
-of classes and the three numbers of each action unit; the other half shows what
-these are worth. No real clip is used, so for real people none of them is more
-than a guess.
+On half of them the temperature, the threshold of the sets of classes and the
+three factors of each action unit are fitted; on the other half they are
+measured. No real clip is used: for real people they are a guess.
 """
 
 from typing import Any
@@ -20,11 +19,11 @@ from mefnet_jax.training import (
   unit_calibration,
 )
 
-_TESTS = 4  # batches of the people of a convention
-_UNIT_TESTS = 16  # those and more, since some units are rare
-# What of the maps, and of a network's answers, is looked at.
+_TESTS = 4  # batches for each convention of framing
+_UNIT_TESTS = 16  # these and further ones: some units are rare
+# The fields of `synthetic_maps.batch` and of a network's outputs that are used.
 _TRUTH = ('label', 'named', 'level', 'scale', 'coded')
-_SAID = ('logits', 'unit_logit', 'unit_level')
+_OUTPUTS = ('logits', 'unit_logit', 'unit_level')
 
 
 def fit(
@@ -33,25 +32,29 @@ def fit(
   people: dict[str, dict],
   seed: int,
 ) -> dict[str, Any]:
-  """What stands in model.json under 'calibration'.
+  """Returns 'calibration' of model.json.
 
   Args:
-    network, members: and the params of each.
-    people: who were held out; of `synthetic_maps.source`, by the convention of
-      their framing.
-    seed: of the maps.
+    network: of the model.
+    members: the weights of each member.
+    people: the held-out people, as of `synthetic_maps.source`, by the
+      convention of their framing.
+    seed: for drawing the maps.
 
   Returns:
-    temperature; threshold and wanted of the sets (`evaluation.conformal`);
-    units (`unit_calibration.fit`); people: how many gave these; shown: of as
-    many others log_loss and ece before and after, reliability bins, what the
-    sets are worth, and units (`unit_calibration.measure`).
+    temperature; threshold and wanted coverage of the sets
+    (`evaluation.conformal`); units (`unit_calibration.fit`); people: the number
+    of people that these were fitted to; shown: measured on the others, log_loss
+    and ece before and after, reliability bins, the quality of the sets, and
+    units (`unit_calibration.measure`).
   """
-  made = _answered(network, members, people, seed)
-  units, worth = _units(network, made)
-  # The others of these maps have no class, or are there for rare units alone.
-  some = made['named'] & (made['step'] < _TESTS)
-  logits, label, who = (made[name][some] for name in ('logits', 'label', 'who'))
+  drawn = _outputs(network, members, people, seed)
+  units, worth = _units(network, drawn)
+  # The other maps have no class, or were drawn for rare units alone.
+  some = drawn['named'] & (drawn['step'] < _TESTS)
+  logits, label, who = (
+    drawn[name][some] for name in ('logits', 'label', 'who')
+  )
   logits = logits.swapaxes(0, 1)
   fits = who % 2 == 0
   warmth = temperature.fit(logits[:, fits], label[fits])
@@ -73,14 +76,18 @@ def fit(
       'maps': int(others.sum()),
       'before': before,
       'after': after,
-      'sets': conformal.described(held, label[others], who[others]),
+      'sets': conformal.quality(held, label[others], who[others]),
       'units': worth,
     },
   }
 
 
-def said(found: dict[str, Any]) -> str:
-  """A line on it, and one on the action units."""
+def describe(found: dict[str, Any]) -> str:
+  """Returns a line about a calibration, and one about its action units.
+
+  Args:
+    found: as `fit` returns it.
+  """
   shown = found['shown']
   before, after, sets = (shown[k] for k in ('before', 'after', 'sets'))
   units = ', '.join(
@@ -88,34 +95,37 @@ def said(found: dict[str, Any]) -> str:
     for name, (old, new) in shown['units']['mean'].items()
   )
   return (
-    f'temperature {found["temperature"]:.2f}: of {shown["people"]} rendered '
-    f'people kept aside the calibration error is {after["ece"]:.3f} (without '
+    f'temperature {found["temperature"]:.2f}: on {shown["people"]} further '
+    f'rendered people the calibration error is {after["ece"]:.3f} (without '
     f'it {before["ece"]:.3f}), log loss {after["log_loss"]:.3f} '
-    f'({before["log_loss"]:.3f}); sets of classes hold the true one in '
+    f'({before["log_loss"]:.3f}); sets of classes contain the true one in '
     f'{sets["coverage"]:.1%} (wanted {found["wanted"]:.0%}), '
-    f'{sets["unsure"]:.1%} hold several\n'
+    f'{sets["unsure"]:.1%} contain several\n'
     f'action units, with this (without it): {units}'
   )
 
 
-def _answered(network, members, people, seed):
-  """Maps' truth, their step, numbers of the people, and what is said of them:
-  logits (N, S, C), unit_logit and unit_level (N, S, ...) of each member."""
+def _outputs(network, members, people, seed):
+  """Draws maps; returns their truth and the outputs of each member for them.
+
+  Besides `_TRUTH`: 'who' (N,), numbers of the people; 'step' (N,), numbers of
+  the batches; 'logits' (N, S, C), 'unit_logit' and 'unit_level' (N, S, ...).
+  """
   parts, first, key = [], 0, jax.random.key(seed)
   answer = jax.jit(network.apply)
   for own in people.values():
     for step in range(_UNIT_TESTS):
-      # Other maps of them than those that `synthetic_model.test` scores.
+      # Not the maps that `synthetic_model.test` scores.
       batch = synthetic_training.maps(
         own, jax.random.fold_in(key, 1000 + step), synthetic_maps.Settings()
       )
       seen = {network.streams[0]: batch['maps'][:, None]}
       found = [answer({'params': one}, seen) for one in members]
-      said = [{'logits': logits, **out} for logits, out in found]
+      outs = [{'logits': logits, **out} for logits, out in found]
       parts.append(
         {
           **{name: np.asarray(batch[name]) for name in _TRUTH},
-          **{name: np.stack([x[name] for x in said], 1) for name in _SAID},
+          **{name: np.stack([x[name] for x in outs], 1) for name in _OUTPUTS},
           'who': first + np.asarray(batch['who']),
           'step': np.full(len(batch['who']), step),
         }
@@ -124,23 +134,23 @@ def _answered(network, members, people, seed):
   return {name: np.concatenate([x[name] for x in parts]) for name in parts[0]}
 
 
-def _units(network, made):
-  """The numbers of the action units, and what they are worth."""
-  # Of a mouth that speaks no level is known.
-  known = {name: x[made['coded'] > 0] for name, x in made.items()}
+def _units(network, drawn):
+  """The factors of the action units, and how good they are."""
+  # No level is known while a mouth speaks.
+  known = {name: x[drawn['coded'] > 0] for name, x in drawn.items()}
 
-  def said(some, calibration):
+  def scores(some, calibration):
     outs = [
-      {name: known[name][some, k] for name in _SAID}
+      {name: known[name][some, k] for name in _OUTPUTS}
       for k in range(known['logits'].shape[1])
     ]
     return action_units.mean(outs, known['scale'][some], calibration)
 
   fits = known['who'] % 2 == 0
-  found = unit_calibration.fit(said(fits, None), known['level'][fits])
+  found = unit_calibration.fit(scores(fits, None), known['level'][fits])
   worth = unit_calibration.measure(
-    said(~fits, None),
-    said(~fits, found),
+    scores(~fits, None),
+    scores(~fits, found),
     known['level'][~fits],
     network.action_units,
   )

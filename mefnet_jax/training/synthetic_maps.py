@@ -1,9 +1,9 @@
-"""Motion maps made as they are needed: a function of (seed, step), no file.
+"""Draws motion maps during training, as a function of (seed, step).
 
-A map is weights times the basis of a person (`synthetic.motion_basis`), with
-what a real one has besides (`synthetic_nuisances`). Amplitudes are in units of
-the expression's: a unit at level 1 moves its strongest cell by 1. Maps are made
-at the resolution that the networks see, 2 x 2 cells of a stored map in one.
+A map is weights times the motion basis of a person (`synthetic.motion_basis`),
+with the disturbances of real maps (`synthetic_nuisances`). An action unit at
+level 1 moves its strongest cell by 1. Maps have the resolution that the
+networks see: each cell is the mean of 2 x 2 cells of a stored map.
 
 Axes: B maps, I identities, M motions, A action units, S sides (left, right),
 F forms of an action unit, H rows, W columns.
@@ -32,16 +32,18 @@ class Settings:
   """How the maps are drawn; ranges are (least, most).
 
   Attributes:
-    maps, people: of a batch; each person gives as many maps as the others.
+    maps, people: their numbers in a batch; all people have equally many maps.
     nothing: share of maps without an expression.
-    returning: share of maps of an expression that goes back.
-    free: share of maps of some action units that belong to no class, so that
-      those which are rare in the classes are learnt too.
-    level: of an expression's units. side: spread of log sides.
-    stray: share of maps with a unit that does not belong to their expression,
-      of level `strayed`.
-    blink: share of maps with one, of which `opening` open the eyes.
-    nuisances: what else there is.
+    returning: share of maps in which an expression goes back.
+    free: share of maps with some action units that belong to no class, so that
+      units that are rare in the classes are learnt too.
+    level: of an expression's units.
+    side: standard deviation of the logarithm of a side's factor.
+    stray: share of maps with a unit that does not belong to their expression.
+    strayed: level of that unit.
+    blink: share of maps with a blink.
+    opening: share of the blinks in which the eyes open.
+    nuisances: the disturbances.
   """
 
   maps: int = 256
@@ -59,12 +61,16 @@ class Settings:
 
 
 def source(*bases: motion_basis.Basis) -> dict[str, np.ndarray]:
-  """What `batch` needs of some people, framed by one convention or several.
+  """Motion bases of some people, as `batch` takes them.
+
+  Args:
+    *bases: of the people, one for each convention of framing.
 
   Returns:
-    flow (I, M, H W 2): each motion's strongest cell moves by 1; units
-    (I, F, S, A, M): weights that make both sides of an action unit do so;
-    placed (I,): whether eyes and mouth lie where `face_crop` puts them.
+    flow (I, M, H W 2): each motion, scaled so that its strongest cell moves by
+    1; units (I, F, S, A, M): weights with which both sides of an action unit
+    together move their strongest cell by 1; placed (I,): whether eyes and mouth
+    lie where `face_crop` puts them.
   """
   flow = np.concatenate([basis.flow.astype(np.float32) for basis in bases])
   flow = flow.reshape(*flow.shape[:2], SIDE, 2, SIDE, 2, 2).mean((3, 5))
@@ -84,7 +90,7 @@ def source(*bases: motion_basis.Basis) -> dict[str, np.ndarray]:
 
 
 def generator_digest() -> str:
-  """Of all code that the maps follow from; docstrings do not count."""
+  """Digest of all code that determines the maps; docstrings do not count."""
   package = pathlib.Path(__file__).parents[1]
   names = (
     'models/motion_input',
@@ -102,17 +108,20 @@ def batch(
   """Maps and their truth, a pure function of the key.
 
   Args:
-    people: of `source`.
-    key: of all that is drawn.
-    settings: how.
+    people: as `source` returns them.
+    key: for everything that is drawn.
+    settings: of the maps.
 
   Returns:
-    maps (B, H / 2, W / 2, 2), standardised (`motion_input`); scale (B,), by
-    which they were divided; label (B,); named (B,) booleans, elsewhere the
-    label means nothing; idle (B,) booleans: no expression begins; returning
-    (B,) booleans: one goes back; level (B, A, S), negative where lids open and
-    expressions go back; coded (B,), 0 where a mouth speaks and no level is
-    known; who (B,), numbers of the people.
+    maps: (B, H / 2, W / 2, 2), standardised (`motion_input`).
+    scale: (B,) by which they were divided.
+    label: (B,) classes.
+    named: (B,) booleans, whether the label has a meaning.
+    idle: (B,) booleans, whether no expression begins.
+    returning: (B,) booleans, whether an expression goes back.
+    level: (B, A, S), negative where lids open and expressions go back.
+    coded: (B,) 0 where a mouth speaks, so that no level is known; else 1.
+    who: (B,) numbers of the people.
   """
   keys = jax.random.split(key, 5)
   count, each = settings.maps, settings.maps // settings.people
@@ -147,7 +156,7 @@ def batch(
 
 
 def _expression(key, settings):
-  """What happens in each map, and levels (B, A, S) of all action units."""
+  """The truth of each map, and levels (B, A, S) of all action units."""
   keys = jax.random.split(key, 6)
   shape = (settings.maps,)
   label = jax.random.randint(keys[0], shape, 0, len(CLASSES))
@@ -172,7 +181,7 @@ def _expression(key, settings):
 
 
 def _prototype(key, label, settings):
-  """Levels (B, A) of combinations that stand for the classes."""
+  """Levels (B, A) of combinations of units that are typical of the classes."""
   chosen, far, strays, other, little = jax.random.split(key, 5)
   units_CKA, share_CK = prototypes.table()
   odds = jnp.log(jnp.maximum(share_CK, 1e-9))[label]
@@ -186,7 +195,7 @@ def _prototype(key, label, settings):
 
 
 def _free(key, settings):
-  """Levels (B, A) of one, two or three action units, whichever."""
+  """Levels (B, A) of any one, two or three action units."""
   *each, number, far = jax.random.split(key, 5)
   most = jax.random.randint(number, (settings.maps, 1), 1, len(each) + 1)
   units = sum(
@@ -197,13 +206,13 @@ def _free(key, settings):
 
 
 def _one_unit(key, settings):
-  """(B, A) one action unit a map, but not the blink."""
+  """One action unit for each map, as one-hot (B, A); never the blink."""
   unit = jax.random.randint(key, (settings.maps,), 0, len(AUS) - 1)
   return jax.nn.one_hot(unit, len(AUS))
 
 
 def _sides(key, settings):
-  """(B, A, S) factors: uneven sides, and now and then only one."""
+  """Factors (B, A, S): uneven sides, and now and then only one side."""
   once, which, uneven = jax.random.split(key, 3)
   shape = (settings.maps, len(AUS))
   alone = jax.random.bernoulli(once, prototypes.one_sided()[None], shape)
@@ -213,7 +222,7 @@ def _sides(key, settings):
 
 
 def _blink(key, settings):
-  """(B, 1) level of the lids' closing, alike on both sides."""
+  """Level (B, 1) of the closing of the lids, equal on both sides."""
   happens, opens, far = jax.random.split(key, 3)
   shape = (settings.maps, 1)
   sign = 1 - 2.0 * jax.random.bernoulli(opens, settings.opening, shape)
@@ -225,6 +234,6 @@ def _blink(key, settings):
 def made(
   people: dict[str, jax.Array], seed: int, step: int, settings: Settings
 ) -> dict[str, jax.Array]:
-  """The batch of (seed, step), for whoever wants to look at it."""
+  """Returns the batch of (seed, step), for inspection."""
   key = jax.random.fold_in(jax.random.key(seed), step)
   return batch(people, key, settings)

@@ -1,4 +1,4 @@
-"""Makes the model that has seen no real face: trained, tested, written.
+"""Trains, tests and saves the model that has seen no real face.
 
 python -m mefnet_jax.main --config=configs/mefnet_zero.py:train --workdir=zero
 """
@@ -26,7 +26,7 @@ from mefnet_jax.training import (
 )
 
 FOLD = 'zero_shot'
-_TESTS = 8  # batches that are made of the people of a convention
+_TESTS = 8  # batches for each convention of framing
 _NOTICE = (
   'trained and tested on rendered heads alone; the scores say nothing about '
   'real people'
@@ -40,13 +40,16 @@ def make(
   console: rich.console.Console,
   stop: threading.Event,
 ) -> dict:
-  """Trains a network a seed and writes workdir/model; gives its model.json.
+  """Trains a network for each seed and writes workdir/model.
 
   Args:
     config: as in configs/mefnet_zero.py, already checked.
-    workdir: of the run.
+    workdir: the run's folder.
     console: for progress.
-    stop: set when the process is asked to leave.
+    stop: set when the process is asked to stop.
+
+  Returns:
+    The content of model.json.
 
   Raises:
     errors.Stopped: `stop` was set; nothing is written.
@@ -64,11 +67,11 @@ def make(
     f'on {environment.devices()}'
   )
 
-  def each(step, losses):
+  def report(step, losses):
     if stop.is_set():
       raise errors.Stopped
-    said = ', '.join(f'{name} {x:.3f}' for name, x in losses.items())
-    console.print(f'step {step}: {said}')
+    parts = ', '.join(f'{name} {x:.3f}' for name, x in losses.items())
+    console.print(f'step {step}: {parts}')
 
   members = synthetic_training.train(
     network,
@@ -76,18 +79,16 @@ def make(
     seeds,
     recipe=_fields(synthetic_training.Recipe, ours),
     settings=synthetic_maps.Settings(),
-    each=each,
+    each=report,
   )
   tests = test(network, members, tested, config.seed)
-  sure = synthetic_calibration.fit(network, members, tested, config.seed)
-  console.print(synthetic_calibration.said(sure))
-  tests['calibration'] = sure
+  fit = synthetic_calibration.fit
+  tests['calibration'] = fit(network, members, tested, config.seed)
+  console.print(synthetic_calibration.describe(tests['calibration']))
   folder = workdir / model_file.FOLDER
   model_file.begin(folder)
-  written = [
-    _written(folder, params, seed)
-    for params, seed in zip(members, seeds, strict=True)
-  ]
+  rows = zip(members, seeds, strict=True)
+  written = [_write_weights(folder, *row) for row in rows]
   description = _description(config, members[0], tests, written)
   description['seconds'] = time.monotonic() - started
   model_file.write_description(folder, description)
@@ -100,20 +101,22 @@ def test(
   people: dict[str, dict],
   seed: int,
 ) -> dict:
-  """Scores of the mean of all members on people who were held out.
+  """Scores the mean of all members on held-out people.
 
   Args:
-    network, members: and the params of each.
-    people: of `synthetic_maps.source`, by the convention of their framing.
-    seed: of the maps.
+    network: of the model.
+    members: the weights of each member.
+    people: as of `synthetic_maps.source`, by the convention of their framing.
+    seed: for drawing the maps.
 
   Returns:
-    scores and intervals over people as in report.json; conventions: UAR of
-    each; expression and returning: AUC of whether there is one at all, and
-    whether one goes back; units: AUC of each action unit.
+    scores and intervals over people as in report.json; conventions: the UAR of
+    each; expression: AUC of finding maps with an expression; returning: AUC of
+    finding those in which one goes back; units: AUC of each action unit.
   """
   found = {
-    name: _tested(network, members, own, seed) for name, own in people.items()
+    name: _mean_outputs(network, members, own, seed)
+    for name, own in people.items()
   }
   sides = list(found.values())
   firsts = np.cumsum([0, *(1 + side[0]['who'].max() for side in sides)])
@@ -126,7 +129,7 @@ def test(
   count = len(synthetic_maps.CLASSES)
   shown = batch['level'].max(-1) > synthetic_training.SHOWN
   auc = action_units.auc
-  made = {
+  tested = {
     'scores': metrics.scores(label, predicted, count),
     'intervals': intervals.bootstrap(label, predicted, who, count),
     'conventions': {
@@ -139,19 +142,19 @@ def test(
     },
   }
   if 'returning' in mean:
-    made['returning'] = auc(mean['returning'], batch['returning'])
-  return made
+    tested['returning'] = auc(mean['returning'], batch['returning'])
+  return tested
 
 
-def _tested(network, members, people, seed):
-  """Truth of some batches of these people, and the members' mean answers."""
+def _mean_outputs(network, members, people, seed):
+  """Truth of some batches of these people, and the members' mean outputs."""
   settings, key = synthetic_maps.Settings(), jax.random.key(seed)
   batches = [
     synthetic_training.maps(people, jax.random.fold_in(key, k), settings)
     for k in range(_TESTS)
   ]
   batch = jax.tree.map(lambda *x: np.concatenate(x), *batches)
-  found = [_answers(network, params, batch['maps']) for params in members]
+  found = [_outputs(network, params, batch['maps']) for params in members]
   return batch, {
     name: np.mean([x[name] for x in found], 0) for name in found[0]
   }
@@ -163,7 +166,7 @@ def _scores(batch, mean, count):
   return metrics.scores(batch['label'][named], predicted, count)
 
 
-def _answers(network, params, maps):
+def _outputs(network, params, maps):
   batch = {network.streams[0]: maps[:, None]}
   logits, out = jax.jit(network.apply)({'params': params}, batch)
   found = {
@@ -177,16 +180,19 @@ def _answers(network, params, maps):
 
 
 def people(ours: ConfigDict) -> tuple[dict, dict[str, dict]]:
-  """Those who are learnt from, and by convention those who are held out.
+  """Returns the people to train on, and by convention those held out.
+
+  They are rendered if no earlier run has done so.
 
   Args:
-    ours: `synthetic` of configs/mefnet_zero.py.
+    ours: `config.synthetic`, as in configs/mefnet_zero.py.
 
   Returns:
-    `synthetic_maps.source` of them, made now or in an earlier run.
+    As of `synthetic_maps.source`: of all training people together, and of the
+    held-out ones of each convention.
 
   Raises:
-    UserError: fewer people than one batch shows.
+    errors.UserError: fewer people than one batch shows.
   """
   least = synthetic_maps.Settings().people
   for field in ('people', 'held_out'):
@@ -215,12 +221,12 @@ def _basis(convention, ours, first, count):
 
 
 def _fields(kind, config):
-  """A dataclass of the fields that the config has."""
+  """A dataclass filled with the fields of the config that have its names."""
   names = [field.name for field in dataclasses.fields(kind)]
   return kind(**{name: config[name] for name in names if name in config})
 
 
-def _written(folder, params, seed):
+def _write_weights(folder, params, seed):
   file = f'seed{seed}{model_file.SUFFIX}'
   arrays = model_file.flatten({'params': params})
   digest = model_file.write_weights(folder / file, arrays)

@@ -1,8 +1,8 @@
-"""What a motion map has besides its expression, drawn from a key.
+"""Draws the disturbances of motion maps from a key.
 
-Tremor, head, gaze and speech as weights of the basis; an estimator's blur,
-noise and mistakes on the flow itself. Amplitudes are in units of the
-expression's: a motion of weight 1 moves its strongest cell by 1.
+Tremor, head motion, gaze and speech are weights of the motion basis; blur,
+noise and mistakes of an estimator act on the flow itself. A motion of weight 1
+moves its strongest cell by 1.
 
 Axes: B maps, M motions, H rows, W columns, C two channels.
 """
@@ -30,16 +30,19 @@ class Settings:
   """How nuisances are drawn; ranges are (least, most).
 
   Attributes:
-    tremor: spread of all face units. rigid: of the head's motion.
-    wild: factors on tremor, head and noise where nothing happens, so that each
-      of them is alone now and then.
+    tremor: standard deviation of all face units.
+    rigid: the same of the head's motion.
+    wild: factors on tremor, head motion and noise in maps without an
+      expression, so that each of them appears alone now and then.
     gaze: share of maps in which the eyes look elsewhere.
-    speech: share of maps without an expression with a mouth that speaks.
-    aperture: how much of what `visible` says is lost; patchy: spread of the
-      logarithm of what an estimator makes of a motion from place to place.
-    blur: cells of the network's. noise: amplitude; grain: its smoothness in
-      cells.
-    spots: the most in a map that has any; half have none.
+    speech: share of maps without an expression in which the mouth speaks.
+    aperture: strength of the losses of motion that `visible` describes.
+    patchy: standard deviation of the logarithm of an estimator's gain, which
+      varies from place to place.
+    blur: in cells of the network's maps.
+    noise: its amplitude.
+    grain: the smoothness of the noise, in cells.
+    spots: their largest number in a map that has any; half of the maps do not.
   """
 
   tremor: float = 0.12
@@ -58,12 +61,12 @@ class Settings:
 def weights(
   key: jax.Array, nothing: jax.Array, settings: Settings
 ) -> tuple[jax.Array, jax.Array]:
-  """Weights (B, M) of all that moves besides, and (B,) where a mouth speaks.
+  """Weights (B, M) of the disturbances, and whether a mouth speaks, (B,).
 
   Args:
-    key: of all that is drawn.
-    nothing: (B,) where there is no expression.
-    settings: how.
+    key: for everything that is drawn.
+    nothing: (B,) whether there is no expression.
+    settings: of the disturbances.
   """
   keys = jax.random.split(key, 7)
   count, names = len(nothing), motion_basis.motions()
@@ -90,14 +93,14 @@ def estimated(
   placed: jax.Array,
   settings: Settings,
 ) -> jax.Array:
-  """What an estimator makes of the exact flow (B, H, W, C).
+  """The flow (B, H, W, C) that an estimator would find.
 
   Args:
-    flow: exact.
-    key: of all that is drawn.
-    nothing: (B,) where there is no expression.
+    flow: the exact flow, of the same shape.
+    key: for everything that is drawn.
+    nothing: (B,) whether there is no expression.
     placed: (B,) whether eyes and mouth lie where `face_crop` puts them.
-    settings: how.
+    settings: of the disturbances.
   """
   keys = jax.random.split(key, 7)
   count = len(flow)
@@ -110,11 +113,11 @@ def estimated(
 
 
 def visible() -> np.ndarray:
-  """(H, W, C) the share of a motion that an estimator finds, on a mean face.
+  """The share (H, W, C) of a motion that an estimator finds, on a mean face.
 
-  Plain skin below the eyes and on the cheeks holds nothing to follow; brows and
-  lips are lines, along which motion cannot be seen. Shares as found with DIS on
-  161 rendered clips, in the crop of `face_crop`.
+  Plain skin below the eyes and on the cheeks has no texture to follow; brows
+  and lips are lines, along which motion cannot be seen. The shares were
+  measured with DIS on 161 rendered clips, in the crop of `face_crop`.
   """
   y, x = np.mgrid[:SIDE, :SIDE] * 2 + 0.5  # cells of 28 a side
 
@@ -130,7 +133,7 @@ def visible() -> np.ndarray:
 
 
 def _gain(key, placed, settings):
-  """(B, H, W, C) what of each cell's motion is found."""
+  """The share (B, H, W, C) of each cell's motion that is found."""
   much, where, noise, grain = jax.random.split(key, 4)
   steps = np.arange(-2, 3)  # rows, where nobody knows where the eyes are
   shifted = np.stack([np.roll(visible(), step, axis=0) for step in steps])
@@ -142,7 +145,7 @@ def _gain(key, placed, settings):
 
 
 def _rough(key, grain, shape, bounds):
-  """Noise of RMS 1 a map, its smoothness between bounds, in cells."""
+  """Noise with RMS 1 in each map and a smoothness between bounds, in cells."""
   noise = jax.random.normal(key, shape)
   noise = _smooth(noise, uniform(grain, bounds, shape[:1]))
   square = (noise**2).mean((1, 2, 3), keepdims=True)
@@ -150,7 +153,7 @@ def _rough(key, grain, shape, bounds):
 
 
 def wild(key: jax.Array, nothing: jax.Array, settings: Settings) -> jax.Array:
-  """(B,) factors on a nuisance: 1 where there is an expression."""
+  """Factors (B,) on a disturbance; 1 where there is an expression."""
   factor = log_uniform(key, settings.wild, nothing.shape)
   return jnp.where(nothing, factor, 1.0)
 
@@ -167,7 +170,7 @@ def log_uniform(key: jax.Array, bounds: tuple, shape: tuple) -> jax.Array:
 
 
 def _speech(key, nothing, settings):
-  """(B, M) weights of a speaking mouth, and (B,) whose it is."""
+  """Weights (B, M) of a speaking mouth, and whether it speaks, (B,)."""
   happens, shapes = jax.random.split(key)
   mouth = np.array(
     [name.startswith(_SPEECH) for name in motion_basis.motions()]
@@ -179,7 +182,7 @@ def _speech(key, nothing, settings):
 
 
 def _gaze(key, count, settings):
-  """(B, M) weights of eyes that look elsewhere, both alike."""
+  """Weights (B, M) of eyes that look elsewhere, both in the same direction."""
   happens, where = jax.random.split(key)
   names = motion_basis.motions()
   turn = np.zeros((len(_GAZE), len(names)), np.float32)

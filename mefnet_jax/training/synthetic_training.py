@@ -1,7 +1,8 @@
-"""Trains networks for motion maps on rendered heads alone, all in one program.
+"""Trains networks for motion maps on rendered heads, all in one program.
 
-The members differ in their seed, which draws weights and dropout; the maps of
-a step are the same for all, as clips are for the folds of a cross-validation.
+The members differ in their seed, which draws weights and dropout. The maps of a
+step are the same for all of them, as clips are for the folds of a
+cross-validation.
 """
 
 import dataclasses
@@ -16,12 +17,12 @@ from flax import linen as nn
 
 from mefnet_jax.training import synthetic_maps
 
-SHOWN = 0.15  # level from which an action unit counts as there
+SHOWN = 0.15  # level from which an action unit counts as shown
 
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-  """steps: of AdamW, its rate going down as a cosine from learning_rate."""
+  """Steps of AdamW, whose rate falls from learning_rate to 0 as a cosine."""
 
   steps: int = 2000
   learning_rate: float = 2e-3
@@ -37,14 +38,16 @@ def train(
   settings: synthetic_maps.Settings,
   each: Callable[[int, dict[str, float]], None] = lambda step, losses: None,
 ) -> list[dict]:
-  """The params of each seed; the same bits each time on one machine.
+  """Returns the weights of each seed; the same bits each time on one machine.
 
   Args:
-    network: answers as `models.zero` does.
-    people: of `synthetic_maps.source`.
-    seeds: a member each; the first is that of the maps too.
-    recipe, settings: of the training, of the maps.
-    each: called every 100 steps with the losses, means over the members.
+    network: with the outputs of `models.motion_mlp`.
+    people: as of `synthetic_maps.source`.
+    seeds: one for each member; the first one also draws the maps.
+    recipe: of the training.
+    settings: of the maps.
+    each: called every 100 steps with the number of the step and the losses,
+      means over the members.
   """
   rate = optax.cosine_decay_schedule(recipe.learning_rate, recipe.steps)
   tx = optax.adamw(rate, weight_decay=recipe.weight_decay)
@@ -78,19 +81,25 @@ def maps(
   key: jax.Array,
   settings: synthetic_maps.Settings,
 ) -> dict[str, jax.Array]:
-  """`synthetic_maps.batch`, traced once for training and tests: it is large."""
+  """Compiles `synthetic_maps.batch` once for training and tests."""
   return synthetic_maps.batch(people, key, settings)
 
 
 def losses(
   logits: jax.Array, out: dict[str, jax.Array], batch: dict[str, jax.Array]
 ) -> dict[str, jax.Array]:
-  """What is minimised, by its parts, of a batch of `synthetic_maps`.
+  """Returns the parts of the loss of a batch of `synthetic_maps`, by name.
 
-  Classes by cross-entropy, where one is named; levels of both sides by their
-  mean square, in the unit in which they were drawn, where they are known;
-  whether there is an expression, whether one goes back if the network says
-  that, and each unit, by binary cross-entropy.
+  Cross-entropy for the classes, over maps that have one; mean square error for
+  the levels of both sides, in the unit in which they were drawn, over maps of
+  which they are known; binary cross-entropy for each action unit, for whether
+  there is an expression, and for whether one goes back, if the network has that
+  output.
+
+  Args:
+    logits: (B, C) of the classes.
+    out: the network's other outputs.
+    batch: as of `synthetic_maps.batch`.
   """
   named = batch['named'].astype(jnp.float32)
   own = optax.softmax_cross_entropy_with_integer_labels(logits, batch['label'])
@@ -117,10 +126,10 @@ def _init(network, keys):
   sample = {network.streams[0]: jnp.zeros((1, 1, side, side, 2))}
 
   @jax.jit  # op by op gives the same bits and takes three times as long
-  def drawn(keys):
+  def initial(keys):
     return jax.vmap(lambda key: network.init(key, sample)['params'])(keys)
 
-  return drawn(keys)
+  return initial(keys)
 
 
 def _update(network, tx, state, batch, key):

@@ -1,6 +1,6 @@
 """The training of one member, a fold with a seed: a state and a pure step.
 
-`parallel.py` runs the step for all members at once; `train_loop.py` calls it.
+`parallel.py` maps the step over all members; `compiled_steps.py` calls it.
 Axes: B clips of a batch, N all clips, C classes. The arguments of the step:
 
   clips  `normalize.measured` clips: streams (N, T, H, W, C) uint8, 'label' (N,)
@@ -37,7 +37,13 @@ def create_state(
   clips: dict,
   key: jax.Array,
 ) -> TrainState:
-  """Returns the state before the first step; only shapes of clips are used."""
+  """Returns the state before the first step.
+
+  Args:
+    model, tx: the network and its optimizer.
+    clips: as of `normalize.measured`; only their shapes are used.
+    key: draws the weights.
+  """
   sample = normalize.batch(clips, jnp.zeros(1, jnp.int32), input_kind='frames')
   params = model.init(key, sample)['params']
   return TrainState(jnp.zeros((), jnp.int32), params, tx.init(params))
@@ -61,13 +67,13 @@ def train_step(
   """One optimizer step of one member; the same on one device or many.
 
   Args:
-    state: of the member.
+    state: the member's state.
     fold, clips, order: see the docstring of this file.
-    key: of this step; each clip's dropout follows from it and its index.
+    key: for this step; each clip's dropout follows from it and its index.
     model, tx: the network and its optimizer.
     input_kind: the network's input, see `normalize.standardise`.
     weight_decay: factor of the L2 term.
-    augmentation: of the clips.
+    augmentation: how the clips are augmented; None: not at all.
     mixup: alpha of the Beta distribution of shares; 0: none.
     axis_name: the devices over which the batch is split.
 
@@ -148,7 +154,15 @@ def eval_step(
   model: nn.Module,
   input_kind: str,
 ) -> jax.Array:
-  """Returns logits (B, C) of the clips at index_B; arguments as above."""
+  """Returns logits (B, C) of the clips at index_B.
+
+  Args:
+    params: the member's weights.
+    fold, clips: see the docstring of this file.
+    index_B: positions among `clips`.
+    model: the network.
+    input_kind: the network's input, see `normalize.standardise`.
+  """
   batch = normalize.batch(
     clips, index_B, input_kind=input_kind, moments=fold.get('moments')
   )

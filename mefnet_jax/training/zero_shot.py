@@ -1,7 +1,7 @@
 """The protocol zero_shot: a model that has seen none of the clips scores them.
 
-The model is one that lies there already, or it is made first, from rendered
-heads alone. It stays in the run's folder, and action_units.csv beside it.
+The model is given, or it is trained first, on rendered heads alone. A copy
+stays in the run's folder, beside action_units.csv.
 """
 
 import pathlib
@@ -14,30 +14,36 @@ from mefnet_jax.models import inference, motion_input
 from mefnet_jax.predict import action_units
 from mefnet_jax.predict import model as models
 from mefnet_jax.runs import errors, files, model_file, regular_file
-from mefnet_jax.training import jobs
+from mefnet_jax.training import jobs, seed_results
 
 
-def train(job: jobs.Job, seeds: tuple[int, ...]) -> list[jobs.Fitted]:
-  """Probabilities of all clips by each member of `config.weights`.
+def train(
+  job: jobs.Job, seeds: tuple[int, ...]
+) -> list[seed_results.SeedResult]:
+  """Scores all clips by each member of `config.weights`.
 
   Args:
-    job: of the protocol zero_shot; no clip of it is trained on.
-    seeds: of the members; as many as the model has.
+    job: with the protocol zero_shot; none of its clips is trained on.
+    seeds: one for each member of the model.
+
+  Returns:
+    The result of each member.
 
   Raises:
-    errors.UserError: no such model, another number of members, classes or
-      clips that it does not fit, or maps in another order or form.
+    errors.UserError: there is no such model, it has another number of members
+      or lacks a class, or the clips do not fit it.
     errors.Stopped: as `synthetic_model.make`.
   """
   started = time.monotonic()
   if not job.config.weights:
-    # A third of the time in which a training starts, and few begin here.
+    # Imported only here: it takes a third of the start-up time, and few runs
+    # need it.
     from mefnet_jax.training import synthetic_model
 
     synthetic_model.make(
       job.config, job.workdir, console=job.console, stop=job.stop
     )
-  model = opened(job)
+  model = open_model(job)
   if len(model.members) != len(seeds):
     raise errors.UserError(
       f'{model.folder}: it has {len(model.members)} members: set '
@@ -49,7 +55,7 @@ def train(job: jobs.Job, seeds: tuple[int, ...]) -> list[jobs.Fitted]:
   seconds = (time.monotonic() - started) / len(seeds)
   (fold,) = job.splits
   return [
-    jobs.Fitted(
+    seed_results.SeedResult(
       held_out=[p[fold.test]],
       parameters=model.description['parameters'],
       seconds=seconds,
@@ -58,11 +64,11 @@ def train(job: jobs.Job, seeds: tuple[int, ...]) -> list[jobs.Fitted]:
   ]
 
 
-def opened(job: jobs.Job) -> models.Model:
+def open_model(job: jobs.Job) -> models.Model:
   """The model that `config.weights` names, or the one in the run's folder.
 
   Raises:
-    errors.UserError: no such model, or a class that it does not know.
+    errors.UserError: there is no such model, or it lacks a class.
   """
   model = models.load(job.config.weights or job.workdir / model_file.FOLDER)
   unknown = [name for name in job.source.classes if name not in model.classes]
@@ -74,25 +80,25 @@ def opened(job: jobs.Job) -> models.Model:
   return model
 
 
-def answers(
+def outputs(
   model: models.Model, job: jobs.Job
 ) -> tuple[list[np.ndarray], list[dict[str, np.ndarray]]]:
-  """What each member says of all clips.
+  """The outputs of each member for all clips.
 
   Args:
-    model: of `opened`.
+    model: as `open_model` returns it.
     job: with the clips.
 
   Returns:
-    Of each member probabilities (N, C) of the release's classes, and its
-    network's `out`.
+    For each member the probabilities (N, C) of the release's classes; for each
+    the network's `out`.
 
   Raises:
-    errors.UserError: clips that the model does not fit, or maps in another
-      order or form.
+    errors.UserError: the clips do not fit the model: other streams, shapes or
+      order of channels.
   """
-  found = model.answers(job.clips)
-  # Of a release with fewer classes, the others cannot be the answer.
+  found = model.answers(job.arrays)
+  # A release may have fewer classes than the model.
   own = [model.classes.index(name) for name in job.source.classes]
   probabilities = [
     inference.softmax((logits / model.temperature)[:, own].astype(np.float64))
@@ -103,8 +109,8 @@ def answers(
 
 def _scored(model, job):
   """Probabilities (N, C) by each member; action_units.csv is written."""
-  probabilities, out = answers(model, job)
-  (maps,) = model.inputs(job.clips).values()
+  probabilities, out = outputs(model, job)
+  (maps,) = model.inputs(job.arrays).values()
   action_units.write(
     job.workdir / 'action_units.csv',
     job.source.clip,
@@ -116,14 +122,14 @@ def _scored(model, job):
 
 
 def _unit(maps):
-  """(N,) the unit of levels, in that of the strongest motion of each map."""
+  """The unit (N,) of levels, relative to the strongest motion of each map."""
   halves = motion_input.halved(np.asarray(maps)[:, 0])
   most = np.maximum(motion_input.strongest(halves), 1e-6)
   return np.asarray(motion_input.scale(halves) / most)
 
 
 def _copy(model: models.Model, folder: pathlib.Path) -> None:
-  """Leaves the model in the run's folder, for the audit and for others."""
+  """Copies the model to the run's folder, for the audit."""
   if folder.exists() and folder.samefile(model.folder):
     return
   model_file.begin(folder)

@@ -29,7 +29,7 @@ def test_sets_hold_the_truth_of_new_people_as_often_as_wanted():
     most = conformal.threshold(softmax(logits), label, who, coverage=0.9)
     other, truth, others = drawn(40, 6, 1000 + seed)
     held = conformal.sets(softmax(other), most)
-    covered.append(conformal.described(held, truth, others)['coverage'])
+    covered.append(conformal.quality(held, truth, others)['coverage'])
   assert 0.89 < np.mean(covered) < 0.93
 
 
@@ -60,7 +60,7 @@ def test_a_run_calibrates_its_model_by_nine_people_or_more():
     'wanted': 0.9,
     'people': 9,
   }
-  assert conformal.lacks({'calibration': found}) < 1
+  assert conformal.stored_threshold({'calibration': found}) < 1
   few = who < 8
   assert conformal.calibration(p[few], label[few], who[few]) == {}
 
@@ -68,7 +68,7 @@ def test_a_run_calibrates_its_model_by_nine_people_or_more():
 def test_the_likeliest_class_is_always_in_the_set():
   p = np.array([[0.4, 0.35, 0.25], [0.98, 0.01, 0.01]])
   assert conformal.sets(p, 0.1).tolist() == [[True, False, False]] * 2
-  found = conformal.described(conformal.sets(p, 0.65), np.array([1, 0]), 'ab')
+  found = conformal.quality(conformal.sets(p, 0.65), np.array([1, 0]), 'ab')
   assert found == {
     'coverage': 1.0,
     'worst_tenth': 1.0,

@@ -52,6 +52,16 @@ def test_scores_are_those_of_scikit_learn(case):
   assert found == pytest.approx(expected, abs=1e-12)
 
 
+def test_uf1_and_uar_are_means_over_classes():
+  """The third class has no clips: it counts as 0. Leading axes are kept."""
+  counts_CC = np.array([[3, 1, 0], [2, 2, 0], [0, 0, 0]])
+  wanted_uf1 = np.mean([2 * 3 / (4 + 5), 2 * 2 / (4 + 3), 0])
+  wanted_uar = np.mean([3 / 4, 2 / 4, 0])
+  np.testing.assert_allclose(metrics.uf1(counts_CC), wanted_uf1)
+  np.testing.assert_allclose(metrics.uar(counts_CC), wanted_uar)
+  assert metrics.uf1(np.stack([counts_CC, counts_CC])).shape == (2,)
+
+
 @sampled.given(_predictions(), few=20, many=50)
 def test_table_and_confusion_are_those_of_scikit_learn(case):
   label, predicted, classes = case

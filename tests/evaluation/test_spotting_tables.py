@@ -49,7 +49,7 @@ def test_seconds_become_frames_where_the_other_table_has_frames(tmp_path):
   assert frames and said == spotting.Interval('v', 'v', 30, 45, 'macro')
   assert own.kind == 'micro'  # 15 frames of 30 a second
   with pytest.raises(
-    errors.UserError, match='in seconds .* in frames: say --fps'
+    errors.UserError, match='in seconds .* in frames: set --fps'
   ):
     both(tmp_path, truth, events)
 

@@ -3,6 +3,7 @@
 import csv
 import importlib
 import json
+import pathlib
 import threading
 import types
 
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 from configs import base
-from experiments import leakage, running, table1, tables, variants
+from experiments import leakage, running, table1, tables, together, variants
 from mefnet_jax import protocol
 from mefnet_jax.runs import errors
 from tests.fixtures import stand_ins
@@ -92,10 +93,31 @@ def test_a_variant_among_others_is_that_variant_alone(ran, tmp_path):
   ],
 )
 def test_flags_that_name_nothing_are_refused(given, words):
-  fine = {'datasets': ['smic'], 'epochs': 0, 'seeds': 1}
+  fine = {'datasets': ['smic'], 'smic': '', 'epochs': 0, 'seeds': 1}
   running._check(types.SimpleNamespace(**fine))
   with pytest.raises(errors.UserError, match=words):
     running._check(types.SimpleNamespace(**fine | given))
+
+
+def test_runs_of_given_weights_are_not_trained_together():
+  """They share clips and network, and each is scored or fitted by itself."""
+
+  def job(name, **fields):
+    config = base.get_config()
+    with config.unlocked():
+      config.update(fields)
+    return types.SimpleNamespace(
+      arrays={'face': np.zeros(3)},
+      config=config,
+      model='network',
+      splits=('fold1',),
+      workdir=pathlib.Path(name),
+    )
+
+  networks = {name: (job(name), (0,)) for name in 'ab'}
+  given = {name: (job(name, weights='mefnet-zero'), (0,)) for name in 'cd'}
+  found = together._groups(networks | given)
+  assert sorted(found) == [['a', 'b'], ['c'], ['d']]
 
 
 def test_what_is_there_is_not_run_again(ran, monkeypatch):

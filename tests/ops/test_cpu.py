@@ -364,7 +364,7 @@ def test_adam_works_where_the_state_lies(mode):
     grads = jax.tree.map(lambda p: jnp.full_like(p, fold[0]), params)
     return optimizer.apply(tx, grads, opt_state, params), ()
 
-  run = parallel.train_step(step, plan)
+  run = parallel.map_training(step, plan)
   args = (fold, (), np.zeros((1, 2), np.int32), jax.random.key(0)[None])
   if mode == 'folds':
     used = run.lower(state, *args).compile().memory_analysis()

@@ -9,7 +9,7 @@ import sys
 import pytest
 import rich.console
 
-from mefnet_jax.evaluation import results
+from mefnet_jax.evaluation import summaries
 from mefnet_jax.report import cards, compare, write
 from mefnet_jax.runs import predictions
 from tests.fixtures import audited_runs, releases, reported
@@ -23,7 +23,7 @@ def summary():
   made = reported.result(
     classes=CLASSES, subject=tuple(f'{ODD}{i // 4}' for i in range(24))
   )
-  return results.summary(made)
+  return summaries.summary(made)
 
 
 def test_cards_hold_no_link_no_picture_and_no_torn_table(summary):

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from mefnet_jax.evaluation import published, results
+from mefnet_jax.evaluation import published, results, summaries
 from mefnet_jax.report.page import build
 from tests.fixtures import reported
 
@@ -15,7 +15,7 @@ _EVIL = '<script>alert("s")</script>\x1b[31m\u202eback'
 
 def _html(result) -> str:
   return build.page(
-    results.summary(result), result.history, result.findings, {'a': 'b'}
+    summaries.summary(result), result.history, result.findings, {'a': 'b'}
   )
 
 
@@ -93,7 +93,7 @@ _SAYINGS = [
 @pytest.mark.parametrize(('changes', 'word', 'why'), _SAYINGS)
 def test_reservations_are_everywhere(changes, word, why):
   result = reported.result(**changes)
-  summary = results.summary(result)
+  summary = summaries.summary(result)
   assert why in summary['notices'][word]
   assert (word == 'LEAKY') == bool(summary['audit']['leaks'])
   page = _html(result)
@@ -117,7 +117,7 @@ def test_claims_are_marked_and_kept_apart():
   )
   assert published.paper_claims('cas_me2', 'base')['accuracy'] == 0.9023
   toy = reported.result(dataset='toy')
-  assert not results.summary(toy)['claims']
+  assert not summaries.summary(toy)['claims']
   assert 'claim' not in reported.terminal(toy)
   assert 'Claim' not in _html(toy)
 

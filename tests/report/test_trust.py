@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from mefnet_jax import protocol
 from mefnet_jax.audit import probes
-from mefnet_jax.evaluation import intervals, metrics, published, results
+from mefnet_jax.evaluation import intervals, metrics, published, summaries
 from mefnet_jax.report import cards, figures
 from mefnet_jax.report.page import faces
 from tests.fixtures import reported, stand_ins
@@ -121,7 +121,7 @@ def test_permuted_labels_score_chance_and_true_ones_do_not():
 
 
 def _summary(**changes):
-  return results.summary(reported.result(**changes))
+  return summaries.summary(reported.result(**changes))
 
 
 def test_published_scores_stand_beside_like_runs_only():
@@ -180,7 +180,7 @@ def test_only_synthetic_faces_are_shown(tmp_path, synthetic, monkeypatch):
   page = (tmp_path / 'report.html').read_text()
   assert ('data:image/png' in page) == synthetic
   assert ('--show-faces' in page) == (not synthetic)
-  for mistake in results.summary(result)['mistakes']:
+  for mistake in summaries.summary(result)['mistakes']:
     assert mistake['clip'] in page
 
 
@@ -218,5 +218,5 @@ def test_audit_and_calibration_are_on_the_page(tmp_path):
     'Balanced log-loss',
   ):
     assert words in page
-  summary = results.summary(result)
+  summary = summaries.summary(result)
   assert 'but LEAKY' in summary['verdict']

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from mefnet_jax import protocol
-from mefnet_jax.evaluation import metrics, results
+from mefnet_jax.evaluation import metrics, summaries
 from mefnet_jax.report import figures, write
 from mefnet_jax.runs import environment, errors
 from tests.fixtures import forked, reported, stand_ins
@@ -70,7 +70,7 @@ def test_predictions_give_the_reported_scores(workdir):
 def test_report_json_keeps_the_designed_names(workdir):
   summary = json.loads((workdir / 'report.json').read_text())
   assert set(_DESIGNED.split()) <= summary.keys()
-  assert summary.keys() == {*results.KEYS, 'compiled_for'}
+  assert summary.keys() == {*summaries.KEYS, 'compiled_for'}
   assert summary['release'] == 'synthetic'
   scores = 'accuracy precision recall sensitivity specificity f1 uf1 war uar'
   assert set(summary['metrics']) == set(scores.split())
@@ -162,12 +162,12 @@ def test_what_kernels_are_compiled_for_is_recorded(monkeypatch):
   monkeypatch.setenv('XLA_FLAGS', ' --a=1  --b=2')
   changed = 'NUMBA_CPU_NAME=haswell XLA_FLAGS=--a=1 --b=2'
   assert environment.compiled_for().replace(changed, '') == plain + ' '
-  summary = results.summary(reported.result(compiled_for='haswell'))
+  summary = summaries.summary(reported.result(compiled_for='haswell'))
   assert summary['compiled_for'] == 'haswell'
 
 
 def test_each_number_has_one_row_with_all_its_names():
-  summary = results.summary(reported.result())
+  summary = summaries.summary(reported.result())
   rows = write.table(summary).columns[0]._cells
   assert rows == [
     'uar (recall, sensitivity)',

@@ -2,11 +2,8 @@
 
 import json
 
-import jax
-import numpy as np
 import pytest
 
-from mefnet_jax import models
 from mefnet_jax.runs import errors
 from mefnet_jax.training import blocks
 
@@ -14,7 +11,7 @@ from mefnet_jax.training import blocks
 @pytest.mark.parametrize('room', [1, 2, 5, 16, 47, 48, 100])
 @pytest.mark.parametrize('seeds', [(0,), (3, 4, 5)])
 def test_each_member_is_in_one_block_that_fits(room, seeds):
-  made = blocks.blocks(seeds, 16, lambda s, f: s * f <= room)
+  made = blocks.divide(seeds, 16, lambda s, f: s * f <= room)
   members = [
     (seed, fold)
     for block in made
@@ -37,14 +34,14 @@ def test_names_tell_seeds_and_folds():
 
 def test_a_run_keeps_to_its_blocks(tmp_path):
   assert blocks.read(tmp_path, (0, 1), 5) == []
-  made = blocks.blocks((0, 1), 5, lambda s, f: s * f <= 3)
+  made = blocks.divide((0, 1), 5, lambda s, f: s * f <= 3)
   assert blocks.write(tmp_path, made) == made
   assert blocks.read(tmp_path, (0, 1), 5) == made
 
 
 def test_other_processes_take_the_blocks_of_the_first(tmp_path, monkeypatch):
   """And all wait before the file is there, or some would never wait."""
-  made = blocks.blocks((0,), 4, lambda s, f: f <= 2)
+  made = blocks.divide((0,), 4, lambda s, f: f <= 2)
   seen = []
 
   def wait(name):
@@ -55,7 +52,7 @@ def test_other_processes_take_the_blocks_of_the_first(tmp_path, monkeypatch):
 
   monkeypatch.setattr(blocks.multihost, 'is_first', lambda: False)
   monkeypatch.setattr(blocks.multihost, 'wait', wait)
-  other = blocks.blocks((0,), 4, lambda s, f: True)
+  other = blocks.divide((0,), 4, lambda s, f: True)
   assert blocks.write(tmp_path, other) == made
   assert seen == [[], []]
 
@@ -108,24 +105,3 @@ def test_blocks_that_are_no_json_are_refused(tmp_path):
     path.write_bytes(content)
     with pytest.raises(errors.UserError, match='blocks.json'):
       blocks.read(tmp_path, (0,), 4)
-
-
-def test_a_wider_network_needs_more():
-  def needed(filters):
-    model = models.build(
-      'mecnn', num_classes=3, filters=filters, kernel=(5, 3, 3), hidden=(8,)
-    )
-    sample = {'face': jax.ShapeDtypeStruct((1, 9, 16, 16, 1), np.float32)}
-    params = jax.eval_shape(lambda x: model.init(jax.random.key(0), x), sample)[
-      'params'
-    ]
-    return blocks.activations(model, params, sample)
-
-  # At least the maps of the convolution: 5 x 14 x 14 places of 4 bytes.
-  assert needed(4) > 4 * 4 * 5 * 14 * 14
-  assert 1.2 * needed(4) < needed(8) < 3 * needed(4)
-
-
-def test_free_memory_is_less_than_all():
-  assert 1e7 < blocks.budget(0.0) < 1e14
-  assert blocks.budget(2.5) == 2.5e9

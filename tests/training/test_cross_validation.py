@@ -1,4 +1,4 @@
-"""Runs as the engine makes them: blocks, choices, divergence, resuming."""
+"""Trainings of all members: blocks, choices, divergence, resuming."""
 
 import contextlib
 import copy
@@ -6,6 +6,7 @@ import dataclasses
 import json
 import shutil
 import threading
+import traceback
 
 import cv2
 import jax
@@ -21,8 +22,8 @@ from mefnet_jax.training import (
   config_check,
   cross_validation,
   save_model,
-  train_loop,
 )
+from tests import house
 from tests.fixtures import training_jobs
 
 config = training_jobs.config  # a fixture
@@ -44,7 +45,7 @@ def trained(config, clips, kept, tmp_path_factory):
     if seeds not in kept:
       workdir = tmp_path_factory.mktemp('kept')
       job = training_jobs.job(config, clips, workdir)
-      kept[seeds] = job, cross_validation.fit(job, seeds)
+      kept[seeds] = job, cross_validation.train_folds(job, seeds)
     return kept[seeds]
 
   return of
@@ -69,12 +70,12 @@ def flat(fitted):
 def test_blocks_train_the_same_members(config, clips, tmp_path):
   """One by one where memory is short: said, and nothing else changes."""
   config.protocol.folds = 2
-  whole = cross_validation.fit(
+  whole = cross_validation.train_folds(
     training_jobs.job(config, clips, tmp_path / 'whole'), (0, 1)
   )
   config.train.memory = 1e-6
   short = training_jobs.job(config, clips, tmp_path / 'short')
-  parts = cross_validation.fit(short, (0, 1))
+  parts = cross_validation.train_folds(short, (0, 1))
   assert 'do not fit' in short.console.file.getvalue()
   assert len(list((tmp_path / 'short' / 'checkpoints').glob('seed*'))) == 4
   np.testing.assert_allclose(flat(whole), flat(parts), atol=2e-3)
@@ -90,7 +91,7 @@ def test_runs_of_equal_configs_share_their_programs(
 
   def step():
     made = training_jobs.job(config, clips, tmp_path / 'w')
-    return compiled_steps.CompiledSteps(made, made.splits).train_step
+    return compiled_steps.CompiledSteps(made, made.splits).step_all
 
   first, again = step(), step()
   assert first is again
@@ -123,13 +124,13 @@ def test_a_stopped_run_goes_on_to_the_same_bits(
     job, whole = trained(1, 0)
   else:
     job = training_jobs.job(config, clips, tmp_path / 'whole')
-    whole = cross_validation.fit(job, (1, 0))
+    whole = cross_validation.train_folds(job, (1, 0))
   for _ in range(2):
     stopped = training_jobs.job(config, clips, tmp_path / 'parts')
     stopped.stop.set()
     with pytest.raises(errors.Stopped):
-      cross_validation.fit(stopped, (1, 0))
-  parts = cross_validation.fit(
+      cross_validation.train_folds(stopped, (1, 0))
+  parts = cross_validation.train_folds(
     training_jobs.job(config, clips, tmp_path / 'parts'), (1, 0)
   )
   np.testing.assert_array_equal(flat(whole), flat(parts))
@@ -144,7 +145,7 @@ def test_a_stopped_run_goes_on_to_the_same_bits(
 def test_the_oracle_takes_the_epoch_of_the_best_score(config, clips, tmp_path):
   config.train.update(selection='oracle', evaluate_every=1, epochs=6)
   made = training_jobs.job(config, clips, tmp_path / 'w')
-  (fitted,) = cross_validation.fit(made, (0,))
+  (fitted,) = cross_validation.train_folds(made, (0,))
   rows = [
     r for r in metrics_log.read(tmp_path / 'w') if r['split'] == 'held-out'
   ]
@@ -161,7 +162,7 @@ def test_validation_chooses_without_the_held_out_clips(config, clips, tmp_path):
   """Other held-out labels: the same epochs, the same answers."""
   config.train.update(selection='validation', evaluate_every=1, epochs=5)
   first = training_jobs.job(config, clips, tmp_path / 'a')
-  before = cross_validation.fit(first, (0,))[0]
+  before = cross_validation.train_folds(first, (0,))[0]
   rows = [
     r for r in metrics_log.read(tmp_path / 'a') if r['split'] == 'validation'
   ]
@@ -172,7 +173,7 @@ def test_validation_chooses_without_the_held_out_clips(config, clips, tmp_path):
   only = first.splits[:1]
   for i in only[0].test:
     clips['label'][i] = (clips['label'][i] + 1) % 3
-  after = cross_validation.fit(
+  after = cross_validation.train_folds(
     training_jobs.job(config, clips, tmp_path / 'b', only), (0,)
   )[0]
   assert after.epochs == before.epochs[:1]
@@ -183,7 +184,7 @@ def test_patience_ends_the_training(config, clips, tmp_path):
   config.train.update(
     selection='validation', evaluate_every=1, epochs=60, patience=2
   )
-  fitted = cross_validation.fit(
+  fitted = cross_validation.train_folds(
     training_jobs.job(config, clips, tmp_path / 'w'), (0,)
   )[0]
   last = max(r['epoch'] for r in metrics_log.read(tmp_path / 'w'))
@@ -207,7 +208,7 @@ def test_a_diverged_fold_is_named_and_the_others_go_on(
     for i in (1, 2)
   )
   made = training_jobs.job(config, clips, tmp_path / 'w', splits)
-  (fitted,) = cross_validation.fit(made, (0,))
+  (fitted,) = cross_validation.train_folds(made, (0,))
   assert fitted.diverged == {'fold1': 1}
   said = made.console.file.getvalue()
   assert said.count('DIVERGED') == 1 and 'fold1 of seed 0' in said
@@ -224,7 +225,7 @@ def test_what_diverges_in_the_last_step_is_named_too(
 ):
   """A finite loss, weights that are not: named, and no best epoch."""
   config.train.update(epochs=2, evaluate_every=1, selection=choice)
-  train = train_loop.train_epoch
+  train = compiled_steps.CompiledSteps.train_epoch
 
   def broken(self, state, seeds, epoch):
     state, sums = train(self, state, seeds, epoch)
@@ -233,9 +234,9 @@ def test_what_diverges_in_the_last_step_is_named_too(
       state.params['classes']['bias'] = bias * np.nan
     return state, sums
 
-  monkeypatch.setattr(train_loop, 'train_epoch', broken)
+  monkeypatch.setattr(compiled_steps.CompiledSteps, 'train_epoch', broken)
   made = training_jobs.job(config, clips, tmp_path / 'w')
-  (fitted,) = cross_validation.fit(made, (0,))
+  (fitted,) = cross_validation.train_folds(made, (0,))
   names = {fold.name for fold in made.splits}
   if choice == 'oracle':
     assert fitted.epochs == [1, 1, 1] and not fitted.diverged
@@ -250,7 +251,7 @@ def test_what_diverges_in_the_last_step_is_named_too(
 
 def test_the_weights_of_a_member_lie_where_it_says(trained):
   made, fitted = trained(1, 0)
-  measured = normalize.measured(made.clips, input_kind='difference')
+  measured = normalize.measured(made.arrays, input_kind='difference')
   fold = made.splits[2]
   params = list(save_model.read_weights(made, fitted[1].weights))[2]
   batch = normalize.batch(
@@ -267,7 +268,7 @@ def test_scale_by_the_training_clips_looks_at_no_other(
 ):
   other = trained(0)[1][0]
   config.scale = 'train'
-  before = cross_validation.fit(
+  before = cross_validation.train_folds(
     training_jobs.job(config, clips, tmp_path / 'a'), (0,)
   )[0]
   assert not np.allclose(before.held_out[0], other.held_out[0], atol=1e-4)
@@ -285,6 +286,30 @@ def test_scale_by_the_training_clips_looks_at_no_other(
   np.testing.assert_allclose(found[0], clips['face'][1:9:2].mean(), rtol=1e-5)
 
 
+def test_only_the_counted_files_call_the_gradient(
+  config, clips, tmp_path, monkeypatch
+):
+  """What `house.TO_THE_GRADIENT` lists, beside what maps the step."""
+  stack, gradient = [], jax.grad
+
+  def watched(*args, **kwargs):
+    stack.extend(frame.filename for frame in traceback.extract_stack())
+    return gradient(*args, **kwargs)
+
+  monkeypatch.setattr(jax, 'grad', watched)
+  # A rate of its own: the program of another test would not be traced again.
+  config.train.update(epochs=1, learning_rate=3e-3)
+  cross_validation.train(training_jobs.job(config, clips, tmp_path / 'w'), (0,))
+  ours = [path for path in house.FILES if str(path) in stack]
+  maps = {
+    house.PACKAGE / 'training/parallel.py',
+    house.PACKAGE / 'ops/choice.py',
+  }
+  path = house.files_to_the_gradient()
+  below = path[path.index(house.PACKAGE / 'training/cross_validation.py') :]
+  assert set(ours) - maps == set(below)
+
+
 @pytest.mark.parametrize('epochs', [1, 2])
 def test_one_epoch_is_profiled_the_second_if_there_is_one(
   config, clips, tmp_path, monkeypatch, epochs
@@ -295,22 +320,26 @@ def test_one_epoch_is_profiled_the_second_if_there_is_one(
     asked.append(enabled)
     return contextlib.nullcontext()
 
-  def train_epoch(compiled, state, seeds, epoch):
-    shape = len(seeds), len(compiled.splits)
+  def train_epoch(self, state, seeds, epoch):
+    shape = len(seeds), len(self.splits)
     names = ('loss', 'weight', 'correct', 'clips')
     return state, dict.fromkeys(names, np.ones(shape))
 
   monkeypatch.setattr(xla, 'profiled', profiled)
-  monkeypatch.setattr(train_loop, 'train_epoch', train_epoch)
+  monkeypatch.setattr(compiled_steps.CompiledSteps, 'train_epoch', train_epoch)
   config.train.update(profile=True, epochs=epochs)
-  cross_validation.fit(training_jobs.job(config, clips, tmp_path / 'w'), (0,))
+  cross_validation.train_folds(
+    training_jobs.job(config, clips, tmp_path / 'w'), (0,)
+  )
   assert asked == [epoch == epochs for epoch in range(1, epochs + 1)]
 
 
 @pytest.mark.parametrize('epochs', [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_a_profile_is_written(config, clips, tmp_path, epochs):
   config.train.update(profile=True, epochs=epochs)
-  cross_validation.fit(training_jobs.job(config, clips, tmp_path / 'w'), (0,))
+  cross_validation.train_folds(
+    training_jobs.job(config, clips, tmp_path / 'w'), (0,)
+  )
   assert list((tmp_path / 'w' / 'profile').rglob('*.xplane.pb'))
 
 
@@ -366,7 +395,7 @@ def test_a_checkpoint_that_is_not_its_own_changes_nothing(
     made = training_jobs.job(config, clips, workdir)
     made = dataclasses.replace(made, stop=AfterEpochs(epochs))
     with pytest.raises(errors.Stopped, match=f'after epoch {epochs} of 3'):
-      cross_validation.fit(made, (0,))
+      cross_validation.train_folds(made, (0,))
     return workdir / 'checkpoints' / 'seed0'
 
   mine = stopped(tmp_path / 'mine', 2)
@@ -380,7 +409,7 @@ def test_a_checkpoint_that_is_not_its_own_changes_nothing(
     name = '000003' if harm == 'renamed' else '000099'
     (mine / '000002').rename(mine / name)
   made = training_jobs.job(config, clips, tmp_path / 'mine')
-  (resumed,) = cross_validation.fit(made, (0,))
+  (resumed,) = cross_validation.train_folds(made, (0,))
   said = ' '.join(made.console.file.getvalue().split())
   word = 'different config' if harm == 'of another run' else 'it was renamed'
   assert said.count(word) == 1
@@ -394,7 +423,7 @@ def test_curves_of_another_run_are_refused(config, clips, tmp_path):
 
   def fitted(name):
     made = training_jobs.job(config, clips, tmp_path / name)
-    (one,) = cross_validation.fit(made, (0,))
+    (one,) = cross_validation.train_folds(made, (0,))
     return flat([one]), made.console.file.getvalue()
 
   expected, _ = fitted('w')

@@ -42,13 +42,13 @@ def test_streamed_clips_train_the_same_weights(
   config.update_from_flattened_dict(WAYS[way])
   seeds = (0, 1) if 'seeds' in way else (0,)
   job = training_jobs.job(config, clips, tmp_path / 'a')
-  resident = cross_validation.fit(job, seeds)
+  resident = cross_validation.train_folds(job, seeds)
   monkeypatch.setattr(input_pipeline, 'is_streamed', lambda *_: True)
   job = training_jobs.job(config, clips, tmp_path / 'b')
   assert isinstance(
     compiled_steps.CompiledSteps(job, job.splits).feed, input_pipeline.Streamed
   )
-  streamed = cross_validation.fit(job, seeds)
+  streamed = cross_validation.train_folds(job, seeds)
   for one, other in zip(resident, streamed, strict=True):
     for a, b in zip(one.held_out, other.held_out, strict=True):
       np.testing.assert_allclose(a, b, atol=1e-6)
@@ -58,7 +58,7 @@ def test_what_does_not_fit_is_streamed(clips):
   size = sum(x.nbytes for x in clips.values())
   assert input_pipeline.is_streamed(clips, 3.8 * size, 2)
   assert not input_pipeline.is_streamed(clips, 4.2 * size, 2)
-  assert input_pipeline.on_devices(clips, 2, 3.8 * size, 2) < 2 * size / 3
+  assert input_pipeline.device_bytes(clips, 2, 3.8 * size, 2) < 2 * size / 3
 
 
 def test_clips_on_the_disk_are_streamed(first_load, cached, tiny_smic):
@@ -80,10 +80,12 @@ def test_clips_on_the_disk_are_streamed(first_load, cached, tiny_smic):
 def test_no_more_than_two_steps_lie_in_the_queue(monkeypatch):
   waited = []
   monkeypatch.setattr(jax, 'block_until_ready', waited.append)
-  paced = compiled_steps._paced(lambda state, n: (state + n, f'sums {n}'))
+  step = compiled_steps._with_short_queue(
+    lambda state, n: (state + n, f'sums {n}')
+  )
   state = 0
   for n in range(5):
-    state, sums = paced(state, n)
+    state, sums = step(state, n)
     assert sums == f'sums {n}'
     assert waited == [f'sums {i}' for i in range(n - 1)]
   assert state == 10

@@ -65,7 +65,7 @@ def trained(
   )
   weight_FN = np.stack(
     [
-      held_out_mask.clip_weights(clips['label'], t, 3, balanced=True)
+      held_out_mask.masked_weights(clips['label'], t, 3, balanced=True)
       for t in trains
     ]
   )
@@ -94,7 +94,7 @@ def compiled(model, plan, tx, **extra):
     **extra,
   )
   create = functools.partial(train.create_state, model, tx)
-  return jax.jit(create), parallel.train_step(step, plan)
+  return jax.jit(create), parallel.map_training(step, plan)
 
 
 def order(clips, trains, own, multiple, seed, epoch):
@@ -234,7 +234,7 @@ def test_a_step_is_compiled_once(mode, begins):
     total = clips['x'][order['index']].sum() * fold['weight'].sum()
     return state + total, total
 
-  train_step = parallel.train_step(step, plan)
+  train_step = parallel.map_training(step, plan)
   if begins == 'placed':
     state = plan.place(plan.split(np.ones((1, 2, 3), np.float32)))
   else:
@@ -262,7 +262,7 @@ def test_held_out_clips_are_shared_out_and_come_back_in_order(mode, devices):
   clips = {'x': np.arange(14, dtype=np.float32).reshape(7, 2)}
   index_FB = np.array([[6, 0, 3, 3, 1], [2, 5, 4, 0, 6]], np.int32)
   found = plan.join(
-    parallel.eval_step(step, plan)(
+    parallel.map_evaluation(step, plan)(
       plan.place(plan.split(params)),
       plan.place(plan.split(fold, axis=0)),
       plan.share(clips),

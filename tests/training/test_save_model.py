@@ -68,7 +68,7 @@ def test_only_honest_scores_calibrate_the_model(notice):
   database = np.repeat(['samm', 'smic'], 20)
   job = types.SimpleNamespace(
     splits=[types.SimpleNamespace(test=part) for part in np.split(order, 2)],
-    clips={'label': label},
+    arrays={'label': label},
     source=types.SimpleNamespace(subject=subject, database=database),
   )
   fitted = [

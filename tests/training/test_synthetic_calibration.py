@@ -69,7 +69,7 @@ def test_a_model_that_exists_is_calibrated_to_the_same(
   with pytest.raises(errors.UserError, match='not calibrated'):
     model.sets(CLIPS)
   assert calibrate.main(['--model', str(copy)]) == 0
-  assert 'rendered people kept aside' in capsys.readouterr().out
+  assert 'further rendered people' in capsys.readouterr().out
   again = json.loads((copy / 'model.json').read_text())
   assert again['calibration'] == whole['calibration']
 

@@ -18,10 +18,10 @@ from tests.fixtures import networks
 
 def test_class_weights_count_training_clips_only():
   label = np.array([0, 0, 0, 1, 1, 1, 1, 1])
-  weight = held_out_mask.clip_weights(label, np.arange(4), 2, balanced=True)
+  weight = held_out_mask.masked_weights(label, np.arange(4), 2, balanced=True)
   np.testing.assert_allclose(weight[:4], [2 / 3, 2 / 3, 2 / 3, 2])
   assert not weight[4:].any()
-  plain = held_out_mask.clip_weights(label, np.arange(4), 2, balanced=False)
+  plain = held_out_mask.masked_weights(label, np.arange(4), 2, balanced=False)
   np.testing.assert_allclose(plain, [1, 1, 1, 1, 0, 0, 0, 0])
 
 

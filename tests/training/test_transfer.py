@@ -15,14 +15,14 @@ from mefnet_jax.training import transfer, zero_shot
 PEOPLE, CLIPS = 8, 6
 
 
-def known(*, told: float, seed: int = 0) -> transfer.Known:
-  """Clips of which the network knows nothing, the features as much as told."""
+def inputs(*, signal: float, seed: int = 0) -> transfer.Inputs:
+  """The network knows nothing; the features show the class by a signal."""
   random = np.random.default_rng(seed)
   label = np.arange(PEOPLE * CLIPS) % 3
   layers = random.normal(size=(len(label), 4))
-  layers[:, :3] += told * np.eye(3)[label]
+  layers[:, :3] += signal * np.eye(3)[label]
   both = np.concatenate([random.normal(size=(len(label), 4)), layers], 1)
-  return transfer.Known(
+  return transfer.Inputs(
     random.dirichlet([5, 5, 5], len(label)),
     {'layers': layers, 'map and layers': both},
     label,
@@ -30,31 +30,31 @@ def known(*, told: float, seed: int = 0) -> transfer.Known:
   )
 
 
-def test_what_features_tell_is_learnt():
-  clips = known(told=4.0)
+def test_a_signal_in_the_features_is_learnt():
+  clips = inputs(signal=4.0)
   new = clips.subject == 's0'
   learnt, tested = clips.part(~new), clips.part(new)
   found = transfer.choose(learnt, 's0', 5, seed=0)
   assert found.head != transfer.AS_IT_IS[0]
   assert found.error < 0.5 * found.error_as_it_is
-  answers = transfer.answers(found, learnt, tested)
+  answers = transfer.probabilities(found, learnt, tested)
   assert (answers.argmax(1) == tested.label).all()
 
 
 def test_where_nothing_helps_the_network_is_left_as_it_is():
   """Features of noise, and a network that is right already."""
-  clips = known(told=0.0)
+  clips = inputs(signal=0.0)
   sure = dataclasses.replace(clips, network=np.eye(3)[clips.label])
   found = transfer.choose(sure, 's0', 5, seed=0)
   assert (found.head, found.strength) == transfer.AS_IT_IS
   assert found.error == 0
   np.testing.assert_array_equal(
-    transfer.answers(found, sure, sure), sure.network
+    transfer.probabilities(found, sure, sure), sure.network
   )
 
 
 def test_one_person_is_too_few():
-  clips = known(told=1.0)
+  clips = inputs(signal=1.0)
   alone = clips.part(clips.subject == 's3')
   with pytest.raises(errors.UserError, match='one subject s3'):
     transfer.choose(alone, 's0', 5, seed=0)
@@ -78,8 +78,8 @@ def run(tmp_path, monkeypatch):
     facts = {'chosen': {}, 'fitted': {}}
     (tmp_path / 'facts.json').write_text(json.dumps(facts))
     model = types.SimpleNamespace(description={'parameters': 9})
-    monkeypatch.setattr(zero_shot, 'opened', lambda job: model)
-    monkeypatch.setattr(transfer, '_known', lambda model, job: clips)
+    monkeypatch.setattr(zero_shot, 'open_model', lambda job: model)
+    monkeypatch.setattr(transfer, '_inputs', lambda model, job: clips)
     (fitted,) = transfer.train(job, (0,))
     return fitted.held_out, job
 
@@ -88,7 +88,7 @@ def run(tmp_path, monkeypatch):
 
 def test_a_held_out_person_has_no_part_in_their_own_answers(run):
   """Other labels change nothing for them, and everything for others."""
-  clips = known(told=1.0)
+  clips = inputs(signal=1.0)
   before, job = run(clips)
   label = clips.label.copy()
   label[clips.subject == 's2'] = (label[clips.subject == 's2'] + 1) % 3
@@ -102,7 +102,7 @@ def test_a_held_out_person_has_no_part_in_their_own_answers(run):
 
 
 def test_a_run_says_by_which_clips_it_chose(run):
-  clips = known(told=1.0)
+  clips = inputs(signal=1.0)
   _, job = run(clips)
   facts = json.loads((job.workdir / 'facts.json').read_text())
   said = facts['chosen']['hyper-parameters']

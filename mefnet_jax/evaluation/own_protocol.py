@@ -1,4 +1,4 @@
-"""The test masks of a protocol of one's own, tried before they are used."""
+"""The test masks of a protocol of one's own, checked before they are used."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,26 +8,33 @@ from ml_collections import ConfigDict
 
 from mefnet_jax.runs import errors, plugins
 
-# Takes (config.protocol, label (N,), subject (N,), a random generator); returns
-# for each fold its name and a mask (N,) of the clips that it tests.
+# From config.protocol, label (N,), subject (N,) and a random generator to a
+# mask (N,) of the tested clips for each fold, by its name.
 Split = Callable[
   [ConfigDict, np.ndarray, np.ndarray, np.random.Generator],
   dict[str, np.ndarray],
 ]
 
 
-def masks(
+def test_masks(
   protocol: ConfigDict,
   split: Split,
   label_N: np.ndarray,
   subject_N: np.ndarray,
   rng: np.random.Generator,
 ) -> dict[str, np.ndarray]:
-  """Returns the masks of the tested clips, by the names of the folds.
+  """Returns the masks (N,) of the tested clips, by the names of the folds.
+
+  Args:
+    protocol: config.protocol, which `split` may have fields of its own in.
+    split: the user's function.
+    label_N: classes of the clips.
+    subject_N: names of the people in them.
+    rng: for `split`.
 
   Raises:
-    errors.UserError: the function raises, or returns anything but masks that
-      test each clip at most once and leave some to train on.
+    errors.UserError: `split` raises; or it does not return masks that test each
+      clip at most once and leave some to train on.
   """
   name = protocol.name
   try:
@@ -67,7 +74,7 @@ def _check(name: str, tests: Any, count: int) -> None:
 
 
 def _fault(mask_N, count):
-  """What is wrong with the mask of a fold; '' if nothing is."""
+  """The fault of a fold's mask; '' if it has none."""
   if mask_N.shape != (count,) or mask_N.dtype != bool:
     return f'is {mask_N.shape} {mask_N.dtype}'
   if mask_N.all():
