@@ -41,9 +41,9 @@ def __getattr__(name):
 
     return getattr(from_config, name)
   if name == 'register':
-    from mefnet_jax.datasets import own
+    from mefnet_jax.datasets import custom
 
-    return own.register
+    return custom.register
   if name == 'load':
     from mefnet_jax.datasets import loading
 

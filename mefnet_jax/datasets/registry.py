@@ -9,7 +9,7 @@ import types
 import typing
 from collections.abc import Callable, Mapping
 
-from mefnet_jax.datasets import accounts, directories, links, provenance
+from mefnet_jax.datasets import directories, links, provenance, unread_files
 from mefnet_jax.datasets.cas_me2 import release as cas_me2_release
 from mefnet_jax.datasets.folder import release as folder_release
 from mefnet_jax.datasets.megc_flow import release as megc_flow_release
@@ -147,7 +147,7 @@ def read(
   # A wrong name of the data set is the likeliest reason: suggest the right one.
   except errors.UserError as error:
     raise errors.UserError(f'{error}{_other(name, root)}') from None
-  found = accounts.completed(links.cut(found), single=DATASETS[name].maps)
+  found = unread_files.reported(links.cut(found), single=DATASETS[name].maps)
   return provenance.checked(shared_depth.shared(found))
 
 

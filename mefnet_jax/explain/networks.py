@@ -16,7 +16,7 @@ import numpy as np
 from flax import linen as nn
 
 from mefnet_jax import ops, saliency
-from mefnet_jax.models import by_network, layers
+from mefnet_jax.models import layers, network_cache
 from mefnet_jax.ops import convolution, pooling
 
 
@@ -89,13 +89,13 @@ def apply(
   return model.apply({'params': params}, batch, train=False)
 
 
-@by_network.cached
+@network_cache.cached
 def whole(model: nn.Module) -> Callable:
   """Returns `apply` of a network, one function for all that traces it."""
   return functools.partial(apply, model)
 
 
-@by_network.cached
+@network_cache.cached
 def whole_beside(model: nn.Module) -> Callable:
   """Returns `apply_beside` of a network, as `whole`."""
   return functools.partial(apply_beside, model)

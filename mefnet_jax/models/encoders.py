@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from mefnet_jax.models import choices, layers, streams
+from mefnet_jax.models import field_values, layers, streams
 from mefnet_jax.ops import pooling
 
 
@@ -88,7 +88,7 @@ class Words(nn.Module):
     table = self.param('embedding', nn.initializers.normal(1.0), shape)
     # Masked before and after the convolution, whose bias would leak otherwise.
     present_BL1 = (words_BL > 0)[..., None]
-    (table,) = choices.cast(self.dtype, table)
+    (table,) = field_values.cast(self.dtype, table)
     x_BLC = jnp.where(present_BL1, table[words_BL % self.vocabulary], 0)
     convolve = layers.Conv3D(
       self.filters,

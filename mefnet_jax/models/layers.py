@@ -12,7 +12,7 @@ import numpy as np
 from flax import linen as nn
 
 from mefnet_jax import ops
-from mefnet_jax.models import choices, group_norm
+from mefnet_jax.models import field_values, group_norm
 from mefnet_jax.ops import convolution
 
 
@@ -55,10 +55,10 @@ class Conv3D(nn.Module):
       ValueError: a kernel or a pooling window that does not fit in the clips.
     """
     shape = (*self.kernel, x_BTHWC.shape[-1], self.features)
-    init = choices.initializer(self.kernel_init)
+    init = field_values.initializer(self.kernel_init)
     kernel = self.param('kernel', init, shape)
     bias_C = self.param('bias', nn.initializers.zeros, (self.features,))
-    kernel, bias_C, x = choices.cast(self.dtype, kernel, bias_C, x_BTHWC)
+    kernel, bias_C, x = field_values.cast(self.dtype, kernel, bias_C, x_BTHWC)
     if self.time_follows:
       return ops.InSpace(x, kernel, bias_C)
     if self.maps:
@@ -223,10 +223,10 @@ class Dense(nn.Module):
     """Maps parts (B, N1), (B, N2), ... to (B, features)."""
     rows = [part.shape[-1] for part in parts_BN]
     shape = (sum(rows), self.features)
-    init = choices.initializer(self.kernel_init)
+    init = field_values.initializer(self.kernel_init)
     kernel = self.param('kernel', init, shape)
     bias_C = self.param('bias', nn.initializers.zeros, (self.features,))
-    kernel, bias_C, *cast_BN = choices.cast(
+    kernel, bias_C, *cast_BN = field_values.cast(
       self.dtype, kernel, bias_C, *parts_BN
     )
     kernels = jnp.split(kernel, np.cumsum(rows)[:-1])
@@ -286,7 +286,7 @@ def stream_keys(key_B: jax.Array | None, number: int) -> jax.Array | None:
 
   Args:
     key_B: one random key per clip, or None in evaluation.
-    number: index of the stream in `choices.STREAMS`.
+    number: index of the stream in `field_values.STREAMS`.
   """
   if key_B is None:
     return None

@@ -9,7 +9,7 @@ of the paper's abstract, "micro-attention in tandem with residual networks".
 import jax
 from flax import linen as nn
 
-from mefnet_jax.models import choices, encoders, layers, streams
+from mefnet_jax.models import encoders, field_values, layers, streams
 
 
 class MECNN(streams.Options):
@@ -53,8 +53,8 @@ class MECNN(streams.Options):
   def _check(self):
     """Raises ValueError, which names the field, if a field is invalid."""
     self.check_options()
-    choices.share('dropout', self.dropout)
-    choices.widths('hidden', self.hidden)
-    choices.initializer(self.head_init, 'head_init')
-    choices.one_stream(self.streams)
-    choices.one_of('streams', self.streams[0], choices.CLIP_STREAMS)
+    field_values.share('dropout', self.dropout)
+    field_values.widths('hidden', self.hidden)
+    field_values.initializer(self.head_init, 'head_init')
+    field_values.one_stream(self.streams)
+    field_values.one_of('streams', self.streams[0], field_values.CLIP_STREAMS)

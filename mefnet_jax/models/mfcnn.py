@@ -4,7 +4,13 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from mefnet_jax.models import choices, encoders, layers, modalities, streams
+from mefnet_jax.models import (
+  encoders,
+  field_values,
+  layers,
+  modalities,
+  streams,
+)
 
 
 class MFCNN(streams.Options):
@@ -54,7 +60,7 @@ class MFCNN(streams.Options):
     for name in self.streams:
       # Numbered by all streams, so that a stream's dropout does not depend on
       # which other streams the network has.
-      stream_key_B = layers.stream_keys(key_B, choices.STREAMS.index(name))
+      stream_key_B = layers.stream_keys(key_B, field_values.STREAMS.index(name))
       x = modalities.masked(batch[name], present[name])
       encode = encoders.encoder(name, self.options(), self.vocabulary)
       x, maps = encode(x, stream_key_B, batch.get('used'))
@@ -71,17 +77,19 @@ class MFCNN(streams.Options):
   def _check(self):
     """Raises ValueError, which names the field, if a field is invalid."""
     self.check_options()
-    choices.one_of('fusion', self.fusion, choices.FUSIONS)
-    choices.one_of('fusion_norm', self.fusion_norm, choices.FUSION_NORMS)
-    choices.share('dropout', self.dropout)
-    choices.widths('hidden', self.hidden)
-    choices.widths('vocabulary', (self.vocabulary,))
-    choices.initializer(self.head_init, 'head_init')
-    choices.share('modality_dropout', self.modality_dropout)
+    field_values.one_of('fusion', self.fusion, field_values.FUSIONS)
+    field_values.one_of(
+      'fusion_norm', self.fusion_norm, field_values.FUSION_NORMS
+    )
+    field_values.share('dropout', self.dropout)
+    field_values.widths('hidden', self.hidden)
+    field_values.widths('vocabulary', (self.vocabulary,))
+    field_values.initializer(self.head_init, 'head_init')
+    field_values.share('modality_dropout', self.modality_dropout)
     if not self.streams or len(set(self.streams)) < len(self.streams):
       raise ValueError(f'streams={self.streams}: one or more, each once')
     for name in self.streams:
-      choices.one_of('streams', name, choices.STREAMS)
+      field_values.one_of('streams', name, field_values.STREAMS)
 
   def _stream_features(self, name, x, key_B):
     """The features of a stream as the fusion expects them."""

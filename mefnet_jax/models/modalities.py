@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from mefnet_jax.models import choices
+from mefnet_jax.models import field_values
 
 _KEY = 99  # separates the draws of modality dropout from other dropouts
 
@@ -47,7 +47,7 @@ def masked(x: jax.Array, present_B: jax.Array | None) -> jax.Array:
 
 def _drawn(key_B, name, rate):
   """(B,) bool: whether to keep a stream, drawn from the clip's key and name."""
-  number = choices.STREAMS.index(name)
+  number = field_values.STREAMS.index(name)
 
   def keep(key):
     key = jax.random.fold_in(jax.random.fold_in(key, _KEY), number)

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from mefnet_jax.models import choices, layers, motion_heads, streams
+from mefnet_jax.models import field_values, layers, motion_heads, streams
 
 PARTS = ('whole', 'eyes', 'mouth')
 _OVERLAP = 2  # rows that the eyes' half and the mouth's share
@@ -102,14 +102,14 @@ class MotionCNN(streams.Options, kw_only=True):
 
   def _check(self):
     self.check_options()
-    choices.one_of('fusion', self.fusion, choices.FUSIONS)
-    choices.share('dropout', self.dropout)
-    choices.widths('hidden', self.hidden)
-    choices.one_stream(self.streams)
+    field_values.one_of('fusion', self.fusion, field_values.FUSIONS)
+    field_values.share('dropout', self.dropout)
+    field_values.widths('hidden', self.hidden)
+    field_values.one_stream(self.streams)
     if not self.parts or len(set(self.parts)) < len(self.parts):
       raise ValueError(f'parts={self.parts}: one or more, each once')
     for part in self.parts:
-      choices.one_of('parts', part, PARTS)
+      field_values.one_of('parts', part, PARTS)
 
 
 def _part(x_BHWC, part):

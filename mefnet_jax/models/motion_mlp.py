@@ -8,7 +8,7 @@ action unit whether it is present and how far each side moves.
 import jax
 from flax import linen as nn
 
-from mefnet_jax.models import choices, motion_heads
+from mefnet_jax.models import field_values, motion_heads
 
 
 class MotionMLP(nn.Module):
@@ -60,7 +60,7 @@ class MotionMLP(nn.Module):
     return logits, {**out, 'features': features}
 
   def _check(self):
-    choices.widths('hidden', self.hidden)
-    choices.share('input_dropout', self.input_dropout)
-    choices.share('dropout', self.dropout)
-    choices.one_stream(self.streams)
+    field_values.widths('hidden', self.hidden)
+    field_values.share('input_dropout', self.input_dropout)
+    field_values.share('dropout', self.dropout)
+    field_values.one_stream(self.streams)

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from mefnet_jax import ops
-from mefnet_jax.models import choices, layers
+from mefnet_jax.models import field_values, layers
 
 
 class OffApexNetLike(nn.Module):
@@ -67,8 +67,8 @@ class OffApexNetLike(nn.Module):
 
   def _check(self):
     """Raises ValueError, which names the field, if a field is invalid."""
-    choices.share('dropout', self.dropout)
-    choices.widths('width', self.width)
-    choices.widths('hidden', self.hidden)
-    choices.initializer(self.head_init, 'head_init')
-    choices.one_stream(self.streams)
+    field_values.share('dropout', self.dropout)
+    field_values.widths('width', self.width)
+    field_values.widths('hidden', self.hidden)
+    field_values.initializer(self.head_init, 'head_init')
+    field_values.one_stream(self.streams)

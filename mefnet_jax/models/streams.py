@@ -10,7 +10,7 @@ import jax
 from flax import linen as nn
 
 from mefnet_jax import ops
-from mefnet_jax.models import attention, choices, layers, residual
+from mefnet_jax.models import attention, field_values, layers, residual
 from mefnet_jax.ops import pooling
 
 
@@ -62,19 +62,23 @@ class Options(nn.Module, kw_only=True):
 
   def check_options(self) -> None:
     """Raises ValueError, which names the field, if an option is invalid."""
-    choices.one_of('form', self.form, choices.FORMS)
-    choices.one_of('conv', self.conv, choices.CONVOLUTIONS)
-    choices.one_of('attention_place', self.attention_place, choices.PLACES)
-    choices.one_of('normalisation', self.normalisation, choices.NORMALISATIONS)
-    choices.one_of('dtype', self.dtype, choices.DTYPES)
-    choices.initializer(self.kernel_init)
+    field_values.one_of('form', self.form, field_values.FORMS)
+    field_values.one_of('conv', self.conv, field_values.CONVOLUTIONS)
+    field_values.one_of(
+      'attention_place', self.attention_place, field_values.PLACES
+    )
+    field_values.one_of(
+      'normalisation', self.normalisation, field_values.NORMALISATIONS
+    )
+    field_values.one_of('dtype', self.dtype, field_values.DTYPES)
+    field_values.initializer(self.kernel_init)
     for field in ('kernel', 'pool', 'attention_kernel'):
-      choices.three_sizes(field, getattr(self, field))
+      field_values.three_sizes(field, getattr(self, field))
     for field, least in (('filters', 1), ('reduction', 1), ('middle', 0)):
       if getattr(self, field) < least:
         raise ValueError(f'{field}={getattr(self, field)}: at least {least}')
-    choices.share('drop_rate', self.drop_rate)
-    choices.share('drop_threshold', self.drop_threshold)
+    field_values.share('drop_rate', self.drop_rate)
+    field_values.share('drop_threshold', self.drop_threshold)
     residual.check(self.depth, self.width)
 
   def in_form(self, sizes: tuple[int, int, int]) -> tuple[int, int, int]:

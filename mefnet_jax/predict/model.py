@@ -13,7 +13,7 @@ from flax import linen as nn
 
 from mefnet_jax import models
 from mefnet_jax.evaluation import conformal
-from mefnet_jax.models import choices, inference, normalize, pixel_scaling
+from mefnet_jax.models import field_values, inference, normalize, pixel_scaling
 from mefnet_jax.predict import clip_streams, programs
 from mefnet_jax.runs import errors, model_file
 
@@ -96,7 +96,7 @@ class Model:
   network: nn.Module = dataclasses.field(repr=False)
 
   def __post_init__(self):
-    choices.one_of('input.how', self.input_kind, normalize.CHOICES)
+    field_values.one_of('input.how', self.input_kind, normalize.CHOICES)
     self._shapes, self.classes, self.members  # noqa: B018
 
   @property

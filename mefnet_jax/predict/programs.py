@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from mefnet_jax import ops
-from mefnet_jax.models import by_network, normalize
+from mefnet_jax.models import network_cache, normalize
 
 
 def logits(network: nn.Module) -> Callable:
@@ -16,7 +16,7 @@ def logits(network: nn.Module) -> Callable:
   return _logits(network, ops.resolve('auto')[0])
 
 
-@by_network.cached
+@network_cache.cached
 def _logits(network, kernels):
   def logits(params, batch):
     return network.apply({'params': params}, batch, train=False)[0]
@@ -24,7 +24,7 @@ def _logits(network, kernels):
   return jax.jit(ops.using(logits, kernels))
 
 
-@by_network.cached
+@network_cache.cached
 def outputs(network: nn.Module) -> Callable:
   """Returns (params, batch) -> logits (B, C) and the network's `out`."""
 
@@ -34,7 +34,7 @@ def outputs(network: nn.Module) -> Callable:
   return jax.jit(outputs)
 
 
-@by_network.cached
+@network_cache.cached
 def params(network: nn.Module) -> Callable:
   """Returns (key, batch) -> params."""
   return jax.jit(lambda key, batch: network.init(key, batch)['params'])

@@ -10,7 +10,7 @@ import numpy as np
 
 from mefnet_jax import ops
 from mefnet_jax.evaluation import folds, held_out_mask
-from mefnet_jax.models import augment, by_network, normalize
+from mefnet_jax.models import augment, network_cache, normalize
 from mefnet_jax.training import (
   evaluate,
   input_pipeline,
@@ -44,13 +44,13 @@ def one_clip(clips: dict) -> dict:
   return jax.tree.map(lambda a: np.zeros((1, *a.shape[1:]), a.dtype), clips)
 
 
-@by_network.cached
+@network_cache.cached
 def _initializer(model, learning_rate, decay):
   tx = optimizer.adam(learning_rate, decay)
   return jax.jit(functools.partial(train_step.create_state, model, tx))
 
 
-@by_network.cached
+@network_cache.cached
 def _compiled(
   model,
   plan,

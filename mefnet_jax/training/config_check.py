@@ -8,7 +8,7 @@ from ml_collections import ConfigDict
 from mefnet_jax import datasets, ops
 from mefnet_jax.datasets import modalities, registry
 from mefnet_jax.evaluation import folds
-from mefnet_jax.models import contract, from_config, normalize
+from mefnet_jax.models import from_config, network_check, normalize
 from mefnet_jax.runs import config_flag, errors, plugins
 from mefnet_jax.training import best_epoch, config_fields, parallel, sampler
 
@@ -89,7 +89,7 @@ def check(config: ConfigDict) -> None:
   own = plugins.is_own('network', name)
   try:
     if own:
-      contract.check(model, clip)
+      network_check.check(model, clip)
     else:  # shapes alone: no weights are drawn
       jax.eval_shape(lambda x: model.init(jax.random.key(0), x), clip)
   except (TypeError, ValueError) as error:

@@ -11,7 +11,7 @@ import numpy as np
 from flax import linen as nn
 
 from mefnet_jax import ops
-from mefnet_jax.models import by_network
+from mefnet_jax.models import network_cache
 from mefnet_jax.runs import errors
 
 _SHARE = 0.8  # share of the free memory that a training may use
@@ -83,7 +83,7 @@ def maps(model: nn.Module, params: Any, sample: dict, kernels: str) -> int:
   return _computed(_forward(model, kernels).trace(params, sample).jaxpr.jaxpr)
 
 
-@by_network.cached
+@network_cache.cached
 def _forward(model, kernels):
   """A program that returns what a forward pass stores for the gradient."""
 

@@ -12,13 +12,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mefnet_jax.models import choices, normalize, pixel_scaling
+from mefnet_jax.models import field_values, normalize, pixel_scaling
 from mefnet_jax.predict import model as model_files
 from mefnet_jax.runs import errors
 
 _MANY = 16  # with so many clips the last one is noise
 # Streams that a clip may lack; a mask marks the clips that have them.
-_OPTIONAL = tuple(n for n in choices.STREAMS if n not in choices.CLIP_STREAMS)
+_OPTIONAL = tuple(
+  n for n in field_values.STREAMS if n not in field_values.CLIP_STREAMS
+)
 
 
 def inputs(model: model_files.Model) -> dict[str, tuple[tuple[int, ...], str]]:

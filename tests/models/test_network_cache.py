@@ -4,7 +4,7 @@ import numpy as np
 from flax import linen as nn
 
 from mefnet_jax import models
-from mefnet_jax.models import by_network
+from mefnet_jax.models import network_cache
 
 
 class Own(nn.Module):
@@ -16,7 +16,7 @@ class Own(nn.Module):
 def test_equal_networks_share_what_is_made():
   made = []
 
-  @by_network.cached
+  @network_cache.cached
   def program(network, rate):
     made.append((network, rate))
     return object()

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from flax import linen as nn
 
-from mefnet_jax.models import contract, layers
+from mefnet_jax.models import layers, network_check
 
 CLIP = {'face': jax.ShapeDtypeStruct((1, 4, 8, 8, 1), np.float32)}
 
@@ -40,13 +40,13 @@ class Own(nn.Module):
 
 
 def test_a_network_that_keeps_it_is_taken():
-  contract.check(Own(), CLIP)
+  network_check.check(Own(), CLIP)
 
 
 @pytest.mark.parametrize(
   ('fault', 'said'),
   [
-    ('stream', r"raises KeyError: 'eyes' \(test_contract.py, line \d+\)"),
+    ('stream', r"raises KeyError: 'eyes' \(test_network_check.py, line \d+\)"),
     ('statistics', 'batch_stats .*layers.Normalisation'),
     ('batch', 'other clips of its batch'),
     ('dropout', 'layers.dropout'),
@@ -58,7 +58,7 @@ def test_a_network_that_keeps_it_is_taken():
 )
 def test_each_broken_part_is_named(fault, said):
   with pytest.raises(ValueError, match=said) as raised:
-    contract.check(Own(fault=fault), CLIP)
+    network_check.check(Own(fault=fault), CLIP)
   assert not re.search(r'\n|https:', str(raised.value))
 
 
@@ -70,4 +70,4 @@ def test_features_of_another_shape_are_refused():
       return logits, {'features': batch['face']}
 
   with pytest.raises(ValueError, match=r"out\['features'\] has to be \(2, D\)"):
-    contract.check(Maps(), CLIP)
+    network_check.check(Maps(), CLIP)

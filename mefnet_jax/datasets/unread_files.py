@@ -21,7 +21,7 @@ if typing.TYPE_CHECKING:
 _MOST = 10**6  # files and folders that are visited
 
 
-def completed(
+def reported(
   release: clip_records.Release, *, single: bool = False
 ) -> clip_records.Release:
   """Returns the release with findings on every file that was not read.
