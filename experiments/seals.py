@@ -13,7 +13,7 @@ from typing import Any
 
 import ml_collections
 
-from mefnet_jax.runs import clean, errors, files, json_file, workdirs
+from mefnet_jax.runs import errors, escape, files, json_file, workdirs
 
 _SEAL = 'seal.json'
 # What tables and comparisons read of a run; some runs lack some of them.
@@ -67,7 +67,7 @@ def announce_run(
 def announce(path: pathlib.Path, why: str) -> None:
   """Prints why a result is made anew; nothing if `why` is ''."""
   if why:
-    print(clean.terminal(f'{path}: {why}: made anew'), flush=True)
+    print(escape.terminal(f'{path}: {why}: made anew'), flush=True)
 
 
 def once(

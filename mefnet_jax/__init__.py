@@ -2,12 +2,12 @@
 
 import typing
 
-from mefnet_jax.runs import early
+from mefnet_jax.runs import early_errors
 
 __version__ = '0.1.0'
 __all__ = ('Model', 'load')
 
-early.begin()
+early_errors.begin()
 
 if typing.TYPE_CHECKING:
   from mefnet_jax.predict.api import Model, load

@@ -52,7 +52,7 @@ def main() -> None:
   import rich.console
 
   from mefnet_jax import datasets, protocol
-  from mefnet_jax.runs import peers, workdirs
+  from mefnet_jax.runs import process_watch, workdirs
 
   workdir = pathlib.Path(_WORKDIR.value or _default_workdir())
   if _PREVIEW.value:
@@ -62,7 +62,7 @@ def main() -> None:
       print(sheet)
     return
   with contextlib.ExitStack() as stack:
-    stack.enter_context(peers.guarded())
+    stack.enter_context(process_watch.guarded())
     if multihost.is_first():
       stack.enter_context(workdirs.locked(workdir))
       workdirs.claim(config, workdir)

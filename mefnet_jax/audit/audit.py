@@ -3,7 +3,7 @@
 import numpy as np
 
 from mefnet_jax.audit import checks, evidence, overlap, probes, reported
-from mefnet_jax.runs import clean, predictions
+from mefnet_jax.runs import escape, predictions
 
 _MOST_PROBED = 5000  # clips, because a probe compares each with all others
 
@@ -79,7 +79,7 @@ def to_text(run: evidence.Evidence, audit: dict) -> str:
     for kind, required in audit['not_checked'].items()
   ]
   lines += [f'probe {line}' for line in probe_sentences(audit)]
-  return '\n'.join(map(clean.terminal, lines))
+  return '\n'.join(map(escape.terminal, lines))
 
 
 def probe_sentences(audit: dict) -> list[str]:

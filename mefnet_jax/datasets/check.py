@@ -22,7 +22,7 @@ import rich.table
 
 from mefnet_jax.datasets import contact_sheet, directories, inspection, registry
 from mefnet_jax.preprocess import clip_records, map_check, maps
-from mefnet_jax.runs import clean, cli, errors, findings, outputs, plugins
+from mefnet_jax.runs import cli, errors, escape, findings, outputs, plugins
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -213,7 +213,7 @@ def _show(release, problem, tree, clips):
   verdict = f'not usable: {problem}' if problem else 'usable'
   expected = [f'a tree looks like: {tree}'] if problem else []
   for line in (*expected, f'{release.root}: {verdict}'):
-    console.print(clean.terminal(line), soft_wrap=True, markup=False)
+    console.print(escape.terminal(line), soft_wrap=True, markup=False)
 
 
 def _count_table(found, published):
@@ -239,7 +239,7 @@ def _both(found, published, name):
 
 
 def _cell(text):
-  return rich.markup.escape(clean.terminal(text))
+  return rich.markup.escape(escape.terminal(text))
 
 
 def _clip_table(clips):

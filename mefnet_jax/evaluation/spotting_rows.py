@@ -8,7 +8,7 @@ import math
 import pathlib
 
 from mefnet_jax.evaluation import spotting, spotting_tables
-from mefnet_jax.runs import clean, errors, names
+from mefnet_jax.runs import errors, escape, names
 
 # What predictions and annotators write where they name no class.
 _UNSURE = {'', 'unsure'}
@@ -73,8 +73,8 @@ def _check_videos(truth_path, truth_videos, event_path, event_videos):
   if renamed:
     here, there = next(iter(renamed.items()))
     raise errors.UserError(
-      f'{event_path}: video {clean.terminal(here)} is '
-      f'{clean.terminal(there)} in {truth_path}: use the same names '
+      f'{event_path}: video {escape.terminal(here)} is '
+      f'{escape.terminal(there)} in {truth_path}: use the same names '
       '(spreadsheets turn 01 into 1)'
     )
 
@@ -150,7 +150,7 @@ def _number(place, column, text):
       return value
   except ValueError:
     pass
-  cell = clean.terminal(text)
+  cell = escape.terminal(text)
   raise errors.UserError(
     f'{place}: {column} is {cell!r}, not a number of at least 0'
   )
@@ -165,7 +165,7 @@ def _kind(place, text, seconds):
   if plain in ('mae', 'maes') or plain.startswith('macro'):
     return 'macro'
   if plain:
-    cell = clean.terminal(text)
+    cell = escape.terminal(text)
     raise errors.UserError(
       f'{place}: {cell!r} is neither micro (me) nor macro (mae)'
     )
@@ -192,7 +192,7 @@ def _with_subjects(truths, events, truth_rows, event_rows):
         yield one._replace(subject=next(iter(known)))
       else:
         raise errors.UserError(
-          f'{table.path}: row {number}: video {clean.terminal(one.video)} is '
+          f'{table.path}: row {number}: video {escape.terminal(one.video)} is '
           f'of {len(known)} subjects: add a column subject'
         )
 

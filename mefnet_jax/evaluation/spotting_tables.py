@@ -8,7 +8,7 @@ import dataclasses
 import pathlib
 from collections.abc import Sequence
 
-from mefnet_jax.runs import clean, csv_table, errors, names
+from mefnet_jax.runs import csv_table, errors, escape, names
 
 # Names with underscores are those of the MEGC's files and of ours; 'media file
 # name' and 'behavior' are BORIS's. The first name that a table has counts.
@@ -143,7 +143,7 @@ def _whole(text):
 def describe_columns(table: Table, keys: Sequence[str] = tuple(NAMES)) -> str:
   """Returns the columns that were taken: 'video: vid, onset: start'."""
   return ', '.join(
-    f'{key}: {clean.terminal(table.columns[key])}'
+    f'{key}: {escape.terminal(table.columns[key])}'
     for key in keys
     if key in table.columns
   )

@@ -8,7 +8,7 @@ import sys
 import typing
 from collections.abc import Sequence
 
-from mefnet_jax.runs import clean, errors, files
+from mefnet_jax.runs import errors, escape, files
 
 if typing.TYPE_CHECKING:
   from mefnet_jax.predict import expressions, face_finder, frames
@@ -124,14 +124,14 @@ def _live(paths, options):
     _refuse(options, ('out', 'formats'), '--camera without --record')
   _check_formats(options)
   from mefnet_jax.predict import face_finder, formats, live, live_camera
-  from mefnet_jax.runs import limits
+  from mefnet_jax.runs import legal_notices
 
   live_camera.check_device(options.camera)
-  print(limits.TEXT, file=sys.stderr, flush=True)
+  print(legal_notices.TEXT, file=sys.stderr, flush=True)
   with face_finder.started(options.detector) as find:
     if options.model != Options.model:
-      more = limits.training(options.model, _model(options).description)
-      print(clean.terminal(more), file=sys.stderr, flush=True)
+      more = legal_notices.training(options.model, _model(options).description)
+      print(escape.terminal(more), file=sys.stderr, flush=True)
     camera = live.run(
       options.camera,
       _scorer(options, at_once=live.AT_ONCE),
@@ -140,7 +140,7 @@ def _live(paths, options):
       record=pathlib.Path(options.out) if options.record else None,
       which=tuple(options.formats or formats.FORMATS),
     )
-  print(f'{clean.terminal(camera.name)}: {camera.dropped} frames dropped')
+  print(f'{escape.terminal(camera.name)}: {camera.dropped} frames dropped')
   for note in camera.notes:
     print(f'error: --camera={camera.path}: {note}', file=sys.stderr)
   return 1 if camera.notes else 0
@@ -228,7 +228,7 @@ def _predict(
       _overlay(source.path, found, pictures.chosen, scorer, options)
   if not look.lacking(meter):
     for line in look.lines(look.of_file(meter, source)):
-      print(f'{clean.terminal(media.name)}: {line}', flush=True)
+      print(f'{escape.terminal(media.name)}: {line}', flush=True)
   _print(source, found, media, pathlib.Path(str(options.out), stem))
 
 
@@ -265,10 +265,10 @@ def _overlay(path, found, pictures, scorer, options):
 
 def _print(source, found, media, place):
   """Prints one line for the video, and one for each of its oddities."""
-  name = clean.terminal(media.name)
+  name = escape.terminal(media.name)
   print(
     f'{name}: {len(found.times)} frames, {media.duration:.1f} s, '
-    f'{_counts(found.events)}: {clean.terminal(place)}.*',
+    f'{_counts(found.events)}: {escape.terminal(place)}.*',
     flush=True,
   )
   notes = list(source.notes)
@@ -278,7 +278,7 @@ def _print(source, found, media, place):
     rate = f'{media.fps:.3g} frames a second'
     notes.append(f'{rate}: below {_SLOWEST} nothing is found')
   for note in notes:
-    print(f'  {name}: {clean.terminal(note)}', flush=True)
+    print(f'  {name}: {escape.terminal(note)}', flush=True)
 
 
 def _counts(found):
@@ -288,7 +288,7 @@ def _counts(found):
 
 def _why(path, error, out):
   """One line that names the video."""
-  text = clean.terminal(error)
+  text = escape.terminal(error)
   if isinstance(error, OSError):
     # The video is read in another process: without a name, it was a write.
     where = pathlib.Path(error.filename or out)

@@ -10,7 +10,7 @@ import pathlib
 import cv2
 import numpy as np
 
-from mefnet_jax.runs import errors, lent
+from mefnet_jax.runs import errors, object_pool
 
 CHIP = 150  # side of the network's input in pixels
 # Distances of descriptions. dlib's own threshold for one person is .6.
@@ -57,7 +57,7 @@ def describe(chip: np.ndarray) -> np.ndarray:
     return np.array(network.compute_face_descriptor(colour))
 
 
-@lent.pool
+@object_pool.pool
 def _network():
   import dlib  # its networks keep the last answer, so no two threads share one
 

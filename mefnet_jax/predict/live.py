@@ -27,7 +27,7 @@ from mefnet_jax.predict import (
   track,
   watch,
 )
-from mefnet_jax.runs import clean, limits
+from mefnet_jax.runs import escape, legal_notices
 
 _EVENTS = 8  # events shown
 _SIGNAL = 60  # values of the sparkline
@@ -177,9 +177,9 @@ class View:
       label = one.label + (' (unsure)' if one.unsure else '')
       line = f'{one.kind} {label} P {one.confidence:.2f} face {one.face}'
       table.add_row(f'{one.onset:.2f} s', rich.text.Text(line))
-    title = rich.text.Text(clean.terminal(self._camera.name))
+    title = rich.text.Text(escape.terminal(self._camera.name))
     # Below the table, where it wraps; a subtitle would be cut off.
-    law = rich.text.Text(limits.SHORT, style='dim')
+    law = rich.text.Text(legal_notices.SHORT, style='dim')
     return rich.panel.Panel(rich.console.Group(table, law), title=title)
 
 

@@ -8,7 +8,7 @@ import rich.console
 import rich.progress
 
 from mefnet_jax.predict import frames
-from mefnet_jax.runs import clean
+from mefnet_jax.runs import escape
 
 _FIRST, _EVERY = 5.0, 60.0  # seconds to the first line of a log, and between
 
@@ -31,7 +31,7 @@ def bar(source: frames.Source) -> Iterator[Callable[[frames.Frame], None]]:
     disable=not console.is_terminal,
     transient=True,
   )
-  name = clean.terminal(source.name)
+  name = escape.terminal(source.name)
   # Compiling takes ten seconds where nothing is in the cache.
   task = shown.add_task(
     name, total=source.expected or None, rate='compiling the model'

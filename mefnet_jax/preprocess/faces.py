@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from mefnet_jax.preprocess import insight
-from mefnet_jax.runs import errors, lent
+from mefnet_jax.runs import errors, object_pool
 
 if typing.TYPE_CHECKING:
   from collections.abc import Callable
@@ -184,7 +184,7 @@ def _boxes(image):
     return detect(image, 0)
 
 
-@lent.pool
+@object_pool.pool
 def _detector():
   # A detector keeps the pyramid of the image that it searches: threads that
   # shared one would read each other's memory. To make one takes a second.

@@ -9,7 +9,7 @@ import json
 from typing import Any
 
 from mefnet_jax.evaluation import metrics
-from mefnet_jax.runs import clean, limits
+from mefnet_jax.runs import escape, legal_notices
 
 # The three kinds of data differ in their people and their consent.
 _ORIGIN = {
@@ -50,7 +50,7 @@ def write_cards(summary: dict[str, Any]) -> dict[str, str]:
 def _text(value):
   """Escapes every text in a value, so that Markdown shows it as it is."""
   if isinstance(value, str):
-    return clean.markdown(value)
+    return escape.markdown(value)
   if isinstance(value, dict):
     return {key: _text(x) for key, x in value.items()}
   if isinstance(value, list | tuple):
@@ -81,7 +81,7 @@ def model_card(summary: dict[str, Any]) -> str:
             'Versions': _versions(summary),
             'Licence of this software': 'Apache-2.0',
             'Licence of the training data': summary['licence'] or 'not known',
-            'Command': clean.code(summary['command']),
+            'Command': escape.code(summary['command']),
           }
         ),
         '## Intended use',
@@ -110,7 +110,7 @@ def model_card(summary: dict[str, Any]) -> str:
         'run read, so fairness across them was not measured. The scores hold '
         'for other people under the same camera, light and task, and nowhere '
         'else.',
-        f'{limits.SCIENCE} {limits.LAW}',
+        f'{legal_notices.SCIENCE} {legal_notices.LAW}',
       ]
     )
     + '\n'
@@ -171,7 +171,7 @@ def _training(config):
   """The training of the weights; given ones were not trained in this run."""
   if 'weights' not in config:
     return _code(config.get('train', {}))
-  weights = clean.code(config['weights'] or 'model')
+  weights = escape.code(config['weights'] or 'model')
   if 'transfer' not in config:
     return f'none here; the weights are those of {weights}'
   return (
@@ -182,7 +182,7 @@ def _training(config):
 
 
 def _code(settings):
-  return clean.code(json.dumps(settings))
+  return escape.code(json.dumps(settings))
 
 
 def _notices(summary):

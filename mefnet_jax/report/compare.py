@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from mefnet_jax.evaluation import paired_tests
-from mefnet_jax.runs import clean, facts, predictions, workdirs
+from mefnet_jax.runs import escape, facts, predictions, workdirs
 
 _TESTS = ('accuracy', 'uar', 'uf1')
 
@@ -56,15 +56,15 @@ def markdown(found: dict[str, Any]) -> str:
     'permuted | Holm |\n|---|---|---|---|---|---|---|---|'
   )
   notices = [
-    f'**{clean.markdown(word)}**: {clean.markdown(", ".join(runs))}.'
+    f'**{escape.markdown(word)}**: {escape.markdown(", ".join(runs))}.'
     for word, runs in found['notices'].items()
   ]
   notes = [
-    f'{clean.markdown(title)}: {clean.markdown(note)}.'
+    f'{escape.markdown(title)}: {escape.markdown(note)}.'
     for title, note in found['notes'].items()
   ]
   pairs = [
-    pair | {side: clean.markdown(pair[side]) for side in ('one', 'other')}
+    pair | {side: escape.markdown(pair[side]) for side in ('one', 'other')}
     for pair in found['pairs']
   ]
   return '\n\n'.join(

@@ -20,10 +20,10 @@ from typing import Any
 from mefnet_jax.audit import audit, evidence
 from mefnet_jax.evaluation import folds_file, intervals, metrics, published
 from mefnet_jax.runs import (
-  clean,
   cli,
   csv_table,
   errors,
+  escape,
   files,
   outputs,
   predictions,
@@ -125,7 +125,7 @@ def markdown(rows: Iterable[dict[str, Any]]) -> str:
   rows, parts = list(rows), []
   for name in dict.fromkeys(row['table'] for row in rows):
     own = [row for row in rows if row['table'] == name]
-    parts += [f'## {clean.markdown(name)}', '', _size(own[0]), '']
+    parts += [f'## {escape.markdown(name)}', '', _size(own[0]), '']
     honest = [row for row in own if not row['kinds']]
     # A stable sort: equal ones stay in the order of the list.
     honest.sort(key=lambda row: -row['metrics']['uf1'])
@@ -159,7 +159,7 @@ def _cells(row):
     if bounds:
       text += f' [{bounds[0]:.3f}, {bounds[1]:.3f}]'
     shown.append(text)
-  return [clean.markdown(row['method']), *shown, clean.markdown(row['note'])]
+  return [escape.markdown(row['method']), *shown, escape.markdown(row['note'])]
 
 
 def _claims():
@@ -177,12 +177,12 @@ def _claims():
     ['method', 'UF1', 'UAR', 'leaky', 'how it was chosen', 'source'],
     (
       [
-        clean.markdown(row['method']),
+        escape.markdown(row['method']),
         published.format_score(row, 'uf1'),
         published.format_score(row, 'uar'),
         row['leaky'],
-        clean.markdown(row['why']),
-        clean.markdown(row['source']),
+        escape.markdown(row['why']),
+        escape.markdown(row['source']),
       ]
       for row in rows
     ),

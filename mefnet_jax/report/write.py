@@ -19,8 +19,8 @@ from mefnet_jax.evaluation import (
 from mefnet_jax.report import cards, figures
 from mefnet_jax.report.page import build, faces
 from mefnet_jax.runs import (
-  clean,
   errors,
+  escape,
   facts,
   files,
   findings,
@@ -155,7 +155,7 @@ def _by_database(summary):
     values = [row['metrics'][key] for key in ('uf1', 'uar', 'accuracy')]
     # Names are those of somebody's table; rich would read [bold] as markup.
     closing.add_row(
-      rich.markup.escape(clean.terminal(by_database.title(row))),
+      rich.markup.escape(escape.terminal(by_database.title(row))),
       str(row['clips']),
       *(f'{x:.3f}' for x in values),
     )

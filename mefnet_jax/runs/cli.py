@@ -19,10 +19,10 @@ from typing import Any, NoReturn
 from absl import flags, logging
 
 from mefnet_jax.runs import (
-  clean,
   config_files,
   config_flag,
   errors,
+  escape,
   files,
   outputs,
   xla_flags,
@@ -86,7 +86,7 @@ def status(main: Callable[[], int | None]) -> int:
     What `main` returns, or 0; 1 after a mistake that the user can fix, 130
     after Ctrl-C, 143 if a signal stopped it with the checkpoint saved.
   """
-  clean.console()
+  escape.console()
   try:
     _check_encoding()
     # No command opens a plot window. A missing display backend would otherwise
@@ -289,7 +289,7 @@ def _no_device(error):
 
 def _say(text, code):
   """Prints one line on stderr; returns the given exit status."""
-  words = map(_shortened, clean.terminal(' '.join(text.split())).split(' '))
+  words = map(_shortened, escape.terminal(' '.join(text.split())).split(' '))
   print(' '.join(words), file=sys.stderr)
   sys.stdout.flush()
   return code

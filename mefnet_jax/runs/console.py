@@ -3,7 +3,7 @@
 import runpy
 import sys
 
-from mefnet_jax.runs import early
+from mefnet_jax.runs import early_errors
 
 COMMANDS = {
   'predict': 'Finds expressions in videos: face, time, class, probability.',
@@ -43,7 +43,7 @@ def main() -> None:
   if name not in {*COMMANDS, *_ALIASES.values()}:
     print(f'error: mefnet has no command {name!r}: see --help', file=sys.stderr)
     sys.exit(1)
-  early.begin(console=True)
+  early_errors.begin(console=True)
   # As `python -m` does it: help is the docstring of `__main__`.
   sys.argv = [f'mefnet {name}', *rest]
   module = f'mefnet_jax.{_ALIASES.get(name, name)}'

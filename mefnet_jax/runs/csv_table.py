@@ -8,7 +8,7 @@ import pathlib
 import re
 from collections.abc import Iterator, Sequence
 
-from mefnet_jax.runs import clean, errors, regular_file
+from mefnet_jax.runs import errors, escape, regular_file
 
 _WORKBOOKS = (b'PK\x03\x04', b'\xd0\xcf\x11\xe0')  # .xlsx and .ods, .xls
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
@@ -84,7 +84,7 @@ def stream(path: pathlib.Path) -> Iterator[dict[str, str]]:
   regular_file.check(path)
   with path.open(newline='', encoding='utf-8') as file:
     for row in csv.DictReader(file):
-      yield {name: clean.csv_text(cell) for name, cell in row.items()}
+      yield {name: escape.csv_text(cell) for name, cell in row.items()}
 
 
 def _lines(path, delimiters):
@@ -145,4 +145,4 @@ def _row(path, number, head, cells):
       f'{path}: row {number} repeats the header: several files in one; '
       'remove that row'
     )
-  return dict(zip(head, map(clean.csv_text, cells), strict=False))
+  return dict(zip(head, map(escape.csv_text, cells), strict=False))

@@ -16,7 +16,7 @@ import shutil
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from mefnet_jax.runs import clean
+from mefnet_jax.runs import escape
 
 _LONGEST = 150  # bytes of a file's name, before its suffix
 _OF_DISKS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS}
@@ -127,7 +127,7 @@ def write_csv(
 def to_csv(header: Iterable[str], rows: Iterable[Iterable]) -> str:
   """Returns a table as CSV, with newlines at the ends of the lines.
 
-  No cell can be run as a formula (`clean.csv_cell`, which `csv_table.read`
+  No cell can be run as a formula (`escape.csv_cell`, which `csv_table.read`
   reverses).
   """
   return ''.join(map(_line, (header, *rows)))
@@ -137,7 +137,7 @@ def _line(cells):
   """A row; Python's writer quotes carriage returns only if lines end in one."""
   text = io.StringIO(newline='')
   writer = csv.writer(text, lineterminator='\r\n')
-  writer.writerow(map(clean.csv_cell, cells))
+  writer.writerow(map(escape.csv_cell, cells))
   return text.getvalue().removesuffix('\r\n') + '\n'
 
 

@@ -7,7 +7,7 @@ import pathlib
 import textwrap
 import typing
 
-from mefnet_jax.runs import clean, csv_table, files
+from mefnet_jax.runs import csv_table, escape, files
 
 if typing.TYPE_CHECKING:
   from collections.abc import Iterable, Sequence
@@ -83,10 +83,10 @@ def listing(
     where = all_are or 'in findings.csv'
     listed.append(('', f'... and {len(rows) - _ROWS} more, all {where}'))
   indent = max((len(kind) for kind, _ in listed), default=0) + 4
-  lines = [clean.terminal(title or 'Release')]
+  lines = [escape.terminal(title or 'Release')]
   for kind, text in listed:
     lines += textwrap.wrap(
-      clean.terminal(text),
+      escape.terminal(text),
       _WIDTH,
       initial_indent=f'  {kind}'.ljust(indent),
       subsequent_indent=' ' * indent,

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Iterator
 from typing import Any
 
-from mefnet_jax.runs import clean
+from mefnet_jax.runs import escape
 
 _FIRST = 'DejaVu Sans'  # matplotlib's own
 # Fonts that draw a box for every character, or that are made for formulas.
@@ -58,7 +58,7 @@ def _escaped(content, lacking):
   if isinstance(content, str):
     shown = (ascii(c)[1:-1] if c in lacking else c for c in content)
     # A newline or a control character would be a box too.
-    return ''.join(c if c == '\n' else clean.terminal(c) for c in shown)
+    return ''.join(c if c == '\n' else escape.terminal(c) for c in shown)
   if isinstance(content, dict):
     return {
       _escaped(k, lacking): _escaped(v, lacking) for k, v in content.items()

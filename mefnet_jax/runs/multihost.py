@@ -13,7 +13,7 @@ import jax
 import numpy as np
 from jax.experimental import multihost_utils
 
-from mefnet_jax.runs import errors, peers
+from mefnet_jax.runs import errors, process_watch
 
 _TIMEOUT = 300.0  # seconds to wait for the first process
 
@@ -72,11 +72,14 @@ def _watch_peers(host):
   address = [0] * 5
   if is_first():
     mine = socket.gethostbyname(socket.gethostname())
-    address = [peers.listen(jax.process_count() - 1), *socket.inet_aton(mine)]
+    address = [
+      process_watch.listen(jax.process_count() - 1),
+      *socket.inet_aton(mine),
+    ]
   numbers = np.asarray(address, np.int32)
   port, *first = multihost_utils.broadcast_one_to_all(numbers).tolist()
   if not is_first():
-    peers.connect(host or socket.inet_ntoa(bytes(first)), port)
+    process_watch.connect(host or socket.inet_ntoa(bytes(first)), port)
 
 
 def _devices():

@@ -16,7 +16,7 @@ from configs import mefnet_zero
 from mefnet_jax.predict.browser import node, write
 from mefnet_jax.predict.serve import static
 from mefnet_jax.preprocess import motion_map
-from mefnet_jax.runs import errors, limits
+from mefnet_jax.runs import errors, legal_notices
 from tests.fixtures import browser, motion_maps, untrained
 
 TOLERANCE = 1e-4  # of a probability
@@ -131,7 +131,7 @@ def test_chromium_refuses_other_sizes_and_takes_a_camera(driver, tmp_path):
 
 def test_the_page_says_what_it_is(page):
   text = (page[1] / 'index.html').read_text()
-  assert limits.TEXT in text and 'SYNTHETIC' in text
+  assert legal_notices.TEXT in text and 'SYNTHETIC' in text
   for name in write.PAGES:
     whole = (page[1] / name).read_text()
     assert 'http://' not in whole and 'https://' not in whole

@@ -21,7 +21,7 @@ from mefnet_jax.predict import (
   live_camera,
   scorers,
 )
-from mefnet_jax.runs import errors, limits
+from mefnet_jax.runs import errors, legal_notices
 from tests.fixtures import videos
 
 FPS = 25
@@ -191,7 +191,7 @@ def test_the_law_is_shown_whole_on_any_terminal(played, width):
     with console.capture() as shown:
       console.print(live.View(source).picture())
   lines = [line.strip('│ ') for line in shown.get().splitlines()]
-  assert limits.SHORT in ' '.join(lines)
+  assert legal_notices.SHORT in ' '.join(lines)
 
 
 def test_a_sparkline():

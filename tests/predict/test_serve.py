@@ -16,7 +16,7 @@ import pytest
 import uvicorn
 
 from mefnet_jax.predict.serve import app, jobs
-from mefnet_jax.runs import errors, limits
+from mefnet_jax.runs import errors, legal_notices
 from tests.fixtures import forked, recorded, videos
 
 
@@ -78,7 +78,7 @@ def finished(page):
 
 def test_the_page_asks_no_other_host(page):
   status, text = page('GET', '')
-  assert status == 200 and limits.TEXT in text
+  assert status == 200 and legal_notices.TEXT in text
   for path in ('page.css', 'page.js'):
     status, more = page('GET', path)
     assert status == 200

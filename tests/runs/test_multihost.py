@@ -9,7 +9,7 @@ import jax
 import numpy as np
 import pytest
 
-from mefnet_jax.runs import errors, multihost, peers
+from mefnet_jax.runs import errors, multihost, process_watch
 from tests.fixtures import commands, forked, stand_ins
 
 
@@ -170,7 +170,7 @@ def test_the_death_of_a_process_ends_the_other_in_one_line(
   killed = time.monotonic()
   running[0].join(60)
   assert time.monotonic() - killed < 20
-  assert running[0].exitcode == peers.LOST
+  assert running[0].exitcode == process_watch.LOST
   lines = (said[0] / 'stderr').read_text().splitlines()
   assert len(lines) == 1, '\n'.join(lines)
   assert lines[0].startswith('error: ') and 'to resume' in lines[0]

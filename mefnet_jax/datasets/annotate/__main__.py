@@ -22,7 +22,7 @@ from mefnet_jax.datasets.annotate import choice, table
 from mefnet_jax.evaluation import agreement, spotting
 from mefnet_jax.predict import formats
 from mefnet_jax.predict.formats import csv_files, eaf
-from mefnet_jax.runs import clean, cli, errors, files, outputs
+from mefnet_jax.runs import cli, errors, escape, files, outputs
 
 
 def main() -> None:
@@ -88,7 +88,7 @@ def _table(args):
   classes = ', '.join(sorted({one.label for one in labels}))
   print(
     f'{args.out}: {len(labels)} clips of {len(table.counts(labels))} subjects; '
-    f'{clean.terminal(classes)}'
+    f'{escape.terminal(classes)}'
   )
   if unsure:
     print(f'left out: {unsure} events whose class is unsure')
@@ -140,8 +140,8 @@ def to_text(found: dict, first: object, second: object) -> str:
     return '-' if x is None else f'{x:.3f}'
 
   lines = [
-    f'{clean.terminal(first)}: {found["first"]} events; '
-    f'{clean.terminal(second)}: {found["second"]}; in both: {found["paired"]} '
+    f'{escape.terminal(first)}: {found["first"]} events; '
+    f'{escape.terminal(second)}: {found["second"]}; in both: {found["paired"]} '
     f'(IoU of at least .5), F1 {shown(found["f1"])}'
   ]
   for mark in ('onset', 'offset'):
@@ -191,7 +191,7 @@ def _next(args):
     print(f'{args.out}: {len(rows)} of {len(events)} events')
     return
   print(
-    '\n'.join(clean.terminal(','.join(map(str, r))) for r in (header, *rows))
+    '\n'.join(escape.terminal(','.join(map(str, r))) for r in (header, *rows))
   )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from mefnet_jax.preprocess import video
-from mefnet_jax.runs import clean, csv_table, errors, files, names
+from mefnet_jax.runs import csv_table, errors, escape, files, names
 
 
 class Label(NamedTuple):
@@ -93,7 +93,7 @@ class People:
       if key in self._subject:
         return self._subject[key]
     raise errors.UserError(
-      f'{self.path}: no row for {clean.terminal(name)}, face {face}: '
+      f'{self.path}: no row for {escape.terminal(name)}, face {face}: '
       'add video,subject,face'
     )
 
@@ -139,7 +139,7 @@ def find_video(
       return alike[0]
   looked = ', '.join(map(str, dict.fromkeys(folders)))
   raise errors.UserError(
-    f'{annotation}: its video {clean.terminal(name or stem)} is not in '
+    f'{annotation}: its video {escape.terminal(name or stem)} is not in '
     f'{looked}: name the folder with --videos'
   )
 

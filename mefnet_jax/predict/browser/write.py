@@ -13,7 +13,7 @@ from mefnet_jax.predict import model as model_files
 from mefnet_jax.predict import thresholds
 from mefnet_jax.predict.browser import node
 from mefnet_jax.predict.export import answer, metadata, write
-from mefnet_jax.runs import errors, files, limits
+from mefnet_jax.runs import errors, files, legal_notices
 
 PAGES = ('index.html', 'page.css', 'page.js', 'model.js', 'motion.js')
 # With one thread it needs no headers of the server; its wasm is one file.
@@ -105,7 +105,10 @@ def _filled(text, model):
     if model.synthetic
     else f'Trained on data under this licence: {model.description["licence"]}'
   )
-  for name, words in {'training': training, 'limits': limits.TEXT}.items():
+  for name, words in {
+    'training': training,
+    'limits': legal_notices.TEXT,
+  }.items():
     text = text.replace(f'{{{name}}}', html.escape(words))
   return text
 

@@ -6,7 +6,7 @@ import typing
 
 from mefnet_jax.predict import frames, track
 from mefnet_jax.predict.camera import chart, measure, study, verdict
-from mefnet_jax.runs import clean, errors, files
+from mefnet_jax.runs import errors, escape, files
 
 LEAST = 25  # frames with a face that a verdict needs
 _SECONDS = 1.0  # and the time that they must span
@@ -105,7 +105,7 @@ def lines(
       f'the light flickers by {100 * found.flicker:.1f} % at '
       f'{found.flicker_hz:.1f} Hz{lamps}; in the study it did not'
     )
-  return [clean.terminal(line) for line in lines]
+  return [escape.terminal(line) for line in lines]
 
 
 def write(

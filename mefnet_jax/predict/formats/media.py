@@ -12,7 +12,7 @@ from xml.sax import saxutils
 import numpy as np
 
 from mefnet_jax.predict import event
-from mefnet_jax.runs import clean, errors
+from mefnet_jax.runs import errors, escape
 
 UNSURE = 'unsure'  # stands for the class where the model names none
 _TICK = 0.001  # seconds: annotation tools keep whole milliseconds
@@ -206,7 +206,7 @@ def tier_parts(name: str) -> tuple[int, str] | None:
 
 def text(value: object) -> str:
   """A label as one line that XML, TextGrid and WebVTT can hold."""
-  return _NO_XML.sub('\ufffd', clean.terminal(value))
+  return _NO_XML.sub('\ufffd', escape.terminal(value))
 
 
 def class_text(one: event.Event) -> str:

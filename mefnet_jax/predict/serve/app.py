@@ -21,7 +21,7 @@ from starlette import (
 )
 
 from mefnet_jax.predict.serve import jobs
-from mefnet_jax.runs import clean, errors, limits, plugins
+from mefnet_jax.runs import errors, escape, legal_notices, plugins
 
 LARGEST = 2**31  # bytes of a video
 _FOLDER = pathlib.Path(__file__).parent
@@ -37,7 +37,7 @@ def make(
   work: jobs.Jobs,
   hosts: Iterable[str],
   largest: int = LARGEST,
-  words: str = limits.TEXT,
+  words: str = legal_notices.TEXT,
 ) -> types.ASGIApp:
   """The application.
 
@@ -50,7 +50,7 @@ def make(
 
   async def page(request: requests.Request) -> responses.Response:
     text = (_FOLDER / 'page.html').read_text(encoding='utf-8')
-    text = text.replace('{limits}', html.escape(clean.page(words)))
+    text = text.replace('{limits}', html.escape(escape.page(words)))
     return responses.HTMLResponse(text.replace('{largest}', str(largest)))
 
   async def asset(request: requests.Request) -> responses.Response:
@@ -152,7 +152,7 @@ async def _upload(request, work, largest):
 
 def _name(text):
   """The name to show and to write into files; it is never used as a path."""
-  name = clean.terminal(text.replace('\\', '/').rpartition('/')[2])[:80]
+  name = escape.terminal(text.replace('\\', '/').rpartition('/')[2])[:80]
   return 'video' if name.strip('. ') == '' else name
 
 
@@ -179,7 +179,9 @@ def serve(task: jobs.Task, port: int) -> None:
     plugins.load(task.plugins)
     # A wrong name must fail now, not when the first video has come.
     described = model.load(task.model).description
-    return make(work, hosts, words=limits.of_model(task.model, described))
+    return make(
+      work, hosts, words=legal_notices.for_model(task.model, described)
+    )
 
   try:
     run(application, port)
@@ -221,7 +223,7 @@ def run(
       ) from None
     port = listening.getsockname()[1]
     app = application(hosts(host, port))
-    print(limits.TEXT, flush=True)
+    print(legal_notices.TEXT, flush=True)
     print(f'http://{host}:{port}/ (Ctrl-C ends it)', flush=True)
     config = uvicorn.Config(app, log_level='warning', ws='none')
     with contextlib.suppress(KeyboardInterrupt):

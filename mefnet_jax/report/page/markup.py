@@ -4,13 +4,13 @@ import html
 import re
 from collections.abc import Iterable, Sequence
 
-from mefnet_jax.runs import clean
+from mefnet_jax.runs import escape
 
 
 def text(value: object) -> str:
   """Returns a value as text that is safe in HTML."""
   # Quotes too: names of classes go into attributes.
-  return html.escape(clean.page(value))
+  return html.escape(escape.page(value))
 
 
 def table(

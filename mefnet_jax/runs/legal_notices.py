@@ -26,7 +26,7 @@ SHORT = (
 )
 
 
-def of_model(name: str, description: Mapping[str, Any]) -> str:
+def for_model(name: str, description: Mapping[str, Any]) -> str:
   """Returns `TEXT` and the sentence of `training`; arguments as of it."""
   return f'{TEXT} {training(name, description)}'.strip()
 

@@ -9,7 +9,7 @@ import hypothesis
 import pytest
 from hypothesis import strategies
 
-from mefnet_jax.runs import clean, csv_table, files, findings
+from mefnet_jax.runs import csv_table, escape, files, findings
 
 ODD = strategies.text(
   strategies.sampled_from('=+-@\t\r\n\'ab1.,";|[]()!`\\*<>\x1b\u202e\uff1d')
@@ -18,22 +18,23 @@ ODD = strategies.text(
 
 @hypothesis.given(strategies.text())
 def test_nothing_that_is_printed_steers_the_terminal(text):
-  shown = clean.terminal(text)
+  shown = escape.terminal(text)
   assert '\x1b' not in shown and '\n' not in shown and '\u202e' not in shown
   shown.encode()  # lone surrogates are gone
 
 
 def test_what_is_invisible_is_shown():
-  assert clean.terminal('a\x1b]0;x\x07b') == 'a\\x1b]0;x\\x07b'
+  assert escape.terminal('a\x1b]0;x\x07b') == 'a\\x1b]0;x\\x07b'
   assert (
-    clean.terminal('gr\u00fc\u00df Gott \u5f20') == 'gr\u00fc\u00df Gott \u5f20'
+    escape.terminal('gr\u00fc\u00df Gott \u5f20')
+    == 'gr\u00fc\u00df Gott \u5f20'
   )
 
 
 @hypothesis.given(ODD)
 def test_cells_are_no_formulas_and_come_back(text):
-  cell = clean.csv_cell(text)
-  assert clean.csv_text(cell) == text
+  cell = escape.csv_cell(text)
+  assert escape.csv_text(cell) == text
   if cell and cell[0] in '=+-@\t\r\n\uff1d':
     float(cell)  # nothing but a number
   # Nor where a spreadsheet ends cells at another separator.
@@ -42,9 +43,9 @@ def test_cells_are_no_formulas_and_come_back(text):
 
 
 def test_a_formula_behind_a_semicolon_is_none():
-  assert clean.csv_cell('a;=1') == "a;'=1"
-  assert clean.csv_cell("a;'=1|+2\n@x; =3") == "a;''=1|'+2\n'@x; =3"
-  assert clean.csv_cell('a;b;c') == 'a;b;c'
+  assert escape.csv_cell('a;=1') == "a;'=1"
+  assert escape.csv_cell("a;'=1|+2\n@x; =3") == "a;''=1|'+2\n'@x; =3"
+  assert escape.csv_cell('a;b;c') == 'a;b;c'
 
 
 @hypothesis.given(
@@ -60,10 +61,10 @@ def test_a_written_table_is_read_as_it_was(tmp_path_factory, rows):
 
 
 def test_numbers_stay_numbers():
-  assert clean.csv_cell('-0.5') == '-0.5'
-  assert clean.csv_cell('1e-05') == '1e-05'
-  assert clean.csv_cell(-3) == -3
-  assert clean.csv_cell('-1+1') == "'-1+1"
+  assert escape.csv_cell('-0.5') == '-0.5'
+  assert escape.csv_cell('1e-05') == '1e-05'
+  assert escape.csv_cell(-3) == -3
+  assert escape.csv_cell('-1+1') == "'-1+1"
 
 
 def test_findings_come_back_and_are_no_formulas(tmp_path):
@@ -94,18 +95,18 @@ def test_findings_on_the_terminal_hold_no_escapes():
   ],
 )
 def test_markdown_is_text(text, made):
-  assert clean.markdown(text) == made
+  assert escape.markdown(text) == made
 
 
 def test_backticks_do_not_end_a_code_span():
-  assert clean.code('{"a": 1}') == '`{"a": 1}`'
-  assert clean.code('a`b``c') == '``` a`b``c ```'
+  assert escape.code('{"a": 1}') == '`{"a": 1}`'
+  assert escape.code('a`b``c') == '``` a`b``c ```'
 
 
 @pytest.mark.parametrize('encoding', ['ascii', 'cp1252'])
 def test_a_console_without_unicode_shows_escapes(encoding):
   code = (
-    'from mefnet_jax.runs import clean; clean.console(); '
+    'from mefnet_jax.runs import escape; escape.console(); '
     'print("\\u5f20\\u2502\\u2026")'
   )
   done = subprocess.run(

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from mefnet_jax.runs import early, errors, xla_flags
+from mefnet_jax.runs import early_errors, errors, xla_flags
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -50,7 +50,9 @@ def test_each_package_with_a_command_begins_with_the_hook():
     room = path.relative_to(ROOT).parts[0]
     if room in PACKAGES and "__name__ == '__main__'" in path.read_text():
       text = (ROOT / room / '__init__.py').read_text()
-      assert '\nimport mefnet_jax' in text or '\nearly.begin()' in text, room
+      assert (
+        '\nimport mefnet_jax' in text or '\nearly_errors.begin()' in text
+      ), room
 
 
 def test_a_library_keeps_the_hook_of_its_user():
@@ -67,7 +69,7 @@ def test_a_command_draws_into_files_whatever_matplotlib_is_told(monkeypatch):
   for argv, wanted in ((['-m', 'x'], 'agg'), (['-c'], 'junk')):
     monkeypatch.setenv('MPLBACKEND', 'junk')
     monkeypatch.setattr(sys, 'argv', argv)
-    early.begin()
+    early_errors.begin()
     assert os.environ['MPLBACKEND'] == wanted
 
 

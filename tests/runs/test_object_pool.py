@@ -5,14 +5,14 @@ from concurrent import futures
 
 import pytest
 
-from mefnet_jax.runs import lent
+from mefnet_jax.runs import object_pool
 
 
 @pytest.fixture
 def numbers():
   """A pool whose values are 0, 1, 2 in the order in which they are made."""
   made = iter(range(99))
-  return lent.pool(lambda: next(made))
+  return object_pool.pool(lambda: next(made))
 
 
 def test_who_asks_at_once_gets_one_of_their_own(numbers):
