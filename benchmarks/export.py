@@ -108,9 +108,9 @@ def measured(name: str, repeats: int) -> dict:
 
 
 def _clip(model):
-  from mefnet_jax.predict.export import answer
+  from mefnet_jax.predict.export import model_function
 
-  return answer.sample(model, 1, seed=3)
+  return model_function.sample(model, 1, seed=3)
 
 
 def _by_onnx(model, fold, seed, clips):
@@ -153,10 +153,10 @@ def _by_jax(model, fold, seed, clips):
   import jax
 
   from mefnet_jax import ops
-  from mefnet_jax.predict.export import answer
+  from mefnet_jax.predict.export import model_function
 
   member = model.member(fold, seed)
-  run = jax.jit(ops.using(answer.function(model, [member])))
+  run = jax.jit(ops.using(model_function.function(model, [member])))
   return lambda: run(clips)
 
 

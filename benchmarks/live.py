@@ -29,8 +29,8 @@ from mefnet_jax.predict import (
   face_finder,
   formats,
   live,
-  model,
   scorers,
+  trained_model,
 )
 from mefnet_jax.runs import cli, xla
 
@@ -61,7 +61,9 @@ def _watched(source, out):
   spent = usage.processor_seconds()
   with face_finder.started('dlib') as find, _terminal():
     xla.prepare()
-    scorer = scorers.scorer(model.load(scorers.ZERO), at_once=live.AT_ONCE)
+    scorer = scorers.scorer(
+      trained_model.load(scorers.ZERO), at_once=live.AT_ONCE
+    )
     began = time.monotonic()
     with _memory() as minutes:
       camera = live.run(

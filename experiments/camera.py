@@ -23,8 +23,13 @@ import cv2
 import numpy as np
 
 from experiments import camera_footage, camera_tables, cells, seals
-from mefnet_jax.predict import course, motion_scores, resample, thresholds
-from mefnet_jax.predict import model as models
+from mefnet_jax.predict import (
+  motion_course,
+  motion_scores,
+  resample,
+  thresholds,
+  trained_model,
+)
 from mefnet_jax.predict.camera import measure
 from mefnet_jax.preprocess import face_crop, motion_map
 from mefnet_jax.runs import (
@@ -124,7 +129,7 @@ def run(camera: camera_footage.Camera, folder: pathlib.Path, most: int) -> None:
       seals.announce(folder / _RESULT, why)
     cv2.setNumThreads(1)
     xla.prepare()
-    model = models.load('mefnet-zero')
+    model = trained_model.load('mefnet-zero')
     parts = [person(camera, k, model) for k in range(asked['people'])]
     result = {
       'asked': asked,
@@ -137,7 +142,7 @@ def run(camera: camera_footage.Camera, folder: pathlib.Path, most: int) -> None:
 
 
 def person(
-  camera: camera_footage.Camera, number: int, model: models.Model
+  camera: camera_footage.Camera, number: int, model: trained_model.Model
 ) -> dict:
   """Measures one person before a camera.
 
@@ -212,8 +217,8 @@ def _scored(model, maps):
     [np.maximum(x.expression, x.returning) for x in scores]
   )
   label = np.concatenate([x.classes.argmax(1) for x in scores])
-  motion = np.array([course.strength(x) for x in maps])
-  lids = np.array([course.lid_strength(x) for x in maps])
+  motion = np.array([motion_course.strength(x) for x in maps])
+  lids = np.array([motion_course.lid_strength(x) for x in maps])
   seen = (chance >= limits.confidence) & (motion >= limits.lids * lids)
   return motion * seen, label
 

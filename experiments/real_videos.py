@@ -22,14 +22,8 @@ import json
 import pathlib
 import sys
 
-from mefnet_jax.predict import (
-  frames,
-  main_direction,
-  scorers,
-  thresholds,
-  watch,
-)
-from mefnet_jax.predict import model as models
+from experiments import main_direction
+from mefnet_jax.predict import frames, scorers, thresholds, trained_model, watch
 from mefnet_jax.runs import cli, errors, files, outputs
 
 _NEAR = 0.4  # seconds by which an apex may lie beside what was seen
@@ -113,7 +107,7 @@ def main() -> int:
   parser.add_argument('--out', type=outputs.folder, required=True)
   args = parser.parse_args()
   paths = {name: _path(args.videos, name) for name in VIDEOS}
-  zero = scorers.scorer(models.load(scorers.ZERO))
+  zero = scorers.scorer(trained_model.load(scorers.ZERO))
   detectors = {
     'mefnet-zero': (zero, thresholds.CHOSEN),
     'main direction': (

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mefnet_jax.evaluation import action_units, intervals, metrics
-from mefnet_jax.predict import model as models
-from mefnet_jax.predict import motion_scores
+from mefnet_jax.predict import motion_scores, trained_model
 
 if TYPE_CHECKING:
   from experiments import serving
@@ -20,7 +19,7 @@ _UNEVEN = 1 / 11
 
 
 def measure(
-  model: 'models.Model', found: Sequence['serving.Clip']
+  model: 'trained_model.Model', found: Sequence['serving.Clip']
 ) -> dict[str, object]:
   """Classes and action units, exact maps against the whole path.
 
@@ -69,7 +68,7 @@ def measure(
   }
 
 
-def uncalibrated(model: 'models.Model') -> 'models.Model':
+def uncalibrated(model: 'trained_model.Model') -> 'trained_model.Model':
   """The same model without the calibration of its action units."""
   rest = {k: x for k, x in model.calibration.items() if k != 'units'}
   description = {**model.description, 'calibration': rest}

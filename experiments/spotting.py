@@ -21,19 +21,18 @@ import sys
 import cv2
 import numpy as np
 
-from experiments import photograph, seals
+from experiments import main_direction, photograph, seals
 from mefnet_jax.evaluation import spotting
 from mefnet_jax.predict import (
   events,
   expressions,
   frames,
-  main_direction,
   resample,
   scorers,
   thresholds,
   track,
+  trained_model,
 )
-from mefnet_jax.predict import model as models
 from mefnet_jax.preprocess import face_crop, motion_map
 from mefnet_jax.runs import cli, files, outputs
 from mefnet_jax.synthetic import cas_me2, recording, studio, workers
@@ -82,7 +81,7 @@ def main() -> int:
   args = parser.parse_args()
   cv2.setNumThreads(1)
   args.out.mkdir(parents=True, exist_ok=True)
-  zero = scorers.scorer(models.load(scorers.ZERO))
+  zero = scorers.scorer(trained_model.load(scorers.ZERO))
   energy = main_direction.MainDirection()
   if args.choose:
     videos = [v for s in CHOOSING for v in rendered(args.out, s)]

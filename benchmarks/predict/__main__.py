@@ -28,9 +28,9 @@ from benchmarks import contest, record, scenes, usage
 from mefnet_jax.predict import (
   face_finder,
   frames,
-  model,
   results,
   scorers,
+  trained_model,
   watch,
 )
 from mefnet_jax.runs import cli, xla
@@ -127,7 +127,7 @@ def _watched(path, folder):
 @functools.cache
 def _scorer():
   xla.prepare()
-  return scorers.scorer(model.load(scorers.ZERO))
+  return scorers.scorer(trained_model.load(scorers.ZERO))
 
 
 def _started(path, folder):

@@ -9,7 +9,7 @@ from flax import traverse_util
 
 from mefnet_jax import datasets
 from mefnet_jax.models import inference, layers
-from mefnet_jax.predict import model as models
+from mefnet_jax.predict import trained_model
 from mefnet_jax.runs import workdirs
 
 _BATCH = 32
@@ -30,7 +30,7 @@ def dense_features(workdir: pathlib.Path) -> dict[str, np.ndarray]:
       damaged.
   """
   config = workdirs.read_config(workdir)
-  model = models.load(workdir)
+  model = trained_model.load(workdir)
   member = model.member(model.members[0][0], config.seed)
   clips = datasets.load(config.dataset)
   features = jax.jit(functools.partial(_dense, model.network))

@@ -9,7 +9,7 @@ import numpy as np
 
 from mefnet_jax import datasets
 from mefnet_jax.evaluation import folds, folds_file
-from mefnet_jax.predict import model as models
+from mefnet_jax.predict import trained_model
 from mefnet_jax.runs import (
   csv_table,
   errors,
@@ -38,7 +38,7 @@ class Run:
   """
 
   config: ml_collections.ConfigDict
-  model: models.Model
+  model: trained_model.Model
   clips: datasets.Clips
   folds: tuple[str, ...]
   held_out: np.ndarray
@@ -94,7 +94,7 @@ class Run:
     return self._members[fold]
 
   @functools.cached_property
-  def _members(self) -> dict[int, models.Member]:
+  def _members(self) -> dict[int, trained_model.Member]:
     return {}
 
 
@@ -109,7 +109,7 @@ def load(workdir: pathlib.Path) -> Run:
       changed since.
   """
   config = workdirs.read_config(workdir)
-  model = models.load(workdir)
+  model = trained_model.load(workdir)
   clips = datasets.load(config.dataset)
   table = folds_file.read(workdir / folds_file.FILE)
   clips = dataclasses.replace(clips, label=_labels(workdir, clips, model))

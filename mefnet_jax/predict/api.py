@@ -22,9 +22,9 @@ from mefnet_jax.predict import (
   progress,
   scorers,
   thresholds,
+  trained_model,
   watch,
 )
-from mefnet_jax.predict import model as models
 from mefnet_jax.runs import errors
 
 if typing.TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Prediction:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Model(models.Model):
+class Model(trained_model.Model):
   """A trained network that can also predict videos."""
 
   def predict(
@@ -142,9 +142,9 @@ def load(path: str | os.PathLike) -> Model:
       of a model that ships with the package, 'mefnet-zero'.
 
   Raises:
-    errors.UserError: as `model.load`.
+    errors.UserError: as `trained_model.load`.
   """
-  plain = models.load(path)
+  plain = trained_model.load(path)
   return Model(plain.folder, plain.description, plain.network)
 
 

@@ -188,11 +188,11 @@ def _scorer(options, at_once: int | None = None):
 
 
 def _model(options):
-  from mefnet_jax.predict import model
+  from mefnet_jax.predict import trained_model
   from mefnet_jax.runs import plugins
 
   plugins.load(options.plugin)
-  return model.load(options.model)
+  return trained_model.load(options.model)
 
 
 def _predict(
@@ -205,7 +205,7 @@ def _predict(
 ) -> None:
   """Writes the results of one video."""
   from mefnet_jax.predict import formats, progress, results, thumbnails, watch
-  from mefnet_jax.predict.camera import look, measure
+  from mefnet_jax.predict.camera import measure, video_report
 
   meter = measure.Meter()
   which = tuple(options.formats or formats.FORMATS)
@@ -219,15 +219,15 @@ def _predict(
         found.add(seen)
         if seen.frame is not None:
           update(seen.frame)
-          look.add(meter, seen.frame, seen.faces)
+          video_report.add(meter, seen.frame, seen.faces)
           if seen.frame.image is not None:
             pictures.add(seen.frame.time, seen.frame.image, seen.faces)
     media = found.write(source.path, which)
     _draw(found, media, pictures.chosen, scorer)
     if options.overlay:
       _overlay(source.path, found, pictures.chosen, scorer, options)
-  if not look.lacking(meter):
-    for line in look.lines(look.of_file(meter, source)):
+  if not video_report.lacking(meter):
+    for line in video_report.lines(video_report.of_file(meter, source)):
       print(f'{escape.terminal(media.name)}: {line}', flush=True)
   _print(source, found, media, pathlib.Path(str(options.out), stem))
 

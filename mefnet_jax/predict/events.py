@@ -2,7 +2,7 @@
 
 A window of .3 seconds slides over the crops. Where the model's probability of
 an expression, or of one that is going back, is at a peak, a candidate is
-followed from onset to offset (`course`). The model's answer to its
+followed from onset to offset (`motion_course`). The model's answer to its
 middle half then decides whether it is an event. Times are those of the even
 clock of `resample`: cells, or seconds.
 """
@@ -14,10 +14,10 @@ from concurrent import futures
 import numpy as np
 
 from mefnet_jax.predict import (
-  background,
-  course,
   expressions,
-  merge,
+  merge_expressions,
+  motion_course,
+  optional_executor,
   resample,
   thresholds,
 )
@@ -89,7 +89,7 @@ class Spotter:
     if len(self._cells) > self.window:
       before = self._cells[-1 - self.window].crop
       self._maps.append(
-        background.submit(self._pool, self._between, before, cell.crop)
+        optional_executor.submit(self._pool, self._between, before, cell.crop)
       )
     if len(self._maps) >= self._at_once:
       moments += self._score()
@@ -111,10 +111,10 @@ class Spotter:
     start = self._first + len(self._cells) - len(maps)
     scored, limits = [], self._limits
     for i, cell in enumerate(cells):
-      cell.motion = course.strength(maps[i])
+      cell.motion = motion_course.strength(maps[i])
       forth, back = float(moments.expression[i]), float(moments.returning[i])
       cell.score, cell.returns = max(forth, back), back > forth
-      lids = course.lid_strength(maps[i])
+      lids = motion_course.lid_strength(maps[i])
       if cell.motion < max(limits.amplitude, limits.lids * lids):
         cell.score = 0.0
       time = (start + i - self.window / 2) * resample.CELL
@@ -145,7 +145,7 @@ class Spotter:
     if self._following is None:
       if not self._is_candidate(at, apart):
         return []
-      self._following = background.submit(
+      self._following = optional_executor.submit(
         self._later, self._follow, list(self._cells), self._first, at, final
       )
     behind = len(self._cells) - at > self._longest + _BEHIND
@@ -206,7 +206,7 @@ class Spotter:
 
     if not 0 <= peak < len(cells):
       return None
-    return course.follow(
+    return motion_course.follow(
       flow,
       len(cells),
       peak,
@@ -262,14 +262,14 @@ class Spotter:
     self._waiting.sort(key=lambda f: f.onset)
     while self._waiting:
       group = [self._waiting[0]]
-      until = group[0].offset + merge.SOON
+      until = group[0].offset + merge_expressions.SOON
       for other in self._waiting[1:]:
         if other.onset < until:
           group.append(other)
-          until = max(until, other.offset + merge.SOON)
+          until = max(until, other.offset + merge_expressions.SOON)
       if now < until + self._limits.window:
         return
-      yield from merge.merged(group)
+      yield from merge_expressions.merged(group)
       self._waiting = self._waiting[len(group) :]
 
   def is_event(self, found: expressions.Found) -> bool:

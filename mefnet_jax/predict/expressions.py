@@ -84,7 +84,7 @@ class Scorer(typing.Protocol):
 
 
 class Found(typing.NamedTuple):
-  """An expression of one face: a `course.Course`, but in seconds.
+  """An expression of one face: a `motion_course.Course`, but in seconds.
 
   Attributes:
     answer: the scorer's.

@@ -12,8 +12,7 @@ import jax
 import numpy as np
 
 from mefnet_jax.models import inference, motion_input
-from mefnet_jax.predict import action_units
-from mefnet_jax.predict import model as models
+from mefnet_jax.predict import action_units, trained_model
 from mefnet_jax.runs import errors
 
 _KIND = 'motion'  # of the network's input
@@ -39,7 +38,7 @@ class Scores(typing.NamedTuple):
   units: dict[str, np.ndarray]
 
 
-def score(model: models.Model, maps: np.ndarray) -> Scores:
+def score(model: trained_model.Model, maps: np.ndarray) -> Scores:
   """Returns a model's scores of motion maps.
 
   Args:
@@ -87,7 +86,7 @@ def _shape(model):
 
 
 @functools.lru_cache(maxsize=4)
-def _programs(model: models.Model) -> tuple[Callable, Callable]:
+def _programs(model: trained_model.Model) -> tuple[Callable, Callable]:
   """Two programs of maps (n, H, W, 2): (logits, out), each with the axes
   (members, n, ...); and the unit (n,) of the levels."""
   members = [model.member(*one) for one in model.members]

@@ -11,8 +11,7 @@ import numpy as np
 
 from mefnet_jax.evaluation import conformal
 from mefnet_jax.models import inference
-from mefnet_jax.predict import expressions, motion_scores
-from mefnet_jax.predict import model as models
+from mefnet_jax.predict import expressions, motion_scores, trained_model
 from mefnet_jax.preprocess import clips, faces, flow, options, registration
 from mefnet_jax.runs import errors
 
@@ -22,8 +21,8 @@ AT_ONCE = 16  # maps that a program is compiled for
 
 
 def scorer(
-  model: models.Model,
-  finder: models.Model | None = None,
+  model: trained_model.Model,
+  finder: trained_model.Model | None = None,
   *,
   at_once: int = AT_ONCE,
 ) -> expressions.Scorer:
@@ -41,7 +40,7 @@ def scorer(
   """
   if model.input_kind == _MAPS:
     return MotionScorer(model, at_once)
-  zero = MotionScorer(finder or models.load(ZERO), at_once)
+  zero = MotionScorer(finder or trained_model.load(ZERO), at_once)
   return RunScorer(model, zero)
 
 
@@ -50,7 +49,7 @@ class MotionScorer:
 
   needs_squares = False
 
-  def __init__(self, model: models.Model, at_once: int = AT_ONCE):
+  def __init__(self, model: trained_model.Model, at_once: int = AT_ONCE):
     self._model, self.classes = model, model.classes
     self._at_once = at_once
     self.lacks = conformal.stored_threshold(model.description)
@@ -93,7 +92,7 @@ class MotionScorer:
 class RunScorer:
   """A run's network, which names the expressions that another model finds."""
 
-  def __init__(self, model: models.Model, finder: MotionScorer):
+  def __init__(self, model: trained_model.Model, finder: MotionScorer):
     self._model, self._finder = model, finder
     self.classes = model.classes
     self.lacks = conformal.stored_threshold(model.description)

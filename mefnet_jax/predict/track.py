@@ -15,7 +15,7 @@ from concurrent import futures
 
 import numpy as np
 
-from mefnet_jax.predict import background, cuts, face_finder, matching
+from mefnet_jax.predict import cuts, face_finder, matching, optional_executor
 from mefnet_jax.preprocess import face_crop, faces, regions, registration
 
 LOOK_EVERY = 1.0  # seconds from one detection to the next
@@ -211,7 +211,7 @@ class Tracker:
     self._part(time)
     if self._asked is None and self._must_look(time):
       self._looked = time
-      found = background.submit(self._later, self._find, image)
+      found = optional_executor.submit(self._later, self._find, image)
       places = {track: track.place for track in self._held()}
       self._asked = _Asked(found, image, time, places)
     if self._asked is not None and self._asked.faces.done():

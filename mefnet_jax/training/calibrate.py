@@ -12,7 +12,7 @@ import sys
 
 import ml_collections
 
-from mefnet_jax.predict import model as models
+from mefnet_jax.predict import trained_model
 from mefnet_jax.runs import cli, errors, model_file, xla
 from mefnet_jax.training import synthetic_calibration, synthetic_model
 
@@ -30,7 +30,7 @@ def _main(argv):
   parser.add_argument('--model', required=True, help='its folder, or a name')
   args: argparse.Namespace = parser.parse_args(argv)
   xla.prepare()
-  model = models.load(args.model)
+  model = trained_model.load(args.model)
   recipe = model.description.get('training', {})
   if 'held_out' not in recipe:
     raise errors.UserError(

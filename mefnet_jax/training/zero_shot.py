@@ -11,8 +11,7 @@ import time
 import numpy as np
 
 from mefnet_jax.models import inference, motion_input
-from mefnet_jax.predict import action_units
-from mefnet_jax.predict import model as models
+from mefnet_jax.predict import action_units, trained_model
 from mefnet_jax.runs import errors, files, model_file, regular_file
 from mefnet_jax.training import jobs, seed_results
 
@@ -64,13 +63,15 @@ def train(
   ]
 
 
-def open_model(job: jobs.Job) -> models.Model:
+def open_model(job: jobs.Job) -> trained_model.Model:
   """The model that `config.weights` names, or the one in the run's folder.
 
   Raises:
     errors.UserError: there is no such model, or it lacks a class.
   """
-  model = models.load(job.config.weights or job.workdir / model_file.FOLDER)
+  model = trained_model.load(
+    job.config.weights or job.workdir / model_file.FOLDER
+  )
   unknown = [name for name in job.source.classes if name not in model.classes]
   if unknown:
     raise errors.UserError(
@@ -81,7 +82,7 @@ def open_model(job: jobs.Job) -> models.Model:
 
 
 def outputs(
-  model: models.Model, job: jobs.Job
+  model: trained_model.Model, job: jobs.Job
 ) -> tuple[list[np.ndarray], list[dict[str, np.ndarray]]]:
   """The outputs of each member for all clips.
 
@@ -128,7 +129,7 @@ def _unit(maps):
   return np.asarray(motion_input.scale(halves) / most)
 
 
-def _copy(model: models.Model, folder: pathlib.Path) -> None:
+def _copy(model: trained_model.Model, folder: pathlib.Path) -> None:
   """Copies the model to the run's folder, for the audit."""
   if folder.exists() and folder.samefile(model.folder):
     return

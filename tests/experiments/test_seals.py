@@ -150,7 +150,7 @@ def test_a_camera_with_the_result_of_another(tmp_path, monkeypatch, capsys):
     return {'measured': {}, 'quiet': [], 'events': []}
 
   monkeypatch.setattr(camera, 'person', person)
-  monkeypatch.setattr(camera.models, 'load', lambda name: None)
+  monkeypatch.setattr(camera.trained_model, 'load', lambda name: None)
   known = {'a': camera.REFERENCE, 'b': camera_footage.Camera(fps=50.0)}
   for _ in range(2):
     for name, one in known.items():

@@ -12,7 +12,7 @@ import pytest
 
 from mefnet_jax.predict import frames
 from mefnet_jax.predict.camera import __main__ as command
-from mefnet_jax.predict.camera import look, measure, study, verdict
+from mefnet_jax.predict.camera import measure, study, verdict, video_report
 from mefnet_jax.preprocess import quantiser
 from mefnet_jax.runs import errors
 from mefnet_jax.synthetic import recording
@@ -114,7 +114,7 @@ def test_a_file_of_x264_says_whether_it_has_a_macroblock_tree(tree, tmp_path):
     recording.encode(container, images, 25, images[0].shape, options)
   assert quantiser.has_tree(path) == tree
   assert not quantiser.has_tree(tmp_path)
-  lines = look.lines(dataclasses.replace(MEASURED, tree=tree))
+  lines = video_report.lines(dataclasses.replace(MEASURED, tree=tree))
   assert any('macroblock tree' in line for line in lines) == tree
 
 
@@ -231,4 +231,4 @@ def test_too_short_or_without_a_face_is_one_line(smile, tmp_path, capsys):
     assert command.main([str(short), flag]) == 1
     assert re.search(r'the study has [\d.]+ to [\d.]+', capsys.readouterr().err)
   with pytest.raises(errors.UserError):
-    look.measured(str(tmp_path / 'none.mp4'))
+    video_report.measured(str(tmp_path / 'none.mp4'))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mefnet_jax.predict import events, expressions, merge, resample
+from mefnet_jax.predict import events, expressions, merge_expressions, resample
 
 _RATE = resample.RATE
 # Brows that move up by a tenth of the eyes' distance.
@@ -112,12 +112,12 @@ def _event(onset, offset, gone, score=0.9):
 
 def test_an_end_that_is_likelier_than_its_beginning_is_still_an_end():
   begins, ends = _event(2, 3, 1, score=0.7), _event(2.8, 4, -1, score=0.99)
-  assert merge.merged([ends, begins]) == [begins]
+  assert merge_expressions.merged([ends, begins]) == [begins]
 
 
 def test_of_two_that_overlap_and_go_one_way_the_likelier_stays():
   first, second = _event(2, 3, 1, score=0.7), _event(2.5, 4, 1, score=0.99)
-  assert merge.merged([first, second]) == [second]
-  assert merge.merged([second, first._replace(score=1.0)]) == [
+  assert merge_expressions.merged([first, second]) == [second]
+  assert merge_expressions.merged([second, first._replace(score=1.0)]) == [
     first._replace(score=1.0)
   ]

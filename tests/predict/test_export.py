@@ -27,7 +27,7 @@ from configs import (
 )
 from mefnet_jax.predict.export import (
   agreement,
-  answer,
+  model_function,
   onnx_file,
   packed_file,
   stablehlo_file,
@@ -114,7 +114,7 @@ def test_onnx_runtime_gives_the_models_answers(small, tmp_path, name, options):
   found = write.write(model, tmp_path / 'm.onnx', 'onnx')
   assert found.difference <= agreement.TOLERANCE
   session = onnxruntime.InferenceSession(found.path)
-  clips = answer.sample(model, 5, seed=1)
+  clips = model_function.sample(model, 5, seed=1)
   wanted = model.probabilities(clips)
   assert np.ptp(wanted, 0).max() > 1e-3  # clips are told apart
   for some in (slice(0, 5), slice(2, 4), slice(4, 5)):
@@ -185,7 +185,7 @@ def test_the_scales_of_training_clips_are_inside(small, tmp_path, kind):
     }
   }
   plain = small(members=1, **PLAIN)
-  clips = answer.sample(plain, 4)
+  clips = model_function.sample(plain, 4)
   before = plain.probabilities(clips)
   for scale in ({'moments': {'face': (3.0, 900.0)}}, {'pixels': pixels}):
     scaled = small(members=1, **PLAIN, **scale)
@@ -195,7 +195,7 @@ def test_the_scales_of_training_clips_are_inside(small, tmp_path, kind):
 
 def test_a_fold_alone_or_the_mean_over_all(small, tmp_path):
   model = small(members=3, **PLAIN)
-  clips = answer.sample(model, 3)
+  clips = model_function.sample(model, 3)
   for fold in (None, 'fold2'):
     found = write.write(model, tmp_path / 'm.onnx', 'onnx', fold=fold)
     said = onnx_file.answers(found.path.read_bytes())(clips)
@@ -278,7 +278,7 @@ def test_what_onnx_runtime_cannot_compute_is_refused(small, tmp_path):
 def test_a_program_is_opened_with_its_digest_only(small, tmp_path):
   model = small(**PLAIN)
   found = write.write(model, tmp_path / 'm.zip', 'stablehlo')
-  clips = answer.sample(model, 2)
+  clips = model_function.sample(model, 2)
   said = stablehlo_file.load(found.path, sha256=found.sha256)(clips)
   np.testing.assert_allclose(said, model.probabilities(clips), atol=1e-5)
   with pytest.raises(errors.UserError, match='not opened'):
@@ -290,7 +290,7 @@ def test_a_packed_model_is_a_model(small, tmp_path):
   path = write.write(model, tmp_path / 'm.safetensors', 'safetensors').path
   packed = packed_file.load(path)
   assert packed.members == model.members and packed.streams == model.streams
-  clips = answer.sample(model, 3)
+  clips = model_function.sample(model, 3)
   for fold in (None, 'fold2'):
     np.testing.assert_array_equal(
       packed.probabilities(clips, fold=fold),
@@ -361,7 +361,7 @@ def test_two_exports_into_one_file_leave_one_whole_file(small, tmp_path):
     one.join()
   assert [one.exitcode for one in both] == [0, 0]
   content = path.read_bytes()
-  clips = answer.sample(model, 2)
+  clips = model_function.sample(model, 2)
   is_packed = content[8:9] == b'{'
   module = packed_file if is_packed else onnx_file
   np.testing.assert_allclose(

@@ -10,7 +10,7 @@ import mefnet_jax
 from configs import base
 from mefnet_jax import models
 from mefnet_jax.models import layers
-from mefnet_jax.predict.export import answer, onnx_file, write
+from mefnet_jax.predict.export import model_function, onnx_file, write
 from mefnet_jax.runs import errors
 from tests.fixtures import untrained
 
@@ -145,6 +145,6 @@ def test_what_is_too_large_for_one_file_is_refused(own, tmp_path, monkeypatch):
 
 
 def test_the_clips_that_are_compared_hold_noise_and_no_still_one(own):
-  face = answer.sample(own('pooled_3d'), 64)['face']
+  face = model_function.sample(own('pooled_3d'), 64)['face']
   assert all(np.ptp(clip) > 0 for clip in face)
   assert face[-1].min() == 0 and face[-1].max() == 255

@@ -22,9 +22,9 @@ from mefnet_jax.predict import (
   overlay,
   results,
   scorers,
+  trained_model,
   watch,
 )
-from mefnet_jax.predict import model as models
 from mefnet_jax.predict.formats import csv_files
 from mefnet_jax.runs import errors, files
 from tests.fixtures import recorded, videos
@@ -35,7 +35,7 @@ ENDINGS |= {csv_files.FRAMES, '.timeline.png'}
 
 @pytest.fixture(scope='module')
 def scorer():
-  return scorers.scorer(models.load('mefnet-zero'))
+  return scorers.scorer(trained_model.load('mefnet-zero'))
 
 
 @pytest.fixture
@@ -251,11 +251,11 @@ def test_names_that_are_alike_get_files_of_their_own():
 
 def test_a_damaged_model_is_one_line(tmp_path):
   folder = tmp_path / 'model'
-  shutil.copytree(models.SHIPPED / 'mefnet-zero', folder)
+  shutil.copytree(trained_model.SHIPPED / 'mefnet-zero', folder)
   weights = next(folder.glob('*.safetensors'))
   weights.write_bytes(weights.read_bytes()[:-4] + b'oops')
   with pytest.raises(errors.UserError, match='damaged'):
-    scorers.scorer(models.load(folder))
+    scorers.scorer(trained_model.load(folder))
 
 
 def test_the_network_of_a_run_names_what_mefnet_zero_finds(tiny_run, smile):

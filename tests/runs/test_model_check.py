@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from mefnet_jax.predict import model
+from mefnet_jax.predict import trained_model
 from mefnet_jax.runs import errors, model_file
 
 ODD = (None, 5, -1, 0, 'x', [], {}, [1], {'a': 1}, True, 1e400, 10**400)
@@ -45,7 +45,9 @@ KEYS = {
 
 @pytest.fixture(scope='module')
 def described():
-  return json.loads((model.SHIPPED / 'mefnet-zero/model.json').read_text())
+  return json.loads(
+    (trained_model.SHIPPED / 'mefnet-zero/model.json').read_text()
+  )
 
 
 @pytest.mark.parametrize('key', KEYS, ids=lambda key: '.'.join(map(str, key)))
@@ -74,4 +76,4 @@ def test_a_shape_that_its_network_cannot_look_at_is_one_line(
   content['input']['streams']['face']['shape'] = [1]
   (tmp_path / 'model.json').write_text(json.dumps(content))
   with pytest.raises(errors.UserError, match='model.json'):
-    model.load(tmp_path)
+    trained_model.load(tmp_path)

@@ -7,13 +7,13 @@ import types
 
 import pytest
 
-from mefnet_jax.predict import model as models
+from mefnet_jax.predict import trained_model
 from mefnet_jax.training import zero_shot
 
 
 @pytest.fixture
 def shipped():
-  folder = models.SHIPPED / 'mefnet-zero'
+  folder = trained_model.SHIPPED / 'mefnet-zero'
   members = [
     {'file': path.name} for path in sorted(folder.glob('*.safetensors'))
   ]

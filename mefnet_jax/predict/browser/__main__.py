@@ -35,14 +35,14 @@ def main() -> None:
     if not args[name].value:
       raise errors.UserError(f'--{name} is missing: see --help')
   # Imported here: --help must not wait for jax.
-  from mefnet_jax.predict import model
+  from mefnet_jax.predict import trained_model
   from mefnet_jax.predict.browser import write
   from mefnet_jax.predict.export import agreement
 
   plugins.load(args.plugin)
   out = pathlib.Path(args.out).absolute()
   digest, off = write.folder(
-    model.load(args.model), pathlib.Path(args.runtime), out
+    trained_model.load(args.model), pathlib.Path(args.runtime), out
   )
   tried = 'not tried: there is no Node here'
   if off is not None:

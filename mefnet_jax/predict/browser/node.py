@@ -8,7 +8,7 @@ import tempfile
 
 import numpy as np
 
-from mefnet_jax.predict import model as model_files
+from mefnet_jax.predict import trained_model
 from mefnet_jax.predict.export import agreement
 from mefnet_jax.runs import errors
 
@@ -25,7 +25,7 @@ console.log(JSON.stringify(await model.ask(session, maps)));
 
 
 def check(
-  page: pathlib.Path, model: model_files.Model, out: pathlib.Path
+  page: pathlib.Path, model: trained_model.Model, out: pathlib.Path
 ) -> float | None:
   """Compares a page's model, as the browser will run it, with the model itself.
 

@@ -9,10 +9,9 @@ import json
 import pathlib
 import shutil
 
-from mefnet_jax.predict import model as model_files
-from mefnet_jax.predict import thresholds
+from mefnet_jax.predict import thresholds, trained_model
 from mefnet_jax.predict.browser import node
-from mefnet_jax.predict.export import answer, metadata, write
+from mefnet_jax.predict.export import metadata, model_function, write
 from mefnet_jax.runs import errors, files, legal_notices
 
 PAGES = ('index.html', 'page.css', 'page.js', 'model.js', 'motion.js')
@@ -24,7 +23,7 @@ _FOLDER = pathlib.Path(__file__).parent
 
 
 def folder(
-  model: model_files.Model, runtime: pathlib.Path, out: pathlib.Path
+  model: trained_model.Model, runtime: pathlib.Path, out: pathlib.Path
 ) -> tuple[str, float | None]:
   """Writes the folder, once its model gives the right answers there.
 
@@ -79,7 +78,7 @@ def _sources(runtime):
 
 
 def _check_inputs(model):
-  needed = answer.inputs(model)
+  needed = model_function.inputs(model)
   if needed != _INPUTS:
     raise errors.UserError(
       f'{model.folder}: this model needs {", ".join(needed)}; '

@@ -20,7 +20,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def _main(argv):
   args = _parsed(argv)
-  from mefnet_jax.predict.camera import look, study  # after the flags
+  from mefnet_jax.predict.camera import study, video_report  # after the flags
 
   known = study.load()
   for flag, value, own in (
@@ -31,11 +31,13 @@ def _main(argv):
       raise errors.UserError(
         f'--{flag}={value:g}: the study has {own[0]:g} to {own[-1]:g}'
       )
-  measured = look.measured(args.video, args.fps, args.detector)
-  for line in look.lines(measured, args.amplitude, args.duration):
+  measured = video_report.measured(args.video, args.fps, args.detector)
+  for line in video_report.lines(measured, args.amplitude, args.duration):
     print(line)
   if args.out:
-    look.write(args.out, args.video, measured, args.amplitude, args.duration)
+    video_report.write(
+      args.out, args.video, measured, args.amplitude, args.duration
+    )
     print(f'{args.out / "camera.json"}, {args.out / "camera.png"}')
 
 

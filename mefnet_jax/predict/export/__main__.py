@@ -37,12 +37,12 @@ def main() -> None:
     if not args[name].value:
       raise errors.UserError(f'--{name} is missing: see --help')
   # Imported here: --help must not wait for jax.
-  from mefnet_jax.predict import model
+  from mefnet_jax.predict import trained_model
   from mefnet_jax.predict.export import write
 
   plugins.load(args.plugin)
   found = write.write(
-    model.load(args.model),
+    trained_model.load(args.model),
     args.out,
     args.format,
     fold=args.fold,

@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from mefnet_jax.predict import model as model_files
-from mefnet_jax.predict.export import answer
+from mefnet_jax.predict import trained_model
+from mefnet_jax.predict.export import model_function
 from mefnet_jax.runs import errors
 
 CLIPS = 64
@@ -17,7 +17,7 @@ Answers = Callable[[Mapping[str, np.ndarray]], np.ndarray]
 
 def check(
   exported: Answers,
-  model: model_files.Model,
+  model: trained_model.Model,
   *,
   fold: str | None,
   seed: int | None,
@@ -38,7 +38,7 @@ def check(
   Raises:
     errors.UserError: it is above `TOLERANCE`.
   """
-  clips = answer.sample(model, CLIPS)
+  clips = model_function.sample(model, CLIPS)
   wanted = model.probabilities(clips, fold=fold, seed=seed)
   first = {name: x[:1] for name, x in clips.items()}
   found = np.concatenate([exported(clips), exported(first)])

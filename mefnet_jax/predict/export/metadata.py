@@ -2,13 +2,15 @@
 
 import json
 
-from mefnet_jax.predict import model as model_files
-from mefnet_jax.predict.export import answer
+from mefnet_jax.predict import trained_model
+from mefnet_jax.predict.export import model_function
 
 WHOLE = 'model.json'
 
 
-def of_members(model: model_files.Model, members: list[dict]) -> dict[str, str]:
+def of_members(
+  model: trained_model.Model, members: list[dict]
+) -> dict[str, str]:
   """Returns the metadata of a file that holds these members of model.json.
 
   JSON wherever a value is not a plain word: 'classes', 'inputs', 'frames',
@@ -19,7 +21,7 @@ def of_members(model: model_files.Model, members: list[dict]) -> dict[str, str]:
   described = {**model.description, 'members': members}
   inputs = {
     name: {'shape': ['N', *shape], 'dtype': dtype}
-    for name, (shape, dtype) in answer.inputs(model).items()
+    for name, (shape, dtype) in model_function.inputs(model).items()
   }
   plain = {
     'classes': list(model.classes),

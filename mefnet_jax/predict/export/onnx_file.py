@@ -5,16 +5,21 @@ from collections.abc import Mapping
 import numpy as np
 import onnx
 
-from mefnet_jax.predict import model as model_files
-from mefnet_jax.predict.export import agreement, answer, metadata, translate
+from mefnet_jax.predict import trained_model
+from mefnet_jax.predict.export import (
+  agreement,
+  metadata,
+  model_function,
+  translate,
+)
 from mefnet_jax.runs import errors
 
 OUTPUT = 'probabilities'
 _LARGEST = 2**31 - 2**24  # bytes of constants in a file of Protocol Buffers
 
 
-def content(model: model_files.Model, members: list[dict]) -> bytes:
-  """The file's bytes: from `answer.inputs` to `OUTPUT`, (N, classes).
+def content(model: trained_model.Model, members: list[dict]) -> bytes:
+  """The file's bytes: from `model_function.inputs` to `OUTPUT`, (N, classes).
 
   Args:
     model: the model to export.
@@ -29,10 +34,10 @@ def content(model: model_files.Model, members: list[dict]) -> bytes:
       f'{model.folder}: computes in bfloat16, for which ONNX Runtime has no '
       'kernels on a CPU: use --format=stablehlo'
     )
-  inputs = answer.inputs(model)
+  inputs = model_function.inputs(model)
   weights = [model.member(one['fold'], one['seed']) for one in members]
-  with answer.any_batch(model):
-    traced = translate.trace(answer.function(model, weights), inputs)
+  with model_function.any_batch(model):
+    traced = translate.trace(model_function.function(model, weights), inputs)
   try:
     graph = translate.to_graph(traced, inputs, OUTPUT)
     if graph.size > _LARGEST:  # which ONNX's own check cannot take

@@ -16,12 +16,12 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors import numpy as safetensors
 
-from mefnet_jax.predict import model as model_files
+from mefnet_jax.predict import trained_model
 from mefnet_jax.predict.export import agreement, metadata
 from mefnet_jax.runs import errors, model_file, regular_file
 
 
-def content(model: model_files.Model, members: list[dict]) -> bytes:
+def content(model: trained_model.Model, members: list[dict]) -> bytes:
   """The file's bytes.
 
   Args:
@@ -40,7 +40,7 @@ def content(model: model_files.Model, members: list[dict]) -> bytes:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class _Packed(model_files.Model):
+class _Packed(trained_model.Model):
   """A model whose weights lie in one file, `folder`."""
 
   def weights(self, member: Mapping) -> dict[str, np.ndarray]:
@@ -62,7 +62,7 @@ class _Packed(model_files.Model):
     return arrays
 
 
-def load(path: str | os.PathLike) -> model_files.Model:
+def load(path: str | os.PathLike) -> trained_model.Model:
   """Opens a packed model as `mefnet_jax.load` opens a folder.
 
   Raises:
@@ -81,7 +81,7 @@ def load(path: str | os.PathLike) -> model_files.Model:
   with tempfile.TemporaryDirectory() as folder:
     (pathlib.Path(folder) / model_file.NAME).write_text(described)
     try:
-      opened = model_files.load(folder)
+      opened = trained_model.load(folder)
     except errors.UserError as error:
       text = str(error).replace(folder, str(path))
       raise errors.UserError(text) from error

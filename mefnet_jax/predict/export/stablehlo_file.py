@@ -20,8 +20,8 @@ from jax.interpreters import mlir
 
 from mefnet_jax import ops
 from mefnet_jax.ops import convolution, pooling, primitives
-from mefnet_jax.predict import model as model_files
-from mefnet_jax.predict.export import agreement, answer, metadata
+from mefnet_jax.predict import trained_model
+from mefnet_jax.predict.export import agreement, metadata, model_function
 from mefnet_jax.runs import errors, model_file, regular_file
 
 _PLATFORMS = ('cpu', 'cuda', 'rocm', 'tpu')
@@ -37,8 +37,8 @@ mlir.register_lowering(
 )
 
 
-def content(model: model_files.Model, members: list[dict]) -> bytes:
-  """The file's bytes: from `answer.inputs` to (N, classes).
+def content(model: trained_model.Model, members: list[dict]) -> bytes:
+  """The file's bytes: from `model_function.inputs` to (N, classes).
 
   Args:
     model: the model to export.
@@ -49,13 +49,13 @@ def content(model: model_files.Model, members: list[dict]) -> bytes:
       batch of any size.
   """
   weights = [model.member(one['fold'], one['seed']) for one in members]
-  function = jax.jit(ops.whole(answer.function(model, weights)))
+  function = jax.jit(ops.whole(model_function.function(model, weights)))
   (batch,) = jax_export.symbolic_shape('b')
   streams = {
     name: jax.ShapeDtypeStruct((batch, *shape), dtype)
-    for name, (shape, dtype) in answer.inputs(model).items()
+    for name, (shape, dtype) in model_function.inputs(model).items()
   }
-  with answer.any_batch(model):
+  with model_function.any_batch(model):
     exported = jax_export.export(function, platforms=_PLATFORMS)(streams)
     program = bytes(exported.serialize())
   described = metadata.of_members(model, members)[metadata.WHOLE]

@@ -5,7 +5,7 @@ import os
 import pathlib
 from typing import NamedTuple
 
-from mefnet_jax.predict import model as model_files
+from mefnet_jax.predict import trained_model
 from mefnet_jax.predict.export import (
   agreement,
   onnx_file,
@@ -38,7 +38,7 @@ class Written(NamedTuple):
 
 
 def write(
-  model: model_files.Model,
+  model: trained_model.Model,
   path: str | os.PathLike,
   kind: str,
   *,

@@ -174,11 +174,11 @@ def serve(task: jobs.Task, port: int) -> None:
   work = jobs.Jobs(task)
 
   def application(hosts: list[str]) -> types.ASGIApp:
-    from mefnet_jax.predict import model
+    from mefnet_jax.predict import trained_model
 
     plugins.load(task.plugins)
     # A wrong name must fail now, not when the first video has come.
-    described = model.load(task.model).description
+    described = trained_model.load(task.model).description
     return make(
       work, hosts, words=legal_notices.for_model(task.model, described)
     )

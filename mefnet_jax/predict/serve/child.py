@@ -39,16 +39,16 @@ def _predict(video, out, task, name):
   from mefnet_jax.predict import (
     formats,
     frames,
-    model,
     results,
     scorers,
+    trained_model,
     watch,
   )
   from mefnet_jax.predict.serve import picture
 
   with frames.opened(video) as source, results.staged(out) as aside:
     plugins.load(task.plugins)
-    scorer = scorers.scorer(model.load(task.model))
+    scorer = scorers.scorer(trained_model.load(task.model))
     found = results.Results(aside, jobs.STEM, scorer.action_units)
     with found:
       for seen in watch.watch(source, scorer):

@@ -8,7 +8,7 @@ most. It gets the same windows and is followed in the same way as a network.
 
 import numpy as np
 
-from mefnet_jax.predict import course, expressions, thresholds
+from mefnet_jax.predict import expressions, motion_course, thresholds
 
 LIMITS = thresholds.Thresholds(candidate=0.02, amplitude=0.02, confidence=0.0)
 _DIRECTIONS = 8
@@ -41,7 +41,7 @@ class MainDirection:
 
 def energy(flow_HW2: np.ndarray) -> float:
   """Motion of a map in the main direction of each part of the face."""
-  still = course.still(flow_HW2)
+  still = motion_course.still(flow_HW2)
   length = np.hypot(still[..., 0], still[..., 1])
   angle = np.arctan2(still[..., 1], still[..., 0]) / (2 * np.pi) % 1
   bins = (angle * _DIRECTIONS).astype(int) % _DIRECTIONS

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import mefnet_jax
-from mefnet_jax.predict import model as module
+from mefnet_jax.predict import trained_model
 from mefnet_jax.runs import errors, model_file
 from tests.fixtures import model_files
 
@@ -72,14 +72,14 @@ def test_answers_come_in_batches_as_they_come_at_once(copy, monkeypatch):
   model = mefnet_jax.load(copy)
   given, sizes = clips(model, 7), []
   at_once = jax.tree.leaves(model.answers(given))
-  views = module.Model.views
+  views = trained_model.Model.views
 
   def counted(self, some, member):
     sizes.append(len(some['eyes']))
     return views(self, some, member)
 
-  monkeypatch.setattr(module, '_LARGE_BATCH', 3)
-  monkeypatch.setattr(module.Model, 'views', counted)
+  monkeypatch.setattr(trained_model, '_LARGE_BATCH', 3)
+  monkeypatch.setattr(trained_model.Model, 'views', counted)
   in_batches = jax.tree.leaves(model.answers(given))
   assert sizes == 3 * len(model.members) * [3]
   assert len(at_once) > 2 * len(model.members)  # logits and what is in `out`

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from mefnet_jax.models import field_values, normalize, pixel_scaling
-from mefnet_jax.predict import model as model_files
+from mefnet_jax.predict import trained_model
 from mefnet_jax.runs import errors
 
 _MANY = 16  # with so many clips the last one is noise
@@ -23,7 +23,9 @@ _OPTIONAL = tuple(
 )
 
 
-def inputs(model: model_files.Model) -> dict[str, tuple[tuple[int, ...], str]]:
+def inputs(
+  model: trained_model.Model,
+) -> dict[str, tuple[tuple[int, ...], str]]:
   """Shape, without the batch axis, and dtype of each input, by name."""
   found = {}
   for name, one in model.description['input']['streams'].items():
@@ -34,7 +36,7 @@ def inputs(model: model_files.Model) -> dict[str, tuple[tuple[int, ...], str]]:
 
 
 def function(
-  model: model_files.Model, members: Sequence[model_files.Member]
+  model: trained_model.Model, members: Sequence[trained_model.Member]
 ) -> Callable[[Mapping[str, jax.Array]], jax.Array]:
   """Returns streams (B, ...) by name -> probabilities (B, C), the mean over
   members."""
@@ -47,7 +49,7 @@ def function(
 
 
 @contextlib.contextmanager
-def any_batch(model: model_files.Model) -> Iterator[None]:
+def any_batch(model: trained_model.Model) -> Iterator[None]:
   """A context in which a network is traced for a batch of any size.
 
   Raises:
@@ -87,7 +89,7 @@ def _one(model, member, streams):
 
 
 def sample(
-  model: model_files.Model, count: int, seed: int = 0
+  model: trained_model.Model, count: int, seed: int = 0
 ) -> dict[str, Any]:
   """Makes up clips on which an export is compared with its model.
 
