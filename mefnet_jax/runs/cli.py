@@ -114,8 +114,7 @@ def status(main: Callable[[], int | None]) -> int:
   except ValueError as error:
     if _arose_in(error, _ENVIRONMENT_READERS):
       return _say(f'error: the environment: {error}: mend or unset it', 1)
-    # Python's message for a path with a null byte, which a table or config may
-    # contain.
+    # What Python says of a null byte in a path, from a table or a config.
     if 'embedded null' not in str(error):
       raise
     return _say('error: a file name contains a null byte: rename it', 1)
@@ -239,8 +238,7 @@ def kebab_case(argument: str, known: Iterable[str]) -> str:
   flag, equals, value = argument.partition('=')
   name = flag.lstrip('-').replace('_', '-')
   dashes = flag[: len(flag) - len(flag.lstrip('-'))]
-  is_known = name in known or name.removeprefix('no') in known
-  if dashes and is_known:
+  if dashes and (name in known or name.removeprefix('no') in known):
     return f'{dashes}{name}{equals}{value}'
   return argument
 
