@@ -49,7 +49,8 @@ def write(
     layout: smic, cas_me2 or megc_flow.
     out: folder to create; it must be missing or empty. The ground truth is
       written to a folder beside it, named `<out>_truth`.
-    seed: the same seed gives the same bytes.
+    seed: the same seed gives the same bytes, except for the time that the
+      workbook of cas_me2 holds.
     clips: maximum number of clips per subject (None: all).
     subjects: maximum number of subjects (None: all).
     processes: number of worker processes (None: one per core); it does not
