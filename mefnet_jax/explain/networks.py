@@ -201,7 +201,8 @@ def _rest(model, begins, with_pool, batch, params):
     # The bias is added here, because `first` must be linear. After the pooling
     # too: a number added to all places does not change which is largest.
     y += bias_C.reshape(1, 1, 1, 1, -1)
-    return ops.maps_of(nn.relu(y)) if module.maps else y
+    y = nn.relu(y) if module.relu or module.maps else y
+    return ops.maps_of(y) if module.maps else y
 
   with nn.intercept_methods(skip_convolution):
     return model.apply({'params': params}, batch, train=False)

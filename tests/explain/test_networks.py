@@ -76,6 +76,35 @@ def test_a_network_taken_apart_is_that_network(name):
     np.testing.assert_allclose(smooth[stream], rough[stream], atol=2e-3 * scale)
 
 
+@pytest.mark.parametrize(
+  ('name', 'fields'),
+  [
+    ('mecnn', {'conv': '2plus1d'}),
+    (
+      'residual',
+      {
+        'depth': (1,),
+        'width': (4,),
+        'channel_attention': True,
+        'spatial_attention': True,
+      },
+    ),
+  ],
+)
+def test_a_network_whose_first_layer_ends_in_a_relu_is_taken_apart(
+  name, fields
+):
+  model = models.build(
+    name, num_classes=3, filters=4, kernel=(3, 3, 3), hidden=(8,), **fields
+  )
+  x = {'face': np.random.default_rng(0).normal(size=(2, 6, 12, 12, 1))}
+  params = jax.jit(model.init)(jax.random.key(0), x)['params']
+  params['classes']['kernel'] += np.linspace(
+    -1, 1, params['classes']['kernel'].size
+  ).reshape(-1, 3)
+  assert networks.decompose(model, params, x).first is not None
+
+
 @pytest.mark.slow
 def test_every_layer_that_is_named_can_be_explained():
   """Also those within the walk over the clips, which CPUs take."""
