@@ -195,9 +195,9 @@ def test_every_library_that_is_imported_is_required():
 @pytest.mark.parametrize('here', house.rooms())
 def test_public_functions_say_their_types(here):
   for path in house.PACKAGE.joinpath(here).rglob('*.py'):
-    if path.parent.name == 'cpu' and path.name != '__init__.py':
-      continue  # behind the door Numba finds the types of what it compiles
     for function in public_functions(house.nodes(path)[0]):
+      if path.parent.name == 'cpu' and function.decorator_list:
+        continue  # Numba finds the types of what it compiles
       given = function.args
       arguments = [*given.posonlyargs, *given.args, *given.kwonlyargs]
       arguments += [a for a in (given.vararg, given.kwarg) if a]
@@ -208,6 +208,34 @@ def test_public_functions_say_their_types(here):
       ]
       where = f'{path}:{function.lineno} {function.name}'
       assert not lacking and function.returns, f'{where}: {lacking}'
+
+
+# Tests of what several modules of a room do together; all others have the name
+# of the module, or of the folder of modules, that they test.
+TOGETHER = {
+  'audit': 'controls',
+  'datasets': 'check_whole_releases everything_is_accounted_for fuzz halfway',
+  'evaluation': 'large_inputs',
+  'explain': 'broken_models folder_run',
+  'models': 'flow_peers networks own_network torch',
+  'predict': 'export_own',
+  'preprocess': 'hostile_pictures',
+  'report': 'clean_output',
+  'runs': 'environment_variables every_command flags foreign_files mistakes',
+  'saliency': 'saliency',
+  'training': 'shipped_weights',
+}
+
+
+def test_tests_have_the_name_of_what_they_test():
+  for here in house.rooms():
+    files = [*house.PACKAGE.joinpath(here).rglob('*')]
+    known = {path.stem.strip('_') for path in files}
+    # tests/predict/test_serve_page.py is of predict/serve/page.
+    known |= {f'{path.parent.name}_{path.stem}' for path in files}
+    known |= set(TOGETHER.get(here, '').split())
+    for path in house.TESTS.joinpath(here).glob('test_*.py'):
+      assert path.stem.removeprefix('test_') in known, path
 
 
 def public_functions(node):

@@ -12,7 +12,7 @@ from mefnet_jax.ops import pooling
 _PREFIX = 'mefnet_jax.'
 
 
-def register(handlers: Mapping[str, Any]):
+def register(handlers: Mapping[str, Any]) -> None:
   """Registers Numba's C functions with XLA, each by its name.
 
   Raises:

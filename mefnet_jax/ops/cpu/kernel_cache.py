@@ -200,7 +200,7 @@ def helped(folder: Folder) -> Iterator[None]:
       helper.wait()
 
 
-def seal(folder: Folder):
+def seal(folder: Folder) -> None:
   """Moves kernels that this process has compiled to their final place."""
   with folder.alone:
     if folder.fresh is not None and folder.fresh.exists():

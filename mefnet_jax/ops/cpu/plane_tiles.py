@@ -64,7 +64,7 @@ def slide_gradient(context, x, x_at, offsets, g, g_at, taps, w, w_at, n):
         for v in range(vectors):
           total = code.fma(down[v], code.load(here, v), total)
         code.store(total, w)
-        return [builder.gep(w, [code.int(LANES)])]
+        return [builder.gep(w, [code.number(LANES)])]
 
       code.loop(args[5], tap, w)
 

@@ -36,19 +36,19 @@ def keep(context, y, best, chosen, cells, wide, vectors, number):
     code = simd.Code(context, builder, signature, args)
     y, best, chosen = (code.array(n) for n in range(3))
     _, _, _, cells, wide, vectors, number = args
-    width = builder.mul(vectors, code.int(LANES))
+    width = builder.mul(vectors, code.number(LANES))
 
     def cell(c):
       first = builder.mul(builder.mul(c, wide), width)
 
       def vector(v):
-        lane = builder.mul(v, code.int(LANES))
+        lane = builder.mul(v, code.number(LANES))
         at = builder.add(builder.mul(c, width), lane)
 
         def place(n, old, known):
           to = builder.add(builder.add(first, builder.mul(n, width)), lane)
           here = builder.add(number, n)
-          begins = builder.icmp_signed('==', here, code.int(0))
+          begins = builder.icmp_signed('==', here, code.number(0))
           value = code.load(y, at=to)
           larger = code.is_larger(value, old, code.broadcast(begins))
           here = code.broadcast(builder.trunc(here, simd.SHORT))
@@ -85,7 +85,7 @@ def add(context, x, x_at, offsets, count, factor, y, y_at):
     def window(i, y):
       here = builder.gep(x, [builder.load(builder.gep(offsets, [i]))])
       code.store(code.fma(factor, code.load(here), code.load(y)), y)
-      return [builder.gep(y, [code.int(LANES)])]
+      return [builder.gep(y, [code.number(LANES)])]
 
     code.loop(args[3], window, y)
     return context.get_dummy_value()
@@ -107,7 +107,7 @@ def spread(context, x, x_at, offsets, count, factor, y, y_at):
     def window(i, x):
       to = builder.gep(y, [builder.load(builder.gep(offsets, [i]))])
       code.store(code.fma(factor, code.load(x), code.load(to)), to)
-      return [builder.gep(x, [code.int(LANES)])]
+      return [builder.gep(x, [code.number(LANES)])]
 
     code.loop(args[3], window, x)
     return context.get_dummy_value()
@@ -154,7 +154,7 @@ def weighed(
       factor = builder.load(builder.gep(weight, [here]))
       scaled = builder.fmul(new, code.broadcast(factor))
       number = code.broadcast(builder.trunc(i, simd.SHORT))
-      begins = builder.icmp_signed('==', i, code.int(0))
+      begins = builder.icmp_signed('==', i, code.number(0))
       begins = code.broadcast(begins)
       larger = code.is_larger(new, plain, begins)
       larger_scaled = code.is_larger(scaled, weighed, begins)

@@ -40,8 +40,14 @@ def relu(x_BTHWD: jax.Array) -> maps.Maps:
   return as_maps(*_relu(x_BTHWD))
 
 
-def as_maps(y, mean, peak, map_mean, map_peak) -> maps.Maps:
-  """The results of a kernel as `Maps`."""
+def as_maps(
+  y: jax.Array,
+  mean: jax.Array,
+  peak: jax.Array,
+  map_mean: jax.Array,
+  map_peak: jax.Array,
+) -> maps.Maps:
+  """The results of a kernel as `Maps`: its last two have (B, T, H, W)."""
   return maps.Maps(
     y, mean, peak, map_mean[..., None], map_peak[..., None], fused=True
   )

@@ -45,14 +45,14 @@ def rectify(
     def write(vectors):
       values, total = [], simd.ZERO
       for i in range(vectors):
-        at = code.int(i * LANES)
+        at = code.number(i * LANES)
         value = builder.fadd(code.load(row, at=at), code.load(bias, at=at))
         # "Ordered" is false for NaN, which therefore passes the ReLU.
         low = builder.fcmp_ordered('<=', value, simd.ZERO)
         value = builder.select(low, simd.ZERO, value)
         code.store(value, y, at=at)
         above = builder.fcmp_unordered('>', value, simd.ZERO)
-        word = builder.gep(bits, [code.int(i)])
+        word = builder.gep(bits, [code.number(i)])
         builder.store(builder.bitcast(above, simd.WORD), word).align = 1
         code.store(builder.fadd(code.load(totals, at=at), value), totals, at=at)
         code.keep_larger(value, peaks, places, at, here)
@@ -88,12 +88,12 @@ def _largest(code, values):
 
 def _first(code, values, number):
   """The first position in some vectors that holds the number."""
-  found, everywhere = code.int(0), code.broadcast(number)
+  found, everywhere = code.number(0), code.broadcast(number)
   for i in reversed(range(len(values))):
     equal = code.b.icmp_unsigned('==', values[i], everywhere)
     equal = code.b.bitcast(equal, simd.WORD)
     zeros = code.b.cttz(equal, ir.Constant(ir.IntType(1), 0))
-    first = code.b.add(code.int(i * LANES), code.b.zext(zeros, simd.INT))
+    first = code.b.add(code.number(i * LANES), code.b.zext(zeros, simd.INT))
     none = code.b.icmp_unsigned('==', equal, ir.Constant(simd.WORD, 0))
     found = code.b.select(none, found, first)
   return found
@@ -119,10 +119,10 @@ def mask_and_add(
     def write(vectors):
       some = ir.Constant(simd.WORD, 0)
       for i in range(vectors):
-        at = code.int(i * LANES)
+        at = code.number(i * LANES)
         value = builder.fadd(code.load(g, at=at), code.load(own, at=at))
         value = builder.fadd(value, common)
-        word = builder.load(builder.gep(bits, [code.int(i)]))
+        word = builder.load(builder.gep(bits, [code.number(i)]))
         word.align = 1
         # A select, not a product with 0: NaN times 0 would be NaN.
         value = builder.select(builder.bitcast(word, lanes), value, simd.ZERO)

@@ -59,7 +59,7 @@ def _convolve(code, vectors, numbers, x, offsets, w, bias, y, places):
   """Writes the tile of so many places."""
   x_step, taps, floor, y_step = numbers
   builder = code.b
-  steps = [builder.mul(x_step, code.int(i)) for i in range(places)]
+  steps = [builder.mul(x_step, code.number(i)) for i in range(places)]
 
   def tap(i, w, *sums):
     here = builder.gep(x, [builder.load(builder.gep(offsets, [i]))])
@@ -68,7 +68,7 @@ def _convolve(code, vectors, numbers, x, offsets, w, bias, y, places):
     for step in steps:
       pixel = code.broadcast(builder.load(builder.gep(here, [step])))
       added += [code.fma(pixel, weight, next(sums)) for weight in weights]
-    return [builder.gep(w, [code.int(vectors * LANES)]), *added]
+    return [builder.gep(w, [code.number(vectors * LANES)]), *added]
 
   # Sums are values of the loop, which LLVM keeps in registers; in an array they
   # would be stored and loaded again for every tap.
@@ -76,7 +76,7 @@ def _convolve(code, vectors, numbers, x, offsets, w, bias, y, places):
   _, *sums = code.loop(taps, tap, w, *begin, fills_registers=True)
   floor = code.broadcast(floor)
   for place in range(places):
-    row = builder.gep(y, [builder.mul(y_step, code.int(place))])
+    row = builder.gep(y, [builder.mul(y_step, code.number(place))])
     for v in range(vectors):
       value = sums[place * vectors + v]
       low = builder.fcmp_ordered('<=', value, floor)
@@ -129,7 +129,7 @@ def _correlate(code, vectors, numbers, x, offsets, g, w, taps):
   """Adds to the gradient of so many taps."""
   x_step, g_step, places, w_step = numbers
   builder = code.b
-  counted = [code.int(t) for t in range(taps)]
+  counted = [code.number(t) for t in range(taps)]
   steps = [builder.load(builder.gep(offsets, [t])) for t in counted]
   rows = [builder.gep(w, [builder.mul(w_step, t)]) for t in counted]
 
