@@ -8,8 +8,7 @@ import numpy as np
 
 from mefnet_jax.ops.cpu import compiled, relu_tiles, rows, simd
 
-# For the narrowest vectors, so that it is the same on any processor.
-MOST_FILTERS = relu_tiles.MOST * 8
+MOST_FILTERS = relu_tiles.MOST_FILTERS
 
 
 @compiled.kernel

@@ -7,7 +7,8 @@ from numba.extending import intrinsic
 from mefnet_jax.ops.cpu import simd
 
 LANES = simd.LANES
-MOST = 8  # vectors of filters, at most
+MOST_FILTERS = 64  # on any processor
+MOST = MOST_FILTERS // LANES  # vectors of filters, at most
 
 
 @intrinsic
