@@ -3,6 +3,8 @@
 import importlib.util
 import pathlib
 
+from mefnet_jax.runs import regular_file
+
 _FOLDER = pathlib.Path('configs')
 
 
@@ -13,6 +15,9 @@ def resolve(argv: list[str]) -> list[str]:
   `configs/mfcnn.py` all name the config that is installed with the package; a
   variant stays behind its colon. Unknown names are kept for the parser to
   reject.
+
+  Raises:
+    OSError: a path that exists is neither a regular file nor a folder.
   """
   words = list(argv)
   for i, word in enumerate(words):
@@ -42,6 +47,8 @@ def _file(value):
   """Replaces `mfcnn:late` by `/.../configs/mfcnn.py:late`, if installed."""
   name, colon, variant = value.partition(':')
   path = pathlib.Path(name)
+  if path.exists() and not path.is_dir():
+    regular_file.check(path)  # Python would wait for a pipe
   if path.is_file() or path.parent not in (pathlib.Path(), _FOLDER):
     return value
   found = installed().get(path.stem if path.suffix == '.py' else path.name)

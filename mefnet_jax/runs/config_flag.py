@@ -169,6 +169,8 @@ def explain(error: BaseException) -> str:
       f'--config={missing[1] if missing else name}: no such file here, and no '
       f'config of ours: {known}'
     )
+  if isinstance(error, OSError) and error.filename:
+    return f'--config={error.filename}: {error.strerror}: name a Python file'
   if isinstance(error, SyntaxError):
     return f'--config={name}: the config is not Python: {_plain(text)}'
   if "Attribute <class 'NoneType'>" in text:

@@ -1,5 +1,7 @@
 """A config goes by its file, or by the name of one that is installed."""
 
+import os
+
 import pytest
 
 import configs
@@ -46,3 +48,11 @@ def test_every_config_but_the_base_is_installed():
   names = config_files.installed()
   assert {'mfcnn', 'mecnn', 'base_cnn'} <= set(names)
   assert not {'base', '__init__'} & set(names)
+
+
+@pytest.mark.skipif(os.name == 'nt', reason='it has no such pipes')
+@pytest.mark.parametrize('variant', ['', ':late'])
+def test_a_pipe_is_refused_before_it_is_opened(variant, tmp_path):
+  os.mkfifo(tmp_path / 'mine.py')
+  with pytest.raises(OSError, match='regular'):
+    config_files.resolve(['main', f'--config={tmp_path}/mine.py{variant}'])
