@@ -25,6 +25,7 @@ from mefnet_jax.runs import errors
 from mefnet_jax.synthetic import motion_basis
 from mefnet_jax.training import (
   config_check,
+  synthetic_calibration,
   synthetic_maps,
   synthetic_model,
   synthetic_training,
@@ -80,7 +81,10 @@ def trained(asked, tmp_path_factory):
   workdir = tmp_path_factory.mktemp('trained')
   config = tiny('train')
   config_check.check(config)
-  synthetic_model.make(config, workdir, console=QUIET, stop=threading.Event())
+  with pytest.MonkeyPatch.context() as patch:  # few batches to test on
+    patch.setattr(synthetic_model, '_TESTS', 2)
+    patch.setattr(synthetic_calibration, '_UNIT_TESTS', 4)
+    synthetic_model.make(config, workdir, console=QUIET, stop=threading.Event())
   return workdir / 'model'
 
 
