@@ -21,6 +21,7 @@ from configs import mefnet_flow, mefnet_zero
 from mefnet_jax import protocol
 from mefnet_jax.audit import audit, evidence
 from mefnet_jax.models import from_config
+from mefnet_jax.report import figures
 from mefnet_jax.runs import errors
 from mefnet_jax.synthetic import motion_basis
 from mefnet_jax.training import (
@@ -105,9 +106,11 @@ def scored(trained, tiny_flow, tmp_path_factory):
   text = io.StringIO()
   (root / 'w').mkdir()
   console = rich.console.Console(file=text, width=100)
-  summary = protocol.run(
-    config, root / 'w', console=console, stop=threading.Event()
-  )
+  with pytest.MonkeyPatch.context() as patch:
+    patch.setattr(figures, 'draw', stand_ins.undrawn)
+    summary = protocol.run(
+      config, root / 'w', console=console, stop=threading.Event()
+    )
   return root / 'w', summary, text.getvalue()
 
 
