@@ -87,9 +87,7 @@ def test_maps_may_be_pooled_before_they_are_weighed():
   run = jax.jit(lambda params, x: both.apply(params, x, None, window))
   first, _ = run({'params': params}, x)
   peaks = np.asarray(last)[:, :, :4].reshape(3, 2, 2, 2, 2, 3, 2, 16)
-  np.testing.assert_allclose(
-    first, peaks.max((2, 4, 6)), rtol=1e-4, atol=1e-5
-  )
+  np.testing.assert_allclose(first, peaks.max((2, 4, 6)), rtol=1e-4, atol=1e-5)
 
 
 def test_without_either_nothing_changes():
