@@ -36,9 +36,9 @@ class Video(nn.Module):
 
 @pytest.fixture(scope='module')
 def video():
-  """f(x, params), params, x (5, 6, 8, 8, 1), target (5,)."""
+  """f(x, params), params, x (5, 4, 6, 6, 1), target (5,)."""
   model = Video()
-  x = np.asarray(jax.random.normal(jax.random.key(1), (5, 6, 8, 8, 1)))
+  x = np.asarray(jax.random.normal(jax.random.key(1), (5, 4, 6, 6, 1)))
   # With biases, so that the network is not merely a slope through zero.
   params = {'params': networks.random_params(model, x[:1])}
 
@@ -230,11 +230,11 @@ def test_grad_cam_is_the_formula(video, jitted):
   weight = slope.mean((1, 2, 3), keepdims=True)
   expected = nn.relu((weight * early).sum(-1))
   np.testing.assert_allclose(cam, expected, rtol=1e-4, atol=1e-6)
-  assert cam.shape == (5, 6, 8, 8)
+  assert cam.shape == (5, 4, 6, 6)
   sized = saliency.grad_cam(
-    f, x, 'late', target, shape=(6, 8, 8), args=(params,)
+    f, x, 'late', target, shape=(4, 6, 6), args=(params,)
   )
-  assert sized.shape == (5, 6, 8, 8)
+  assert sized.shape == (5, 4, 6, 6)
 
 
 class Halves(nn.Module):
