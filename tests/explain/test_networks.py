@@ -8,6 +8,7 @@ import pytest
 
 from mefnet_jax import models, saliency
 from mefnet_jax.explain import average_face, face_regions, networks
+from tests.fixtures import networks as small
 
 
 def test_a_face_without_landmarks_is_an_average_one():
@@ -51,10 +52,7 @@ def test_a_network_taken_apart_is_that_network(name):
     for i, (s, n) in enumerate(size.items())
     if s in models.input_streams(name)
   }
-  params = jax.jit(model.init)(jax.random.key(0), x)['params']
-  params['classes']['kernel'] += np.linspace(
-    -1, 1, params['classes']['kernel'].size
-  ).reshape(-1, 3)
+  params = small.random_params(model, x)
   parts = networks.decompose(model, params, x)
   assert parts.first is not None
   target = np.array([0, 1, 2])
@@ -98,10 +96,7 @@ def test_a_network_whose_first_layer_ends_in_a_relu_is_taken_apart(
     name, num_classes=3, filters=4, kernel=(3, 3, 3), hidden=(8,), **fields
   )
   x = {'face': np.random.default_rng(0).normal(size=(2, 6, 12, 12, 1))}
-  params = jax.jit(model.init)(jax.random.key(0), x)['params']
-  params['classes']['kernel'] += np.linspace(
-    -1, 1, params['classes']['kernel'].size
-  ).reshape(-1, 3)
+  params = small.random_params(model, x)
   assert networks.decompose(model, params, x).first is not None
 
 
@@ -120,7 +115,7 @@ def test_every_layer_that_is_named_can_be_explained():
     spatial_attention=True,
   )
   x = {'face': np.random.default_rng(0).normal(size=(2, 6, 12, 12, 1))}
-  params = jax.jit(model.init)(jax.random.key(0), x)['params']
+  params = small.random_params(model, x)
   f = functools.partial(networks.apply, model)
   out = jax.eval_shape(f, x, params)[1]
   layers = [name for name, a in out.items() if a.ndim == 5]
@@ -135,7 +130,7 @@ def test_a_network_that_is_not_its_parts_is_explained_whole(monkeypatch):
     'base', num_classes=3, filters=2, hidden=(4,), kernel=(3, 3, 3)
   )
   x = {'face': np.random.default_rng(0).normal(size=(2, 6, 9, 9, 1))}
-  params = jax.jit(model.init)(jax.random.key(0), x)['params']
+  params = small.random_params(model, x)
   monkeypatch.setattr(networks, '_agree', lambda *given: False)
   parts = networks.decompose(model, params, x)
   assert parts.first is None

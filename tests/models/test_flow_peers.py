@@ -99,7 +99,8 @@ def test_ststnet_pools_as_flax_does(maps):
 
 def test_off_apexnet_keeps_u_and_v_apart_and_ignores_strain(maps):
   """16 channels of 7x7 each; strain moves nothing, u moves u alone."""
-  model, params = made('off_apexnet_like', maps, hidden=(8,))
+  model = models.build('off_apexnet_like', num_classes=3, hidden=(8,))
+  params = {'params': networks.random_params(model, {'face': maps})}
   apply = jax.jit(model.apply)
   _, out = apply(params, {'face': maps})
   assert out['u'].shape == out['v'].shape == (4, 7 * 7 * 16)

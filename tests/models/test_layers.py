@@ -97,6 +97,7 @@ def test_2d_networks_take_the_public_flow_maps():
 def test_2d_attention_takes_maps_without_a_time_axis():
   """(B, H, W, C) is (B, 1, H, W, C) with the axis left out."""
   x = np.random.default_rng(0).normal(size=(2, 7, 8, 4)).astype(np.float32)
+  modules = []
   for module in (
     attention.ChannelAttention(2),
     attention.SpatialTemporalAttention((1, 5, 5)),
@@ -104,10 +105,14 @@ def test_2d_attention_takes_maps_without_a_time_axis():
     layers.Conv2Plus1D(3, (1, 3, 3), 'SAME'),
     layers.Conv2Plus1D(3, (1, 3, 3), pool=(1, 2, 2)),
   ):
-    params = networks.random_params(module, x)
-    flat = networks.run(module, params, x)
-    deep = networks.run(module, params, x[:, None])
-    y, z = (v[0] if isinstance(v, tuple) else v for v in (flat, deep))
+    modules.append((module, networks.random_params(module, x)))
+
+  @jax.jit  # one program, as each takes a while
+  def run(x):
+    made = [module.apply({'params': params}, x) for module, params in modules]
+    return [v[0] if isinstance(v, tuple) else v for v in made]
+
+  for y, z in zip(run(x), run(x[:, None]), strict=True):
     assert y.ndim == 4
     np.testing.assert_allclose(y, z[:, 0], rtol=1e-6, atol=1e-6)
 
@@ -235,14 +240,23 @@ def test_normalisation_is_each_clips_own(kind):
 def test_initialisers_go_by_name():
   """Each kernel is drawn so, but the last, which has its own field."""
   batch = networks.everything(1)
+  names = ('glorot_uniform', 'he_normal', 'orthogonal')
+
+  @jax.jit
+  def kernels(batch):
+    made = []
+    for init in names:
+      given = {**networks.SMALL, 'kernel_init': init, 'head_init': init}
+      model = models.build('base', num_classes=3, **given)
+      params = model.init(jax.random.key(0), batch)['params']
+      first = params['face']['trunk']['conv']['kernel']
+      made.append((first, params['classes']['kernel']))
+    return made
+
   deviations = {}
-  for init in ('glorot_uniform', 'he_normal', 'orthogonal'):
-    model = models.build(
-      'base', num_classes=3, kernel_init=init, head_init=init, **networks.SMALL
-    )
-    params = jax.jit(model.init)(jax.random.key(0), batch)['params']
-    deviations[init] = params['face']['trunk']['conv']['kernel'].std()
-    assert np.any(params['classes']['kernel'])
+  for init, (first, last) in zip(names, kernels(batch), strict=True):
+    deviations[init] = first.std()
+    assert np.any(last)
   fan_in, fan_out = 45, 45 * 4
   uniform = np.sqrt(2 / (fan_in + fan_out))
   assert deviations['glorot_uniform'] == pytest.approx(uniform, rel=0.15)

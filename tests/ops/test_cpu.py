@@ -17,7 +17,7 @@ import pytest
 from mefnet_jax import models, ops
 from mefnet_jax.ops import choice, convolution, pooling, xla
 from mefnet_jax.training import optimizer, parallel
-from tests.fixtures import kernels
+from tests.fixtures import kernels, networks
 from tests.fixtures.kernels import planes
 
 # Clips (B, T, H, W), kernel, filters, window; filters that fill no vector.
@@ -562,9 +562,7 @@ def test_networks_train_alike(name):
   """Logits and gradients of each network, dropout and drop masks included."""
   network, options = NETWORKS[name]
   options = {'filters': 8, 'kernel': (3, 3, 3), 'hidden': (8,), **options}
-  model = models.build(
-    network, num_classes=3, head_init='lecun_normal', **options
-  )
+  model = models.build(network, num_classes=3, **options)
   frames = 1 if options.get('form') == '2d' else 6
   size = (4, frames, 12, 12, 3 if name == 'flow' else 1)
   random = np.random.default_rng(3)
@@ -573,7 +571,7 @@ def test_networks_train_alike(name):
     for stream in model.streams
   }
   batch['key'] = jax.random.split(jax.random.key(0), 4)
-  params = jax.jit(model.init)(jax.random.key(1), batch)['params']
+  params = networks.random_params(model, batch)
 
   def loss(params, batch):
     logits, _ = model.apply({'params': params}, batch, train=True)

@@ -125,9 +125,11 @@ def test_onnx_runtime_gives_the_models_answers(small, tmp_path, name, options):
 @pytest.mark.parametrize(
   ('name', 'kind'),
   [
-    pytest.param(  # as ONNX, networks are exported above
+    pytest.param(  # as ONNX and as programs, networks are exported elsewhere
       *(name, kind),
-      marks=pytest.mark.slow if name != 'mecnn' or kind == 'onnx' else (),
+      marks=pytest.mark.slow
+      if name != 'mecnn' or kind != 'safetensors'
+      else (),
     )
     for name in ('mecnn', 'mfcnn_multimodal')
     for kind in write.FORMATS
@@ -276,8 +278,11 @@ def test_what_onnx_runtime_cannot_compute_is_refused(small, tmp_path):
 
 
 def test_a_program_is_opened_with_its_digest_only(small, tmp_path):
-  model = small(**PLAIN)
+  model = small()
   found = write.write(model, tmp_path / 'm.zip', 'stablehlo')
+  assert found.difference <= agreement.TOLERANCE
+  assert found.sha256 == hashlib.sha256(found.path.read_bytes()).hexdigest()
+  assert [path.name for path in tmp_path.iterdir()] == ['m.zip']
   clips = model_function.sample(model, 2)
   said = stablehlo_file.load(found.path, sha256=found.sha256)(clips)
   np.testing.assert_allclose(said, model.probabilities(clips), atol=1e-5)

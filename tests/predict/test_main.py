@@ -190,21 +190,21 @@ def test_ten_hours_take_no_more_memory_than_a_second(predict, tmp_path):
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason='root may write anywhere')
-def test_a_folder_that_may_not_be_written_is_one_line(predict, film, tmp_path):
+def test_a_folder_that_may_not_be_written_is_one_line(predict, short, tmp_path):
   tmp_path.joinpath('locked').mkdir(mode=0o500)
   with pytest.raises(errors.UserError, match='name another folder'):
-    predict(film, out=str(tmp_path / 'locked' / 'out'))
+    predict(short, out=str(tmp_path / 'locked' / 'out'))
 
 
-def test_an_out_that_is_a_file_is_one_line(predict, film, tmp_path, capsys):
+def test_an_out_that_is_a_file_is_one_line(predict, short, tmp_path, capsys):
   (tmp_path / 'taken').write_text('')
-  assert predict(film, out=str(tmp_path / 'taken')) == 1
+  assert predict(short, out=str(tmp_path / 'taken')) == 1
   assert 'move it away' in capsys.readouterr().err
 
 
-def test_an_unknown_format_is_told_before_any_work(predict, film):
+def test_an_unknown_format_is_told_before_any_work(predict, short):
   with pytest.raises(errors.UserError, match='must be of csv, eaf'):
-    predict(film, formats=['xlsx'])
+    predict(short, formats=['xlsx'])
 
 
 @pytest.mark.parametrize(

@@ -8,12 +8,14 @@ import sys
 
 import pytest
 
+from tests.fixtures import forked
+
 ROOT = pathlib.Path(__file__).parents[2]
 
 
-def run(code, **variables):
+def run(*words, **variables):
   return subprocess.run(
-    [sys.executable, '-c', code],
+    [sys.executable, *words],
     cwd=ROOT,
     env={**os.environ, **variables},
     capture_output=True,
@@ -24,7 +26,7 @@ def run(code, **variables):
 
 def only_line(code, **variables):
   """The line of a program that ends in one, with status 1."""
-  done = run(code, **variables)
+  done = run('-c', code, **variables)
   assert done.returncode == 1
   (line,) = done.stderr.splitlines()
   return line
@@ -33,26 +35,10 @@ def only_line(code, **variables):
 def test_numbers_and_the_backend_stay_as_they_are():
   """Of 32 bits, drawn and multiplied as without the variables; and no guard
   ends a training at its first number, no backend at its figures."""
-  code = (
-    'import sys\n'
-    'from mefnet_jax.runs import cli, xla\n'
-    'xla.prepare()\n'
-    'def main():\n'
-    '  import jax\n'
-    '  import jax.numpy as jnp\n'
-    '  import matplotlib.figure\n'
-    '  key = jax.random.key(0)\n'
-    '  x = jax.random.normal(key, (7, 7))\n'
-    '  print(jnp.zeros(1).dtype, jnp.arange(1).dtype)\n'
-    '  print(jax.random.key_impl(key), (x @ x).sum())\n'
-    '  print(jax.config.jax_default_matmul_precision)\n'
-    '  print(jax.config.jax_disable_jit, (x / 0).sum())\n'
-    '  print(matplotlib.get_backend(), jnp.ones(2) + 1)\n'
-    'sys.exit(cli.status(main))\n'
-  )
-  plain = run(code)
+  plain = forked.run('tests.fixtures.numbers', [])
   changed = run(
-    code,
+    '-m',
+    'tests.fixtures.numbers',
     JAX_ENABLE_X64='1',
     JAX_DEFAULT_PRNG_IMPL='rbg',
     JAX_THREEFRY_PARTITIONABLE='0',
@@ -120,7 +106,7 @@ def test_names_of_files_that_are_not_utf8_are_one_line():
   ascii_names = {'LC_ALL': 'C', 'PYTHONCOERCECLOCALE': '0'}
   line = only_line(code, **ascii_names, PYTHONUTF8='0')
   assert 'read as ascii' in line and 'PYTHONUTF8=1' in line
-  assert run(code, **ascii_names, PYTHONUTF8='1').returncode == 0
+  assert run('-c', code, **ascii_names, PYTHONUTF8='1').returncode == 0
 
 
 @pytest.mark.parametrize(

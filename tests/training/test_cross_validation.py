@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 
 from configs import base
-from mefnet_jax.evaluation import folds
 from mefnet_jax.models import normalize
 from mefnet_jax.runs import curves, errors, metrics_log, xla
 from mefnet_jax.training import (
@@ -67,19 +66,16 @@ def flat(fitted):
   return np.concatenate([p for one in fitted for p in one.held_out])
 
 
-def test_blocks_train_the_same_members(config, clips, tmp_path):
+def test_blocks_train_the_same_members(config, clips, tmp_path, trained):
   """One by one where memory is short: said, and nothing else changes."""
-  config.protocol.folds = 2
-  whole = cross_validation.train_folds(
-    training_jobs.job(config, clips, tmp_path / 'whole'), (0, 1)
-  )
-  config.train.memory = 1e-6
+  job, whole = trained(1, 0)
+  config.train.update(memory=1e-6, evaluate_every=1)
   short = training_jobs.job(config, clips, tmp_path / 'short')
-  parts = cross_validation.train_folds(short, (0, 1))
+  parts = cross_validation.train_folds(short, (1, 0))
   assert 'do not fit' in short.console.file.getvalue()
-  assert len(list((tmp_path / 'short' / 'checkpoints').glob('seed*'))) == 4
+  assert len(list((tmp_path / 'short' / 'checkpoints').glob('seed*'))) == 6
   np.testing.assert_allclose(flat(whole), flat(parts), atol=2e-3)
-  rows = [metrics_log.read(tmp_path / name) for name in ('whole', 'short')]
+  rows = [metrics_log.read(one.workdir) for one in (job, short)]
   assert len(rows[0]) == len(rows[1])
 
 
@@ -170,13 +166,12 @@ def test_validation_chooses_without_the_held_out_clips(config, clips, tmp_path):
     assert not set(fold.validation) & (set(fold.train) | set(fold.test))
     own = {r['epoch']: r['loss'] for r in rows if r['fold'] == fold.name}
     assert own[epoch] == min(own.values())
-  only = first.splits[:1]
-  for i in only[0].test:
+  for i in first.splits[0].test:
     clips['label'][i] = (clips['label'][i] + 1) % 3
   after = cross_validation.train_folds(
-    training_jobs.job(config, clips, tmp_path / 'b', only), (0,)
+    training_jobs.job(config, clips, tmp_path / 'b', first.splits), (0,)
   )[0]
-  assert after.epochs == before.epochs[:1]
+  assert after.epochs[0] == before.epochs[0]
   np.testing.assert_allclose(after.held_out[0], before.held_out[0], atol=1e-3)
 
 
@@ -203,18 +198,18 @@ def test_a_diverged_fold_is_named_and_the_others_go_on(
     return self.place(state)
 
   monkeypatch.setattr(compiled_steps.CompiledSteps, 'initial', broken)
-  splits = tuple(
-    folds.Fold(f'fold{i}', np.arange(9), np.arange(9, 13), np.zeros(0, int))
-    for i in (1, 2)
-  )
-  made = training_jobs.job(config, clips, tmp_path / 'w', splits)
+  config.train.evaluate_every = 1
+  made = training_jobs.job(config, clips, tmp_path / 'w')
   (fitted,) = cross_validation.train_folds(made, (0,))
   assert fitted.diverged == {'fold1': 1}
   said = made.console.file.getvalue()
   assert said.count('DIVERGED') == 1 and 'fold1 of seed 0' in said
-  share = np.full(3, 1 / 3)
-  np.testing.assert_allclose(fitted.held_out[0], np.tile(share, (4, 1)))
-  assert not np.allclose(fitted.held_out[1], fitted.held_out[1][:1])
+  among = clips['label'][made.splits[0].train]  # their shares are answered
+  share = np.bincount(among, minlength=3) / len(among)
+  found = fitted.held_out[0]
+  np.testing.assert_allclose(found, np.tile(share, (len(found), 1)))
+  for other in fitted.held_out[1:]:
+    assert not np.allclose(other, other[:1])
   for line in (tmp_path / 'w' / 'metrics.jsonl').read_text().splitlines():
     json.loads(line, parse_constant=pytest.fail)
 
@@ -388,7 +383,7 @@ def test_a_picture_reaches_tensorboard(tmp_path):
 def test_a_checkpoint_that_is_not_its_own_changes_nothing(
   config, clips, tmp_path, trained, harm
 ):
-  """Whole, but of a higher learning rate or of another epoch."""
+  """Whole, but of a run without class weights, or of another epoch."""
   whole = trained(0)[1]
 
   def stopped(workdir, epochs):
@@ -400,9 +395,9 @@ def test_a_checkpoint_that_is_not_its_own_changes_nothing(
 
   mine = stopped(tmp_path / 'mine', 2)
   if harm == 'of another run':
-    config.train.learning_rate = 0.5
+    config.train.class_weights = False
     theirs = stopped(tmp_path / 'theirs', 2)
-    config.train.learning_rate = 1e-2
+    config.train.class_weights = True
     shutil.rmtree(mine / '000002')
     shutil.copytree(theirs / '000002', mine / '000002')
   else:

@@ -29,23 +29,32 @@ def test_a_wider_network_needs_more():
       *network('mecnn', filters, hidden=(8,)), sample(1), 'xla'
     )
 
+  narrow, wide = needed(4), needed(8)
   # At least the maps of the convolution: 5 x 14 x 14 places of 4 bytes.
-  assert needed(4) > 4 * 4 * 5 * 14 * 14
-  assert 1.2 * needed(4) < needed(8) < 3 * needed(4)
+  assert narrow > 4 * 4 * 5 * 14 * 14
+  assert 1.2 * narrow < wide < 3 * narrow
 
 
-@pytest.mark.parametrize('kernels', ['auto', 'xla'])
+# One network that kernels compute, and one of which XLA walks the clips.
 @pytest.mark.parametrize(
-  ('name', 'options'),
+  ('name', 'options', 'kernels'),
   [
-    ('base', {'hidden': (8,)}),
-    ('mecnn', {'hidden': (8,)}),
-    ('mecnn', {'hidden': (8,), 'depth': (1,), 'width': (8,)}),
+    pytest.param('base', {}, 'auto', marks=pytest.mark.slow),
+    ('base', {}, 'xla'),
+    ('mecnn', {}, 'auto'),
+    pytest.param('mecnn', {}, 'xla', marks=pytest.mark.slow),
+    *(
+      pytest.param(
+        *('mecnn', {'depth': (1,), 'width': (8,)}, kernels),
+        marks=pytest.mark.slow,
+      )
+      for kernels in ('auto', 'xla')
+    ),
   ],
 )
 def test_a_step_needs_no_more_than_its_bound(name, options, kernels):
   """However the trunk goes through the clips of a batch."""
-  model, params = network(name, 16, **options)
+  model, params = network(name, 16, hidden=(8,), **options)
 
   def loss(params, batch):
     keys = jax.random.split(jax.random.key(0), 64)

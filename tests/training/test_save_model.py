@@ -14,14 +14,22 @@ from tests.fixtures import model_files, protocol_runs, stand_ins
 undrawn = stand_ins.without_figures  # a fixture
 pytestmark = pytest.mark.usefixtures('undrawn')
 
+ORACLE = {'train.selection': 'oracle', 'train.evaluate_every': 1}
+
 
 @pytest.mark.parametrize(
   'change',
   [
-    {'scale': 'train'},
+    {'scale': 'train', **ORACLE},
     {'protocol.statistics': 'folds'},
-    pytest.param({'protocol.statistics': 'all'}, marks=pytest.mark.slow),
-    {'train.selection': 'oracle', 'train.evaluate_every': 1},
+    *(
+      pytest.param(change, marks=pytest.mark.slow)
+      for change in (
+        {'protocol.statistics': 'all'},
+        {'scale': 'train'},
+        ORACLE,
+      )
+    ),
   ],
   ids=lambda change: '-'.join(map(str, change.values())),
 )

@@ -21,10 +21,12 @@ from configs import mefnet_flow, mefnet_zero
 from mefnet_jax import protocol
 from mefnet_jax.audit import audit, evidence
 from mefnet_jax.models import from_config
+from mefnet_jax.report import figures
 from mefnet_jax.runs import errors
 from mefnet_jax.synthetic import motion_basis
 from mefnet_jax.training import (
   config_check,
+  synthetic_calibration,
   synthetic_maps,
   synthetic_model,
   synthetic_training,
@@ -80,7 +82,10 @@ def trained(asked, tmp_path_factory):
   workdir = tmp_path_factory.mktemp('trained')
   config = tiny('train')
   config_check.check(config)
-  synthetic_model.make(config, workdir, console=QUIET, stop=threading.Event())
+  with pytest.MonkeyPatch.context() as patch:  # few batches to test on
+    patch.setattr(synthetic_model, '_TESTS', 2)
+    patch.setattr(synthetic_calibration, '_UNIT_TESTS', 4)
+    synthetic_model.make(config, workdir, console=QUIET, stop=threading.Event())
   return workdir / 'model'
 
 
@@ -101,9 +106,11 @@ def scored(trained, tiny_flow, tmp_path_factory):
   text = io.StringIO()
   (root / 'w').mkdir()
   console = rich.console.Console(file=text, width=100)
-  summary = protocol.run(
-    config, root / 'w', console=console, stop=threading.Event()
-  )
+  with pytest.MonkeyPatch.context() as patch:
+    patch.setattr(figures, 'draw', stand_ins.undrawn)
+    summary = protocol.run(
+      config, root / 'w', console=console, stop=threading.Event()
+    )
   return root / 'w', summary, text.getvalue()
 
 
