@@ -14,13 +14,15 @@ from mefnet_jax import ops
 from mefnet_jax.runs import cli, errors, outputs, xla
 from mefnet_jax.training import compiled_steps, jobs
 
+# Name: a config's module, its variant, other values of its fields.
 CONFIGS = {
-  'base_cnn': ('base_cnn', ()),
-  'mecnn': ('mecnn', ()),
-  'mfcnn': ('mfcnn', ()),
-  'mfcnn:intermediate': ('mfcnn', ('intermediate',)),
-  'residual': ('residual', ()),
-  'mefnet_flow': ('mefnet_flow', ()),
+  'base_cnn': ('base_cnn', (), {}),
+  'mecnn': ('mecnn', (), {}),
+  'mecnn_group': ('mecnn', (), {'model.normalisation': 'group'}),
+  'mfcnn': ('mfcnn', (), {}),
+  'mfcnn:intermediate': ('mfcnn', ('intermediate',), {}),
+  'residual': ('residual', (), {}),
+  'mefnet_flow': ('mefnet_flow', (), {}),
 }
 ALL, NONE = 'all kernels', 'none'
 
@@ -40,8 +42,8 @@ def main():
   xla.tune_cpu()
   found = {}
   for name in args.configs:
-    module, variant = CONFIGS[name]
-    job = noise.job(module, args.folds, variant)
+    module, variant, changes = CONFIGS[name]
+    job = noise.job(module, args.folds, variant, changes)
     found[name] = measure(job, args.repeats)
     for one, row in found[name].items():
       print(f'{name:20s} {one:28s} {_said(row)}', flush=True)
