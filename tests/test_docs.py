@@ -33,6 +33,7 @@ DOCS = [
   *sorted(ROOT.glob('[!.]*/README.md')),
 ]
 SOURCES = [*sorted(ROOT.glob('configs/*.py')), *ROOT.glob('notebooks/*.py')]
+SCRIPTS = [ROOT / 'Makefile', *sorted(ROOT.glob('.ci/*'))]
 TOPS = 'mefnet_jax configs docs experiments benchmarks notebooks tests'.split()
 # What CONTRIBUTING has the reader write.
 EXAMPLES = re.compile(r'\bmine\b|mine_release|\btiny\b')
@@ -53,7 +54,7 @@ def found(path, pattern):
   return [one for one in every if not EXAMPLES.search(one)]
 
 
-@docs
+@pytest.mark.parametrize('path', [*DOCS, *SCRIPTS], ids=named)
 def test_files_that_are_named_exist(path):
   tops = '|'.join(TOPS)
   for name in found(path, rf'(?<![\w./])((?:{tops})/[\w./-]*\w)(?![\w*<])'):
