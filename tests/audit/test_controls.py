@@ -39,7 +39,7 @@ def test_the_control_is_the_run_with_permuted_labels(run):
 def test_features_are_those_of_the_dense_layers(tiny_run):
   made = features.dense_features(tiny_run)
   seen = evidence.from_run(tiny_run)
-  assert list(made) == list(seen.clips)
+  assert list(made) == list(seen.clip_rows)
   found = np.stack(list(made.values()))
   assert found.shape[0] == 9 and np.isfinite(found).all()
   assert (found.std(0) > 0).any()
