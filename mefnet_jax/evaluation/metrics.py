@@ -122,7 +122,6 @@ def from_confusion(counts_CC: np.ndarray) -> dict[str, np.ndarray]:
   and f1 are unweighted (macro) means over all classes; recall equals `uar` and
   sensitivity, f1 equals `uf1`.
   """
-  table = per_class(counts_CC)
   right = np.trace(counts_CC, axis1=-2, axis2=-1)
   accuracy = _divide(right, counts_CC.sum((-2, -1)))
   # The mean is over all C classes. Leaving absent ones out, as scikit-learn's
@@ -130,10 +129,10 @@ def from_confusion(counts_CC: np.ndarray) -> dict[str, np.ndarray]:
   recall, f1 = uar(counts_CC), uf1(counts_CC)
   return {
     'accuracy': accuracy,
-    'precision': table['precision'].mean(-1),
+    'precision': _precision_per_class(counts_CC).mean(-1),
     'recall': recall,
     'sensitivity': recall,
-    'specificity': table['specificity'].mean(-1),
+    'specificity': _specificity_per_class(counts_CC).mean(-1),
     'f1': f1,
     'uf1': f1,
     'war': accuracy,
@@ -143,14 +142,11 @@ def from_confusion(counts_CC: np.ndarray) -> dict[str, np.ndarray]:
 
 def per_class(counts_CC: np.ndarray) -> dict[str, np.ndarray]:
   """Returns clips, precision, recall, specificity and f1 per class (..., C)."""
-  tp_C = np.diagonal(counts_CC, axis1=-2, axis2=-1)
-  true_C, predicted_C = counts_CC.sum(-1), counts_CC.sum(-2)
-  others_C = true_C.sum(-1, keepdims=True) - true_C
   return {
-    'clips': true_C,
-    'precision': _divide(tp_C, predicted_C),
+    'clips': counts_CC.sum(-1),
+    'precision': _precision_per_class(counts_CC),
     'recall': _recall_per_class(counts_CC),
-    'specificity': _divide(others_C - (predicted_C - tp_C), others_C),
+    'specificity': _specificity_per_class(counts_CC),
     'f1': _f1_per_class(counts_CC),
   }
 
@@ -222,15 +218,29 @@ def most_confident_errors(
   return wrong[np.argsort(-p_NC.max(1)[wrong], kind='stable')][:most]
 
 
-def _f1_per_class(counts_CC):
-  # Not from precision and recall, which are both 0 / 0 for an absent class.
-  tp_C = np.diagonal(counts_CC, axis1=-2, axis2=-1)
-  return _divide(2 * tp_C, counts_CC.sum(-1) + counts_CC.sum(-2))
+def _true_positives(counts_CC):
+  return np.diagonal(counts_CC, axis1=-2, axis2=-1)
+
+
+def _precision_per_class(counts_CC):
+  return _divide(_true_positives(counts_CC), counts_CC.sum(-2))
 
 
 def _recall_per_class(counts_CC):
-  tp_C = np.diagonal(counts_CC, axis1=-2, axis2=-1)
-  return _divide(tp_C, counts_CC.sum(-1))
+  return _divide(_true_positives(counts_CC), counts_CC.sum(-1))
+
+
+def _specificity_per_class(counts_CC):
+  true_C = counts_CC.sum(-1)
+  others_C = true_C.sum(-1, keepdims=True) - true_C
+  wrong_C = counts_CC.sum(-2) - _true_positives(counts_CC)
+  return _divide(others_C - wrong_C, others_C)
+
+
+def _f1_per_class(counts_CC):
+  # Not from precision and recall, which are both 0 / 0 for an absent class.
+  whole_C = counts_CC.sum(-1) + counts_CC.sum(-2)
+  return _divide(2 * _true_positives(counts_CC), whole_C)
 
 
 def _divide(part, whole) -> np.ndarray:
