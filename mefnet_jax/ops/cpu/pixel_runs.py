@@ -7,7 +7,7 @@ H rows, W columns, C channels of a clip, D filters.
 
 import numpy as np
 
-from mefnet_jax.ops.cpu import compiled, simd
+from mefnet_jax.ops.cpu import compiled, memory, simd
 
 LANES = simd.LANES
 
@@ -28,32 +28,32 @@ def laid(x, sizes, channels):
   The zeros are read by the last vector, which reaches beyond the last pixel.
   """
   out = np.zeros(len(x) + LANES, np.float32)
-  if channels == 1:
-    frames, places = sizes[0], sizes[1] * sizes[2]
-    for start in range(0, places, 64):  # so many stay in the cache
-      stop = min(start + 64, places)
-      for t in range(frames):
-        for p in range(start, stop):
-          out[p * frames + t] = x[t * places + p]
-  else:
-    for i in range(len(x)):
-      out[i] = x[i]
+  _move(x, out, sizes, channels, False)
   return out
 
 
-@compiled.kernel
+@compiled.inlined
 def lift(x, sizes, channels, out):
   """The clip (T, H, W, C) of which x is `laid`."""
-  if channels == 1:
-    frames, places = sizes[0], sizes[1] * sizes[2]
-    for start in range(0, places, 64):
-      stop = min(start + 64, places)
-      for t in range(frames):
-        for p in range(start, stop):
-          out[t * places + p] = x[p * frames + t]
-  else:
-    for i in range(len(out)):
-      out[i] = x[i]
+  _move(out, x, sizes, channels, True)
+
+
+@compiled.kernel
+def _move(clip, laid, sizes, channels, lifts):
+  """From a clip to where `laid` has its pixels; or, if it `lifts`, back."""
+  if channels > 1:
+    x, out = (laid, clip) if lifts else (clip, laid)
+    memory.copy(x, 0, out, 0, len(clip))
+    return
+  frames, places = sizes[0], sizes[1] * sizes[2]
+  for start in range(0, places, 64):  # so many stay in the cache
+    stop = min(start + 64, places)
+    for t in range(frames):
+      for p in range(start, stop):
+        if lifts:
+          clip[t * places + p] = laid[p * frames + t]
+        else:
+          laid[p * frames + t] = clip[t * places + p]
 
 
 @compiled.kernel
